@@ -1,0 +1,1 @@
+"""Key Vault: its state, its data plane, and the authority that issues for it."""

@@ -1,0 +1,265 @@
+"""The certificate authority of a simulated Azure, and the keys it hands out.
+
+No key is stored: the authority and the keys are made in the running process. RSA keys are slow to make, so a few are
+made on demand and taken in turn; successive certificates differ in key and in serial number all the same.
+"""
+
+import functools
+import ipaddress
+import itertools
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.x509.oid import NameOID
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+KeyType = Literal["RSA", "EC"]
+
+SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
+CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+ISSUER_NAME = "Certroll Local Issuing CA"
+COMMON_NAME_LIMIT = 64
+KEYS_PER_KIND = 4
+_FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+@dataclass(slots=True)
+class KeyPool:
+    """Private keys, made when first asked for and then handed out in turn."""
+
+    _rings: dict[tuple[KeyType, int], Iterator[PrivateKey]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, key_type: KeyType = "RSA", size: int = 2048) -> PrivateKey:
+        """Return another key of that kind than the call before did."""
+        with self._lock:
+            return next(self._rings.setdefault((key_type, size), _ring(key_type, size)))
+
+
+def _ring(key_type: KeyType, size: int) -> Iterator[PrivateKey]:
+    made: list[PrivateKey] = []
+    for _ in range(KEYS_PER_KIND):
+        made.append(_new_key(key_type, size))
+        yield made[-1]
+    yield from itertools.cycle(made)
+
+
+def _new_key(key_type: KeyType, size: int) -> PrivateKey:
+    if key_type == "EC":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=size)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A certificate with its private key and the chain above it (without the root)."""
+
+    certificate: x509.Certificate
+    private_key: PrivateKey | None
+    chain: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def der(self) -> bytes:
+        """The certificate as DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def thumbprint(self) -> str:
+        """The SHA-1 of the certificate in upper-case hex, the form that App Service uses."""
+        return self.certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - Azure's identifier, not a safeguard
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The DNS names that the certificate covers, as written in it."""
+        return dns_names(self.certificate)
+
+    @property
+    def self_signed(self) -> bool:
+        """Whether the certificate names itself as its issuer."""
+        return self.certificate.issuer == self.certificate.subject
+
+    @property
+    def key_type(self) -> KeyType:
+        """The kind of the certificate's public key."""
+        return "EC" if isinstance(self.certificate.public_key(), ec.EllipticCurvePublicKey) else "RSA"
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The certificates above this one, as PEM."""
+        return b"".join(above.public_bytes(Encoding.PEM) for above in self.chain)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def private_key_pem(self) -> bytes:
+        """The private key as unencrypted PKCS #8 PEM; empty where the key is not known."""
+        return b"" if self.private_key is None else key_pem(self.private_key)
+
+    def pfx(self) -> bytes:
+        """Return certificate, key and chain as PFX without a password, as a vault's secret holds them."""
+        return pkcs12.serialize_key_and_certificates(
+            None, self.private_key, self.certificate, list(self.chain), NoEncryption()
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def key_pem(key: PrivateKey) -> bytes:
+    """Return the key as unencrypted PKCS #8 PEM."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the DNS names in the certificate's subject alternative names."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(names.get_values_for_type(x509.DNSName))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a certificate shall say."""
+
+    host_names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    key_type: KeyType = "RSA"
+    key_size: int = 2048
+    self_signed: bool = False
+    usages: tuple[str, ...] = (SERVER_AUTH, CLIENT_AUTH)
+    subject: x509.Name | None = None
+
+    @property
+    def name(self) -> x509.Name:
+        """The subject: as asked for, else the first host name."""
+        return self.subject or common_name((self.host_names or ("unnamed",))[0])
+
+
+def common_name(text: str) -> x509.Name:
+    """Return a name that consists of a common name alone, cut to the length X.509 allows."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:COMMON_NAME_LIMIT])])
+
+
+class Authority:
+    """A root, an issuing CA below it, and a pool of keys for those who ask for certificates."""
+
+    def __init__(self) -> None:
+        """Make the keys of root and issuing CA; elliptic curves, because issuing is then quick."""
+        self.keys = KeyPool()
+        root_key, self._key = _new_key("EC", 256), _new_key("EC", 256)
+        root_name = common_name("Certroll Local Root CA")
+        self.root = _authority_builder(root_name, root_name, root_key, root_key, 1).sign(root_key, hashes.SHA256())
+        self.issuer = _authority_builder(common_name(ISSUER_NAME), root_name, self._key, root_key, 0).sign(
+            root_key, hashes.SHA256()
+        )
+
+    @property
+    def root_pem(self) -> bytes:
+        """The root as PEM: what a client has to trust."""
+        return self.root.public_bytes(Encoding.PEM)
+
+    def issue(self, request: Request) -> Leaf:
+        """Return a certificate that says what was asked for, with a key from the pool."""
+        key = self.keys.take(request.key_type, request.key_size)
+        builder = _leaf_builder(request, key.public_key())
+        if request.self_signed:
+            return Leaf(_signed(builder, request.name, key), key)
+        return Leaf(_signed(builder, self.issuer.subject, self._key), key, (self.issuer,))
+
+    def sign(self, request: x509.CertificateSigningRequest, not_before: datetime, not_after: datetime) -> Leaf:
+        """Return a certificate for a signing request whose private key stays with its owner."""
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        wanted = Request(tuple(names.get_values_for_type(x509.DNSName)), not_before, not_after, subject=request.subject)
+        public_key = request.public_key()
+        if not isinstance(public_key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+            raise TypeError(f"The signing request has a key that App Service cannot use: {type(public_key).__name__}.")
+        return Leaf(_signed(_leaf_builder(wanted, public_key), self.issuer.subject, self._key), None, (self.issuer,))
+
+
+@functools.lru_cache(maxsize=1)
+def authority() -> Authority:
+    """Return the one authority of this process; worlds come and go, what clients trust stays."""
+    return Authority()
+
+
+def _authority_builder(
+    name: x509.Name, issuer: x509.Name, key: PrivateKey, issuer_key: PrivateKey, path_length: int
+) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        _builder(name, key.public_key(), *_FOREVER)
+        .issuer_name(issuer)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    )
+
+
+def _builder(
+    name: x509.Name,
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    not_before: datetime,
+    not_after: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _leaf_builder(request: Request, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    usages = [x509.ObjectIdentifier(usage) for usage in request.usages]
+    builder = _builder(request.name, key, request.not_before, request.not_after).add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), critical=True
+    )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if request.host_names:
+        names = x509.SubjectAlternativeName([_general_name(name) for name in request.host_names])
+        builder = builder.add_extension(names, critical=False)
+    return builder
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _signed(builder: x509.CertificateBuilder, issuer: x509.Name, key: PrivateKey) -> x509.Certificate:
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    return builder.issuer_name(issuer).add_extension(identifier, critical=False).sign(key, hashes.SHA256())
+
+
+def server_leaf(*host_names: str) -> Leaf:
+    """Return a long-lived certificate for servers of the simulation itself; its key is quick to shake hands with."""
+    not_before, not_after = _FOREVER
+    span = (not_before + timedelta(days=1), not_after - timedelta(days=1))
+    return authority().issue(Request(host_names, *span, key_type="EC", key_size=256))
