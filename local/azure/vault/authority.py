@@ -105,6 +105,10 @@ class Leaf:
         """The private key as unencrypted PKCS #8 PEM; empty where the key is not known."""
         return b"" if self.private_key is None else key_pem(self.private_key)
 
+    def without_key(self) -> "Leaf":
+        """Return the certificate alone: what a vault shows of one whose key must not leave it."""
+        return Leaf(self.certificate, None, self.chain)
+
     def pfx(self) -> bytes:
         """Return certificate, key and chain as PFX without a password, as a vault's secret holds them."""
         return pkcs12.serialize_key_and_certificates(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
-from local.azure.vault.authority import KeyType, Leaf, Request, authority
+from local.azure.vault.authority import KeyType, Leaf, PrivateKey, Request, authority
 from local.azure.vault.policy import PKCS12, SELF, Policy
 
 if TYPE_CHECKING:
@@ -122,12 +122,11 @@ class Operation:
     policy: Policy
     tags: dict[str, str]
     enabled: bool
-    key: Leaf | None = None
+    key: PrivateKey | None = None
     csr: bytes = b""
     status: str = "inProgress"
     cancelled: bool = False
     version: str = ""
-    looks: int = 0
 
 
 @dataclass(slots=True)
@@ -215,6 +214,7 @@ class Vault:
         self.deleted: dict[str, VaultCertificate] = {}
         self.denials: list[Denial] = []
         self.latest_skips_disabled = False
+        self.page_size = 25
 
     @property
     def resource_id(self) -> str:

@@ -1,0 +1,383 @@
+"""Key Vault's data plane: `https://{vault}.vault.azure.net`, certificates and the secrets behind them."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
+
+from local.azure.entra import audience_fits, claims_of
+from local.azure.vault import wire
+from local.azure.vault.authority import Leaf, PrivateKey, authority, common_name, dns_names
+from local.azure.vault.policy import PEM, PKCS12, UNKNOWN, Policy
+from local.azure.vault.state import NAME_RULE, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.wire import Refused, answer
+from local.azure.wire import Request, Response
+from local.azure.world import World
+
+HOST_SUFFIX = ".vault.azure.net"
+API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
+"""Both forms are in use: 7.4 by az CLI 2.91, 2026-04-01 by azure-keyvault-certificates 4.12.0."""
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has passed authentication: to which vault, about which object."""
+
+    vault: Vault
+    request: Request
+    name: str = ""
+    version: str = ""
+
+    @property
+    def certificate(self) -> VaultCertificate:
+        """The certificate that the request names; refused where there is none."""
+        found = self.vault.certificate(self.name)
+        if found is None:
+            raise wire.missing(self.name)
+        return found
+
+    @property
+    def found(self) -> tuple[VaultCertificate, Version]:
+        """The certificate and the version that the request names; without a version the latest."""
+        certificate = self.certificate
+        if not certificate.versions:
+            raise wire.missing(self.name)
+        version = certificate.version(self.version) if self.version else self.vault.latest(certificate)
+        if version is None:
+            raise wire.missing(self.name, self.version)
+        return certificate, version
+
+    @property
+    def pending(self) -> tuple[VaultCertificate, Operation]:
+        """The certificate and its operation; refused where nothing is pending."""
+        certificate = self.certificate
+        if certificate.pending is None:
+            raise Refused(404, "PendingCertificateNotFound", f"Pending certificate not found: {self.name}")
+        return certificate, certificate.pending
+
+    @property
+    def deleted(self) -> VaultCertificate:
+        """The deleted certificate that the request names."""
+        found = self.vault.deleted.get(self.name.lower())
+        if found is None:
+            raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {self.name}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and path of the data plane, the permission it needs, and what answers it."""
+
+    method: str
+    path: re.Pattern[str]
+    permission: str
+    answer: Callable[[Call], Response]
+
+
+class KeyVault:
+    """The data planes of all vaults of a world."""
+
+    def __init__(self, world: World) -> None:
+        """Answer from that world's state."""
+        self._world = world
+
+    def knows(self, host: str) -> bool:
+        """Whether that host name is a vault of this world; others do not resolve."""
+        return host.endswith(HOST_SUFFIX) and host.removesuffix(HOST_SUFFIX) in self._world.vaults
+
+    def __call__(self, request: Request) -> Response:
+        """Return what Key Vault answers to that request."""
+        vault = self._world.vaults[request.host.removesuffix(HOST_SUFFIX)]
+        claims = claims_of(request)
+        if claims is None:
+            return wire.challenge(self._world.tenant_id, "AKV10000: Request is missing a Bearer or PoP token.")
+        if not audience_fits(claims, "vault"):
+            return wire.challenge(self._world.tenant_id, "AKV10022: Invalid audience.")
+        try:
+            return _dispatch(vault, request, str(claims.get("oid", "")))
+        except Refused as refused:
+            return refused.response
+
+
+def _dispatch(vault: Vault, request: Request, principal: str) -> Response:
+    if not API_VERSION.fullmatch(request.query.get("api-version", "")):
+        raise Refused(400, "BadParameter", "The request's api-version is missing or not supported.")
+    path = request.path.strip("/")
+    for route in ROUTES:
+        match = route.path.fullmatch(path)
+        if match and route.method == request.method:
+            denial = vault.refusal(principal, route.permission)
+            if denial:
+                raise wire.denied(vault, denial, principal, route.permission)
+            return route.answer(Call(vault, request, **match.groupdict()))
+    raise Refused(405, "BadParameter", f"Method {request.method} does not work on /{path}.")
+
+
+def list_certificates(call: Call) -> Response:
+    """Return a page of the vault's certificates, each with its newest version's attributes."""
+    ready = [certificate for certificate in call.vault.certificates.values() if certificate.versions]
+    items = [wire.item(call.vault, one, one.newest, versioned=False) for one in ready]
+    return _page(call, items)
+
+
+def list_versions(call: Call) -> Response:
+    """Return a page of a certificate's versions, in no useful order: clients must not take the last for the newest."""
+    certificate = call.vault.certificate(call.name)
+    versions = certificate.versions if certificate else []
+    ordered = sorted(versions, key=lambda version: version.id)
+    return _page(call, [wire.item(call.vault, call.certificate, version, versioned=True) for version in ordered])
+
+
+def _page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
+    query = call.request.query
+    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.page_size)
+    start = _offset(query.get("$skiptoken", ""))
+    shown, left = items[start : start + size], len(items) > start + size
+    token = base64.urlsafe_b64encode(str(start + size).encode()).decode()
+    address = f"{call.vault.url}{call.request.path}?api-version={query['api-version']}"
+    next_link = f"{address}&$skiptoken={token}&maxresults={size}" if left else None
+    return answer(200, {"value": list(shown), "nextLink": next_link})
+
+
+def _offset(token: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token) or b"0")
+    except ValueError as wrong:
+        raise Refused(400, "BadParameter", "The skiptoken is not valid.") from wrong
+
+
+def get_certificate(call: Call) -> Response:
+    """Return a version in full, enabled or not."""
+    return answer(200, wire.bundle(call.vault, *call.found))
+
+
+def update_certificate(call: Call) -> Response:
+    """Return the version after a change of its attributes or tags; what the request does not name stays."""
+    certificate, version = call.found
+    wanted = wire.json_body(call.request)
+    version.enabled = (wanted.get("attributes") or {}).get("enabled", version.enabled)
+    if wanted.get("tags") is not None:
+        version.tags = dict(wanted["tags"])
+    if wanted.get("policy") is not None:
+        certificate.policy = certificate.policy.merged(wanted["policy"])
+    version.updated = call.vault.world.clock.now()
+    return answer(200, wire.bundle(call.vault, certificate, version))
+
+
+def get_policy(call: Call) -> Response:
+    """Return the certificate's policy."""
+    return answer(200, wire.policy(call.vault, call.certificate))
+
+
+def update_policy(call: Call) -> Response:
+    """Return the certificate's policy after the change; existing versions stay as they are."""
+    certificate = call.certificate
+    certificate.policy = certificate.policy.merged(wire.json_body(call.request))
+    return get_policy(call)
+
+
+def get_secret(call: Call) -> Response:
+    """Return the secret behind a version; that of a disabled one is refused."""
+    certificate = call.vault.certificate(call.name)
+    if certificate is None or not certificate.versions or (call.version and not certificate.version(call.version)):
+        message = f"A secret with (name/id) {call.name} was not found in this key vault."
+        raise Refused(404, "SecretNotFound", message)
+    certificate, version = call.found
+    if not version.enabled:
+        raise Refused(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
+    return answer(200, wire.secret(call.vault, certificate, version))
+
+
+def create_certificate(call: Call) -> Response:
+    """Return an operation in progress; unless the issuer is Unknown, its version is already there."""
+    _check_name(call)
+    wanted = wire.json_body(call.request)
+    certificate = call.vault.ensure(call.name, Policy())
+    if certificate.pending is not None and certificate.pending.status == "inProgress":
+        raise Refused(409, "Conflict", "A pending certificate operation is already in progress.")
+    policy = certificate.policy.merged(wanted.get("policy") or {})
+    certificate.policy = policy
+    enabled = (wanted.get("attributes") or {}).get("enabled", True)
+    operation = _new_operation(call.vault, policy, dict(wanted.get("tags") or {}), enabled=enabled)
+    certificate.pending = operation
+    if policy.issuer_name != UNKNOWN:
+        version = call.vault.renew(certificate.name, tags=operation.tags, enabled=enabled)
+        operation.status, operation.version = "completed", version.id
+    return answer(202, wire.operation(call.vault, certificate, operation, status="inProgress"))
+
+
+def _new_operation(vault: Vault, policy: Policy, tags: dict[str, str], *, enabled: bool) -> Operation:
+    key = authority().keys.take(policy.key_type, policy.key_size)
+    subject = policy.subject_name or common_name((policy.host_names or ("unnamed",))[0])
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in policy.host_names])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject).add_extension(names, critical=False)
+    csr = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return Operation(vault.new_id(), policy, tags, enabled, key, csr)
+
+
+def get_pending(call: Call) -> Response:
+    """Return the operation as it stands."""
+    certificate, operation = call.pending
+    return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
+
+
+def cancel_pending(call: Call) -> Response:
+    """Return the operation, cancelled where the request asks for that and it is still in progress."""
+    certificate, operation = call.pending
+    operation.cancelled = bool(wire.json_body(call.request).get("cancellation_requested"))
+    if operation.cancelled and operation.status == "inProgress":
+        operation.status = "cancelled"
+    return get_pending(call)
+
+
+def delete_pending(call: Call) -> Response:
+    """Return the operation, which is then gone."""
+    certificate, operation = call.pending
+    certificate.pending = None
+    return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
+
+
+def merge_certificate(call: Call) -> Response:
+    """Return the version made of a signed certificate and the key that was waiting for it."""
+    certificate, operation = call.pending
+    wanted = wire.json_body(call.request)
+    chain = [_certificate(text) for text in wanted.get("x5c") or []]
+    if not chain or operation.key is None or not _same_key(chain[0], operation.key):
+        raise Refused(400, "BadParameter", "Public key from x509 certificate and key of this instance doesn't match.")
+    certificate.pending = None
+    leaf = Leaf(chain[0], operation.key, tuple(chain[1:]))
+    policy = replace(operation.policy, host_names=leaf.host_names)
+    tags = dict(wanted.get("tags") or operation.tags)
+    version = call.vault.append(certificate, leaf, policy, tags=tags, enabled=operation.enabled)
+    return answer(201, wire.bundle(call.vault, certificate, version))
+
+
+def _certificate(text: str) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(base64.b64decode(text))
+    except (ValueError, binascii.Error) as wrong:
+        raise Refused(400, "BadParameter", "Property x5c holds something that is no certificate.") from wrong
+
+
+def _same_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
+    return certificate.public_key() == key.public_key()
+
+
+def import_certificate(call: Call) -> Response:
+    """Return the version made of an imported PFX or PEM; the certificate's policy follows what was imported."""
+    _check_name(call)
+    wanted = wire.json_body(call.request)
+    given = wanted.get("policy") or {}
+    leaf, content_type = _parse(wanted.get("value") or "", wanted.get("pwd") or "")
+    before = call.vault.certificate(call.name)
+    start = replace(before.policy if before else Policy(issuer_name=UNKNOWN), subject="")
+    policy = replace(start.merged(given), host_names=leaf.host_names, key_type=leaf.key_type, content_type=content_type)
+    certificate = call.vault.ensure(call.name, policy)
+    version = call.vault.append(
+        certificate,
+        leaf,
+        policy,
+        tags=dict(wanted.get("tags") or {}),
+        enabled=(wanted.get("attributes") or {}).get("enabled", True),
+    )
+    return answer(200, wire.bundle(call.vault, certificate, version))
+
+
+def _parse(value: str, password: str) -> tuple[Leaf, str]:
+    """Return what the value holds and its content type; PEM is told by its first line."""
+    try:
+        if "-----BEGIN" in value:
+            return _from_pem(value.encode()), PEM
+        return _from_pfx(base64.b64decode(value), password), PKCS12
+    except (ValueError, TypeError, binascii.Error) as wrong:
+        raise Refused(400, "BadParameter", "The specified PKCS#12 or PEM content cannot be read.") from wrong
+
+
+def _from_pem(text: bytes) -> Leaf:
+    first, *above = x509.load_pem_x509_certificates(text)
+    return Leaf(first, _usable(load_pem_private_key(text, None)), tuple(above))
+
+
+def _from_pfx(blob: bytes, password: str) -> Leaf:
+    key, certificate, above = pkcs12.load_key_and_certificates(blob, password.encode() or None)
+    if certificate is None:
+        raise ValueError("no certificate inside")
+    return Leaf(certificate, _usable(key), tuple(above))
+
+
+def _usable(key: object) -> PrivateKey:
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise TypeError("no private key that Key Vault takes")
+    return key
+
+
+def _check_name(call: Call) -> None:
+    if not NAME_RULE.fullmatch(call.name):
+        raise Refused(400, "BadParameter", f"The certificate name {call.name} is not valid.")
+    if call.name.lower() in call.vault.deleted:
+        message = f"Certificate {call.name} is currently in a deleted but recoverable state."
+        raise Refused(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
+
+
+def delete_certificate(call: Call) -> Response:
+    """Return the certificate, now deleted and recoverable."""
+    _ = call.found
+    return answer(200, wire.deleted_bundle(call.vault, call.vault.delete(call.name)))
+
+
+def get_deleted(call: Call) -> Response:
+    """Return a deleted certificate."""
+    return answer(200, wire.deleted_bundle(call.vault, call.deleted))
+
+
+def purge_deleted(call: Call) -> Response:
+    """Return nothing; the deleted certificate is gone for good."""
+    del call.vault.deleted[call.deleted.name.lower()]
+    return answer(204)
+
+
+def recover_deleted(call: Call) -> Response:
+    """Return the certificate, live again."""
+    certificate = call.vault.recover(call.deleted.name)
+    return answer(200, wire.bundle(call.vault, certificate, certificate.newest))
+
+
+def _routes(lines: Iterable[tuple[str, str, str, Callable[[Call], Response]]]) -> tuple[Route, ...]:
+    def pattern(path: str) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)
+
+    return tuple(Route(method, pattern(path), permission, function) for method, path, permission, function in lines)
+
+
+ROUTES = _routes(
+    (
+        ("GET", "certificates", "certificates/list", list_certificates),
+        ("POST", "certificates/{name}/create", "certificates/create", create_certificate),
+        ("POST", "certificates/{name}/import", "certificates/import", import_certificate),
+        ("GET", "certificates/{name}/versions", "certificates/list", list_versions),
+        ("GET", "certificates/{name}/policy", "certificates/get", get_policy),
+        ("PATCH", "certificates/{name}/policy", "certificates/update", update_policy),
+        ("GET", "certificates/{name}/pending", "certificates/get", get_pending),
+        ("PATCH", "certificates/{name}/pending", "certificates/update", cancel_pending),
+        ("DELETE", "certificates/{name}/pending", "certificates/delete", delete_pending),
+        ("POST", "certificates/{name}/pending/merge", "certificates/create", merge_certificate),
+        ("GET", "certificates/{name}", "certificates/get", get_certificate),
+        ("GET", "certificates/{name}/{version}", "certificates/get", get_certificate),
+        ("PATCH", "certificates/{name}", "certificates/update", update_certificate),
+        ("PATCH", "certificates/{name}/{version}", "certificates/update", update_certificate),
+        ("DELETE", "certificates/{name}", "certificates/delete", delete_certificate),
+        ("GET", "deletedcertificates/{name}", "certificates/get", get_deleted),
+        ("DELETE", "deletedcertificates/{name}", "certificates/purge", purge_deleted),
+        ("POST", "deletedcertificates/{name}/recover", "certificates/recover", recover_deleted),
+        ("GET", "secrets/{name}", "secrets/get", get_secret),
+        ("GET", "secrets/{name}/{version}", "secrets/get", get_secret),
+    )
+)

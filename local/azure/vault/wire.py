@@ -1,0 +1,200 @@
+"""Key Vault's JSON: bundles, list items, operations and errors as the data plane writes them."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from local.azure.vault.policy import PEM
+from local.azure.vault.state import Denial, Operation, Vault, VaultCertificate, Version
+from local.azure.wire import Request, Response
+
+PURGE_AFTER = timedelta(days=90)
+RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": PURGE_AFTER.days}
+
+
+class Refused(Exception):
+    """The data plane refuses; the response says why."""
+
+    def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
+        """Keep Key Vault's error envelope."""
+        super().__init__(message)
+        error: dict[str, Any] = {"code": code, "message": message}
+        if inner is not None:
+            error["innererror"] = {"code": inner}
+        self.response = answer(status, {"error": error})
+
+
+def answer(status: int, payload: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response of the data plane."""
+    own = {
+        "Cache-Control": "no-cache",
+        "Content-Type": "application/json; charset=utf-8",
+        "x-ms-keyvault-region": "westeurope",
+        "x-ms-keyvault-service-version": "1.9.2400.1",
+        "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;",
+    }
+    body = b"" if payload is None else json.dumps(payload).encode()
+    return Response(status, own | dict(headers or {}), body)
+
+
+def challenge(tenant: str, message: str) -> Response:
+    """Return the 401 that tells a client where to get a token and for which resource."""
+    authority = f'authorization="https://login.microsoftonline.com/{tenant}"'
+    header = {"WWW-Authenticate": f'Bearer {authority}, resource="https://vault.azure.net"'}
+    return answer(401, {"error": {"code": "Unauthorized", "message": message}}, header)
+
+
+def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refused:
+    """Return the 403 of the mechanism that denies (shapes as users of Key Vault report them)."""
+    caller = f"appid={principal};oid={principal};iss=https://sts.windows.net/{vault.world.tenant_id}/"
+    where = f"{vault.name};location={vault.location}"
+    kind, _, verb = operation.partition("/")
+    if denial.how == "rbac":
+        message = (
+            "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+            f"definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\n"
+            f"Action: 'Microsoft.KeyVault/vaults/{kind}/{verb}'\r\nResource: '{vault.resource_id.lower()}'\r\n"
+            f"Assignment: (not found)\r\nVault: {where}\r\n"
+        )
+        return Refused(403, "Forbidden", message, "ForbiddenByRbac")
+    if denial.how == "firewall":
+        message = f"Client address is not authorized and caller is not a trusted service.\r\nVault: {where}"
+        return Refused(403, "Forbidden", message, "ForbiddenByFirewall")
+    message = (
+        f"The user, group or application '{caller}' does not have {kind} {verb} permission on key vault '{where}'. "
+        "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287"
+    )
+    return Refused(403, "Forbidden", message, "AccessDenied")
+
+
+def missing(name: str, version: str = "") -> Refused:
+    """Return the 404 for a certificate or one of its versions."""
+    wanted = f"{name}/{version}" if version else name
+    return Refused(
+        404, "CertificateNotFound", f"A certificate with (name/id) {wanted} was not found in this key vault."
+    )
+
+
+def unix(moment: datetime) -> int:
+    """Return the moment as Key Vault writes it: whole seconds since 1970."""
+    return int(moment.timestamp())
+
+
+def thumbprint(version: Version) -> str:
+    """Return the SHA-1 as `x5t`: base64url without padding."""
+    return base64.urlsafe_b64encode(bytes.fromhex(version.thumbprint)).rstrip(b"=").decode()
+
+
+def attributes(version: Version) -> dict[str, Any]:
+    """Return a version's attributes; moments are integers."""
+    return {
+        "enabled": version.enabled,
+        "nbf": unix(version.not_before),
+        "exp": unix(version.not_after),
+        "created": unix(version.created),
+        "updated": unix(version.updated),
+    }
+
+
+def item(vault: Vault, certificate: VaultCertificate, version: Version, *, versioned: bool) -> dict[str, Any]:
+    """Return an entry of a list: neither the certificate itself nor its policy is in it."""
+    address = f"{vault.url}/certificates/{certificate.name}"
+    return {
+        "id": f"{address}/{version.id}" if versioned else address,
+        "x5t": thumbprint(version),
+        "attributes": attributes(version),
+        "tags": version.tags,
+        "subject": version.leaf.certificate.subject.rfc4514_string(),
+    }
+
+
+def policy(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
+    """Return the certificate's policy with id and attributes."""
+    times = {"created": unix(certificate.created), "updated": unix(certificate.created)}
+    return {
+        "id": f"{vault.url}/certificates/{certificate.name}/policy",
+        **certificate.policy.to_wire(),
+        "attributes": {"enabled": True, **times},
+    }
+
+
+def bundle(vault: Vault, certificate: VaultCertificate, version: Version) -> dict[str, Any]:
+    """Return a version in full; certificate, key and secret share the version's id."""
+    name = f"{certificate.name}/{version.id}"
+    pending = {"id": f"{vault.url}/certificates/{certificate.name}/pending"}
+    return {
+        "id": f"{vault.url}/certificates/{name}",
+        "kid": f"{vault.url}/keys/{name}",
+        "sid": f"{vault.url}/secrets/{name}",
+        "x5t": thumbprint(version),
+        "cer": base64.b64encode(version.leaf.der).decode(),
+        "attributes": attributes(version) | RECOVERY,
+        "policy": policy(vault, certificate),
+        "tags": version.tags,
+        **({"pending": pending} if certificate.pending else {}),
+    }
+
+
+def deleted_bundle(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
+    """Return a deleted certificate: its newest version, and until when it can be recovered."""
+    at = certificate.deleted_at or vault.world.clock.now()
+    return bundle(vault, certificate, certificate.newest) | {
+        "recoveryId": f"{vault.url}/deletedcertificates/{certificate.name}",
+        "deletedDate": unix(at),
+        "scheduledPurgeDate": unix(at + PURGE_AFTER),
+    }
+
+
+def secret(vault: Vault, certificate: VaultCertificate, version: Version) -> dict[str, Any]:
+    """Return the secret behind a version: a PFX without a password, or PEM, as the policy of that version says."""
+    return {
+        "value": _secret_value(version),
+        "contentType": version.policy.content_type,
+        "id": f"{vault.url}/secrets/{certificate.name}/{version.id}",
+        "managed": True,
+        "attributes": attributes(version) | RECOVERY,
+        "kid": f"{vault.url}/keys/{certificate.name}/{version.id}",
+        "tags": version.tags,
+    }
+
+
+def _secret_value(version: Version) -> str:
+    leaf, with_key = version.leaf, version.policy.exportable
+    if version.policy.content_type == PEM:
+        key = leaf.private_key_pem if with_key else b""
+        return (key + leaf.certificate_pem + leaf.chain_pem).decode()
+    return base64.b64encode(leaf.pfx() if with_key else leaf.without_key().pfx()).decode()
+
+
+def operation(vault: Vault, certificate: VaultCertificate, pending: Operation, *, status: str) -> dict[str, Any]:
+    """Return a certificate operation."""
+    address = f"{vault.url}/certificates/{certificate.name}"
+    unknown = pending.policy.issuer_name == "Unknown"
+    waiting = (
+        "Pending certificate created. Please Perform Merge to complete the request."
+        if unknown
+        else "Pending certificate created. Certificate request is in progress."
+    )
+    return {
+        "id": f"{address}/pending",
+        "issuer": {"name": pending.policy.issuer_name},
+        "csr": base64.b64encode(pending.csr).decode(),
+        "cancellation_requested": pending.cancelled,
+        "status": status,
+        "request_id": pending.request_id,
+        **({"status_details": waiting} if status == "inProgress" else {}),
+        **({"target": address} if status == "completed" else {}),
+    }
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """Return the request's JSON object; refuse anything else as Key Vault does."""
+    try:
+        found = json.loads(request.body or b"{}")
+    except ValueError as wrong:
+        raise Refused(400, "BadParameter", "The request body is not valid JSON.") from wrong
+    if not isinstance(found, dict):
+        raise Refused(400, "BadParameter", "The request body is not an object.")
+    return found

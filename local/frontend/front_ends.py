@@ -1,0 +1,134 @@
+"""App Service's front ends: real TLS on loopback addresses, the certificate picked at each handshake.
+
+Every inbound address of the world is a loopback address with a listener of its own: one per webspace, shared by SNI,
+and one per IP-based binding. Real front ends listen on port 443; these share one unprivileged port, and the proxy
+translates.
+"""
+
+import functools
+import ipaddress
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Protocol, Self
+
+from local.azure.vault.authority import server_leaf
+from local.azure.vault.state import ImportedCertificate
+from local.azure.wire import Request, Response
+from local.http_wire import converse
+from local.listener import Connection, Listener
+from local.tls import bare_server_context, server_context
+
+DEFAULT_DOMAIN = "azurewebsites.net"
+
+
+class Front(Protocol):
+    """What the front ends need of a world's sites."""
+
+    def served(self, host_name: str, address: str) -> ImportedCertificate | None:
+        """What a visitor who asks for that host name at that address is shown, or None for the platform's own."""
+
+    def address_of(self, host_name: str) -> str | None:
+        """Where that host name leads, as public DNS would say, or None where it does not resolve."""
+
+    def addresses(self) -> frozenset[str]:
+        """Every inbound address that is in use now."""
+
+    def state_of(self, host_name: str) -> str | None:
+        """`Running` or `Stopped` for the site behind that host name, or None where there is no such site."""
+
+
+class FrontEnds:
+    """The listeners of a world, running from construction until `close`."""
+
+    def __init__(self, front: Front) -> None:
+        """Listen on every address in use; `follow` keeps up with later changes."""
+        self._front = front
+        self._port = 0
+        self._following = threading.Lock()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._listener = Listener(self._serve, "front-end")
+        self.follow()
+
+    def __enter__(self) -> Self:
+        """Return the running front ends."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close them."""
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port that stands for 443 on every address."""
+        return self._port
+
+    def use(self, front: Front) -> None:
+        """Serve another world's sites from now on."""
+        self._front = front
+        self.follow()
+
+    def follow(self) -> None:
+        """Listen on exactly the addresses that are in use; a freed one refuses connections."""
+        with self._following:
+            wanted = self._front.addresses()
+            for address in self._listener.addresses - wanted:
+                self._listener.leave(address)
+            for address in sorted(wanted - self._listener.addresses):
+                self._port = self._listener.listen(address, self._port)
+
+    def resolve(self, host: str) -> tuple[str, int] | None:
+        """Return where visitors of that host name, or of that address, have to connect; None where nobody listens."""
+        self.follow()
+        address = host if _is_address(host) else self._front.address_of(host)
+        return (address, self._port) if address in self._listener.addresses else None
+
+    def close(self) -> None:
+        """End every connection and free the addresses."""
+        self._listener.close()
+
+    def _serve(self, connection: Connection) -> None:
+        address = connection.local_address
+        context = self._contexts.setdefault(address, self._context_at(address))
+        secure = connection.secure(context)
+        with secure.makefile("rb") as stream:
+            converse(stream, secure.sendall, self._answer)
+
+    def _context_at(self, address: str) -> ssl.SSLContext:
+        context = bare_server_context()
+        context.sni_callback = self._picker(address)
+        return context
+
+    def _picker(self, address: str) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:
+        def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
+            shown = self._front.served((host_name or "").lower(), address)
+            handshake.context = _platform_context() if shown is None else _context_of(shown)
+
+        return pick
+
+    def _answer(self, request: Request) -> Response:
+        state = self._front.state_of(request.host)
+        status = {"Running": 200, "Stopped": 403}.get(state or "", 404)
+        text = {200: f"{request.host} is running.\n", 403: "This site is stopped.\n"}.get(status, "No such site.\n")
+        return Response(status, {"Content-Type": "text/plain"}, text.encode())
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=1)
+def _platform_context() -> ssl.SSLContext:
+    """What the platform shows where no binding applies: its own wildcard certificate."""
+    leaf = server_leaf(f"*.{DEFAULT_DOMAIN}", f"*.scm.{DEFAULT_DOMAIN}")
+    return server_context(leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
+
+
+@functools.lru_cache(maxsize=512)
+def _context_of(shown: ImportedCertificate) -> ssl.SSLContext:
+    certificate = ssl.DER_cert_to_PEM_cert(shown.public_der).encode()
+    return server_context(certificate + shown.chain_pem, shown.private_key_pem)

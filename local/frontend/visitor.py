@@ -1,0 +1,131 @@
+"""A visitor of the sites: real handshakes through the proxy, and a canary that never stops making them."""
+
+import hashlib
+import http.client
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Self
+
+from local.azure.vault.authority import authority
+
+NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the world's clock is not the machine's, so dates are not the visitor's matter."""
+PATIENCE = 10.0
+HTTPS = 443
+
+
+class HandshakeFailed(Exception):
+    """The visitor did not get a certificate that is trusted and covers the host name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who reaches the simulated sites through the proxy and trusts the local authority alone."""
+
+    proxy: tuple[str, int]
+    _context: ssl.SSLContext = field(default_factory=lambda: _trusting_context(), repr=False, compare=False)
+
+    def handshake(self, host_name: str, connect_to: str | None = None) -> str:
+        """Return the thumbprint of the certificate served for that host name, or raise HandshakeFailed.
+
+        `connect_to` is the address or name to connect to instead of where the host name leads.
+        """
+        try:
+            with (
+                socket.create_connection(self.proxy, timeout=PATIENCE) as tunnel,
+                self._secure(tunnel, host_name, connect_to or host_name) as secure,
+            ):
+                certificate = secure.getpeercert(binary_form=True) or b""
+        except (OSError, http.client.HTTPException) as failure:
+            raise HandshakeFailed(f"{host_name} at {connect_to or host_name}: {failure}") from failure
+        return hashlib.sha1(certificate).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard
+
+    def fetch(self, host_name: str, path: str = "/", connect_to: str | None = None) -> int:
+        """Return the status that the site answers with to a GET of that path."""
+        with (
+            socket.create_connection(self.proxy, timeout=PATIENCE) as tunnel,
+            self._secure(tunnel, host_name, connect_to or host_name) as secure,
+        ):
+            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host_name}\r\nConnection: close\r\n\r\n".encode())
+            with http.client.HTTPResponse(secure) as answer:
+                answer.begin()
+                return answer.status
+
+    def _secure(self, tunnel: socket.socket, host_name: str, connect_to: str) -> ssl.SSLSocket:
+        target = f"{connect_to}:{HTTPS}"
+        tunnel.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        _expect_tunnel(tunnel)
+        return self._context.wrap_socket(tunnel, server_hostname=host_name)
+
+
+def _expect_tunnel(tunnel: socket.socket) -> None:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        if not (byte := tunnel.recv(1)):
+            raise ConnectionResetError("the proxy hung up")
+        head += byte
+    status = head.split(None, 2)[1]
+    if status != b"200":
+        raise ConnectionRefusedError(f"the proxy answered {status.decode()}")
+
+
+def _trusting_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority().root_pem.decode())
+    context.verify_flags |= NO_CHECK_TIME
+    return context
+
+
+@dataclass(slots=True)
+class Canary:
+    """Visits every host name in turn, over and over, and counts; a context manager that runs while it is open."""
+
+    visitor: Visitor
+    hosts: Callable[[], Iterable[str]]
+    pause: float = 0.002
+    handshakes: int = 0
+    failures: list[str] = field(default_factory=list)
+    visits: Counter[str] = field(default_factory=Counter)
+    served: dict[str, list[str]] = field(default_factory=dict)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Return the canary, flying."""
+        self._thread = threading.Thread(target=self._fly, name="canary", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Land it; the visit under way is finished and counted."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def round(self) -> None:
+        """Visit every host name once; stop early when the canary is to land."""
+        for host_name in tuple(self.hosts()):
+            if self._stopped.wait(self.pause):
+                return
+            self._visit(host_name)
+
+    def _fly(self) -> None:
+        while not self._stopped.is_set():
+            self.round()
+            self._stopped.wait(self.pause)
+
+    def _visit(self, host_name: str) -> None:
+        self.handshakes += 1
+        self.visits[host_name] += 1
+        try:
+            thumbprint = self.visitor.handshake(host_name)
+        except HandshakeFailed as failure:
+            self.failures.append(str(failure))
+            return
+        seen = self.served.setdefault(host_name, [])
+        if not seen or seen[-1] != thumbprint:
+            seen.append(thumbprint)

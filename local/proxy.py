@@ -1,0 +1,140 @@
+"""A loopback proxy behind which Azure's host names lead to the simulation.
+
+Clients need nothing but environment variables. `CONNECT` to a simulated service ends here, in TLS with a certificate of
+the local authority; `CONNECT` to what visitors would reach (a site's host name, an inbound address) is tunnelled to the
+front ends. Everything else is refused, so nothing leaves the machine.
+"""
+
+import functools
+import selectors
+import socket
+import ssl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, Self
+
+from local.azure.vault.authority import authority, server_leaf
+from local.azure.wire import Request, Response
+from local.http_wire import Head, converse, read_head, to_bytes
+from local.listener import IDLE, Connection, Listener
+from local.tls import server_context
+
+CHUNK = 65_536
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class Simulation(Protocol):
+    """What the proxy needs of a simulated Azure."""
+
+    def knows(self, host: str) -> bool:
+        """Whether that host name is one of its services."""
+
+    def handle(self, request: Request) -> Response:
+        """Return what it answers."""
+
+
+Resolve = Callable[[str], tuple[str, int] | None]
+"""Where a host name or an address of the outside world is listened on, or None where nobody listens."""
+
+
+class Proxy:
+    """The proxy, running from construction until `close`."""
+
+    def __init__(self, azure: Simulation, resolve: Resolve = lambda _: None) -> None:
+        """Listen on a free port; `azure` and `resolve` may be replaced while it runs."""
+        self.azure = azure
+        self.resolve = resolve
+        self._folder = tempfile.TemporaryDirectory(prefix="certroll-proxy-")
+        self.ca_path = Path(self._folder.name, "ca.pem")
+        self.ca_path.write_bytes(authority().root_pem)
+        self._listener = Listener(self._serve, "proxy")
+        self.port = self._listener.listen()
+
+    def __enter__(self) -> Self:
+        """Return the running proxy."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the proxy listens."""
+        return "127.0.0.1", self.port
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that lead a client through this proxy."""
+        bundle = str(self.ca_path)
+        return {
+            "HTTPS_PROXY": f"http://127.0.0.1:{self.port}",
+            "https_proxy": f"http://127.0.0.1:{self.port}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "REQUESTS_CA_BUNDLE": bundle,
+            "SSL_CERT_FILE": bundle,
+            "CURL_CA_BUNDLE": bundle,
+            "NODE_EXTRA_CA_CERTS": bundle,
+        }
+
+    def close(self) -> None:
+        """End every connection and give back the port."""
+        self._listener.close()
+        self._folder.cleanup()
+
+    def _serve(self, connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            head = read_head(stream)
+        if head is None:
+            return
+        host = head.target.rpartition(":")[0].strip("[]").lower()
+        if head.method != "CONNECT":
+            connection.socket.sendall(_refusal(head, 405, "This proxy takes CONNECT only."))
+        elif self.azure.knows(host):
+            self._simulate(connection, host)
+        else:
+            self._tunnel(connection, head, host)
+
+    def _simulate(self, connection: Connection, host: str) -> None:
+        connection.socket.sendall(ESTABLISHED)
+        secure = connection.secure(_context_for(host))
+        with secure.makefile("rb") as stream:
+            converse(stream, secure.sendall, lambda request: self.azure.handle(request), host)
+
+    def _tunnel(self, connection: Connection, head: Head, host: str) -> None:
+        target = self.resolve(host)
+        try:
+            there = socket.create_connection(target, timeout=IDLE) if target else None
+        except OSError:
+            there = None
+        if there is None:
+            connection.socket.sendall(_refusal(head, 502, f"Nobody listens at {host}."))
+            return
+        with there:
+            there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.socket.sendall(ESTABLISHED)
+            _relay(connection.socket, there)
+
+
+def _refusal(head: Head, status: int, message: str) -> bytes:
+    refused = Head(head.method, head.target, {"connection": "close"})
+    return to_bytes(Response(status, {"Content-Type": "text/plain"}, message.encode()), refused)
+
+
+def _relay(here: socket.socket, there: socket.socket) -> None:
+    """Carry bytes both ways until either side is done."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(here, selectors.EVENT_READ, (here, there))
+        selector.register(there, selectors.EVENT_READ, (there, here))
+        while ready := selector.select(IDLE):
+            for source, target in (key.data for key, _ in ready):
+                if not (data := source.recv(CHUNK)):
+                    return
+                target.sendall(data)
+
+
+@functools.lru_cache(maxsize=256)
+def _context_for(host: str) -> ssl.SSLContext:
+    leaf = server_leaf(host)
+    return server_context(leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
