@@ -1,0 +1,67 @@
+"""`python -m local.host --app DIR --port N`: the host as a process whose environment is the app settings."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+from local import environment
+from local.host.configuration import ConfigurationInvalid
+from local.host.host import Host
+from local.host.worker import IndexingFailed
+
+READY = "HOST READY"
+INVOCATIONS_LEFT = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The host has run until SIGTERM or SIGINT; 1 if it could not start."""
+    options = _parser().parse_args(arguments)
+    _log_to_stdout()
+    try:
+        host = Host(options.app.resolve(), environment.of_this_process(), options.port)
+    except (IndexingFailed, ConfigurationInvalid, OSError) as problem:
+        print(f"HOST FAILED {problem}", flush=True)
+        return 1
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    print(READY, json.dumps(asdict(host.start())), flush=True)
+    stopping.wait()
+    finished = host.stop(timedelta(seconds=options.grace))
+    print("HOST STOPPED", flush=True)
+    return 0 if finished else INVOCATIONS_LEFT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
+    parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
+    parser.add_argument("--port", type=int, default=7071, help="port of the host; 0 takes a free one")
+    parser.add_argument("--grace", type=float, default=10.0, help="seconds that running invocations get to finish")
+    return parser
+
+
+def _log_to_stdout() -> None:
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stdout,
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+    logging.Formatter.converter = time.gmtime
+    logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    # Not sys.exit: the interpreter would wait for the threads of invocations that did not finish.
+    os._exit(code)

@@ -1,0 +1,109 @@
+"""The admin routes: status, the functions, and running one now. Open on loopback, as under Core Tools."""
+
+import json
+from collections.abc import Mapping
+
+from local.host import event_grid, timers, triggers
+from local.host.dispatch import Dispatcher
+from local.host.functions import FunctionMetadata, TriggerInput
+from local.host.web import Request, Response, as_json, text
+
+PREFIX = "admin/"
+QUEUE_TRIGGER = "queueTrigger"
+TIMER_TRIGGER = "timerTrigger"
+
+
+class NotRunnable(Exception):
+    """The function cannot be started with that input; the message says why."""
+
+
+class Admin:
+    """Answers `/admin/…`."""
+
+    def __init__(
+        self, functions: Mapping[str, FunctionMetadata], errors: Mapping[str, str], dispatcher: Dispatcher
+    ) -> None:
+        self._functions = functions
+        self._errors = errors
+        self._dispatcher = dispatcher
+
+    def answer(self, request: Request) -> Response:
+        """What the .NET host's admin API answers to the same route; 404 for one that is not here."""
+        path = request.path[len(PREFIX) :]
+        if request.method == "GET":
+            return self._read(path)
+        parts = path.split("/")
+        if request.method == "POST" and parts[0] == "functions" and len(parts) == len(("functions", "name")):
+            return self._run(parts[1], request.body)
+        return Response(404)
+
+    def _read(self, path: str) -> Response:
+        if path in {"host/status", "host/ping"}:
+            return as_json(200, self._status())
+        if path == "functions":
+            return as_json(200, [_described(function) for function in self._functions.values()])
+        name = path.removeprefix("functions/").removesuffix("/status")
+        if name not in self._functions:
+            return Response(404)
+        if path.endswith("/status"):
+            return as_json(200, {"errors": [self._errors[name]] if name in self._errors else []})
+        return as_json(200, _described(self._functions[name]))
+
+    def _status(self) -> dict[str, object]:
+        ended = [
+            {"function": name, "succeeded": succeeded, "count": count}
+            for (name, succeeded), count in sorted(self._dispatcher.ended.items())
+        ]
+        # `running` and `ended` are this host's own; tests and the demo wait on them.
+        return {
+            "id": "certroll-local",
+            "state": "Running",
+            "version": "4.0.0-local",
+            "errors": [f"The '{name}' function is in error: {why}" for name, why in self._errors.items()],
+            "running": self._dispatcher.running,
+            "ended": ended,
+        }
+
+    def _run(self, name: str, body: bytes) -> Response:
+        function = self._functions.get(name)
+        if function is None:
+            return Response(404)
+        try:
+            trigger = manual(function, _input(body))
+        except NotRunnable as problem:
+            return text(400, str(problem))
+        self._dispatcher.start(function, trigger)
+        return Response(202)
+
+
+def manual(function: FunctionMetadata, given: str) -> TriggerInput:
+    """The trigger value of a manual run: for a queue the message's text, for Event Grid one event as JSON."""
+    if function.trigger_type == TIMER_TRIGGER:
+        return triggers.timer(timers.utc_now(), None, None)
+    if function.trigger_type == QUEUE_TRIGGER:
+        return triggers.queue(triggers.message(given, timers.utc_now()), str(function.trigger["queueName"]))
+    if function.trigger_type == event_grid.TRIGGER:
+        return triggers.event_grid(_event(given))
+    raise NotRunnable(f"'{function.name}' has a trigger of type {function.trigger_type}: call its own address instead")
+
+
+def _input(body: bytes) -> str:
+    try:
+        loaded = json.loads(body or b"{}")
+    except ValueError as problem:
+        raise NotRunnable(f"the body is not JSON: {problem}") from problem
+    if not isinstance(loaded, dict):
+        raise NotRunnable('the body must be a JSON object such as {"input": "text"}')
+    given = loaded.get("input", "")
+    return given if isinstance(given, str) else json.dumps(given)
+
+
+def _event(given: str) -> object:
+    try:
+        return json.loads(given)
+    except ValueError as problem:
+        raise NotRunnable(f"the input is not one event as JSON: {problem}") from problem
+
+
+def _described(function: FunctionMetadata) -> dict[str, object]:
+    return {"name": function.name, "config": {"bindings": [dict(binding) for binding in function.bindings]}}

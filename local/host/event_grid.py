@@ -1,0 +1,80 @@
+"""The webhook to which Event Grid delivers.
+
+Source: azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventGrid, `HttpRequestProcessor` and
+`EventGridExtensionConfigProvider`. The answer to `OPTIONS` is what the CloudEvents webhook specification asks for.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from local.host.dispatch import Start
+from local.host.functions import FunctionMetadata
+from local.host.triggers import event_grid
+from local.host.web import Request, Response, as_json, text
+
+PATH = "runtime/webhooks/eventgrid"
+TRIGGER = "eventGridTrigger"
+
+
+class Unreadable(Exception):
+    """The body is not what the event type promises; the .NET host answers 500 to it."""
+
+
+class Webhook:
+    """Answers Event Grid for every function with an Event Grid trigger."""
+
+    def __init__(self, functions: Mapping[str, FunctionMetadata], start: Start) -> None:
+        self._functions = functions
+        self._start = start
+
+    def answer(self, request: Request) -> Response:
+        """202 once every event was handled, 500 if one failed, 404 without the function, else 400."""
+        name = request.query("functionName")
+        function = self._functions.get(name)
+        if function is None:
+            return text(404, f"cannot find function: '{name}'")
+        if request.method == "OPTIONS":
+            return _allowed(request)
+        try:
+            return self._event(function, request)
+        except Unreadable as problem:
+            return text(500, str(problem))
+
+    def _event(self, function: FunctionMetadata, request: Request) -> Response:
+        kind = request.headers.get("aeg-event-type", "").lower()
+        if kind == "subscriptionvalidation":
+            return as_json(200, {"validationResponse": _validation_code(_parsed(request.body))})
+        if kind == "notification":
+            return self._deliver(function, _parsed(request.body))
+        return Response(202 if kind == "unsubscribe" else 400)
+
+    def _deliver(self, function: FunctionMetadata, payload: object) -> Response:
+        events = payload if isinstance(payload, list) else [payload]
+        if not all(isinstance(event, dict) for event in events):
+            raise Unreadable("Unable to bind the event: every event must be a JSON object")
+        started = [self._start(function, event_grid(event)) for event in events]
+        failures = [outcome.error for outcome in (future.result() for future in started) if not outcome.succeeded]
+        return text(500, failures[0]) if failures else Response(202)
+
+
+def _allowed(request: Request) -> Response:
+    origin = request.headers.get("webhook-request-origin", "")
+    return Response(200, headers=(("WebHook-Allowed-Origin", origin), ("WebHook-Allowed-Rate", "*")))
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError as problem:
+        raise Unreadable(f"The request content is not JSON: {problem}") from problem
+
+
+def _validation_code(payload: Any) -> str:  # noqa: ANN401 - JSON from outside
+    try:
+        if isinstance(payload, list):
+            return str(payload[0]["data"]["validationCode"])
+        data = payload["data"]  # in the CloudEvents form the data is JSON in a string
+        return str((json.loads(data) if isinstance(data, str) else data)["validationCode"])
+    except (LookupError, TypeError, ValueError) as problem:
+        raise Unreadable(f"no validation code in the event: {problem!r}") from problem

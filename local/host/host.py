@@ -1,0 +1,108 @@
+"""One function app with all its listeners."""
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from local.host import admin, configuration, event_grid, routes, web
+from local.host.configuration import ConfigurationInvalid
+from local.host.dispatch import Dispatcher
+from local.host.functions import FunctionMetadata, Ready
+from local.host.queues import QueueListener
+from local.host.storage import Queues
+from local.host.timers import Schedule, TimerListener
+from local.host.worker import Worker
+
+DISABLED_FORMS = ("AzureWebJobs.{}.Disabled", "AzureWebJobs_{}_Disabled")
+TRIGGERS = (event_grid.TRIGGER, admin.QUEUE_TRIGGER, admin.TIMER_TRIGGER, routes.TRIGGER)
+OUTPUTS = ("queue", "http")
+
+log = logging.getLogger("host")
+
+
+class Host:
+    """Indexes an app and listens for it. A function that cannot be listened for is in error; the others run."""
+
+    def __init__(self, app: Path, settings: Mapping[str, str], port: int = 0) -> None:
+        self._settings = settings
+        self._configuration = configuration.read(app, settings)
+        self._worker = Worker(app)
+        self._queues = Queues(settings, self._configuration.queues.message_encoding)
+        self._dispatcher = Dispatcher(self._worker, self._configuration.function_timeout, self._queues.write_outputs)
+        self.functions = {found.name: found for found in self._worker.functions if not self._disabled(found.name)}
+        self.errors: dict[str, str] = {}
+        self._queue_listeners: list[QueueListener] = []
+        self._timers: list[TimerListener] = []
+        for function in self.functions.values():
+            self._listen(function)
+        self._web = self._with_trigger(routes.TRIGGER)
+        self._routes = routes.Routes(self._web.values(), self._configuration.route_prefix, self._dispatcher.start)
+        self._event_grid = event_grid.Webhook(self._with_trigger(event_grid.TRIGGER), self._dispatcher.start)
+        self._admin = admin.Admin(self.functions, self.errors, self._dispatcher)
+        self._server = web.serve(port, self._answer)
+
+    def start(self) -> Ready:
+        """Every listener works."""
+        threading.Thread(target=self._server.serve_forever, name="web", daemon=True).start()
+        for listener in self._queue_listeners:
+            listener.start()
+        for timer in self._timers:
+            timer.start()
+        for name, why in self.errors.items():
+            log.error("The '%s' function is in error: %s", name, why)
+        url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        return Ready(url, self._routes.function_key, self._routes.master_key, tuple(self.functions), self.errors)
+
+    def stop(self, grace: timedelta) -> bool:
+        """Nothing is listened for; whether every invocation ended. Messages of those that did not are visible again."""
+        for timer in self._timers:
+            timer.stop()
+        for listener in self._queue_listeners:
+            listener.stop()
+        self._server.shutdown()
+        finished = self._dispatcher.drain(grace)
+        for listener in self._queue_listeners:
+            listener.release()
+        self._server.server_close()
+        self._worker.close()
+        return finished
+
+    def _listen(self, function: FunctionMetadata) -> None:
+        try:
+            _refuse_unknown(function)
+            if function.trigger_type == admin.QUEUE_TRIGGER:
+                settings = self._configuration.queues
+                self._queue_listeners.append(QueueListener(function, self._queues, settings, self._dispatcher.start))
+            if function.trigger_type == admin.TIMER_TRIGGER:
+                schedule = Schedule(configuration.resolve(str(function.trigger["schedule"]), self._settings))
+                self._timers.append(TimerListener(function, schedule, self._dispatcher.start))
+        except ConfigurationInvalid as problem:
+            self.errors[function.name] = str(problem)
+
+    def _answer(self, request: web.Request) -> web.Response:
+        path = request.path.lower()
+        if path == event_grid.PATH:
+            return self._event_grid.answer(request)
+        if path.startswith(admin.PREFIX):
+            return self._admin.answer(request)
+        if not path:
+            return web.text(200, "The local Functions host is up and running.")
+        return self._routes.answer(request)
+
+    def _with_trigger(self, kind: str) -> dict[str, FunctionMetadata]:
+        working: Iterable[FunctionMetadata] = (self.functions[name] for name in self.functions.keys() - self.errors)
+        return {function.name: function for function in working if function.trigger_type == kind}
+
+    def _disabled(self, name: str) -> bool:
+        given = (self._settings.get(form.format(name), "") for form in DISABLED_FORMS)
+        return any(value.lower() in {"true", "1"} for value in given)
+
+
+def _refuse_unknown(function: FunctionMetadata) -> None:
+    unknown = [str(output["type"]) for output in function.outputs if output["type"] not in OUTPUTS]
+    if function.trigger_type not in TRIGGERS:
+        unknown.append(function.trigger_type)
+    if unknown:
+        raise ConfigurationInvalid(f"binding {unknown[0]!r} is not part of the local host")

@@ -1,0 +1,101 @@
+"""HTTP triggers: route templates, methods, authorization levels."""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.host import triggers
+from local.host.dispatch import Start
+from local.host.functions import FunctionMetadata, Outcome
+from local.host.web import Request, Response, text
+
+TRIGGER = "httpTrigger"
+PARAMETER = re.compile(r"\{(?P<all>\*)?(?P<name>\w+)(?::\w+(?:\([^)]*\))?)?(?P<optional>\?)?\}")
+ALL_METHODS = ("GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where one function with an HTTP trigger is reached."""
+
+    function: FunctionMetadata
+    template: str
+    pattern: re.Pattern[str]
+    methods: tuple[str, ...]
+    level: str
+
+    @classmethod
+    def of(cls, function: FunctionMetadata, prefix: str) -> "Route":
+        """The route of a function, from its trigger binding."""
+        trigger = function.trigger
+        template = "/".join(part for part in (prefix, str(trigger.get("route") or function.name).strip("/")) if part)
+        methods = tuple(str(method).upper() for method in trigger.get("methods") or ALL_METHODS)
+        level = str(trigger.get("authLevel") or "function").lower()
+        return cls(function, template, _pattern(template), methods, level)
+
+
+class Routes:
+    """Answers requests to functions with an HTTP trigger."""
+
+    def __init__(self, functions: Iterable[FunctionMetadata], prefix: str, start: Start) -> None:
+        self.function_key = secrets.token_urlsafe(32)
+        self.master_key = secrets.token_urlsafe(32)
+        found = [Route.of(function, prefix) for function in functions]
+        self._routes = sorted(found, key=lambda route: (route.template.count("{"), -len(route.template)))
+        self._start = start
+
+    def answer(self, request: Request) -> Response:
+        """The function's own answer; 404 without a route, 401 without the key its level asks for, 500 if it failed."""
+        for route in self._routes:
+            match = route.pattern.fullmatch(request.path)
+            if match and request.method in route.methods:
+                if not self._authorized(route.level, request):
+                    return Response(401)
+                values = {name: value for name, value in match.groupdict().items() if value is not None}
+                return self._invoke(route, request, values)
+        return Response(404)
+
+    def _authorized(self, level: str, request: Request) -> bool:
+        if level == "anonymous":
+            return True
+        given = request.headers.get("x-functions-key") or request.query("code")
+        accepted = [self.master_key] if level == "admin" else [self.function_key, self.master_key]
+        return any(secrets.compare_digest(given.encode(), key.encode()) for key in accepted)
+
+    def _invoke(self, route: Route, request: Request, values: Mapping[str, str]) -> Response:
+        trigger = triggers.http(request.method, request.url, request.headers, values, request.body)
+        return _response(self._start(route.function, trigger).result())
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = []
+    for segment in template.split("/"):
+        match = PARAMETER.fullmatch(segment)
+        if match is None:
+            parts.append("/" + re.escape(segment))
+        elif match["all"]:
+            parts.append(f"(?:/(?P<{match['name']}>.*))?")
+        else:
+            part = f"/(?P<{match['name']}>[^/]+)"
+            parts.append(f"(?:{part})?" if match["optional"] else part)
+    return re.compile("".join(parts).removeprefix("/"), re.IGNORECASE)
+
+
+def _response(outcome: Outcome) -> Response:
+    if not outcome.succeeded:
+        return Response(500)
+    returned = outcome.returned
+    if returned is None or returned.type is None:
+        return Response(204)
+    if returned.type != "http":
+        return text(200, str(returned.value))
+    return _http(returned.value)
+
+
+def _http(value: Mapping[str, Any]) -> Response:
+    headers = [(name, str(datum.value)) for name, datum in value["headers"].items()]
+    morsels = [morsel for cookie in value["cookies"] or () for morsel in cookie.values()]
+    headers += [("Set-Cookie", morsel.OutputString()) for morsel in morsels]
+    return Response(int(value["status_code"].value), bytes(value["body"].value), tuple(headers))

@@ -1,0 +1,87 @@
+"""Storage queues as the host uses them: connections named by app settings, message encoding, output bindings."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.queue import LinearRetry, QueueClient, QueueServiceClient
+
+from local.host.configuration import ConfigurationInvalid, Encoding, resolve
+from local.host.functions import Datum, FunctionMetadata, Outcome
+
+DEFAULT_CONNECTION = "AzureWebJobsStorage"
+
+
+class Undecodable(Exception):
+    """A message is not in the encoding that host.json names."""
+
+
+class Queues:
+    """Every queue that the app's bindings name."""
+
+    def __init__(self, settings: Mapping[str, str], encoding: Encoding) -> None:
+        self._settings = settings
+        self._encoding = encoding
+        self._service = lru_cache(maxsize=None)(_service)
+
+    def named(self, binding: Mapping[str, object], suffix: str = "") -> QueueClient:
+        """The queue of a binding; it need not exist."""
+        name = resolve(str(binding["queueName"]), self._settings).lower() + suffix
+        return self._service(self._connection_string(binding)).get_queue_client(name)
+
+    def decode(self, content: str) -> str:
+        """The text of a message as it lies in the queue."""
+        if self._encoding == "none":
+            return content
+        try:
+            return base64.b64decode(content, validate=True).decode("utf-8", errors="replace")
+        except (binascii.Error, ValueError) as problem:
+            raise Undecodable(f"not base64: {problem}") from problem
+
+    def encode(self, text: str) -> str:
+        """The message as it is put into the queue."""
+        return text if self._encoding == "none" else base64.b64encode(text.encode()).decode()
+
+    def write_outputs(self, function: FunctionMetadata, outcome: Outcome) -> None:
+        """Every queue output of the invocation is in its queue, which was created where it was missing."""
+        bindings = {str(binding["name"]): binding for binding in function.outputs}
+        for name, datum in outcome.outputs_with_return:
+            if bindings[name]["type"] != "queue":
+                continue  # an HTTP answer goes back to its caller
+            queue = self.named(bindings[name])
+            create(queue)
+            for text in _texts(datum):
+                queue.send_message(self.encode(text))
+
+    def _connection_string(self, binding: Mapping[str, object]) -> str:
+        name = str(binding.get("connection") or DEFAULT_CONNECTION)
+        for candidate in (f"AzureWebJobs{name}", name):
+            if value := self._settings.get(candidate):
+                return value
+        raise ConfigurationInvalid(f"the app setting {name!r} is missing: it must hold a storage connection string")
+
+
+def create(queue: QueueClient) -> None:
+    """The queue exists."""
+    try:
+        queue.create_queue()
+    except ResourceExistsError:  # also raised, with status 204, where the queue exists with the same metadata
+        return
+
+
+def _service(connection_string: str) -> QueueServiceClient:
+    retry = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
+    return QueueServiceClient.from_connection_string(connection_string, retry_policy=retry)
+
+
+def _texts(datum: Datum) -> list[str]:
+    if datum.type == "bytes":
+        return [datum.value.decode()]
+    if datum.type != "json":
+        return [str(datum.value)]
+    loaded = json.loads(datum.value)
+    items = loaded if isinstance(loaded, list) else [loaded]
+    return [item if isinstance(item, str) else json.dumps(item) for item in items]

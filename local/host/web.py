@@ -1,0 +1,95 @@
+"""The host's HTTP port: requests and answers as values, and the server that carries them."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+log = logging.getLogger("host.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the host; header names are lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """Decoded path without slashes at its ends."""
+        return unquote(urlsplit(self.url).path).strip("/")
+
+    def query(self, name: str) -> str:
+        """Value of a query parameter, whose name's case does not matter; empty if absent."""
+        pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
+        return next((value for key, value in pairs if key.lower() == name.lower()), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer of the host."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+
+Answer = Callable[[Request], Response]
+
+
+def text(status: int, message: str) -> Response:
+    """A plain text answer."""
+    return Response(status, message.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
+
+
+def as_json(status: int, payload: Any) -> Response:  # noqa: ANN401 - whatever JSON can hold
+    """A JSON answer."""
+    return Response(status, json.dumps(payload).encode(), (("Content-Type", "application/json; charset=utf-8"),))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def serve(port: int, answer: Answer) -> ThreadingHTTPServer:
+    """A server bound to the loopback port (0: a free one), not yet serving."""
+
+    class Exchange(_Exchange):
+        pass
+
+    Exchange.answer = staticmethod(answer)
+    return _Server(("127.0.0.1", port), Exchange)
+
+
+class _Exchange(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "Kestrel"
+    sys_version = ""
+    answer: Answer
+
+    def _exchange(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        url = f"http://{headers.get('host', '127.0.0.1')}{self.path}"
+        self._send(self.answer(Request(self.command, url, headers, self.rfile.read(length))))
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _exchange  # noqa: N815 - the server's names
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the server's name
+        log.debug(format, *args)

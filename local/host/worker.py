@@ -1,0 +1,112 @@
+"""Microsoft's Python worker, loaded into this process: it indexes the app, loads its functions and invokes them.
+
+`azure-functions-runtime` keeps its registry in module globals, so a process can hold one app only. Its wire types are
+protobuf classes that the .NET host's side brings along; the few it fills while indexing are plain attribute bags here.
+Invocations take the runtime's protobuf-free entry, `native_invocation`.
+"""
+
+import asyncio
+import importlib
+import json
+import sys
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol, TypeVar
+
+from local.host.functions import FunctionMetadata, Outcome, TriggerInput
+
+T = TypeVar("T")
+
+
+class IndexingFailed(Exception):
+    """The runtime refuses the app; the message is the runtime's own."""
+
+
+class _Bag:
+    """Holds whatever it is given, in place of a protobuf message."""
+
+    def __init__(self, **fields: object) -> None:
+        self.__dict__.update(fields)
+
+
+class _StatusResult(_Bag):
+    Failure = 0
+    Success = 1
+
+
+class _BindingInfo(_Bag):
+    undefined = 0
+    out = 1
+    inout = 2
+
+
+def _protos() -> SimpleNamespace:
+    bags = (
+        "WorkerInitResponse",
+        "WorkerMetadata",
+        "FunctionMetadataResponse",
+        "RpcFunctionMetadata",
+        "RpcRetryOptions",
+        "RpcException",
+    )
+    return SimpleNamespace(StatusResult=_StatusResult, BindingInfo=_BindingInfo, **dict.fromkeys(bags, _Bag))
+
+
+class _Runtime(Protocol):
+    """What is used of `azure_functions_runtime`, which carries no types."""
+
+    def start_threadpool_executor(self) -> None: ...
+    def worker_init_request(self, request: object) -> Coroutine[Any, Any, Any]: ...
+    def functions_metadata_request(self, request: object) -> Coroutine[Any, Any, Any]: ...
+
+
+class Worker:
+    """One function app, indexed and ready to be invoked from any thread."""
+
+    def __init__(self, app: Path) -> None:
+        """The app is indexed; raises IndexingFailed with the runtime's message if it is refused."""
+        self._runtime: _Runtime = importlib.import_module("azure_functions_runtime")
+        self._native: Any = importlib.import_module("azure_functions_runtime.native_invocation")
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="worker loop", daemon=True)
+        self._thread.start()
+        sys.path.insert(0, str(app))
+        self._runtime.start_threadpool_executor()
+        self.functions: tuple[FunctionMetadata, ...] = self.run(self._index(app)).result()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """The coroutine runs on the worker's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    async def invoke(self, invocation_id: str, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:
+        """The function has run; what it raised is in the outcome."""
+        inputs = [(str(function.trigger["name"]), trigger.value)]
+        ok, returned, outputs, error, trace = await self._native.invocation_request_native(
+            invocation_id, function.function_id, inputs, dict(trigger.metadata)
+        )
+        return Outcome(ok, returned, tuple(outputs), error or "", trace or "")
+
+    def close(self) -> None:
+        """The loop has ended; invocations that still run are left to the process's end."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=5)
+
+    async def _index(self, app: Path) -> tuple[FunctionMetadata, ...]:
+        init = SimpleNamespace(capabilities={}, function_app_directory=str(app))
+        request = SimpleNamespace(
+            request=SimpleNamespace(worker_init_request=init), properties={"host": "127.0.0.1", "protos": _protos()}
+        )
+        response = await self._runtime.worker_init_request(request)
+        if response.result.status != _StatusResult.Success:
+            raise IndexingFailed(response.result.exception.message)
+        listed = await self._runtime.functions_metadata_request(request)
+        if listed.function_metadata_results is None:
+            raise IndexingFailed(f"no functions found in {app}: function_app.py is missing or declares none")
+        return tuple(_metadata(found) for found in listed.function_metadata_results)
+
+
+def _metadata(found: Any) -> FunctionMetadata:  # noqa: ANN401 - the runtime's own, untyped
+    return FunctionMetadata(found.name, found.function_id, tuple(json.loads(raw) for raw in found.raw_bindings))
