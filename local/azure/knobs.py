@@ -1,0 +1,37 @@
+"""The knobs of a world: switches for what the sources leave open about Azure, and for what a test wants small."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(slots=True)
+class Knobs:
+    """One field per doubt. A client has to reach the same end under every setting."""
+
+    sync_moves_bindings: bool = True
+    """Whether importing a copy again moves the bindings on it. Azure docs say a sync updates them; users report both."""
+    reads_until_visible: int = 0
+    """How many reads of a resource still show it as it was before the last write. ARM promises no read-your-writes."""
+    wrong_echo: bool = False
+    """Whether the answer to a certificate PUT shows another copy's vault and the old thumbprint.
+
+    Recorded in azure-cli test_webapp_ssl_import, where another resource group's copy of the same thumbprint showed up.
+    """
+    if_match_honoured: bool = False
+    """Whether a PUT with a stale If-Match is refused with 412. No document says that Microsoft.Web looks at it."""
+    mismatch_refused: bool = True
+    """Whether binding a certificate to a host name that it does not cover is refused (04030, azure-powershell #12843)."""
+    second_import_same_thumbprint: Literal["accept", "refuse"] = "accept"
+    """What a second copy of one thumbprint in one subscription and location meets: reports differ."""
+    slow_front_end: float = 0.0
+    """Seconds of the world's clock until the front ends serve what a write changed."""
+    page_size: int = 100
+    """How many entries a page of a list holds; small values make every client follow nextLink."""
+
+    def turn(self, **settings: Any) -> None:  # noqa: ANN401 - comes as JSON from the control port
+        """Set these knobs; an unknown one is a KeyError that names those that exist."""
+        known = {knob.name for knob in fields(self)}
+        if unknown := sorted(set(settings) - known):
+            raise KeyError(f"No knob named {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+        for name, value in settings.items():
+            setattr(self, name, value)

@@ -1,0 +1,158 @@
+"""What goes over the wire: requests, responses, Azure's error envelopes, and the router that services are built of."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: method in upper case, host in lower case without port, raw path, decoded query, lower-case names."""
+
+    method: str
+    host: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON of a client
+        """Return the body as JSON; an empty body is an empty object, anything unreadable is a ValueError."""
+        return json.loads(self.body) if self.body else {}
+
+    @classmethod
+    def to(
+        cls,
+        method: str,
+        url: str,
+        payload: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Request":
+        """Return the request that a client would send to that URL with that JSON payload."""
+        parts = urlsplit(url)
+        return cls(
+            method=method.upper(),
+            host=(parts.hostname or "").lower(),
+            path=parts.path,
+            query=read_query(parts.query),
+            headers={name.lower(): value for name, value in (headers or {}).items()},
+            body=b"" if payload is None else json.dumps(payload).encode(),
+        )
+
+
+def read_query(text: str) -> dict[str, str]:
+    """Return the query decoded, its keys in lower case; of a repeated key the last value counts."""
+    return {key.lower(): value for key, value in parse_qsl(text, keep_blank_values=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON of a service
+        """Return the body as JSON, or None where there is no body."""
+        return json.loads(self.body) if self.body else None
+
+    def adding(self, headers: Mapping[str, str]) -> "Response":
+        """Return the same response with these headers added."""
+        return replace(self, headers={**self.headers, **headers})
+
+
+class Drop(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class Refused(Exception):
+    """A service stops here and answers with the response that this carries."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status, response.body[:200])
+        self.response = response
+
+
+Service = Callable[[Request], Response]
+RoutedFunction = Callable[[Request, Mapping[str, str]], Response]
+
+
+def json_response(status: int, payload: object, **headers: str) -> Response:
+    """Return a response with a JSON body; underscores in header names become dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(status, {"content-type": "application/json; charset=utf-8", **named}, json.dumps(payload).encode())
+
+
+def arm_error(status: int, code: str, message: str, **headers: str) -> Response:
+    """Return an error as ARM's front door and the other resource providers write it."""
+    return json_response(status, {"error": {"code": code, "message": message}}, **headers)
+
+
+def vault_error(status: int, code: str, message: str, inner: str | None = None, **headers: str) -> Response:
+    """Return an error as Key Vault's data plane writes it; `inner` is the code of its inner error."""
+    error: dict[str, object] = {"code": code, "message": message}
+    if inner:
+        error["innererror"] = {"code": inner}
+    return json_response(status, {"error": error}, **headers)
+
+
+def web_error(
+    status: int,
+    code: str,
+    extended_code: str | None,
+    template: str,
+    *parameters: str,
+    **headers: str,
+) -> Response:
+    """Return an error as Microsoft.Web writes it: PascalCase, no `error` around it (recorded azure-cli traffic)."""
+    message = template.format(*parameters)
+    entity: dict[str, object] = {"Code": code, "Message": message}
+    if extended_code:
+        entity |= {"ExtendedCode": extended_code, "MessageTemplate": template, "Parameters": list(parameters)}
+    details = [{"Message": message}, {"Code": code}, {"ErrorEntity": entity}]
+    payload = {"Code": code, "Message": message, "Target": None, "Details": details, "Innererror": None}
+    return json_response(status, payload, **headers)
+
+
+class Router:
+    """Finds the function for a method and a path; literal segments match in any case, parameters come decoded."""
+
+    def __init__(self, unmatched: Service) -> None:
+        """Answer with `unmatched` what no route fits."""
+        self._unmatched = unmatched
+        self._routes: dict[tuple[str, int], list[tuple[tuple[str, ...], RoutedFunction]]] = {}
+
+    def add(self, method: str, template: str, function: RoutedFunction) -> None:
+        """Route `method` on `template` ("/subscriptions/{subscription}/…") to the function; the first match wins."""
+        segments = tuple(template.split("/"))
+        self._routes.setdefault((method.upper(), len(segments)), []).append((segments, function))
+
+    def dispatch(self, request: Request) -> Response:
+        """Return what the matching function answers."""
+        segments = request.path.split("/")
+        for template, function in self._routes.get((request.method, len(segments)), []):
+            parameters = _match(template, segments)
+            if parameters is not None:
+                return function(request, parameters)
+        return self._unmatched(request)
+
+    def knows(self, path: str) -> bool:
+        """Whether the path fits a route of any method."""
+        segments = path.split("/")
+        templates = (
+            template for (_, length), routes in self._routes.items() if length == len(segments) for template, _ in routes
+        )
+        return any(_match(template, segments) is not None for template in templates)
+
+
+def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
+    parameters: dict[str, str] = {}
+    for expected, raw in zip(template, segments, strict=True):
+        if expected.startswith("{") and raw:
+            parameters[expected[1:-1]] = unquote(raw)
+        elif expected.lower() != unquote(raw).lower():
+            return None
+    return parameters

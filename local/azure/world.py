@@ -1,0 +1,67 @@
+"""A world: all state of one simulated Azure, with its clock, its seed and its journal."""
+
+import random
+import threading
+from dataclasses import dataclass
+from uuid import UUID
+
+from local.azure.arm.state import WebState
+from local.azure.clock import Clock
+from local.azure.entra import TENANT
+from local.azure.events import Events
+from local.azure.faults import Faults
+from local.azure.journal import Journal
+from local.azure.knobs import Knobs
+from local.azure.roles import Roles
+from local.azure.vault.state import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An Azure subscription."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    """A resource group; its name keeps the spelling it was made with."""
+
+    subscription: str
+    name: str
+    location: str
+
+    @property
+    def id(self) -> str:
+        """The group's resource id."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.name}"
+
+
+class World:
+    """All state of one simulated Azure. Whoever reads or changes it holds `lock`.
+
+    Vaults are keyed by lower-case name, resource groups by lower-case subscription and name. `renewing` names the
+    vault certificates (vault, name) that the demo renews.
+    """
+
+    def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
+        """Make an empty world; the same seed gives the same ids and addresses."""
+        self.lock = threading.RLock()
+        self.clock = clock or Clock()
+        self.random = random.Random(seed)  # noqa: S311 - ids that a test can repeat, not secrets
+        self.knobs = knobs or Knobs()
+        self.journal = Journal(self.clock)
+        self.faults = Faults(self.clock, self.journal)
+        self.roles = Roles()
+        self.events = Events(self)
+        self.tenant_id = TENANT
+        self.subscriptions: dict[str, Subscription] = {}
+        self.resource_groups: dict[tuple[str, str], ResourceGroup] = {}
+        self.vaults: dict[str, Vault] = {}
+        self.web = WebState(self)
+        self.renewing: tuple[tuple[str, str], ...] = ()
+
+    def new_id(self) -> UUID:
+        """Return a fresh id from the world's seed."""
+        return UUID(int=self.random.getrandbits(128), version=4)

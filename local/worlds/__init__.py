@@ -1,0 +1,1 @@
+"""Worlds to begin with, and the small builders they are made of."""
