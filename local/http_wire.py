@@ -4,9 +4,9 @@ import http
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from local.azure.wire import Drop, Request, Response
+from local.azure.wire import Drop, Request, Response, read_query
 
 LINE_LIMIT = 65_536
 HEADER_LIMIT = 200
@@ -85,8 +85,7 @@ def to_request(head: Head, body: bytes, default_host: str) -> Request:
     """Return the request as the simulated services take it."""
     parts = urlsplit(head.target)
     host = (head.headers.get("host") or default_host).rpartition("@")[2].split(":")[0].lower()
-    query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
-    return Request(head.method, host, parts.path, query, head.headers, body)
+    return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body)
 
 
 def to_bytes(response: Response, head: Head) -> bytes:

@@ -100,7 +100,10 @@ class Proxy:
         connection.socket.sendall(ESTABLISHED)
         secure = connection.secure(_context_for(host))
         with secure.makefile("rb") as stream:
-            converse(stream, secure.sendall, lambda request: self.azure.handle(request), host)
+            converse(stream, secure.sendall, self._handle, host)
+
+    def _handle(self, request: Request) -> Response:
+        return self.azure.handle(request)
 
     def _tunnel(self, connection: Connection, head: Head, host: str) -> None:
         target = self.resolve(host)

@@ -41,7 +41,10 @@ CERTROLL = Principal(
 )
 """The identity of the app under development; whoever asks the managed-identity endpoint for nobody else gets it."""
 OPERATOR = Principal(
-    "operator", "c1d5e9a2-3f40-4b6b-8e1d-7a9b2c4d6e80", "84f1b3c6-2a5d-4e7f-9b08-1c3d5e7f9a2b", secret="operator"
+    "operator",
+    "c1d5e9a2-3f40-4b6b-8e1d-7a9b2c4d6e80",
+    "84f1b3c6-2a5d-4e7f-9b08-1c3d5e7f9a2b",
+    secret="operator",  # noqa: S106 - of an application that exists nowhere else
 )
 """A person's application: renews certificates and looks around with a command-line client."""
 

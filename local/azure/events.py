@@ -225,16 +225,17 @@ class Attempt:
     number: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class WebhookDelivery:
     """Event Grid's push delivery to one webhook: validated first, at least once, tried again after a failure.
 
-    It subscribes to events and posts them, outside the world's lock. `pump` posts what is due on the world's clock;
-    between `start` and `stop` a thread pumps whenever an event arrives and every `interval` real seconds.
+    It subscribes to events and posts them in its own schema, outside the world's lock. `pump` posts what is due on the
+    world's clock; between `start` and `stop` a thread pumps on every arrival and every `interval` real seconds.
     """
 
     url: str
     clock: "Clock"
+    schema: Schema = "EventGrid"
     subscription: str = "certroll"
     interval: float = 0.2
     dead_letters: list[Event] = field(default_factory=list)
@@ -242,19 +243,19 @@ class WebhookDelivery:
     _arrived: "queue.SimpleQueue[Event | None]" = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
     _stopped: threading.Event = field(default_factory=threading.Event)
-    _pumping: threading.Lock = field(default_factory=threading.Lock)
+    _pumping: threading.RLock = field(default_factory=threading.RLock)
 
     def __call__(self, event: Event) -> None:
         """Take the event; it is posted with the next pump."""
-        self._arrived.put(event)
+        self._arrived.put(replace(event, shape=replace(event.shape, schema=self.schema)))
 
-    def validate(self, schema: Schema = "EventGrid") -> None:
+    def validate(self) -> None:
         """Ask the webhook whether it wants these events; raise PermissionError where it does not say so.
 
         Event Grid's own schema posts a code that has to come back; CloudEvents asks with OPTIONS (Azure docs, webhook
         event delivery; CloudEvents HTTP webhook specification).
         """
-        if schema == "CloudEvents":
+        if self.schema == "CloudEvents":
             status, _ = self._send("OPTIONS", None, {"WebHook-Request-Origin": "eventgrid.azure.net"})
             accepted = status in ACCEPTED
         else:
@@ -297,7 +298,8 @@ class WebhookDelivery:
 
     def _take(self, event: Event | None) -> None:
         if event is not None:
-            self._waiting.append(Attempt(event, self.clock.now()))
+            with self._pumping:
+                self._waiting.append(Attempt(event, self.clock.now()))
 
     def _deliver(self, attempt: Attempt) -> bool:
         try:

@@ -8,13 +8,13 @@ translates.
 import functools
 import ipaddress
 import ssl
-import threading
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Self
 
 from local.azure.vault.authority import server_leaf
 from local.azure.vault.state import ImportedCertificate
 from local.azure.wire import Request, Response
+from local.azure.world import World
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.tls import bare_server_context, server_context
@@ -22,30 +22,13 @@ from local.tls import bare_server_context, server_context
 DEFAULT_DOMAIN = "azurewebsites.net"
 
 
-class Front(Protocol):
-    """What the front ends need of a world's sites."""
-
-    def served(self, host_name: str, address: str) -> ImportedCertificate | None:
-        """What a visitor who asks for that host name at that address is shown, or None for the platform's own."""
-
-    def address_of(self, host_name: str) -> str | None:
-        """Where that host name leads, as public DNS would say, or None where it does not resolve."""
-
-    def addresses(self) -> frozenset[str]:
-        """Every inbound address that is in use now."""
-
-    def state_of(self, host_name: str) -> str | None:
-        """`Running` or `Stopped` for the site behind that host name, or None where there is no such site."""
-
-
 class FrontEnds:
     """The listeners of a world, running from construction until `close`."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, world: World) -> None:
         """Listen on every address in use; `follow` keeps up with later changes."""
-        self._front = front
+        self._world = world
         self._port = 0
-        self._following = threading.Lock()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._listener = Listener(self._serve, "front-end")
         self.follow()
@@ -63,15 +46,15 @@ class FrontEnds:
         """The port that stands for 443 on every address."""
         return self._port
 
-    def use(self, front: Front) -> None:
+    def use(self, world: World) -> None:
         """Serve another world's sites from now on."""
-        self._front = front
+        self._world = world
         self.follow()
 
     def follow(self) -> None:
         """Listen on exactly the addresses that are in use; a freed one refuses connections."""
-        with self._following:
-            wanted = self._front.addresses()
+        with self._world.lock:
+            wanted = self._world.web.addresses()
             for address in self._listener.addresses - wanted:
                 self._listener.leave(address)
             for address in sorted(wanted - self._listener.addresses):
@@ -79,9 +62,10 @@ class FrontEnds:
 
     def resolve(self, host: str) -> tuple[str, int] | None:
         """Return where visitors of that host name, or of that address, have to connect; None where nobody listens."""
-        self.follow()
-        address = host if _is_address(host) else self._front.address_of(host)
-        return (address, self._port) if address in self._listener.addresses else None
+        with self._world.lock:
+            self.follow()
+            address = host if _is_address(host) else self._world.web.address_of(host)
+            return (address, self._port) if address in self._listener.addresses else None
 
     def close(self) -> None:
         """End every connection and free the addresses."""
@@ -101,13 +85,15 @@ class FrontEnds:
 
     def _picker(self, address: str) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
-            shown = self._front.served((host_name or "").lower(), address)
+            with self._world.lock:
+                shown = self._world.web.served((host_name or "").lower(), address)
             handshake.context = _platform_context() if shown is None else _context_of(shown)
 
         return pick
 
     def _answer(self, request: Request) -> Response:
-        state = self._front.state_of(request.host)
+        with self._world.lock:
+            state = self._world.web.state_of(request.host)
         status = {"Running": 200, "Stopped": 403}.get(state or "", 404)
         text = {200: f"{request.host} is running.\n", 403: "This site is stopped.\n"}.get(status, "No such site.\n")
         return Response(status, {"Content-Type": "text/plain"}, text.encode())

@@ -13,7 +13,7 @@ from typing import Self
 from local.azure.vault.authority import authority
 
 NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the world's clock is not the machine's, so dates are not the visitor's matter."""
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the world's clock is not the machine's, so a visitor does not judge dates."""
 PATIENCE = 10.0
 HTTPS = 443
 
@@ -22,12 +22,19 @@ class HandshakeFailed(Exception):
     """The visitor did not get a certificate that is trusted and covers the host name."""
 
 
+def _trusting_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority().root_pem.decode())
+    context.verify_flags |= NO_CHECK_TIME
+    return context
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody who reaches the simulated sites through the proxy and trusts the local authority alone."""
 
     proxy: tuple[str, int]
-    _context: ssl.SSLContext = field(default_factory=lambda: _trusting_context(), repr=False, compare=False)
+    _context: ssl.SSLContext = field(default_factory=_trusting_context, repr=False, compare=False)
 
     def handshake(self, host_name: str, connect_to: str | None = None) -> str:
         """Return the thumbprint of the certificate served for that host name, or raise HandshakeFailed.
@@ -71,13 +78,6 @@ def _expect_tunnel(tunnel: socket.socket) -> None:
     status = head.split(None, 2)[1]
     if status != b"200":
         raise ConnectionRefusedError(f"the proxy answered {status.decode()}")
-
-
-def _trusting_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=authority().root_pem.decode())
-    context.verify_flags |= NO_CHECK_TIME
-    return context
 
 
 @dataclass(slots=True)

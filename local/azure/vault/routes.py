@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from local.azure.entra import audience_fits, claims_of
 from local.azure.vault import wire
-from local.azure.vault.authority import Leaf, PrivateKey, authority, common_name, dns_names
+from local.azure.vault.authority import Leaf, PrivateKey, authority, common_name
 from local.azure.vault.policy import PEM, PKCS12, UNKNOWN, Policy
 from local.azure.vault.state import NAME_RULE, Operation, Vault, VaultCertificate, Version
 from local.azure.vault.wire import Refused, answer
@@ -138,7 +138,7 @@ def list_versions(call: Call) -> Response:
 
 def _page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
     query = call.request.query
-    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.page_size)
+    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.world.knobs.page_size)
     start = _offset(query.get("$skiptoken", ""))
     shown, left = items[start : start + size], len(items) > start + size
     token = base64.urlsafe_b64encode(str(start + size).encode()).decode()
@@ -231,7 +231,7 @@ def get_pending(call: Call) -> Response:
 
 def cancel_pending(call: Call) -> Response:
     """Return the operation, cancelled where the request asks for that and it is still in progress."""
-    certificate, operation = call.pending
+    _, operation = call.pending
     operation.cancelled = bool(wire.json_body(call.request).get("cancellation_requested"))
     if operation.cancelled and operation.status == "inProgress":
         operation.status = "cancelled"

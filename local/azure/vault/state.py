@@ -214,7 +214,6 @@ class Vault:
         self.deleted: dict[str, VaultCertificate] = {}
         self.denials: list[Denial] = []
         self.latest_skips_disabled = False
-        self.page_size = 25
 
     @property
     def resource_id(self) -> str:
@@ -253,8 +252,9 @@ class Vault:
     ) -> Version:
         """Return the first version of a new certificate for these host names."""
         policy = policy or Policy(subject=f"CN={next(iter(host_names), name)}")
-        self._entry(name, replace(policy, host_names=tuple(host_names)))
-        return self.renew(name, **differences)
+        with self.world.lock:
+            self._entry(name, replace(policy, host_names=tuple(host_names)))
+            return self.renew(name, **differences)
 
     def renew(self, name: str, **differences: Unpack[RenewalDifferences]) -> Version:
         """Return a new version of the certificate: same names and policy, new key, but for the differences given.
@@ -295,9 +295,10 @@ class Vault:
             enabled=differences.get("enabled", True),
             tags=dict(differences.get("tags", {})),
         )
-        certificate.policy = policy
-        certificate.versions.append(version)
-        self.world.events.new_version(self, certificate, version)
+        with self.world.lock:
+            certificate.policy = policy
+            certificate.versions.append(version)
+            self.world.events.new_version(self, certificate, version)
         return version
 
     def ensure(self, name: str, policy: Policy) -> VaultCertificate:

@@ -8,22 +8,22 @@ from typing import Any
 
 from local.azure.vault.policy import PEM
 from local.azure.vault.state import Denial, Operation, Vault, VaultCertificate, Version
+from local.azure.wire import Refused as AzureRefused
 from local.azure.wire import Request, Response
 
 PURGE_AFTER = timedelta(days=90)
 RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": PURGE_AFTER.days}
 
 
-class Refused(Exception):
-    """The data plane refuses; the response says why."""
+class Refused(AzureRefused):
+    """The data plane refuses, in Key Vault's error envelope."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
-        """Keep Key Vault's error envelope."""
-        super().__init__(message)
+        """Make the response that says why."""
         error: dict[str, Any] = {"code": code, "message": message}
         if inner is not None:
             error["innererror"] = {"code": inner}
-        self.response = answer(status, {"error": error})
+        super().__init__(answer(status, {"error": error}))
 
 
 def answer(status: int, payload: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,0 +1,77 @@
+"""The simulated Azure as one function of a request: host name → service, with faults, journal and the world's lock."""
+
+from collections.abc import Callable, Mapping
+
+from local.azure.arm.routes import Arm
+from local.azure.entra import Directory, Entra, audience_fits, claims_of, principal_of
+from local.azure.vault.routes import KeyVault
+from local.azure.wire import Request, Response, Service, arm_error, json_response
+from local.azure.world import World
+
+ENTRA_HOSTS = ("login.microsoftonline.com", "login.windows.net")
+ARM_HOST = "management.azure.com"
+
+
+class LocalAzure:
+    """All services of one world under Azure's own host names."""
+
+    def __init__(self, world: World, directory: Directory | None = None) -> None:
+        """Answer from that world; `after_write` is called after every request that may have changed it."""
+        self.world = world
+        self.directory = directory or Directory()
+        self.after_write: Callable[[], None] = lambda: None
+        entra = Entra(world, self.directory)
+        self._vaults = KeyVault(world)
+        self._services: Mapping[str, Service] = {
+            **dict.fromkeys(ENTRA_HOSTS, entra),
+            ARM_HOST: _Authenticated(Arm(world), world),
+        }
+
+    def knows(self, host: str) -> bool:
+        """Whether that host name is one of Azure's services; a vault that is not in this world does not resolve."""
+        return host in self._services or self._vaults.knows(host)
+
+    def handle(self, request: Request) -> Response:
+        """Return what Azure answers, or raise Drop where the connection is to be closed without an answer."""
+        with self.world.journal.recording(request, principal_of(request)) as entry:
+            response = self.world.faults.around(request, lambda: self._locked(request))
+            entry.status = response.status
+        return response
+
+    def _locked(self, request: Request) -> Response:
+        with self.world.lock:
+            response = self._service_of(request.host)(request)
+        if request.method != "GET":
+            self.after_write()
+        return response
+
+    def _service_of(self, host: str) -> Service:
+        return self._services.get(host) or (self._vaults if self._vaults.knows(host) else _unknown_host)
+
+
+class _Authenticated:
+    """ARM behind its front door: no request passes without a token for ARM."""
+
+    def __init__(self, service: Service, world: World) -> None:
+        self._service = service
+        self._world = world
+
+    def __call__(self, request: Request) -> Response:
+        claims = claims_of(request)
+        if claims is None:
+            return self._refused(
+                "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
+            )
+        if not audience_fits(claims, "management"):
+            message = f"The access token has been obtained for wrong audience or resource '{claims.get('aud')}'."
+            return self._refused("InvalidAuthenticationTokenAudience", message)
+        return self._service(request)
+
+    def _refused(self, code: str, message: str) -> Response:
+        authority = f"https://login.microsoftonline.com/{self._world.tenant_id}"
+        header = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{message}"'
+        return arm_error(401, code, message).adding({"WWW-Authenticate": header})
+
+
+def _unknown_host(request: Request) -> Response:
+    return json_response(404, {"error": {"code": "NotFound", "message": f"No simulated service at {request.host}."}})

@@ -1,0 +1,220 @@
+"""The control port: how a person, a demo or a test in another process steers a running world.
+
+Plain HTTP and JSON on a loopback port of its own, so that nothing of it can be mistaken for Azure.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Self
+
+from local.azure.events import Event, Schema
+from local.azure.faults import Fault
+from local.azure.vault.state import RenewalDifferences, Vault, Version
+from local.azure.wire import Request, Response, Router, json_response
+from local.azure.world import World
+from local.http_wire import converse
+from local.listener import Connection, Listener
+
+MOMENTS = frozenset({"not_before", "not_after", "created"})
+
+
+class Steered(Protocol):
+    """What the control port steers."""
+
+    @property
+    def world(self) -> World:
+        """The world that is served now."""
+
+    def seed(self, name: str, seed: int = 0) -> None:
+        """Serve a new world of that name."""
+
+    def reset(self) -> None:
+        """Serve the present world as it was at its beginning."""
+
+    def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
+        """Deliver every later event to that webhook."""
+
+
+class Control:
+    """The control port, running from construction until `close`.
+
+    GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs, GET, POST and DELETE /faults,
+    POST /reset, POST /world, POST /webhooks, POST /events, POST /vaults/{vault}/certificates/{name}/renew.
+    """
+
+    def __init__(self, steered: Steered) -> None:
+        """Listen on a free port."""
+        self._steered = steered
+        self._router = self._routes()
+        self._listener = Listener(self._serve, "control")
+        self.port = self._listener.listen()
+
+    def __enter__(self) -> Self:
+        """Return the running control port."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the control port answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        """Give back the port."""
+        self._listener.close()
+
+    def answer(self, request: Request) -> Response:
+        """Return what the control port answers; a request that cannot be carried out is a 400 that says why."""
+        try:
+            return self._router.dispatch(request)
+        except (KeyError, TypeError, ValueError, PermissionError, OSError) as wrong:
+            return json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
+
+    def _serve(self, connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, self.answer)
+
+    def _routes(self) -> Router:
+        router = Router(lambda request: json_response(404, {"error": f"Nothing at {request.method} {request.path}."}))
+        for method, path, function in (
+            ("GET", "/state", self._state),
+            ("GET", "/journal", self._journal),
+            ("DELETE", "/journal", self._clear_journal),
+            ("GET", "/clock", self._clock),
+            ("POST", "/clock", self._move_clock),
+            ("GET", "/knobs", self._knobs),
+            ("POST", "/knobs", self._turn_knobs),
+            ("GET", "/faults", self._faults),
+            ("POST", "/faults", self._add_faults),
+            ("DELETE", "/faults", self._clear_faults),
+            ("POST", "/reset", self._reset),
+            ("POST", "/world", self._seed),
+            ("POST", "/webhooks", self._add_webhook),
+            ("POST", "/events", self._event),
+            ("POST", "/vaults/{vault}/certificates/{name}/renew", self._renew),
+        ):
+            router.add(method, path, function)
+        return router
+
+    @property
+    def _world(self) -> World:
+        return self._steered.world
+
+    def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        world = self._world
+        with world.lock:
+            vaults = {vault.name: _vault(vault) for vault in world.vaults.values()}
+            return json_response(
+                200, {"now": world.clock.now().isoformat(), "vaults": vaults, "web": world.web.to_json()}
+            )
+
+    def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        return json_response(200, self._world.journal.to_json())
+
+    def _clear_journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        self._world.journal.clear()
+        return Response(204)
+
+    def _clock(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        return json_response(200, {"now": self._world.clock.now().isoformat()})
+
+    def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
+        wanted = request.json()
+        if "set" in wanted:
+            self._world.clock.set(datetime.fromisoformat(wanted["set"]))
+        self._world.clock.advance(timedelta(seconds=float(wanted.get("advance", 0))))
+        return self._clock(request, names)
+
+    def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        knobs = self._world.knobs
+        return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
+
+    def _turn_knobs(self, request: Request, names: Mapping[str, str]) -> Response:
+        self._world.knobs.turn(**request.json())
+        return self._knobs(request, names)
+
+    def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        shown = [{name: getattr(fault, name) for name in fault.__slots__} for fault in self._world.faults.all()]
+        return json_response(200, shown)
+
+    def _add_faults(self, request: Request, names: Mapping[str, str]) -> Response:
+        wanted = request.json()
+        self._world.faults.add(*(Fault(**one) for one in (wanted if isinstance(wanted, list) else [wanted])))
+        return self._faults(request, names)
+
+    def _clear_faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        self._world.faults.clear()
+        return Response(204)
+
+    def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
+        self._steered.reset()
+        return self._clock(request, names)
+
+    def _seed(self, request: Request, names: Mapping[str, str]) -> Response:
+        wanted = request.json()
+        self._steered.seed(wanted["name"], int(wanted.get("seed", 0)))
+        return self._clock(request, names)
+
+    def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
+        wanted = request.json()
+        self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
+        return Response(204)
+
+    def _event(self, request: Request, _names: Mapping[str, str]) -> Response:
+        with self._world.lock:
+            events = _acted(self._world, request.json())
+        return json_response(200, [event.payload for event in events])
+
+    def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
+        vault = self._world.vaults[names["vault"].lower()]
+        version = vault.renew(names["name"], **_differences(request.json()))
+        return json_response(200, _version(version))
+
+
+def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
+    """Return the events that were handed out or lost, after doing the one thing that is asked for."""
+    events = world.events
+    match wanted.get("do", "emit"):
+        case "emit":
+            names = ("vault", "name", "kind", "version")
+            return [events.emit(**{name: wanted[name] for name in names if name in wanted})]
+        case "repeat":
+            return [events.repeat()]
+        case "hold":
+            events.hold()
+            return []
+        case "release":
+            return events.release()
+        case "lose":
+            return events.lose()
+        case unknown:
+            raise ValueError(f"Events can be told to emit, repeat, hold, release or lose, not to {unknown}.")
+
+
+def _differences(wanted: Mapping[str, Any]) -> RenewalDifferences:
+    known = RenewalDifferences.__annotations__
+    if unknown := sorted(set(wanted) - set(known)):
+        raise KeyError(f"A renewal cannot differ in {', '.join(unknown)}; it can in {', '.join(sorted(known))}.")
+    read = {name: datetime.fromisoformat(value) if name in MOMENTS else value for name, value in wanted.items()}
+    return RenewalDifferences(**read)  # type: ignore[typeddict-item]  # checked against its own keys above
+
+
+def _vault(vault: Vault) -> dict[str, Any]:
+    return {
+        certificate.name: [_version(version) for version in certificate.versions]
+        for certificate in vault.certificates.values()
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.id,
+        "thumbprint": version.thumbprint,
+        "host_names": list(version.host_names),
+        "not_before": version.not_before.isoformat(),
+        "not_after": version.not_after.isoformat(),
+        "enabled": version.enabled,
+    }

@@ -1,0 +1,121 @@
+"""A local Azure, standing: the services behind their proxy, the identity endpoint, the front ends, the control port."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Self
+
+from local.azure.clock import Clock
+from local.azure.entra import Directory, ManagedIdentity
+from local.azure.events import Schema, WebhookDelivery
+from local.azure.server import LocalAzure
+from local.azure.wire import Request, Response
+from local.azure.world import World
+from local.control import Control
+from local.frontend.front_ends import FrontEnds
+from local.frontend.visitor import Canary, Visitor
+from local.http_wire import converse
+from local.listener import Connection, Listener
+from local.proxy import Proxy
+from local.worlds.contoso import contoso
+
+Seeding = Callable[[Clock, int], World]
+WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso}
+
+
+class Stand:
+    """Everything of one local Azure; it runs while it is open, and its world can be replaced while it runs."""
+
+    def __init__(self, world: World | None = None, directory: Directory | None = None) -> None:
+        """Prepare to serve that world, or an empty one."""
+        self._world = world or World()
+        self._seeded = ("empty", 0)
+        self.directory = directory or Directory()
+        self._identity_header = secrets.token_hex(16)
+        self._deliveries: list[WebhookDelivery] = []
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Return the stand, serving."""
+        self.front_ends = self._closing.enter_context(FrontEnds(self._world))
+        self.proxy = self._closing.enter_context(Proxy(self._azure(), self.front_ends.resolve))
+        self.control = self._closing.enter_context(Control(self))
+        identity = self._closing.enter_context(Listener(self._serve_identity, "managed-identity"))
+        self._identity_port = identity.listen()
+        self._closing.callback(self._stop_deliveries)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything and give back every port."""
+        self._closing.close()
+
+    @property
+    def world(self) -> World:
+        """The world that is served now."""
+        return self._world
+
+    def use(self, world: World) -> None:
+        """Serve that world from now on; proxy, ports and open connections stay."""
+        self._stop_deliveries()
+        self._world = world
+        self.front_ends.use(world)
+        self.proxy.azure = self._azure()
+
+    def seed(self, name: str, seed: int = 0) -> None:
+        """Serve a new world of that name, on the clock of the present one; webhooks have to be registered again."""
+        if name not in WORLDS:
+            raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
+        self._seeded = (name, seed)
+        self.use(WORLDS[name](self._world.clock, seed))
+
+    def reset(self) -> None:
+        """Serve the world that was last seeded by name, as it was at its beginning; webhooks stay registered."""
+        webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
+        self.seed(*self._seeded)
+        for url, schema in webhooks:
+            self.deliver_to(url, schema)
+
+    def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
+        """Deliver every later event of this world to that webhook, which has passed Event Grid's validation."""
+        delivery = WebhookDelivery(url, self._world.clock, schema)
+        delivery.validate()
+        self._world.events.subscribe(delivery)
+        delivery.start()
+        self._deliveries.append(delivery)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which any client finds this Azure, and is Certroll's identity in it."""
+        return self.proxy.environment() | {
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._identity_port}/msi/token",
+            "IDENTITY_HEADER": self._identity_header,
+        }
+
+    @property
+    def visitor(self) -> Visitor:
+        """Somebody who reaches this world's sites."""
+        return Visitor(self.proxy.address)
+
+    def canary(self) -> Canary:
+        """Return a canary that visits every host name with a TLS binding, whatever the world is at the time."""
+        return Canary(self.visitor, self._bound_host_names)
+
+    def _bound_host_names(self) -> tuple[str, ...]:
+        with self._world.lock:
+            return self._world.web.bound_host_names()
+
+    def _azure(self) -> LocalAzure:
+        azure = LocalAzure(self._world, self.directory)
+        azure.after_write = self.front_ends.follow
+        return azure
+
+    def _serve_identity(self, connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, self._identity)
+
+    def _identity(self, request: Request) -> Response:
+        return ManagedIdentity(self._world, self.directory, self._identity_header)(request)
+
+    def _stop_deliveries(self) -> None:
+        for delivery in self._deliveries:
+            delivery.stop()
+        self._deliveries.clear()
