@@ -1,0 +1,199 @@
+"""Unmodified SDK clients reach the simulation with nothing but environment variables."""
+
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential  # noqa: TID251
+from azure.keyvault.certificates import CertificateClient, CertificatePolicy
+from azure.mgmt.web import WebSiteManagementClient
+
+from local.azure.entra import CERTROLL, OPERATOR, TENANT
+from local.azure.faults import Fault
+from local.azure.vault.state import Vault
+from local.azure.world import World
+from local.stand import Stand
+
+SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
+VAULT_URL = "https://kv-shop.vault.azure.net"
+
+
+def new_world(seed: int = 0) -> World:
+    """Return a world with one vault and one certificate."""
+    world = World(seed=seed)
+    world.vaults["kv-shop"] = Vault(world, "kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
+    world.vaults["kv-shop"].add("shop", ["shop.contoso.com"])
+    return world
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    """A stand whose environment is that of this process."""
+    with Stand(new_world()) as stand:
+        for name, value in stand.environment().items():
+            monkeypatch.setenv(name, value)
+        yield stand
+
+
+def test_default_credential_reads_certificate(stand: Stand) -> None:
+    """DefaultAzureCredential and CertificateClient work as they come, challenge and resource check included."""
+    newest = stand.world.vaults["kv-shop"].certificates["shop"].newest
+    with DefaultAzureCredential() as credential, CertificateClient(VAULT_URL, credential) as client:
+        found = client.get_certificate("shop")
+        versions = [version.version for version in client.list_properties_of_certificate_versions("shop")]
+    assert found.properties.x509_thumbprint.hex().upper() == newest.thumbprint
+    assert versions == [newest.id]
+
+
+def test_client_secret_credential_creates_certificate(stand: Stand) -> None:
+    """An application with a secret creates a certificate through the SDK's poller."""
+    policy = CertificatePolicy("Self", subject="CN=new.contoso.com", san_dns_names=["new.contoso.com"])
+    with (
+        ClientSecretCredential(TENANT, OPERATOR.client_id, OPERATOR.secret or "") as credential,
+        CertificateClient(VAULT_URL, credential) as client,
+    ):
+        created = client.begin_create_certificate("new", policy, _polling_interval=0).result()
+    assert created.name == "new"  # type: ignore[union-attr]  # no operation is left
+    assert stand.world.vaults["kv-shop"].certificates["new"].newest.host_names == ("new.contoso.com",)
+
+
+def test_wrong_secret_gets_no_token(stand: Stand) -> None:
+    """Entra refuses a wrong client secret in words that the SDK understands."""
+    assert stand.proxy.port
+    with (
+        ClientSecretCredential(TENANT, OPERATOR.client_id, "wrong") as credential,
+        pytest.raises(ClientAuthenticationError, match="AADSTS7000215"),
+    ):
+        credential.get_token("https://vault.azure.net/.default")
+
+
+def test_management_client_reaches_arm(stand: Stand) -> None:
+    """The web management client lists certificates under ARM's own host name, as Certroll's identity."""
+    with ManagedIdentityCredential() as credential, WebSiteManagementClient(credential, SUBSCRIPTION) as client:
+        assert list(client.certificates.list()) == []
+    (entry,) = stand.world.journal.entries()
+    assert (entry.host, entry.principal) == ("management.azure.com", CERTROLL.object_id)
+
+
+def test_identity_endpoint_checks_its_header(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the right header there is no token."""
+    monkeypatch.setenv("IDENTITY_HEADER", "wrong")
+    assert stand.proxy.port
+    with ManagedIdentityCredential() as credential, pytest.raises(ClientAuthenticationError):
+        credential.get_token("https://vault.azure.net/.default")
+
+
+def test_open_clients_meet_the_next_world(stand: Stand) -> None:
+    """A client that stays open sees the new world after a swap, on the same proxy."""
+    with DefaultAzureCredential() as credential, CertificateClient(VAULT_URL, credential) as client:
+        before = client.get_certificate("shop").properties.version
+        stand.use(new_world(seed=1))
+        after = client.get_certificate("shop").properties.version
+    assert after == stand.world.vaults["kv-shop"].certificates["shop"].newest.id != before
+
+
+def test_requests_on_an_open_connection_are_quick(stand: Stand) -> None:
+    """A request on an open connection takes less than 5 ms, so that tests can afford thousands."""
+    with tls_to(stand, "management.azure.com") as connection:
+        client = http.client.HTTPConnection("management.azure.com")
+        client.sock = connection
+        best = min(_timed(client) for _ in range(20))
+        client.close()
+    assert best < 0.005
+
+
+def _timed(client: http.client.HTTPConnection) -> float:
+    start = time.perf_counter()
+    client.request("GET", "/subscriptions?api-version=2022-12-01")
+    client.getresponse().read()
+    return time.perf_counter() - start
+
+
+def tls_to(stand: Stand, host: str) -> ssl.SSLSocket:
+    """Return a TLS connection to a host through the proxy."""
+    tunnel = socket.create_connection(stand.proxy.address, timeout=5)
+    tunnel.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
+    assert tunnel.recv(1024).startswith(b"HTTP/1.1 200")
+    context = ssl.create_default_context(cafile=str(stand.proxy.ca_path))
+    return context.wrap_socket(tunnel, server_hostname=host)
+
+
+def test_chunked_body_and_expectation_are_understood(stand: Stand) -> None:
+    """A client that sends its body in chunks after `100 Continue` is answered like any other."""
+    form = f"client_id={OPERATOR.client_id}&client_secret={OPERATOR.secret}&scope=https://vault.azure.net/.default"
+    head = (
+        f"POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nHost: login.microsoftonline.com\r\n"
+        "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
+    with tls_to(stand, "login.microsoftonline.com") as connection, connection.makefile("rb") as stream:
+        connection.sendall(head.encode())
+        assert stream.readline() == b"HTTP/1.1 100 Continue\r\n"
+        stream.readline()
+        for piece in (form[:20], form[20:]):
+            connection.sendall(f"{len(piece):x}\r\n{piece}\r\n".encode())
+        connection.sendall(b"0\r\n\r\n")
+        answer = stream.read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["access_token"].count(".") == 2
+
+
+@pytest.mark.parametrize("host", ["example.com", "unknown.vault.azure.net", "127.0.0.1", "[::1]"])
+def test_other_hosts_are_out_of_reach(stand: Stand, host: str) -> None:
+    """Nothing leaves the machine: a host that is not simulated is refused, loopback included."""
+    with socket.create_connection(stand.proxy.address, timeout=5) as tunnel:
+        tunnel.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
+        assert tunnel.recv(1024).startswith(b"HTTP/1.1 502")
+
+
+def test_plain_requests_are_refused(stand: Stand) -> None:
+    """The proxy takes CONNECT only."""
+    with socket.create_connection(stand.proxy.address, timeout=5) as tunnel:
+        tunnel.sendall(b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        assert tunnel.recv(1024).startswith(b"HTTP/1.1 405")
+
+
+def test_nonsense_ends_one_connection_only(stand: Stand) -> None:
+    """A client that does not speak HTTP is hung up on; the next one is served."""
+    with socket.create_connection(stand.proxy.address, timeout=5) as tunnel:
+        tunnel.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
+        assert tunnel.recv(1024) == b""
+    tls_to(stand, "management.azure.com").close()
+
+
+def test_dropped_connection_gives_no_answer(stand: Stand) -> None:
+    """A scripted drop closes the connection without an answer."""
+    stand.world.faults.add(Fault("dropped"))
+    with tls_to(stand, "management.azure.com") as connection:
+        connection.sendall(b"GET /subscriptions?api-version=2022-12-01 HTTP/1.1\r\nHost: management.azure.com\r\n\r\n")
+        assert connection.recv(1024) == b""
+
+
+def test_stand_starts_quickly_and_again(stand: Stand) -> None:
+    """A stand starts in less than half a second, as often as one likes, beside others."""
+    start = time.perf_counter()
+    for _ in range(3):
+        with Stand(new_world()) as another:
+            assert another.proxy.port != stand.proxy.port
+    assert (time.perf_counter() - start) / 3 < 0.5
+
+
+def test_child_process_needs_the_environment_only(stand: Stand) -> None:
+    """A program that knows nothing of the simulation finds it through its environment."""
+    program = (
+        "import os, ssl, http.client, urllib.parse as u\n"
+        "p = u.urlsplit(os.environ['HTTPS_PROXY'])\n"
+        "c = http.client.HTTPSConnection(p.hostname, p.port, context=ssl.create_default_context())\n"
+        "c.set_tunnel('management.azure.com', 443)\n"
+        "c.request('GET', '/subscriptions?api-version=2022-12-01')\n"
+        "print(c.getresponse().status)\n"
+    )
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, env=stand.environment(), capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - our own program
+    assert run.stdout.strip() == "401"
