@@ -1,0 +1,1 @@
+"""Triggers: parse, one call, return. Nothing about certificates is decided here."""

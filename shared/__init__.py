@@ -1,0 +1,1 @@
+"""What Certroll decides (domain, actions, guards, planner) and how it reaches Azure (clients)."""

@@ -1,0 +1,29 @@
+"""Waiting until Azure shows what was written: its reads lag behind its writes by seconds."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from shared.domain.errors import NotSettled
+from shared.domain.ports import Clock
+
+Seen = TypeVar("Seen")
+
+PATIENCE = timedelta(seconds=60)
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 8.0
+
+
+def settle(clock: Clock, look: Callable[[], Seen], accept: Callable[[Seen], bool], what: str) -> Seen:
+    """Return the first sight that is accepted, looking again for up to a minute. Raises NotSettled naming `what`.
+
+    Users of the az CLI report "imported, then not found" where this wait is missing (azure-cli issue 15950).
+    """
+    give_up = clock.now() + PATIENCE
+    pause = FIRST_PAUSE
+    while not accept(seen := look()):
+        if clock.now() + timedelta(seconds=pause) > give_up:
+            raise NotSettled(f"{what} still shows the old state after {PATIENCE.total_seconds():.0f} s")
+        clock.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+    return seen

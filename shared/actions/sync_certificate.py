@@ -1,0 +1,119 @@
+"""Make App Service fetch the vault's newest version into an imported copy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.actions.settle import settle
+from shared.domain.errors import Conflict, NotFound, Rejected
+from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
+from shared.domain.names import SiteRef, Webspace
+from shared.domain.plan import Intent, Reason, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCertificate:
+    """Put the imported copy again as it is, by which App Service replaces it in place with the newest version.
+
+    App Service then moves the bindings of every site on that copy by itself, opted-out ones included (App Service team
+    post "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). That is not projected:
+    the plan also overwrites each binding, which writes nothing where the platform was there first.
+    """
+
+    copy: WebspaceCertificate
+    plan: ServerFarm
+    version: CertificateVersion
+    restarts_site: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """The copy."""
+        return f"certificate {self.copy.ref} in {self.copy.webspace}"
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace that holds the copy."""
+        return self.copy.webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """None: a copy serves the whole webspace."""
+        return None
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the new version in this copy."""
+        facts = self.version.facts
+        synced = replace(
+            self.copy,
+            thumbprint=self.version.thumbprint,
+            not_after=self.version.not_after,
+            host_names=facts.host_names if facts else self.copy.host_names,
+        )
+        return snapshot.with_certificates(lambda copy: synced if copy.ref == self.copy.ref else copy)
+
+    def perform(self, ports: Ports) -> bool:
+        """Sync the copy unless it is current; return once Azure shows the new version in it.
+
+        The answer to the PUT is not believed: recorded answers showed another group's source. Raises Conflict where
+        the copy changed since it was planned, Rejected where it is another thing afterwards.
+        """
+        app_service = ports.app_service
+        try:
+            seen = app_service.certificate(self.copy.ref)
+        except NotFound as gone:
+            raise Conflict(f"{self.subject} is gone: {gone}") from gone
+        if seen.thumbprint == self.version.thumbprint:
+            return False
+        if (seen.thumbprint, _identity(seen)) != (self.copy.thumbprint, _identity(self.copy)):
+            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+        app_service.import_certificate(seen, self.plan)
+        after = settle(
+            ports.clock,
+            lambda: app_service.certificate(self.copy.ref),
+            lambda copy: copy.thumbprint != self.copy.thumbprint,
+            self.subject,
+        )
+        if _identity(after) != _identity(self.copy):
+            raise Rejected(
+                f"{self.subject} came back with another webspace or source: {after.webspace}, {after.source}"
+            )
+        if after.thumbprint != self.version.thumbprint:
+            raise Conflict(
+                f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; it is planned again"
+            )
+        return True
+
+
+def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
+    return copy.webspace, copy.source
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose a sync of every imported copy that does not hold the current version.
+
+    App Service always fetches the newest version. Where that one was refused, no copy is synced.
+    """
+    lineage = snapshot.lineage
+    for copy in sorted(snapshot.copies, key=lambda copy: copy.ref):
+        subject = f"certificate {copy.ref} in {copy.webspace}"
+        if lineage.refusal is not None:
+            yield Skip(
+                subject,
+                Reason.NEWEST_REFUSED,
+                f"the newest version of {lineage.ref} is refused ({lineage.refusal.reason}: {lineage.refusal.detail}); "
+                "Azure itself may import it within 24 h: disable it, or put a good version on top",
+            )
+            continue
+        if lineage.current is None or copy.thumbprint == lineage.current.thumbprint:
+            continue
+        plan = next((plan for plan in snapshot.fleet.plans if plan.webspace == copy.webspace), None)
+        if plan is None:
+            yield Skip(
+                subject,
+                Reason.NO_PLAN_IN_WEBSPACE,
+                "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans",
+            )
+            continue
+        yield Step(SyncCertificate(copy, plan, lineage.current), Reason.STALE_COPY)

@@ -1,0 +1,85 @@
+"""Overwrite the thumbprint of a binding, and nothing else of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.model import Binding, SslState
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Intent, Reason, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBinding:
+    """Show the new certificate on a host name, with the same ssl_state.
+
+    A binding is never removed and added again: that is how an IP-based one loses its address (Azure docs, "Renew an
+    uploaded certificate").
+    """
+
+    binding: Binding
+    thumbprint: Thumbprint
+    in_webspace: Webspace
+    restarts_site: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """The host name and its site."""
+        return f"binding {self.binding.host_name} of {self.binding.site}"
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace of the site."""
+        return self.in_webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The site or slot that is bound."""
+        return self.binding.site
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the new thumbprint on this host name."""
+        updated = replace(self.binding, thumbprint=self.thumbprint)
+        return snapshot.with_bindings(lambda binding: updated if binding == self.binding else binding)
+
+    def perform(self, ports: Ports) -> bool:
+        """Overwrite the thumbprint unless it is there already.
+
+        Raises Conflict where the binding is no longer the one that was planned against.
+        """
+        try:
+            seen, body = ports.app_service.binding(self.binding.site, self.binding.host_name)
+        except NotFound as gone:
+            raise Conflict(f"{self.subject} is gone: {gone}") from gone
+        if (seen.ssl_state, seen.thumbprint) == (self.binding.ssl_state, self.thumbprint):
+            return False
+        if (seen.ssl_state, seen.thumbprint) != (self.binding.ssl_state, self.binding.thumbprint):
+            raise Conflict(
+                f"{self.subject} is {seen.ssl_state} with {seen.thumbprint}, not {self.binding.ssl_state} with "
+                f"{self.binding.thumbprint} as planned against; it is planned again"
+            )
+        ports.app_service.put_binding(replace(seen, thumbprint=self.thumbprint), body)
+        return True
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose the current thumbprint for every binding that shows an older version of the lineage."""
+    current = snapshot.lineage.current
+    if current is None:
+        return
+    for binding in snapshot.bindings:
+        if binding.ssl_state is SslState.DISABLED or not snapshot.lineage.is_stale(binding.thumbprint):
+            continue
+        webspace = snapshot.webspace_of(binding)
+        if webspace is None:
+            yield Skip(
+                f"binding {binding.host_name} of {binding.site}",
+                Reason.INCOMPLETE_VIEW,
+                "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+                binding.site,
+            )
+        else:
+            yield Step(UpdateBinding(binding, current.thumbprint, webspace), Reason.STALE_THUMBPRINT)

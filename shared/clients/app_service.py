@@ -1,0 +1,292 @@
+"""App Service over azure-mgmt-web, and the few ARM lists beside it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from azure.core.credentials import TokenCredential
+from azure.core.paging import ItemPaged
+from azure.core.rest import HttpRequest
+from azure.mgmt.web import WebSiteManagementClient
+from azure.mgmt.web.models import Certificate, HostNameBinding
+from azure.mgmt.web.models import Site as SiteModel
+
+from shared.clients.clouds import Cloud
+from shared.clients.retrying import SDK_OPTIONS, Retrying
+from shared.domain.errors import Rejected
+from shared.domain.model import Binding, BlindSpot, ServerFarm, Site, SslState, Tags, WebspaceCertificate
+from shared.domain.names import (
+    CopyRef,
+    HostName,
+    InvalidNameError,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    Webspace,
+    parse_host_name,
+    parse_subscription,
+    parse_thumbprint,
+)
+
+CURE = "grant the identity the roles that the README lists, on this subscription"
+NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+RESOURCES_API = "2021-04-01"
+SUBSCRIPTIONS_API = "2022-12-01"
+SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
+
+Json = Mapping[str, Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class AppServiceClients:
+    """The SDK clients, one per subscription."""
+
+    def __init__(self, credential: TokenCredential, cloud: Cloud) -> None:
+        self._make: Callable[[str], WebSiteManagementClient] = lru_cache(maxsize=None)(
+            lambda subscription: WebSiteManagementClient(
+                credential, subscription, cloud_setting=cloud.arm, **SDK_OPTIONS
+            )
+        )
+
+    def client(self, subscription: str) -> WebSiteManagementClient:
+        """Return the client of a subscription."""
+        return self._make(subscription)
+
+
+class AppService:
+    """Reads and writes App Service. Every method raises the domain's errors."""
+
+    def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
+        self._clients = clients
+        self._retrying = retrying
+
+    # ------------------------------------------------------------------------------------------------- lists
+
+    def subscriptions(self) -> tuple[str, ...]:
+        """Return the subscriptions that the identity sees."""
+        found = self._raw_list(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
+        return tuple(sorted(parse_subscription(entry["subscriptionId"]) for entry in found))
+
+    def certificates(self, subscription: str) -> tuple[tuple[WebspaceCertificate, ...], tuple[BlindSpot, ...]]:
+        """List the webspace certificates of a subscription, and those that could not be placed."""
+        what = f"certificates of subscription {subscription}"
+        copies, blind = [], []
+        for model in self._pages(what, self._clients.client(subscription).certificates.list()):
+            wire = model.as_dict()
+            try:
+                copies.append(read_certificate(wire))
+            except InvalidNameError as error:
+                blind.append(BlindSpot(f"certificate {wire.get('id')}", str(error), subscription))
+        return tuple(copies), tuple(blind)
+
+    def sites(self, subscription: str) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+        """List the sites of a subscription with their bindings, without slots."""
+        what = f"sites of subscription {subscription}"
+        models = self._pages(what, self._clients.client(subscription).web_apps.list())
+        return tuple(read_site(model.as_dict()) for model in models)
+
+    def slot_parents(self, subscription: str) -> tuple[SiteRef, ...]:
+        """List the sites of a subscription that have slots; the generic resource list names all slots at once."""
+        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
+        found = self._raw_list(subscription, url, f"slots of subscription {subscription}")
+        return tuple(sorted({SiteRef.parse(entry["id"]).production for entry in found}))
+
+    def slots(self, site: SiteRef) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+        """List the slots of a site with their bindings."""
+        pages = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
+        return tuple(read_site(model.as_dict()) for model in self._pages(f"slots of {site}", pages))
+
+    def plans(self, subscription: str) -> tuple[ServerFarm, ...]:
+        """List the App Service plans of a subscription."""
+        what = f"plans of subscription {subscription}"
+        models = self._pages(what, self._clients.client(subscription).app_service_plans.list())
+        wires = (model.as_dict() for model in models)
+        return tuple(
+            ServerFarm(wire["id"], webspace)
+            for wire in wires
+            if (webspace := _webspace(subscription, wire["properties"])) is not None
+        )
+
+    def sites_of_plan(self, plan: ServerFarm) -> tuple[SiteRef, ...]:
+        """List what runs on a plan."""
+        _, _, subscription, _, group, *_, name = plan.resource_id.split("/")
+        pages = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
+        return tuple(SiteRef.parse(model.as_dict()["id"]) for model in self._pages(f"sites of plan {name}", pages))
+
+    # ------------------------------------------------------------------------------------------- single things
+
+    def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
+        """Read one site or slot with its bindings."""
+        web_apps = self._clients.client(ref.subscription).web_apps
+
+        def read() -> SiteModel:
+            if ref.slot is None:
+                return web_apps.get(resource_group_name=ref.resource_group, name=ref.name)
+            return web_apps.get_slot(resource_group_name=ref.resource_group, name=ref.name, slot=ref.slot)
+
+        return read_site(self._retrying.read(f"site {ref}", read, CURE).as_dict())
+
+    def certificate(self, ref: CopyRef) -> WebspaceCertificate:
+        """Read one webspace certificate."""
+        certificates = self._clients.client(ref.subscription).certificates
+        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), CURE)
+        try:
+            return read_certificate(model.as_dict())
+        except InvalidNameError as error:
+            raise Rejected(f"certificate {ref} cannot be read: {error}") from error
+
+    def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
+        """Put an imported certificate again as it is, by which App Service fetches the vault's newest version."""
+        properties = {
+            "keyVaultId": copy.key_vault_id,
+            "keyVaultSecretName": copy.key_vault_secret,
+            "serverFarmId": plan.resource_id,
+            "password": "",
+        }
+        body = Certificate({"location": copy.location, "tags": dict(copy.tags), "properties": properties})
+        certificates = self._clients.client(copy.ref.subscription).certificates
+        group, name = copy.ref.resource_group, copy.ref.name
+        self._retrying.write(f"certificate {copy.ref}", lambda: certificates.create_or_update(group, name, body), CURE)
+
+    def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
+        """Read one host name binding, and its whole body for the way back."""
+        web_apps = self._clients.client(site.subscription).web_apps
+        names = {"resource_group_name": site.resource_group, "name": site.name, "host_name": host_name}
+
+        def read() -> HostNameBinding:
+            if site.slot is None:
+                return web_apps.get_host_name_binding(**names)
+            return web_apps.get_host_name_binding_slot(**names, slot=site.slot)
+
+        wire = self._retrying.read(f"binding {host_name} of {site}", read, CURE).as_dict()
+        return _binding(site, host_name, wire.get("properties") or {}), wire
+
+    def put_binding(self, binding: Binding, body: object) -> None:
+        """Write the body back with the thumbprint and ssl_state of the binding; all else stays as it was read."""
+        site = binding.site
+        web_apps = self._clients.client(site.subscription).web_apps
+        read = body if isinstance(body, Mapping) else {}
+        properties = {name: value for name, value in dict(read.get("properties") or {}).items() if name != "virtualIP"}
+        changed = {**properties, "sslState": str(binding.ssl_state), "thumbprint": binding.thumbprint}
+        wire = HostNameBinding({"properties": changed})
+        names = {"resource_group_name": site.resource_group, "name": site.name, "host_name": binding.host_name}
+
+        def write() -> HostNameBinding:
+            if site.slot is None:
+                return web_apps.create_or_update_host_name_binding(**names, host_name_binding=wire)
+            return web_apps.create_or_update_host_name_binding_slot(**names, slot=site.slot, host_name_binding=wire)
+
+        self._retrying.write(f"binding {binding.host_name} of {site}", write, CURE)
+
+    # ------------------------------------------------------------------------------------------------ requests
+
+    def _pages(self, what: str, items: ItemPaged[Item]) -> Iterator[Item]:
+        """Yield the items of a paged list; a page that fails is asked for again, not the whole list."""
+        pages = items.by_page()
+        while (page := self._retrying.read(what, lambda: _next_page(pages), CURE)) is not None:
+            yield from page
+
+    def _raw_list(self, subscription: str, url: str, what: str) -> tuple[Json, ...]:
+        """Return the items of a list that the SDK does not have."""
+        client = self._clients.client(subscription)
+        found: list[Json] = []
+        following: str | None = url
+        while following:
+            page = self._retrying.read(what, lambda target=following: _get(client, target), CURE)  # type: ignore[misc]
+            found.extend(page.get("value") or ())
+            following = page.get("nextLink")
+        return tuple(found)
+
+
+def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:
+    page = next(pages, None)
+    return None if page is None else list(page)
+
+
+def _get(client: WebSiteManagementClient, url: str) -> Json:
+    response = client.send_request(HttpRequest("GET", url))
+    response.raise_for_status()
+    answer: Json = response.json()
+    return answer
+
+
+def read_certificate(wire: Json) -> WebspaceCertificate:
+    """Return a webspace certificate from its wire form. Raises InvalidNameError where it cannot be placed."""
+    properties = wire.get("properties") or {}
+    ref = CopyRef.parse(str(wire.get("id")))
+    expiration = properties.get("expirationDate")
+    return WebspaceCertificate(
+        ref=ref,
+        webspace=Webspace.parse(ref.subscription, properties.get("webSpace") or ""),
+        location=str(wire.get("location")),
+        thumbprint=_thumbprint(properties.get("thumbprint")),
+        host_names=frozenset(_host_name(name) for name in properties.get("hostNames") or ()),
+        not_after=datetime.fromisoformat(expiration).astimezone(UTC) if expiration else None,
+        source=_source(properties),
+        key_vault_id=properties.get("keyVaultId"),
+        key_vault_secret=properties.get("keyVaultSecretName"),
+        tags=_tags(wire),
+    )
+
+
+def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
+    """Return a site or slot with its bindings from its wire form. Raises InvalidNameError."""
+    properties = wire.get("properties") or {}
+    ref = SiteRef.parse(str(wire.get("id")))
+    site = Site(
+        ref=ref,
+        webspace=_webspace(ref.subscription, properties),
+        default_host_name=_host_name(properties.get("defaultHostName") or ""),
+        running=properties.get("state") == "Running",
+        tags=_tags(wire),
+    )
+    states = properties.get("hostNameSslStates") or ()
+    ours = (state for state in states if state.get("hostType") != "Repository")
+    return site, tuple(_binding(ref, _host_name(state.get("name") or ""), state) for state in ours)
+
+
+def _binding(site: SiteRef, host_name: HostName, properties: Json) -> Binding:
+    """Return a binding; sslState and thumbprint are absent where a host name was never bound (recorded)."""
+    return Binding(
+        site=site,
+        host_name=host_name,
+        ssl_state=SslState(properties.get("sslState") or SslState.DISABLED),
+        thumbprint=_thumbprint(properties.get("thumbprint")),
+        virtual_ip=properties.get("virtualIP") or None,
+    )
+
+
+def _thumbprint(text: str | None) -> Thumbprint | None:
+    """Return the thumbprint; free managed certificates hide theirs as null or an empty text."""
+    return parse_thumbprint(text) if text else None
+
+
+def _host_name(text: str) -> HostName:
+    """Return the host name; what Azure itself serves is taken as it is where it is no name by the rules."""
+    try:
+        return parse_host_name(text)
+    except InvalidNameError:
+        return HostName(text.strip().lower())
+
+
+def _webspace(subscription: str, properties: Json) -> Webspace | None:
+    name = properties.get("webSpace")
+    return Webspace.parse(subscription, name) if name else None
+
+
+def _source(properties: Json) -> VaultCertificateRef | None:
+    """Return the vault certificate that a copy was imported from; Azure echoes both names in lower case."""
+    vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
+    if not vault or not name:
+        return None
+    try:
+        return VaultCertificateRef.parse(vault, "certificate", name)
+    except InvalidNameError:
+        return None
+
+
+def _tags(wire: Json) -> Tags:
+    return tuple(sorted((str(key), str(value)) for key, value in (wire.get("tags") or {}).items()))

@@ -1,0 +1,32 @@
+"""Everything of Azure, connected: the one place where ports are filled."""
+
+from shared.clients.app_service import AppService, AppServiceClients
+from shared.clients.clouds import CLOUDS
+from shared.clients.credentials import make_credential
+from shared.clients.journal_table import TableJournal
+from shared.clients.key_vault import KeyVault, KeyVaults
+from shared.clients.lease import BlobLeases
+from shared.clients.queue import StorageQueue
+from shared.clients.retrying import Retrying
+from shared.clients.storage import blob_service, queue_service, table_service
+from shared.clients.tls_probe import TlsProbe
+from shared.clients.vault_events import read_vault_event
+from shared.domain.ports import Clock, Ports
+from shared.domain.where import CloudName, StorageAddress
+
+
+def connect(cloud: CloudName, client_id: str | None, storage: StorageAddress, clock: Clock) -> Ports:
+    """Return the ports over one credential. Nothing is asked of Azure yet; connections are kept for the process."""
+    names = CLOUDS[cloud]
+    credential = make_credential(names, client_id)
+    retrying = Retrying(clock)
+    return Ports(
+        app_service=AppService(AppServiceClients(credential, names), retrying),
+        vault=KeyVault(KeyVaults(credential, names), retrying),
+        tls_probe=TlsProbe(clock),
+        journal=TableJournal(table_service(storage, credential), clock),
+        leases=BlobLeases(blob_service(storage, credential)),
+        queue=StorageQueue(queue_service(storage, credential)),
+        clock=clock,
+        read_event=read_vault_event,
+    )

@@ -1,0 +1,144 @@
+"""From what Azure answers to what the core understands.
+
+Two error envelopes are in use: ARM's `{"error": {"code", "message"}}` and Microsoft.Web's `{"Code", "Message",
+"Details": [{"ErrorEntity": {"ExtendedCode"}}]}` without a wrapper; a plain 404 on a site has no body at all (recorded
+in azure-cli and azure-libraries-for-java test traffic).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+from azure.core.exceptions import (
+    AzureError as SdkError,
+)
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from shared.domain.errors import (
+    AzureError,
+    Conflict,
+    Denied,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    SiteLocked,
+    Throttled,
+    Unavailable,
+)
+
+SITE_LOCK_CODE = "59206"
+IN_PROGRESS = ("another operation is in progress", "cannot acquire exclusive lock")
+UNAVAILABLE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE})
+DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+KINDS: dict[int, type[AzureError]] = {
+    HTTPStatus.UNAUTHORIZED: Denied,
+    HTTPStatus.FORBIDDEN: Denied,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.PRECONDITION_FAILED: Conflict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An error answer of either envelope."""
+
+    status: int
+    code: str
+    message: str
+    extended_code: str
+    retry_after: timedelta | None
+
+
+def translate(error: SdkError, what: str, *, writing: bool, now: datetime, cure: str = "") -> AzureError:
+    """Return the domain error for an SDK error. `what` names the thing, `cure` what a person can do about it.
+
+    A write that got no answer, or a 5xx that does not say that nothing was done, may have been applied.
+    """
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        return _from_answer(read_answer(error, now), what, writing=writing, cure=cure)
+    if isinstance(error, ClientAuthenticationError):
+        return Denied(f"{what}: no token for the identity: {_first_line(error)}")
+    if isinstance(error, ServiceRequestError) and not isinstance(error, ServiceResponseError):
+        return Unavailable(f"{what}: no connection: {_first_line(error)}")
+    kind = OutcomeUnknown if writing else Unavailable
+    return kind(f"{what}: no answer: {_first_line(error)}")
+
+
+def read_answer(error: HttpResponseError, now: datetime) -> Answer:
+    """Return status, codes and message of an error answer; texts are empty where the body says nothing."""
+    body = _body(error)
+    inner = body.get("error")
+    wrapped = {str(key).lower(): value for key, value in (inner if isinstance(inner, Mapping) else body).items()}
+    details = wrapped.get("details")
+    entities = [
+        detail.get("ErrorEntity")
+        for detail in (details if isinstance(details, list) else [])
+        if isinstance(detail, dict)
+    ]
+    extended = next((str(e.get("ExtendedCode", "")) for e in entities if isinstance(e, dict)), "")
+    headers: Mapping[str, str] = getattr(error.response, "headers", {})
+    return Answer(
+        status=int(error.status_code or 0),
+        code=str(wrapped.get("code") or ""),
+        message=str(wrapped.get("message") or "")[:300],
+        extended_code=extended,
+        retry_after=parse_retry_after(headers.get("Retry-After"), now),
+    )
+
+
+def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
+    """Return the wait that a Retry-After header asks for, in seconds or as a date; None where it asks for none."""
+    if not text:
+        return None
+    if text.strip().isdigit():
+        return timedelta(seconds=int(text))
+    try:
+        return max(parsedate_to_datetime(text).astimezone(UTC) - now, timedelta(0))
+    except ValueError:
+        return None
+
+
+def _body(error: HttpResponseError) -> dict[str, Any]:
+    try:
+        body = json.loads(error.response.text()) if error.response is not None else {}
+    except (ValueError, AttributeError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _from_answer(answer: Answer, what: str, *, writing: bool, cure: str) -> AzureError:
+    said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, answer.message) if part)
+    text = f"{what}: {said}"
+    if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT) and _is_lock(answer):
+        return SiteLocked(text, answer.retry_after)
+    if answer.status in DENIED and cure:
+        text = f"{text}; {cure}"
+    if (
+        answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        and writing
+        and answer.status != HTTPStatus.SERVICE_UNAVAILABLE
+    ):
+        return OutcomeUnknown(text)
+    if answer.status in UNAVAILABLE or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unavailable(text, answer.retry_after)
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(text, answer.retry_after)
+    return KINDS.get(answer.status, Rejected)(text)
+
+
+def _is_lock(answer: Answer) -> bool:
+    message = answer.message.lower()
+    return answer.extended_code == SITE_LOCK_CODE or any(words in message for words in IN_PROGRESS)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:300]

@@ -1,0 +1,87 @@
+"""One writer at a time: a blob lease for each name."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
+
+from shared.domain.errors import LeaseBusy, LeaseLost
+from shared.telemetry import event
+
+CONTAINER = "certroll-leases"
+LEASE_SECONDS = 60
+RENEW_EVERY_SECONDS = 20.0
+
+
+class BlobLeases:
+    """Leases of 60 s on empty blobs, renewed every 20 s while they are held."""
+
+    def __init__(self, service: BlobServiceClient) -> None:
+        self._service = service
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator["HeldLease"]:
+        """Take the lease of a name and keep it renewed while the context lasts. Raises LeaseBusy."""
+        held = HeldLease(name, _acquire(self._service, name))
+        try:
+            yield held
+        finally:
+            held.release()
+
+
+class HeldLease:
+    """A lease that renews itself in the background."""
+
+    def __init__(self, name: str, lease: BlobLeaseClient) -> None:
+        self._name = name
+        self._lease = lease
+        self._lost: str | None = None
+        self._released = threading.Event()
+        self._renewal = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._renewal.start()
+
+    def check(self) -> None:
+        """Return while the lease is held. Raises LeaseLost."""
+        if self._lost is not None:
+            raise LeaseLost(f"the lease on {self._name} was lost: {self._lost}")
+
+    def release(self) -> None:
+        """Give the lease back; one that is lost already is left to whoever has it."""
+        self._released.set()
+        self._renewal.join()
+        try:
+            self._lease.release()
+        except SdkError as error:
+            event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
+
+    def _renew(self) -> None:
+        while not self._released.wait(RENEW_EVERY_SECONDS):
+            try:
+                self._lease.renew()
+            except SdkError as error:
+                self._lost = str(error).splitlines()[0]
+                return
+
+
+def _acquire(service: BlobServiceClient, name: str) -> BlobLeaseClient:
+    blob = service.get_blob_client(CONTAINER, hashlib.sha256(name.encode()).hexdigest())
+    try:
+        try:
+            return blob.acquire_lease(lease_duration=LEASE_SECONDS)
+        except ResourceNotFoundError:
+            _create(service, blob)
+            return blob.acquire_lease(lease_duration=LEASE_SECONDS)
+    except ResourceExistsError as error:
+        raise LeaseBusy(f"another instance is at work on {name}") from error
+
+
+def _create(service: BlobServiceClient, blob: BlobClient) -> None:
+    """Create the container and the blob; what another instance created meanwhile is as good."""
+    with suppress(ResourceExistsError):
+        service.create_container(CONTAINER)
+    with suppress(ResourceExistsError):
+        blob.upload_blob(b"", overwrite=False)

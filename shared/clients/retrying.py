@@ -1,0 +1,86 @@
+"""The one retry layer. azure-core's own retries are off for ARM and Key Vault, so that attempts do not multiply.
+
+Above it: queue redelivery (minutes), and above that the sweep (hours).
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import tenacity
+from azure.core.exceptions import AzureError as SdkError
+
+from shared.clients.faults import translate
+from shared.domain.errors import Transient
+from shared.domain.ports import Clock
+from shared.telemetry import event
+
+PATIENCE = timedelta(seconds=90)
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 30.0
+
+Result = TypeVar("Result")
+
+SDK_OPTIONS: dict[str, Any] = {
+    "retry_total": 0,
+    "retry_connect": 0,
+    "retry_read": 0,
+    "retry_status": 0,
+    "connection_timeout": 10,
+    "read_timeout": 60,
+}
+
+
+class Retrying:
+    """Calls Azure again while it says that it is worth it: exponential backoff with jitter, Retry-After, a deadline."""
+
+    def __init__(self, clock: Clock, patience: timedelta = PATIENCE) -> None:
+        self._clock = clock
+        self._patience = patience
+
+    def read(self, what: str, call: Callable[[], Result], cure: str = "") -> Result:
+        """Return what the call returns. Raises the domain error that is left when patience runs out."""
+        return self._call(what, call, writing=False, cure=cure)
+
+    def write(self, what: str, call: Callable[[], Result], cure: str = "") -> Result:
+        """Return what the call returns. A write whose outcome is unknown is not repeated: raises OutcomeUnknown."""
+        return self._call(what, call, writing=True, cure=cure)
+
+    def _call(self, what: str, call: Callable[[], Result], *, writing: bool, cure: str) -> Result:
+        def attempt() -> Result:
+            try:
+                return call()
+            except SdkError as error:
+                raise translate(error, what, writing=writing, now=self._clock.now(), cure=cure) from error
+
+        give_up = self._clock.now() + self._patience
+        retryer = tenacity.Retrying(
+            sleep=self._clock.sleep,
+            wait=_wait,
+            stop=lambda state: self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up,
+            retry=tenacity.retry_if_exception_type(Transient),
+            before_sleep=_tell,
+            reraise=True,
+        )
+        return retryer(attempt)
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Wait as long as Azure asks, and never less than the backoff: calling early renews a 429."""
+    error = _error(state)
+    asked = error.retry_after.total_seconds() if isinstance(error, Transient) and error.retry_after else 0.0
+    return max(asked, _backoff(state))
+
+
+def _tell(state: tenacity.RetryCallState) -> None:
+    event(
+        "request.retried", attempt=state.attempt_number, wait=round(state.upcoming_sleep, 1), error=str(_error(state))
+    )
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    outcome: Any = state.outcome
+    return outcome.exception() if outcome is not None else None

@@ -1,0 +1,93 @@
+"""A TLS handshake with App Service itself, to see which certificate it serves."""
+
+import hashlib
+import http.client
+import socket
+import ssl
+import urllib.request
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import tenacity
+
+from shared.domain.names import HostName, Thumbprint
+from shared.domain.ports import Clock
+from shared.domain.sight import Sight
+
+PORT = 443
+TIME_OUT = 10.0
+PATIENCE = timedelta(seconds=90)
+UNREACHABLE_AFTER = 3
+LABEL_FOR_WILDCARD = "certroll-probe"
+
+
+class TlsProbe:
+    """Shakes hands until the expected certificate is served, or long enough.
+
+    No trust is required, only thumbprints are compared: a certificate of a private CA is served just as well.
+    """
+
+    def __init__(self, clock: Clock, patience: timedelta = PATIENCE) -> None:
+        self._clock = clock
+        self._patience = patience
+
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint) -> Sight:
+        """Return what the address serves for the host name, once it is the expected certificate or patience is over.
+
+        An address that refuses three times is given up: nothing is proven by silence, and waiting proves no more.
+        """
+        give_up = self._clock.now() + self._patience
+
+        def enough(state: tenacity.RetryCallState) -> bool:
+            seen = state.outcome.result() if state.outcome else None
+            silent = seen is not None and seen.thumbprint is None and state.attempt_number >= UNREACHABLE_AFTER
+            return silent or self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up
+
+        retryer = tenacity.Retrying(
+            sleep=self._clock.sleep,
+            wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+            stop=enough,
+            retry=tenacity.retry_if_result(lambda sight: sight.thumbprint != expected),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        sight: Sight = retryer(_look, host_name, address, expected)
+        return sight
+
+
+def _look(host_name: HostName, address: str, expected: Thumbprint) -> Sight:
+    try:
+        return Sight(host_name, expected, _handshake(_server_name(host_name), address))
+    except (OSError, http.client.HTTPException) as error:
+        return Sight(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
+
+
+def _server_name(host_name: HostName) -> str:
+    """Return a name that a client would ask for: a wildcard binding answers for any one label."""
+    return f"{LABEL_FOR_WILDCARD}{host_name[1:]}" if host_name.startswith("*") else host_name
+
+
+def _handshake(server_name: str, address: str) -> Thumbprint:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with _connect(address) as raw, context.wrap_socket(raw, server_hostname=server_name) as tls:
+        certificate = tls.getpeercert(binary_form=True)
+    if certificate is None:
+        raise ssl.SSLError(f"{address} showed no certificate")
+    return Thumbprint(hashlib.sha1(certificate, usedforsecurity=False).hexdigest().upper())
+
+
+def _connect(address: str) -> socket.socket:
+    """Return a connection, by way of the proxy that the environment names, as the SDKs' own connections go."""
+    proxy = urllib.request.getproxies().get("https")
+    if proxy is None or urllib.request.proxy_bypass(address):
+        return socket.create_connection((address, PORT), TIME_OUT)
+    parts = urlsplit(proxy)
+    tunnel = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=TIME_OUT)
+    tunnel.set_tunnel(address, PORT)
+    try:
+        tunnel.connect()
+    except BaseException:
+        tunnel.close()
+        raise
+    return tunnel.sock

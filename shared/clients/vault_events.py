@@ -1,0 +1,28 @@
+"""Key Vault events, by the names that the Event Grid SDK gives them."""
+
+import json
+
+from azure.eventgrid import SystemEventNames
+
+from shared.domain.errors import EventRejected
+from shared.domain.events import VaultEvent, parse_vault_event
+from shared.domain.names import VaultName
+from shared.domain.plan import Reason
+
+FINDINGS: dict[str, Reason | None] = {
+    SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName.value.lower(): None,
+    SystemEventNames.KeyVaultCertificateNearExpiryEventName.value.lower(): Reason.NEAR_EXPIRY,
+    SystemEventNames.KeyVaultCertificateExpiredEventName.value.lower(): Reason.EXPIRED,
+}
+
+
+def read_vault_event(text: str, vaults: frozenset[VaultName]) -> VaultEvent:
+    """Return what an event asks for, from its raw JSON. Raises EventRejected with the reason.
+
+    The Functions SDK's own event types are not used: they fail on a date that they cannot read, before our code runs.
+    """
+    try:
+        raw = json.loads(text)
+    except (ValueError, TypeError) as error:
+        raise EventRejected(Reason.MALFORMED_EVENT, f"the event is not JSON: {error}") from error
+    return parse_vault_event(raw, FINDINGS, vaults)

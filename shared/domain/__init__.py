@@ -1,0 +1,1 @@
+"""Values, names and errors. Standard library only: no clock, randomness, environment, logging or SDK."""

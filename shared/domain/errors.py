@@ -1,0 +1,104 @@
+"""What can go wrong, as the core sees it.
+
+CertrollError
+├── AzureError            an answer of Azure, or none
+│   ├── Transient         try again in place, until the deadline
+│   │   ├── Throttled       too many requests; `retry_after` says when
+│   │   ├── SiteLocked      another write on the same site is under way
+│   │   └── Unavailable     5xx before anything was done, or no connection
+│   ├── OutcomeUnknown    a write may have been applied: read again before repeating it
+│   ├── Conflict          the world moved since it was read: plan again
+│   ├── Denied            a right is missing
+│   ├── NotFound          the thing is gone
+│   └── Rejected          the request is wrong: do not repeat it
+├── NotSettled            written, but Azure still shows the old state
+├── LeaseLost             another instance may write now: stop
+├── LeaseBusy             another instance is at work: come back later
+├── MessageInvalid        a queue message that no retry can mend
+├── EventRejected         an event that is not for this installation, or cannot be read
+└── SettingsInvalid       the settings are wrong; names every problem
+"""
+
+from datetime import timedelta
+
+from shared.domain.plan import Reason
+
+
+class CertrollError(Exception):
+    """Anything that Certroll raises on purpose."""
+
+
+class AzureError(CertrollError):
+    """Azure answered with an error, or not at all. The message names the thing, the code and the cure."""
+
+
+class Transient(AzureError):
+    """Worth trying again in place."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Throttled(Transient):
+    """Too many requests (429)."""
+
+
+class SiteLocked(Transient):
+    """Another operation holds the site (Microsoft.Web 429 with extended code 59206, or 409 in progress)."""
+
+
+class Unavailable(Transient):
+    """Azure could not answer, and nothing was changed."""
+
+
+class OutcomeUnknown(AzureError):
+    """A write was sent, and whether it was applied is not known (504, or the answer was lost)."""
+
+
+class Conflict(AzureError):
+    """What is there is not what was planned against."""
+
+
+class Denied(AzureError):
+    """The identity lacks a right (401, 403)."""
+
+
+class NotFound(AzureError):
+    """What was asked for does not exist (404)."""
+
+
+class Rejected(AzureError):
+    """Azure refuses the request as it is; the same request would be refused again."""
+
+
+class NotSettled(CertrollError):
+    """What was written is not what is read, for longer than Azure usually takes."""
+
+
+class LeaseBusy(CertrollError):
+    """Another instance holds the lease."""
+
+
+class LeaseLost(CertrollError):
+    """The lease could not be renewed."""
+
+
+class MessageInvalid(CertrollError):
+    """A queue message that cannot be read; repeating it changes nothing."""
+
+
+class EventRejected(CertrollError):
+    """An event that is recorded and accepted, but not acted on."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SettingsInvalid(CertrollError):
+    """One or more settings are missing or impossible."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems

@@ -1,0 +1,108 @@
+"""A vault certificate as the list of its versions, and which of them is the current one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
+from shared.domain.names import Thumbprint, VaultCertificateRef
+from shared.domain.plan import Reason
+
+PKCS12 = "application/x-pkcs12"
+
+
+class Refusal(NamedTuple):
+    """Why a version may not be rolled out."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """All versions of one vault certificate, newest first.
+
+    `current` is the newest version that passes the version half of the gate, None where none does. `refusal` says why
+    the newest version is not the current one, None where it is.
+    """
+
+    ref: VaultCertificateRef
+    versions: tuple[CertificateVersion, ...]
+    current: CertificateVersion | None
+    refusal: Refusal | None = None
+    tags: Tags = ()
+    tags_inherited: bool = False
+
+    def is_stale(self, thumbprint: Thumbprint | None) -> bool:
+        """Say whether the thumbprint belongs to a version older than the current one, and to no other."""
+        if self.current is None or thumbprint is None:
+            return False
+        position = self.versions.index(self.current)
+        newer = {version.thumbprint for version in self.versions[: position + 1]}
+        return thumbprint not in newer and any(v.thumbprint == thumbprint for v in self.versions[position + 1 :])
+
+    def is_current(self, thumbprint: Thumbprint | None) -> bool:
+        """Say whether the thumbprint is that of the current version."""
+        return self.current is not None and thumbprint == self.current.thumbprint
+
+    def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
+        """Return the newest version with this thumbprint."""
+        return next((version for version in self.versions if version.thumbprint == thumbprint), None)
+
+
+def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple[CertificateVersion, ...]:
+    """Return the versions in order of age; Key Vault lists them in none.
+
+    `latest` is the version that the vault itself names as the latest: it decides where two were made in one second.
+    """
+    return tuple(
+        sorted(versions, key=lambda v: (v.version == latest, v.created, v.not_before, v.version), reverse=True)
+    )
+
+
+def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
+    """Return the tags of the newest version that carries any of ours, and whether that is an older version.
+
+    Key Vault tags belong to a version; a renewal by import arrives without them, and an opt-out must not be lost so.
+    """
+    for position, tags in enumerate(tags_by_version):
+        if any(key.strip().lower().startswith("certroll") for key, _ in tags):
+            return tags, position > 0
+    return (tags_by_version[0] if tags_by_version else ()), False
+
+
+def opted_out(tags: Tags) -> bool:
+    """Say whether `certroll: off` is among the tags."""
+    return (tag(tags, "certroll") or "").lower() == "off"
+
+
+def refuse_version(
+    version: CertificateVersion, before: CertificateFacts | None, policy: KeyPolicy, now: datetime
+) -> Refusal | None:
+    """Judge one version by itself: the version half of the gate. None means that it passes.
+
+    `before` holds the facts of the next older enabled version, needed only where this one is self-signed: a private
+    fleet may well use self-signed certificates, but a vault that suddenly makes one has lost its issuer.
+    """
+    facts = version.facts
+    checks = (
+        (not version.enabled, Reason.VERSION_DISABLED, "it is disabled"),
+        (
+            not policy.exportable,
+            Reason.KEY_NOT_EXPORTABLE,
+            "its key is not exportable, so App Service cannot import it",
+        ),
+        (
+            policy.content_type != PKCS12,
+            Reason.NOT_PKCS12,
+            f"its content type is {policy.content_type[:60]!r}; App Service imports {PKCS12} only",
+        ),
+        (version.not_after <= now, Reason.EXPIRED, f"it expired at {version.not_after:%Y-%m-%d %H:%M} UTC"),
+        (
+            facts is not None and facts.self_signed and before is not None and not before.self_signed,
+            Reason.NEWLY_SELF_SIGNED,
+            "it is self-signed and the version before it was not",
+        ),
+        (version.not_before > now, Reason.NOT_YET_VALID, f"it is valid from {version.not_before:%Y-%m-%d %H:%M} UTC"),
+    )
+    return next((Refusal(reason, detail) for failed, reason, detail in checks if failed), None)

@@ -1,0 +1,113 @@
+"""The messages of the two work queues.
+
+Anybody who can write to the storage account can write one: they are parsed, then believed.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+
+from shared.domain.errors import MessageInvalid
+from shared.domain.names import InvalidNameError, SiteRef, VaultCertificateRef
+
+VERSION = 1
+MOST_WAITS = 20
+_LONGEST_BODY = 4096
+
+
+class Cause(StrEnum):
+    """Why a certificate is looked at."""
+
+    EVENT = "event"
+    SWEEP = "sweep"
+    MANUAL = "manual"
+    WAIT = "wait"
+
+
+def _fields(body: str, expected: frozenset[str]) -> dict[str, object]:
+    if len(body) > _LONGEST_BODY:
+        raise MessageInvalid(f"the message has {len(body)} characters; at most {_LONGEST_BODY} are expected")
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise MessageInvalid(f"the message is not JSON: {error}") from error
+    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+        raise MessageInvalid(f"the message is not an object with v={VERSION}")
+    if unexpected := set(fields) ^ expected:
+        raise MessageInvalid(f"the message lacks, or should not have: {', '.join(sorted(unexpected))[:200]}")
+    return fields
+
+
+def _text(fields: dict[str, object], name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise MessageInvalid(f"{name} is not a text")
+    return value
+
+
+def _waits(fields: dict[str, object]) -> int:
+    waits = fields["waits"]
+    if not isinstance(waits, int) or isinstance(waits, bool) or not 0 <= waits <= MOST_WAITS:
+        raise MessageInvalid(f"waits is not a number from 0 to {MOST_WAITS}")
+    return waits
+
+
+def _ref(fields: dict[str, object]) -> VaultCertificateRef:
+    return VaultCertificateRef.parse(_text(fields, "vault"), _text(fields, "kind"), _text(fields, "name"))
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateMessage:
+    """Look at this vault certificate."""
+
+    ref: VaultCertificateRef
+    cause: Cause
+    waits: int = 0
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Return the message. Raises MessageInvalid naming what is wrong."""
+        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
+        try:
+            return cls(_ref(fields), Cause(_text(fields, "cause")), _waits(fields))
+        except (InvalidNameError, ValueError) as error:
+            raise MessageInvalid(str(error)) from error
+
+    def again(self) -> Self | None:
+        """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
+        return None if self.waits >= MOST_WAITS else replace(self, cause=Cause.WAIT, waits=self.waits + 1)
+
+    def body(self) -> str:
+        """Return the JSON body."""
+        ref = self.ref
+        fields = {"v": VERSION, "vault": ref.vault, "kind": ref.kind, "name": ref.name}
+        return json.dumps({**fields, "cause": self.cause, "waits": self.waits})
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMessage:
+    """Carry this vault certificate to this site or slot."""
+
+    site: SiteRef
+    ref: VaultCertificateRef
+    waits: int = 0
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Return the message. Raises MessageInvalid naming what is wrong."""
+        fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}))
+        try:
+            return cls(SiteRef.parse(_text(fields, "site")), _ref(fields), _waits(fields))
+        except InvalidNameError as error:
+            raise MessageInvalid(str(error)) from error
+
+    def again(self) -> Self | None:
+        """Return the message for the next try, None where it has waited often enough: the sweep finds it."""
+        return None if self.waits >= MOST_WAITS else replace(self, waits=self.waits + 1)
+
+    def body(self) -> str:
+        """Return the JSON body."""
+        ref = self.ref
+        names = {"vault": ref.vault, "kind": ref.kind, "name": ref.name}
+        return json.dumps({"v": VERSION, "site": self.site.resource_id, **names, "waits": self.waits})

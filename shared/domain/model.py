@@ -1,0 +1,151 @@
+"""What is observed in Azure, as plain values."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+
+Tags = tuple[tuple[str, str], ...]
+
+
+class SslState(StrEnum):
+    """How a host name is bound, in ARM's own words."""
+
+    DISABLED = "Disabled"
+    SNI = "SniEnabled"
+    IP_BASED = "IpBasedEnabled"
+
+
+class KeyType(StrEnum):
+    """The kind of a certificate's key."""
+
+    RSA = "RSA"
+    EC = "EC"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What the X.509 certificate of a version says of itself. `key_size` in bits."""
+
+    host_names: frozenset[HostName]
+    key_type: KeyType
+    key_size: int
+    self_signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """The part of a vault certificate's policy that decides whether App Service can import it."""
+
+    exportable: bool
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateVersion:
+    """One version of a vault certificate. `facts` is None where they were not needed and not read."""
+
+    version: str
+    thumbprint: Thumbprint
+    not_before: datetime
+    not_after: datetime
+    enabled: bool
+    created: datetime
+    facts: CertificateFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebspaceCertificate:
+    """A copy of a certificate in a webspace.
+
+    `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
+    copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
+    """
+
+    ref: CopyRef
+    webspace: Webspace
+    location: str
+    thumbprint: Thumbprint | None
+    host_names: frozenset[HostName]
+    not_after: datetime | None
+    source: VaultCertificateRef | None
+    key_vault_id: str | None = None
+    key_vault_secret: str | None = None
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFarm:
+    """An App Service plan."""
+
+    resource_id: str
+    webspace: Webspace
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site or a slot, without its bindings. `webspace` is None where Azure did not say it."""
+
+    ref: SiteRef
+    webspace: Webspace | None
+    default_host_name: HostName
+    running: bool
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Binding:
+    """A host name of a site or slot, with how it is bound."""
+
+    site: SiteRef
+    host_name: HostName
+    ssl_state: SslState
+    thumbprint: Thumbprint | None
+    virtual_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BlindSpot:
+    """Something that could not be seen. `webspace` is None where it may hide anything of the subscription."""
+
+    subject: str
+    detail: str
+    subscription: str
+    webspace: Webspace | None = None
+
+    def hides(self, webspace: Webspace) -> bool:
+        """Say whether things of this webspace may be hidden behind it."""
+        return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Everything of App Service that was observed at one moment."""
+
+    taken_at: datetime
+    sites: tuple[Site, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    certificates: tuple[WebspaceCertificate, ...] = ()
+    plans: tuple[ServerFarm, ...] = ()
+    blind_spots: tuple[BlindSpot, ...] = ()
+    _by_ref: Mapping[SiteRef, Site] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the sites: each binding of a large fleet looks its site up."""
+        object.__setattr__(self, "_by_ref", {site.ref: site for site in self.sites})
+
+    def site(self, ref: SiteRef) -> Site | None:
+        """Return the observed site or slot, None where it was not seen."""
+        return self._by_ref.get(ref)
+
+    def certificates_in(self, webspace: Webspace | None) -> Iterator[WebspaceCertificate]:
+        """Yield the copies of one webspace."""
+        return (copy for copy in self.certificates if copy.webspace == webspace)
+
+
+def tag(tags: Tags, name: str) -> str | None:
+    """Return a tag's value, stripped; names compare without regard to case, as ARM does."""
+    return next((value.strip() for key, value in tags if key.strip().lower() == name), None)

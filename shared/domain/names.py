@@ -1,0 +1,204 @@
+"""Names are parsed once, here, and compared plainly afterwards.
+
+Azure treats resource ids, vault names and host names without regard to case and echoes them in changing case
+(Key Vault ids come back lower-cased from Microsoft.Web), so every name is normalised where it enters.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType, Self
+from urllib.parse import quote, unquote
+
+Thumbprint = NewType("Thumbprint", str)
+HostName = NewType("HostName", str)
+VaultName = NewType("VaultName", str)
+
+_THUMBPRINT = re.compile(r"[0-9A-F]{40}")
+_HOST_NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_VAULT_NAME = re.compile(r"[a-z](-?[a-z0-9]){2,23}")
+_OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
+_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
+_SITE_NAME = re.compile(r"[a-z0-9-]{1,60}")
+_VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
+_SITE_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/sites/([^/]+)(?:/slots/([^/]+))?"
+)
+_COPY_ID = re.compile(r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/certificates/([^/]+)")
+
+
+class InvalidNameError(ValueError):
+    """A text is not the name that it should be. The message says which, and what was expected."""
+
+
+def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
+    if not pattern.fullmatch(text):
+        raise InvalidNameError(f"{text[:120]!r} is not {what}")
+    return text
+
+
+def parse_thumbprint(text: str) -> Thumbprint:
+    """Return the SHA-1 thumbprint in upper-case hex. Raises InvalidNameError."""
+    return Thumbprint(_matching(_THUMBPRINT, text.strip().upper(), "a SHA-1 thumbprint of 40 hex digits"))
+
+
+def parse_host_name(text: str) -> HostName:
+    """Return the host name in lower case and as A-labels; a leading `*.` is allowed. Raises InvalidNameError."""
+    lowered = text.strip().rstrip(".").lower()
+    if not lowered.isascii():
+        try:
+            lowered = lowered.encode("idna").decode("ascii")
+        except UnicodeError as error:
+            raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
+    return HostName(_matching(_HOST_NAME, lowered, "a host name"))
+
+
+def parse_vault_name(text: str) -> VaultName:
+    """Return the lower-case vault name from a name or from a whole resource id. Raises InvalidNameError."""
+    lowered = text.strip().lower()
+    as_id = _VAULT_ID.fullmatch(lowered)
+    return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
+
+
+def parse_subscription(text: str) -> str:
+    """Return the subscription id in lower case. Raises InvalidNameError."""
+    return _matching(_SUBSCRIPTION, text.strip().lower(), "a subscription id")
+
+
+class ObjectKind(StrEnum):
+    """What kind of vault object carries a lineage."""
+
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VaultCertificateRef:
+    """One named certificate of one vault, all its versions."""
+
+    vault: VaultName
+    kind: ObjectKind
+    name: str
+
+    @classmethod
+    def parse(cls, vault: str, kind: str, name: str) -> Self:
+        """Return the reference from three texts. Raises InvalidNameError naming the bad one."""
+        try:
+            parsed = ObjectKind(kind)
+        except ValueError:
+            known = ", ".join(ObjectKind)
+            raise InvalidNameError(f"{kind[:40]!r} is not a kind of vault object; known: {known}") from None
+        lowered = name.strip().lower()
+        return cls(parse_vault_name(vault), parsed, _matching(_OBJECT_NAME, lowered, "a Key Vault object name"))
+
+    def __str__(self) -> str:
+        return f"{self.vault}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Webspace:
+    """Where installed certificates live and where alone they can be bound.
+
+    The `webSpace` string that Azure returns is unique within a subscription only: two subscriptions with a resource
+    group of the same name in one region have webspaces of the same name.
+    """
+
+    subscription: str
+    name: str
+
+    @classmethod
+    def parse(cls, subscription: str, name: str) -> Self:
+        """Return the webspace, compared without regard to case. Raises InvalidNameError where it is empty."""
+        if not name.strip():
+            raise InvalidNameError("an empty text is not a webspace")
+        return cls(subscription.lower(), name.strip().lower())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SiteRef:
+    """One site, or one deployment slot of it."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    slot: str | None = None
+
+    @classmethod
+    def parse(cls, resource_id: str) -> Self:
+        """Return the reference from a resource id of a site or slot. Raises InvalidNameError."""
+        match = _SITE_ID.fullmatch(resource_id.strip().lower())
+        if match is None:
+            raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
+        subscription, group, name, slot = match.groups()
+        return cls(
+            _matching(_SUBSCRIPTION, subscription, "a subscription id"),
+            _matching(_RESOURCE_GROUP, group, "a resource group name"),
+            _matching(_SITE_NAME, name, "a site name"),
+            None if slot is None else _matching(_SITE_NAME, slot, "a slot name"),
+        )
+
+    @property
+    def resource_id(self) -> str:
+        """The resource id, in lower case but for ARM's own words."""
+        site = (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.Web/sites/{self.name}"
+        )
+        return site if self.slot is None else f"{site}/slots/{self.slot}"
+
+    @property
+    def production(self) -> "SiteRef":
+        """The site that this slot belongs to, or the site itself."""
+        return SiteRef(self.subscription, self.resource_group, self.name)
+
+    def __str__(self) -> str:
+        return self.name if self.slot is None else f"{self.name}/{self.slot}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CopyRef:
+    """One Microsoft.Web/certificates resource: a copy of a certificate in a webspace."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+    @classmethod
+    def parse(cls, resource_id: str) -> Self:
+        """Return the reference from a resource id. Raises InvalidNameError.
+
+        Uploads by some clients carry `#` in the name, percent-encoded in the id or not.
+        """
+        match = _COPY_ID.fullmatch(resource_id.strip().lower())
+        if match is None:
+            raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
+        subscription, group, name = match.groups()
+        _matching(_SUBSCRIPTION, subscription, "a subscription id")
+        _matching(_RESOURCE_GROUP, group, "a resource group name")
+        return cls(subscription, group, unquote(name))
+
+    @property
+    def resource_id(self) -> str:
+        """The resource id, in lower case but for ARM's own words."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.Web/certificates/{quote(self.name, safe='')}"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.resource_group}/{self.name}"
+
+
+def covers(names: frozenset[HostName], host: HostName) -> bool:
+    """Say whether a certificate with these names is good for the host name.
+
+    A wildcard stands for exactly one left-most label (RFC 6125, 6.4.3); a wildcard host name, as App Service allows
+    as a binding, is covered only by the same wildcard.
+    """
+    if host in names:
+        return True
+    _, dot, parent = host.partition(".")
+    return bool(dot) and not host.startswith("*.") and HostName(f"*.{parent}") in names

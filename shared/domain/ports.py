@@ -1,0 +1,155 @@
+"""What the core asks of the outside, as protocols. shared/clients fills them."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shared.domain.events import VaultEvent
+from shared.domain.lineage import Lineage
+from shared.domain.messages import CertificateMessage, SiteMessage
+from shared.domain.model import Binding, BlindSpot, ServerFarm, Site, WebspaceCertificate
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.record import Finding, HistoryEntry, PoisonRecord
+from shared.domain.rollout import Rollout, SiteRecord
+from shared.domain.sight import Sight
+
+
+class AppService(Protocol):
+    """App Service and what ARM knows of it. Every method raises AzureError's kinds."""
+
+    def subscriptions(self) -> tuple[str, ...]:
+        """Return the subscriptions that the identity sees."""
+
+    def certificates(self, subscription: str) -> tuple[tuple[WebspaceCertificate, ...], tuple[BlindSpot, ...]]:
+        """List the webspace certificates of a subscription, and those that could not be placed."""
+
+    def sites(self, subscription: str) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+        """List the sites of a subscription with their bindings, without slots."""
+
+    def slot_parents(self, subscription: str) -> tuple[SiteRef, ...]:
+        """List the sites of a subscription that have slots."""
+
+    def slots(self, site: SiteRef) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+        """List the slots of a site with their bindings."""
+
+    def plans(self, subscription: str) -> tuple[ServerFarm, ...]:
+        """List the App Service plans of a subscription."""
+
+    def sites_of_plan(self, plan: ServerFarm) -> tuple[SiteRef, ...]:
+        """List what runs on a plan, which no role assignment hides."""
+
+    def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
+        """Read one site or slot with its bindings."""
+
+    def certificate(self, ref: CopyRef) -> WebspaceCertificate:
+        """Read one webspace certificate."""
+
+    def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
+        """Put an imported certificate again, by which App Service fetches the vault's newest version."""
+
+    def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
+        """Read one host name binding, and its whole body for the way back."""
+
+    def put_binding(self, binding: Binding, body: object) -> None:
+        """Write the body back with the thumbprint and ssl_state of the binding."""
+
+
+class Vault(Protocol):
+    """Key Vault. Every method raises AzureError's kinds."""
+
+    def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
+        """Read one vault certificate with its versions, judged as of `now`."""
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+
+
+class TlsProbe(Protocol):
+    """What is really served."""
+
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint) -> Sight:
+        """Shake hands at the address with the host name as SNI until the expected certificate is seen, or in vain."""
+
+
+class Journal(Protocol):
+    """What was done and how far it came."""
+
+    def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
+        """Return the state of one version; a version that the journal does not know is empty."""
+
+    def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
+        """Return what is known of one site for one version, None where nothing is."""
+
+    def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
+        """Record sites, then which place is first: a crash between the two chooses the first place again."""
+
+    def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
+        """Record the state of one site."""
+
+    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
+        """Append to the history."""
+
+    def report(self, findings: tuple[Finding, ...]) -> None:
+        """Record findings; the same finding again only renews its date."""
+
+    def failed(self, body: str, cause: str) -> None:
+        """Remember why a message failed, for the day it turns up in a poison queue."""
+
+    def poison(self, queue: str, body: str, cause: str | None) -> PoisonRecord:
+        """Keep a message that failed for good, with the cause given or remembered."""
+
+    def poisoned(self, queue: str, key: str) -> PoisonRecord:
+        """Return a kept message. Raises NotFound."""
+
+    def replayed(self, record: PoisonRecord) -> None:
+        """Forget a kept message that was put back."""
+
+
+class Leases(Protocol):
+    """One writer at a time."""
+
+    def hold(self, name: str) -> "AbstractContextManager[Lease]":
+        """Take a lease and keep it renewed while the context lasts. Raises LeaseBusy."""
+
+
+class Lease(Protocol):
+    """A lease that is held."""
+
+    def check(self) -> None:
+        """Return while the lease is held. Raises LeaseLost."""
+
+
+class Queue(Protocol):
+    """The two work queues."""
+
+    def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `certificates`, visible after the delay."""
+
+    def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `sites`, visible after the delay."""
+
+    def put_back(self, queue: str, body: str) -> None:
+        """Put a body back as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a run needs of the outside."""
+
+    app_service: AppService
+    vault: Vault
+    tls_probe: TlsProbe
+    journal: Journal
+    leases: Leases
+    queue: Queue
+    clock: Clock
+    read_event: Callable[[str, frozenset[VaultName]], VaultEvent]

@@ -1,0 +1,25 @@
+"""Never write a thumbprint that is not a live certificate of that webspace.
+
+One wrong thumbprint takes an app down, and Azure does not always check (Microsoft Q&A 5916603).
+"""
+
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.plan import Intent, Plan, Reason, Skip
+from shared.domain.snapshot import Snapshot
+
+
+def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
+    """Refuse bindings to a version that is not in the webspace, nor brought there by an earlier step of the plan."""
+    kept, skips = Plan(), list(plan.skips)
+    for step in plan.steps:
+        if isinstance(step.action, UpdateBinding) and not _is_live(step.action, snapshot):
+            detail = f"{step.action.thumbprint} is not in {step.action.webspace}: see what is said of the copies there"
+            skips.append(Skip(step.subject, Reason.NOT_LIVE, detail, step.action.site))
+            continue
+        snapshot = step.action.project(snapshot)
+        kept = Plan((*kept.steps, step))
+    return Plan(kept.steps, tuple(skips))
+
+
+def _is_live(action: UpdateBinding, snapshot: Snapshot) -> bool:
+    return any(copy.thumbprint == action.thumbprint for copy in snapshot.fleet.certificates_in(action.webspace))

@@ -1,0 +1,12 @@
+"""Observe, or apply."""
+
+from shared.domain.plan import Intent, Mode, Plan, Reason, Skip
+from shared.domain.snapshot import Snapshot
+
+
+def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
+    """Refuse every step unless the mode is apply. What is refused here is what would be done."""
+    if intent.mode is Mode.APPLY:
+        return plan
+    detail = "it would be done; set CERTROLL_MODE=apply to have it done"
+    return plan.refuse(lambda step: Skip(step.subject, Reason.OBSERVE_ONLY, detail, step.action.site))

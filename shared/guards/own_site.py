@@ -1,0 +1,16 @@
+"""Certroll spares itself."""
+
+from shared.domain.plan import Intent, Plan, Reason, Skip, Step
+from shared.domain.snapshot import Snapshot
+
+
+def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
+    """Refuse what would restart the site that Certroll runs on. Its bindings are carried like any other's."""
+
+    def refusal(step: Step) -> Skip | None:
+        site = step.action.site
+        if site is None or not step.action.restarts_site or not intent.owns(site):
+            return None
+        return Skip(step.subject, Reason.OWN_SITE, f"{site} is the site that Certroll runs on; do it by hand", site)
+
+    return plan.refuse(refusal)

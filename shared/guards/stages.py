@@ -1,0 +1,41 @@
+"""One webspace first; the others when it is proven there."""
+
+from collections import Counter
+
+from shared.domain.names import Webspace
+from shared.domain.plan import Intent, Plan, Reason, Skip, Step
+from shared.domain.rollout import stage
+from shared.domain.snapshot import Snapshot
+
+
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Refuse steps whose turn has not come, and every step of a version that was seen to fail."""
+    first = first_webspace(plan, snapshot, intent)
+    gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, snapshot.expires_at())
+    started = snapshot.rollout.first is not None
+
+    def refusal(step: Step) -> Skip | None:
+        if gate.failed:
+            where = ", ".join(f"{record.site} ({record.detail})" for record in gate.failed)
+            detail = f"this version failed at {where}: mend it there, or put a newer version in the vault"
+            return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
+        if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
+            return None
+        until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
+        detail = f"{first} goes first; the rest follows when it is proven there{until}"
+        return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
+
+    return plan.refuse(refusal)
+
+
+def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
+    """Return the webspace that goes first: the recorded one, else the one with the fewest bindings to move.
+
+    Something must be served there, or nothing could be proven; our own site's webspace comes last.
+    """
+    if snapshot.rollout.first is not None:
+        return snapshot.rollout.first
+    bindings = Counter(step.action.webspace for step in plan.steps if step.action.site is not None)
+    own = {step.action.webspace for step in plan.steps if step.action.site and intent.owns(step.action.site)}
+    webspaces = {step.action.webspace for step in plan.steps}
+    return min(webspaces, key=lambda w: (bindings[w] == 0, w in own, bindings[w], w), default=None)

@@ -1,0 +1,145 @@
+"""From Azure to a fleet: the only place that fans out.
+
+    per subscription   certificates · sites · plans · sites that have slots        (listings)
+                                     │
+    only in webspaces that hold a wanted copy:
+                       slots of each site that has some · sites of each plan       (one read each)
+
+A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
+Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
+and a site that only they name is a blind spot.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from datetime import datetime
+from itertools import chain
+from typing import TypeVar
+
+from shared.domain.errors import Denied, NotFound
+from shared.domain.model import Binding, BlindSpot, Fleet, ServerFarm, Site, WebspaceCertificate
+from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.ports import AppService
+
+Subject = TypeVar("Subject")
+Found = TypeVar("Found")
+SeenSite = tuple[Site, tuple[Binding, ...]]
+
+
+def observe_fleet(
+    app_service: AppService,
+    pool: Executor,
+    subscriptions: tuple[str, ...],
+    wanted: Callable[[WebspaceCertificate], bool],
+    now: datetime,
+) -> Fleet:
+    """Return what is there in the subscriptions, or in all that the identity sees where none is named.
+
+    Sites and bindings are complete in webspaces that hold a wanted copy, but for the blind spots.
+    """
+    view = _View(app_service, pool)
+    subscriptions = subscriptions or app_service.subscriptions()
+    certificates = view.certificates(subscriptions)
+    webspaces = frozenset(copy.webspace for copy in certificates if wanted(copy))
+    plans = view.each(app_service.plans, _concerned(subscriptions, webspaces), _subscription_hidden)
+    sites = view.sites(subscriptions, webspaces)
+    view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
+    return Fleet(
+        taken_at=now,
+        sites=tuple(site for site, _ in sites),
+        bindings=tuple(chain.from_iterable(bindings for _, bindings in sites)),
+        certificates=certificates,
+        plans=tuple(sorted(plans, key=lambda plan: plan.resource_id)),
+        blind_spots=tuple(sorted(set(view.blind_spots), key=str)),
+    )
+
+
+def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
+    """Return one site or slot, and the copies that are to serve it. Raises NotFound where the site is gone."""
+    site, bindings = app_service.site(ref)
+    return Fleet(now, (site,), bindings, tuple(app_service.certificate(copy) for copy in copies))
+
+
+def _concerned(subscriptions: tuple[str, ...], webspaces: frozenset[Webspace]) -> tuple[str, ...]:
+    return tuple(
+        subscription for subscription in subscriptions if any(w.subscription == subscription for w in webspaces)
+    )
+
+
+class _View:
+    """Reads in parallel; what is denied becomes a blind spot."""
+
+    def __init__(self, app_service: AppService, pool: Executor) -> None:
+        self._app_service = app_service
+        self._pool = pool
+        self.blind_spots: list[BlindSpot] = []
+
+    def each(
+        self,
+        read: Callable[[Subject], Iterable[Found]],
+        subjects: Iterable[Subject],
+        hidden: Callable[[Subject, str], BlindSpot],
+    ) -> tuple[Found, ...]:
+        """Return all that reading each subject yields; a subject that may not be read becomes a blind spot."""
+        subjects = tuple(subjects)
+        answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
+        found: list[Found] = []
+        for subject, answer in zip(subjects, answers, strict=True):
+            if isinstance(answer, str):
+                self.blind_spots.append(hidden(subject, answer))
+            else:
+                found.extend(answer)
+        return tuple(found)
+
+    def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
+        listings = self.each(lambda s: (self._app_service.certificates(s),), subscriptions, _subscription_hidden)
+        self.blind_spots.extend(chain.from_iterable(spots for _, spots in listings))
+        return tuple(sorted(chain.from_iterable(copies for copies, _ in listings), key=lambda copy: copy.ref))
+
+    def sites(self, subscriptions: tuple[str, ...], webspaces: frozenset[Webspace]) -> tuple[SeenSite, ...]:
+        concerned = _concerned(subscriptions, webspaces)
+        productions = self.each(self._app_service.sites, concerned, _subscription_hidden)
+        parents = self.each(self._app_service.slot_parents, concerned, _subscription_hidden)
+        near = {
+            site.ref: site.webspace for site, _ in productions if site.webspace is None or site.webspace in webspaces
+        }
+        slots = self.each(
+            self._app_service.slots,
+            sorted(parent for parent in set(parents) if parent in near),
+            lambda ref, why: BlindSpot(f"the slots of {ref}", why, ref.subscription, near[ref]),
+        )
+        seen = (*productions, *slots)
+        self.blind_spots.extend(
+            BlindSpot(f"site {site.ref}", "Azure does not say its webspace", site.ref.subscription)
+            for site, _ in seen
+            if site.webspace is None
+        )
+        return tuple(sorted(seen, key=lambda pair: (pair[0].ref.production, pair[0].ref.slot or "")))
+
+    def compare_with_plans(
+        self, plans: tuple[ServerFarm, ...], webspaces: frozenset[Webspace], seen: frozenset[SiteRef]
+    ) -> None:
+        near = tuple(plan for plan in plans if plan.webspace in webspaces)
+        named = self.each(
+            lambda plan: ((plan.webspace, ref) for ref in self._app_service.sites_of_plan(plan)),
+            near,
+            lambda plan, why: BlindSpot(
+                f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
+            ),
+        )
+        self.blind_spots.extend(
+            BlindSpot(f"site {ref}", "its plan names it, the listing does not", webspace.subscription, webspace)
+            for webspace, ref in named
+            if ref not in seen
+        )
+
+
+def _or_error(read: Callable[[Subject], Iterable[Found]], subject: Subject) -> tuple[Found, ...] | str:
+    try:
+        return tuple(read(subject))
+    except (Denied, NotFound) as error:
+        return str(error)
+
+
+def _subscription_hidden(subscription: str, why: str) -> BlindSpot:
+    return BlindSpot(f"subscription {subscription}", why, subscription)

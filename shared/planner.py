@@ -1,0 +1,32 @@
+"""From what was observed to what is to be done. Pure: no I/O, no clock."""
+
+from functools import reduce
+
+from shared.actions import PROPOSALS
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.snapshot import Snapshot
+from shared.guards import GUARDS
+
+
+def plan(snapshot: Snapshot, intent: Intent) -> Plan:
+    """Return what is to be done, in order, and what is not, each with its reason.
+
+    Each proposal sees the world as the steps before it will leave it, so that one plan holds the whole way.
+    """
+    return reduce(lambda so_far, guard: guard(so_far, snapshot, intent), GUARDS, _proposed(snapshot, intent))
+
+
+def project(plan: Plan, snapshot: Snapshot) -> Snapshot:
+    """Return the world as the steps of the plan will leave it."""
+    return reduce(lambda world, step: step.action.project(world), plan.steps, snapshot)
+
+
+def _proposed(snapshot: Snapshot, intent: Intent) -> Plan:
+    proposed = Plan()
+    for propose in PROPOSALS:
+        items = tuple(propose(snapshot, intent))
+        steps = tuple(item for item in items if isinstance(item, Step))
+        skips = tuple(item for item in items if isinstance(item, Skip))
+        snapshot = project(Plan(steps), snapshot)
+        proposed = Plan((*proposed.steps, *steps), (*proposed.skips, *skips))
+    return proposed

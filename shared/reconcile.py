@@ -1,0 +1,309 @@
+"""The loop: observe, plan, guard, apply, observe again. Event, timer and manual request all come through here.
+
+    reconcile_certificate   one vault certificate: syncs its copies, stage by stage; one message per affected site
+    reconcile_site          one site or slot: overwrites its bindings, observes again, proves what is served
+
+Both read everything again from Azure; a lost, doubled, reordered or forged message changes nothing but the time at
+which they look. Only reconcile_certificate decides which sites may go: it records a site as pending, and a site that is
+not recorded for the current version is given back to it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+
+from shared import planner
+from shared.actions.settle import settle
+from shared.domain.errors import Denied, LeaseBusy, NotFound
+from shared.domain.lineage import Lineage
+from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.model import CertificateVersion
+from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
+from shared.domain.plan import NEEDS_A_PERSON, Mode, Plan, Reason, Skip, Step
+from shared.domain.ports import Lease
+from shared.domain.record import Finding, HistoryEntry
+from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.sight import Sight, verdict
+from shared.domain.snapshot import Snapshot
+from shared.guards.stages import first_webspace
+from shared.observe import observe_fleet, observe_site
+from shared.prove import prove
+from shared.report import report_lineage, report_moved, report_plan, report_skips
+from shared.run import BUSY_PAUSE, Run, pause, perform_all, planning_again
+from shared.telemetry import event
+
+
+def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
+    """Bring one vault certificate's current version a step further through the fleet.
+
+    `redelivered` says that an earlier try of this message died: sites that it had recorded are sent again.
+    """
+    fresh = redelivered or message.cause is not Cause.WAIT
+    try:
+        with run.ports.leases.hold(f"lineage {message.ref}") as lease:
+            outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
+    except LeaseBusy as busy:
+        outcome = Waiting(run.now() + BUSY_PAUSE, Reason.BUSY, str(busy))
+    return _told("certificate.reconciled", str(message.ref), "", outcome)
+
+
+def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
+    """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
+    try:
+        with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
+            outcome = planning_again(lambda: _reconcile_dispatched_site(run, lease, message))
+    except LeaseBusy as busy:
+        outcome = Waiting(run.now() + BUSY_PAUSE, Reason.BUSY, str(busy))
+    if isinstance(outcome, Deferred):
+        run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT))
+    return _told("site.reconciled", str(message.ref), str(message.site), outcome)
+
+
+# ------------------------------------------------------------------------------------------- one vault certificate
+
+
+def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
+    ref, now = message.ref, run.now()
+    try:
+        lineage = run.ports.vault.lineage(ref, now)
+    except (Denied, NotFound) as error:
+        return stalled_on_vault(run, ref, error)
+    report_lineage(run.ports.journal, lineage, now)
+    if lineage.current is None:
+        return _without_current(run, lineage)
+    rollout = run.ports.journal.rollout(ref, lineage.current.version)
+    if not fresh and rollout.pending and not any(record.lost(now) for record in rollout.pending):
+        return _await_sites(now, message.waits, rollout)
+    fleet = observe_fleet(
+        run.ports.app_service, run.pool, run.intent.subscriptions, lambda copy: copy.source == ref, now
+    )
+    snapshot = Snapshot(lineage, fleet, rollout)
+    plan = planner.plan(snapshot, run.intent)
+    report_plan(run.ports.journal, plan, snapshot)
+    return _roll_out(run, lease, snapshot, lineage.current, plan, message, fresh=fresh)
+
+
+def _roll_out(
+    run: Run,
+    lease: Lease,
+    snapshot: Snapshot,
+    current: CertificateVersion,
+    plan: Plan,
+    message: CertificateMessage,
+    *,
+    fresh: bool,
+) -> Outcome:
+    """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
+    rollout, skips = snapshot.rollout, list(plan.skips)
+    if plan.steps:
+        rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent))
+    for webspace, steps in _by_webspace(plan.steps):
+        if run.out_of_time:
+            return Waiting(run.now(), Reason.OUT_OF_TIME, "the rest goes in another run")
+        records = _pending_records(snapshot, current, webspace, steps)
+        run.ports.journal.begin(message.ref, replace(rollout, records=records))
+        refused = perform_all(run, lease, message.ref, (step for step in steps if step.action.site is None))
+        if refused:
+            records = _unsent(run, message.ref, records, refused)
+            skips.extend(refused)
+        rollout = _merged(rollout, records)
+    for record in _to_send(snapshot.rollout, rollout, run.now(), fresh=fresh):
+        run.ports.queue.send_site(SiteMessage(record.site, message.ref))
+    return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
+
+
+def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step, ...]]]:
+    ordered = sorted(steps, key=lambda step: step.action.webspace)
+    return ((webspace, tuple(group)) for webspace, group in groupby(ordered, key=lambda step: step.action.webspace))
+
+
+def _pending_records(
+    snapshot: Snapshot, current: CertificateVersion, webspace: Webspace, steps: tuple[Step, ...]
+) -> tuple[SiteRecord, ...]:
+    """Return a pending record for each site that the steps touch.
+
+    What its bindings were before the first write of this version, and since when it is under way, is kept from an
+    earlier look: looking again must not overwrite the one, nor start the soak anew.
+    """
+    synced = planner.project(Plan(steps), snapshot).fleet
+    copies = tuple(copy.ref for copy in synced.certificates_in(webspace) if copy.thumbprint == current.thumbprint)
+    records = []
+    for site in sorted({step.action.site for step in steps if step.action.site is not None}, key=str):
+        known = snapshot.rollout.record_of(site)
+        before = known.last_good if known else tuple(b for b in snapshot.bindings if b.site == site)
+        since = known.at if known and known.state is SiteState.PENDING else snapshot.now
+        records.append(SiteRecord(site, current.version, webspace, SiteState.PENDING, since, copies, before))
+    return tuple(records)
+
+
+def _unsent(
+    run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
+) -> tuple[SiteRecord, ...]:
+    """Record sites whose copy could not be synced as unproven; there is nothing to send them."""
+    report_skips(run.ports.journal, ref, refused, run.now())
+    unproven = tuple(replace(r, state=SiteState.UNPROVEN, detail=refused[0].detail[:1000]) for r in records)
+    for record in unproven:
+        run.ports.journal.record_site(ref, record)
+    return unproven
+
+
+def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
+    renewed = {record.site for record in records}
+    kept = tuple(record for record in rollout.records if record.site not in renewed)
+    return replace(rollout, records=(*kept, *records))
+
+
+def _to_send(before: Rollout, after: Rollout, now: datetime, *, fresh: bool) -> tuple[SiteRecord, ...]:
+    """Return the sites to send a message for: the new ones, and the known ones whose message may be lost.
+
+    A fresh look also sends what failed: it may have been mended, or served late.
+    """
+    known = frozenset(before.records)
+    again = {SiteState.PENDING, SiteState.FAILED} if fresh else set()
+    return tuple(
+        record
+        for record in after.records
+        if record.state in again or record.lost(now) or (record.state is SiteState.PENDING and record not in known)
+    )
+
+
+def _certificate_outcome(
+    run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int
+) -> Outcome:
+    if rollout.pending:
+        return _await_sites(run.now(), waits, rollout)
+    awaiting = next((skip for skip in skips if skip.reason is Reason.AWAITING_FIRST_STAGE), None)
+    if awaiting is not None and run.intent.mode is Mode.APPLY:
+        return Waiting(run.now() + pause(waits), awaiting.reason, awaiting.detail)
+    if snapshot.lineage.refusal is not None and snapshot.lineage.refusal.reason is Reason.NOT_YET_VALID:
+        return _without_current(run, snapshot.lineage)
+    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    if blocked is not None:
+        return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
+    if rollout.failed:
+        return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
+    if any(skip.reason is Reason.OBSERVE_ONLY for skip in skips):
+        return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
+    return Converged(Reason.ROLLED_OUT if rollout.records else Reason.NOTHING_STALE, f"version {rollout.version}")
+
+
+def _await_sites(now: datetime, waits: int, rollout: Rollout) -> Waiting:
+    return Waiting(now + pause(waits), Reason.DISPATCHED, f"{len(rollout.pending)} sites are on their way")
+
+
+def _without_current(run: Run, lineage: Lineage) -> Outcome:
+    """Return the outcome where the newest version may not be rolled out, nor any in its stead."""
+    if lineage.refusal is None:
+        return Stalled(Reason.NO_SUCH_CERTIFICATE, f"{lineage.ref} has no version")
+    reason, detail = lineage.refusal
+    if reason is Reason.NOT_YET_VALID:
+        return Waiting(max(run.now(), lineage.versions[0].not_before), reason, detail)
+    finding = Finding(run.now(), str(lineage.ref), str(lineage.ref), reason, f"its newest version is refused: {detail}")
+    run.ports.journal.report((finding,))
+    return Stalled(reason, finding.detail)
+
+
+def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: Exception) -> Stalled:
+    """Report a vault certificate that cannot be read, and return the outcome."""
+    reason = Reason.VAULT_DENIED if isinstance(error, Denied) else Reason.NO_SUCH_CERTIFICATE
+    run.ports.journal.report((Finding(run.now(), str(ref), str(ref), reason, str(error)),))
+    return Stalled(reason, str(error))
+
+
+# ------------------------------------------------------------------------------------------------ one site or slot
+
+
+def _reconcile_dispatched_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
+    lineage = run.ports.vault.lineage(message.ref, run.now())
+    if lineage.current is None:
+        return _without_current(run, lineage)
+    record = run.ports.journal.site(message.ref, lineage.current.version, message.site)
+    if record is None:
+        detail = f"{message.site} is not recorded for version {lineage.current.version} of {message.ref}"
+        return Deferred(Reason.NOT_DISPATCHED, detail)
+    try:
+        return _carry_to_site(run, lease, lineage, lineage.current, record)
+    except NotFound as error:
+        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(Reason.NO_SUCH_SITE, str(error)))
+    except Denied as error:
+        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(Reason.DENIED_BY_AZURE, str(error)))
+
+
+def _carry_to_site(
+    run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
+) -> Outcome:
+    snapshot = _look_at_site(run, lineage, record)
+    plan = _plan_of_site(run, snapshot, record.site)
+    report_plan(run.ports.journal, plan, snapshot)
+    refused = perform_all(run, lease, lineage.ref, plan.steps)
+    if plan.steps and not refused:
+        snapshot = settle(
+            run.ports.clock,
+            lambda: _look_at_site(run, lineage, record),
+            lambda seen: not _plan_of_site(run, seen, record.site).steps,
+            f"site {record.site}",
+        )
+    report_moved(run.ports.journal, lineage.ref, record, snapshot)
+    report_skips(run.ports.journal, lineage.ref, refused, run.now())
+    sights = prove(run, snapshot, record.site, current.thumbprint)
+    return _site_outcome(run, lineage, record, (*plan.skips, *refused), sights)
+
+
+def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
+    fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace))
+
+
+def _plan_of_site(run: Run, snapshot: Snapshot, site: SiteRef) -> Plan:
+    """Return the part of the plan that is the site's own; copies are synced by the certificate's run alone."""
+    plan = planner.plan(snapshot, run.intent)
+    return Plan(
+        tuple(step for step in plan.steps if step.action.site == site),
+        tuple(skip for skip in plan.skips if skip.site == site),
+    )
+
+
+def _site_outcome(
+    run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], sights: tuple[Sight, ...]
+) -> Outcome:
+    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    state = verdict(sights)
+    telling = "; ".join(str(sight) for sight in sights if sight.state is state)
+    outcome: Outcome
+    if state is SiteState.FAILED:
+        outcome = Stalled(Reason.SERVED_ANOTHER, telling)
+    elif blocked is not None:
+        outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
+    elif state is SiteState.PROVEN:
+        outcome = Converged(Reason.SERVED, telling)
+    else:
+        outcome = Converged(Reason.UNREACHABLE, telling or "no host name of it is bound to the current version")
+    return _conclude(run, lineage, record, state, outcome)
+
+
+def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
+    """Record what became of the site, and return the outcome.
+
+    The soak of an unproven site counts from its dispatch: looking again does not start it anew.
+    """
+    detail = outcome.detail[:1000]
+    ref, now = lineage.ref, run.now()
+    run.ports.journal.record_site(ref, replace(record, state=state, detail=detail))
+    run.ports.journal.add_history(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
+    if isinstance(outcome, Stalled) or outcome.reason is Reason.UNREACHABLE:
+        run.ports.journal.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
+    return outcome
+
+
+def _told(name: str, certificate: str, site: str, outcome: Outcome) -> Outcome:
+    event(
+        name,
+        certificate=certificate,
+        site=site,
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome

@@ -1,0 +1,90 @@
+"""What every run works with, and how it carries out steps."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from shared.domain.errors import Conflict, Denied, OutcomeUnknown, Rejected
+from shared.domain.names import VaultCertificateRef
+from shared.domain.plan import Intent, Reason, Skip, Step
+from shared.domain.ports import Lease, Ports
+from shared.domain.record import HistoryEntry
+from shared.telemetry import event
+
+TIME_BUDGET = timedelta(minutes=8)
+BUSY_PAUSE = timedelta(seconds=30)
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(minutes=15)
+ROUNDS = 3
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The ports, the intent, a pool for reads, and the moment by which the run must end."""
+
+    ports: Ports
+    intent: Intent
+    pool: Executor
+    ends_at: datetime
+
+    @classmethod
+    def start(cls, ports: Ports, intent: Intent, pool: Executor) -> "Run":
+        """Return a run that starts now and ends well inside the function time-out of ten minutes."""
+        return cls(ports, intent, pool, ports.clock.now() + TIME_BUDGET)
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return self.ports.clock.now()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether what is left must go into another run."""
+        return self.now() >= self.ends_at
+
+
+def pause(waits: int) -> timedelta:
+    """Return how long to wait after so many waits: seconds at first, when most things are done."""
+    return min(FIRST_PAUSE * (1 << min(waits, 16)), LONGEST_PAUSE)
+
+
+def planning_again(attempt: Callable[[], Result]) -> Result:
+    """Return what the attempt returns; where the world moved under it, it observes and plans again."""
+    for _ in range(ROUNDS - 1):
+        try:
+            return attempt()
+        except Conflict as conflict:
+            event("plan.outdated", detail=str(conflict))
+    return attempt()
+
+
+def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
+    """Perform the steps in order; return those that Azure refused, which do not hold up the others."""
+    refused = []
+    for step in steps:
+        lease.check()
+        try:
+            written = _reading_again(step, run.ports)
+        except (Rejected, Denied) as error:
+            reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.REJECTED_BY_AZURE
+            refused.append(Skip(step.subject, reason, str(error), step.action.site))
+            event("step.refused", certificate=str(ref), subject=step.subject, reason=reason, detail=str(error))
+            continue
+        name = "step.performed" if written else "step.not_needed"
+        run.ports.journal.add_history(ref, (HistoryEntry(run.now(), name, step.subject, step.reason),))
+        event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
+    return tuple(refused)
+
+
+def _reading_again(step: Step, ports: Ports) -> bool:
+    """Perform a step; where its outcome is unknown, perform it again, which reads and compares before it writes."""
+    for _ in range(ROUNDS - 1):
+        try:
+            return step.action.perform(ports)
+        except OutcomeUnknown as unknown:
+            event("step.outcome_unknown", subject=step.subject, detail=str(unknown))
+            ports.clock.sleep(FIRST_PAUSE.total_seconds())
+    return step.action.perform(ports)

@@ -1,0 +1,149 @@
+"""The settings, typed, read from the environment in this one place. All problems are reported at once.
+
+A missing or impossible setting never stops the functions from being indexed: each run raises SettingsInvalid instead.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated
+
+from croniter import croniter
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.domain.errors import SettingsInvalid
+from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
+from shared.domain.plan import Intent, Mode
+from shared.domain.where import CloudName, StorageAddress
+
+HOURLY = "0 0 * * * *"
+SCHEDULE_FIELDS = 6
+_DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
+List = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What operators set. Every field is explained in docs/settings.md."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    vaults: List = Field(alias="CERTROLL_VAULTS")
+    subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")
+    mode: Mode = Field(Mode.OBSERVE, alias="CERTROLL_MODE")
+    stage_soak: timedelta = Field(timedelta(hours=1), alias="CERTROLL_STAGE_SOAK")
+    cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
+    client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
+    site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
+    owner_name: str | None = Field(None, alias="WEBSITE_OWNER_NAME")
+    storage: str | None = Field(None, alias="AzureWebJobsStorage")
+    storage_account: str | None = Field(None, alias="AzureWebJobsStorage__accountName")
+    blob_uri: str | None = Field(None, alias="AzureWebJobsStorage__blobServiceUri")
+    queue_uri: str | None = Field(None, alias="AzureWebJobsStorage__queueServiceUri")
+    table_uri: str | None = Field(None, alias="AzureWebJobsStorage__tableServiceUri")
+
+    @field_validator("vaults", "subscriptions", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("vaults")
+    @classmethod
+    def _vault_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one vault")
+        return tuple(_named(parse_vault_name, name) for name in value)
+
+    @field_validator("subscriptions")
+    @classmethod
+    def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_named(parse_subscription, name) for name in value)
+
+    @field_validator("mode", "cloud", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("stage_soak", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> object:
+        return parse_duration(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _storage_is_named(self) -> "Settings":
+        if not (self.storage or self.storage_account or (self.blob_uri and self.queue_uri and self.table_uri)):
+            raise ValueError(
+                "AzureWebJobsStorage: set it, or AzureWebJobsStorage__accountName, or __blobServiceUri, "
+                "__queueServiceUri and __tableServiceUri"
+            )
+        return self
+
+    @property
+    def storage_address(self) -> StorageAddress:
+        """Where the storage account of the Function App is."""
+        host = f"https://{self.storage_account}.{{}}.core.{STORAGE_SUFFIXES[self.cloud]}"
+        return StorageAddress(
+            self.storage,
+            self.blob_uri or host.format("blob"),
+            self.queue_uri or host.format("queue"),
+            self.table_uri or host.format("table"),
+        )
+
+    @property
+    def intent(self) -> Intent:
+        """What the operators want. WEBSITE_OWNER_NAME starts with our own subscription, up to a plus sign."""
+        owner = (self.owner_name or "").partition("+")[0].lower()
+        return Intent(
+            vaults=frozenset(VaultName(name) for name in self.vaults),
+            subscriptions=self.subscriptions,
+            mode=self.mode,
+            stage_soak=self.stage_soak,
+            own_site=(self.site_name or "").lower() or None,
+            own_subscription=owner or None,
+        )
+
+
+def load_settings() -> Settings:
+    """Return the settings. Raises SettingsInvalid naming every problem, and never a value that may be secret."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # filled from the environment
+    except ValidationError as error:
+        raise SettingsInvalid(tuple(_problem(entry) for entry in error.errors(include_input=False))) from None
+
+
+def sweep_schedule() -> tuple[str, str | None]:
+    """Return the NCRONTAB schedule of the sweep, and what is wrong with the one that was set, if it falls back."""
+    text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
+    if not text:
+        return HOURLY, None
+    fields = text.split()
+    if len(fields) != SCHEDULE_FIELDS or any(sign in text for sign in "L#?@"):
+        return HOURLY, "CERTROLL_SWEEP_SCHEDULE: give six fields without L # ? @, as in '0 0 * * * *'; hourly is used"
+    if not croniter.is_valid(text, second_at_beginning=True):
+        return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {text[:60]!r} is not an NCRONTAB schedule; hourly is used"
+    return text, None
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return a duration written as a number with its unit: 90s, 15m, 1h, 2d. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError("write a duration as a number with its unit: 90s, 15m, 1h or 2d")
+    return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+
+
+def _named(parse: Callable[[str], str], name: str) -> str:
+    try:
+        return str(parse(name))
+    except InvalidNameError as error:
+        raise ValueError(str(error)) from error
+
+
+def _problem(entry: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in entry["loc"])
+    text = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{where}: {'it is not set' if entry['type'] == 'missing' else text}" if where else text

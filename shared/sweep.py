@@ -1,0 +1,62 @@
+"""The safety net that makes events optional: everything in scope is looked at, what has work is put on the queue."""
+
+from functools import partial
+
+from shared import planner
+from shared.domain.errors import AzureError, Denied, NotFound
+from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.model import Fleet
+from shared.domain.names import VaultCertificateRef
+from shared.domain.rollout import Rollout
+from shared.domain.snapshot import Snapshot
+from shared.observe import observe_fleet
+from shared.reconcile import stalled_on_vault
+from shared.report import report_lineage, report_plan
+from shared.run import Run
+from shared.telemetry import event
+
+
+def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
+    """Return the vault certificates that have work to do, after putting each on the queue.
+
+    The fleet is observed once, whatever the number of lineages. A lineage that cannot be read does not hold up the
+    others; what went wrong is raised at the end, as a group.
+    """
+    vaults = run.intent.vaults
+    fleet = observe_fleet(
+        run.ports.app_service,
+        run.pool,
+        run.intent.subscriptions,
+        lambda copy: copy.source is not None and copy.source.vault in vaults,
+        run.now(),
+    )
+    refs = sorted({copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults})
+    answers = list(run.pool.map(partial(_looked_at, run, fleet), refs))
+    busy = tuple(ref for ref, answer in zip(refs, answers, strict=True) if answer is True)
+    for ref in busy:
+        run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+    event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
+    if failed := [answer for answer in answers if isinstance(answer, Exception)]:
+        raise ExceptionGroup("the sweep could not look at everything; what it found elsewhere is on its way", failed)
+    return busy
+
+
+def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool | AzureError:
+    try:
+        return _has_work(run, fleet, ref)
+    except (Denied, NotFound) as error:
+        stalled_on_vault(run, ref, error)
+        return False
+    except AzureError as error:
+        return error
+
+
+def _has_work(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool:
+    lineage = run.ports.vault.lineage(ref, fleet.taken_at)
+    report_lineage(run.ports.journal, lineage, fleet.taken_at)
+    version = lineage.current.version if lineage.current else ""
+    rollout = run.ports.journal.rollout(ref, version) if lineage.current else Rollout(version)
+    snapshot = Snapshot(lineage, fleet, rollout)
+    plan = planner.plan(snapshot, run.intent)
+    report_plan(run.ports.journal, plan, snapshot)
+    return bool(plan.steps or rollout.pending or rollout.failed)

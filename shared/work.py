@@ -1,0 +1,100 @@
+"""What each trigger asks for: the step between a message and the loop."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from shared.domain.errors import EventRejected, MessageInvalid
+from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.outcome import Outcome, Waiting
+from shared.domain.plan import Reason
+from shared.domain.record import Finding
+from shared.reconcile import reconcile_certificate, reconcile_site
+from shared.run import LONGEST_PAUSE, Run
+from shared.telemetry import event
+
+CERTIFICATES: Final = "certificates"
+SITES: Final = "sites"
+
+Message = TypeVar("Message", CertificateMessage, SiteMessage)
+
+
+def on_vault_event(run: Run, text: str) -> None:
+    """Put the certificate that an event names on the queue; an event that is not for us is recorded and accepted.
+
+    A refusal would only be sent again for a day.
+    """
+    now = run.now()
+    try:
+        seen = run.ports.read_event(text, run.intent.vaults)
+    except EventRejected as rejected:
+        run.ports.journal.report((Finding(now, "events", str(rejected)[:200], rejected.reason, str(rejected)),))
+        event("event.rejected", reason=rejected.reason, detail=str(rejected))
+        return
+    if seen.finding is not None:
+        detail = "Key Vault says so; it is looked at again, and a newer version rolled out where there is one"
+        run.ports.journal.report((Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail),))
+    run.ports.queue.send_certificate(CertificateMessage(seen.ref, Cause.EVENT))
+    event("event.accepted", certificate=str(seen.ref), finding=seen.finding)
+
+
+def on_certificate(run: Run, body: str, tries: int) -> None:
+    """Reconcile the vault certificate of a message. `tries` counts from 1; a later one follows a run that died."""
+
+    def work() -> None:
+        message = CertificateMessage.parse(body)
+        outcome = reconcile_certificate(run, message, redelivered=tries > 1)
+        _come_back(run, outcome, message.again(), run.ports.queue.send_certificate)
+
+    _remembering(run, CERTIFICATES, body, work)
+
+
+def on_site(run: Run, body: str) -> None:
+    """Reconcile the site or slot of a message."""
+
+    def work() -> None:
+        message = SiteMessage.parse(body)
+        _come_back(run, reconcile_site(run, message), message.again(), run.ports.queue.send_site)
+
+    _remembering(run, SITES, body, work)
+
+
+def on_poison(run: Run, queue: str, body: str) -> None:
+    """Keep a message that failed five times, with the cause of its last failure."""
+    record = run.ports.journal.poison(queue, body, None)
+    event("message.poisoned", queue=queue, key=record.key, cause=record.cause)
+
+
+def replay(run: Run, queue: str, key: str) -> None:
+    """Put a kept message back on its queue. Raises NotFound where none is kept under this key."""
+    record = run.ports.journal.poisoned(queue, key)
+    run.ports.queue.put_back(queue, record.body)
+    run.ports.journal.replayed(record)
+    event("message.replayed", queue=queue, key=key)
+
+
+def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:
+    """Do the work; remember why it failed, for the day the message is found in the poison queue.
+
+    A message that cannot be read is kept at once: no retry can mend it.
+    """
+    try:
+        work()
+    except MessageInvalid as invalid:
+        record = run.ports.journal.poison(queue, body, f"{Reason.MALFORMED_MESSAGE}: {invalid}")
+        event("message.rejected", queue=queue, key=record.key, detail=str(invalid))
+    except Exception as error:
+        run.ports.journal.failed(body, f"{type(error).__name__}: {error}")
+        event("message.failed", queue=queue, error=type(error).__name__, detail=str(error))
+        raise
+
+
+def _come_back(run: Run, outcome: Outcome, again: Message | None, send: Callable[[Message, timedelta], None]) -> None:
+    """Send the message that follows a wait; one that waited too often, or would wait long, is left to the sweep."""
+    if not isinstance(outcome, Waiting):
+        return
+    delay = max(outcome.until - run.now(), timedelta(0))
+    if again is None or delay > LONGEST_PAUSE:
+        event("wait.left_to_sweep", reason=outcome.reason, until=outcome.until)
+        return
+    send(again, delay)
