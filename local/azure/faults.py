@@ -196,7 +196,9 @@ def _kind_of_request(request: Request) -> str:
 
 
 def _remaining(request: Request, left: int) -> dict[str, str]:
-    return {} if _is_vault(request) else {f"x-ms-ratelimit-remaining-subscription-{_kind_of_request(request)}": str(left)}
+    return (
+        {} if _is_vault(request) else {f"x-ms-ratelimit-remaining-subscription-{_kind_of_request(request)}": str(left)}
+    )
 
 
 def _too_many(request: Request, fault: Fault) -> Response:
@@ -204,9 +206,9 @@ def _too_many(request: Request, fault: Fault) -> Response:
         fault.retry_after = max(fault.retry_after, 1 / fault.refill)
     headers = _retry_after(fault) | _remaining(request, 0)
     if _is_vault(request):
-        return vault_error(429, "Throttled", "Request was not processed because too many requests were received.").adding(
-            headers
-        )
+        return vault_error(
+            429, "Throttled", "Request was not processed because too many requests were received."
+        ).adding(headers)
     message = "Number of requests exceeded the limit. Please try again later."
     return arm_error(429, "TooManyRequests", message).adding(headers)
 
@@ -243,7 +245,9 @@ def _stale_list(fault: Fault, _request: Request, call: Call) -> Response:
 
 def _denied(_fault: Fault, request: Request, _call: Call) -> Response:
     if _is_vault(request):
-        return vault_error(403, "Forbidden", "Caller is not authorized to perform action on resource.", "ForbiddenByRbac")
+        return vault_error(
+            403, "Forbidden", "Caller is not authorized to perform action on resource.", "ForbiddenByRbac"
+        )
     message = f"The client does not have authorization to perform action over scope '{request.path}'."
     return arm_error(403, "AuthorizationFailed", message)
 

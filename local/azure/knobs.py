@@ -9,7 +9,7 @@ class Knobs:
     """One field per doubt. A client has to reach the same end under every setting."""
 
     sync_moves_bindings: bool = True
-    """Whether importing a copy again moves the bindings on it. Azure docs say a sync updates them; users report both."""
+    """Whether importing a copy again moves the bindings on it. Docs say a sync updates them; users report both."""
     reads_until_visible: int = 0
     """How many reads of a resource still show it as it was before the last write. ARM promises no read-your-writes."""
     wrong_echo: bool = False
@@ -20,7 +20,7 @@ class Knobs:
     if_match_honoured: bool = False
     """Whether a PUT with a stale If-Match is refused with 412. No document says that Microsoft.Web looks at it."""
     mismatch_refused: bool = True
-    """Whether binding a certificate to a host name that it does not cover is refused (04030, azure-powershell #12843)."""
+    """Whether a certificate is refused for a host name that it does not cover (04030, azure-powershell #12843)."""
     second_import_same_thumbprint: Literal["accept", "refuse"] = "accept"
     """What a second copy of one thumbprint in one subscription and location meets: reports differ."""
     slow_front_end: float = 0.0

@@ -43,9 +43,7 @@ class Roles:
 
     def may_read(self, principal: str | None, resource_id: str) -> bool:
         """Whether the principal sees that resource."""
-        return not any(
-            one.right == "nothing" and one.concerns(principal, resource_id) for one in self._exceptions
-        )
+        return not any(one.right == "nothing" and one.concerns(principal, resource_id) for one in self._exceptions)
 
     def may_write(self, principal: str | None, resource_id: str) -> bool:
         """Whether the principal may change that resource."""

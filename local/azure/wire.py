@@ -143,7 +143,10 @@ class Router:
         """Whether the path fits a route of any method."""
         segments = path.split("/")
         templates = (
-            template for (_, length), routes in self._routes.items() if length == len(segments) for template, _ in routes
+            template
+            for (_, length), routes in self._routes.items()
+            if length == len(segments)
+            for template, _ in routes
         )
         return any(_match(template, segments) is not None for template in templates)
 

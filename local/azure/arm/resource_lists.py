@@ -1,0 +1,173 @@
+"""What ARM itself and the smaller resource providers answer: subscriptions, groups, generic lists, vaults."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from local.azure.arm import refusals
+from local.azure.arm.call import GROUP, SUBSCRIPTION, Call, Route
+from local.azure.arm.resources import Site, display_location, short_location
+from local.azure.vault.state import Vault
+from local.azure.wire import Response, json_response
+from local.azure.world import ResourceGroup, Subscription, World
+
+VAULT_TYPE = "Microsoft.KeyVault/vaults"
+VAULTS = f"/providers/{VAULT_TYPE}"
+ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
+Item = dict[str, Any]
+
+
+def list_subscriptions(call: Call) -> Response:
+    """Answer the subscriptions that the caller may see."""
+    seen = [one for one in call.world.subscriptions.values() if call.sees(f"/subscriptions/{one.id}")]
+    payload = [_subscription(call.world, one) for one in seen]
+    return json_response(200, {"value": payload, "count": {"type": "Total", "value": len(payload)}})
+
+
+def get_subscription(call: Call) -> Response:
+    """Answer one subscription."""
+    found = call.world.subscriptions[call["subscription"].lower()]
+    return json_response(200, _subscription(call.world, found))
+
+
+def list_tenants(call: Call) -> Response:
+    """Answer the one tenant."""
+    tenant = call.world.tenant_id
+    return json_response(200, {"value": [{"id": f"/tenants/{tenant}", "tenantId": tenant, "displayName": "Contoso"}]})
+
+
+def list_groups(call: Call) -> Response:
+    """Answer the resource groups of the subscription that the caller may see."""
+    groups = (one for one in call.world.resource_groups.values() if call.within(one.subscription, one.name))
+    return call.page(_group(one) for one in groups if call.sees(one.id))
+
+
+def get_group(call: Call) -> Response:
+    """Answer one resource group."""
+    return json_response(200, _group(call.world.resource_groups[call["subscription"].lower(), call["group"].lower()]))
+
+
+def list_resources(call: Call) -> Response:
+    """Answer resources of all kinds, as `$filter` narrows them; createdTime only where `$expand` asks for it."""
+    conditions = call.conditions()
+    times = "createdtime" in call.request.query.get("$expand", "").lower()
+    items = (item for item in _resources(call) if _meets(item, conditions))
+    return call.page(item if times else _without_time(item) for item in items)
+
+
+def list_vaults(call: Call) -> Response:
+    """Answer the vaults of a subscription or a group."""
+    vaults = (one for one in call.world.vaults.values() if call.within(one.subscription, one.resource_group))
+    return call.page(_vault(call.world, one) for one in vaults if call.sees(one.resource_id))
+
+
+def get_vault(call: Call) -> Response:
+    """Answer one vault."""
+    vault = call.world.vaults.get(call["vault"].lower())
+    if vault is None or not call.within(vault.subscription, vault.resource_group):
+        raise refusals.absent(VAULT_TYPE, call["vault"], call["group"])
+    return json_response(200, _vault(call.world, vault))
+
+
+def list_orders(call: Call) -> Response:
+    """Answer that nobody bought a certificate here; az asks before it imports one."""
+    return call.page(())
+
+
+def _resources(call: Call) -> Iterator[Item]:
+    for site in call.world.web.sites.listing():
+        if call.within(site.subscription, site.resource_group) and call.sees(site.id):
+            yield _generic_site(site)
+    for plan in call.world.web.plans.listing():
+        if call.within(plan.subscription, plan.resource_group) and call.sees(plan.id):
+            yield _generic(plan.id, plan.name, "Microsoft.Web/serverFarms", plan.location, plan.tags)
+    for one in call.world.web.certificates.listing():
+        if call.within(one.subscription, one.resource_group) and call.sees(one.id):
+            yield _generic(one.id, one.name, "Microsoft.Web/certificates", one.location, one.tags)
+    for vault in call.world.vaults.values():
+        if call.within(vault.subscription, vault.resource_group) and call.sees(vault.resource_id):
+            yield _generic(vault.resource_id, vault.name, VAULT_TYPE, vault.location, vault.tags)
+
+
+def _generic(resource_id: str, name: str, kind: str, location: str, tags: object) -> Item:
+    return {"id": resource_id, "name": name, "type": kind, "location": short_location(location), "tags": tags or {}}
+
+
+def _generic_site(site: Site) -> Item:
+    kind = "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites"
+    item = _generic(site.id, site.full_name, kind, site.location, site.tags)
+    created = None if site.created is None else site.created.isoformat()
+    return item | {"kind": "app,linux" if site.linux else "app", "createdTime": created}
+
+
+def _without_time(item: Item) -> Item:
+    return {name: value for name, value in item.items() if name != "createdTime"}
+
+
+def _meets(item: Item, conditions: dict[str, set[str]]) -> bool:
+    seen = {
+        "resourcetype": item["type"],
+        "name": item["name"],
+        "location": item["location"],
+        "resourcegroup": item["id"].split("/")[4],
+    }
+    return all(seen.get(field, "").lower() in values for field, values in conditions.items())
+
+
+def _subscription(world: World, subscription: Subscription) -> Item:
+    return {
+        "id": f"/subscriptions/{subscription.id}",
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": subscription.id,
+        "tenantId": world.tenant_id,
+        "displayName": subscription.name,
+        "state": "Enabled",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    }
+
+
+def _group(group: ResourceGroup) -> Item:
+    return {
+        "id": group.id,
+        "name": group.name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": short_location(group.location),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+
+
+def _vault(world: World, vault: Vault) -> Item:
+    properties = {
+        "sku": {"family": "A", "name": "standard"},
+        "tenantId": world.tenant_id,
+        "accessPolicies": [],
+        "enabledForDeployment": False,
+        "enableSoftDelete": True,
+        "softDeleteRetentionInDays": 90,
+        "enableRbacAuthorization": True,
+        "vaultUri": f"{vault.url}/",
+        "provisioningState": "Succeeded",
+        "publicNetworkAccess": "Enabled",
+    }
+    item = _generic(vault.resource_id, vault.name, VAULT_TYPE, vault.location, vault.tags)
+    return item | {"location": short_location(display_location(vault.location)), "properties": properties}
+
+
+ROUTES: tuple[Route, ...] = (
+    ("GET", "/subscriptions", list_subscriptions),
+    ("GET", "/tenants", list_tenants),
+    ("GET", SUBSCRIPTION, get_subscription),
+    ("GET", f"{SUBSCRIPTION}/resourceGroups", list_groups),
+    ("GET", GROUP, get_group),
+    ("GET", f"{SUBSCRIPTION}/resources", list_resources),
+    ("GET", f"{GROUP}/resources", list_resources),
+    ("GET", f"{SUBSCRIPTION}{VAULTS}", list_vaults),
+    ("GET", f"{GROUP}{VAULTS}", list_vaults),
+    ("GET", f"{GROUP}{VAULTS}/{{vault}}", get_vault),
+    ("GET", f"{SUBSCRIPTION}{ORDERS}", list_orders),
+    ("GET", f"{GROUP}{ORDERS}", list_orders),
+)

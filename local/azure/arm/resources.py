@@ -1,0 +1,188 @@
+"""The resources of Microsoft.Web, as frozen values: plans, sites and slots, host names, imported copies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from local.azure.vault.state import ImportedCertificate
+
+SslState = Literal["Disabled", "SniEnabled", "IpBasedEnabled"]
+DISABLED: SslState = "Disabled"
+SNI: SslState = "SniEnabled"
+IP_BASED: SslState = "IpBasedEnabled"
+SSL_STATES: Mapping[str, SslState] = {state.lower(): state for state in (DISABLED, SNI, IP_BASED)}
+
+RUNNING = "Running"
+STOPPED = "Stopped"
+DEFAULT_DOMAIN = "azurewebsites.net"
+REGIONS = {
+    "westeurope": "West Europe",
+    "northeurope": "North Europe",
+    "japanwest": "Japan West",
+    "eastasia": "East Asia",
+    "eastus": "East US",
+    "uksouth": "UK South",
+    "germanywestcentral": "Germany West Central",
+}
+
+
+def short_location(location: str) -> str:
+    """Return the location as generic resources write it: `westeurope`."""
+    return location.replace(" ", "").lower()
+
+
+def display_location(location: str) -> str:
+    """Return the location as Microsoft.Web writes it: `West Europe`."""
+    return REGIONS.get(short_location(location), location)
+
+
+def group_id(subscription: str, resource_group: str) -> str:
+    """Return the resource id of a resource group."""
+    return f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
+
+
+def web_id(subscription: str, resource_group: str, kind: str, name: str) -> str:
+    """Return the resource id of a resource of Microsoft.Web."""
+    return f"{group_id(subscription, resource_group)}/providers/Microsoft.Web/{kind}/{name}"
+
+
+def covers(pattern: str, host_name: str) -> bool:
+    """Whether a name in a certificate covers a host name; a wildcard stands for exactly one label (RFC 6125)."""
+    pattern, host_name = pattern.lower(), host_name.lower()
+    if pattern == host_name:
+        return True
+    label, _, rest = host_name.partition(".")
+    return bool(label) and pattern.startswith("*.") and pattern[2:] == rest and label != "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Webspace:
+    """Where certificates live and who shares them: a subscription and Azure's `webSpace` string."""
+
+    subscription: str
+    name: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What two spellings of the same webspace have in common."""
+        return self.subscription.lower(), self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An App Service plan (a server farm)."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    location: str
+    webspace: Webspace
+    linux: bool = False
+    sku: str = "P1v3"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The plan's resource id."""
+        return web_id(self.subscription, self.resource_group, "serverfarms", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host name of a site, and how it is bound: an `ssl_state` of None was never bound at all."""
+
+    name: str
+    ssl_state: SslState | None = None
+    thumbprint: str | None = None
+    virtual_ip: str | None = None
+    record_type: str | None = None
+    host_name_type: str = "Verified"
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether TLS is bound to the host name."""
+        return self.ssl_state in {SNI, IP_BASED}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site, or a slot of one; hosts are keyed by lower-case name, the default host name first."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    plan_id: str
+    location: str
+    webspace: Webspace
+    slot: str | None = None
+    linux: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, Host] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    sticky_settings: tuple[str, ...] = ()
+    configuration: Mapping[str, object] = field(default_factory=dict)
+    properties: Mapping[str, object] = field(default_factory=dict)
+    state: str = RUNNING
+    restarts: int = 0
+    created: datetime | None = None
+    modified: datetime | None = None
+    etag: str = ""
+
+    @property
+    def id(self) -> str:
+        """The site's resource id, with the slot."""
+        site = web_id(self.subscription, self.resource_group, "sites", self.name)
+        return f"{site}/slots/{self.slot}" if self.slot else site
+
+    @property
+    def full_name(self) -> str:
+        """The name as ARM shows it: `site` or `site/slot`."""
+        return f"{self.name}/{self.slot}" if self.slot else self.name
+
+    @property
+    def default_host_name(self) -> str:
+        """The host name that the platform gives: `site.azurewebsites.net`, `site-slot.azurewebsites.net`."""
+        return f"{self.full_name.replace('/', '-')}.{DEFAULT_DOMAIN}".lower()
+
+    @property
+    def dedicated_host(self) -> Host | None:
+        """The host name with an IP-based binding, or None."""
+        return next((host for host in self.hosts.values() if host.ssl_state == IP_BASED), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an imported copy came from: a vault's resource id and the name of its object."""
+
+    vault_id: str
+    secret_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate in a webspace: a copy imported from a vault, or one that was uploaded (no source)."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    location: str
+    webspace: Webspace
+    content: ImportedCertificate
+    source: Source | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    status: str = "Initialized"
+
+    @property
+    def id(self) -> str:
+        """The certificate's resource id."""
+        return web_id(self.subscription, self.resource_group, "certificates", self.name)
+
+    @property
+    def thumbprint(self) -> str:
+        """The SHA-1 of the certificate in upper-case hex."""
+        return self.content.thumbprint
+
+    def covers(self, host_name: str) -> bool:
+        """Whether the certificate names the host name, itself or by a wildcard."""
+        return any(covers(name, host_name) for name in self.content.host_names)

@@ -1,0 +1,230 @@
+"""Sites and slots over the wire: lists, reads, the writes that also carry host name bindings, stop and start."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from local.azure.arm import bindings, refusals
+from local.azure.arm.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on_sites
+from local.azure.arm.resources import (
+    DEFAULT_DOMAIN,
+    DISABLED,
+    IP_BASED,
+    RUNNING,
+    STOPPED,
+    Host,
+    Site,
+    display_location,
+    short_location,
+)
+from local.azure.wire import Refused, Response, arm_error, json_response
+from local.azure.world import World
+
+STORED_PROPERTIES = ("httpsOnly", "clientCertEnabled", "clientCertMode", "clientCertExclusionPaths", "enabled")
+UNSET_SITE_CONFIG = (
+    "linuxFxVersion",
+    "minTlsVersion",
+    "numberOfWorkers",
+    "appSettings",
+    "defaultDocuments",
+    "alwaysOn",
+)
+
+
+def list_sites(call: Call) -> Response:
+    """Answer the sites of a subscription or a group; slots are not among them."""
+    sites = (one for one in call.world.web.sites.listing() if call.within(one.subscription, one.resource_group))
+    return call.page((site_json(call.world, one) for one in sites if one.slot is None and call.sees(one.id)), id=None)
+
+
+def list_slots(call: Call) -> Response:
+    """Answer the slots of a site."""
+    prefix = f"{call.site().id}/slots/".lower()
+    slots = (one for one in call.world.web.sites.listing() if one.id.lower().startswith(prefix))
+    return call.page((site_json(call.world, one) for one in slots if call.sees(one.id)), id=None)
+
+
+def get_site(call: Call) -> Response:
+    """Answer one site or slot."""
+    site = call.site()
+    return json_response(200, site_json(call.world, site), ETag=f'"{site.etag}"')
+
+
+def put_site(call: Call) -> Response:
+    """Write a site that exists: tags are replaced, host names that the request does not list stay untouched."""
+    site, payload = call.site_now(), call.payload()
+    location = payload.get("location")
+    if not location:
+        message = "The location property is required for this definition."
+        raise Refused(arm_error(400, "LocationRequired", message))
+    if short_location(str(location)) != short_location(site.location):
+        message = f"The resource '{site.full_name}' already exists in location '{short_location(site.location)}'."
+        raise Refused(arm_error(409, "InvalidResourceLocation", message))
+    return _written(call, replace(site, tags=payload.get("tags") or {}), payload)
+
+
+def patch_site(call: Call) -> Response:
+    """Write what the request names."""
+    site, payload = call.site_now(), call.payload()
+    tags = payload.get("tags")
+    return _written(call, site if tags is None else replace(site, tags=tags), payload)
+
+
+def start(call: Call) -> Response:
+    """Let the site run."""
+    return _set_state(call, RUNNING, "started")
+
+
+def stop(call: Call) -> Response:
+    """Stop the site; its host names keep their bindings."""
+    return _set_state(call, STOPPED, "stopped")
+
+
+def restart(call: Call) -> Response:
+    """Restart the site."""
+    site = call.site_now()
+    call.world.web.put_site(replace(site, restarts=site.restarts + 1))
+    call.world.journal.note(f"site {site.full_name} restarted")
+    return Response(200)
+
+
+def _set_state(call: Call, state: str, word: str) -> Response:
+    site = call.site_now()
+    if site.state != state:
+        call.world.web.put_site(replace(site, state=state, restarts=site.restarts + (state == RUNNING)))
+        call.world.journal.note(f"site {site.full_name} {word}")
+    return Response(200)
+
+
+def _written(call: Call, site: Site, payload: Mapping[str, Any]) -> Response:
+    properties = payload.get("properties") or {}
+    stored = {name: properties[name] for name in STORED_PROPERTIES if properties.get(name) is not None}
+    changed = replace(site, properties={**site.properties, **stored})
+    for entry in properties.get("hostNameSslStates") or ():
+        changed = _with_entry(call.world, changed, entry)
+    before = call.world.web.sites.get(site.id)
+    after = call.world.web.put_site(changed)
+    _note(call.world, before or site, after)
+    return json_response(200, site_json(call.world, after), ETag=f'"{after.etag}"')
+
+
+def _with_entry(world: World, site: Site, entry: Mapping[str, Any]) -> Site:
+    """Return the site with the entry carried out, which happens only where it says `toUpdate`."""
+    if not entry.get("toUpdate"):
+        return site
+    name = str(entry.get("name", "")).lower()
+    host = site.hosts.get(name)
+    if host is None:
+        raise refusals.missing("Hostname", name)
+    bound = bindings.bind(world, site, host, bindings.wish_of(entry))
+    return replace(site, hosts={**site.hosts, name: bound})
+
+
+def _note(world: World, before: Site, after: Site) -> None:
+    for name, host in after.hosts.items():
+        bindings.note(world, before.hosts.get(name), host)
+    if dict(before.tags) != dict(after.tags):
+        world.journal.note(f"site {after.full_name} tags {sorted(before.tags)}->{sorted(after.tags)}")
+    if dict(before.properties) != dict(after.properties):
+        world.journal.note(f"site {after.full_name} properties changed")
+
+
+def site_json(world: World, site: Site) -> dict[str, Any]:
+    """Return the site or slot as Microsoft.Web writes it."""
+    return {
+        "id": site.id,
+        "name": site.full_name,
+        "type": "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites",
+        "kind": "app,linux" if site.linux else "app",
+        "location": display_location(site.location),
+        "tags": dict(site.tags),
+        "properties": _identity(world, site) | _hosting(world, site) | dict(site.properties),
+    }
+
+
+def _identity(world: World, site: Site) -> dict[str, Any]:
+    names = [host.name for host in site.hosts.values()]
+    modified = site.modified or world.clock.now()
+    return {
+        "name": site.full_name.replace("/", "(") + (")" if site.slot else ""),
+        "state": site.state,
+        "hostNames": names,
+        "enabledHostNames": [*names, _repository_host(site)],
+        "defaultHostName": site.default_host_name,
+        "hostNameSslStates": [_ssl_state(host) for host in _with_repository(site)],
+        "repositorySiteName": site.name,
+        "usageState": "Normal",
+        "availabilityState": "Normal",
+        "lastModifiedTimeUtc": modified.replace(tzinfo=None).isoformat(timespec="microseconds"),
+        "resourceGroup": site.resource_group,
+    }
+
+
+def _hosting(world: World, site: Site) -> dict[str, Any]:
+    plan = world.web.plans.get(site.plan_id)
+    dedicated = site.dedicated_host
+    address = dedicated.virtual_ip if dedicated else world.web.shared_address(site.webspace)
+    return {
+        "webSpace": site.webspace.name,
+        "serverFarmId": site.plan_id,
+        "sku": plan_tier(plan.sku if plan else ""),
+        "inboundIpAddress": address,
+        "reserved": site.linux,
+        "isXenon": False,
+        "hyperV": False,
+        "enabled": True,
+        "adminEnabled": True,
+        "scmSiteAlsoStopped": False,
+        "httpsOnly": False,
+        "clientCertEnabled": False,
+        "clientCertMode": "Required",
+        "clientCertExclusionPaths": None,
+        "hostNamesDisabled": False,
+        "targetSwapSlot": None,
+        "hostingEnvironmentProfile": None,
+        "siteConfig": dict.fromkeys(UNSET_SITE_CONFIG),
+    }
+
+
+def plan_tier(sku: str) -> str:
+    """Return the tier that a plan's size belongs to."""
+    tiers = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "PremiumV3", "I": "IsolatedV2"}
+    return tiers.get(sku[:1].upper(), "Standard")
+
+
+def _repository_host(site: Site) -> str:
+    return site.default_host_name.replace(f".{DEFAULT_DOMAIN}", f".scm.{DEFAULT_DOMAIN}")
+
+
+def _with_repository(site: Site) -> list[Host]:
+    return [*site.hosts.values(), Host(_repository_host(site), host_name_type="Repository")]
+
+
+def _ssl_state(host: Host) -> dict[str, Any]:
+    """Return the host name as a site shows it; recorded azure-cli traffic has these fields, null ones included."""
+    return {
+        "name": host.name,
+        "sslState": host.ssl_state or DISABLED,
+        "ipBasedSslResult": None,
+        "virtualIP": host.virtual_ip if host.ssl_state == IP_BASED else None,
+        "thumbprint": host.thumbprint,
+        "toUpdate": None,
+        "toUpdateIpBasedSsl": None,
+        "ipBasedSslState": "NotConfigured",
+        "hostType": "Repository" if host.host_name_type == "Repository" else "Standard",
+    }
+
+
+ROUTES: tuple[Route, ...] = (
+    ("GET", f"{SUBSCRIPTION}{WEB}/sites", list_sites),
+    ("GET", f"{GROUP}{WEB}/sites", list_sites),
+    ("GET", f"{SITE}/slots", list_slots),
+    *on_sites(
+        ("GET", "", get_site),
+        ("PUT", "", put_site),
+        ("PATCH", "", patch_site),
+        ("POST", "/start", start),
+        ("POST", "/stop", stop),
+        ("POST", "/restart", restart),
+    ),
+)

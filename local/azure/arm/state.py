@@ -1,0 +1,181 @@
+"""The state of App Service: plans, sites, certificates, inbound addresses, and what the front ends serve."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from local.azure.arm import imports
+from local.azure.arm.resources import (
+    DEFAULT_DOMAIN,
+    IP_BASED,
+    SNI,
+    Certificate,
+    Host,
+    Plan,
+    Site,
+    Webspace,
+    covers,
+)
+from local.azure.arm.store import History, Store
+from local.azure.vault.state import ImportedCertificate
+
+if TYPE_CHECKING:
+    from local.azure.world import World
+
+SHARED_ADDRESS_PREFIX = "sni."
+
+
+class WebState:
+    """Everything of Microsoft.Web in a world. Methods that front ends call take the world's lock themselves."""
+
+    def __init__(self, world: "World") -> None:
+        """Begin empty; addresses come from the world's seed, so that they are the same each time."""
+        self._world = world
+        self.history = History(world.clock, world.knobs)
+        self.plans: Store[Plan] = Store("plan", self.history)
+        self.sites: Store[Site] = Store("site", self.history)
+        self.certificates: Store[Certificate] = Store("certificate", self.history)
+        self._installed: dict[tuple[str, str, str], ImportedCertificate] = {}
+        self._shared: dict[tuple[str, str], str] = {}
+        self._given: set[str] = set()
+        self._random = random.Random(world.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
+        self._index: tuple[int, dict[str, Site]] = (-1, {})
+
+    def served(self, host_name: str, address: str) -> ImportedCertificate | None:
+        """Return what a handshake for that host name at that address shows; None is the platform's own certificate.
+
+        A dedicated address knows one certificate, whatever host name is asked for; the shared address of a webspace
+        goes by SNI (Azure docs, configure-ssl-bindings).
+        """
+        with self._world.lock:
+            dedicated = next((site for site in self._sites_seen() if _owns(site, address)), None)
+            if dedicated is not None:
+                return self._content(dedicated, dedicated.dedicated_host)
+            site = self._hosting(host_name)
+            host = None if site is None else _host_of(site, host_name)
+            if site is None or host is None or host.ssl_state != SNI or self.shared_address(site.webspace) != address:
+                return None
+            return self._content(site, host)
+
+    def address_of(self, host_name: str) -> str | None:
+        """Return the inbound address that the host name leads to, as public DNS would say."""
+        with self._world.lock:
+            bare = host_name.lower().removeprefix(SHARED_ADDRESS_PREFIX)
+            site = self._hosting(host_name) or (self._hosting(bare) if bare.endswith(DEFAULT_DOMAIN) else None)
+            if site is None:
+                return None
+            return _dedicated_address(site, host_name.lower()) or self.shared_address(site.webspace)
+
+    def addresses(self) -> frozenset[str]:
+        """Return every inbound address in use: one per webspace, one per IP-based binding."""
+        with self._world.lock:
+            shared = {self.shared_address(plan.webspace) for plan in self.plans.values()}
+            hosts = (host for site in self.sites.values() for host in site.hosts.values())
+            return frozenset(shared | {host.virtual_ip for host in hosts if host.virtual_ip})
+
+    def state_of(self, host_name: str) -> str | None:
+        """Return `Running` or `Stopped` for the site behind the host name, or None where there is none."""
+        with self._world.lock:
+            site = self._hosting(host_name)
+            return None if site is None else site.state
+
+    def nightly_sync(self) -> None:
+        """Do what Azure does by itself within 24 hours: every imported copy becomes its vault's newest version.
+
+        Bindings move with it (Azure docs, configure-ssl-certificate). What cannot be read keeps its old content, and
+        the status of the copy says why.
+        """
+        with self._world.lock:
+            self.history.begin_write()
+            imports.sync_all(self._world)
+
+    def shared_address(self, webspace: Webspace) -> str:
+        """Return the address that the sites of the webspace share; the first call gives it one."""
+        if webspace.key not in self._shared:
+            self._shared[webspace.key] = self.new_address()
+        return self._shared[webspace.key]
+
+    def new_address(self) -> str:
+        """Return a loopback address that was never in use in this world."""
+        while True:
+            draw = self._random.randrange
+            address = f"127.{draw(16, 250)}.{draw(0, 256)}.{draw(1, 255)}"
+            if address not in self._given:
+                self._given.add(address)
+                return address
+
+    def put_site(self, site: Site) -> Site:
+        """Return the site as stored: with a new ETag and the time of the change."""
+        stored = replace(site, etag=f"{self._random.getrandbits(60):015X}", modified=self._world.clock.now())
+        self.sites.put(stored.id, stored)
+        return stored
+
+    def put_certificate(self, certificate: Certificate) -> None:
+        """Store the certificate and hand it to the front ends, which keep what they once got."""
+        self._installed[*certificate.webspace.key, certificate.thumbprint] = certificate.content
+        self.certificates.put(certificate.id, certificate)
+
+    def sites_in(self, webspace: Webspace) -> Iterator[Site]:
+        """Return the sites and slots of a webspace as they are."""
+        return (site for site in self.sites.values() if site.webspace.key == webspace.key)
+
+    def certificates_in(self, webspace: Webspace) -> Iterator[Certificate]:
+        """Return the certificates of a webspace as they are."""
+        return (one for one in self.certificates.values() if one.webspace.key == webspace.key)
+
+    def using(self, webspace: Webspace, thumbprint: str) -> Iterator[tuple[Site, Host]]:
+        """Return the sites and host names of the webspace that are bound to that thumbprint."""
+        return (
+            (site, host)
+            for site in self.sites_in(webspace)
+            for host in site.hosts.values()
+            if host.is_bound and host.thumbprint == thumbprint
+        )
+
+    def site_with_host(self, host_name: str) -> Site | None:
+        """Return the site that has exactly that host name."""
+        return self._hosts().get(host_name.lower())
+
+    def _content(self, site: Site, host: Host | None) -> ImportedCertificate | None:
+        if host is None or host.thumbprint is None:
+            return None
+        return self._installed.get((*site.webspace.key, host.thumbprint))
+
+    def _hosting(self, host_name: str) -> Site | None:
+        name = host_name.lower()
+        wildcard = "*." + name.partition(".")[2]
+        site = self._hosts().get(name) or self._hosts().get(wildcard)
+        return site and self._seen(site)
+
+    def _hosts(self) -> dict[str, Site]:
+        if self._index[0] != self.history.length:
+            hosts = {name: site for site in self.sites.values() for name in site.hosts}
+            self._index = (self.history.length, hosts)
+        return self._index[1]
+
+    def _seen(self, site: Site) -> Site:
+        """Return the site as the front ends know it, who may be slow to hear of a change."""
+        return self.sites.before(self._world.knobs.slow_front_end).get(site.id.lower()) or site
+
+    def _sites_seen(self) -> Iterator[Site]:
+        past = self.sites.before(self._world.knobs.slow_front_end)
+        return (past.get(site.id.lower()) or site for site in self.sites.values())
+
+
+def _host_of(site: Site, host_name: str) -> Host | None:
+    exact = site.hosts.get(host_name.lower())
+    return exact or next((host for name, host in site.hosts.items() if covers(name, host_name)), None)
+
+
+def _owns(site: Site, address: str) -> bool:
+    return any(host.virtual_ip == address for host in site.hosts.values())
+
+
+def _dedicated_address(site: Site, host_name: str) -> str | None:
+    """Return the dedicated address that the host name leads to: its own, or the site's for its default host name."""
+    host = _host_of(site, host_name)
+    if host is not None and host.ssl_state == IP_BASED:
+        return host.virtual_ip
+    dedicated = site.dedicated_host
+    return dedicated.virtual_ip if dedicated and host_name == site.default_host_name else None
