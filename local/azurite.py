@@ -6,7 +6,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,7 @@ from local import environment
 from local.process import Child
 
 FOLDER = Path(__file__).parent / "azurite"
+DEFAULT_LOG = Path(__file__).parents[1] / "build" / "azurite.log"
 SCRIPT = FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 INSTALLED_LOCK = FOLDER / "node_modules" / ".package-lock.json"
 ACCOUNT = "devstoreaccount1"
@@ -84,8 +84,7 @@ class Azurite:
     """A running Azurite with an account key of its own. Everything is in memory and is gone after the `with`."""
 
     def __init__(self, log: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="azurite-")
-        self._log = log or Path(self._folder.name) / "azurite.log"
+        self._log = log or DEFAULT_LOG
         self._key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._child: Child | None = None
         self.ports: dict[str, int] = {}
@@ -116,7 +115,7 @@ class Azurite:
         if not SCRIPT.is_file():
             raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {CURE}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
-        self._child = Child("Azurite", _command(), environment.for_child(settings), Path(self._folder.name), self._log)
+        self._child = Child("Azurite", _command(), environment.for_child(settings), self._log.parent, self._log)
         try:
             self.ports = dict(self._listening() for _ in SERVICES)
         except BaseException:
@@ -124,11 +123,10 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """The process has ended and its files are gone."""
+        """The process has ended."""
         if self._child is not None:
             self._child.stop()
             self._child = None
-        self._folder.cleanup()
 
     def _listening(self) -> tuple[str, int]:
         if self._child is None:  # pragma: no cover - only called by start

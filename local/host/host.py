@@ -18,6 +18,7 @@ from local.host.worker import Worker
 DISABLED_FORMS = ("AzureWebJobs.{}.Disabled", "AzureWebJobs_{}_Disabled")
 TRIGGERS = (event_grid.TRIGGER, admin.QUEUE_TRIGGER, admin.TIMER_TRIGGER, routes.TRIGGER)
 OUTPUTS = ("queue", "http")
+STOP_WITHIN = 0.05
 
 log = logging.getLogger("host")
 
@@ -45,7 +46,7 @@ class Host:
 
     def start(self) -> Ready:
         """Every listener works."""
-        threading.Thread(target=self._server.serve_forever, name="web", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(STOP_WITHIN,), name="web", daemon=True).start()
         for listener in self._queue_listeners:
             listener.start()
         for timer in self._timers:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -23,14 +22,13 @@ class FunctionHost:
     def __init__(
         self, app: Path, settings: Mapping[str, str], *, log: Path | None = None, port: int = 0, grace: float = 10.0
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="function-host-")
         self._app = app.resolve()
         self._settings = dict(settings)
         self._port = port
         self._grace = grace
         self._child: Child | None = None
         self._ready: Ready | None = None
-        self.log = log or Path(self._folder.name) / "host.log"
+        self.log = log or ROOT / "build" / "host.log"
 
     def __enter__(self) -> Self:
         """Started."""
@@ -51,6 +49,11 @@ class FunctionHost:
         return self._ready
 
     @property
+    def running(self) -> bool:
+        """Whether the host's process runs."""
+        return self._child is not None and self._child.running
+
+    @property
     def url(self) -> str:
         """Address of the started host."""
         return self.ready.url
@@ -60,7 +63,10 @@ class FunctionHost:
         return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
 
     def start(self) -> None:
-        """The app is indexed and every listener works; raises StartFailed with the reason otherwise."""
+        """The app is indexed and every listener works; raises StartFailed with the reason otherwise.
+
+        Started again, it is at the same address, as a restarted Function App is.
+        """
         settings = environment.for_child({**WORKER_SETTINGS, **self._settings, "PYTHONPATH": str(ROOT)})
         command = [sys.executable, "-m", "local.host", "--app", str(self._app)]
         command += ["--port", str(self._port), "--grace", str(self._grace)]
@@ -70,6 +76,7 @@ class FunctionHost:
         except BaseException:
             self.stop()
             raise
+        self._port = int(self._ready.url.rpartition(":")[2])
 
     def stop(self) -> int:
         """The host has ended; 0 if every invocation had ended too."""

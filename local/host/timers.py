@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from croniter import CroniterError, croniter  # type: ignore[import-untyped]  # the package carries no types
+from croniter import CroniterError, croniter
 
 from local.host.configuration import ConfigurationInvalid
 from local.host.dispatch import Start

@@ -1,0 +1,94 @@
+"""The whole system on one machine: a local Azure, Azurite, and the function app subscribed to the vaults' events."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.azure.clock import Clock
+from local.azure.world import World
+from local.azurite import Azurite
+from local.host import FunctionHost
+from local.host.supervisor import ROOT
+from local.stand import Stand
+
+EVENT_FUNCTION = "vault_event"
+OWN_SITE = "certroll"
+BUILD = ROOT / "build"
+
+
+class LocalApp:
+    """Starts everything in order and stops it in reverse; `settings` are added to the app's, and win."""
+
+    def __init__(
+        self,
+        world: World | str = "contoso",
+        settings: Mapping[str, str] | None = None,
+        *,
+        seed: int = 0,
+        port: int = 0,
+        app: Path = ROOT,
+        logs: Path = BUILD,
+        host_app: bool = True,
+    ) -> None:
+        """A world by name follows real time; `host_app=False` leaves the app to another host, such as `func start`."""
+        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
+        self.azurite = Azurite(logs / "azurite.log")
+        self.host: FunctionHost | None = None
+        self._world_name = world if isinstance(world, str) else None
+        self._seed = seed
+        self._settings = dict(settings or {})
+        self._port = port
+        self._app = app
+        self._log = logs / "host.log"
+        self._host_app = host_app
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Everything runs, and the app hears of every event from now on."""
+        with ExitStack() as started:
+            started.enter_context(self.stand)
+            if self._world_name is not None:
+                self.stand.seed(self._world_name, self._seed)
+            started.enter_context(self.azurite)
+            if self._host_app:
+                self.host = FunctionHost(self._app, self.app_settings(), log=self._log, port=self._port)
+                started.enter_context(self.host)
+                self.stand.deliver_to(self.host.webhook(EVENT_FUNCTION))
+            self._closing = started.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Everything has stopped: the app first, so that it is never without its Azure."""
+        self._closing.close()
+
+    def app_settings(self) -> dict[str, str]:
+        """The app settings that the function app runs with."""
+        world = self.stand.world
+        subscription = next(iter(world.subscriptions), "00000000-0000-0000-0000-000000000000")
+        return {
+            "AzureWebJobsStorage": self.azurite.connection_string,
+            "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.25",
+            "CERTROLL_VAULTS": ",".join(vault.name for vault in world.vaults.values()),
+            "CERTROLL_SUBSCRIPTIONS": "",
+            "CERTROLL_MODE": "apply",
+            "CERTROLL_SWEEP_SCHEDULE": "0 0 3 * * *",
+            "WEBSITE_OWNER_NAME": f"{subscription}+certroll-WestEuropewebspace-Linux",
+            "WEBSITE_SITE_NAME": OWN_SITE,
+            **self.stand.environment(),
+            **self._settings,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The variables an outside client needs; with those of the app where another host is to run it."""
+        variables = {
+            **self.stand.environment(),
+            "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,
+            "LOCAL_CONTROL_URL": self.stand.control.url,
+        }
+        if self.host is None:
+            return self.app_settings() | variables
+        return variables | {"LOCAL_FUNCTIONS_URL": self.host.url}

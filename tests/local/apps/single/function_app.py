@@ -1,0 +1,29 @@
+"""One queue function whose queue is named by the setting SOLO_QUEUE, and what a host can do to it."""
+
+import json
+import threading
+
+import azure.functions as func
+
+app = func.FunctionApp()
+lock = threading.Lock()
+running = 0
+
+
+@app.queue_trigger(arg_name="message", queue_name="%SOLO_QUEUE%", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="done", queue_name="%SOLO_QUEUE%-done", connection="AzureWebJobsStorage")
+def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
+    """Runs for as many seconds as the message says, or fails; reports how many ran at its start."""
+    global running  # noqa: PLW0603 - what is measured
+    body = message.get_body().decode()
+    with lock:
+        running += 1
+        seen = running
+    try:
+        if body == "fail":
+            raise RuntimeError("asked to fail")
+        threading.Event().wait(float(body))
+    finally:
+        with lock:
+            running -= 1
+    done.set(json.dumps({"count": message.dequeue_count, "running": seen}))

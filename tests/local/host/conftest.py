@@ -1,0 +1,43 @@
+"""A running Azurite and a host with the sample app, shared by all tests; a queue and a host for one test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hosted import APPS, Storage
+
+from local.azurite import Azurite
+from local.host import FunctionHost
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """Azurite."""
+    with Azurite(tmp_path_factory.mktemp("azurite") / "azurite.log") as azurite:
+        yield Storage(azurite.connection_string)
+
+
+@pytest.fixture(scope="session")
+def host(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionHost]:
+    """The sample app, hosted."""
+    log = tmp_path_factory.mktemp("host") / "host.log"
+    with FunctionHost(APPS / "sample", storage.settings, log=log) as host:
+        yield host
+
+
+@pytest.fixture
+def queue_name() -> str:
+    """Name of a queue that no other test uses."""
+    return f"q{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def solo(storage: Storage, queue_name: str, tmp_path: Path) -> Callable[..., FunctionHost]:
+    """What makes a host of the app `single` on a queue of its own, not started."""
+
+    def make(grace: float = 5, **settings: str) -> FunctionHost:
+        chosen = {**storage.settings, "SOLO_QUEUE": queue_name, **settings}
+        return FunctionHost(APPS / "single", chosen, log=tmp_path / "host.log", grace=grace)
+
+    return make

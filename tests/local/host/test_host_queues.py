@@ -1,0 +1,118 @@
+import base64
+import json
+import time
+from collections.abc import Callable
+
+import requests
+from hosted import Storage, eventually
+
+from local.host import FunctionHost
+
+QUEUES = "AzureFunctionsJobHost__extensions__queues__"
+Solo = Callable[..., FunctionHost]
+
+
+def test_failing_message_ends_in_poison_queue(host: FunctionHost, storage: Storage) -> None:
+    """A message that fails five times goes to the poison queue, unchanged."""
+    storage.send("work", "fail for good")
+    assert storage.take("buried", lambda text: text == "fail for good")
+    assert host.log.read_text().count("'Functions.on_work' (Failed: RuntimeError('asked to fail at count 5'") == 1
+
+
+def test_messages_run_at_once(host: FunctionHost, storage: Storage) -> None:
+    """Two messages that wait for each other both succeed, because invocations run concurrently."""
+    storage.send("work", "meet a", "meet b")
+    for name in ("meet a", "meet b"):
+        assert storage.take("done", lambda text, name=name: name in text)
+    assert host.running
+
+
+def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """With a batch of one and no threshold, messages run one after the other."""
+    with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}):
+        storage.send(queue_name, "0.1", "0.1", "0.1")
+        seen = [json.loads(storage.take(f"{queue_name}-done"))["running"] for _ in range(3)]
+    assert seen == [1, 1, 1]
+
+
+def test_message_that_is_not_base64(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """A message in another encoding goes to the poison queue at once, unread and unchanged."""
+    queue = storage.queue(queue_name)
+    queue.create_queue()
+    queue.send_message("!!!")
+    poison = f"{queue_name}-poison"
+    with solo() as host:
+        assert eventually(lambda: storage.exists(poison) and storage.queue(poison).peek_messages())
+        assert "Executing" not in host.log.read_text()
+    assert storage.queue(poison).peek_messages()[0].content == "!!!"
+
+
+def test_failed_message_stays_invisible(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """After a failure a message comes back only when the visibility time-out is over."""
+    settings = {f"{QUEUES}visibilityTimeout": "00:00:01", f"{QUEUES}maxDequeueCount": "2"}
+    with solo(**settings):
+        storage.send(queue_name, "fail")
+        started = time.monotonic()
+        assert storage.take(f"{queue_name}-poison") == "fail"
+    assert time.monotonic() - started >= 0.9
+
+
+def test_poison_queue_has_no_poison_queue(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """A message that fails in a poison queue stays there, invisible, and is not tried again soon."""
+    poison = f"{queue_name}-poison"
+    with solo(SOLO_QUEUE=poison) as host:
+        storage.send(poison, "fail")
+        eventually(lambda: "stays invisible" in host.log.read_text())
+        assert storage.queue(poison).peek_messages() == []
+        assert storage.queue(poison).get_queue_properties().approximate_message_count == 1
+
+
+def test_stop_lets_invocations_finish(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """A stopping host waits for what is running, and ends with 0."""
+    host = solo()
+    host.start()
+    storage.send(queue_name, "0.5")
+    eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
+    assert host.stop() == 0
+    assert json.loads(storage.take(f"{queue_name}-done"))["count"] == 1
+
+
+def test_stop_releases_what_does_not_finish(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """A message whose invocation outlives the grace is visible again at once, for another host."""
+    host = solo(grace=0.1)
+    host.start()
+    storage.send(queue_name, "30")
+    eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
+    assert host.stop() == 3
+    message = storage.queue(queue_name).receive_message()
+    assert message is not None
+    assert (base64.b64decode(message.content), message.dequeue_count) == (b"30", 2)
+
+
+def test_crash_keeps_the_message_invisible(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """After a crash the message is still in the queue, and comes back when its time is over."""
+    host = solo()
+    host.start()
+    storage.send(queue_name, "30")
+    eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
+    host.kill()
+    queue = storage.queue(queue_name)
+    assert queue.receive_message() is None
+    assert queue.get_queue_properties().approximate_message_count == 1
+
+
+def test_time_out_fails_the_invocation(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """An invocation that runs longer than functionTimeout has failed."""
+    settings = {"AzureFunctionsJobHost__functionTimeout": "00:00:00.3", f"{QUEUES}maxDequeueCount": "1"}
+    with solo(grace=0.1, **settings):
+        storage.send(queue_name, "2")
+        assert storage.take(f"{queue_name}-poison") == "2"
+
+
+def test_restart_keeps_the_address(solo: Solo) -> None:
+    """A host that is started again answers where it answered before."""
+    with solo() as host:
+        before = host.url
+        host.stop()
+        host.start()
+        assert requests.get(f"{before}/admin/host/status", timeout=10).json()["state"] == "Running"

@@ -1,0 +1,67 @@
+import requests
+from hosted import Storage
+
+from local.host import FunctionHost
+
+
+def call(host: FunctionHost, method: str, path: str, **options: object) -> requests.Response:
+    """Call the host."""
+    return requests.request(method, host.url + path, timeout=10, **options)  # type: ignore[arg-type]  # options of requests
+
+
+def test_route_values_query_and_body(host: FunctionHost) -> None:
+    """An HTTP function gets route values, the query with its case, and the body; its answer comes back as it is."""
+    key = {"x-functions-key": host.ready.function_key}
+    answer = call(host, "POST", "/api/things/a%20b?Colour=red", headers=key, data="hello")
+    assert (answer.status_code, answer.headers["x-own"]) == (201, "yes")
+    assert answer.json() == {"thing": "a b", "Colour": "red", "body": "hello"}
+
+
+def test_function_level_asks_for_a_key(host: FunctionHost) -> None:
+    """Without a key, or with a wrong one, a function of level `function` is not invoked; `code` works too."""
+    assert call(host, "GET", "/api/things/1").status_code == 401
+    assert call(host, "GET", "/api/things/1", headers={"x-functions-key": "wrong"}).status_code == 401
+    assert call(host, "GET", f"/api/things/1?code={host.ready.function_key}").status_code == 201
+
+
+def test_anonymous_function(host: FunctionHost) -> None:
+    """A function of level `anonymous` needs no key; a string is a plain answer, an exception is 500 without a body."""
+    assert call(host, "GET", "/api/open").text == "open"
+    failed = call(host, "GET", "/api/open?fail=1")
+    assert (failed.status_code, failed.content) == (500, b"")
+
+
+def test_no_route(host: FunctionHost) -> None:
+    """A path or method that no function has is not found."""
+    assert call(host, "GET", "/api/nothing").status_code == 404
+    assert call(host, "DELETE", "/api/things/1").status_code == 404
+
+
+def test_admin_runs_a_timer(host: FunctionHost, storage: Storage) -> None:
+    """The admin route runs a timer now."""
+    assert call(host, "POST", "/admin/functions/on_time", json={}).status_code == 202
+    assert storage.take("ticks") == "tick past_due=False"
+
+
+def test_admin_runs_with_input(host: FunctionHost, storage: Storage) -> None:
+    """The admin route hands its input to a queue function and to an Event Grid function."""
+    assert call(host, "POST", "/admin/functions/on_work", json={"input": "by hand"}).status_code == 202
+    assert storage.take("done", lambda text: "by hand" in text)
+    assert call(host, "POST", "/admin/functions/on_event", json={"input": '{"data": "by admin"}'}).status_code == 202
+    assert storage.take("done", lambda text: "first by admin" in text)
+
+
+def test_admin_refusals(host: FunctionHost) -> None:
+    """What cannot be run is refused with the reason."""
+    assert call(host, "POST", "/admin/functions/nobody", json={}).status_code == 404
+    refused = call(host, "POST", "/admin/functions/on_open", json={})
+    assert (refused.status_code, "its own address" in refused.text) == (400, True)
+    assert call(host, "POST", "/admin/functions/on_event", json={"input": "no JSON"}).status_code == 400
+
+
+def test_status_and_functions(host: FunctionHost) -> None:
+    """The host tells its state, and each function with its bindings."""
+    assert call(host, "GET", "/admin/host/status").json()["state"] == "Running"
+    listed = {found["name"]: found["config"]["bindings"] for found in call(host, "GET", "/admin/functions").json()}
+    assert [binding["type"] for binding in listed["on_event"]] == ["queue", "eventGridTrigger"]
+    assert call(host, "GET", "/admin/functions/on_time/status").json() == {"errors": []}
