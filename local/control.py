@@ -5,13 +5,14 @@ Plain HTTP and JSON on a loopback port of its own, so that nothing of it can be 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from local.azure.events import Event, Schema
 from local.azure.faults import Fault
-from local.azure.vault.state import RenewalDifferences, Vault, Version
+from local.azure.vault.state import RenewalDifferences
 from local.azure.wire import Request, Response, Router, json_response
 from local.azure.world import World
+from local.fleet import fleet, version_as_json
 from local.http_wire import converse
 from local.listener import Connection, Listener
 
@@ -104,12 +105,7 @@ class Control:
         return self._steered.world
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        world = self._world
-        with world.lock:
-            vaults = {vault.name: _vault(vault) for vault in world.vaults.values()}
-            return json_response(
-                200, {"now": world.clock.now().isoformat(), "vaults": vaults, "web": world.web.to_json()}
-            )
+        return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
         return json_response(200, self._world.journal.to_json())
@@ -122,7 +118,7 @@ class Control:
         return json_response(200, {"now": self._world.clock.now().isoformat()})
 
     def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
-        wanted = request.json()
+        wanted = _asked(request)
         if "set" in wanted:
             self._world.clock.set(datetime.fromisoformat(wanted["set"]))
         self._world.clock.advance(timedelta(seconds=float(wanted.get("advance", 0))))
@@ -133,7 +129,7 @@ class Control:
         return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 
     def _turn_knobs(self, request: Request, names: Mapping[str, str]) -> Response:
-        self._world.knobs.turn(**request.json())
+        self._world.knobs.turn(**_asked(request))
         return self._knobs(request, names)
 
     def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -154,24 +150,31 @@ class Control:
         return self._clock(request, names)
 
     def _seed(self, request: Request, names: Mapping[str, str]) -> Response:
-        wanted = request.json()
+        wanted = _asked(request)
         self._steered.seed(wanted["name"], int(wanted.get("seed", 0)))
         return self._clock(request, names)
 
     def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
-        wanted = request.json()
+        wanted = _asked(request)
         self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
         return Response(204)
 
     def _event(self, request: Request, _names: Mapping[str, str]) -> Response:
         with self._world.lock:
-            events = _acted(self._world, request.json())
+            events = _acted(self._world, _asked(request))
         return json_response(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
         vault = self._world.vaults[names["vault"].lower()]
-        version = vault.renew(names["name"], **_differences(request.json()))
-        return json_response(200, _version(version))
+        version = vault.renew(names["name"], **_differences(_asked(request)))
+        return json_response(200, version_as_json(version))
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    found = request.json()
+    if not isinstance(found, dict):
+        raise TypeError(f"The body has to be a JSON object, not {type(found).__name__}.")
+    return found
 
 
 def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
@@ -199,22 +202,4 @@ def _differences(wanted: Mapping[str, Any]) -> RenewalDifferences:
     if unknown := sorted(set(wanted) - set(known)):
         raise KeyError(f"A renewal cannot differ in {', '.join(unknown)}; it can in {', '.join(sorted(known))}.")
     read = {name: datetime.fromisoformat(value) if name in MOMENTS else value for name, value in wanted.items()}
-    return RenewalDifferences(**read)  # type: ignore[typeddict-item]  # checked against its own keys above
-
-
-def _vault(vault: Vault) -> dict[str, Any]:
-    return {
-        certificate.name: [_version(version) for version in certificate.versions]
-        for certificate in vault.certificates.values()
-    }
-
-
-def _version(version: Version) -> dict[str, Any]:
-    return {
-        "version": version.id,
-        "thumbprint": version.thumbprint,
-        "host_names": list(version.host_names),
-        "not_before": version.not_before.isoformat(),
-        "not_after": version.not_after.isoformat(),
-        "enabled": version.enabled,
-    }
+    return cast("RenewalDifferences", read)

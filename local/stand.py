@@ -12,15 +12,15 @@ from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.control import Control
+from local.fleet import bound_host_names
 from local.frontend.front_ends import FrontEnds
 from local.frontend.visitor import Canary, Visitor
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.proxy import Proxy
-from local.worlds.contoso import contoso
 
 Seeding = Callable[[Clock, int], World]
-WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso}
+WORLDS: Mapping[str, Seeding] = {"empty": World}
 
 
 class Stand:
@@ -97,11 +97,7 @@ class Stand:
 
     def canary(self) -> Canary:
         """Return a canary that visits every host name with a TLS binding, whatever the world is at the time."""
-        return Canary(self.visitor, self._bound_host_names)
-
-    def _bound_host_names(self) -> tuple[str, ...]:
-        with self._world.lock:
-            return self._world.web.bound_host_names()
+        return Canary(self.visitor, lambda: bound_host_names(self._world))
 
     def _azure(self) -> LocalAzure:
         azure = LocalAzure(self._world, self.directory)

@@ -18,7 +18,7 @@ from azure.mgmt.web import WebSiteManagementClient
 from local.azure.entra import CERTROLL, OPERATOR, TENANT
 from local.azure.faults import Fault
 from local.azure.vault.state import Vault
-from local.azure.world import World
+from local.azure.world import Subscription, World
 from local.stand import Stand
 
 SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
@@ -28,6 +28,7 @@ VAULT_URL = "https://kv-shop.vault.azure.net"
 def new_world(seed: int = 0) -> World:
     """Return a world with one vault and one certificate."""
     world = World(seed=seed)
+    world.subscriptions[SUBSCRIPTION] = Subscription(SUBSCRIPTION, "Shop")
     world.vaults["kv-shop"] = Vault(world, "kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"].add("shop", ["shop.contoso.com"])
     return world

@@ -1,0 +1,87 @@
+"""A world's fleet, looked at from outside Azure: everything at once as JSON, and the host names to visit."""
+
+from typing import Any
+
+from local.azure.arm.resources import Certificate, Host, Plan, Site
+from local.azure.vault.state import Vault, Version
+from local.azure.world import World
+
+WILDCARD_VISITOR = "canary"
+
+
+def bound_host_names(world: World) -> tuple[str, ...]:
+    """Return every host name with a TLS binding; for a wildcard, a name that it stands for."""
+    with world.lock:
+        names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]
+    return tuple(f"{WILDCARD_VISITOR}{name[1:]}" if name.startswith("*.") else name for name in names)
+
+
+def fleet(world: World) -> dict[str, Any]:
+    """Return the whole world as JSON-ready values; no private key and no app setting is in it."""
+    with world.lock:
+        return {
+            "now": world.clock.now().isoformat(),
+            "vaults": {vault.name: _vault(vault) for vault in world.vaults.values()},
+            "plans": [_plan(plan) for plan in world.web.plans.values()],
+            "sites": [_site(site) for site in world.web.sites.values()],
+            "copies": [_copy(certificate) for certificate in world.web.certificates.values()],
+            "addresses": sorted(world.web.addresses()),
+        }
+
+
+def version_as_json(version: Version) -> dict[str, Any]:
+    """Return what identifies a version and how long it is valid."""
+    return {
+        "version": version.id,
+        "thumbprint": version.thumbprint,
+        "host_names": list(version.host_names),
+        "not_before": version.not_before.isoformat(),
+        "not_after": version.not_after.isoformat(),
+        "enabled": version.enabled,
+        "tags": version.tags,
+    }
+
+
+def _vault(vault: Vault) -> dict[str, Any]:
+    return {
+        certificate.name: [version_as_json(version) for version in certificate.versions]
+        for certificate in vault.certificates.values()
+    }
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {"id": plan.id, "webspace": plan.webspace.name, "location": plan.location, "linux": plan.linux}
+
+
+def _site(site: Site) -> dict[str, Any]:
+    return {
+        "id": site.id,
+        "webspace": site.webspace.name,
+        "state": site.state,
+        "restarts": site.restarts,
+        "tags": dict(site.tags),
+        "bindings": [_binding(host) for host in site.hosts.values()],
+    }
+
+
+def _binding(host: Host) -> dict[str, Any]:
+    return {
+        "host": host.name,
+        "ssl_state": host.ssl_state,
+        "thumbprint": host.thumbprint,
+        "virtual_ip": host.virtual_ip,
+    }
+
+
+def _copy(certificate: Certificate) -> dict[str, Any]:
+    source = certificate.source
+    return {
+        "id": certificate.id,
+        "webspace": certificate.webspace.name,
+        "thumbprint": certificate.thumbprint,
+        "host_names": list(certificate.content.host_names),
+        "not_after": certificate.content.not_after.isoformat(),
+        "vault": source and source.vault_id,
+        "secret": source and source.secret_name,
+        "status": certificate.status,
+    }

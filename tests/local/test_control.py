@@ -1,0 +1,150 @@
+"""The control port, asked as a person or another process would ask it."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.azure.vault.state import Vault
+from local.azure.wire import Request, Response, json_response
+from local.azure.world import World
+from local.http_wire import converse
+from local.listener import Connection, Listener
+from local.stand import Stand
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    """A stand with one vault certificate."""
+    world = World()
+    world.vaults["kv"] = Vault(world, "kv", subscription="sub", resource_group="rg")
+    world.vaults["kv"].add("shop", ["shop.contoso.com"])
+    with Stand(world) as stand:
+        yield stand
+
+
+def ask(stand: Stand, method: str, path: str, payload: object = None) -> tuple[int, Any]:
+    """Return status and JSON of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", stand.control.port, timeout=5)
+    connection.request(method, path, None if payload is None else json.dumps(payload))
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer.status, json.loads(text) if text else None
+
+
+def test_state_shows_the_fleet(stand: Stand) -> None:
+    """The state names vault certificates with their versions, sites, copies and addresses."""
+    status, state = ask(stand, "GET", "/state")
+    assert status == 200
+    newest = stand.world.vaults["kv"].certificates["shop"].newest
+    assert [version["thumbprint"] for version in state["vaults"]["kv"]["shop"]] == [newest.thumbprint]
+    assert (state["sites"], state["copies"], state["addresses"]) == ([], [], [])
+
+
+def test_clock_moves(stand: Stand) -> None:
+    """The clock can be read, set and advanced."""
+    assert ask(stand, "POST", "/clock", {"set": "2027-01-01T00:00:00+00:00"})[1]["now"].startswith("2027-01-01T00:00")
+    assert ask(stand, "POST", "/clock", {"advance": 3600})[1]["now"].startswith("2027-01-01T01:00")
+    assert ask(stand, "GET", "/clock")[1]["now"].startswith("2027-01-01T01:00")
+
+
+def test_knobs_turn(stand: Stand) -> None:
+    """A knob can be turned by name; a misspelt one is refused by name."""
+    assert ask(stand, "POST", "/knobs", {"wrong_echo": True})[1]["wrong_echo"] is True
+    assert stand.world.knobs.wrong_echo
+    status, refused = ask(stand, "POST", "/knobs", {"wrong_eco": True})
+    assert status == 400
+    assert "wrong_eco" in refused["error"]
+
+
+def test_faults_come_and_go(stand: Stand) -> None:
+    """A scripted fault strikes and is listed with its strikes; the list can be emptied."""
+    ask(stand, "POST", "/faults", {"kind": "server_error", "status": 503, "times": 1})
+    assert stand.proxy.azure.handle(Request.to("GET", "https://management.azure.com/subscriptions")).status == 503
+    assert ask(stand, "GET", "/faults")[1][0]["strikes"] == 1
+    assert ask(stand, "DELETE", "/faults")[0] == 204
+    assert ask(stand, "GET", "/faults")[1] == []
+    assert ask(stand, "POST", "/faults", {"kind": "server_error", "colour": "red"})[0] == 400
+
+
+def test_journal_is_shown_and_emptied(stand: Stand) -> None:
+    """The journal lists the requests that Azure got, not those to the control port."""
+    stand.proxy.azure.handle(Request.to("GET", "https://management.azure.com/subscriptions?api-version=2022-12-01"))
+    (entry,) = ask(stand, "GET", "/journal")[1]
+    assert (entry["method"], entry["status"]) == ("GET", 401)
+    assert ask(stand, "DELETE", "/journal")[0] == 204
+    assert ask(stand, "GET", "/journal")[1] == []
+
+
+def test_renewal_by_request(stand: Stand) -> None:
+    """A certificate can be renewed with differences; a misspelt difference is refused."""
+    payload = {"host_names": ["other.contoso.com"], "not_after": "2027-01-01T00:00:00+00:00"}
+    status, version = ask(stand, "POST", "/vaults/KV/certificates/shop/renew", payload)
+    assert status == 200
+    assert version["host_names"] == ["other.contoso.com"]
+    assert version["not_after"] == "2027-01-01T00:00:00+00:00"
+    assert ask(stand, "POST", "/vaults/kv/certificates/shop/renew", {"hostnames": []})[0] == 400
+    assert ask(stand, "POST", "/vaults/kv/certificates/none/renew", {})[0] == 400
+
+
+def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
+    """A world can be seeded by name and put back to its beginning; an unknown name is refused."""
+    assert ask(stand, "POST", "/world", {"name": "empty", "seed": 3})[0] == 200
+    stand.world.vaults["kv"] = Vault(stand.world, "kv", subscription="sub", resource_group="rg")
+    assert ask(stand, "POST", "/reset")[0] == 200
+    assert stand.world.vaults == {}
+    status, refused = ask(stand, "POST", "/world", {"name": "fabrikam"})
+    assert status == 400
+    assert "fabrikam" in refused["error"]
+
+
+def test_events_reach_a_registered_webhook(stand: Stand) -> None:
+    """A webhook that passes validation gets events, repeated ones too."""
+    heard: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        heard.append(request)
+        code = request.json()[0]["data"].get("validationCode")
+        return json_response(200, {"validationResponse": code})
+
+    def serve(connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, answer)
+
+    with Listener(serve, "webhook") as listener:
+        url = f"http://127.0.0.1:{listener.listen()}/hook"
+        assert ask(stand, "POST", "/webhooks", {"url": url})[0] == 204
+        assert ask(stand, "POST", "/events", {"vault": "kv", "name": "shop", "kind": "NearExpiry"})[0] == 200
+        assert ask(stand, "POST", "/events", {"do": "repeat"})[0] == 200
+        _until(stand, lambda: len(heard) == 3)
+        stand.use(World())
+    assert heard[1].json() == heard[2].json()
+    assert heard[1].json()[0]["eventType"] == "Microsoft.KeyVault.CertificateNearExpiry"
+
+
+def test_events_can_be_held_and_lost(stand: Stand) -> None:
+    """Events can be kept back and thrown away; an unknown wish is refused."""
+    ask(stand, "POST", "/events", {"do": "hold"})
+    ask(stand, "POST", "/vaults/kv/certificates/shop/renew", {})
+    assert len(ask(stand, "POST", "/events", {"do": "lose"})[1]) == 1
+    assert ask(stand, "POST", "/events", {"do": "release"})[1] == []
+    assert ask(stand, "POST", "/events", {"do": "juggle"})[0] == 400
+
+
+def test_unknown_paths_are_not_found(stand: Stand) -> None:
+    """What the control port does not have is a 404, and an unreadable body a 400."""
+    assert ask(stand, "GET", "/nothing")[0] == 404
+    assert ask(stand, "POST", "/clock", "not an object")[0] == 400
+    assert ask(stand, "POST", "/clock", {"set": "tomorrow"})[0] == 400
+
+
+def _until(stand: Stand, condition: object) -> None:
+    assert callable(condition)
+    for _ in range(500):
+        if condition():
+            return
+        ask(stand, "GET", "/clock")
+    pytest.fail("it has not come to that")

@@ -1,0 +1,256 @@
+"""Events of a world, and their delivery to a webhook."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from azure.core.messaging import CloudEvent
+from azure.eventgrid import EventGridEvent, SystemEventNames
+
+from local.azure.events import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Shape, WebhookDelivery
+from local.azure.vault.state import Vault
+from local.azure.wire import Request, Response, json_response
+from local.azure.world import World
+from local.http_wire import converse
+from local.listener import Connection, Listener
+
+
+@pytest.fixture
+def vault() -> Vault:
+    """A vault with one certificate."""
+    world = World()
+    vault = Vault(world, "kv-Shop", subscription="sub", resource_group="rg")
+    world.vaults["kv-shop"] = vault
+    vault.add("shop", ["shop.contoso.com"])
+    return vault
+
+
+@pytest.fixture
+def heard(vault: Vault) -> list[Event]:
+    """What a subscriber has heard."""
+    heard: list[Event] = []
+    vault.world.events.subscribe(heard.append)
+    return heard
+
+
+def test_renewal_is_announced(vault: Vault, heard: list[Event]) -> None:
+    """A new version is announced with its own address, under the type that the SDK knows."""
+    version = vault.renew("shop")
+    (event,) = heard
+    assert event.payload["eventType"] == SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName
+    assert event.payload["topic"] == vault.resource_id
+    assert event.payload["data"] == {
+        "Id": f"https://kv-shop.vault.azure.net/certificates/shop/{version.id}",
+        "VaultName": "kv-Shop",
+        "ObjectType": "Certificate",
+        "ObjectName": "shop",
+        "Version": version.id,
+        "NBF": int(version.not_before.timestamp()),
+        "EXP": int(version.not_after.timestamp()),
+    }
+
+
+def test_sdk_reads_both_schemas(vault: Vault, heard: list[Event]) -> None:
+    """The payload is what Microsoft's own classes take, in Event Grid's schema and as CloudEvent."""
+    vault.renew("shop")
+    vault.world.events.shape = Shape(schema="CloudEvents")
+    vault.renew("shop")
+    grid, cloud = heard
+    assert EventGridEvent.from_dict(grid.payload).subject == "shop"
+    assert CloudEvent.from_dict(cloud.payload).source == vault.resource_id
+
+
+def test_documented_spellings_are_all_there(vault: Vault, heard: list[Event]) -> None:
+    """The sample's and the table's spellings of the documentation can both be produced."""
+    for shape in (DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Shape(times_as="null", topic_case="upper")):
+        vault.world.events.shape = shape
+        vault.renew("shop")
+    sample, table, odd = (event.payload for event in heard)
+    assert sample["data"]["ObjectName "] == "shop"
+    assert sample["data"]["Version"].startswith(" ")
+    assert isinstance(sample["data"]["EXP"], str)
+    assert "id" in table["data"]
+    assert odd["data"]["NBF"] is None
+    assert odd["topic"] == vault.resource_id.upper()
+
+
+def test_twins_announce_themselves_where_asked(vault: Vault, heard: list[Event]) -> None:
+    """With that knob the secret and the key behind a certificate are announced too."""
+    vault.world.events.twins = True
+    vault.renew("shop")
+    assert [event.type.removeprefix("Microsoft.KeyVault.") for event in heard] == [
+        "CertificateNewVersionCreated",
+        "SecretNewVersionCreated",
+        "KeyNewVersionCreated",
+    ]
+
+
+def test_repeated_event_keeps_its_id(vault: Vault, heard: list[Event]) -> None:
+    """A repetition is the same event once more."""
+    vault.renew("shop")
+    vault.world.events.repeat()
+    assert heard[0] == heard[1]
+
+
+def test_held_events_come_newest_first_or_never(vault: Vault, heard: list[Event]) -> None:
+    """Events can be kept back, handed out in the wrong order, or lost."""
+    events = vault.world.events
+    events.hold()
+    older, newer = vault.renew("shop"), vault.renew("shop")
+    assert heard == []
+    events.release()
+    assert [event.version for event in heard] == [newer.id, older.id]
+    events.hold()
+    vault.renew("shop")
+    assert len(events.lose()) == 1
+    vault.renew("shop")
+    assert len(heard) == 3
+
+
+def test_expiry_is_announced_on_request(vault: Vault, heard: list[Event]) -> None:
+    """NearExpiry and Expired can be sent, for the newest or any other version."""
+    first = vault.certificates["shop"].newest
+    vault.renew("shop")
+    event = vault.world.events.emit("KV-SHOP", "Shop", "NearExpiry", first.id)
+    assert heard[-1] == event
+    assert (event.type, event.version) == ("Microsoft.KeyVault.CertificateNearExpiry", first.id)
+    with pytest.raises(KeyError, match="no version"):
+        vault.world.events.emit("kv-shop", "shop", "Expired", "0123")
+
+
+def test_ended_subscription_hears_nothing(vault: Vault) -> None:
+    """After its end a subscription is silent."""
+    heard: list[Event] = []
+    vault.world.events.subscribe(heard.append)()
+    vault.renew("shop")
+    assert heard == []
+
+
+class Webhook:
+    """A webhook that answers with the statuses it is given, then 200, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.requests: list[Request] = []
+        self.listener = Listener(self._serve, "webhook")
+        self.url = f"http://127.0.0.1:{self.listener.listen()}/runtime/webhooks/eventgrid?functionName=vault_event"
+
+    @property
+    def notifications(self) -> list[Request]:
+        """The requests that carried an event."""
+        return [request for request in self.requests if request.headers.get("aeg-event-type") == "Notification"]
+
+    def _serve(self, connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, self._answer)
+
+    def _answer(self, request: Request) -> Response:
+        self.requests.append(request)
+        if request.headers.get("aeg-event-type") == "SubscriptionValidation":
+            return json_response(200, {"validationResponse": request.json()[0]["data"]["validationCode"]})
+        return Response(self.statuses.pop(0) if self.statuses else 200)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A running webhook."""
+    webhook = Webhook()
+    with webhook.listener:
+        yield webhook
+
+
+@pytest.fixture
+def delivery(vault: Vault, webhook: Webhook) -> WebhookDelivery:
+    """A delivery of the world's events to the webhook, pumped by hand."""
+    delivery = WebhookDelivery(webhook.url, vault.world.clock)
+    vault.world.events.subscribe(delivery)
+    return delivery
+
+
+def test_webhook_is_validated_first(webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """Event Grid posts a code that the webhook has to send back, to the very path and query it was given."""
+    delivery.validate()
+    (request,) = webhook.requests
+    assert (request.path, request.query) == ("/runtime/webhooks/eventgrid", {"functionname": "vault_event"})
+
+
+def test_webhook_that_stays_silent_is_not_subscribed(webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """A webhook that does not pass validation gets an error that names it, without the secrets of its query."""
+    delivery.url = webhook.url.replace("/runtime", "/other") + "&code=secret"
+    delivery.schema = "CloudEvents"
+    webhook.statuses = [404]
+    with pytest.raises(PermissionError, match="/other/webhooks/eventgrid did not pass"):
+        delivery.validate()
+
+
+def test_event_arrives_as_array_of_one(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """Event Grid's schema is delivered as an array of one event."""
+    vault.renew("shop")
+    assert delivery.pump() == 1
+    (request,) = webhook.notifications
+    assert [event["subject"] for event in request.json()] == ["shop"]
+    assert delivery.pump() == 0
+
+
+def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """A CloudEvents subscription validates with OPTIONS and delivers single objects."""
+    delivery.schema = "CloudEvents"
+    delivery.validate()
+    vault.renew("shop")
+    delivery.pump()
+    assert webhook.requests[0].method == "OPTIONS"
+    assert webhook.notifications[0].headers["content-type"] == "application/cloudevents+json"
+    assert json.loads(webhook.notifications[0].body)["specversion"] == "1.0"
+
+
+def test_failed_delivery_is_tried_again_on_the_worlds_clock(
+    vault: Vault, webhook: Webhook, delivery: WebhookDelivery
+) -> None:
+    """After a 500 the same event comes again ten seconds later, and not before."""
+    webhook.statuses = [500]
+    vault.renew("shop")
+    assert delivery.pump() == 0
+    vault.world.clock.advance(timedelta(seconds=9))
+    assert delivery.pump() == 0
+    assert len(webhook.notifications) == 1
+    vault.world.clock.advance(timedelta(seconds=1))
+    assert delivery.pump() == 1
+    first, second = webhook.notifications
+    assert first.body == second.body
+    assert [one.headers["aeg-delivery-count"] for one in (first, second)] == ["0", "1"]
+
+
+def test_refused_event_is_a_dead_letter(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """After a 400 an event never comes again; after a day of failures neither."""
+    webhook.statuses = [400]
+    vault.renew("shop")
+    delivery.pump()
+    assert len(delivery.dead_letters) == 1
+    webhook.statuses = [503] * 20
+    vault.renew("shop")
+    for _ in range(20):
+        delivery.pump()
+        vault.world.clock.advance(timedelta(hours=3))
+    assert len(delivery.dead_letters) == 2
+    assert 5 < len(webhook.notifications) < 21
+
+
+def test_silent_webhook_counts_as_failure(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """A webhook that nobody listens at is tried again."""
+    webhook.listener.close()
+    vault.renew("shop")
+    assert delivery.pump() == 0
+    assert delivery.dead_letters == []
+
+
+def test_running_delivery_needs_no_pump(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+    """Once started, a delivery posts by itself, within a fraction of a second."""
+    delivery.start()
+    vault.renew("shop")
+    for _ in range(500):
+        if webhook.notifications:
+            break
+        delivery._stopped.wait(0.002)
+    delivery.stop()
+    assert len(webhook.notifications) == 1

@@ -1,0 +1,160 @@
+"""Real handshakes with the simulated front ends."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
+from local.azure.vault.state import ImportedCertificate, Vault
+from local.azure.world import World
+from local.frontend.visitor import Canary, HandshakeFailed
+from local.stand import Stand
+
+SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
+GROUP = "rg-shop"
+SPACE = Webspace(SUBSCRIPTION, "rg-shop-WestEuropewebspace")
+HOST = "shop.contoso.com"
+
+
+class Fleet:
+    """One webspace with one site that is bound to one vault certificate."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.vault = Vault(self.world, "kv", subscription=SUBSCRIPTION, resource_group=GROUP)
+        self.world.vaults["kv"] = self.vault
+        plan = Plan(SUBSCRIPTION, GROUP, "plan", "westeurope", SPACE)
+        self.world.web.plans.put(plan.id, plan)
+        self.site = Site(SUBSCRIPTION, GROUP, "shop", plan.id, "westeurope", SPACE)
+        self.first = self.vault.add("shop", [HOST, "*.wild.contoso.com"]).imported()
+        self.bind(self.first, Host(HOST, SNI, self.first.thumbprint))
+
+    def bind(self, shown: ImportedCertificate, *hosts: Host) -> None:
+        """Make these the only custom host names of the site, and that certificate the one installed."""
+        default = Host(self.site.default_host_name)
+        with self.world.lock:
+            copy = Certificate(SUBSCRIPTION, GROUP, "copy", "westeurope", SPACE, shown)
+            self.world.web.put_certificate(copy)
+            named = {host.name: host for host in (default, *hosts)}
+            self.site = self.world.web.put_site(replace(self.site, hosts=named))
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    """A fresh fleet."""
+    return Fleet()
+
+
+@pytest.fixture
+def stand(fleet: Fleet) -> Iterator[Stand]:
+    """A stand that serves the fleet."""
+    with Stand(fleet.world) as stand:
+        yield stand
+
+
+def test_bound_certificate_is_served(fleet: Fleet, stand: Stand) -> None:
+    """A visitor of a bound host name gets the bound certificate, trusted and covering."""
+    assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
+    assert stand.visitor.fetch(HOST) == 200
+
+
+def test_next_handshake_shows_the_next_certificate(fleet: Fleet, stand: Stand) -> None:
+    """The certificate is picked at each handshake, so a new binding is seen at once."""
+    assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
+    second = fleet.vault.renew("shop").imported()
+    fleet.bind(second, Host(HOST, SNI, second.thumbprint))
+    assert stand.visitor.handshake(HOST) == second.thumbprint
+
+
+def test_slow_front_end_serves_the_old_one_for_a_while(fleet: Fleet, stand: Stand) -> None:
+    """A slow front end shows the old certificate until its time is over."""
+    fleet.world.knobs.slow_front_end = 30
+    fleet.world.clock.advance(timedelta(hours=1))
+    second = fleet.vault.renew("shop").imported()
+    fleet.bind(second, Host(HOST, SNI, second.thumbprint))
+    assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
+    fleet.world.clock.advance(timedelta(seconds=31))
+    assert stand.visitor.handshake(HOST) == second.thumbprint
+
+
+def test_default_host_name_shows_the_platforms_certificate(fleet: Fleet, stand: Stand) -> None:
+    """A site's own azurewebsites.net name is covered by the platform's wildcard."""
+    assert stand.visitor.handshake("shop.azurewebsites.net") != fleet.first.thumbprint
+
+
+def test_probe_connects_by_default_host_name(fleet: Fleet, stand: Stand) -> None:
+    """Connecting to the site's default host name, with or without `sni.`, shows the binding of the host asked for."""
+    for target in ("shop.azurewebsites.net", "sni.shop.azurewebsites.net"):
+        assert stand.visitor.handshake(HOST, connect_to=target) == fleet.first.thumbprint
+
+
+def test_wildcard_binding_serves_the_names_it_stands_for(fleet: Fleet, stand: Stand) -> None:
+    """A wildcard host name is served for one label, and the canary visits such a name."""
+    fleet.bind(fleet.first, Host("*.wild.contoso.com", SNI, fleet.first.thumbprint))
+    assert stand.visitor.handshake("any.wild.contoso.com") == fleet.first.thumbprint
+    assert tuple(stand.canary().hosts()) == ("canary.wild.contoso.com",)
+
+
+def test_unbound_host_name_fails_for_a_visitor(fleet: Fleet, stand: Stand) -> None:
+    """A host name without a binding shows the platform's certificate, which does not cover it."""
+    fleet.bind(fleet.first, Host(HOST))
+    with pytest.raises(HandshakeFailed, match=r"(?i)hostname mismatch"):
+        stand.visitor.handshake(HOST)
+
+
+def test_untrusted_certificate_fails_for_a_visitor(fleet: Fleet, stand: Stand) -> None:
+    """A self-signed certificate is served, and no visitor trusts it."""
+    own = fleet.vault.renew("shop", self_signed=True).imported()
+    fleet.bind(own, Host(HOST, SNI, own.thumbprint))
+    with pytest.raises(HandshakeFailed, match=r"(?i)self-signed"):
+        stand.visitor.handshake(HOST)
+
+
+def test_unknown_host_name_is_refused(stand: Stand) -> None:
+    """A host name that leads nowhere is refused by the proxy."""
+    with pytest.raises(HandshakeFailed, match="502"):
+        stand.visitor.handshake("nowhere.contoso.com")
+
+
+def test_stopped_site_still_shakes_hands(fleet: Fleet, stand: Stand) -> None:
+    """A stopped site is served with its certificate, and answers 403."""
+    fleet.world.web.put_site(replace(fleet.site, state=STOPPED))
+    assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
+    assert stand.visitor.fetch(HOST) == 403
+
+
+def test_dedicated_address_lives_as_long_as_its_binding(fleet: Fleet, stand: Stand) -> None:
+    """An IP-based binding is served at its own address, which refuses connections once the binding is turned to SNI."""
+    address = fleet.world.web.new_address()
+    fleet.bind(fleet.first, Host(HOST, IP_BASED, fleet.first.thumbprint, virtual_ip=address))
+    assert stand.visitor.handshake(HOST, connect_to=address) == fleet.first.thumbprint
+    assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
+    fleet.bind(fleet.first, Host(HOST, SNI, fleet.first.thumbprint))
+    with pytest.raises(HandshakeFailed, match="502"):
+        stand.visitor.handshake(HOST, connect_to=address)
+    assert address not in stand.front_ends._listener.addresses
+
+
+def test_canary_counts_what_it_sees(fleet: Fleet, stand: Stand) -> None:
+    """A flying canary counts handshakes, notices each new certificate, and reports every failure."""
+    with stand.canary() as canary:
+        _wait_for(canary, lambda: canary.handshakes > 2)
+        second = fleet.vault.renew("shop").imported()
+        fleet.bind(second, Host(HOST, SNI, second.thumbprint))
+        _wait_for(canary, lambda: len(canary.served[HOST]) == 2)
+    assert canary.served[HOST] == [fleet.first.thumbprint, second.thumbprint]
+    assert canary.failures == []
+    with Canary(stand.visitor, lambda: [HOST, "nowhere.contoso.com"]) as unlucky:
+        _wait_for(unlucky, lambda: bool(unlucky.failures))
+    assert unlucky.failures[0].startswith("nowhere.contoso.com")
+
+
+def _wait_for(canary: Canary, condition: object) -> None:
+    assert callable(condition)
+    for _ in range(2000):
+        if condition():
+            return
+        canary._stopped.wait(0.001)
+    pytest.fail("the canary has not got there")
