@@ -36,10 +36,10 @@ class Host:
         self.errors: dict[str, str] = {}
         self._queue_listeners: list[QueueListener] = []
         self._timers: list[TimerListener] = []
+        self._found_routes: list[routes.Route] = []
         for function in self.functions.values():
             self._listen(function)
-        self._web = self._with_trigger(routes.TRIGGER)
-        self._routes = routes.Routes(self._web.values(), self._configuration.route_prefix, self._dispatcher.start)
+        self._routes = routes.Routes(self._found_routes, self._dispatcher.start)
         self._event_grid = event_grid.Webhook(self._with_trigger(event_grid.TRIGGER), self._dispatcher.start)
         self._admin = admin.Admin(self.functions, self.errors, self._dispatcher)
         self._server = web.serve(port, self._answer)
@@ -79,6 +79,8 @@ class Host:
             if function.trigger_type == admin.TIMER_TRIGGER:
                 schedule = Schedule(configuration.resolve(str(function.trigger["schedule"]), self._settings))
                 self._timers.append(TimerListener(function, schedule, self._dispatcher.start))
+            if function.trigger_type == routes.TRIGGER:
+                self._found_routes.append(routes.Route.of(function, self._configuration.route_prefix))
         except ConfigurationInvalid as problem:
             self.errors[function.name] = str(problem)
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.host import triggers
+from local.host.configuration import ConfigurationInvalid
 from local.host.dispatch import Start
 from local.host.functions import FunctionMetadata, Outcome
 from local.host.web import Request, Response, text
 
 TRIGGER = "httpTrigger"
-PARAMETER = re.compile(r"\{(?P<all>\*)?(?P<name>\w+)(?::\w+(?:\([^)]*\))?)?(?P<optional>\?)?\}")
+PARAMETER = re.compile(r"\{(?P<all>\*{1,2})?(?P<name>\w+)(?::(?P<constraint>[^{}?]+))?(?P<optional>\?)?\}")
+REGEX_CONSTRAINT = re.compile(r"regex\((.*)\)")
+CONSTRAINTS = {"int": r"^-?\d+$", "alpha": r"^[a-z]+$", "guid": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 ALL_METHODS = ("GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS")
 
 
@@ -23,6 +26,7 @@ class Route:
     function: FunctionMetadata
     template: str
     pattern: re.Pattern[str]
+    constraints: Mapping[str, re.Pattern[str]]
     methods: tuple[str, ...]
     level: str
 
@@ -33,28 +37,33 @@ class Route:
         template = "/".join(part for part in (prefix, str(trigger.get("route") or function.name).strip("/")) if part)
         methods = tuple(str(method).upper() for method in trigger.get("methods") or ALL_METHODS)
         level = str(trigger.get("authLevel") or "function").lower()
-        return cls(function, template, _pattern(template), methods, level)
+        return cls(function, template, _pattern(template), _constraints(template), methods, level)
+
+    def values(self, request: Request) -> dict[str, str] | None:
+        """The route values of a request that goes here, else None."""
+        match = self.pattern.fullmatch(request.path)
+        if match is None or request.method not in self.methods:
+            return None
+        values = {name: value for name, value in match.groupdict().items() if value is not None}
+        fits = all(rule.search(values[name]) for name, rule in self.constraints.items() if name in values)
+        return values if fits else None
 
 
 class Routes:
     """Answers requests to functions with an HTTP trigger."""
 
-    def __init__(self, functions: Iterable[FunctionMetadata], prefix: str, start: Start) -> None:
+    def __init__(self, routes: Iterable[Route], start: Start) -> None:
         self.function_key = secrets.token_urlsafe(32)
         self.master_key = secrets.token_urlsafe(32)
-        found = [Route.of(function, prefix) for function in functions]
-        self._routes = sorted(found, key=lambda route: (route.template.count("{"), -len(route.template)))
+        self._routes = sorted(routes, key=lambda route: (route.template.count("{"), -len(route.template)))
         self._start = start
 
     def answer(self, request: Request) -> Response:
         """The function's own answer; 404 without a route, 401 without the key its level asks for, 500 if it failed."""
         for route in self._routes:
-            match = route.pattern.fullmatch(request.path)
-            if match and request.method in route.methods:
-                if not self._authorized(route.level, request):
-                    return Response(401)
-                values = {name: value for name, value in match.groupdict().items() if value is not None}
-                return self._invoke(route, request, values)
+            values = route.values(request)
+            if values is not None:
+                return self._invoke(route, request, values) if self._authorized(route.level, request) else Response(401)
         return Response(404)
 
     def _authorized(self, level: str, request: Request) -> bool:
@@ -81,6 +90,19 @@ def _pattern(template: str) -> re.Pattern[str]:
             part = f"/(?P<{match['name']}>[^/]+)"
             parts.append(f"(?:{part})?" if match["optional"] else part)
     return re.compile("".join(parts).removeprefix("/"), re.IGNORECASE)
+
+
+def _constraints(template: str) -> dict[str, re.Pattern[str]]:
+    found = (PARAMETER.fullmatch(segment) for segment in template.split("/"))
+    return {match["name"]: _constraint(match["constraint"]) for match in found if match and match["constraint"]}
+
+
+def _constraint(text: str) -> re.Pattern[str]:
+    expression = REGEX_CONSTRAINT.fullmatch(text)
+    rule = expression[1] if expression else CONSTRAINTS.get(text)
+    if rule is None:
+        raise ConfigurationInvalid(f"route constraint {text!r} is not part of the local host")
+    return re.compile(rule, re.IGNORECASE)
 
 
 def _response(outcome: Outcome) -> Response:

@@ -37,6 +37,13 @@ def test_no_route(host: FunctionHost) -> None:
     assert call(host, "DELETE", "/api/things/1").status_code == 404
 
 
+def test_route_constraints(host: FunctionHost) -> None:
+    """A route value that does not fit its constraint makes the route none."""
+    assert call(host, "GET", "/api/sorted/red/-7").text == "red -7"
+    assert call(host, "GET", "/api/sorted/green/7").status_code == 404
+    assert call(host, "GET", "/api/sorted/blue/many").status_code == 404
+
+
 def test_admin_runs_a_timer(host: FunctionHost, storage: Storage) -> None:
     """The admin route runs a timer now."""
     assert call(host, "POST", "/admin/functions/on_time", json={}).status_code == 202

@@ -72,3 +72,9 @@ def on_open(request: func.HttpRequest) -> str:
     if request.params.get("fail"):
         raise RuntimeError("asked to fail")
     return "open"
+
+
+@app.route(route="sorted/{kind:regex(^(red|blue)$)}/{count:int}", auth_level=func.AuthLevel.ANONYMOUS)
+def on_sorted(req: func.HttpRequest) -> str:
+    """Answers with its route values."""
+    return f"{req.route_params['kind']} {req.route_params['count']}"
