@@ -114,7 +114,7 @@ class _View:
             for site, _ in seen
             if site.webspace is None
         )
-        return tuple(sorted(seen, key=lambda pair: (pair[0].ref.production, pair[0].ref.slot or "")))
+        return tuple(sorted(seen, key=lambda pair: pair[0].ref))
 
     def compare_with_plans(
         self, plans: tuple[ServerFarm, ...], webspaces: frozenset[Webspace], seen: frozenset[SiteRef]

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from croniter import croniter
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -21,6 +21,8 @@ from shared.domain.where import CloudName, StorageAddress
 
 HOURLY = "0 0 * * * *"
 SCHEDULE_FIELDS = 6
+_NCRONTAB = re.compile(r"[\d*/,\s-]+")
+_CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
@@ -44,7 +46,7 @@ class Settings(BaseSettings):
     storage_account: str | None = Field(None, alias="AzureWebJobsStorage__accountName")
     blob_uri: str | None = Field(None, alias="AzureWebJobsStorage__blobServiceUri")
     queue_uri: str | None = Field(None, alias="AzureWebJobsStorage__queueServiceUri")
-    table_uri: str | None = Field(None, alias="AzureWebJobsStorage__tableServiceUri")
+    table_uri: str | None = Field(None, alias="AzureWebJobsStorage__tableServiceUri", validate_default=True)
 
     @field_validator("vaults", "subscriptions", mode="before")
     @classmethod
@@ -73,14 +75,18 @@ class Settings(BaseSettings):
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _storage_is_named(self) -> "Settings":
-        if not (self.storage or self.storage_account or (self.blob_uri and self.queue_uri and self.table_uri)):
+    @field_validator("table_uri")
+    @classmethod
+    def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse to go without storage. A check of one field, so that it is reported beside what else is wrong."""
+        given = info.data
+        by_address = given.get("blob_uri") and given.get("queue_uri") and value
+        if not (given.get("storage") or given.get("storage_account") or by_address):
             raise ValueError(
-                "AzureWebJobsStorage: set it, or AzureWebJobsStorage__accountName, or __blobServiceUri, "
-                "__queueServiceUri and __tableServiceUri"
+                "set AzureWebJobsStorage, or AzureWebJobsStorage__accountName, or all of AzureWebJobsStorage__"
+                "blobServiceUri, __queueServiceUri and __tableServiceUri"
             )
-        return self
+        return value
 
     @property
     def storage_address(self) -> StorageAddress:
@@ -120,12 +126,14 @@ def sweep_schedule() -> tuple[str, str | None]:
     text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
     if not text:
         return HOURLY, None
-    fields = text.split()
-    if len(fields) != SCHEDULE_FIELDS or any(sign in text for sign in "L#?@"):
-        return HOURLY, "CERTROLL_SWEEP_SCHEDULE: give six fields without L # ? @, as in '0 0 * * * *'; hourly is used"
-    if not croniter.is_valid(text, second_at_beginning=True):
-        return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {text[:60]!r} is not an NCRONTAB schedule; hourly is used"
-    return text, None
+    plain = _CALENDAR_NAMES.sub("0", text.lower())
+    if len(text.split()) != SCHEDULE_FIELDS or not _NCRONTAB.fullmatch(plain) or "7" in plain.split()[-1]:
+        problem = "give six fields of digits, names of months and days, and * , - / only, as in '0 0 * * * *'"
+    elif not croniter.is_valid(text, second_at_beginning=True):
+        problem = f"{text[:60]!r} is not an NCRONTAB schedule"
+    else:
+        return text, None
+    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; hourly is used"
 
 
 def parse_duration(text: str) -> timedelta:

@@ -6,6 +6,7 @@ in azure-cli and azure-libraries-for-java test traffic).
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,12 +100,13 @@ def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
     """Return the wait that a Retry-After header asks for, in seconds or as a date; None where it asks for none."""
     if not text:
         return None
-    if text.strip().isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
         return timedelta(seconds=int(text))
     try:
-        return max(parsedate_to_datetime(text).astimezone(UTC) - now, timedelta(0))
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
+    return max((date if date.tzinfo else date.replace(tzinfo=UTC)) - now, timedelta(0))
 
 
 def _body(error: HttpResponseError) -> dict[str, Any]:

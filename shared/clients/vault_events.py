@@ -23,6 +23,6 @@ def read_vault_event(text: str, vaults: frozenset[VaultName]) -> VaultEvent:
     """
     try:
         raw = json.loads(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise EventRejected(Reason.MALFORMED_EVENT, f"the event is not JSON: {error}") from error
     return parse_vault_event(raw, FINDINGS, vaults)

@@ -30,7 +30,7 @@ def _fields(body: str, expected: frozenset[str]) -> dict[str, object]:
         raise MessageInvalid(f"the message has {len(body)} characters; at most {_LONGEST_BODY} are expected")
     try:
         fields = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MessageInvalid(f"the message is not JSON: {error}") from error
     if not isinstance(fields, dict) or fields.get("v") != VERSION:
         raise MessageInvalid(f"the message is not an object with v={VERSION}")

@@ -96,7 +96,7 @@ class Site:
     tags: Tags = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Binding:
     """A host name of a site or slot, with how it is bound."""
 
@@ -106,8 +106,15 @@ class Binding:
     thumbprint: Thumbprint | None
     virtual_ip: str | None = None
 
+    def __lt__(self, other: "Binding") -> bool:
+        return self._order < other._order
 
-@dataclass(frozen=True, slots=True, order=True)
+    @property
+    def _order(self) -> tuple[SiteRef, str, str, str, str]:
+        return self.site, self.host_name, self.ssl_state, self.thumbprint or "", self.virtual_ip or ""
+
+
+@dataclass(frozen=True, slots=True)
 class BlindSpot:
     """Something that could not be seen. `webspace` is None where it may hide anything of the subscription."""
 

@@ -14,12 +14,13 @@ Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
 VaultName = NewType("VaultName", str)
 
-_THUMBPRINT = re.compile(r"[0-9A-F]{40}")
+_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _HOST_NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_VAULT_NAME = re.compile(r"[a-z](-?[a-z0-9]){2,23}")
+_VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-z](-?[a-z0-9])+")
 _OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
+_COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f]{1,260}")
 _SITE_NAME = re.compile(r"[a-z0-9-]{1,60}")
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
 _SITE_ID = re.compile(
@@ -40,7 +41,7 @@ def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
 
 def parse_thumbprint(text: str) -> Thumbprint:
     """Return the SHA-1 thumbprint in upper-case hex. Raises InvalidNameError."""
-    return Thumbprint(_matching(_THUMBPRINT, text.strip().upper(), "a SHA-1 thumbprint of 40 hex digits"))
+    return Thumbprint(_matching(_THUMBPRINT, text.strip(), "a SHA-1 thumbprint of 40 hex digits").upper())
 
 
 def parse_host_name(text: str) -> HostName:
@@ -117,7 +118,7 @@ class Webspace:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class SiteRef:
     """One site, or one deployment slot of it."""
 
@@ -149,6 +150,13 @@ class SiteRef:
         )
         return site if self.slot is None else f"{site}/slots/{self.slot}"
 
+    def __lt__(self, other: "SiteRef") -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[str, ...]:
+        return self.subscription, self.resource_group, self.name, self.slot or ""
+
     @property
     def production(self) -> "SiteRef":
         """The site that this slot belongs to, or the site itself."""
@@ -178,7 +186,7 @@ class CopyRef:
         subscription, group, name = match.groups()
         _matching(_SUBSCRIPTION, subscription, "a subscription id")
         _matching(_RESOURCE_GROUP, group, "a resource group name")
-        return cls(subscription, group, unquote(name))
+        return cls(subscription, group, _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name"))
 
     @property
     def resource_id(self) -> str:
