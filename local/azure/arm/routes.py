@@ -84,8 +84,8 @@ def _check_role(call: Call) -> None:
                 403,
                 "AuthorizationFailed",
                 f"The client '{call.principal}' with object id '{call.principal}' does not have authorization to"
-                f" perform action '{verb}' over scope '{scope}' or the scope is invalid. If access was recently granted, please"
-                " refresh your credentials.",
+                f" perform action '{verb}' over scope '{scope}' or the scope is invalid. If access was recently"
+                " granted, please refresh your credentials.",
             )
         )
 

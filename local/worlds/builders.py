@@ -1,0 +1,189 @@
+"""Small builders: a test says what differs, the rest is ordinary."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Unpack
+
+from local.azure.arm.resources import (
+    RUNNING,
+    SNI,
+    Certificate,
+    Host,
+    Plan,
+    Site,
+    Source,
+    SslState,
+    Webspace,
+    display_location,
+    short_location,
+)
+from local.azure.vault.state import APP_SERVICE, Differences, Vault, Version
+from local.azure.world import ResourceGroup, Subscription, World
+
+LOCATION = "westeurope"
+AGE = timedelta(days=170)
+LIFETIME = timedelta(days=200)
+"""Public TLS certificates issued since March 2026 last 200 days at most (CA/Browser Forum, ballot SC-081v3)."""
+
+
+class Builder:
+    """Adds to a world. Where nothing is said, things go to the first subscription, group, vault or plan there is.
+
+    What does not exist yet is made: `Builder(World()).add_site("shop")` is enough.
+    """
+
+    def __init__(self, world: World | None = None) -> None:
+        """Build in that world, or in a new one."""
+        self.world = world or World()
+
+    def add_subscription(self, name: str = "Contoso", identifier: str | None = None) -> Subscription:
+        """Return a new subscription."""
+        subscription = Subscription(identifier or str(self.world.new_id()), name)
+        self.world.subscriptions[subscription.id.lower()] = subscription
+        return subscription
+
+    def add_group(self, name: str, subscription: Subscription | None = None, location: str = LOCATION) -> ResourceGroup:
+        """Return the resource group of that name, new or not."""
+        owner = (subscription or self._subscription()).id
+        group = ResourceGroup(owner, name, location)
+        return self.world.resource_groups.setdefault((owner.lower(), name.lower()), group)
+
+    def add_vault(
+        self,
+        name: str = "contoso-kv",
+        group: ResourceGroup | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        app_service_may_read: bool = True,
+    ) -> Vault:
+        """Return a new vault."""
+        group = group or self._group()
+        vault = Vault(
+            self.world,
+            name,
+            subscription=group.subscription,
+            resource_group=group.name,
+            location=group.location,
+            tags=tags,
+        )
+        if not app_service_may_read:
+            vault.deny(APP_SERVICE)
+        self.world.vaults[name.lower()] = vault
+        return vault
+
+    def add_certificate(
+        self,
+        name: str,
+        host_names: Collection[str],
+        vault: Vault | None = None,
+        **differences: Unpack[Differences],
+    ) -> Version:
+        """Return the first version of a new vault certificate: 170 days old, and valid for 30 more."""
+        created = differences.get("created", self.world.clock.now() - AGE)
+        dates: Differences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
+        return (vault or self._vault()).add(name, host_names, **{**dates, **differences})
+
+    def add_plan(
+        self,
+        name: str = "plan",
+        group: ResourceGroup | None = None,
+        *,
+        location: str | None = None,
+        linux: bool = False,
+        webspace: str | None = None,
+    ) -> Plan:
+        """Return a new plan; its webspace is named after group, region and system unless another name is given."""
+        group = group or self._group()
+        location = short_location(location or group.location)
+        region = display_location(location).replace(" ", "")
+        space = Webspace(group.subscription, webspace or f"{group.name}-{region}webspace{'-Linux' if linux else ''}")
+        plan = Plan(group.subscription, group.name, name, location, space, linux)
+        self.world.web.plans.put(plan.id, plan)
+        return plan
+
+    def add_copy(
+        self,
+        certificate: str,
+        plan: Plan | None = None,
+        vault: Vault | None = None,
+        *,
+        name: str | None = None,
+        version: Version | None = None,
+    ) -> Certificate:
+        """Return a copy of a vault certificate in the plan's webspace, named as az names it; of the newest version."""
+        plan, vault = plan or self._plan(), vault or self._vault()
+        version = version or vault.certificates[certificate.lower()].newest
+        copy = Certificate(
+            subscription=plan.subscription,
+            resource_group=plan.resource_group,
+            name=name or f"{plan.resource_group}-{vault.name}-{certificate}",
+            location=plan.location,
+            webspace=plan.webspace,
+            content=version.imported(),
+            source=Source(vault.resource_id, certificate),
+        )
+        self.world.web.put_certificate(copy)
+        return copy
+
+    def add_site(
+        self,
+        name: str,
+        plan: Plan | None = None,
+        group: ResourceGroup | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        state: str = RUNNING,
+    ) -> Site:
+        """Return a new site with its default host name, in its plan's resource group unless another is given."""
+        plan = plan or self._plan()
+        site = Site(
+            subscription=plan.subscription,
+            resource_group=group.name if group else plan.resource_group,
+            name=name,
+            plan_id=plan.id,
+            location=plan.location,
+            webspace=plan.webspace,
+            linux=plan.linux,
+            tags=dict(tags or {}),
+            settings=dict(settings or {}),
+            state=state,
+        )
+        return self._born(site)
+
+    def add_slot(self, site: Site, slot: str, *, tags: Mapping[str, str] | None = None) -> Site:
+        """Return a new slot of the site, on the site's plan."""
+        return self._born(replace(site, slot=slot, tags=dict(tags or {}), hosts={}))
+
+    def add_host(
+        self,
+        site: Site,
+        host_name: str,
+        copy: Certificate | Version | None = None,
+        ssl_state: SslState = SNI,
+    ) -> Site:
+        """Return the site with that host name, bound to the copy (or to a version of it), or not bound at all."""
+        current = self.world.web.sites.get(site.id) or site
+        host = Host(host_name, record_type="CName")
+        if copy is not None:
+            address = self.world.web.new_address() if ssl_state == "IpBasedEnabled" else None
+            host = replace(host, ssl_state=ssl_state, thumbprint=copy.thumbprint, virtual_ip=address)
+        return self.world.web.put_site(replace(current, hosts={**current.hosts, host_name.lower(): host}))
+
+    def _born(self, site: Site) -> Site:
+        default = site.default_host_name
+        born = replace(site, hosts={default: Host(default)}, created=self.world.clock.now())
+        return self.world.web.put_site(born)
+
+    def _subscription(self) -> Subscription:
+        return next(iter(self.world.subscriptions.values()), None) or self.add_subscription()
+
+    def _group(self) -> ResourceGroup:
+        return next(iter(self.world.resource_groups.values()), None) or self.add_group("contoso")
+
+    def _vault(self) -> Vault:
+        return next(iter(self.world.vaults.values()), None) or self.add_vault()
+
+    def _plan(self) -> Plan:
+        return next(self.world.web.plans.values(), None) or self.add_plan()

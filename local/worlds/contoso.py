@@ -1,0 +1,113 @@
+"""Contoso, the demo's world: 2 subscriptions, 2 vaults, 3 webspaces, 12 sites, 4 slots, 18 custom host names.
+
+    webspace                            plan                    sites in groups
+    plans-weu-WestEuropewebspace        plan-web-weu (Windows)  shop, web           the plan is in another group
+    api-NorthEuropewebspace-Linux       plan-api-neu (Linux)    api
+    eastasiawebspace                    plan-corp-ea (Windows)  corp                a legacy name
+
+`wildcard-contoso-com` is imported into all three. The demo renews four of the six vault certificates; of the others
+one belongs to a site that opted out, and is the only one whose binding is behind its copy from the start.
+"""
+
+from datetime import timedelta
+
+from local.azure.arm.resources import IP_BASED, STOPPED, Certificate, Plan
+from local.azure.clock import Clock
+from local.azure.world import ResourceGroup, World
+from local.worlds.builders import LIFETIME, Builder
+
+PRODUCTION = "5b0c8a52-7f1e-4c39-9d3a-2e6f4b1c7a01"
+CORPORATE = "5b0c8a52-7f1e-4c39-9d3a-2e6f4b1c7a02"
+WEB_VAULT = "contoso-web-kv"
+CORP_VAULT = "contoso-corp-kv"
+WILDCARD = "wildcard-contoso-com"
+SHOP = "shop-contoso-com"
+API = "api-contoso-com"
+INTRANET = "intranet-contoso-com"
+ARCHIVE = "archive-contoso-com"
+PARTNERS = "partners-contoso-com"
+RENEWING = ((WEB_VAULT, WILDCARD), (WEB_VAULT, SHOP), (WEB_VAULT, API), (CORP_VAULT, INTRANET))
+
+
+def contoso(clock: Clock | None = None, seed: int = 0) -> World:
+    """Return Contoso as it is before the renewals."""
+    world = World(clock, seed)
+    build = Builder(world)
+    production = build.add_subscription("Contoso Production", PRODUCTION)
+    corporate = build.add_subscription("Contoso Corporate", CORPORATE)
+    _vaults(build, build.add_group("security", production), build.add_group("corp-security", corporate, "eastasia"))
+    _web(build, build.add_group("plans-weu", production))
+    _api(build, build.add_group("api", production, "northeurope"))
+    _corporate(build, build.add_group("corp", corporate, "eastasia"))
+    world.renewing = RENEWING
+    return world
+
+
+def _vaults(build: Builder, security: ResourceGroup, corporate: ResourceGroup) -> None:
+    web, corp = build.add_vault(WEB_VAULT, security), build.add_vault(CORP_VAULT, corporate)
+    names = {
+        WILDCARD: ("*.contoso.com", "contoso.com"),
+        SHOP: ("shop.contoso.com", "checkout.contoso.com", "*.brands.contoso.com"),
+        API: ("api.contoso.com", "orders-api.contoso.com"),
+        PARTNERS: ("partners.contoso.com",),
+    }
+    for name, host_names in names.items():
+        build.add_certificate(name, host_names, web)
+    recent = build.world.clock.now() - timedelta(days=3)
+    web.renew(PARTNERS, created=recent, not_after=recent + LIFETIME)
+    build.add_certificate(INTRANET, ("intranet.contoso.com",), corp)
+    build.add_certificate(ARCHIVE, ("archive.contoso.com",), corp)
+
+
+def _copy(build: Builder, vault: str, name: str, plan: Plan) -> Certificate:
+    return build.add_copy(name, plan, build.world.vaults[vault])
+
+
+def _web(build: Builder, plans: ResourceGroup) -> None:
+    plan = build.add_plan("plan-web-weu", plans)
+    wildcard, shop = (_copy(build, WEB_VAULT, name, plan) for name in (WILDCARD, SHOP))
+    group = build.add_group("shop", build.world.subscriptions[PRODUCTION])
+    site = build.add_site("shop-contoso", plan, group)
+    build.add_host(site, "shop.contoso.com", shop, IP_BASED)
+    build.add_host(build.add_slot(site, "staging"), "shop-staging.contoso.com", wildcard)
+    site = build.add_site("checkout-contoso", plan, group)
+    build.add_host(site, "checkout.contoso.com", shop, IP_BASED)
+    build.add_host(site, "pay.contoso.com", wildcard)
+    group = build.add_group("web", build.world.subscriptions[PRODUCTION])
+    site = build.add_site("www-contoso", plan, group)
+    build.add_slot(site, "staging")
+    for name in ("www.contoso.com", "contoso.com", "careers.contoso.com"):
+        build.add_host(site, name, wildcard)
+    build.add_host(build.add_site("blog-contoso", plan, group), "blog.contoso.com", wildcard)
+    build.add_host(build.add_site("brands-contoso", plan, group), "*.brands.contoso.com", shop)
+    build.add_host(build.add_site("status-contoso", plan, group), "status.contoso.com")
+    _opted_out(build, plan, group)
+
+
+def _opted_out(build: Builder, plan: Plan, group: ResourceGroup) -> None:
+    """A site whose team moves its binding by hand, and has not done so since the last renewal."""
+    versions = build.world.vaults[WEB_VAULT].certificates[PARTNERS].versions
+    copies = [build.add_copy(PARTNERS, plan, build.world.vaults[WEB_VAULT], version=version) for version in versions]
+    site = build.add_site("partners-contoso", plan, group, tags={"certroll": "off"})
+    build.add_host(site, "partners.contoso.com", copies[0])
+
+
+def _api(build: Builder, group: ResourceGroup) -> None:
+    plan = build.add_plan("plan-api-neu", group, linux=True)
+    wildcard, api = (_copy(build, WEB_VAULT, name, plan) for name in (WILDCARD, API))
+    site = build.add_site("api-contoso", plan)
+    build.add_host(site, "api.contoso.com", api, IP_BASED)
+    build.add_host(build.add_slot(site, "canary"), "api-canary.contoso.com", wildcard)
+    build.add_host(build.add_site("orders-contoso", plan), "orders-api.contoso.com", api)
+    build.add_host(build.add_site("hooks-contoso", plan, state=STOPPED), "hooks.contoso.com", wildcard)
+
+
+def _corporate(build: Builder, group: ResourceGroup) -> None:
+    plan = build.add_plan("plan-corp-ea", group, webspace="eastasiawebspace")
+    wildcard = _copy(build, WEB_VAULT, WILDCARD, plan)
+    intranet, archive = (_copy(build, CORP_VAULT, name, plan) for name in (INTRANET, ARCHIVE))
+    site = build.add_site("intranet-contoso", plan)
+    build.add_slot(site, "test")
+    build.add_host(site, "intranet.contoso.com", intranet)
+    build.add_host(site, "hr.contoso.com", wildcard)
+    build.add_host(build.add_site("archive-contoso", plan), "archive.contoso.com", archive)
