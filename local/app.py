@@ -91,4 +91,4 @@ class LocalApp:
         }
         if self.host is None:
             return self.app_settings() | variables
-        return variables | {"LOCAL_FUNCTIONS_URL": self.host.url}
+        return variables | {"LOCAL_FUNCTIONS_URL": self.host.url, "LOCAL_FUNCTIONS_KEY": self.host.ready.function_key}

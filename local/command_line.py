@@ -46,8 +46,12 @@ def _parser() -> argparse.ArgumentParser:
         "--no-app", action="store_true", help="leave the function app to another host, such as `func start`"
     )
     up.set_defaults(run=_up)
+    demo = commands.add_parser("demo", help="renew certificates, and show and check that each host name serves them")
+    demo.set_defaults(run=_demo)
     env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
     env.set_defaults(run=_env)
+    for command in (up, env):
+        command.add_argument("--file", type=Path, default=RUNNING, help="where the running one is noted")
     return parser
 
 
@@ -59,7 +63,7 @@ def _setup(_: argparse.Namespace) -> int:
 def _up(options: argparse.Namespace) -> int:
     from local.app import LocalApp  # noqa: PLC0415 - `setup` and `env` need none of its imports
 
-    if (running := _read_running()) is not None:
+    if (running := _read_running(options.file)) is not None:
         raise NotRunning(f"a local Azure already runs, as process {running['pid']}: stop that one first")
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,7 +71,7 @@ def _up(options: argparse.Namespace) -> int:
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
     with LocalApp(options.world, seed=options.seed, port=options.port, host_app=not options.no_app) as local:
         variables = local.environment()
-        with _announced(variables):
+        with _announced(options.file, variables):
             print(_exports(variables), flush=True)
             print("Running. Ctrl-C stops it.", file=sys.stderr)
             while not stopping.wait(LOOK_EVERY):
@@ -77,8 +81,8 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
-def _env(_: argparse.Namespace) -> int:
-    running = _read_running()
+def _env(options: argparse.Namespace) -> int:
+    running = _read_running(options.file)
     if running is None:
         raise NotRunning("no local Azure is running here: start one with `make local`, in another terminal")
     print(_exports(running["environment"]))
@@ -86,19 +90,19 @@ def _env(_: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _announced(variables: Mapping[str, str]) -> Iterator[None]:
-    RUNNING.parent.mkdir(exist_ok=True)
-    with os.fdopen(os.open(RUNNING, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+def _announced(path: Path, variables: Mapping[str, str]) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump({"pid": os.getpid(), "environment": dict(variables)}, file, indent=2)
     try:
         yield
     finally:
-        RUNNING.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def _read_running() -> dict[str, Any] | None:
+def _read_running(path: Path) -> dict[str, Any] | None:
     try:
-        running: dict[str, Any] = json.loads(RUNNING.read_text(encoding="utf-8"))
+        running: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         os.kill(running["pid"], 0)
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return None

@@ -1,0 +1,74 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.command_line import main
+from local.environment import of_this_process
+from local.process import Child
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_up_and_env(tmp_path: Path) -> None:
+    """`up` prints the environment of what it keeps running, `env` prints the same, and Ctrl-C ends it with 0."""
+    noted = tmp_path / "local.json"
+    local = [sys.executable, "-m", "local"]
+    up = Child(
+        "up",
+        [*local, "up", "--world", "empty", "--port", "0", "--file", str(noted)],
+        of_this_process(),
+        ROOT,
+        tmp_path / "log",
+    )
+    up.expect("^Running", 60)
+    env = subprocess.run([*local, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    os.kill(up.pid, signal.SIGINT)
+    assert up.wait() == 0
+    up.stop()
+    printed = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("export ")]
+    assert printed == env.stdout.splitlines()
+    assert {"HTTPS_PROXY", "IDENTITY_ENDPOINT", "AZURE_STORAGE_CONNECTION_STRING"} <= _names(env.stdout)
+    assert not noted.exists()
+
+
+def _names(exports: str) -> set[str]:
+    return {line.removeprefix("export ").partition("=")[0] for line in exports.splitlines()}
+
+
+def test_env_without_a_running_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`env` says what to do where nothing runs."""
+    assert main(["env", "--file", str(tmp_path / "local.json")]) == 1
+    assert "make local" in capsys.readouterr().err
+
+
+def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A note left by a process that is gone does not count as running."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    noted = tmp_path / "local.json"
+    noted.write_text(json.dumps({"pid": gone.pid, "environment": {}}))
+    assert main(["env", "--file", str(noted)]) == 1
+    assert "no local Azure" in capsys.readouterr().err
+
+
+def test_env_quotes_for_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Values with blanks and semicolons come through a shell unharmed."""
+    noted = tmp_path / "local.json"
+    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {"A": "x; y 'z'"}}))
+    assert main(["env", "--file", str(noted)]) == 0
+    script = f'{capsys.readouterr().out}\nprintf %s "$A"'
+    shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert shell.stdout == "x; y 'z'"
+
+
+def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second `up` is refused, naming the process of the first."""
+    noted = tmp_path / "local.json"
+    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}}))
+    assert main(["up", "--file", str(noted)]) == 1
+    assert str(os.getpid()) in capsys.readouterr().err
