@@ -40,7 +40,7 @@ class _StatusResult(_Bag):
 class _BindingInfo(_Bag):
     undefined = 0
     out = 1
-    inout = 2
+    inout = 2  # codespell:ignore inout
 
 
 def _protos() -> SimpleNamespace:
