@@ -81,6 +81,12 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
+def _demo(_: argparse.Namespace) -> int:
+    from local import demo  # noqa: PLC0415 - `setup` and `env` need none of its imports
+
+    return demo.main()
+
+
 def _env(options: argparse.Namespace) -> int:
     running = _read_running(options.file)
     if running is None:

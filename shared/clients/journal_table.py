@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableClient, TableServiceClient
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.data.tables import TableClient, TableErrorCode, TableServiceClient
 
 from shared.domain.errors import NotFound
 from shared.domain.model import Binding, SslState
@@ -162,7 +162,9 @@ class TableJournal:
         client = self._table(table)
         try:
             return write(client)
-        except ResourceNotFoundError:
+        except HttpResponseError as error:
+            if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
+                raise
             with suppress(ResourceExistsError):
                 client.create_table()
             return write(client)

@@ -1,0 +1,247 @@
+"""One Certroll installation on a simulated Azure: real SDK clients and real storage, the world's clock, no sleeping.
+
+The queue alone is not Azurite's: a message that is invisible for a minute must become visible when the world's clock
+says so. It counts dequeues and moves to poison as the Functions host does.
+"""
+
+import heapq
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+import requests
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+
+from local.azure.clock import Clock
+from local.azure.world import World
+from shared.clients.azure import connect
+from shared.clients.tls_probe import TlsProbe
+from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.outcome import Outcome
+from shared.domain.plan import Intent, Mode
+from shared.domain.where import CloudName, StorageAddress
+from shared.run import Run
+from shared.sweep import sweep
+from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site, on_vault_event
+
+MOST_DEQUEUES = 5
+REDELIVERY = timedelta(minutes=2)
+WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
+
+
+class Crash(BaseException):
+    """The process is gone. Not an Exception: nothing may catch it."""
+
+
+@dataclass(order=True)
+class Message:
+    """A message on a queue of the installation."""
+
+    visible_at: datetime
+    number: int
+    queue: str = field(compare=False)
+    body: str = field(compare=False)
+    tries: int = field(default=0, compare=False)
+
+
+class WorldQueue:
+    """The two work queues on the world's clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[Message] = []
+        self._lock = threading.Lock()
+        self._sent = 0
+        self.poisoned: list[Message] = []
+
+    def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
+        self.put(CERTIFICATES, message.body(), delay)
+
+    def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
+        self.put(SITES, message.body(), delay)
+
+    def put_back(self, queue: str, body: str) -> None:
+        self.put(queue, body, timedelta(0))
+
+    def put(self, queue: str, body: str, delay: timedelta = timedelta(0)) -> None:
+        with self._lock:
+            self._sent += 1
+            heapq.heappush(self._heap, Message(self._clock.now() + delay, self._sent, queue, body))
+
+    def take(self, until: datetime) -> Message | None:
+        """Return the next message, moving the clock to when it is visible; None where none is before `until`."""
+        with self._lock:
+            if not self._heap or self._heap[0].visible_at > until:
+                return None
+            message = heapq.heappop(self._heap)
+            if message.visible_at > self._clock.now():
+                self._clock.set(message.visible_at)
+            message.tries += 1
+            return message
+
+    def return_(self, message: Message) -> None:
+        """Make a message that failed visible again, or poison."""
+        with self._lock:
+            if message.tries >= MOST_DEQUEUES:
+                self.poisoned.append(message)
+                return
+            message.visible_at = self._clock.now() + REDELIVERY
+            heapq.heappush(self._heap, message)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+class Installation:
+    """Certroll on a world, from the ports up as in production."""
+
+    def __init__(self, world: World, storage: str, pool: ThreadPoolExecutor, **intent: object) -> None:
+        self.world = world
+        self.clock = world.clock
+        self.queue = WorldQueue(world.clock)
+        self.storage = storage
+        self.pool = pool
+        vaults = frozenset(VaultName(name) for name in world.vaults)
+        self.intent = replace(Intent(vaults=vaults, mode=Mode.APPLY), **intent)  # type: ignore[arg-type]
+        self.ports = self._connect()
+        self.errors: list[Exception] = []
+
+    def _connect(self) -> object:
+        ports = connect(CloudName.PUBLIC, None, StorageAddress(self.storage), self.clock)
+        return replace(ports, queue=self.queue)
+
+    def another_instance(self) -> "Installation":
+        """Return a second instance of the same installation: the same queues and storage, its own connections."""
+        other = object.__new__(Installation)
+        other.__dict__.update(self.__dict__)
+        other.ports = other._connect()
+        return other
+
+    def start(self) -> Run:
+        """Return a run as a trigger gets it."""
+        return Run.start(self.ports, self.intent, self.pool)
+
+    # ------------------------------------------------------------------------------------------------ triggers
+
+    def event(self, text: str) -> None:
+        """Deliver an Event Grid event."""
+        on_vault_event(self.start(), text)
+
+    def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT) -> None:
+        """Ask for one vault certificate."""
+        self.queue.send_certificate(CertificateMessage(VaultCertificateRef.parse(vault, "certificate", name), cause))
+
+    def sweep(self) -> tuple[VaultCertificateRef, ...]:
+        """Run the sweep."""
+        return sweep(self.start())
+
+    def deliver_all(self, during: timedelta = timedelta(hours=6)) -> None:
+        """Deliver messages, moving the clock to each, until none is left or the time is over."""
+        until = self.clock.now() + during
+        while (message := self.queue.take(until)) is not None:
+            self.deliver(message)
+
+    def deliver(self, message: Message) -> None:
+        """Deliver one message as the Functions host does: again after two minutes, poison after five failures."""
+        try:
+            if message.queue == CERTIFICATES:
+                on_certificate(self.start(), message.body, message.tries)
+            else:
+                on_site(self.start(), message.body)
+        except Crash:
+            self.queue.return_(message)
+            raise
+        except Exception as error:  # noqa: BLE001 - the host redelivers whatever the failure is; tests look at `errors`
+            self.errors.append(error)
+            self.queue.return_(message)
+            if message in self.queue.poisoned:
+                on_poison(self.start(), message.queue, message.body)
+
+    # ------------------------------------------------------------------------------------------------- records
+
+    def findings(self) -> set[tuple[str, str]]:
+        """Return what people are told, as (subject, reason)."""
+        return {(row["subject"], row["reason"]) for row in self._rows("certrollfindings") if "subject" in row}
+
+    def details(self) -> str:
+        """Return the details of all findings, joined."""
+        return "\n".join(str(row.get("detail")) for row in self._rows("certrollfindings"))
+
+    def kept(self) -> list[dict[str, object]]:
+        """Return the kept poison messages."""
+        return [dict(row) for row in self._rows("certrollfindings") if row.get("reason") == "Poisoned"]
+
+    def states(self) -> dict[str, str]:
+        """Return the recorded state of each site."""
+        return {row["site"].rpartition("/sites/")[2]: row["state"] for row in self._rows("certrolljournal") if "site" in row}
+
+    def _rows(self, table: str) -> list[dict[str, object]]:
+        with TableServiceClient.from_connection_string(self.storage) as service:
+            try:
+                return [dict(row) for row in service.get_table_client(table).list_entities()]
+            except ResourceNotFoundError:
+                return []
+
+
+def clear_storage(connection_string: str) -> None:
+    """Leave no table and no lease of an earlier test."""
+    with TableServiceClient.from_connection_string(connection_string) as service:
+        for table in ("certrolljournal", "certrollhistory", "certrollfindings"):
+            service.delete_table(table)
+    break_leases(connection_string)
+
+
+def break_leases(connection_string: str) -> None:
+    """Let the leases of a dead process run out at once."""
+    with BlobServiceClient.from_connection_string(connection_string) as service:
+        container = service.get_container_client("certroll-leases")
+        with suppress(ResourceNotFoundError):
+            container.delete_container()
+
+
+class Crasher:
+    """Kills the process after its k-th write: nothing goes out any more until it is restarted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._send = requests.adapters.HTTPAdapter.send
+        self.writes = 0
+        self.after: int | None = None
+        self._dead = False
+        monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", self._sending())
+
+    def _sending(self) -> Callable[..., requests.Response]:
+        real, crasher = self._send, self
+
+        def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
+            if crasher._dead:
+                raise Crash
+            answer = real(adapter, request, **options)  # type: ignore[arg-type]
+            if request.method in WRITING and "comp=lease" not in (request.url or "") and "/msi/" not in (request.url or ""):
+                crasher.writes += 1
+                if crasher.writes == crasher.after:
+                    crasher._dead = True
+                    raise Crash
+            return answer
+
+        return send
+
+    @contextmanager
+    def crashing_after(self, write: int) -> Iterator[None]:
+        """Die after that write; alive again afterwards."""
+        self.writes, self.after, self._dead = 0, write, False
+        try:
+            yield
+        finally:
+            self.after, self._dead = None, False
+
+
+def outcome_of(found: Outcome) -> str:
+    """Return an outcome in one word."""
+    return type(found).__name__
