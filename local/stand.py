@@ -18,9 +18,10 @@ from local.frontend.visitor import Canary, Visitor
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.proxy import Proxy
+from local.worlds.contoso import contoso
 
 Seeding = Callable[[Clock, int], World]
-WORLDS: Mapping[str, Seeding] = {"empty": World}
+WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso}
 
 
 class Stand:

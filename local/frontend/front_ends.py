@@ -1,7 +1,7 @@
 """App Service's front ends: real TLS on loopback addresses, the certificate picked at each handshake.
 
 Every inbound address of the world is a loopback address with a listener of its own: one per webspace, shared by SNI,
-and one per IP-based binding. Real front ends listen on port 443; these share one unprivileged port, and the proxy
+and one per IP-based binding. Real front ends listen on port 443; these on an unprivileged port, and the proxy
 translates.
 """
 
@@ -28,7 +28,7 @@ class FrontEnds:
     def __init__(self, world: World) -> None:
         """Listen on every address in use; `follow` keeps up with later changes."""
         self._world = world
-        self._port = 0
+        self._ports: dict[str, int] = {}
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._listener = Listener(self._serve, "front-end")
         self.follow()
@@ -40,11 +40,6 @@ class FrontEnds:
     def __exit__(self, *_: object) -> None:
         """Close them."""
         self.close()
-
-    @property
-    def port(self) -> int:
-        """The port that stands for 443 on every address."""
-        return self._port
 
     def use(self, world: World) -> None:
         """Serve another world's sites from now on."""
@@ -58,29 +53,37 @@ class FrontEnds:
             for address in self._listener.addresses - wanted:
                 self._listener.leave(address)
             for address in sorted(wanted - self._listener.addresses):
-                self._port = self._listener.listen(address, self._port)
+                self._ports[address] = self._listen(address)
 
     def resolve(self, host: str) -> tuple[str, int] | None:
         """Return where visitors of that host name, or of that address, have to connect; None where nobody listens."""
         with self._world.lock:
             self.follow()
             address = host if _is_address(host) else self._world.web.address_of(host)
-            return (address, self._port) if address in self._listener.addresses else None
+            return (address, self._ports[address]) if address in self._listener.addresses else None
 
     def close(self) -> None:
         """End every connection and free the addresses."""
         self._listener.close()
 
+    def _listen(self, address: str) -> int:
+        """Return the port at that address: the one of the other addresses, unless somebody has it already."""
+        usual = next(iter(self._ports.values()), 0)
+        try:
+            return self._listener.listen(address, usual)
+        except OSError:
+            return self._listener.listen(address)
+
     def _serve(self, connection: Connection) -> None:
-        address = connection.local_address
-        context = self._contexts.setdefault(address, self._context_at(address))
-        secure = connection.secure(context)
+        secure = connection.secure(self._context_at(connection.local_address))
         with secure.makefile("rb") as stream:
             converse(stream, secure.sendall, self._answer)
 
     def _context_at(self, address: str) -> ssl.SSLContext:
-        context = bare_server_context()
-        context.sni_callback = self._picker(address)
+        context = self._contexts.get(address)
+        if context is None:
+            context = self._contexts[address] = bare_server_context()
+            context.sni_callback = self._picker(address)
         return context
 
     def _picker(self, address: str) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:

@@ -71,10 +71,10 @@ class Visitor:
 
 def _expect_tunnel(tunnel: socket.socket) -> None:
     head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        if not (byte := tunnel.recv(1)):
+    while b"\r\n\r\n" not in head:
+        if not (received := tunnel.recv(1024)):
             raise ConnectionResetError("the proxy hung up")
-        head += byte
+        head += received
     status = head.split(None, 2)[1]
     if status != b"200":
         raise ConnectionRefusedError(f"the proxy answered {status.decode()}")
@@ -82,11 +82,14 @@ def _expect_tunnel(tunnel: socket.socket) -> None:
 
 @dataclass(slots=True)
 class Canary:
-    """Visits every host name in turn, over and over, and counts; a context manager that runs while it is open."""
+    """Visits every host name in turn, over and over, and counts; a context manager that runs while it is open.
+
+    It rests between two visits for `pause` real seconds, so that what it watches gets the machine too.
+    """
 
     visitor: Visitor
     hosts: Callable[[], Iterable[str]]
-    pause: float = 0.002
+    pause: float = 0.005
     handshakes: int = 0
     failures: list[str] = field(default_factory=list)
     visits: Counter[str] = field(default_factory=Counter)
