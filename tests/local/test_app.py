@@ -1,0 +1,36 @@
+import threading
+import time
+from pathlib import Path
+
+import requests
+
+from local.app import LocalApp
+
+
+def _ended(local: LocalApp, function: str) -> bool:
+    assert local.host is not None
+    status = requests.get(f"{local.host.url}/admin/host/status", timeout=10).json()
+    return any(entry["function"] == function and entry["succeeded"] for entry in status["ended"])
+
+
+def test_event_of_the_world_reaches_the_app(tmp_path: Path) -> None:
+    """A renewal in a vault of the world runs the app's event function and, through the queue, the next one."""
+    with LocalApp("contoso", logs=tmp_path) as local:
+        assert local.host is not None
+        assert local.host.ready.errors == {}
+        vault, name = local.stand.world.renewing[-1]
+        renewal = f"{local.stand.control.url}/vaults/{vault}/certificates/{name}/renew"
+        assert requests.post(renewal, json={}, timeout=10).status_code == 200
+        end = time.monotonic() + 20
+        while not (_ended(local, "vault_event") and _ended(local, "certificates_queue")):
+            assert time.monotonic() < end, local.host.log.read_text()
+            threading.Event().wait(0.1)
+
+
+def test_another_host_gets_the_settings(tmp_path: Path) -> None:
+    """Without an app of its own, the environment holds the settings that another host needs, and given ones win."""
+    with LocalApp("empty", {"CERTROLL_MODE": "observe"}, logs=tmp_path, host_app=False) as local:
+        environment = local.environment()
+        assert environment["AzureWebJobsStorage"] == local.azurite.connection_string
+        assert environment["CERTROLL_MODE"] == "observe"
+        assert environment["HTTPS_PROXY"]
