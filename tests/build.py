@@ -1,0 +1,269 @@
+"""Tiny builders: each gives something ordinary, and a case states only what differs.
+
+The ordinary world: one site `shop` in the webspace WEST shows the old version of the vault certificate kv-shop/shop on
+one host name; the copy in WEST holds the old version too, and the vault has a good new one.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from shared.domain.lineage import Lineage, Refusal
+from shared.domain.model import (
+    Binding,
+    BlindSpot,
+    CertificateFacts,
+    CertificateVersion,
+    Fleet,
+    KeyType,
+    ServerFarm,
+    Site,
+    SslState,
+    Tags,
+    WebspaceCertificate,
+)
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
+from shared.domain.plan import Intent, Mode
+from shared.domain.ports import AppService, Clock, Journal, Ports
+from shared.domain.record import Finding
+from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.snapshot import Snapshot
+
+Answer = TypeVar("Answer")
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
+VAULT = VaultName("kv-shop")
+REF = VaultCertificateRef.parse(VAULT, "certificate", "shop")
+OTHER_REF = VaultCertificateRef.parse(VAULT, "certificate", "other")
+OLDER, OLD, NEW, NEWER, FOREIGN = (Thumbprint(letter * 40) for letter in "ABCDF")
+HOST = HostName("shop.contoso.com")
+WEST = Webspace(SUBSCRIPTION, "rg-westeuropewebspace")
+NORTH = Webspace(SUBSCRIPTION, "rg-northeuropewebspace")
+EAST = Webspace(SUBSCRIPTION, "rg-eastuswebspace")
+APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
+OFF: Tags = (("certroll", "off"),)
+
+
+def facts(
+    *host_names: str, key_type: KeyType = KeyType.RSA, key_size: int = 2048, self_signed: bool = False
+) -> CertificateFacts:
+    """Return what a certificate says of itself; without names it covers HOST."""
+    names = frozenset(map(HostName, host_names)) or frozenset({HOST})
+    return CertificateFacts(names, key_type, key_size, self_signed)
+
+
+GOOD = facts()
+
+
+def version(
+    name: str = "v2",
+    thumbprint: Thumbprint = NEW,
+    *,
+    created: datetime = NOW - HOUR,
+    not_before: datetime = NOW - DAY,
+    not_after: datetime = NOW + 90 * DAY,
+    enabled: bool = True,
+    facts: CertificateFacts | None = GOOD,
+) -> CertificateVersion:
+    """Return a good version, by default the new one."""
+    return CertificateVersion(name, thumbprint, not_before, not_after, enabled, created, facts)
+
+
+def old_version(
+    name: str = "v1", thumbprint: Thumbprint = OLD, *, not_after: datetime = NOW + 30 * DAY
+) -> CertificateVersion:
+    """Return a version that was superseded."""
+    return version(name, thumbprint, created=NOW - 60 * DAY, not_before=NOW - 60 * DAY, not_after=not_after, facts=None)
+
+
+def lineage(
+    *versions: CertificateVersion,
+    current: int | None = 0,
+    refusal: Refusal | None = None,
+    tags: Tags = (),
+    tags_inherited: bool = False,
+) -> Lineage:
+    """Return a lineage, by default of a new and an old version; `current` is a position in it, newest first."""
+    all_versions = versions or (version(), old_version())
+    chosen = None if current is None else all_versions[current]
+    return Lineage(REF, all_versions, chosen, refusal, tags, tags_inherited)
+
+
+def site_ref(name: str = "shop", slot: str | None = None) -> SiteRef:
+    """Return the reference of a site or slot."""
+    return SiteRef(SUBSCRIPTION, "rg-web", name, slot)
+
+
+def site(name: str = "shop", slot: str | None = None, *, webspace: Webspace | None = WEST, tags: Tags = ()) -> Site:
+    """Return a site or slot."""
+    ref = site_ref(name, slot)
+    return Site(ref, webspace, HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net"), running=True, tags=tags)
+
+
+def binding(
+    host_name: str = HOST,
+    thumbprint: Thumbprint | None = OLD,
+    *,
+    site: str = "shop",
+    slot: str | None = None,
+    ssl_state: SslState = SslState.SNI,
+    virtual_ip: str | None = None,
+) -> Binding:
+    """Return a binding, by default stale."""
+    return Binding(site_ref(site, slot), HostName(host_name), ssl_state, thumbprint, virtual_ip)
+
+
+def copy(
+    name: str = "shop-copy",
+    thumbprint: Thumbprint | None = OLD,
+    *,
+    webspace: Webspace = WEST,
+    host_names: tuple[str, ...] = (HOST,),
+    not_after: datetime | None = NOW + 30 * DAY,
+    source: VaultCertificateRef | None = REF,
+) -> WebspaceCertificate:
+    """Return an imported copy, by default stale."""
+    return WebspaceCertificate(
+        CopyRef(SUBSCRIPTION, "rg-web", name),
+        webspace,
+        "West Europe",
+        thumbprint,
+        frozenset(map(HostName, host_names)),
+        not_after,
+        source,
+        "/subscriptions/x/vaults/kv-shop",
+        "shop",
+    )
+
+
+def farm(webspace: Webspace = WEST) -> ServerFarm:
+    """Return an App Service plan."""
+    return ServerFarm(
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/serverfarms/{webspace}", webspace
+    )
+
+
+def blind_spot(webspace: Webspace | None = WEST, subscription: str = SUBSCRIPTION) -> BlindSpot:
+    """Return something that could not be seen."""
+    return BlindSpot("site hidden", "its plan names it, the listing does not", subscription, webspace)
+
+
+def record(
+    state: SiteState, *, site: str = "shop", webspace: Webspace = WEST, at: datetime = NOW - HOUR / 2, detail: str = ""
+) -> SiteRecord:
+    """Return what the journal knows of a site, since half an hour ago."""
+    return SiteRecord(site_ref(site), "v2", webspace, state, at, detail=detail)
+
+
+def rollout(*records: SiteRecord, first: Webspace | None = WEST) -> Rollout:
+    """Return how far the new version has come, by default with WEST as the first place."""
+    return Rollout("v2", first, records)
+
+
+LINEAGE = lineage()
+SITES = (site(),)
+BINDINGS = (binding(),)
+COPIES = (copy(),)
+PLANS = (farm(WEST), farm(NORTH), farm(EAST))
+FRESH = Rollout("v2")
+
+
+def snapshot(
+    *,
+    lineage: Lineage = LINEAGE,
+    sites: tuple[Site, ...] = SITES,
+    bindings: tuple[Binding, ...] = BINDINGS,
+    copies: tuple[WebspaceCertificate, ...] = COPIES,
+    plans: tuple[ServerFarm, ...] = PLANS,
+    blind_spots: tuple[BlindSpot, ...] = (),
+    rollout: Rollout = FRESH,
+) -> Snapshot:
+    """Return the ordinary world, but for what is given."""
+    return Snapshot(lineage, Fleet(NOW, sites, bindings, copies, plans, blind_spots), rollout)
+
+
+def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
+    """Return a stale site `shop` in WEST and two stale sites in NORTH, each webspace with its stale copy."""
+    return snapshot(
+        sites=(site(), site("north-1", webspace=NORTH), site("north-2", webspace=NORTH)),
+        bindings=(binding(), binding(site="north-1"), binding(site="north-2")),
+        copies=(copy(), copy("north-copy", webspace=NORTH)),
+        rollout=rollout,
+    )
+
+
+class ManualClock(Clock):
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.time = now
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass at once."""
+        self.slept.append(seconds)
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class RecordingAppService(AppService):
+    """App Service as far as actions need it: answers in the order given, the last one for ever; writes are kept.
+
+    An answer that is an exception is raised.
+    """
+
+    copies: list[WebspaceCertificate | Exception] = field(default_factory=list)
+    bindings: list[Binding | Exception] = field(default_factory=list)
+    writes: list[tuple[object, ...]] = field(default_factory=list)
+    body: object = field(default_factory=dict)
+
+    def certificate(self, ref: CopyRef) -> WebspaceCertificate:
+        """Return the next sight of the copy."""
+        seen = _next(self.copies)
+        assert seen.ref == ref
+        return seen
+
+    def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
+        """Return the next sight of the binding, and the body for the way back."""
+        seen = _next(self.bindings)
+        assert (seen.site, seen.host_name) == (site, host_name)
+        return seen, self.body
+
+    def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
+        """Keep the write."""
+        self.writes.append((copy, plan))
+
+    def put_binding(self, binding: Binding, body: object) -> None:
+        """Keep the write."""
+        self.writes.append((binding, body))
+
+
+def _next(answers: list[Answer | Exception]) -> Answer:
+    answer = answers[0] if len(answers) == 1 else answers.pop(0)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+class RecordingJournal(Journal):
+    """Keeps the findings that are reported."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def report(self, findings: tuple[Finding, ...]) -> None:
+        """Keep the findings."""
+        self.findings.extend(findings)
+
+
+def ports(app_service: AppService | None = None, clock: Clock | None = None, journal: Journal | None = None) -> Ports:
+    """Return ports of which only those given exist; using another one fails."""
+    nobody: Any = None
+    return Ports(app_service or nobody, nobody, nobody, journal or nobody, nobody, nobody, clock or nobody, nobody)
