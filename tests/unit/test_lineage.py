@@ -1,0 +1,200 @@
+"""Which version of a vault certificate is the current one, and which thumbprints are older."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.lineage import (
+    PKCS12,
+    Lineage,
+    lineage_tags,
+    newest_first,
+    opted_out,
+    refuse_version,
+)
+from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
+from shared.domain.names import Thumbprint
+from shared.domain.plan import Reason
+from tests.build import DAY, FOREIGN, NEW, NEWER, NOW, OFF, OLD, OLDER, facts, lineage, old_version, version
+
+V4, V3 = version("v4", NEWER), version("v3", NEW)
+V2, V1 = old_version("v2", OLD), old_version("v1", OLDER)
+GOOD = KeyPolicy(exportable=True, content_type=PKCS12)
+SELF_SIGNED = facts(self_signed=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "thumbprint", "stale"),
+    [
+        pytest.param(lineage(V3, V2), OLD, True, id="the version before is stale"),
+        pytest.param(lineage(V3, V2, V1), OLDER, True, id="one long ago is stale"),
+        pytest.param(lineage(V3, V2), NEW, False, id="the current one is not"),
+        pytest.param(lineage(V3, V2), FOREIGN, False, id="a stranger is not"),
+        pytest.param(lineage(V3, V2), None, False, id="a hidden thumbprint is not"),
+        pytest.param(lineage(V4, V3, V2, current=1), NEWER, False, id="a newer one that was refused is not"),
+        pytest.param(lineage(V4, V3, V2, current=1), OLD, True, id="an older one is, below a refused newer one"),
+        pytest.param(lineage(V4, V3, V2, current=None), OLD, False, id="nothing is without a current version"),
+        pytest.param(
+            lineage(V3, version("again", NEW), V2), NEW, False, id="the current one is not, though an older has it too"
+        ),
+        pytest.param(
+            lineage(version("again", OLD), V3, V2, current=1), OLD, False, id="a newer one is not, though older has it"
+        ),
+        pytest.param(lineage(V3, V2, replace(V2, version="v1")), OLD, True, id="two old versions of one thumbprint"),
+    ],
+)
+def test_stale_is_what_is_older_and_nothing_else(seen: Lineage, thumbprint: Thumbprint | None, *, stale: bool) -> None:
+    """A thumbprint is stale only where every version that has it is older than the current one."""
+    assert seen.is_stale(thumbprint) is stale
+
+
+def test_current_is_known_by_its_thumbprint() -> None:
+    """Only the current version's thumbprint is current, and none where there is no current version."""
+    seen = lineage(V4, V3, V2, current=1)
+    assert [t for t in (NEWER, NEW, OLD, None) if seen.is_current(t)] == [NEW]
+    assert not lineage(V3, current=None).is_current(None)
+
+
+def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
+    """Where two versions share a thumbprint, the newer one speaks for it."""
+    again = replace(V2, version="again")
+    seen = lineage(V3, again, V2)
+    assert seen.version_of(OLD) == again
+    assert seen.version_of(FOREIGN) is None
+
+
+@pytest.mark.parametrize(
+    ("versions", "latest", "order"),
+    [
+        pytest.param((V1, V3), "v3", ["v3", "v1"], id="by the moment of creation"),
+        pytest.param((V3, V1), "v3", ["v3", "v1"], id="whatever the order they are listed in"),
+        pytest.param((version("a"), version("b")), "a", ["a", "b"], id="the vault's latest wins within one second"),
+        pytest.param((version("a"), version("b")), "b", ["b", "a"], id="the vault's latest wins, the other way round"),
+        pytest.param((V3, V1), "v1", ["v1", "v3"], id="the vault's latest wins even over a later creation"),
+        pytest.param(
+            (version("x"), version("a", not_before=NOW - 2 * DAY), version("b", not_before=NOW - 3 * DAY)),
+            "x",
+            ["x", "a", "b"],
+            id="then by the start of validity",
+        ),
+    ],
+)
+def test_versions_are_ordered_newest_first(
+    versions: tuple[CertificateVersion, ...], latest: str, order: list[str]
+) -> None:
+    """Key Vault lists versions in no order; age decides, and the vault itself decides what is latest."""
+    assert [v.version for v in newest_first(versions, latest)] == order
+
+
+@pytest.mark.parametrize(
+    ("by_version", "tags", "inherited"),
+    [
+        pytest.param((), (), False, id="no version, no tags"),
+        pytest.param((OFF, ()), OFF, False, id="the newest version's own"),
+        pytest.param(((), OFF), OFF, True, id="an older version's where the newest has none"),
+        pytest.param(((("team", "web"),), OFF), OFF, True, id="an older version's where the newest has only others'"),
+        pytest.param(((("Certroll ", "on"),), OFF), (("Certroll ", "on"),), False, id="the newest's in any case"),
+        pytest.param(((("certroll-probe", "/"),), OFF), (("certroll-probe", "/"),), False, id="any tag of ours counts"),
+        pytest.param(((("team", "web"),), ()), (("team", "web"),), False, id="the newest's where none is ours"),
+        pytest.param(((), (), OFF), OFF, True, id="over several versions without any"),
+    ],
+)
+def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *, inherited: bool) -> None:
+    """A renewal that arrives without tags keeps those of the newest version that carries any of ours, and says so."""
+    assert lineage_tags(by_version) == (tags, inherited)
+
+
+@pytest.mark.parametrize(
+    ("tags", "off"),
+    [
+        pytest.param(OFF, True, id="as documented"),
+        pytest.param(((" CertRoll ", " Off "),), True, id="in mixed case with blanks"),
+        pytest.param((("certroll", "on"),), False, id="on"),
+        pytest.param((("certroll-probe", "off"),), False, id="another tag that is off"),
+        pytest.param((), False, id="no tag"),
+    ],
+)
+def test_only_certroll_off_opts_out(tags: Tags, *, off: bool) -> None:
+    """The tag certroll with the value off, however it is written, and no other tag, opts out."""
+    assert opted_out(tags) is off
+
+
+def test_tag_is_found_in_any_case() -> None:
+    """A tag's name compares without regard to case, and its value comes without blanks."""
+    assert tag(((" Certroll-Probe", " /ready "),), "certroll-probe") == "/ready"
+    assert tag((("team", "web"),), "certroll") is None
+
+
+@pytest.mark.parametrize(
+    ("judged", "before", "policy"),
+    [
+        pytest.param(version(), None, GOOD, id="an ordinary version"),
+        pytest.param(version(not_before=NOW), None, GOOD, id="valid from this very moment"),
+        pytest.param(version(not_after=NOW + timedelta(seconds=1)), None, GOOD, id="valid for one more second"),
+        pytest.param(version(facts=SELF_SIGNED), SELF_SIGNED, GOOD, id="self-signed as the one before"),
+        pytest.param(version(facts=SELF_SIGNED), None, GOOD, id="self-signed and the first"),
+        pytest.param(version(), facts(), GOOD, id="signed as the one before"),
+        pytest.param(version(), SELF_SIGNED, GOOD, id="no longer self-signed"),
+        pytest.param(version(facts=None), facts(), GOOD, id="not looked into"),
+    ],
+)
+def test_good_version_passes(judged: CertificateVersion, before: CertificateFacts | None, policy: KeyPolicy) -> None:
+    """What is good, if only just, is rolled out."""
+    assert refuse_version(judged, before, policy, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("judged", "policy", "reason", "detail"),
+    [
+        pytest.param(version(enabled=False), GOOD, Reason.VERSION_DISABLED, "it is disabled", id="disabled"),
+        pytest.param(
+            version(),
+            KeyPolicy(exportable=False, content_type=PKCS12),
+            Reason.KEY_NOT_EXPORTABLE,
+            "its key is not exportable, so App Service cannot import it",
+            id="a key that stays in the vault",
+        ),
+        pytest.param(
+            version(),
+            KeyPolicy(exportable=True, content_type="application/x-pem-file"),
+            Reason.NOT_PKCS12,
+            "its content type is 'application/x-pem-file'; App Service imports application/x-pkcs12 only",
+            id="a PEM file",
+        ),
+        pytest.param(
+            version(not_after=NOW), GOOD, Reason.EXPIRED, "it expired at 2026-11-21 12:00 UTC", id="expired right now"
+        ),
+        pytest.param(
+            version(not_before=NOW + DAY),
+            GOOD,
+            Reason.NOT_YET_VALID,
+            "it is valid from 2026-11-22 12:00 UTC",
+            id="valid from tomorrow",
+        ),
+        pytest.param(
+            version(facts=SELF_SIGNED),
+            GOOD,
+            Reason.NEWLY_SELF_SIGNED,
+            "it is self-signed and the version before it was not",
+            id="self-signed where the one before was not",
+        ),
+        pytest.param(
+            version(enabled=False, not_after=NOW - DAY),
+            KeyPolicy(exportable=False, content_type=""),
+            Reason.VERSION_DISABLED,
+            "it is disabled",
+            id="several things wrong: what people did on purpose comes first",
+        ),
+        pytest.param(
+            version(not_before=NOW + DAY, facts=SELF_SIGNED),
+            GOOD,
+            Reason.NEWLY_SELF_SIGNED,
+            "it is self-signed and the version before it was not",
+            id="what time does not mend comes before what it does",
+        ),
+    ],
+)
+def test_bad_version_is_refused(judged: CertificateVersion, policy: KeyPolicy, reason: Reason, detail: str) -> None:
+    """Each flaw of a version has a reason of its own, in words that tell what is wrong with it."""
+    assert refuse_version(judged, facts(), policy, NOW) == (reason, detail)

@@ -1,0 +1,330 @@
+"""Names as Azure and strangers write them."""
+
+import pytest
+
+from shared.domain.names import (
+    CopyRef,
+    HostName,
+    InvalidNameError,
+    SiteRef,
+    VaultCertificateRef,
+    Webspace,
+    covers,
+    parse_host_name,
+    parse_subscription,
+    parse_thumbprint,
+    parse_vault_name,
+)
+from tests.build import SUBSCRIPTION, VAULT, site_ref
+
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web"
+SITES = f"{GROUP}/providers/Microsoft.Web/sites"
+COPIES = f"{GROUP}/providers/Microsoft.Web/certificates"
+VAULTS = f"{GROUP}/providers/Microsoft.KeyVault/vaults"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("AB" * 20, id="upper case is taken as it is"),
+        pytest.param("ab" * 20, id="lower case becomes upper case"),
+        pytest.param(f"  {'aB' * 20}\n", id="blanks around it are dropped"),
+    ],
+)
+def test_thumbprint_is_upper_case_hex(text: str) -> None:
+    """However a thumbprint is written, it compares equal."""
+    assert parse_thumbprint(text) == "AB" * 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("A" * 39, id="a digit too few"),
+        pytest.param("A" * 41, id="a digit too many"),
+        pytest.param("A" * 64, id="a SHA-256 digest"),
+        pytest.param("G" * 40, id="no hex"),
+        pytest.param(":".join(["AB"] * 20), id="colons between bytes"),
+        pytest.param("A" * 40 + "\n" + "B" * 40, id="two lines"),
+        pytest.param("\u200eA" + "A" * 39, id="an invisible mark, as copied from Windows"),
+        pytest.param("\ufb00" * 20, id="a ligature that would grow to hex when upper-cased"),
+        pytest.param("\u0661" * 40, id="digits of another script"),
+    ],
+)
+def test_what_is_no_thumbprint_is_refused(text: str) -> None:
+    """A text that is not forty hex digits is never taken for a thumbprint."""
+    with pytest.raises(InvalidNameError, match="is not a SHA-1 thumbprint of 40 hex digits"):
+        parse_thumbprint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        pytest.param("Shop.Contoso.COM", "shop.contoso.com", id="case is dropped"),
+        pytest.param(" shop.contoso.com. ", "shop.contoso.com", id="blanks and the root's dot are dropped"),
+        pytest.param("*.contoso.com", "*.contoso.com", id="a wildcard label in front is allowed"),
+        pytest.param("b\u00fccher.example", "xn--bcher-kva.example", id="other scripts become A-labels"),
+        pytest.param("B\u00dcCHER.example", "xn--bcher-kva.example", id="other scripts in upper case too"),
+        pytest.param("*.b\u00fccher.example", "*.xn--bcher-kva.example", id="a wildcard before another script"),
+        pytest.param("_dmarc.contoso.com", "_dmarc.contoso.com", id="underscores as DNS has them"),
+        pytest.param("a.b", "a.b", id="the shortest"),
+        pytest.param(f"{'a' * 63}.com", f"{'a' * 63}.com", id="the longest label"),
+    ],
+)
+def test_host_name_is_lower_case_a_labels(text: str, name: str) -> None:
+    """However a host name is written, it compares equal."""
+    assert parse_host_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("...", id="dots alone"),
+        pytest.param("localhost", id="a single label"),
+        pytest.param("a..b", id="an empty label"),
+        pytest.param("-a.com", id="a leading hyphen"),
+        pytest.param("a-.com", id="a trailing hyphen"),
+        pytest.param(f"{'a' * 64}.com", id="a label too long"),
+        pytest.param(f"{chr(0xFC) * 64}.com", id="a label of another script too long"),
+        pytest.param("a.*.com", id="a wildcard inside"),
+        pytest.param("*a.com", id="a wildcard as a part of a label"),
+        pytest.param("*.*.com", id="two wildcards"),
+        pytest.param("a.com/b", id="a path"),
+        pytest.param("a.com:443", id="a port"),
+        pytest.param("https://a.com", id="a URL"),
+        pytest.param("a.com\r\nHost: b.com", id="a second header line"),
+        pytest.param("a.com\x00.b.com", id="a zero byte"),
+        pytest.param("person@contoso.com", id="a mail address"),
+    ],
+)
+def test_what_is_no_host_name_is_refused(text: str) -> None:
+    """A text that no client could ask for is never taken for a host name."""
+    with pytest.raises(InvalidNameError, match="is not a host name"):
+        parse_host_name(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("kv-shop", id="its name"),
+        pytest.param(" KV-Shop ", id="its name in mixed case with blanks"),
+        pytest.param(f"{VAULTS}/KV-Shop", id="its resource id"),
+        pytest.param(f"{VAULTS}/kv-shop".upper(), id="its resource id in upper case"),
+    ],
+)
+def test_vault_is_named_or_given_by_its_id(text: str) -> None:
+    """A vault's name and its resource id mean the same, in any case."""
+    assert parse_vault_name(text) == VAULT
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("k-v", id="three characters, the fewest"),
+        pytest.param("a" * 24, id="24 characters, the most"),
+        pytest.param("kv1", id="digits"),
+    ],
+)
+def test_every_possible_vault_name_is_taken(name: str) -> None:
+    """What Azure lets people call a vault can be configured."""
+    assert parse_vault_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("kv", id="two characters"),
+        pytest.param("a" * 25, id="25 characters"),
+        pytest.param("a" + "-b" * 12, id="25 characters, hyphens among them"),
+        pytest.param("1kv", id="a digit in front"),
+        pytest.param("kv--shop", id="two hyphens in a row"),
+        pytest.param("kv-", id="a hyphen at the end"),
+        pytest.param("kv.shop", id="a dot, which would lead to another host"),
+        pytest.param("kv-shop@evil.com", id="a user part, which would lead to another host"),
+        pytest.param("https://kv-shop.vault.azure.net", id="a URL"),
+        pytest.param(f"{SITES}/kv-shop", id="the id of another kind of resource"),
+        pytest.param(f"{VAULTS}/kv-shop/secrets/x", id="the id of something in a vault"),
+        pytest.param(f"{VAULTS}/evil.com", id="an id that ends in a host"),
+    ],
+)
+def test_what_is_no_vault_is_refused(text: str) -> None:
+    """A text that would make another address than a vault's is never taken for a vault."""
+    with pytest.raises(InvalidNameError, match="is not a Key Vault name or resource id"):
+        parse_vault_name(text)
+
+
+def test_subscription_is_a_lower_case_guid() -> None:
+    """A subscription id compares without regard to case."""
+    assert parse_subscription(f" {SUBSCRIPTION.upper()} ") == SUBSCRIPTION
+
+
+@pytest.mark.parametrize("text", ["", "Contoso Production", SUBSCRIPTION[:-1], f"{SUBSCRIPTION}/resourceGroups/x"])
+def test_what_is_no_subscription_is_refused(text: str) -> None:
+    """A subscription's display name, or more than its id, is refused."""
+    with pytest.raises(InvalidNameError, match="is not a subscription id"):
+        parse_subscription(text)
+
+
+def test_vault_certificate_is_named_in_lower_case() -> None:
+    """Azure echoes vault names in lower case; what was typed in mixed case is the same certificate."""
+    ref = VaultCertificateRef.parse("KV-Shop", "certificate", " Shop ")
+    assert ref == VaultCertificateRef.parse("kv-shop", "certificate", "shop")
+    assert str(ref) == "kv-shop/shop"
+
+
+@pytest.mark.parametrize(
+    ("vault", "kind", "name", "complaint"),
+    [
+        pytest.param("kv", "certificate", "shop", "'kv' is not a Key Vault name", id="a bad vault"),
+        pytest.param("kv-shop", "key", "shop", "'key' is not a kind of vault object; known: certificate", id="a key"),
+        pytest.param("kv-shop", "certificate", "", "'' is not a Key Vault object name", id="no name"),
+        pytest.param("kv-shop", "certificate", "a" * 128, "is not a Key Vault object name", id="a name too long"),
+        pytest.param("kv-shop", "certificate", "../keys/x", "is not a Key Vault object name", id="a path"),
+        pytest.param("kv-shop", "certificate", "shop?x=1", "is not a Key Vault object name", id="a query"),
+        pytest.param("kv-shop", "certificate", "shop_1", "is not a Key Vault object name", id="an underscore"),
+    ],
+)
+def test_vault_certificate_names_the_bad_part(vault: str, kind: str, name: str, complaint: str) -> None:
+    """The complaint names which of the three texts is wrong."""
+    with pytest.raises(InvalidNameError, match=complaint):
+        VaultCertificateRef.parse(vault, kind, name)
+
+
+def test_complaint_about_a_long_text_is_short() -> None:
+    """A hostile text of a megabyte does not fill the log."""
+    with pytest.raises(InvalidNameError) as caught:
+        VaultCertificateRef.parse("kv-shop", "x" * 1_000_000, "shop")
+    assert len(str(caught.value)) < 300
+    with pytest.raises(InvalidNameError) as caught:
+        SiteRef.parse("x" * 1_000_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_webspace_compares_without_case() -> None:
+    """Azure's changing case does not make two webspaces of one."""
+    first = Webspace.parse(SUBSCRIPTION.upper(), " RG-WestEuropeWebSpace-Linux ")
+    assert first == Webspace.parse(SUBSCRIPTION, "rg-westeuropewebspace-linux")
+    assert str(first) == "rg-westeuropewebspace-linux"
+
+
+def test_webspace_belongs_to_its_subscription() -> None:
+    """Two subscriptions may have webspaces of one name; a certificate of one is not live in the other."""
+    assert Webspace.parse(SUBSCRIPTION, "w") != Webspace.parse(SUBSCRIPTION[:-1] + "b", "w")
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_missing_webspace_is_refused(name: str) -> None:
+    """A webspace that Azure does not name is never guessed."""
+    with pytest.raises(InvalidNameError, match="an empty text is not a webspace"):
+        Webspace.parse(SUBSCRIPTION, name)
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "ref"),
+    [
+        pytest.param(f"{SITES}/shop", site_ref(), id="a site"),
+        pytest.param(f" {SITES}/SHOP".upper(), site_ref(), id="a site in upper case"),
+        pytest.param(f"{SITES}/shop/slots/Staging", site_ref("shop", "staging"), id="a slot"),
+    ],
+)
+def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
+    """A site or slot is recognised in any case, and its own id leads back to it."""
+    assert SiteRef.parse(resource_id) == ref
+    assert SiteRef.parse(ref.resource_id) == ref
+
+
+@pytest.mark.parametrize(
+    "resource_id",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("shop", id="a bare name"),
+        pytest.param(f"{SITES}/", id="no name"),
+        pytest.param(f"{SITES}/shop/", id="a stray slash"),
+        pytest.param(f"{SITES}/shop/slots/", id="no slot name"),
+        pytest.param(f"{SITES}/shop/slots/a/slots/b", id="a slot of a slot"),
+        pytest.param(f"{SITES}/shop/hostNameBindings/x", id="something of a site"),
+        pytest.param(f"{COPIES}/shop", id="a certificate"),
+        pytest.param(f"{SITES}/shop?api-version=1", id="a query"),
+        pytest.param(f"{SITES}/shop/../other", id="a way up"),
+        pytest.param(f"{SITES}/..", id="a way up as a name"),
+        pytest.param(f"{SITES}/shop/slots/a%2Fb", id="a hidden slash"),
+        pytest.param(f"{SITES}/{'a' * 61}", id="a name too long"),
+        pytest.param(f"{SITES}/shop".replace(SUBSCRIPTION, "x"), id="no subscription"),
+        pytest.param(f"{SITES}/shop".replace("rg-web", "rg?web"), id="a query in the group"),
+        pytest.param(f"{SITES}/shop".replace("rg-web", ".."), id="a way up as the group"),
+        pytest.param(f"{SITES}/shop".replace("rg-web", "g" * 91), id="a group too long"),
+        pytest.param(f"https://management.azure.com{SITES}/shop", id="a URL"),
+    ],
+)
+def test_tampered_site_is_refused(resource_id: str) -> None:
+    """A resource id that leads anywhere but to a site or slot is refused."""
+    with pytest.raises(InvalidNameError, match="is not"):
+        SiteRef.parse(resource_id)
+
+
+def test_site_and_slot_are_told_apart() -> None:
+    """A slot is shown with its site, belongs to it, and can be sorted beside it."""
+    site, slot = site_ref(), site_ref("shop", "staging")
+    assert (str(site), str(slot)) == ("shop", "shop/staging")
+    assert (site.production, slot.production) == (site, site)
+    assert sorted([slot, site]) == [site, slot]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("Shop-Cert", "shop-cert", id="case is dropped"),
+        pytest.param("a#b", "a#b", id="a bare number sign, as some clients upload"),
+        pytest.param("a%23b", "a#b", id="an encoded number sign"),
+        pytest.param("%41b", "ab", id="an encoded capital"),
+    ],
+)
+def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
+    """A webspace certificate is recognised however its id is encoded, and its own id leads back to it."""
+    ref = CopyRef.parse(f"{COPIES}/{name}")
+    assert (ref.name, str(ref)) == (expected, f"rg-web/{expected}")
+    assert CopyRef.parse(ref.resource_id) == ref
+    assert "#" not in ref.resource_id
+
+
+@pytest.mark.parametrize(
+    "resource_id",
+    [
+        pytest.param(f"{SITES}/shop", id="a site"),
+        pytest.param(f"{COPIES}/", id="no name"),
+        pytest.param(f"{COPIES}/a/b", id="something of a certificate"),
+        pytest.param(f"{COPIES}/%2e%2e", id="a hidden way up"),
+        pytest.param(f"{COPIES}/a%2Fb", id="a hidden slash"),
+        pytest.param(f"{COPIES}/a%0d%0ab", id="a hidden line end"),
+        pytest.param(f"{COPIES}/shop".replace(SUBSCRIPTION, "x"), id="no subscription"),
+        pytest.param(f"{COPIES}/shop".replace("rg-web", "rg&web"), id="a bad group"),
+    ],
+)
+def test_tampered_copy_is_refused(resource_id: str) -> None:
+    """A resource id that leads anywhere but to a webspace certificate is refused."""
+    with pytest.raises(InvalidNameError, match="is not"):
+        CopyRef.parse(resource_id)
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "covered"),
+    [
+        pytest.param(["shop.contoso.com"], "shop.contoso.com", True, id="its own name"),
+        pytest.param(["contoso.com"], "shop.contoso.com", False, id="the parent's name is not enough"),
+        pytest.param(["*.contoso.com"], "shop.contoso.com", True, id="a wildcard stands for one label"),
+        pytest.param(["*.contoso.com"], "a.shop.contoso.com", False, id="a wildcard does not stand for two labels"),
+        pytest.param(["*.contoso.com"], "contoso.com", False, id="a wildcard does not stand for no label"),
+        pytest.param(["*.contoso.com"], "*.contoso.com", True, id="a wildcard host name has its own wildcard"),
+        pytest.param(["*.com"], "*.contoso.com", False, id="a wildcard does not stand for a wildcard"),
+        pytest.param(["shop.contoso.com"], "*.contoso.com", False, id="a name does not cover a wildcard"),
+        pytest.param(["*.contoso.com"], "shop.fabrikam.com", False, id="a wildcard of another domain"),
+        pytest.param(["a.b", "*.contoso.com"], "x.contoso.com", True, id="one of several names"),
+        pytest.param(["*."], "localhost", False, id="a single label is covered by itself alone"),
+        pytest.param([], "shop.contoso.com", False, id="no names"),
+    ],
+)
+def test_certificate_covers_as_browsers_judge(names: list[str], host: str, *, covered: bool) -> None:
+    """A host name is covered by its own name or by a wildcard for exactly its left-most label."""
+    assert covers(frozenset(map(HostName, names)), HostName(host)) is covered

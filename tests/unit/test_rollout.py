@@ -1,0 +1,135 @@
+"""When the webspaces after the first may go, and what a handshake proves."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.names import Thumbprint, Webspace
+from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, stage
+from shared.domain.sight import Sight, verdict
+from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, WEST, record, rollout, site_ref
+
+PENDING, PROVEN, UNPROVEN, FAILED = SiteState
+SECOND = timedelta(seconds=1)
+SOAK = HOUR
+DISPATCHED = NOW - HOUR / 2
+FAR = NOW + 30 * 24 * HOUR
+SOON = NOW + URGENT - SECOND
+
+
+@pytest.mark.parametrize(
+    ("seen", "expires_at", "opens_at"),
+    [
+        pytest.param(rollout(), FAR, NOW, id="nothing was to be done in the first webspace: now"),
+        pytest.param(rollout(record(PROVEN)), FAR, NOW, id="proven: now"),
+        pytest.param(rollout(record(PROVEN), record(UNPROVEN, site="b")), FAR, NOW, id="one proof is enough: now"),
+        pytest.param(rollout(record(UNPROVEN)), FAR, DISPATCHED + SOAK, id="unproven: after the soak"),
+        pytest.param(rollout(record(UNPROVEN)), SOON, DISPATCHED, id="unproven and urgent: holds nothing"),
+        pytest.param(
+            rollout(record(UNPROVEN)), NOW + URGENT, DISPATCHED + SOAK, id="72 h before the end it is not urgent yet"
+        ),
+        pytest.param(rollout(record(UNPROVEN)), None, DISPATCHED + SOAK, id="nothing old is in use: after the soak"),
+        pytest.param(rollout(record(PENDING)), FAR, DISPATCHED + SOAK, id="no result: after the soak"),
+        pytest.param(
+            rollout(record(PENDING)), SOON, DISPATCHED + LOST_AFTER, id="no result and urgent: when it must be lost"
+        ),
+        pytest.param(
+            rollout(record(PROVEN), record(PENDING, site="b", at=NOW)),
+            FAR,
+            NOW + SOAK,
+            id="a result is outstanding beside a proof: after its soak",
+        ),
+        pytest.param(
+            rollout(record(UNPROVEN), record(UNPROVEN, site="b", at=NOW)),
+            FAR,
+            NOW + SOAK,
+            id="several unproven: the last soak counts",
+        ),
+        pytest.param(
+            rollout(record(PROVEN), record(PENDING, site="b", webspace=NORTH, at=NOW)),
+            FAR,
+            NOW,
+            id="what is outstanding elsewhere does not count",
+        ),
+    ],
+)
+def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
+    """Proof opens the stage at once, silence after the soak, and an old certificate's near end sooner."""
+    assert stage(seen, NOW, SOAK, expires_at) == Stage(opens_at)
+
+
+def test_urgent_wait_is_never_longer_than_the_soak() -> None:
+    """A soak shorter than the time after which a message is lost counts when it is urgent, too."""
+    opened = stage(rollout(record(PENDING)), NOW, 5 * SECOND, SOON)
+    assert opened.opens_at == DISPATCHED + 5 * SECOND
+
+
+@pytest.mark.parametrize("webspace", [pytest.param(WEST, id="in the first webspace"), pytest.param(NORTH, id="later")])
+def test_failure_holds_everything(webspace: Webspace) -> None:
+    """One site that serves another certificate holds the version for good, wherever it is and however urgent it is."""
+    failed = record(FAILED, webspace=webspace, detail="seen")
+    gate = stage(rollout(record(PROVEN, site="b"), failed), NOW, SOAK, SOON)
+    assert gate == Stage(None, (failed,))
+    assert not gate.is_open(FAR)
+
+
+def test_stage_is_open_from_its_moment_on() -> None:
+    """A stage is closed before its moment, and open from it on."""
+    opened = Stage(NOW)
+    assert not opened.is_open(NOW - SECOND)
+    assert opened.is_open(NOW)
+
+
+def test_rollout_knows_its_sites() -> None:
+    """What is recorded of each site is found again: by site, outstanding and failed."""
+    waiting, failed = record(PENDING), record(FAILED, site="b")
+    seen = rollout(waiting, failed, record(PROVEN, site="c"))
+    assert seen.record_of(site_ref("b")) == failed
+    assert seen.record_of(site_ref("z")) is None
+    assert (seen.pending, seen.failed) == ((waiting,), (failed,))
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "lost"),
+    [
+        pytest.param(PENDING, LOST_AFTER, True, id="under way for a quarter of an hour"),
+        pytest.param(PENDING, LOST_AFTER - SECOND, False, id="under way for a little less"),
+        pytest.param(UNPROVEN, 10 * HOUR, False, id="done long ago"),
+    ],
+)
+def test_message_is_lost_after_a_quarter_of_an_hour(state: SiteState, age: timedelta, *, lost: bool) -> None:
+    """Only a site whose result is outstanding for long is taken for lost."""
+    assert record(state, at=NOW - age).lost(NOW) is lost
+
+
+def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:
+    """Return a sight where NEW was expected."""
+    return Sight(HOST, NEW, thumbprint, detail)
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "words"),
+    [
+        pytest.param(sight(NEW), PROVEN, f"{HOST} serves {NEW}", id="the expected certificate"),
+        pytest.param(sight(FOREIGN), FAILED, f"{HOST} serves {FOREIGN}, not {NEW}", id="another certificate"),
+        pytest.param(sight(None, "refused"), UNPROVEN, f"{HOST} could not be reached: refused", id="no handshake"),
+    ],
+)
+def test_sight_tells_what_it_proves(seen: Sight, state: SiteState, words: str) -> None:
+    """The right certificate is proof, another one is proof of failure, silence is neither; each says what was seen."""
+    assert (seen.state, str(seen)) == (state, words)
+
+
+@pytest.mark.parametrize(
+    ("sights", "state"),
+    [
+        pytest.param((), UNPROVEN, id="nothing to look at proves nothing"),
+        pytest.param((sight(NEW), sight(FOREIGN)), FAILED, id="one failure fails the site"),
+        pytest.param((sight(None), sight(FOREIGN)), FAILED, id="one failure beside silence fails the site"),
+        pytest.param((sight(None), sight(NEW)), PROVEN, id="one proof beside silence proves the site"),
+        pytest.param((sight(None), sight(None)), UNPROVEN, id="silence alone proves nothing"),
+    ],
+)
+def test_verdict_weighs_all_host_names(sights: tuple[Sight, ...], state: SiteState) -> None:
+    """A site fails with one of its host names, and is proven by one."""
+    assert verdict(sights) is state
