@@ -81,8 +81,9 @@ class Builder:
     ) -> Version:
         """Return the first version of a new vault certificate: 170 days old, and valid for 30 more."""
         created = differences.get("created", self.world.clock.now() - AGE)
-        dates: Differences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
-        return (vault or self._vault()).add(name, host_names, **{**dates, **differences})
+        wanted: Differences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
+        wanted.update(differences)
+        return (vault or self._vault()).add(name, host_names, **wanted)
 
     def add_plan(
         self,

@@ -1,0 +1,100 @@
+"""What a client of ARM does, without HTTP: one call per line of a test."""
+
+from typing import Any
+
+from local.azure.arm.routes import Arm
+from local.azure.wire import Request, Response
+from local.azure.world import World
+from local.worlds.builders import Builder
+
+Json = Any
+HOST = "https://management.azure.com"
+
+
+class Client:
+    """Calls one world's ARM; answers are checked for the status that the test expects."""
+
+    def __init__(self, world: World) -> None:
+        """Call that world."""
+        self.world = world
+        self._arm = Arm(world)
+
+    def send(self, method: str, path: str, payload: object = None, **headers: str) -> Response:
+        """Return the answer, whatever it is."""
+        mark = "&" if "?" in path else "?"
+        request = Request.to(method, f"{HOST}{path}{mark}api-version=2025-05-01", payload, headers)
+        with self.world.lock, self.world.journal.recording(request) as entry:
+            response = self.world.faults.around(request, lambda: self._arm(request))
+            entry.status = response.status
+        return response
+
+    def get(self, path: str, status: int = 200) -> Json:
+        """Return what a GET answers."""
+        return self._expect(self.send("GET", path), status)
+
+    def put(self, path: str, payload: object, status: int = 200, **headers: str) -> Json:
+        """Return what a PUT answers."""
+        return self._expect(self.send("PUT", path, payload, **headers), status)
+
+    def post(self, path: str, status: int = 200) -> Json:
+        """Return what a POST answers."""
+        return self._expect(self.send("POST", path), status)
+
+    def delete(self, path: str, status: int = 200) -> Json:
+        """Return what a DELETE answers."""
+        return self._expect(self.send("DELETE", path), status)
+
+    def listed(self, path: str) -> list[Json]:
+        """Return all entries of a list, over all of its pages."""
+        page = self.get(path)
+        values = page["value"]
+        while page.get("nextLink"):
+            page = self._arm(Request.to("GET", page["nextLink"])).json()
+            values += page["value"]
+        return values
+
+    def _expect(self, response: Response, status: int) -> Json:
+        assert response.status == status, response.body
+        return response.json()
+
+
+class Shop:
+    """A webspace with one site, `shop`, bound by SNI to the copy of one vault certificate."""
+
+    def __init__(self) -> None:
+        """Build it."""
+        self.build = Builder()
+        self.world = self.build.world
+        self.arm = Client(self.world)
+        self.group = self.build.add_group("contoso")
+        self.vault = self.build.add_vault()
+        self.first = self.build.add_certificate("shop", ["shop.contoso.com", "pay.contoso.com"])
+        self.plan = self.build.add_plan()
+        self.copy = self.build.add_copy("shop")
+        self.site = self.build.add_host(self.build.add_site("shop"), "shop.contoso.com", self.copy)
+
+    @property
+    def binding(self) -> str:
+        """The path of the site's binding."""
+        return f"{self.site.id}/hostNameBindings/shop.contoso.com"
+
+    @property
+    def subscription(self) -> str:
+        """The path of the subscription."""
+        return f"/subscriptions/{self.site.subscription}"
+
+    def import_body(self, **properties: object) -> dict[str, object]:
+        """Return what a client sends to import the vault certificate, or to sync its copy."""
+        source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "shop", "password": ""}
+        return {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id} | properties}
+
+    def bind(self, ssl_state: str | None, thumbprint: str | None = None, status: int = 200, **headers: str) -> Json:
+        """Return what a PUT of the binding answers."""
+        properties = {"siteName": "shop", "sslState": ssl_state, "thumbprint": thumbprint or self.first.thumbprint}
+        return self.arm.put(self.binding, {"properties": properties}, status, **headers)
+
+    def served(self, host_name: str = "shop.contoso.com") -> str | None:
+        """Return the thumbprint that a visitor of the host name is shown."""
+        address = self.world.web.address_of(host_name)
+        shown = self.world.web.served(host_name, address or "")
+        return shown and shown.thumbprint

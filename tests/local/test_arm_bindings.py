@@ -1,0 +1,218 @@
+"""Host name bindings, through hostNameBindings and through the site, and the addresses that go with them."""
+
+from datetime import timedelta
+
+import pytest
+from arm_client import Shop
+
+from local.azure.arm.resources import IP_BASED
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """A fresh shop."""
+    return Shop()
+
+
+def test_never_bound_host_has_no_ssl_state_at_all(shop: Shop) -> None:
+    """The binding of a host name that was never bound lacks sslState and thumbprint, rather than having null ones."""
+    default = shop.arm.get(f"{shop.site.id}/hostNameBindings/shop.azurewebsites.net")
+    assert default["name"] == "shop/shop.azurewebsites.net"
+    assert set(default["properties"]) == {"siteName", "domainId", "hostNameType"}
+
+
+def test_etag_of_a_binding_is_the_sites(shop: Shop) -> None:
+    """A binding and its site carry one ETag, and every write changes it."""
+    before = shop.arm.send("GET", shop.binding).headers["ETag"]
+    assert before == shop.arm.send("GET", shop.site.id).headers["ETag"]
+    shop.bind("SniEnabled")
+    assert shop.arm.send("GET", shop.binding).headers["ETag"] != before
+
+
+def test_rebinding_serves_the_other_certificate(shop: Shop) -> None:
+    """A PUT with another thumbprint is what visitors are shown next, and the journal says so in words."""
+    second = shop.vault.renew("shop")
+    other = shop.build.add_copy("shop", name="other")
+    shop.bind("SniEnabled", other.thumbprint)
+    assert shop.served() == second.thumbprint
+    change = f"binding shop.contoso.com SniEnabled {shop.first.thumbprint[:8]}->{second.thumbprint[:8]}"
+    assert shop.world.journal.writes()[-1].change == change
+
+
+def test_unknown_thumbprint_is_not_found(shop: Shop) -> None:
+    """Binding to a certificate that the webspace does not hold is refused as 51004."""
+    error = shop.bind("SniEnabled", "AB" * 20, status=404)
+    assert error["Details"][2]["ErrorEntity"]["ExtendedCode"] == "51004"
+    assert shop.served() == shop.first.thumbprint
+
+
+def test_certificate_of_another_webspace_is_not_found(shop: Shop) -> None:
+    """A certificate serves only the webspace that it is in."""
+    linux = shop.build.add_plan("linux", linux=True)
+    shop.build.add_certificate("pay", ["pay.contoso.com", "shop.contoso.com"])
+    elsewhere = shop.build.add_copy("pay", linux)
+    shop.bind("SniEnabled", elsewhere.thumbprint, status=404)
+
+
+@pytest.mark.parametrize(("refused", "status"), [(True, 409), (False, 200)])
+def test_mismatch_is_refused_as_the_knob_says(shop: Shop, refused: bool, status: int) -> None:  # noqa: FBT001 - a knob
+    """A certificate that does not cover the host name is refused as 04030, or taken."""
+    shop.world.knobs.mismatch_refused = refused
+    shop.build.add_certificate("wild", ["*.shop.contoso.com"])
+    wild = shop.build.add_copy("wild")
+    answer = shop.bind("SniEnabled", wild.thumbprint, status=status)
+    code = answer["Details"][2]["ErrorEntity"]["ExtendedCode"] if refused else None
+    assert code == ("04030" if refused else None)
+
+
+def test_binding_without_thumbprint_finds_a_certificate_by_host_name(shop: Shop) -> None:
+    """An sslState alone makes App Service look for a certificate that covers the host name."""
+    pay = f"{shop.site.id}/hostNameBindings/pay.contoso.com"
+    answer = shop.arm.put(pay, {"properties": {"siteName": "shop", "sslState": "SniEnabled"}})
+    assert answer["properties"]["thumbprint"] == shop.first.thumbprint
+
+
+def test_put_without_ssl_state_unbinds(shop: Shop) -> None:
+    """A client that forgets sslState loses the binding: the unkind reading of what Azure leaves open."""
+    shop.bind(None)
+    assert shop.served() is None
+
+
+def test_ip_based_binding_keeps_its_address_while_it_is_overwritten(shop: Shop) -> None:
+    """Writing the same binding with another thumbprint keeps the address; visitors there need not name the host."""
+    address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
+    assert shop.world.web.address_of("shop.contoso.com") == address
+    second = shop.vault.renew("shop")
+    shop.build.add_copy("shop", name="other")
+    assert shop.bind("IpBasedEnabled", second.thumbprint)["properties"]["virtualIP"] == address
+    shown = shop.world.web.served("", address)
+    assert shown is not None
+    assert shown.thumbprint == second.thumbprint
+
+
+@pytest.mark.parametrize("how", ["SniEnabled", "Disabled", "delete"])
+def test_ip_based_binding_loses_its_address(shop: Shop, how: str) -> None:
+    """Turned to SNI, unbound or deleted, an IP-based binding's address is gone for good."""
+    address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
+    assert address in shop.world.web.addresses()
+    if how == "delete":
+        shop.arm.delete(shop.binding)
+    else:
+        shop.bind(how)
+    assert address not in shop.world.web.addresses()
+    assert shop.bind("IpBasedEnabled")["properties"]["virtualIP"] != address
+
+
+def test_default_host_name_moves_to_the_dedicated_address(shop: Shop) -> None:
+    """With an IP-based binding the default host name leads to its address; `sni.` leads to the shared one."""
+    shared = shop.world.web.address_of("shop.azurewebsites.net")
+    address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
+    assert shop.world.web.address_of("shop.azurewebsites.net") == address
+    assert shop.world.web.address_of("sni.shop.azurewebsites.net") == shared != address
+
+
+def test_second_dedicated_address_of_a_site_is_refused(shop: Shop) -> None:
+    """A site has one IP-based binding at most."""
+    shop.bind("IpBasedEnabled")
+    body = {"properties": {"sslState": "IpBasedEnabled", "thumbprint": shop.first.thumbprint}}
+    error = shop.arm.put(f"{shop.site.id}/hostNameBindings/pay.contoso.com", body, 409)
+    assert "allowed IP addresses" in error["Message"]
+
+
+def test_host_name_belongs_to_one_site(shop: Shop) -> None:
+    """A host name that another site has is refused."""
+    other = shop.build.add_site("other")
+    shop.arm.put(f"{other.id}/hostNameBindings/shop.contoso.com", {"properties": {}}, 409)
+
+
+def test_slot_has_bindings_of_its_own(shop: Shop) -> None:
+    """A slot's route changes the slot and not its site."""
+    slot = shop.build.add_slot(shop.site, "staging")
+    path = f"{slot.id}/hostNameBindings/pay.contoso.com"
+    body = {"properties": {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}}
+    assert shop.arm.put(path, body)["name"] == "shop/staging/pay.contoso.com"
+    assert shop.served("pay.contoso.com") == shop.first.thumbprint
+    assert [host["name"] for host in shop.arm.listed(f"{shop.site.id}/hostNameBindings")] == [
+        "shop/shop.azurewebsites.net",
+        "shop/shop.contoso.com",
+    ]
+
+
+def test_wildcard_host_name_serves_each_label(shop: Shop) -> None:
+    """A site with the host name *.x answers for one label below x, and for no more."""
+    shop.build.add_certificate("brands", ["*.brands.contoso.com"])
+    brands = shop.build.add_copy("brands")
+    shop.build.add_host(shop.site, "*.brands.contoso.com", brands)
+    assert shop.served("one.brands.contoso.com") == brands.thumbprint
+    assert shop.world.web.address_of("a.one.brands.contoso.com") is None
+
+
+def test_site_put_binds_only_entries_marked_for_update(shop: Shop) -> None:
+    """Writing the site binds entries with toUpdate, ignores entries without, and leaves unlisted hosts alone."""
+    shop.build.add_host(shop.site, "pay.contoso.com")
+    entry = {"name": "pay.contoso.com", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}
+    body = {"location": "West Europe", "properties": {"hostNameSslStates": [entry]}}
+    shop.arm.put(shop.site.id, body)
+    assert shop.served("pay.contoso.com") is None
+    entry["toUpdate"] = True
+    answer = shop.arm.put(shop.site.id, body)
+    states = {state["name"]: state["sslState"] for state in answer["properties"]["hostNameSslStates"]}
+    assert states == {
+        "shop.azurewebsites.net": "Disabled",
+        "shop.contoso.com": "SniEnabled",
+        "pay.contoso.com": "SniEnabled",
+        "shop.scm.azurewebsites.net": "Disabled",
+    }
+
+
+def test_unbinding_as_az_does_it(shop: Shop) -> None:
+    """A PATCH with Disabled and the thumbprint that is bound unbinds the host name."""
+    entry = {"name": "shop.contoso.com", "sslState": "Disabled", "thumbprint": shop.first.thumbprint, "toUpdate": True}
+    shop.arm.send("PATCH", shop.site.id, {"properties": {"hostNameSslStates": [entry]}})
+    assert shop.served() is None
+    assert shop.arm.get(shop.binding)["properties"]["sslState"] == "Disabled"
+
+
+@pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
+def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) -> None:  # noqa: FBT001 - a knob
+    """A stale If-Match is refused only where the knob says that Azure looks at it; a fresh one never is."""
+    shop.world.knobs.if_match_honoured = honoured
+    etag = shop.arm.send("GET", shop.binding).headers["ETag"]
+    shop.bind("SniEnabled", **{"If-Match": etag})
+    shop.bind("SniEnabled", status=status, **{"If-Match": etag})
+
+
+def test_reads_lag_as_the_knob_says(shop: Shop) -> None:
+    """After a write the given number of reads still shows the old binding, while visitors get the new one."""
+    shop.world.knobs.reads_until_visible = 2
+    shop.vault.renew("shop")
+    other = shop.build.add_copy("shop", name="other")
+    shop.bind("SniEnabled", other.thumbprint)
+    seen = [shop.arm.get(shop.binding)["properties"]["thumbprint"] for _ in range(3)]
+    assert seen == [shop.first.thumbprint, shop.first.thumbprint, other.thumbprint]
+    assert shop.served() == other.thumbprint
+
+
+def test_front_ends_lag_as_the_knob_says(shop: Shop) -> None:
+    """Slow front ends show the old certificate until their time is over, whatever ARM answers."""
+    shop.world.knobs.slow_front_end = 20.0
+    shop.world.clock.advance(timedelta(minutes=5))
+    shop.vault.renew("shop")
+    other = shop.build.add_copy("shop", name="other")
+    shop.bind("SniEnabled", other.thumbprint)
+    assert shop.served() == shop.first.thumbprint
+    shop.world.clock.advance(timedelta(seconds=20))
+    assert shop.served() == other.thumbprint
+
+
+def test_default_host_name_stays(shop: Shop) -> None:
+    """The platform's own host name cannot be removed."""
+    shop.arm.delete(f"{shop.site.id}/hostNameBindings/shop.azurewebsites.net", 400)
+
+
+def test_site_shows_the_address_of_its_ip_based_binding(shop: Shop) -> None:
+    """A site shows the address of an IP-based binding in hostNameSslStates and as its inbound address."""
+    address = shop.bind(IP_BASED)["properties"]["virtualIP"]
+    properties = shop.arm.get(shop.site.id)["properties"]
+    assert {state["virtualIP"] for state in properties["hostNameSslStates"]} == {None, address}
+    assert properties["inboundIpAddress"] == address

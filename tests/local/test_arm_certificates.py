@@ -1,0 +1,220 @@
+"""Copies of vault certificates: imported, synced in place, uploaded, deleted."""
+
+import base64
+
+import pytest
+from arm_client import Shop
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from local.azure.vault.authority import Leaf
+from local.azure.vault.policy import PEM
+from local.azure.vault.state import APP_SERVICE
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """A fresh shop."""
+    return Shop()
+
+
+def sibling(shop: Shop, name: str) -> str:
+    """Return the path of a certificate beside the shop's copy."""
+    return shop.copy.id.rsplit("/", maxsplit=1)[0] + "/" + name
+
+
+def test_import_answers_with_azures_quirks(shop: Shop) -> None:
+    """An import answers 200, a lower-case vault id, no plan, and no status, which only a later read has."""
+    answer = shop.arm.put(sibling(shop, "again"), shop.import_body())
+    properties = answer["properties"]
+    assert properties["keyVaultId"] == shop.vault.resource_id.lower()
+    assert properties["serverFarmId"] is None
+    assert properties["webSpace"] == "contoso-WestEuropewebspace"
+    assert properties["subjectName"] == "shop.contoso.com,pay.contoso.com"
+    assert properties["issueDate"].endswith("+00:00")
+    assert "keyVaultSecretStatus" not in properties
+    assert shop.arm.get(sibling(shop, "again"))["properties"]["keyVaultSecretStatus"] == "Initialized"
+
+
+def test_list_has_an_id_of_null(shop: Shop) -> None:
+    """The collection carries the extra id that was recorded."""
+    page = shop.arm.get(f"{shop.subscription}/providers/Microsoft.Web/certificates")
+    assert {"value", "nextLink", "id"} == set(page)
+    assert page["id"] is None
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, moves: bool) -> None:  # noqa: FBT001 - a knob
+    """Importing a copy again fetches the newest version; bindings follow only where the knob says so."""
+    shop.world.knobs.sync_moves_bindings = moves
+    second = shop.vault.renew("shop")
+    shop.arm.put(shop.copy.id, shop.import_body())
+    assert shop.arm.get(shop.copy.id)["properties"]["thumbprint"] == second.thumbprint
+    assert shop.served() == (second if moves else shop.first).thumbprint
+
+
+def test_sync_leaves_host_names_that_the_new_version_does_not_cover(shop: Shop) -> None:
+    """A binding that would be refused stays on the old certificate, and that goes on being served."""
+    shop.vault.renew("shop", host_names=["pay.contoso.com"])
+    shop.arm.put(shop.copy.id, shop.import_body())
+    assert shop.served() == shop.first.thumbprint
+
+
+def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
+    """The same thumbprint in another webspace stays where it is."""
+    linux = shop.build.add_plan("linux", linux=True)
+    elsewhere = shop.build.add_copy("shop", linux, name="elsewhere")
+    shop.build.add_host(shop.build.add_site("pay", linux), "pay.contoso.com", elsewhere)
+    shop.vault.renew("shop")
+    shop.arm.put(shop.copy.id, shop.import_body())
+    assert shop.served("pay.contoso.com") == shop.first.thumbprint
+
+
+def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> None:
+    """With the knob on the answer to a sync misleads, and a read does not."""
+    shop.world.knobs.wrong_echo = True
+    other = shop.build.add_vault("other-kv")
+    shop.build.add_certificate("pay", ["pay.contoso.com"], other)
+    shop.build.add_copy("pay", shop.plan, other)
+    second = shop.vault.renew("shop")
+    echo = shop.arm.put(shop.copy.id, shop.import_body())["properties"]
+    assert (echo["thumbprint"], echo["keyVaultId"]) == (shop.first.thumbprint, other.resource_id.lower())
+    truth = shop.arm.get(shop.copy.id)["properties"]
+    assert (truth["thumbprint"], truth["keyVaultId"]) == (second.thumbprint, shop.vault.resource_id.lower())
+
+
+def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
+    """Azure does by itself what a sync does, and the journal names nobody for it."""
+    shop.world.knobs.sync_moves_bindings = False
+    second = shop.vault.renew("shop")
+    shop.world.web.nightly_sync()
+    assert shop.served() == second.thumbprint
+    assert shop.world.journal.writes() == ()
+    assert any("moved by the sync" in change for change in shop.world.journal.changes())
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [("denied", "AzureServiceUnauthorizedToAccessKeyVault"), ("deleted", "KeyVaultSecretDoesNotExist")],
+)
+def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause: str, status: str) -> None:
+    """A copy whose source is lost keeps serving; only its status says that it will not be renewed."""
+    if cause == "denied":
+        shop.vault.deny(APP_SERVICE)
+    else:
+        shop.vault.delete("shop")
+    shop.world.web.nightly_sync()
+    properties = shop.arm.get(shop.copy.id)["properties"]
+    assert (properties["keyVaultSecretStatus"], properties["thumbprint"]) == (status, shop.first.thumbprint)
+
+
+def test_import_needs_the_vaults_permission(shop: Shop) -> None:
+    """A vault that App Service may not read is named in the refusal, and nothing changes."""
+    shop.vault.deny(APP_SERVICE)
+    shop.vault.renew("shop")
+    error = shop.arm.put(shop.copy.id, shop.import_body(), 400)
+    assert f"does not have access to '{shop.vault.resource_id.lower()}' Key Vault" in error["Message"]
+    assert shop.arm.get(shop.copy.id)["properties"]["thumbprint"] == shop.first.thumbprint
+
+
+def test_import_takes_only_what_app_service_can_use(shop: Shop) -> None:
+    """Elliptic-curve keys, PEM secrets, disabled and unknown objects are refused."""
+    shop.build.add_certificate("curve", ["a.contoso.com"], key_type="EC")
+    shop.build.add_certificate("pem", ["a.contoso.com"], content_type=PEM)
+    shop.build.add_certificate("off", ["a.contoso.com"], enabled=False)
+    for name in ("curve", "pem", "off", "unknown"):
+        shop.arm.put(sibling(shop, name), shop.import_body(keyVaultSecretName=name), 400)
+    assert len(shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/certificates")) == 1
+
+
+def test_unknown_vault_and_unknown_plan_are_refused(shop: Shop) -> None:
+    """An import names a vault and a plan that exist; a vault is its whole resource id."""
+    wrong = shop.vault.resource_id.replace("/contoso/", "/elsewhere/")
+    shop.arm.put(sibling(shop, "x"), shop.import_body(keyVaultId=wrong), 400)
+    shop.arm.put(sibling(shop, "x"), shop.import_body(serverFarmId=f"{shop.plan.id}-gone"), 404)
+
+
+def test_name_taken_in_another_region_is_refused(shop: Shop) -> None:
+    """A certificate's name is one per resource group, whatever the region."""
+    error = shop.arm.put(shop.copy.id, shop.import_body() | {"location": "Japan West"}, 409)
+    assert error["error"]["code"] == "InvalidResourceLocation"
+
+
+def test_same_name_in_a_second_webspace_updates_the_first(shop: Shop) -> None:
+    """Two webspaces of one group share certificate names (azure-powershell #17347)."""
+    linux = shop.build.add_plan("linux", linux=True)
+    answer = shop.arm.put(shop.copy.id, shop.import_body(serverFarmId=linux.id))
+    assert answer["properties"]["webSpace"] == shop.plan.webspace.name
+
+
+def test_without_a_plan_the_location_picks_the_webspace(shop: Shop) -> None:
+    """An import without serverFarmId, as newer az sends it, lands in the group's webspace of that region."""
+    body = shop.import_body(serverFarmId=None)
+    answer = shop.arm.put(sibling(shop, "planless"), body)
+    assert answer["properties"]["webSpace"] == shop.plan.webspace.name
+
+
+@pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409)])
+def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, status: int) -> None:
+    """A second import of the same version in one location is taken or refused; a sync of the first never is."""
+    shop.world.knobs.turn(second_import_same_thumbprint=knob)
+    shop.arm.put(sibling(shop, "second"), shop.import_body(), status)
+    if status == 409:
+        shop.arm.put(shop.copy.id, shop.import_body())
+
+
+def test_bound_certificate_cannot_be_deleted(shop: Shop) -> None:
+    """Deleting what a host name is bound to is refused in Azure's words; unbound it goes, and is gone for readers."""
+    error = shop.arm.delete(shop.copy.id, 409)
+    thumbprint = shop.first.thumbprint
+    expected = (
+        f"Cannot remove certificate with thumbprint {thumbprint} because it is used for hostname shop.contoso.com."
+    )
+    assert error["Message"] == expected
+    shop.bind("Disabled")
+    shop.arm.delete(shop.copy.id, 200)
+    shop.arm.delete(shop.copy.id, 204)
+    assert shop.arm.get(shop.copy.id, 404)["error"]["code"] == "ResourceNotFound"
+
+
+def test_filters_of_the_list(shop: Shop) -> None:
+    """The list narrows by vault and by the plan's webspace, in any case, and refuses filters it does not know."""
+    path = f"{shop.subscription}/providers/Microsoft.Web/certificates?$filter="
+    assert len(shop.arm.listed(f"{path}KeyVaultId eq '{shop.vault.resource_id.upper()}'")) == 1
+    assert shop.arm.listed(f"{path}KeyVaultId eq '/elsewhere'") == []
+    assert len(shop.arm.listed(f"{path}ServerFarmId eq '{shop.plan.id}'")) == 1
+    assert shop.arm.get(f"{path}Nonsense", 400)["error"]["code"] == "InvalidFilterInQueryString"
+
+
+def pfx_of(leaf: Leaf, password: str) -> dict[str, object]:
+    """Return the body of an upload."""
+    blob = pkcs12.serialize_key_and_certificates(
+        None, leaf.private_key, leaf.certificate, list(leaf.chain), BestAvailableEncryption(password.encode())
+    )
+    properties = {"pfxBlob": base64.b64encode(blob).decode(), "password": password}
+    return {"location": "West Europe", "properties": properties}
+
+
+def test_upload_has_no_source(shop: Shop) -> None:
+    """An uploaded PFX is a certificate like another, without a vault; a wrong password is refused."""
+    body = pfx_of(shop.first.leaf, "secret")
+    answer = shop.arm.put(sibling(shop, "upload"), body)
+    assert answer["properties"]["keyVaultId"] is None
+    assert answer["properties"]["thumbprint"] == shop.first.thumbprint
+    shop.arm.put(sibling(shop, "broken"), body | {"properties": body["properties"] | {"password": "wrong"}}, 400)
+
+
+def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:
+    """Unlike an import, an upload that is bound refuses another content."""
+    shop.arm.put(sibling(shop, "upload"), pfx_of(shop.vault.renew("shop").leaf, "secret"))
+    upload = shop.world.web.certificates.get(sibling(shop, "upload"))
+    assert upload is not None
+    shop.bind("SniEnabled", upload.thumbprint)
+    error = shop.arm.put(sibling(shop, "upload"), pfx_of(shop.vault.renew("shop").leaf, "secret"), 409)
+    assert error["Message"].startswith("Cannot remove certificate with thumbprint")
+
+
+def test_self_signed_certificate_is_taken_with_a_warning(shop: Shop) -> None:
+    """App Service takes a self-signed certificate and warns in a header."""
+    shop.vault.renew("shop", self_signed=True)
+    response = shop.arm.send("PUT", shop.copy.id, shop.import_body())
+    assert (response.status, "self-signed" in response.headers["warning"]) == (200, True)

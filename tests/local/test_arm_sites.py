@@ -1,0 +1,224 @@
+"""The rest of ARM: front door, lists, roles, sites, configuration."""
+
+import base64
+import json
+
+import pytest
+from arm_client import HOST, Shop
+
+from local.azure.arm.routes import Arm
+from local.azure.faults import Fault
+from local.azure.wire import Request, Response
+
+PRINCIPAL = "6d2f7c84-1b0e-4a5f-8f43-0c9d1e2a3b4c"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """A fresh shop."""
+    return Shop()
+
+
+def as_principal(shop: Shop, method: str, path: str, payload: object = None) -> Response:
+    """Return what the principal is answered."""
+    claims = base64.urlsafe_b64encode(json.dumps({"oid": PRINCIPAL}).encode()).decode().rstrip("=")
+    headers = {"Authorization": f"Bearer a.{claims}.c"}
+    return Arm(shop.world)(Request.to(method, f"{HOST}{path}?api-version=2025-05-01", payload, headers))
+
+
+def names(response: Response) -> list[str]:
+    """Return the names in a list."""
+    return [item["name"] for item in response.json()["value"]]
+
+
+def test_api_version_is_required(shop: Shop) -> None:
+    """A request without an api-version is refused in ARM's envelope."""
+    response = Arm(shop.world)(Request.to("GET", f"{HOST}/subscriptions"))
+    assert (response.status, response.json()["error"]["code"]) == (400, "MissingApiVersionParameter")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/subscriptions/x/providers/Microsoft.Web/sites", "SubscriptionNotFound"), ("/nonsense", "InvalidResourceType")],
+)
+def test_unknown_scopes_are_not_found(shop: Shop, path: str, code: str) -> None:
+    """ARM names what it does not find."""
+    assert shop.arm.get(path, 404)["error"]["code"] == code
+
+
+def test_missing_site_is_an_empty_404(shop: Shop) -> None:
+    """A site that is not there is answered without a body."""
+    assert shop.arm.get(f"{shop.site.id}-gone", 404) is None
+
+
+def test_paths_match_in_any_case(shop: Shop) -> None:
+    """ARM reads ids in any spelling, and answers in the resource's own."""
+    assert shop.arm.get(shop.site.id.upper())["id"] == shop.site.id
+
+
+def test_site_list_leaves_out_slots(shop: Shop) -> None:
+    """Slots are in the generic list and in the site's own list, not among the sites."""
+    slot = shop.build.add_slot(shop.site, "staging")
+    assert [site["name"] for site in shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")] == ["shop"]
+    assert [site["id"] for site in shop.arm.listed(f"{shop.site.id}/slots")] == [slot.id]
+    path = f"{shop.subscription}/resources?$filter=resourceType eq 'Microsoft.Web/sites/slots'"
+    assert [(item["name"], item["type"]) for item in shop.arm.listed(path)] == [
+        ("shop/staging", "Microsoft.Web/sites/slots")
+    ]
+
+
+def test_created_time_comes_only_when_asked_for(shop: Shop) -> None:
+    """The generic list has createdTime only with $expand."""
+    path = f"{shop.subscription}/resources"
+    assert not any("createdTime" in item for item in shop.arm.listed(path))
+    assert any(item.get("createdTime") for item in shop.arm.listed(f"{path}?$expand=createdTime"))
+
+
+def test_pages_follow_one_another(shop: Shop) -> None:
+    """Small pages together hold every site exactly once, and keep the filter."""
+    for number in range(5):
+        shop.build.add_site(f"site{number}")
+    shop.world.knobs.page_size = 2
+    path = f"{shop.subscription}/providers/Microsoft.Web/sites"
+    assert len(shop.arm.get(path)["value"]) == 2
+    found = [site["name"] for site in shop.arm.listed(path)]
+    assert sorted(found) == ["shop", "site0", "site1", "site2", "site3", "site4"]
+    filtered = f"{shop.subscription}/resources?$filter=resourceType eq 'Microsoft.Web/sites'"
+    assert len(shop.arm.listed(filtered)) == 6
+
+
+def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> None:
+    """Lists leave out what a principal may not read; reading it is refused; the plan still names it."""
+    shop.world.roles.hide(shop.site.id, PRINCIPAL)
+    assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites")) == []
+    assert as_principal(shop, "GET", shop.site.id).json()["error"]["code"] == "AuthorizationFailed"
+    assert as_principal(shop, "GET", f"{shop.site.id}/hostNameBindings").status == 403
+    assert names(as_principal(shop, "GET", f"{shop.plan.id}/sites")) == ["shop"]
+    assert [site["name"] for site in shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")] == ["shop"]
+
+
+def test_hidden_subscription_is_not_listed(shop: Shop) -> None:
+    """A subscription that a principal may not see is absent, and whatever is in it is refused."""
+    shop.world.roles.hide(shop.subscription, PRINCIPAL)
+    assert as_principal(shop, "GET", "/subscriptions").json()["value"] == []
+    assert as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites").status == 403
+
+
+def test_hidden_group_hides_what_is_in_it(shop: Shop) -> None:
+    """A hidden resource group takes its sites, copies and vaults out of every list."""
+    shop.world.roles.hide(f"{shop.subscription}/resourceGroups/contoso", PRINCIPAL)
+    for kind in ("Microsoft.Web/certificates", "Microsoft.Web/sites", "Microsoft.KeyVault/vaults"):
+        assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/{kind}")) == []
+    assert names(as_principal(shop, "GET", f"{shop.subscription}/resources")) == []
+
+
+def test_reader_may_read_and_nothing_else(shop: Shop) -> None:
+    """With read alone a write and a listing of settings are refused, and nothing changes."""
+    shop.world.roles.read_only(shop.subscription, PRINCIPAL)
+    assert as_principal(shop, "GET", shop.site.id).status == 200
+    assert as_principal(shop, "POST", f"{shop.site.id}/config/appsettings/list").status == 403
+    assert as_principal(shop, "DELETE", shop.binding).status == 403
+    assert shop.served() == shop.first.thumbprint
+
+
+def test_site_names_webspace_and_plan(shop: Shop) -> None:
+    """A site carries its webSpace, its plan and its tier; a Linux webspace ends in -Linux."""
+    linux = shop.build.add_plan("linux", linux=True)
+    properties = shop.arm.get(shop.build.add_site("pay", linux).id)["properties"]
+    assert properties["webSpace"] == "contoso-WestEuropewebspace-Linux"
+    assert properties["serverFarmId"] == linux.id
+    assert shop.arm.get(linux.id)["properties"]["webSpace"] == properties["webSpace"]
+    assert properties["sku"] == "PremiumV3"
+
+
+def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
+    """A PUT without tags removes them; a PATCH without tags does not."""
+    shop.arm.send("PATCH", shop.site.id, {"tags": {"certroll": "off"}})
+    shop.arm.send("PATCH", shop.site.id, {"properties": {"httpsOnly": True}})
+    assert shop.arm.get(shop.site.id)["tags"] == {"certroll": "off"}
+    shop.arm.put(shop.site.id, {"location": "West Europe"})
+    site = shop.arm.get(shop.site.id)
+    assert (site["tags"], site["properties"]["httpsOnly"]) == ({}, True)
+
+
+def test_stop_and_start(shop: Shop) -> None:
+    """A stopped site still serves its certificate; starting it counts as a restart."""
+    shop.arm.post(f"{shop.site.id}/stop")
+    assert shop.arm.get(shop.site.id)["properties"]["state"] == "Stopped"
+    assert shop.served() == shop.first.thumbprint
+    shop.arm.post(f"{shop.site.id}/start")
+    shop.arm.post(f"{shop.site.id}/restart")
+    site = shop.world.web.sites.get(shop.site.id)
+    assert site is not None
+    assert (site.state, site.restarts) == ("Running", 2)
+
+
+def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> None:
+    """A PUT replaces all settings, restarts on a change only, and the journal names keys without values."""
+    path = f"{shop.site.id}/config/appsettings"
+    shop.arm.put(path, {"properties": {"A": "secret", "B": "2"}})
+    shop.arm.put(path, {"properties": {"A": "secret"}})
+    shop.arm.put(path, {"properties": {"A": "secret"}})
+    assert shop.arm.post(f"{path}/list")["properties"] == {"A": "secret"}
+    site = shop.world.web.sites.get(shop.site.id)
+    assert site is not None
+    assert site.restarts == 2
+    assert "secret" not in json.dumps(shop.world.journal.to_json())
+
+
+def test_sticky_names_have_no_id(shop: Shop) -> None:
+    """The names of slot-sticky settings come back as written, with the null id that was recorded."""
+    path = f"{shop.site.id}/config/slotConfigNames"
+    assert shop.arm.get(path)["id"] is None
+    shop.arm.put(path, {"properties": {"appSettingNames": ["A"]}})
+    assert shop.arm.get(path)["properties"]["appSettingNames"] == ["A"]
+
+
+def test_web_configuration_keeps_what_is_not_named(shop: Shop) -> None:
+    """A PATCH of config/web changes what it names."""
+    path = f"{shop.site.id}/config/web"
+    shop.arm.send("PATCH", path, {"properties": {"minTlsVersion": "1.3"}})
+    properties = shop.arm.get(path)["properties"]
+    assert (properties["minTlsVersion"], properties["http20Enabled"]) == ("1.3", True)
+
+
+def test_publish_profile_is_a_list_in_xml(shop: Shop) -> None:
+    """What az asks after a bind: several profiles, one of them for FTP."""
+    body = shop.arm.send("POST", f"{shop.site.id}/publishxml").body.decode()
+    assert body.count("<publishProfile ") == 3
+    assert 'publishMethod="FTP"' in body
+
+
+def test_vault_is_listed_with_its_address(shop: Shop) -> None:
+    """A vault names its data plane; under another group it does not exist."""
+    vault = shop.arm.get(shop.vault.resource_id)
+    assert vault["properties"]["vaultUri"] == "https://contoso-kv.vault.azure.net/"
+    shop.build.add_group("other")
+    shop.arm.get(shop.vault.resource_id.replace("/contoso/", "/other/"), 404)
+
+
+def test_malformed_body_is_refused(shop: Shop) -> None:
+    """A body that is not a JSON object is a bad request, and changes nothing."""
+    assert shop.arm.put(shop.binding, [], 400)["error"]["code"] == "InvalidRequestContent"
+    assert shop.served() == shop.first.thumbprint
+
+
+def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
+    """A stale list is behind by whole writes: a sync and the bindings that it moved are one."""
+    second = shop.vault.renew("shop")
+    shop.arm.put(shop.copy.id, shop.import_body())
+    shop.world.faults.add(Fault("stale_list", method="GET", times=2))
+    listed = shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/certificates")
+    assert listed[0]["properties"]["thumbprint"] == shop.first.thumbprint
+    states = shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")[0]["properties"]["hostNameSslStates"]
+    assert states[1]["thumbprint"] == shop.first.thumbprint
+    assert shop.arm.get(shop.copy.id)["properties"]["thumbprint"] == second.thumbprint
+
+
+def test_one_seed_makes_one_world() -> None:
+    """Two worlds of one seed have the same ids and addresses."""
+    one, other = Shop(), Shop()
+    assert one.site.id == other.site.id
+    assert (
+        one.bind("IpBasedEnabled")["properties"]["virtualIP"] == other.bind("IpBasedEnabled")["properties"]["virtualIP"]
+    )

@@ -1,0 +1,81 @@
+"""The demo's world is what its description says."""
+
+from collections import Counter
+
+import pytest
+
+from local.azure.arm.resources import DEFAULT_DOMAIN, IP_BASED, STOPPED, Host, Site, covers
+from local.azure.world import World
+from local.worlds.contoso import contoso
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Contoso, built once."""
+    return contoso()
+
+
+def custom(world: World) -> list[tuple[Site, Host]]:
+    """Return the custom host names, with their sites."""
+    hosts = ((site, host) for site in world.web.sites.values() for host in site.hosts.values())
+    return [(site, host) for site, host in hosts if not host.name.endswith(DEFAULT_DOMAIN)]
+
+
+def test_numbers(world: World) -> None:
+    """Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 12 sites, 4 slots, 18 custom host names."""
+    slots = Counter(site.slot is not None for site in world.web.sites.values())
+    assert (len(world.subscriptions), len(world.vaults)) == (2, 2)
+    assert slots == {False: 12, True: 4}
+    assert len({plan.webspace.key for plan in world.web.plans.values()}) == 3
+    assert len(custom(world)) == 18
+
+
+def test_kinds_of_bindings(world: World) -> None:
+    """Three host names are IP-based, one has no binding, one is a wildcard; one site is stopped."""
+    states = Counter(host.ssl_state for _, host in custom(world))
+    assert (states[IP_BASED], states[None]) == (3, 1)
+    assert sum(host.name.startswith("*.") for _, host in custom(world)) == 1
+    assert sum(site.state == STOPPED for site in world.web.sites.values()) == 1
+
+
+def test_one_certificate_is_in_every_webspace(world: World) -> None:
+    """One vault certificate is imported into all three webspaces, and no webspace holds one twice."""
+    sources = Counter((copy.source, copy.webspace.key) for copy in world.web.certificates.values())
+    assert set(sources.values()) == {1}
+    assert max(Counter(source for source, _ in sources).values()) == 3
+
+
+def test_renewals_concern_enough_bindings(world: World) -> None:
+    """At least twelve bindings, the three IP-based ones included, are on certificates that the demo renews."""
+    renewed = {world.vaults[vault].certificates[name].newest.thumbprint for vault, name in world.renewing}
+    concerned = [host for _, host in custom(world) if host.thumbprint in renewed]
+    assert len(concerned) >= 12
+    assert sum(host.ssl_state == IP_BASED for host in concerned) == 3
+
+
+def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
+    """The site that opted out has a lineage to itself, which the demo does not renew, and its binding is behind."""
+    (site,) = (site for site in world.web.sites.values() if site.tags.get("certroll") == "off")
+    (host,) = (host for host in site.hosts.values() if host.is_bound)
+    lineage = world.vaults["contoso-web-kv"].certificates["partners-contoso-com"]
+    thumbprints = [version.thumbprint for version in lineage.versions]
+    assert host.thumbprint == thumbprints[0]
+    assert [other.id for other, one in custom(world) if one.thumbprint in thumbprints] == [site.id]
+    assert ("contoso-web-kv", lineage.name) not in world.renewing
+
+
+def test_every_bound_host_is_served_with_a_certificate_that_covers_it(world: World) -> None:
+    """Before anything happens each bound host name shows its bound certificate, which covers it."""
+    for _, host in custom(world):
+        name = host.name.replace("*", "any")
+        address = world.web.address_of(name)
+        assert address in world.web.addresses()
+        shown = world.web.served(name, address or "")
+        assert (shown and shown.thumbprint) == host.thumbprint
+        assert shown is None or any(covers(pattern, name) for pattern in shown.host_names)
+
+
+def test_addresses_come_from_the_seed(world: World) -> None:
+    """Another world of the same seed has the same addresses, one of another seed does not."""
+    assert contoso().web.addresses() == world.web.addresses()
+    assert contoso(seed=1).web.addresses() != world.web.addresses()

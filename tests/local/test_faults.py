@@ -1,0 +1,167 @@
+"""Scripted faults, around a service that only counts."""
+
+from datetime import timedelta
+
+import pytest
+
+from local.azure.clock import Clock
+from local.azure.faults import Fault, Faults, Kind
+from local.azure.journal import Journal
+from local.azure.wire import Drop, Request, Response, Router, json_response
+
+SITE = Request.to("PUT", "https://management.azure.com/subscriptions/s/providers/Microsoft.Web/sites/shop")
+VAULT = Request.to("GET", "https://kv.vault.azure.net/certificates")
+
+
+class Service:
+    """Counts the requests that reach it, behind faults."""
+
+    def __init__(self) -> None:
+        """Begin at zero, on a manual clock."""
+        self.clock = Clock()
+        self.faults = Faults(self.clock, Journal(self.clock))
+        self.applied = 0
+
+    def ask(self, request: Request = SITE) -> Response:
+        """Return the answer through the faults."""
+        return self.faults.around(request, self._apply)
+
+    def _apply(self) -> Response:
+        self.applied += 1
+        return json_response(200, {})
+
+
+@pytest.fixture
+def service() -> Service:
+    """A fresh service."""
+    return Service()
+
+
+def test_fault_strikes_as_often_as_told(service: Service) -> None:
+    """After `skip` requests a fault strikes `times` times, and is then over."""
+    service.faults.add(Fault("server_error", status=502, skip=1, times=2))
+    assert [service.ask().status for _ in range(4)] == [200, 502, 502, 200]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("denied", method="GET"),
+        Fault("denied", path="/sites/other"),
+        Fault("denied", host="vault"),
+    ],
+)
+def test_fault_concerns_its_route_only(service: Service, fault: Fault) -> None:
+    """Method, host and path all have to match."""
+    service.faults.add(fault)
+    assert service.ask().status == 200
+
+
+def test_latency_takes_time_of_the_worlds_clock(service: Service) -> None:
+    """Latencies add up on the world's clock, and the request goes through."""
+    before = service.clock.now()
+    service.faults.add(Fault("latency", seconds=2), Fault("latency", seconds=3))
+    assert service.ask().status == 200
+    assert service.clock.now() - before == timedelta(seconds=5)
+
+
+def test_throttle_is_a_bucket(service: Service) -> None:
+    """A bucket lets requests pass and counts them down in a header, then refuses, and refills with time."""
+    service.faults.add(Fault("throttle", times=None, bucket=2, refill=0.5))
+    header = "x-ms-ratelimit-remaining-subscription-writes"
+    assert [service.ask().headers[header] for _ in range(2)] == ["1", "0"]
+    refused = service.ask()
+    assert (refused.status, refused.headers["Retry-After"], service.applied) == (429, "2", 2)
+    service.clock.advance(timedelta(seconds=2))
+    assert service.ask().status == 200
+
+
+def test_throttle_may_leave_out_retry_after(service: Service) -> None:
+    """Retry-After is not promised; the envelope is that of the service asked."""
+    service.faults.add(Fault("throttle", retry_after=None, times=2))
+    refused = service.ask()
+    assert ("Retry-After" in refused.headers, refused.json()["error"]["code"]) == (False, "TooManyRequests")
+    assert service.ask(VAULT).json()["error"]["code"] == "Throttled"
+
+
+def test_site_lock_speaks_microsoft_web(service: Service) -> None:
+    """A site lock is a 429 in Microsoft.Web's own envelope, and nothing is applied."""
+    service.faults.add(Fault("site_lock"))
+    refused = service.ask()
+    entity = refused.json()["Details"][2]["ErrorEntity"]
+    assert (refused.status, entity["ExtendedCode"], service.applied) == (429, "59206", 0)
+
+
+def test_lost_answer_is_applied(service: Service) -> None:
+    """A gateway time-out tells nothing, and the write has happened."""
+    service.faults.add(Fault("applied_but_lost"))
+    lost = service.ask()
+    assert (lost.status, lost.json()["error"]["code"], service.applied) == (504, "GatewayTimeout", 1)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_dropped_connection_is_applied_or_not(service: Service, applied: bool) -> None:  # noqa: FBT001 - either way
+    """A dropped connection gives no answer, whether or not the write happened."""
+    service.faults.add(Fault("dropped", applied=applied))
+    with pytest.raises(Drop):
+        service.ask()
+    assert service.applied == applied
+
+
+@pytest.mark.parametrize(("kind", "status"), [("denied", 403), ("server_error", 500)])
+def test_vault_faults_speak_key_vault(service: Service, kind: Kind, status: int) -> None:
+    """The same fault on a vault has the vault's envelope."""
+    service.faults.add(Fault(kind))
+    response = service.ask(VAULT)
+    assert (response.status, "message" in response.json()["error"]) == (status, True)
+
+
+def test_clearing_ends_all_faults(service: Service) -> None:
+    """After `clear` everything passes."""
+    service.faults.add(Fault("denied", times=None))
+    service.faults.clear()
+    assert service.ask().status == 200
+
+
+def test_journal_says_what_struck(service: Service) -> None:
+    """An entry names the fault, and the changes made under it."""
+    journal = Journal(service.clock)
+    faults = Faults(service.clock, journal)
+    faults.add(Fault("applied_but_lost"))
+
+    def apply() -> Response:
+        journal.note("binding changed")
+        return json_response(200, {})
+
+    with journal.recording(SITE, "somebody") as entry:
+        entry.status = faults.around(SITE, apply).status
+    (written,) = journal.writes()
+    assert (written.status, written.fault, written.change, written.principal) == (
+        504,
+        "applied_but_lost",
+        "binding changed",
+        "somebody",
+    )
+    assert journal.counts("management.azure.com") == {"PUT": 1}
+    assert journal.reads() == ()
+
+
+def test_real_clock_follows_time_plus_what_was_added() -> None:
+    """A real clock is real time, moved by `advance` and `set`, and its sleep is the real one."""
+    slept: list[float] = []
+    start = Clock().now()
+    clock = Clock.real(lambda: start, slept.append)
+    clock.advance(timedelta(days=1))
+    assert clock.now() == start + timedelta(days=1)
+    clock.set(start)
+    clock.sleep(0.5)
+    assert (clock.now(), slept) == (start, [0.5])
+
+
+def test_router_decodes_parameters_and_ignores_case() -> None:
+    """Literal segments match in any case, parameters come decoded, an empty one does not match."""
+    router = Router(lambda _: Response(404))
+    router.add("GET", "/things/{name}", lambda _, parameters: Response(200, body=parameters["name"].encode()))
+    assert router.dispatch(Request.to("GET", "https://x/THINGS/a%23b")).body == b"a#b"
+    assert router.dispatch(Request.to("GET", "https://x/things/")).status == 404
+    assert router.dispatch(Request.to("PUT", "https://x/things/a")).status == 404
