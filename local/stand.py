@@ -56,7 +56,10 @@ class Stand:
         return self._world
 
     def use(self, world: World) -> None:
-        """Serve that world from now on; proxy, ports and open connections stay."""
+        """Serve that world from now on; proxy, ports and open connections stay.
+
+        A canary has to be landed before: the visit it is on would end in another world than it began in.
+        """
         self._stop_deliveries()
         self._world = world
         self.front_ends.use(world)

@@ -32,9 +32,17 @@ class LocalAzure:
         return host in self._services or self._vaults.knows(host)
 
     def handle(self, request: Request) -> Response:
-        """Return what Azure answers, or raise Drop where the connection is to be closed without an answer."""
-        with self.world.journal.recording(request, principal_of(request)) as entry:
-            response = self.world.faults.around(request, lambda: self._locked(request))
+        """Return what Azure answers, or raise Drop where the connection is to be closed without an answer.
+
+        No fault strikes a request that is only told to come with a token: whether a client asks without one depends on
+        what it remembers from earlier, and a scripted fault must not.
+        """
+        principal = principal_of(request)
+        with self.world.journal.recording(request, principal) as entry:
+            if principal is None and request.host not in ENTRA_HOSTS:
+                response = self._locked(request)
+            else:
+                response = self.world.faults.around(request, lambda: self._locked(request))
             entry.status = response.status
         return response
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.azure.entra import OPERATOR, TENANT, token
 from local.azure.vault.state import Vault
 from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
@@ -63,7 +64,10 @@ def test_knobs_turn(stand: Stand) -> None:
 def test_faults_come_and_go(stand: Stand) -> None:
     """A scripted fault strikes and is listed with its strikes; the list can be emptied."""
     ask(stand, "POST", "/faults", {"kind": "server_error", "status": 503, "times": 1})
-    assert stand.proxy.azure.handle(Request.to("GET", "https://management.azure.com/subscriptions")).status == 503
+    bearer = {"authorization": "Bearer " + token(TENANT, OPERATOR, "https://management.azure.com", 0)}
+    url = "https://management.azure.com/subscriptions?api-version=2022-12-01"
+    statuses = [stand.proxy.azure.handle(Request.to("GET", url, headers=bearer)).status for _ in range(2)]
+    assert statuses == [503, 200]
     assert ask(stand, "GET", "/faults")[1][0]["strikes"] == 1
     assert ask(stand, "DELETE", "/faults")[0] == 204
     assert ask(stand, "GET", "/faults")[1] == []

@@ -15,9 +15,10 @@ from azure.identity import ClientSecretCredential, DefaultAzureCredential, Manag
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.entra import CERTROLL, OPERATOR, TENANT
+from local.azure.entra import CERTROLL, OPERATOR, TENANT, token
 from local.azure.faults import Fault
 from local.azure.vault.state import Vault
+from local.azure.wire import Request
 from local.azure.world import Subscription, World
 from local.stand import Stand
 
@@ -172,8 +173,19 @@ def test_dropped_connection_gives_no_answer(stand: Stand) -> None:
     """A scripted drop closes the connection without an answer."""
     stand.world.faults.add(Fault("dropped"))
     with tls_to(stand, "management.azure.com") as connection:
-        connection.sendall(b"GET /subscriptions?api-version=2022-12-01 HTTP/1.1\r\nHost: management.azure.com\r\n\r\n")
+        bearer = token(TENANT, OPERATOR, "https://management.azure.com", 0)
+        head = f"GET /subscriptions HTTP/1.1\r\nHost: management.azure.com\r\nAuthorization: Bearer {bearer}\r\n\r\n"
+        connection.sendall(head.encode())
         assert connection.recv(1024) == b""
+
+
+def test_no_fault_strikes_a_request_without_a_token(stand: Stand) -> None:
+    """A client's first request, which only asks where to get a token, uses up no scripted fault."""
+    fault = Fault("server_error", host="vault")
+    stand.world.faults.add(fault)
+    bare = Request.to("GET", f"{VAULT_URL}/certificates/shop/?api-version=7.4")
+    assert stand.proxy.azure.handle(bare).status == 401
+    assert fault.strikes == 0
 
 
 def test_stand_starts_quickly_and_again(stand: Stand) -> None:
