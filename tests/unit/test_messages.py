@@ -1,0 +1,122 @@
+"""The messages of the two work queues, which anybody who may write to the storage account can forge."""
+
+import json
+
+import pytest
+
+from shared.domain.errors import MessageInvalid
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
+from tests.build import REF, site_ref
+
+SLOT = site_ref("shop", "staging")
+CERTIFICATE = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "shop", "cause": "event", "waits": 0}
+SITE = {"v": 1, "site": SLOT.resource_id, "vault": "kv-shop", "kind": "certificate", "name": "shop", "waits": 3}
+
+
+def test_certificate_message_is_written_as_agreed() -> None:
+    """The body has exactly the fields that other parts rely on."""
+    assert json.loads(CertificateMessage(REF, Cause.EVENT).body()) == CERTIFICATE
+
+
+def test_site_message_is_written_as_agreed() -> None:
+    """The body has exactly the fields that other parts rely on, the site as a whole resource id."""
+    assert json.loads(SiteMessage(SLOT, REF, 3).body()) == SITE
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_certificate_message_comes_back_as_it_was(cause: Cause) -> None:
+    """What is sent is what is received, whatever its cause."""
+    message = CertificateMessage(REF, cause, 7)
+    assert CertificateMessage.parse(message.body()) == message
+
+
+@pytest.mark.parametrize("site", [site_ref(), SLOT], ids=["a site", "a slot"])
+def test_site_message_comes_back_as_it_was(site: object) -> None:
+    """What is sent is what is received, for a site and for a slot."""
+    message = SiteMessage.parse(json.dumps({**SITE, "site": getattr(site, "resource_id", "")}))
+    assert message == SiteMessage(site_ref(slot=message.site.slot), REF, 3)
+    assert message.site == site
+    assert SiteMessage.parse(message.body()) == message
+
+
+def test_names_in_messages_compare_without_case() -> None:
+    """A message that a person wrote in mixed case means the same certificate."""
+    body = json.dumps({**CERTIFICATE, "vault": "KV-Shop", "name": "SHOP"})
+    assert CertificateMessage.parse(body) == CertificateMessage(REF, Cause.EVENT)
+
+
+def test_waiting_is_counted() -> None:
+    """Each new look says so, and counts one wait more."""
+    assert CertificateMessage(REF, Cause.EVENT, 4).again() == CertificateMessage(REF, Cause.WAIT, 5)
+    assert SiteMessage(SLOT, REF, 4).again() == SiteMessage(SLOT, REF, 5)
+
+
+def test_waiting_ends() -> None:
+    """After twenty waits in a row nothing follows: the sweep finds what is left."""
+    assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).again() == CertificateMessage(REF, Cause.WAIT, 20)
+    assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).again() is None
+    assert SiteMessage(SLOT, REF, MOST_WAITS).again() is None
+
+
+TAMPERED = [
+    pytest.param("", "the message is not JSON", id="nothing"),
+    pytest.param("<xml/>", "the message is not JSON", id="no JSON"),
+    pytest.param("[" * 4000, "the message is not JSON", id="JSON too deep to read"),
+    pytest.param("9" * 4400, "the message has 4400 characters; at most 4096", id="too long"),
+    pytest.param("[]", "the message is not an object with v=1", id="a list"),
+    pytest.param("null", "the message is not an object with v=1", id="null"),
+    pytest.param("{}", "the message is not an object with v=1", id="no version"),
+    pytest.param({"v": 2}, "the message is not an object with v=1", id="another version"),
+    pytest.param({"extra": 1}, "lacks, or should not have: extra", id="a field too many"),
+    pytest.param({"name": ...}, "lacks, or should not have: name", id="a field missing"),
+    pytest.param({"vault": None}, "vault is not a text", id="a vault that is null"),
+    pytest.param({"vault": "evil.com"}, "'evil.com' is not a Key Vault name", id="a vault that is a host"),
+    pytest.param({"name": "../x"}, "'../x' is not a Key Vault object name", id="a name that is a path"),
+    pytest.param({"name": ["shop"]}, "name is not a text", id="a name that is a list"),
+    pytest.param({"kind": "secret"}, "'secret' is not a kind of vault object", id="a kind that is not known"),
+    pytest.param({"waits": -1}, "waits is not a number from 0 to 20", id="negative waits"),
+    pytest.param({"waits": 21}, "waits is not a number from 0 to 20", id="too many waits"),
+    pytest.param({"waits": True}, "waits is not a number from 0 to 20", id="waits that are true"),
+    pytest.param({"waits": "3"}, "waits is not a number from 0 to 20", id="waits as a text"),
+    pytest.param({"waits": 1.5}, "waits is not a number from 0 to 20", id="waits with a fraction"),
+]
+
+
+def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
+    """Return the body with fields changed; a field that is to be `...` is left out."""
+    if isinstance(change, str):
+        return change
+    return json.dumps({key: value for key, value in {**whole, **change}.items() if value is not ...})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [*TAMPERED, pytest.param({"cause": "boredom"}, "'boredom' is not a valid Cause", id="a cause that is not known")],
+)
+def test_tampered_certificate_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
+    """A body that is not as agreed is refused, and the complaint names what is wrong."""
+    with pytest.raises(MessageInvalid, match=complaint):
+        CertificateMessage.parse(changed(CERTIFICATE, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        *TAMPERED,
+        pytest.param({"site": "shop"}, "'shop' is not the resource id of a site", id="a bare site name"),
+        pytest.param({"site": SLOT.resource_id + "/../x"}, "is not the resource id", id="a site with a way up"),
+        pytest.param({"site": SLOT.resource_id + "?x"}, "is not a slot name", id="a site with a query"),
+        pytest.param({"site": 5}, "site is not a text", id="a site that is a number"),
+    ],
+)
+def test_tampered_site_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
+    """A body that is not as agreed is refused, and the complaint names what is wrong."""
+    with pytest.raises(MessageInvalid, match=complaint):
+        SiteMessage.parse(changed(SITE, change))
+
+
+def test_complaint_about_many_fields_is_short() -> None:
+    """A body full of strange fields does not fill the log."""
+    with pytest.raises(MessageInvalid) as caught:
+        SiteMessage.parse(json.dumps({**SITE, **{f"field-{number}": 0 for number in range(200)}}))
+    assert len(str(caught.value)) < 300

@@ -1,0 +1,291 @@
+"""What operators set, and what they are told when it is wrong."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.errors import SettingsInvalid
+from shared.domain.names import SiteRef, VaultName
+from shared.domain.plan import Intent, Mode
+from shared.domain.where import CloudName, StorageAddress
+from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
+from tests.build import SUBSCRIPTION, VAULT, site_ref
+
+STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=c2VjcmV0"
+NAMES = [
+    "CERTROLL_VAULTS",
+    "CERTROLL_SUBSCRIPTIONS",
+    "CERTROLL_MODE",
+    "CERTROLL_STAGE_SOAK",
+    "CERTROLL_CLOUD",
+    "CERTROLL_SWEEP_SCHEDULE",
+    "AZURE_CLIENT_ID",
+    "WEBSITE_SITE_NAME",
+    "WEBSITE_OWNER_NAME",
+    "AzureWebJobsStorage",
+    "AzureWebJobsStorage__accountName",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__queueServiceUri",
+    "AzureWebJobsStorage__tableServiceUri",
+]
+ENOUGH = {"CERTROLL_VAULTS": "kv-shop", "AzureWebJobsStorage": STORAGE}
+NO_STORAGE = (
+    "set AzureWebJobsStorage, or AzureWebJobsStorage__accountName, or all of "
+    "AzureWebJobsStorage__blobServiceUri, __queueServiceUri and __tableServiceUri"
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
+    """Return the settings of an environment that has just enough, but for what is given."""
+    for name, value in {**ENOUGH, **changes}.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def problems(monkeypatch: pytest.MonkeyPatch, **changes: str) -> tuple[str, ...]:
+    """Return what is wrong with the settings of such an environment."""
+    with pytest.raises(SettingsInvalid) as caught:
+        settings(monkeypatch, **changes)
+    return caught.value.problems
+
+
+def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With vaults and storage alone, everything the identity sees is planned and nothing is written."""
+    found = settings(monkeypatch)
+    assert found.intent == Intent(frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None)
+    assert found.cloud is CloudName.PUBLIC
+
+
+def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists ignore blanks, vaults may be given as ids, and words may be in any case."""
+    vault_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Two"
+    found = settings(
+        monkeypatch,
+        CERTROLL_VAULTS=f" KV-Shop , ,{vault_id},",
+        CERTROLL_SUBSCRIPTIONS=f" {SUBSCRIPTION.upper()} ",
+        CERTROLL_MODE=" Apply ",
+        CERTROLL_STAGE_SOAK=" 15 M ",
+        CERTROLL_CLOUD="USGov",
+        AZURE_CLIENT_ID="client",
+    )
+    assert found.intent == Intent(
+        frozenset({VAULT, VaultName("kv-two")}), (SUBSCRIPTION,), Mode.APPLY, timedelta(minutes=15), None, None
+    )
+    assert (found.cloud, found.client_id) == (CloudName.US_GOVERNMENT, "client")
+
+
+def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that is there without a value, as templates leave them, means its default."""
+    found = settings(
+        monkeypatch, CERTROLL_MODE="", CERTROLL_SUBSCRIPTIONS="", CERTROLL_STAGE_SOAK="", CERTROLL_CLOUD=""
+    )
+    assert (found.mode, found.subscriptions, found.stage_soak) == (Mode.OBSERVE, (), timedelta(hours=1))
+
+
+def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certroll recognises its own site and its slots, and no site of the same name in another subscription."""
+    owner = f"{SUBSCRIPTION.upper()}+rg-web-WestEuropewebspace-Linux"
+    intent = settings(monkeypatch, WEBSITE_SITE_NAME="Shop", WEBSITE_OWNER_NAME=owner).intent
+    assert intent.owns(site_ref("shop"))
+    assert intent.owns(site_ref("shop", "staging"))
+    assert not intent.owns(site_ref("other"))
+    assert not intent.owns(SiteRef(SUBSCRIPTION[:-1] + "b", "rg-web", "shop"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        pytest.param("CERTROLL_VAULTS", "", "CERTROLL_VAULTS: it is not set", id="no vaults"),
+        pytest.param("CERTROLL_VAULTS", " , ", "CERTROLL_VAULTS: name at least one vault", id="a list of nothing"),
+        pytest.param(
+            "CERTROLL_VAULTS",
+            "kv-shop,https://kv.vault.azure.net",
+            "CERTROLL_VAULTS: 'https://kv.vault.azure.net' is not a Key Vault name or resource id",
+            id="a vault's URL",
+        ),
+        pytest.param(
+            "CERTROLL_SUBSCRIPTIONS",
+            "Production",
+            "CERTROLL_SUBSCRIPTIONS: 'production' is not a subscription id",
+            id="a subscription's display name",
+        ),
+        pytest.param(
+            "CERTROLL_MODE", "on", "CERTROLL_MODE: Input should be 'observe' or 'apply'", id="an unknown mode"
+        ),
+        pytest.param(
+            "CERTROLL_CLOUD", "china", "CERTROLL_CLOUD: Input should be 'public' or 'usgov'", id="an unknown cloud"
+        ),
+        pytest.param(
+            "CERTROLL_STAGE_SOAK",
+            "an hour",
+            "CERTROLL_STAGE_SOAK: write a duration as a number with its unit: 90s, 15m, 1h or 2d",
+            id="a duration in words",
+        ),
+    ],
+)
+def test_bad_setting_is_named_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    """A missing or impossible setting is named, with what it should be."""
+    assert problems(monkeypatch, **{name: value}) == (problem,)
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator with six bad settings learns of all of them, not of one per deployment."""
+    found = problems(
+        monkeypatch,
+        CERTROLL_VAULTS="",
+        CERTROLL_SUBSCRIPTIONS="x",
+        CERTROLL_MODE="on",
+        CERTROLL_STAGE_SOAK="1",
+        CERTROLL_CLOUD="mars",
+        AzureWebJobsStorage="",
+    )
+    assert any(NO_STORAGE in problem for problem in found)
+    assert sorted(problem.partition(":")[0] for problem in found if NO_STORAGE not in problem) == [
+        "CERTROLL_CLOUD",
+        "CERTROLL_MODE",
+        "CERTROLL_STAGE_SOAK",
+        "CERTROLL_SUBSCRIPTIONS",
+        "CERTROLL_VAULTS",
+    ]
+
+
+def test_complaint_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where settings are wrong, the storage account's key is in no message."""
+    with pytest.raises(SettingsInvalid) as caught:
+        settings(monkeypatch, CERTROLL_MODE="on", CERTROLL_VAULTS="")
+    assert "c2VjcmV0" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        pytest.param(
+            {"AzureWebJobsStorage__accountName": "acct"},
+            (
+                "https://acct.blob.core.windows.net",
+                "https://acct.queue.core.windows.net",
+                "https://acct.table.core.windows.net",
+            ),
+            id="by its name",
+        ),
+        pytest.param(
+            {"AzureWebJobsStorage__accountName": "acct", "CERTROLL_CLOUD": "usgov"},
+            (
+                "https://acct.blob.core.usgovcloudapi.net",
+                "https://acct.queue.core.usgovcloudapi.net",
+                "https://acct.table.core.usgovcloudapi.net",
+            ),
+            id="by its name, in US Government",
+        ),
+        pytest.param(
+            {
+                "AzureWebJobsStorage__blobServiceUri": "https://b",
+                "AzureWebJobsStorage__queueServiceUri": "https://q",
+                "AzureWebJobsStorage__tableServiceUri": "https://t",
+            },
+            ("https://b", "https://q", "https://t"),
+            id="by the addresses of its services",
+        ),
+    ],
+)
+def test_storage_is_reached_with_the_identity(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], address: tuple[str, str, str]
+) -> None:
+    """Without a connection string, the storage account's services are found by name or address."""
+    found = settings(monkeypatch, AzureWebJobsStorage="", **given).storage_address
+    assert found == StorageAddress(None, *address)
+
+
+def test_connection_string_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection string is passed on unread."""
+    assert settings(monkeypatch).storage_address.connection_string == STORAGE
+
+
+@pytest.mark.parametrize(
+    "services",
+    [("queue", "table"), ("blob", "table"), ("blob", "queue"), ()],
+    ids=["no blobs", "no queues", "no tables", "nothing"],
+)
+def test_storage_needs_all_its_services(monkeypatch: pytest.MonkeyPatch, services: tuple[str, ...]) -> None:
+    """Without storage, or with two of its three addresses, operators are told what to set."""
+    given = {f"AzureWebJobsStorage__{service}ServiceUri": "https://s" for service in services}
+    (problem,) = problems(monkeypatch, AzureWebJobsStorage="", **given)
+    assert NO_STORAGE in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("1h", timedelta(hours=1)),
+        ("2D", timedelta(days=2)),
+        ("0s", timedelta(0)),
+    ],
+)
+def test_duration_is_a_number_with_its_unit(text: str, duration: timedelta) -> None:
+    """Seconds, minutes, hours and days are understood."""
+    assert parse_duration(text) == duration
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1.5h", "1h30m", "1w", "9999999d"])
+def test_other_durations_are_refused(text: str) -> None:
+    """A number without a unit, a negative one, or a mixture is refused with an example of what is meant."""
+    with pytest.raises(ValueError, match="a number with its unit: 90s, 15m, 1h or 2d"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["0 0 * * * *", "0 */15 * * * *", "30 0 6-18/2 * * Mon-Fri", "0 0 3 1,15 JAN *", "*/10 * * * * *"],
+)
+def test_possible_schedule_is_used(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
+    """What the Functions host understands is handed to it as it is."""
+    monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", f" {schedule} ")
+    assert sweep_schedule() == (schedule, None)
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_sweep_is_hourly_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    """Without a schedule the sweep runs every hour, and nothing is complained about."""
+    if value is not None:
+        monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", value)
+    assert sweep_schedule() == (HOURLY, None)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        pytest.param("0 * * * *", id="five fields"),
+        pytest.param("0 0 * * * * *", id="seven fields"),
+        pytest.param("1.00:00:00", id="a time span"),
+        pytest.param("0 0 0 L * *", id="the last day"),
+        pytest.param("0 0 0 l * *", id="the last day in lower case"),
+        pytest.param("0 0 0 ? * *", id="a question mark"),
+        pytest.param("0 0 0 * * 1#2", id="the second Monday"),
+        pytest.param("0 0 0 15W * *", id="the nearest weekday"),
+        pytest.param("R 0 0 * * *", id="a random second"),
+        pytest.param("0 0 0 * * 7", id="an eighth day of the week"),
+        pytest.param("@hourly", id="a nickname"),
+        pytest.param("60 0 * * * *", id="a sixtieth second"),
+        pytest.param("0 */0 * * * *", id="a step of nothing"),
+        pytest.param("%SCHEDULE% 0 0 0 0 0", id="a reference"),
+    ],
+)
+def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
+    """A schedule that would stop every function in the host is not used, and people are told."""
+    monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", schedule)
+    used, problem = sweep_schedule()
+    assert used == HOURLY
+    assert problem is not None
+    assert problem.startswith("CERTROLL_SWEEP_SCHEDULE: ")
+    assert problem.endswith("hourly is used")

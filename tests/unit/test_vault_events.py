@@ -1,0 +1,191 @@
+"""Events of Key Vault, as Azure really sends them and as strangers might."""
+
+import json
+
+import pytest
+
+from shared.clients.vault_events import read_vault_event
+from shared.domain.errors import EventRejected
+from shared.domain.events import VaultEvent
+from shared.domain.names import VaultName
+from shared.domain.plan import Reason
+from tests.build import REF, SUBSCRIPTION, VAULT
+
+NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"
+VAULT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/KV-Shop"
+DATA: dict[str, object] = {
+    "Id": "https://kv-shop.vault.azure.net/certificates/shop/0123",
+    "VaultName": "kv-shop",
+    "ObjectType": "Certificate",
+    "ObjectName": "shop",
+    "Version": "0123",
+    "NBF": 1556391780,
+    "EXP": 1564167780,
+}
+EVENT_GRID: dict[str, object] = {
+    "id": "1",
+    "topic": VAULT_ID,
+    "subject": "shop",
+    "eventType": NEW_VERSION,
+    "eventTime": "2026-11-21T12:00:00Z",
+    "data": DATA,
+    "dataVersion": "1",
+    "metadataVersion": "1",
+}
+CLOUD_EVENT: dict[str, object] = {
+    "id": "1",
+    "source": VAULT_ID,
+    "specversion": "1.0",
+    "type": NEW_VERSION,
+    "subject": "shop",
+    "time": "2026-11-21T12:00:00Z",
+    "data": DATA,
+}
+
+
+def read(event: object) -> VaultEvent:
+    """Return what an event asks for, where kv-shop alone is ours."""
+    return read_vault_event(event if isinstance(event, str) else json.dumps(event), frozenset({VAULT}))
+
+
+def without(fields: dict[str, object], *names: str) -> dict[str, object]:
+    """Return the fields but for those named."""
+    return {key: value for key, value in fields.items() if key not in names}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(EVENT_GRID, id="Event Grid's own schema"),
+        pytest.param(CLOUD_EVENT, id="CloudEvents"),
+        pytest.param({key.upper(): value for key, value in EVENT_GRID.items()}, id="keys in upper case"),
+        pytest.param({**EVENT_GRID, "eventType": NEW_VERSION.upper()}, id="the type in upper case"),
+        pytest.param({**CLOUD_EVENT, "type": f" {NEW_VERSION} "}, id="the type with blanks"),
+        pytest.param(
+            {**EVENT_GRID, "data": {f" {key} ": value for key, value in DATA.items()}}, id="keys with stray blanks"
+        ),
+        pytest.param(
+            {**EVENT_GRID, "data": {key.lower(): value for key, value in DATA.items()}}, id="keys in lower case"
+        ),
+        pytest.param(
+            {**EVENT_GRID, "data": {**DATA, "VaultName": " KV-SHOP ", "ObjectName": " Shop "}},
+            id="names in mixed case with blanks",
+        ),
+        pytest.param({**EVENT_GRID, "data": {**DATA, "VaultName": VAULT_ID}}, id="the vault as its resource id"),
+        pytest.param({**EVENT_GRID, "data": without(DATA, "VaultName")}, id="the vault in the topic alone"),
+        pytest.param({**CLOUD_EVENT, "data": without(DATA, "VaultName")}, id="the vault in the source alone"),
+        pytest.param({**EVENT_GRID, "data": {**DATA, "VaultName": None}}, id="the vault null, but in the topic"),
+        pytest.param({**EVENT_GRID, "data": without(DATA, "ObjectName")}, id="the name in the subject alone"),
+        pytest.param({**EVENT_GRID, "data": {**DATA, "NBF": "2019-04-27", "EXP": None}}, id="NBF a text, EXP null"),
+        pytest.param({**EVENT_GRID, "data": {**DATA, "NBF": {"a": 1}, "EXP": 1e400}}, id="NBF and EXP nonsense"),
+        pytest.param({**EVENT_GRID, "data": without(DATA, "NBF", "EXP", "Version")}, id="NBF, EXP, version missing"),
+        pytest.param({**EVENT_GRID, "data": {**DATA, "Version": " 0123"}}, id="a leading blank in the version"),
+    ],
+)
+def test_event_names_its_certificate(event: dict[str, object]) -> None:
+    """However Azure writes it, an event of a new version names the certificate to look at, and is no finding."""
+    assert read(event) == VaultEvent(REF, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding"),
+    [("CertificateNearExpiry", Reason.NEAR_EXPIRY), ("CertificateExpired", Reason.EXPIRED)],
+)
+def test_warning_of_the_vault_is_a_finding(kind: str, finding: Reason) -> None:
+    """A certificate that is about to expire, or has, is looked at and reported."""
+    assert read({**EVENT_GRID, "eventType": f"Microsoft.KeyVault.{kind}"}) == VaultEvent(REF, finding)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"Id": "https://evil.com/certificates/other/1"}, id="another object's URL"),
+        pytest.param({"Id": None}, id="no URL"),
+        pytest.param({"ObjectType": "Secret", "Version": "https://evil.com"}, id="a URL as the version"),
+    ],
+)
+def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
+    """Whatever else an event says, it can only name a certificate of a vault that is ours."""
+    assert read({**EVENT_GRID, "data": {**DATA, **change}}).ref == REF
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "detail"),
+    [
+        pytest.param("", Reason.MALFORMED_EVENT, "the event is not JSON", id="nothing"),
+        pytest.param("{", Reason.MALFORMED_EVENT, "the event is not JSON", id="half a JSON"),
+        pytest.param("[" * 100_000, Reason.MALFORMED_EVENT, "the event is not JSON", id="JSON too deep to read"),
+        pytest.param([EVENT_GRID], Reason.MALFORMED_EVENT, "has no type or no data object", id="a list of events"),
+        pytest.param("null", Reason.MALFORMED_EVENT, "has no type or no data object", id="null"),
+        pytest.param(
+            without(EVENT_GRID, "eventType"), Reason.MALFORMED_EVENT, "has no type or no data object", id="no type"
+        ),
+        pytest.param(
+            {**EVENT_GRID, "eventType": 5}, Reason.MALFORMED_EVENT, "has no type or no data object", id="a type of 5"
+        ),
+        pytest.param(
+            {**EVENT_GRID, "data": "shop"}, Reason.MALFORMED_EVENT, "has no type or no data object", id="data as a text"
+        ),
+        pytest.param(
+            {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNewVersionCreated"},
+            Reason.UNKNOWN_EVENT,
+            "events of type 'Microsoft.KeyVault.SecretNewVersionCreated' are not acted on; narrow the subscription",
+            id="an event of a secret",
+        ),
+        pytest.param(
+            {**EVENT_GRID, "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent"},
+            Reason.UNKNOWN_EVENT,
+            "narrow the subscription",
+            id="an event of another service",
+        ),
+        pytest.param(
+            {**EVENT_GRID, "data": {**DATA, "VaultName": "kv-foreign"}},
+            Reason.UNKNOWN_VAULT,
+            "vault 'kv-foreign' is not among CERTROLL_VAULTS; add it, or drop the event",
+            id="a foreign vault",
+        ),
+        pytest.param(
+            {**EVENT_GRID, "data": {**DATA, "VaultName": "https://evil.com"}},
+            Reason.MALFORMED_EVENT,
+            "'https://evil.com' is not a Key Vault name or resource id",
+            id="a URL as the vault",
+        ),
+        pytest.param(
+            {**EVENT_GRID, "topic": "evil.com", "data": without(DATA, "VaultName")},
+            Reason.MALFORMED_EVENT,
+            "'evil.com' is not a Key Vault name or resource id",
+            id="a host as the topic",
+        ),
+        pytest.param(
+            {**EVENT_GRID, "data": {**DATA, "ObjectName": "../../keys/x"}},
+            Reason.MALFORMED_EVENT,
+            "'../../keys/x' is not a Key Vault object name",
+            id="a path as the name",
+        ),
+        pytest.param(
+            {**EVENT_GRID, "subject": None, "data": without(DATA, "ObjectName")},
+            Reason.MALFORMED_EVENT,
+            "'' is not a Key Vault object name",
+            id="no name at all",
+        ),
+    ],
+)
+def test_event_that_is_not_for_us_is_refused(event: object, reason: Reason, detail: str) -> None:
+    """Every other event is refused with its reason, in words that name the thing and the cure."""
+    with pytest.raises(EventRejected) as caught:
+        read(event)
+    assert caught.value.reason is reason
+    assert detail in str(caught.value)
+
+
+def test_complaint_about_a_hostile_type_is_short() -> None:
+    """An event with a type of a megabyte does not fill the log."""
+    with pytest.raises(EventRejected) as caught:
+        read({**EVENT_GRID, "eventType": "x" * 1_000_000})
+    assert len(str(caught.value)) < 300
+
+
+def test_vault_of_another_name_is_never_ours() -> None:
+    """Only the whole name of a vault counts."""
+    with pytest.raises(EventRejected, match="vault 'kv-shop' is not among"):
+        read_vault_event(json.dumps(EVENT_GRID), frozenset({VaultName("kv-shop2")}))
