@@ -52,6 +52,19 @@ def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, 
     assert shop.served() == (second if moves else shop.first).thumbprint
 
 
+def test_reads_lag_by_the_whole_write(shop: Shop) -> None:
+    """A reader who lags sees a site as it was before the sync, never with only some of its bindings moved."""
+    shop.build.add_host(shop.site, "pay.contoso.com", shop.copy)
+    shop.world.knobs.reads_until_visible = 1
+    second = shop.vault.renew("shop")
+    shop.arm.put(shop.copy.id, shop.import_body())
+    seen = []
+    for _ in range(2):
+        states = shop.arm.get(shop.site.id)["properties"]["hostNameSslStates"]
+        seen.append({state["thumbprint"] for state in states if state["thumbprint"]})
+    assert seen == [{shop.first.thumbprint}, {second.thumbprint}]
+
+
 def test_sync_leaves_host_names_that_the_new_version_does_not_cover(shop: Shop) -> None:
     """A binding that would be refused stays on the old certificate, and that goes on being served."""
     shop.vault.renew("shop", host_names=["pay.contoso.com"])

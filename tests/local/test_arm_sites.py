@@ -215,6 +215,16 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
     assert shop.arm.get(shop.copy.id)["properties"]["thumbprint"] == second.thumbprint
 
 
+def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
+    """Only reads of a resource use up how long it lags: a list of another subscription, or a generic one, does not."""
+    other = shop.build.add_subscription("other")
+    shop.world.knobs.reads_until_visible = 1
+    shop.arm.send("PATCH", shop.site.id, {"tags": {"new": "yes"}})
+    shop.arm.listed(f"/subscriptions/{other.id}/providers/Microsoft.Web/sites")
+    shop.arm.listed(f"{shop.subscription}/resources")
+    assert [shop.arm.get(shop.site.id)["tags"] for _ in range(2)] == [{}, {"new": "yes"}]
+
+
 def test_one_seed_makes_one_world() -> None:
     """Two worlds of one seed have the same ids and addresses."""
     one, other = Shop(), Shop()

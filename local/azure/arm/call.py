@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from local.azure.arm import refusals
-from local.azure.arm.resources import Plan, Site, web_id
+from local.azure.arm.resources import Plan, Site, group_id, web_id
 from local.azure.wire import Refused, Request, Response, arm_error, json_response, web_error
 from local.azure.world import World
 
@@ -45,6 +45,12 @@ class Call:
     def sees(self, resource_id: str) -> bool:
         """Whether a list may show that resource to the caller."""
         return self.world.roles.may_read(self.principal, resource_id)
+
+    def below(self, key: str) -> bool:
+        """Whether a resource id, in lower case, belongs to the subscription or group that the call lists."""
+        group = self.parameters.get("group")
+        scope = group_id(self["subscription"], group) if group else f"/subscriptions/{self['subscription']}"
+        return key.startswith(f"{scope.lower()}/")
 
     def within(self, subscription: str, resource_group: str) -> bool:
         """Whether a resource belongs to what the call lists: a subscription, or a group of it."""

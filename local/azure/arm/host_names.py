@@ -62,11 +62,7 @@ def binding_json(site: Site, host: Host) -> dict[str, Any]:
     """
     properties: dict[str, Any] = {"siteName": site.name, "domainId": None, "hostNameType": host.host_name_type}
     if host.record_type:
-        properties |= {
-            "azureResourceName": site.name,
-            "azureResourceType": "Website",
-            "customHostNameDnsRecordType": host.record_type,
-        }
+        properties["customHostNameDnsRecordType"] = host.record_type
     if host.ssl_state is not None:
         properties["sslState"] = host.ssl_state
     if host.thumbprint is not None:

@@ -11,7 +11,7 @@ from local.azure.wire import Response, json_response
 
 def list_plans(call: Call) -> Response:
     """Answer the plans of a subscription or a group."""
-    plans = (one for one in call.world.web.plans.listing() if call.within(one.subscription, one.resource_group))
+    plans = call.world.web.plans.listing(call.below)
     return call.page((plan_json(call, one) for one in plans if call.sees(one.id)), id=None)
 
 
@@ -23,7 +23,10 @@ def get_plan(call: Call) -> Response:
 def list_sites_of_plan(call: Call) -> Response:
     """Answer the sites on a plan, those too that the caller may not read: the plan's own right is what counts."""
     plan_id = call.plan().id.lower()
-    sites = (one for one in call.world.web.sites.listing() if one.plan_id.lower() == plan_id and one.slot is None)
+    on_plan = {
+        one.id.lower() for one in call.world.web.sites.values() if one.plan_id.lower() == plan_id and not one.slot
+    }
+    sites = call.world.web.sites.listing(on_plan.__contains__)
     return call.page((site_json(call.world, one) for one in sites), id=None)
 
 

@@ -1,11 +1,11 @@
 """What ARM itself and the smaller resource providers answer: subscriptions, groups, generic lists, vaults."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.azure.arm import refusals
 from local.azure.arm.call import GROUP, SUBSCRIPTION, Call, Route
-from local.azure.arm.resources import Site, display_location, short_location
+from local.azure.arm.resources import Certificate, Plan, Site, short_location
 from local.azure.vault.state import Vault
 from local.azure.wire import Response, json_response
 from local.azure.world import ResourceGroup, Subscription, World
@@ -74,29 +74,33 @@ def list_orders(call: Call) -> Response:
 
 
 def _resources(call: Call) -> Iterator[Item]:
-    for site in call.world.web.sites.listing():
-        if call.within(site.subscription, site.resource_group) and call.sees(site.id):
-            yield _generic_site(site)
-    for plan in call.world.web.plans.listing():
-        if call.within(plan.subscription, plan.resource_group) and call.sees(plan.id):
-            yield _generic(plan.id, plan.name, "Microsoft.Web/serverFarms", plan.location, plan.tags)
-    for one in call.world.web.certificates.listing():
-        if call.within(one.subscription, one.resource_group) and call.sees(one.id):
-            yield _generic(one.id, one.name, "Microsoft.Web/certificates", one.location, one.tags)
-    for vault in call.world.vaults.values():
-        if call.within(vault.subscription, vault.resource_group) and call.sees(vault.resource_id):
-            yield _generic(vault.resource_id, vault.name, VAULT_TYPE, vault.location, vault.tags)
+    web = call.world.web
+    items = (
+        *(_generic_site(one) for one in web.sites.overview(call.below)),
+        *(_generic(one, "Microsoft.Web/serverFarms") for one in web.plans.overview(call.below)),
+        *(_generic(one, "Microsoft.Web/certificates") for one in web.certificates.overview(call.below)),
+        *(_generic_vault(one) for one in call.world.vaults.values() if call.below(one.resource_id.lower())),
+    )
+    return (item for item in items if call.sees(item["id"]))
 
 
-def _generic(resource_id: str, name: str, kind: str, location: str, tags: object) -> Item:
-    return {"id": resource_id, "name": name, "type": kind, "location": short_location(location), "tags": tags or {}}
+def _item(resource_id: str, name: str, kind: str, location: str, tags: Mapping[str, str]) -> Item:
+    return {"id": resource_id, "name": name, "type": kind, "location": short_location(location), "tags": dict(tags)}
+
+
+def _generic(resource: Plan | Certificate, kind: str) -> Item:
+    return _item(resource.id, resource.name, kind, resource.location, resource.tags)
 
 
 def _generic_site(site: Site) -> Item:
     kind = "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites"
-    item = _generic(site.id, site.full_name, kind, site.location, site.tags)
+    item = _item(site.id, site.full_name, kind, site.location, site.tags)
     created = None if site.created is None else site.created.isoformat()
     return item | {"kind": "app,linux" if site.linux else "app", "createdTime": created}
+
+
+def _generic_vault(vault: Vault) -> Item:
+    return _item(vault.resource_id, vault.name, VAULT_TYPE, vault.location, vault.tags)
 
 
 def _without_time(item: Item) -> Item:
@@ -153,8 +157,7 @@ def _vault(world: World, vault: Vault) -> Item:
         "provisioningState": "Succeeded",
         "publicNetworkAccess": "Enabled",
     }
-    item = _generic(vault.resource_id, vault.name, VAULT_TYPE, vault.location, vault.tags)
-    return item | {"location": short_location(display_location(vault.location)), "properties": properties}
+    return _generic_vault(vault) | {"properties": properties}
 
 
 ROUTES: tuple[Route, ...] = (

@@ -33,14 +33,14 @@ UNSET_SITE_CONFIG = (
 
 def list_sites(call: Call) -> Response:
     """Answer the sites of a subscription or a group; slots are not among them."""
-    sites = (one for one in call.world.web.sites.listing() if call.within(one.subscription, one.resource_group))
-    return call.page((site_json(call.world, one) for one in sites if one.slot is None and call.sees(one.id)), id=None)
+    sites = call.world.web.sites.listing(lambda key: call.below(key) and "/slots/" not in key)
+    return call.page((site_json(call.world, one) for one in sites if call.sees(one.id)), id=None)
 
 
 def list_slots(call: Call) -> Response:
     """Answer the slots of a site."""
     prefix = f"{call.site().id}/slots/".lower()
-    slots = (one for one in call.world.web.sites.listing() if one.id.lower().startswith(prefix))
+    slots = call.world.web.sites.listing(lambda key: key.startswith(prefix))
     return call.page((site_json(call.world, one) for one in slots if call.sees(one.id)), id=None)
 
 

@@ -1,7 +1,7 @@
 """Resources by id, with their past: what a slow or stale reader still sees, and what front ends still serve."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -67,6 +67,7 @@ class History:
 
 @dataclass(slots=True)
 class _Shadow:
+    write: int
     value: object | None
     reads: int
 
@@ -105,16 +106,20 @@ class Store(Generic[Resource]):
     def read(self, key: str) -> Resource | None:
         """Return the resource as a reader is shown it; it counts as one read of it."""
         key = key.lower()
-        past = self._history.before_writes(self._kind, writes_back()) if writes_back() else {}
-        return past[key] if key in past else self._visible(key)  # type: ignore[return-value] # a change holds what this store held
+        past = self._past()
+        return past[key] if key in past else self._visible(key)
 
-    def listing(self) -> list[Resource]:
-        """Return the resources as a reader of a list is shown them; it counts as one read of each."""
-        keys = dict.fromkeys([*self._values, *self._shadows])
-        if writes_back():
-            keys |= dict.fromkeys(self._history.before_writes(self._kind, writes_back()))
-        shown = (self.read(key) for key in keys)
+    def listing(self, wanted: Callable[[str], bool]) -> list[Resource]:
+        """Return the resources with a wanted id as a reader of a list is shown them: one read of each."""
+        past = self._past()
+        keys = filter(wanted, dict.fromkeys([*self._values, *self._shadows, *past]))
+        shown = (past[key] if key in past else self._visible(key) for key in keys)
         return [value for value in shown if value is not None]
+
+    def overview(self, wanted: Callable[[str], bool]) -> list[Resource]:
+        """Return the resources with a wanted id as a list that says little shows them: no read of any."""
+        values = {**self._values, **self._past()}
+        return [value for key, value in values.items() if value is not None and wanted(key)]
 
     def before(self, delay: float) -> dict[str, Resource | None]:
         """Return, of the resources that changed within the last `delay` seconds, what they were before that."""
@@ -123,12 +128,18 @@ class Store(Generic[Resource]):
         moment = self._history.clock.now() - timedelta(seconds=delay)
         return self._history.before_moment(self._kind, moment)  # type: ignore[return-value] # a change holds what this store held
 
+    def _past(self) -> dict[str, Resource | None]:
+        if not writes_back():
+            return {}
+        return self._history.before_writes(self._kind, writes_back())  # type: ignore[return-value] # a change holds what this store held
+
     def _remember(self, key: str) -> None:
         before = self._values.get(key)
         self._history.record(self._kind, key, before)
-        reads = self._history.knobs.reads_until_visible
-        if reads and self._history.write:
-            self._shadows[key] = _Shadow(before, reads)
+        reads, write = self._history.knobs.reads_until_visible, self._history.write
+        shadow = self._shadows.get(key)
+        if reads and write and (shadow is None or shadow.write != write):
+            self._shadows[key] = _Shadow(write, before, reads)
 
     def _visible(self, key: str) -> Resource | None:
         shadow = self._shadows.get(key)
