@@ -4,7 +4,7 @@ The ordinary world: one site `shop` in the webspace WEST shows the old version o
 one host name; the copy in WEST holds the old version too, and the vault has a good new one.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from shared.domain.model import (
 )
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
 from shared.domain.plan import Intent, Mode
-from shared.domain.ports import AppService, Clock, Journal, Ports
+from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
@@ -213,7 +213,7 @@ class ManualClock(Clock):
 
 
 @dataclass
-class RecordingAppService(AppService):
+class RecordingAppService:
     """App Service as far as actions need it: answers in the order given, the last one for ever; writes are kept.
 
     An answer that is an exception is raised.
@@ -252,7 +252,7 @@ def _next(answers: list[Answer | Exception]) -> Answer:
     return answer
 
 
-class RecordingJournal(Journal):
+class RecordingJournal:
     """Keeps the findings that are reported."""
 
     def __init__(self) -> None:
@@ -263,7 +263,11 @@ class RecordingJournal(Journal):
         self.findings.extend(findings)
 
 
-def ports(app_service: AppService | None = None, clock: Clock | None = None, journal: Journal | None = None) -> Ports:
+def ports(
+    app_service: RecordingAppService | None = None,
+    clock: Clock | None = None,
+    journal: RecordingJournal | None = None,
+) -> Ports:
     """Return ports of which only those given exist; using another one fails."""
-    nobody: Any = None
-    return Ports(app_service or nobody, nobody, nobody, journal or nobody, nobody, nobody, clock or nobody, nobody)
+    given: dict[str, Any] = {"app_service": app_service, "clock": clock, "journal": journal}
+    return Ports(**{port.name: given.get(port.name) for port in fields(Ports)})

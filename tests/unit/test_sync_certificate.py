@@ -1,0 +1,219 @@
+"""Making App Service fetch the vault's newest version into an imported copy."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from shared.actions import sync_certificate
+from shared.actions.sync_certificate import SyncCertificate
+from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
+from shared.domain.lineage import Refusal
+from shared.domain.model import WebspaceCertificate
+from shared.domain.names import Thumbprint
+from shared.domain.plan import Reason, Skip, Step
+from tests.build import (
+    APPLY,
+    FOREIGN,
+    LINEAGE,
+    NEW,
+    NEWER,
+    NORTH,
+    NOW,
+    OLD,
+    OTHER_REF,
+    ManualClock,
+    RecordingAppService,
+    binding,
+    copy,
+    facts,
+    farm,
+    lineage,
+    old_version,
+    ports,
+    snapshot,
+    version,
+)
+
+STALE, SYNCED = copy(), copy(thumbprint=NEW)
+SYNC = SyncCertificate(STALE, farm(), version())
+
+
+class Case(NamedTuple):
+    """What a run of the action left behind."""
+
+    azure: RecordingAppService
+    clock: ManualClock
+    perform: Callable[[], bool]
+
+
+def performing(*seen: WebspaceCertificate | Exception) -> Case:
+    """Return a run of the action in which Azure shows these sights of the copy, the last one for ever."""
+    azure, clock = RecordingAppService(copies=list(seen)), ManualClock()
+    return Case(azure, clock, lambda: SYNC.perform(ports(azure, clock)))
+
+
+def test_stale_copy_is_to_be_synced() -> None:
+    """A copy that holds an older version is synced, through a plan of its own webspace."""
+    seen = snapshot(plans=(farm(NORTH), farm()))
+    assert list(sync_certificate.propose(seen, APPLY)) == [Step(SYNC, Reason.STALE_COPY)]
+    assert SYNC.subject == "certificate rg-web/shop-copy in rg-westeuropewebspace"
+    assert (SYNC.site, SYNC.restarts_site) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(SYNCED, id="it holds the current version"),
+        pytest.param(copy(source=OTHER_REF), id="it comes from another vault certificate"),
+        pytest.param(copy(source=None), id="it was uploaded"),
+    ],
+)
+def test_copy_is_left_alone(other: WebspaceCertificate) -> None:
+    """What is current, or was not imported from this vault certificate, is no matter of a sync."""
+    assert list(sync_certificate.propose(snapshot(copies=(other,)), APPLY)) == []
+
+
+@pytest.mark.parametrize("thumbprint", [FOREIGN, NEWER, None], ids=["unknown", "newer", "hidden"])
+def test_copy_that_holds_something_else_is_synced(thumbprint: Thumbprint | None) -> None:
+    """Whatever a copy of this vault certificate holds, it is to hold the current version."""
+    steps = list(sync_certificate.propose(snapshot(copies=(copy(thumbprint=thumbprint),)), APPLY))
+    assert [item.reason for item in steps] == [Reason.STALE_COPY]
+
+
+def test_copies_are_synced_in_a_stable_order() -> None:
+    """The order in which Azure lists copies changes nothing."""
+    copies = copy("b"), copy("a", webspace=NORTH), copy("c")
+    subjects = [item.subject for item in sync_certificate.propose(snapshot(copies=copies), APPLY)]
+    assert [subject.split()[1] for subject in subjects] == ["rg-web/a", "rg-web/b", "rg-web/c"]
+
+
+def test_refused_newest_version_is_synced_nowhere() -> None:
+    """App Service would fetch the refused version: no copy is synced, and people are told what Azure will do."""
+    refused = lineage(
+        version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.NOT_PKCS12, "it is PEM")
+    )
+    seen = snapshot(lineage=refused, copies=(copy(), copy("b", NEW, webspace=NORTH)))
+    skips = list(sync_certificate.propose(seen, APPLY))
+    detail = (
+        "the newest version of kv-shop/shop is refused (NotPkcs12: it is PEM); "
+        "Azure itself may import it within 24 h: disable it, or put a good version on top"
+    )
+    assert skips == [
+        Skip("certificate rg-web/b in rg-northeuropewebspace", Reason.NEWEST_REFUSED, detail),
+        Skip("certificate rg-web/shop-copy in rg-westeuropewebspace", Reason.NEWEST_REFUSED, detail),
+    ]
+
+
+def test_nothing_is_synced_without_any_version() -> None:
+    """A vault certificate without a version asks for nothing."""
+    assert list(sync_certificate.propose(snapshot(lineage=lineage(current=None)), APPLY)) == []
+
+
+def test_sync_needs_a_plan_of_the_webspace() -> None:
+    """A sync must name a plan of the same webspace; where none is visible, people are told what to grant."""
+    (skip,) = sync_certificate.propose(snapshot(plans=(farm(NORTH),)), APPLY)
+    assert skip == Skip(
+        SYNC.subject,
+        Reason.NO_PLAN_IN_WEBSPACE,
+        "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans",
+    )
+
+
+def test_projection_puts_the_version_into_this_copy_alone() -> None:
+    """Afterwards this copy holds the new version with its names and its end; everything else is as it was."""
+    other, bound = copy("other"), binding()
+    new = version(facts=facts("shop.contoso.com", "new.contoso.com"))
+    after = replace(SYNC, version=new).project(snapshot(copies=(STALE, other), bindings=(bound,)))
+    synced = copy(thumbprint=NEW, host_names=("shop.contoso.com", "new.contoso.com"), not_after=new.not_after)
+    assert after == snapshot(copies=(synced, other), bindings=(bound,))
+
+
+def test_projection_without_facts_keeps_the_names() -> None:
+    """Where the version was not looked into, the copy's names are taken to stay."""
+    after = replace(SYNC, version=version(facts=None)).project(snapshot())
+    assert after.fleet.certificates == (copy(thumbprint=NEW, not_after=version().not_after),)
+
+
+def test_sync_puts_the_copy_as_it_was_read() -> None:
+    """The copy is put again as it is, once, and the step ends when Azure shows the new version."""
+    tagged = replace(STALE, tags=(("team", "web"),))
+    case = performing(tagged, SYNCED)
+    assert case.perform()
+    assert case.azure.writes == [(tagged, farm())]
+    assert case.clock.slept == []
+
+
+def test_sync_waits_until_azure_shows_it() -> None:
+    """Reads that lag behind the write are repeated, not believed."""
+    case = performing(STALE, STALE, STALE, SYNCED)
+    assert case.perform()
+    assert case.clock.slept == [1.0, 2.0]
+
+
+def test_sync_that_is_never_seen_fails() -> None:
+    """A write that Azure does not show within a minute is an error that names the copy."""
+    case = performing(STALE)
+    with pytest.raises(NotSettled, match=r"certificate rg-web/shop-copy in .* still shows the old state after 60 s"):
+        case.perform()
+    assert sum(case.clock.slept) <= 60
+
+
+def test_current_copy_is_not_written() -> None:
+    """Where the copy holds the version already, nothing is written."""
+    case = performing(SYNCED)
+    assert not case.perform()
+    assert case.azure.writes == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(copy(thumbprint=FOREIGN), id="another certificate is in it"),
+        pytest.param(copy(source=OTHER_REF), id="it has another source"),
+        pytest.param(copy(webspace=NORTH), id="it is in another webspace"),
+    ],
+)
+def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
+    """A copy that is no longer what was planned against is not written."""
+    case = performing(seen)
+    with pytest.raises(Conflict, match=r"rg-web/shop-copy .* changed since it was observed; it is planned again"):
+        case.perform()
+    assert case.azure.writes == []
+
+
+def test_deleted_copy_is_planned_again() -> None:
+    """A copy that is gone is not made anew."""
+    case = performing(NotFound("404"))
+    with pytest.raises(Conflict, match=r"rg-web/shop-copy .* is gone: 404"):
+        case.perform()
+    assert case.azure.writes == []
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        pytest.param(copy(thumbprint=NEW, webspace=NORTH), "rg-northeuropewebspace", id="in another webspace"),
+        pytest.param(copy(thumbprint=NEW, source=OTHER_REF), "kv-shop/other", id="from another source"),
+    ],
+)
+def test_copy_that_came_back_as_another_is_rejected(after: WebspaceCertificate, words: str) -> None:
+    """A copy that is afterwards in another webspace or from another source is an error that names it."""
+    case = performing(STALE, after)
+    with pytest.raises(Rejected, match=f"came back with another webspace or source: .*{words}"):
+        case.perform()
+
+
+def test_version_that_came_meanwhile_is_planned_again() -> None:
+    """Where the vault got a still newer version, the copy holds that one, and the plan is made anew."""
+    case = performing(STALE, copy(thumbprint=NEWER))
+    with pytest.raises(Conflict, match=f"holds {NEWER}, a version that came meanwhile; it is planned again"):
+        case.perform()
+
+
+def test_ordinary_world_is_what_these_cases_think() -> None:
+    """The old version is stale and the new one is current, as of the fixed moment."""
+    assert LINEAGE.is_stale(OLD)
+    assert LINEAGE.is_current(NEW)
+    assert snapshot().now == NOW

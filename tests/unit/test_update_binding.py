@@ -1,0 +1,165 @@
+"""Overwriting the thumbprint of a binding, and nothing else of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.actions import update_binding
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.model import Binding, Site, SslState
+from shared.domain.names import Thumbprint
+from shared.domain.plan import Reason, Skip, Step
+from tests.build import (
+    APPLY,
+    FOREIGN,
+    HOST,
+    NEW,
+    NEWER,
+    NORTH,
+    OLD,
+    OLDER,
+    WEST,
+    RecordingAppService,
+    binding,
+    lineage,
+    old_version,
+    ports,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+UPDATE = UpdateBinding(binding(), NEW, WEST)
+IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        pytest.param(binding(), id="by SNI"),
+        pytest.param(IP_BASED, id="by address"),
+        pytest.param(binding("*.contoso.com"), id="a wildcard host name"),
+        pytest.param(binding(slot="staging"), id="of a slot"),
+    ],
+)
+def test_stale_binding_is_to_be_updated(stale: Binding) -> None:
+    """A binding that shows an older version is to show the current one."""
+    seen = snapshot(sites=(site(), site(slot="staging")), bindings=(stale,))
+    assert list(update_binding.propose(seen, APPLY)) == [Step(UpdateBinding(stale, NEW, WEST), Reason.STALE_THUMBPRINT)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(binding(thumbprint=NEW), id="the current version"),
+        pytest.param(binding(thumbprint=NEWER), id="a newer version that was refused"),
+        pytest.param(binding(thumbprint=FOREIGN), id="another certificate"),
+        pytest.param(binding(thumbprint=None), id="no certificate"),
+        pytest.param(binding(ssl_state=SslState.DISABLED), id="an old thumbprint, but without TLS"),
+    ],
+)
+def test_binding_is_left_alone(other: Binding) -> None:
+    """A binding that shows anything but an older version, or nothing, is no matter of ours."""
+    seen = snapshot(lineage=lineage(version("v3", NEWER), version(), old_version(), current=1), bindings=(other,))
+    assert list(update_binding.propose(seen, APPLY)) == []
+
+
+def test_nothing_is_updated_without_a_current_version() -> None:
+    """A lineage none of whose versions is good asks for nothing."""
+    assert list(update_binding.propose(snapshot(lineage=lineage(current=None)), APPLY)) == []
+
+
+def test_bindings_are_updated_in_a_stable_order() -> None:
+    """The order in which Azure lists bindings changes nothing, a site beside its slot included."""
+    bindings = binding("b.contoso.com"), binding("a.contoso.com", slot="staging"), binding("a.contoso.com")
+    seen = snapshot(sites=(site(slot="staging"), site()), bindings=bindings)
+    assert [item.subject for item in update_binding.propose(seen, APPLY)] == [
+        "binding a.contoso.com of shop",
+        "binding b.contoso.com of shop",
+        "binding a.contoso.com of shop/staging",
+    ]
+
+
+@pytest.mark.parametrize("sites", [(site(webspace=None),), ()], ids=["not said", "site not seen"])
+def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> None:
+    """Where Azure does not say the webspace, no certificate is known to be live, and people are told so."""
+    assert list(update_binding.propose(snapshot(sites=sites), APPLY)) == [
+        Skip(
+            f"binding {HOST} of shop",
+            Reason.INCOMPLETE_VIEW,
+            "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+            site_ref(),
+        )
+    ]
+
+
+def test_update_belongs_to_its_site() -> None:
+    """The step tells what it changes, and where."""
+    update = UpdateBinding(binding(slot="staging"), NEW, NORTH)
+    assert update.subject == f"binding {HOST} of shop/staging"
+    assert (update.site, update.webspace, update.restarts_site) == (site_ref("shop", "staging"), NORTH, False)
+
+
+def test_projection_changes_one_thumbprint() -> None:
+    """Afterwards this host name shows the new certificate; its kind, its address and all others are as they were."""
+    others = (binding("other.contoso.com"), binding(site="other"))
+    after = UpdateBinding(IP_BASED, NEW, WEST).project(snapshot(bindings=(IP_BASED, *others)))
+    assert after == snapshot(bindings=(replace(IP_BASED, thumbprint=NEW), *others))
+
+
+def test_update_writes_the_thumbprint_alone() -> None:
+    """The whole binding as it was read goes back with the new thumbprint, once."""
+    body = {"properties": {"siteName": "shop"}}
+    azure = RecordingAppService(bindings=[IP_BASED], body=body)
+    assert UpdateBinding(IP_BASED, NEW, WEST).perform(ports(azure))
+    ((written, way_back),) = azure.writes
+    assert written == replace(IP_BASED, thumbprint=NEW)
+    assert way_back is body
+
+
+def test_address_that_changed_meanwhile_is_no_conflict() -> None:
+    """The address is Azure's: what is read goes back as it was read."""
+    moved = replace(IP_BASED, virtual_ip="203.0.113.8")
+    azure = RecordingAppService(bindings=[moved])
+    assert UpdateBinding(IP_BASED, NEW, WEST).perform(ports(azure))
+    assert azure.writes == [(replace(moved, thumbprint=NEW), {})]
+
+
+def test_updated_binding_is_not_written() -> None:
+    """Where the platform was there first, nothing is written."""
+    azure = RecordingAppService(bindings=[binding(thumbprint=NEW)])
+    assert not UPDATE.perform(ports(azure))
+    assert azure.writes == []
+
+
+@pytest.mark.parametrize(
+    ("state", "thumbprint"),
+    [
+        pytest.param(SslState.SNI, FOREIGN, id="it shows another certificate"),
+        pytest.param(SslState.SNI, OLDER, id="it shows another old version"),
+        pytest.param(SslState.SNI, None, id="it shows none"),
+        pytest.param(SslState.IP_BASED, OLD, id="it was moved to an address"),
+        pytest.param(SslState.IP_BASED, NEW, id="it was moved to an address and shows the new version"),
+        pytest.param(SslState.DISABLED, OLD, id="its TLS was switched off"),
+    ],
+)
+def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprint | None) -> None:
+    """A binding that is no longer what was planned against is not written, and both are named."""
+    azure = RecordingAppService(bindings=[binding(thumbprint=thumbprint, ssl_state=state)])
+    with pytest.raises(Conflict) as caught:
+        UPDATE.perform(ports(azure))
+    assert str(caught.value) == (
+        f"binding {HOST} of shop is {state} with {thumbprint}, not SniEnabled with {OLD} as planned against; "
+        "it is planned again"
+    )
+    assert azure.writes == []
+
+
+def test_removed_binding_is_planned_again() -> None:
+    """A binding that is gone is not made anew."""
+    azure = RecordingAppService(bindings=[NotFound("404")])
+    with pytest.raises(Conflict, match=f"binding {HOST} of shop is gone: 404"):
+        UPDATE.perform(ports(azure))
+    assert azure.writes == []
