@@ -308,11 +308,13 @@ def test_pfx_import_becomes_the_newest_version(vault: Vault, password: str) -> N
     assert (newest.thumbprint, newest.host_names, newest.tags) == (leaf.thumbprint, ("imported.contoso.com",), {})
 
 
-def test_pem_import_keeps_its_content_type(vault: Vault) -> None:
-    """What is imported as PEM stays PEM, which App Service cannot import."""
+@pytest.mark.parametrize("encoded", [False, True])
+def test_pem_import_keeps_its_content_type(vault: Vault, *, encoded: bool) -> None:
+    """What is imported as PEM, plain or in base64, stays PEM, which App Service cannot import."""
     leaf = vault.certificates["shop"].newest.leaf
-    pem = (leaf.private_key_pem + leaf.certificate_pem).decode()
-    assert Client(vault).send("POST", "/certificates/pem/import", {"value": pem}).status == 200
+    pem = leaf.private_key_pem + leaf.certificate_pem
+    value = _b64(pem) if encoded else pem.decode()
+    assert Client(vault).send("POST", "/certificates/pem/import", {"value": value}).status == 200
     with pytest.raises(VaultObjectUnusable, match="x-pkcs12"):
         vault.newest_importable("pem")
 

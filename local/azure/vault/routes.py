@@ -25,6 +25,7 @@ HOST_SUFFIX = ".vault.azure.net"
 API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
 """Both forms are in use: 7.4 by az CLI 2.91, 2026-04-01 by azure-keyvault-certificates 4.12.0."""
 PAGE_SIZE = 25
+PEM_MARK = b"-----BEGIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,11 +293,10 @@ def import_certificate(call: Call) -> Response:
 
 
 def _parse(value: str, password: str) -> tuple[Leaf, str]:
-    """Return what the value holds and its content type; PEM is told by its first line."""
+    """Return what the value holds and its content type; PEM comes as it is, or in base64 as the SDKs send it."""
     try:
-        if "-----BEGIN" in value:
-            return _from_pem(value.encode()), PEM
-        return _from_pfx(base64.b64decode(value), password), PKCS12
+        blob = value.encode() if PEM_MARK.decode() in value else base64.b64decode(value)
+        return (_from_pem(blob), PEM) if PEM_MARK in blob else (_from_pfx(blob, password), PKCS12)
     except (ValueError, TypeError, binascii.Error) as wrong:
         raise Refused(400, "BadParameter", "The specified PKCS#12 or PEM content cannot be read.") from wrong
 
