@@ -12,6 +12,7 @@ from local.azure.world import ResourceGroup, Subscription, World
 
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
 VAULTS = f"/providers/{VAULT_TYPE}"
+SECURITY_MODULES = "/providers/Microsoft.KeyVault/managedHSMs"
 ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
 Item = dict[str, Any]
 
@@ -68,8 +69,8 @@ def get_vault(call: Call) -> Response:
     return json_response(200, _vault(call.world, vault))
 
 
-def list_orders(call: Call) -> Response:
-    """Answer that nobody bought a certificate here; az asks before it imports one."""
+def list_nothing(call: Call) -> Response:
+    """Answer that there is none: az asks for purchased certificates before an import, for HSMs beside vaults."""
     return call.page(())
 
 
@@ -171,6 +172,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"{SUBSCRIPTION}{VAULTS}", list_vaults),
     ("GET", f"{GROUP}{VAULTS}", list_vaults),
     ("GET", f"{GROUP}{VAULTS}/{{vault}}", get_vault),
-    ("GET", f"{SUBSCRIPTION}{ORDERS}", list_orders),
-    ("GET", f"{GROUP}{ORDERS}", list_orders),
+    ("GET", f"{SUBSCRIPTION}{ORDERS}", list_nothing),
+    ("GET", f"{GROUP}{ORDERS}", list_nothing),
+    ("GET", f"{SUBSCRIPTION}{SECURITY_MODULES}", list_nothing),
 )

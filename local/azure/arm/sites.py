@@ -98,7 +98,9 @@ def _set_state(call: Call, state: str, word: str) -> Response:
 
 def _written(call: Call, site: Site, payload: Mapping[str, Any]) -> Response:
     properties = payload.get("properties") or {}
-    stored = {name: properties[name] for name in STORED_PROPERTIES if properties.get(name) is not None}
+    shown = _hosting(call.world, site) | dict(site.properties)
+    named = {name: properties[name] for name in STORED_PROPERTIES if properties.get(name) is not None}
+    stored = {name: value for name, value in named.items() if value != shown[name]}
     changed = replace(site, properties={**site.properties, **stored})
     for entry in properties.get("hostNameSslStates") or ():
         changed = _with_entry(call.world, changed, entry)
@@ -126,7 +128,8 @@ def _note(world: World, before: Site, after: Site) -> None:
     if dict(before.tags) != dict(after.tags):
         world.journal.note(f"site {after.full_name} tags {sorted(before.tags)}->{sorted(after.tags)}")
     if dict(before.properties) != dict(after.properties):
-        world.journal.note(f"site {after.full_name} properties changed")
+        names = sorted(name for name, value in after.properties.items() if before.properties.get(name) != value)
+        world.journal.note(f"site {after.full_name} {', '.join(names)} changed")
 
 
 def site_json(world: World, site: Site) -> dict[str, Any]:
