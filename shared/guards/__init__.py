@@ -1,7 +1,7 @@
 """What may stop a step: one guard, one file, each from plan to plan.
 
 The order of the table decides which reason is given where several apply: what is wrong with the certificate first,
-then what operators asked for, then what cannot be seen, then whose turn it is.
+then what operators asked for, then what cannot be seen, then the mode, then whose turn it is.
 """
 
 from shared.domain.plan import Guard
@@ -13,6 +13,6 @@ GUARDS: tuple[Guard, ...] = (
     own_site.guard,
     incomplete_view.guard,
     live.guard,
-    stages.guard,
     mode.guard,
+    stages.guard,
 )

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
 
 import pytest
 
@@ -9,9 +11,14 @@ from local.azure.world import World
 from local.azurite import Azurite
 from local.frontend.visitor import Canary
 from local.stand import Stand
+from shared.clients.azure import connect
+from shared.domain.ports import Ports
+from shared.domain.where import CloudName, StorageAddress
 from tests.scenarios.installation import Crasher, Installation, clear_storage
+from tests.scenarios.worlds import bindings_and_addresses
 
 Install = Callable[..., Installation]
+CANARY_PAUSE = 0.02
 
 
 @pytest.fixture(scope="session")
@@ -37,28 +44,65 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
+class WorldClock:
+    """The clock of whatever world is served: connections outlive worlds, as they outlive runs in production."""
+
+    def __init__(self, stand: Stand) -> None:
+        """Follow the stand."""
+        self._stand = stand
+
+    def now(self) -> datetime:
+        """Return the world's moment."""
+        return self._stand.world.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Move the world's clock."""
+        self._stand.world.clock.sleep(seconds)
+
+
+@pytest.fixture(scope="session")
+def two_ports(azurite: Azurite, stand: Stand) -> tuple[Ports, Ports]:
+    """Real SDK clients for two instances of the Function App."""
+    address = StorageAddress(azurite.connection_string)
+    one, two = (connect(CloudName.PUBLIC, None, address, WorldClock(stand)) for _ in range(2))
+    return one, two
+
+
 @pytest.fixture
-def install(azurite: Azurite, stand: Stand, pool: ThreadPoolExecutor) -> Install:
-    """Return a function that puts an installation on a world."""
+def install(
+    azurite: Azurite, stand: Stand, pool: ThreadPoolExecutor, two_ports: tuple[Ports, Ports]
+) -> Iterator[Install]:
+    """Return a function that puts an installation on a world.
 
-    def on(world: World, **intent: object) -> Installation:
-        stand.use(world)
-        clear_storage(azurite.connection_string)
-        return Installation(world, azurite.connection_string, pool, **intent)
+    A canary visits every bound host name from then on: one bad handshake, or one changed address or kind of binding,
+    fails the test.
+    """
+    with ExitStack() as closing, ExitStack() as landing:
 
-    return on
+        def on(world: World, *, watched: bool = True, **intent: object) -> Installation:
+            landing.close()
+            stand.use(world)
+            clear_storage(azurite.connection_string)
+            closing.callback(_check_unharmed, world, bindings_and_addresses(world))
+            if watched:
+                flying = stand.canary()
+                flying.pause = CANARY_PAUSE
+                closing.callback(_check_handshakes, flying)
+                landing.enter_context(flying)
+            return Installation(world, azurite.connection_string, two_ports[0], pool, **intent)
+
+        yield on
+
+
+def _check_handshakes(canary: Canary) -> None:
+    assert canary.failures == []
+
+
+def _check_unharmed(world: World, before: dict[str, tuple[str | None, str | None]]) -> None:
+    assert bindings_and_addresses(world) == before
 
 
 @pytest.fixture
 def crasher(monkeypatch: pytest.MonkeyPatch) -> Crasher:
     """Return what kills the process after a write."""
     return Crasher(monkeypatch)
-
-
-@pytest.fixture
-def canary(stand: Stand) -> Iterator[Canary]:
-    """Visit every bound host name throughout the test; one bad handshake fails it."""
-    with stand.canary() as flying:
-        yield flying
-    assert flying.handshakes > 0
-    assert flying.failures == []

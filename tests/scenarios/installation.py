@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -20,13 +21,11 @@ from azure.storage.blob import BlobServiceClient
 
 from local.azure.clock import Clock
 from local.azure.world import World
-from shared.clients.azure import connect
-from shared.clients.tls_probe import TlsProbe
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.outcome import Outcome
 from shared.domain.plan import Intent, Mode
-from shared.domain.where import CloudName, StorageAddress
+from shared.domain.ports import Ports
 from shared.run import Run
 from shared.sweep import sweep
 from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site, on_vault_event
@@ -62,15 +61,19 @@ class WorldQueue:
         self.poisoned: list[Message] = []
 
     def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `certificates`."""
         self.put(CERTIFICATES, message.body(), delay)
 
     def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `sites`."""
         self.put(SITES, message.body(), delay)
 
     def put_back(self, queue: str, body: str) -> None:
+        """Put a body back as it was."""
         self.put(queue, body, timedelta(0))
 
     def put(self, queue: str, body: str, delay: timedelta = timedelta(0)) -> None:
+        """Put a body on a queue, visible after the delay."""
         with self._lock:
             self._sent += 1
             heapq.heappush(self._heap, Message(self._clock.now() + delay, self._sent, queue, body))
@@ -102,7 +105,7 @@ class WorldQueue:
 class Installation:
     """Certroll on a world, from the ports up as in production."""
 
-    def __init__(self, world: World, storage: str, pool: ThreadPoolExecutor, **intent: object) -> None:
+    def __init__(self, world: World, storage: str, ports: Ports, pool: ThreadPoolExecutor, **intent: object) -> None:
         self.world = world
         self.clock = world.clock
         self.queue = WorldQueue(world.clock)
@@ -110,18 +113,13 @@ class Installation:
         self.pool = pool
         vaults = frozenset(VaultName(name) for name in world.vaults)
         self.intent = replace(Intent(vaults=vaults, mode=Mode.APPLY), **intent)  # type: ignore[arg-type]
-        self.ports = self._connect()
+        self.ports = replace(ports, queue=self.queue)
         self.errors: list[Exception] = []
 
-    def _connect(self) -> object:
-        ports = connect(CloudName.PUBLIC, None, StorageAddress(self.storage), self.clock)
-        return replace(ports, queue=self.queue)
-
-    def another_instance(self) -> "Installation":
+    def another_instance(self, ports: Ports) -> "Installation":
         """Return a second instance of the same installation: the same queues and storage, its own connections."""
-        other = object.__new__(Installation)
-        other.__dict__.update(self.__dict__)
-        other.ports = other._connect()
+        other = copy(self)
+        other.ports = replace(ports, queue=self.queue)
         return other
 
     def start(self) -> Run:
@@ -180,7 +178,9 @@ class Installation:
 
     def states(self) -> dict[str, str]:
         """Return the recorded state of each site."""
-        return {row["site"].rpartition("/sites/")[2]: row["state"] for row in self._rows("certrolljournal") if "site" in row}
+        return {
+            row["site"].rpartition("/sites/")[2]: row["state"] for row in self._rows("certrolljournal") if "site" in row
+        }
 
     def _rows(self, table: str) -> list[dict[str, object]]:
         with TableServiceClient.from_connection_string(self.storage) as service:
@@ -223,7 +223,11 @@ class Crasher:
             if crasher._dead:
                 raise Crash
             answer = real(adapter, request, **options)  # type: ignore[arg-type]
-            if request.method in WRITING and "comp=lease" not in (request.url or "") and "/msi/" not in (request.url or ""):
+            if (
+                request.method in WRITING
+                and "comp=lease" not in (request.url or "")
+                and "/msi/" not in (request.url or "")
+            ):
                 crasher.writes += 1
                 if crasher.writes == crasher.after:
                     crasher._dead = True

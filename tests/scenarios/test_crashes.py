@@ -1,0 +1,61 @@
+"""A process that dies after any single write, to Azure, to the journal or to a queue."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.azure.knobs import Knobs
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
+
+MOST_WRITES = 80
+
+
+def _deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
+    """Deliver everything, dying once after that write; say whether it came to that."""
+    died = False
+    with crasher.crashing_after(write):
+        try:
+            installation.deliver_all()
+        except Crash:
+            died = True
+    if died:
+        break_leases(installation.storage)
+        installation.deliver_all()
+    return died
+
+
+def _every_write() -> Iterator[int]:
+    return iter(range(1, MOST_WRITES + 1))
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
+@pytest.mark.timeout(300)
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, moves: bool) -> None:  # noqa: FBT001
+    """Whichever write is the last of a process, its message comes again and ends where an undisturbed run ends."""
+    for write in _every_write():
+        world = small_world(Knobs(sync_moves_bindings=moves))
+        installation = install(world)
+        before, new = shown(world), renew(world)
+        installation.look_at(VAULT, "web")
+        died = _deliver_dying(installation, crasher, write)
+        assert shown(world) == after_renewal(before, new), f"after a crash at write {write}"
+        assert set(installation.states().values()) == {"Proven"}, f"after a crash at write {write}"
+        assert installation.errors == []
+        if not died:
+            break
+    else:
+        pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
+    assert write > 10, "hardly anything was written: the loop did not look"
+
+
+def test_a_crash_repeats_no_write_to_azure(install: Install, crasher: Crasher) -> None:
+    """What the dead process had written is seen and not written again."""
+    for write in (3, 6, 9, 12, 15, 18):
+        world = small_world(Knobs(sync_moves_bindings=False))
+        installation = install(world)
+        renew(world)
+        installation.look_at(VAULT, "web")
+        _deliver_dying(installation, crasher, write)
+        assert writes(world) == 6

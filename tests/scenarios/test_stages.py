@@ -1,0 +1,125 @@
+"""One webspace first, and what decides whether the others follow."""
+
+from datetime import timedelta
+
+import pytest
+
+from local.azure.knobs import Knobs
+from local.stand import Stand
+from tests.scenarios.conftest import Install
+from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world
+
+SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
+
+
+def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: Install) -> None:
+    """Nothing is written in the second webspace before the first one is proven."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    message = installation.queue.take(world.clock.now())
+    assert message is not None
+    installation.deliver(message)
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_a_first_stage_that_serves_another_certificate_holds_the_version(install: Install) -> None:
+    """Where the first webspace is seen to serve another certificate, no other webspace is touched, and it is said."""
+    world = small_world(Knobs(slow_front_end=1e6, sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    for _ in range(3):
+        installation.sweep()
+        installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert ("binding shop.contoso.com of shop", "VersionHeld") in installation.findings()
+    assert ("api", "ServedAnother") in installation.findings()
+
+
+def test_a_newer_version_ends_the_hold(install: Install) -> None:
+    """A version that failed holds only itself: the next one rolls out."""
+    world = small_world(Knobs(slow_front_end=1e6, sync_moves_bindings=False))
+    installation = install(world)
+    before = shown(world)
+    renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    world.knobs.slow_front_end = 0.0
+    world.clock.sleep(60)
+    newer = renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, newer)
+
+
+def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
+    """A front end that was only slow does not hold the version for ever: the sweep looks at what failed again."""
+    world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) != after_renewal(before, new)
+    world.knobs.slow_front_end = 0.0
+    installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    assert set(installation.states().values()) == {"Proven"}
+
+
+def _unreachable(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stand.proxy, "resolve", lambda _: None)
+
+
+def test_an_unreachable_host_does_not_freeze_the_stages(
+    install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be proven, the second webspace follows after the soak, and not before."""
+    world = small_world()
+    installation = install(world, watched=False)
+    _unreachable(stand, monkeypatch)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=45))
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert ("api", "Unreachable") in installation.findings()
+    world.clock.sleep(1800)
+    installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_close_to_expiry_unproven_holds_nothing(
+    install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With less than 72 h left on the old certificate, an unreachable first stage does not wait for the soak."""
+    world = small_world()
+    installation = install(world, watched=False)
+    _unreachable(stand, monkeypatch)
+    world.clock.advance(timedelta(days=28))
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=5))
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None:
+    """A forged message for a site whose turn has not come moves nothing there."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    world.web.nightly_sync()
+    shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
+    body = f'{{"v":1,"site":"{shop.id}","vault":"{VAULT}","kind":"certificate","name":"web","waits":0}}'
+    installation.queue.put("sites", body)
+    message = installation.queue.take(world.clock.now())
+    assert message is not None
+    installation.deliver(message)
+    assert all(shown(world)[name].thumbprint in {before[name].thumbprint, new} for name in SECOND)
+    assert installation.states() == {}
+    assert len(installation.queue) == 1

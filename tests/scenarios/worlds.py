@@ -1,0 +1,72 @@
+"""The small world that most scenarios run on, and what a user would see of it."""
+
+from typing import NamedTuple
+
+from local.azure.arm.resources import IP_BASED
+from local.azure.clock import Clock
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.worlds.builders import Builder
+
+VAULT = "contoso-kv"
+NAME = "web"
+MOVING = ("api.contoso.com", "shop.contoso.com", "staging.contoso.com", "www.contoso.com")
+WEBSPACES = 2
+
+
+class Shown(NamedTuple):
+    """A host name as a user sees it."""
+
+    ssl_state: str | None
+    thumbprint: str | None
+    address: str | None
+
+
+def small_world(knobs: Knobs | None = None, seed: int = 0) -> World:
+    """Return two webspaces that share one vault certificate: an IP-based binding, a slot, and a stranger.
+
+    The webspace of `api` has the fewest bindings and goes first. `other.contoso.com` is on a lineage of its own.
+    """
+    world = World(Clock(), seed, knobs)
+    build = Builder(world)
+    build.add_certificate(NAME, ("*.contoso.com", "contoso.com"))
+    build.add_certificate("other", ("other.contoso.com",))
+    windows, linux = build.add_plan("windows"), build.add_plan("linux", linux=True)
+    copy = build.add_copy(NAME, windows)
+    shop = build.add_site("shop", windows)
+    build.add_host(shop, "shop.contoso.com", copy, IP_BASED)
+    build.add_host(shop, "www.contoso.com", copy)
+    build.add_host(build.add_slot(shop, "staging"), "staging.contoso.com", copy)
+    build.add_host(build.add_site("other", windows), "other.contoso.com", build.add_copy("other", windows))
+    build.add_host(build.add_site("api", linux), "api.contoso.com", build.add_copy(NAME, linux, name="web-linux"))
+    return world
+
+
+def shown(world: World) -> dict[str, Shown]:
+    """Return every custom host name with its kind of binding, thumbprint and address."""
+    return {
+        host.name: Shown(host.ssl_state, host.thumbprint, world.web.address_of(host.name))
+        for site in world.web.sites.values()
+        for host in site.hosts.values()
+        if host.name != site.default_host_name
+    }
+
+
+def after_renewal(before: dict[str, Shown], new: str, moving: tuple[str, ...] = MOVING) -> dict[str, Shown]:
+    """Return what is to be seen: the new thumbprint where it belongs, and nothing else changed."""
+    return {name: seen._replace(thumbprint=new) if name in moving else seen for name, seen in before.items()}
+
+
+def renew(world: World, name: str = NAME, **differences: object) -> str:
+    """Renew, and return the new thumbprint."""
+    return world.vaults[VAULT].renew(name, **differences).thumbprint  # type: ignore[arg-type]
+
+
+def writes(world: World) -> int:
+    """Return how often somebody wrote to ARM."""
+    return len(world.journal.writes("management.azure.com"))
+
+
+def bindings_and_addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
+    """Return what may never change: how each host name is bound, and at which address."""
+    return {name: (seen.ssl_state, seen.address) for name, seen in shown(world).items()}
