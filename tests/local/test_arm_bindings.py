@@ -111,6 +111,17 @@ def test_default_host_name_moves_to_the_dedicated_address(shop: Shop) -> None:
     assert shop.world.web.address_of("sni.shop.azurewebsites.net") == shared != address
 
 
+def test_shared_address_serves_only_sni_host_names_of_its_webspace(shop: Shop) -> None:
+    """A host name is served at the address of its own webspace, and there only by SNI."""
+    web = shop.world.web
+    home = web.shared_address(shop.plan.webspace)
+    elsewhere = web.shared_address(shop.build.add_plan("linux", linux=True).webspace)
+    assert web.served("shop.contoso.com", home) is not None
+    assert web.served("shop.contoso.com", elsewhere) is None
+    shop.bind("IpBasedEnabled")
+    assert web.served("shop.contoso.com", home) is None
+
+
 def test_second_dedicated_address_of_a_site_is_refused(shop: Shop) -> None:
     """A site has one IP-based binding at most."""
     shop.bind("IpBasedEnabled")

@@ -120,6 +120,17 @@ def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause:
     assert (properties["keyVaultSecretStatus"], properties["thumbprint"]) == (status, shop.first.thumbprint)
 
 
+def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
+    """Where every copy is current the night leaves no trace; a source that is back makes the status good again."""
+    shop.world.web.nightly_sync()
+    assert shop.world.journal.changes() == ()
+    shop.vault.deny(APP_SERVICE)
+    shop.world.web.nightly_sync()
+    shop.vault.allow()
+    shop.world.web.nightly_sync()
+    assert shop.arm.get(shop.copy.id)["properties"]["keyVaultSecretStatus"] == "Initialized"
+
+
 def test_import_needs_the_vaults_permission(shop: Shop) -> None:
     """A vault that App Service may not read is named in the refusal, and nothing changes."""
     shop.vault.deny(APP_SERVICE)

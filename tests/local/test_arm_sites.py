@@ -67,6 +67,21 @@ def test_site_list_leaves_out_slots(shop: Shop) -> None:
     ]
 
 
+def test_plan_names_its_sites_without_slots(shop: Shop) -> None:
+    """A plan lists the sites on it, wherever their group, and no slots."""
+    shop.build.add_slot(shop.site, "staging")
+    shop.build.add_site("pay", group=shop.build.add_group("contoso-pay"))
+    shop.build.add_site("other", shop.build.add_plan("other"))
+    assert [site["name"] for site in shop.arm.listed(f"{shop.plan.id}/sites")] == ["shop", "pay"]
+
+
+def test_group_lists_hold_that_group_alone(shop: Shop) -> None:
+    """A group whose name begins like another's is another group."""
+    shop.build.add_site("pay", group=shop.build.add_group("contoso-pay"))
+    path = f"{shop.subscription}/resourceGroups/contoso/providers/Microsoft.Web/sites"
+    assert [site["name"] for site in shop.arm.listed(path)] == ["shop"]
+
+
 def test_created_time_comes_only_when_asked_for(shop: Shop) -> None:
     """The generic list has createdTime only with $expand."""
     path = f"{shop.subscription}/resources"
@@ -151,6 +166,7 @@ def test_stop_and_start(shop: Shop) -> None:
     site = shop.world.web.sites.get(shop.site.id)
     assert site is not None
     assert (site.state, site.restarts) == ("Running", 2)
+    assert [entry.method for entry in shop.world.journal.writes()] == ["POST", "POST", "POST"]
 
 
 def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> None:
@@ -160,6 +176,7 @@ def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> No
     shop.arm.put(path, {"properties": {"A": "secret"}})
     shop.arm.put(path, {"properties": {"A": "secret"}})
     assert shop.arm.post(f"{path}/list")["properties"] == {"A": "secret"}
+    assert [entry.method for entry in shop.world.journal.writes()] == ["PUT", "PUT", "PUT"]
     site = shop.world.web.sites.get(shop.site.id)
     assert site is not None
     assert site.restarts == 2

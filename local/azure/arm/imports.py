@@ -95,16 +95,15 @@ def sync_all(world: "World") -> None:
 
 def _sync(world: "World", certificate: Certificate, source: Source) -> None:
     try:
-        content = fetch(world, source)
+        fresh = replace(certificate, content=fetch(world, source), status=INITIALIZED)
     except VaultRefusal as refusal:
-        world.web.put_certificate(replace(certificate, status=_status(refusal)))
+        fresh = replace(certificate, status=_status(refusal))
+    if fresh == certificate:
         return
-    if content.thumbprint == certificate.thumbprint:
-        return
-    fresh = replace(certificate, content=content, status=INITIALIZED)
     world.web.put_certificate(fresh)
-    world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]}->{fresh.thumbprint[:8]}")
-    move_bindings(world, fresh, certificate.thumbprint)
+    if fresh.thumbprint != certificate.thumbprint:
+        world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]}->{fresh.thumbprint[:8]}")
+        move_bindings(world, fresh, certificate.thumbprint)
 
 
 def _status(refusal: VaultRefusal) -> str:

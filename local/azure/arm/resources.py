@@ -53,7 +53,7 @@ def covers(pattern: str, host_name: str) -> bool:
     if pattern == host_name:
         return True
     label, _, rest = host_name.partition(".")
-    return bool(label) and pattern.startswith("*.") and pattern[2:] == rest and label != "*"
+    return bool(label) and pattern.startswith("*.") and pattern[2:] == rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ class WebState:
             (site, host)
             for site in self.sites_in(webspace)
             for host in site.hosts.values()
-            if host.is_bound and host.thumbprint == thumbprint
+            if host.thumbprint == thumbprint
         )
 
     def site_with_host(self, host_name: str) -> Site | None:
