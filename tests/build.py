@@ -269,5 +269,6 @@ def ports(
     journal: RecordingJournal | None = None,
 ) -> Ports:
     """Return ports of which only those given exist; using another one fails."""
+    nobody: Any = None
     given: dict[str, Any] = {"app_service": app_service, "clock": clock, "journal": journal}
-    return Ports(**{port.name: given.get(port.name) for port in fields(Ports)})
+    return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})

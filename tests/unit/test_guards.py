@@ -1,0 +1,533 @@
+"""What may stop a step: an example of its own for each refusal, and for what comes close to one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import pytest
+
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.model import BlindSpot, CertificateFacts, KeyType, SslState, Tags, WebspaceCertificate
+from shared.domain.names import SiteRef, Webspace
+from shared.domain.plan import Guard, Intent, Mode, Plan, Reason, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.rollout import URGENT, Rollout, SiteState
+from shared.domain.snapshot import Snapshot
+from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
+from tests.build import (
+    APPLY,
+    DAY,
+    EAST,
+    FRESH,
+    HOST,
+    HOUR,
+    NEW,
+    NORTH,
+    NOW,
+    OFF,
+    SUBSCRIPTION,
+    WEST,
+    binding,
+    blind_spot,
+    copy,
+    facts,
+    farm,
+    lineage,
+    old_version,
+    record,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    two_webspaces,
+    version,
+)
+
+SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
+UPDATE = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
+WHOLE = Plan((SYNC, UPDATE), (EARLIER,))
+COPY = "certificate rg-web/shop-copy in rg-westeuropewebspace"
+BINDING = f"binding {HOST} of shop"
+
+
+def refusals(guard: Guard, plan: Plan, seen: Snapshot, intent: Intent = APPLY) -> list[Skip]:
+    """Return what a guard refuses, having checked that it keeps the other steps and earlier refusals as they were."""
+    judged = guard(plan, seen, intent)
+    refused = judged.skips[len(plan.skips) :]
+    assert judged.skips[: len(plan.skips)] == plan.skips
+    assert len(judged.steps) + len(refused) == len(plan.steps)
+    assert [step for step in plan.steps if step in judged.steps] == list(judged.steps)
+    assert {step.subject for step in judged.steps} | {skip.subject for skip in refused} == {
+        step.subject for step in plan.steps
+    }
+    return list(refused)
+
+
+def renewed(new: CertificateFacts | None) -> Snapshot:
+    """Return the ordinary world, with a new version that says this of itself."""
+    return snapshot(lineage=lineage(version(facts=new), old_version()))
+
+
+# ------------------------------------------------------------------------------------------------------------ gate
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(renewed(facts()), id="an RSA key of 2048 bits that covers the host name"),
+        pytest.param(renewed(facts(key_size=4096)), id="a longer RSA key"),
+        pytest.param(renewed(facts("*.contoso.com")), id="a wildcard that covers the host name"),
+        pytest.param(renewed(None), id="a version that was not looked into"),
+        pytest.param(snapshot(lineage=lineage(current=None)), id="no current version"),
+    ],
+)
+def test_good_version_passes_the_gate(seen: Snapshot) -> None:
+    """What is good for the copy and its host names is not held back."""
+    assert refusals(gate.guard, WHOLE, seen) == []
+
+
+def test_small_key_is_refused_everywhere() -> None:
+    """An RSA key below 2048 bits is brought nowhere."""
+    detail = "its RSA key has 2047 bits; at least 2048 are needed"
+    assert refusals(gate.guard, WHOLE, renewed(facts(key_size=2047))) == [
+        Skip(COPY, Reason.KEY_TOO_SMALL, detail),
+        Skip(BINDING, Reason.KEY_TOO_SMALL, detail, site_ref()),
+    ]
+
+
+@pytest.mark.parametrize("kind", [KeyType.EC, KeyType.OTHER])
+def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
+    """An elliptic key is not synced from a vault, whatever its size; a binding does not mind it."""
+    seen = renewed(facts(key_type=kind, key_size=256))
+    detail = f"its key is {kind}; App Service imports RSA keys only from a vault"
+    assert refusals(gate.guard, WHOLE, seen) == [Skip(COPY, Reason.KEY_NOT_IMPORTABLE, detail)]
+
+
+def test_uncovered_host_name_is_refused_alone() -> None:
+    """A host name that the new version does not cover blocks its own binding, and not that of the others."""
+    lost, kept = binding("lost.contoso.com"), binding()
+    plan = Plan(tuple(Step(UpdateBinding(b, NEW, WEST), Reason.STALE_THUMBPRINT) for b in (lost, kept)))
+    detail = "the new version does not cover lost.contoso.com: issue one that does, or bind another certificate"
+    assert refusals(gate.guard, plan, renewed(facts())) == [
+        Skip("binding lost.contoso.com of shop", Reason.NOT_COVERED, detail, site_ref())
+    ]
+
+
+LOSES = ("lost.contoso.com", "also.contoso.com", HOST)
+
+
+def losing(not_after: datetime | None = NOW + 30 * DAY) -> tuple[Plan, Snapshot]:
+    """Return a sync that would leave two host names uncovered, and its world."""
+    old = copy(host_names=LOSES, not_after=not_after)
+    return sync(old), snapshot(bindings=tuple(binding(name) for name in LOSES), copies=(old,))
+
+
+def sync(old: WebspaceCertificate) -> Plan:
+    """Return a plan that syncs this copy."""
+    return Plan((Step(SyncCertificate(old, farm(), version()), Reason.STALE_COPY),))
+
+
+def test_sync_that_takes_cover_away_is_refused() -> None:
+    """A sync moves all host names of a copy: where one would lose its cover, none is moved, and the lost are named."""
+    plan, seen = losing()
+    (skip,) = refusals(gate.guard, plan, seen)
+    assert skip == Skip(
+        COPY,
+        Reason.NOT_COVERED,
+        "the new version no longer covers also.contoso.com, lost.contoso.com, which this copy serves; "
+        "a sync moves all; Azure itself will sync within 24 h: issue a version that covers them, "
+        "or bind another certificate there first",
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "refused"),
+    [
+        pytest.param(URGENT, True, id="72 h left"),
+        pytest.param(URGENT - timedelta(seconds=1), False, id="less than 72 h left"),
+        pytest.param(-HOUR, False, id="over already"),
+        pytest.param(None, True, id="end not known"),
+    ],
+)
+def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None, *, refused: bool) -> None:
+    """Close to its end the copy is synced all the same: the uncovered names would be lost anyway."""
+    plan, seen = losing(None if left is None else NOW + left)
+    assert bool(refusals(gate.guard, plan, seen)) is refused
+
+
+@pytest.mark.parametrize(
+    ("names", "seen"),
+    [
+        pytest.param((HOST,), snapshot(bindings=(binding("lost.contoso.com"),)), id="the old one does not cover it"),
+        pytest.param(LOSES, snapshot(bindings=(binding("lost.contoso.com", NEW),)), id="it does not show the copy"),
+        pytest.param(LOSES, snapshot(bindings=(binding("lost.contoso.com", None),)), id="it shows no certificate"),
+        pytest.param(
+            LOSES,
+            snapshot(sites=(site(webspace=NORTH),), bindings=(binding("lost.contoso.com"),)),
+            id="it is in another webspace",
+        ),
+    ],
+)
+def test_sync_that_takes_no_cover_away_passes(names: tuple[str, ...], seen: Snapshot) -> None:
+    """Only host names that this copy serves and covers today count."""
+    assert refusals(gate.guard, sync(copy(host_names=names)), seen) == []
+
+
+def test_hidden_thumbprint_serves_nothing() -> None:
+    """A copy that hides its thumbprint is not taken to serve every host name without one."""
+    old = copy(thumbprint=None, host_names=LOSES)
+    seen = snapshot(bindings=(binding("lost.contoso.com", None, ssl_state=SslState.DISABLED),), copies=(old,))
+    assert refusals(gate.guard, sync(old), seen) == []
+
+
+# --------------------------------------------------------------------------------------------------------- opt-out
+
+
+def tagged(production: Tags = (), slot: Tags = ()) -> Snapshot:
+    """Return a world with a site and a slot that carry these tags."""
+    return snapshot(sites=(site(tags=production), site(slot="staging", tags=slot)))
+
+
+def update(name: str = "shop", slot: str | None = None, webspace: Webspace = WEST) -> Step:
+    """Return the update of a site's or slot's binding."""
+    return Step(UpdateBinding(binding(site=name, slot=slot), NEW, webspace), Reason.STALE_THUMBPRINT)
+
+
+BOTH = Plan((update(), update(slot="staging")), (EARLIER,))
+ON: Tags = (("Certroll ", "on"),)
+
+
+@pytest.mark.parametrize(
+    ("seen", "refused"),
+    [
+        pytest.param(tagged(), [], id="no tags: nothing is refused"),
+        pytest.param(tagged(OFF), ["shop", "shop/staging"], id="the site's tag counts for its slots"),
+        pytest.param(tagged((), OFF), ["shop/staging"], id="a slot's tag counts for itself alone"),
+        pytest.param(tagged(OFF, ON), ["shop"], id="a slot's own tag wins over its site's"),
+        pytest.param(tagged(OFF, (("team", "web"),)), ["shop", "shop/staging"], id="another tag of a slot does not"),
+        pytest.param(tagged(((" CERTROLL", "Off "),)), ["shop", "shop/staging"], id="case and blanks do not matter"),
+        pytest.param(tagged(ON, ON), [], id="only off opts out"),
+        pytest.param(tagged((("certroll-probe", "off"),)), [], id="another tag of ours does not"),
+        pytest.param(
+            snapshot(sites=(site(slot="staging"),)), [], id="a slot whose site was not seen has its own tags alone"
+        ),
+        pytest.param(snapshot(sites=()), [], id="a site that was not seen has no tags"),
+    ],
+)
+def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
+    """What operators took out is not written, a slot with its site unless it says otherwise."""
+    skips = refusals(opt_out.guard, BOTH, seen)
+    assert [str(skip.site) for skip in skips] == refused
+    assert {skip.reason for skip in skips} <= {Reason.OPTED_OUT}
+
+
+def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
+    """The refusal says whose tag it is, and that App Service's own sync moves the binding nonetheless."""
+    (skip,) = refusals(opt_out.guard, Plan((UPDATE,)), snapshot(sites=(site(tags=OFF),)))
+    assert skip == Skip(
+        BINDING,
+        Reason.OPTED_OUT,
+        "shop carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
+        "which only the same tag on the vault certificate keeps Certroll from asking for",
+        site_ref(),
+    )
+
+
+def test_opted_out_site_does_not_stop_a_sync() -> None:
+    """A copy serves the whole webspace: one site's tag does not keep the others from a new certificate."""
+    assert refusals(opt_out.guard, Plan((SYNC,)), snapshot(sites=(site(tags=OFF),))) == []
+
+
+def test_opted_out_vault_certificate_is_left_alone() -> None:
+    """The tag on the vault certificate refuses every step, syncs included."""
+    detail = "vault certificate kv-shop/shop carries the tag certroll: off"
+    assert refusals(opt_out.guard, WHOLE, snapshot(lineage=lineage(tags=OFF))) == [
+        Skip(COPY, Reason.OPTED_OUT, detail),
+        Skip(BINDING, Reason.OPTED_OUT, detail, site_ref()),
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- own site
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The smallest action that restarts a site."""
+
+    of: SiteRef | None
+    restarts_site: ClassVar[bool] = True
+    webspace: Webspace = WEST
+
+    @property
+    def subject(self) -> str:
+        """The site."""
+        return f"site {self.of}"
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The site."""
+        return self.of
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the same world: a restart leaves nothing behind."""
+        return snapshot
+
+    def perform(self, _: Ports) -> bool:
+        """Claim to have restarted."""
+        return True
+
+
+OURS = Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION)
+
+
+@pytest.mark.parametrize("slot", [None, "staging"])
+def test_own_site_is_not_restarted(slot: str | None) -> None:
+    """The site that Certroll runs on, or a slot of it, is left to a person."""
+    restart = Step(Restart(site_ref(slot=slot)), Reason.STALE_THUMBPRINT)
+    (skip,) = refusals(own_site.guard, Plan((restart,), (EARLIER,)), snapshot(), OURS)
+    name = site_ref(slot=slot)
+    detail = f"{name} is the site that Certroll runs on; do it by hand"
+    assert skip == Skip(f"site {name}", Reason.OWN_SITE, detail, name)
+
+
+@pytest.mark.parametrize(
+    ("step", "intent"),
+    [
+        pytest.param(UPDATE, OURS, id="its own binding, which restarts nothing"),
+        pytest.param(Step(Restart(site_ref("other")), Reason.STALE_THUMBPRINT), OURS, id="another site"),
+        pytest.param(Step(Restart(None), Reason.STALE_COPY), OURS, id="no site in particular"),
+        pytest.param(Step(Restart(site_ref()), Reason.STALE_THUMBPRINT), APPLY, id="where it runs is not known"),
+        pytest.param(
+            Step(Restart(SiteRef(SUBSCRIPTION[:-1] + "b", "rg-web", "shop")), Reason.STALE_THUMBPRINT),
+            OURS,
+            id="a site of the same name in another subscription",
+        ),
+    ],
+)
+def test_other_work_goes_on(step: Step, intent: Intent) -> None:
+    """Only a restart, and only of its own site, is refused."""
+    assert refusals(own_site.guard, Plan((step,)), snapshot(), intent) == []
+
+
+# -------------------------------------------------------------------------------------------------- incomplete view
+
+
+@pytest.mark.parametrize(
+    "spot",
+    [
+        pytest.param(blind_spot(WEST), id="in this webspace"),
+        pytest.param(blind_spot(None), id="somewhere in this subscription"),
+    ],
+)
+def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
+    """A sync would move what nobody has seen: it is refused, names what is hidden, and says what to grant."""
+    seen = snapshot(blind_spots=(blind_spot(NORTH), spot))
+    assert refusals(incomplete_view.guard, WHOLE, seen) == [
+        Skip(
+            COPY,
+            Reason.INCOMPLETE_VIEW,
+            "site hidden cannot be seen (its plan names it, the listing does not), and the copy may serve it: "
+            "grant Reader there",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(snapshot(), id="everything is seen"),
+        pytest.param(snapshot(blind_spots=(blind_spot(NORTH),)), id="the blind spot is in another webspace"),
+        pytest.param(
+            snapshot(blind_spots=(blind_spot(None, SUBSCRIPTION[:-1] + "b"),)),
+            id="the blind spot is in another subscription",
+        ),
+    ],
+)
+def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
+    """What is hidden in one webspace does not hold up another."""
+    assert refusals(incomplete_view.guard, WHOLE, seen) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "refused"),
+    [(URGENT, True), (URGENT - timedelta(seconds=1), False), (None, True)],
+    ids=["72 h left", "less than 72 h left", "end not known"],
+)
+def test_end_of_the_old_certificate_outweighs_a_blind_spot(left: timedelta | None, *, refused: bool) -> None:
+    """Close to the old certificate's end the copy is synced: Azure would make the same sync within a day."""
+    old = copy(not_after=None if left is None else NOW + left)
+    seen = snapshot(copies=(old,), blind_spots=(blind_spot(),))
+    assert bool(refusals(incomplete_view.guard, sync(old), seen)) is refused
+
+
+# ------------------------------------------------------------------------------------------------------------ live
+
+
+def test_binding_to_what_is_not_there_is_refused() -> None:
+    """A thumbprint that is no certificate of the webspace is never written; the refusal says where it is missing."""
+    assert refusals(live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
+        Skip(
+            BINDING,
+            Reason.NOT_LIVE,
+            f"{NEW} is not in rg-westeuropewebspace: see what is said of the copies there",
+            site_ref(),
+        )
+    ]
+
+
+def test_binding_to_what_is_there_passes() -> None:
+    """A thumbprint that is in the webspace may be written, whoever brought it there."""
+    assert refusals(live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),))) == []
+
+
+def test_binding_to_what_is_in_another_webspace_is_refused() -> None:
+    """A certificate of another webspace is not live in this one."""
+    seen = snapshot(copies=(copy(thumbprint=NEW, webspace=NORTH),))
+    assert [skip.reason for skip in refusals(live.guard, Plan((UPDATE,)), seen)] == [Reason.NOT_LIVE]
+
+
+def test_earlier_sync_makes_a_binding_possible() -> None:
+    """What an earlier step of the plan brings into the webspace counts as there."""
+    assert refusals(live.guard, WHOLE, snapshot()) == []
+
+
+def test_later_sync_does_not_make_a_binding_possible() -> None:
+    """What only a later step would bring does not count yet."""
+    seen = refusals(live.guard, Plan((UPDATE, SYNC)), snapshot())
+    assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
+
+
+# ------------------------------------------------------------------------------------------------------------ mode
+
+
+def test_observing_writes_nothing() -> None:
+    """Unless told to apply, every step is refused, and the refusal says what would have it done."""
+    detail = "it would be done; set CERTROLL_MODE=apply to have it done"
+    assert refusals(mode.guard, WHOLE, snapshot(), Intent()) == [
+        Skip(COPY, Reason.OBSERVE_ONLY, detail),
+        Skip(BINDING, Reason.OBSERVE_ONLY, detail, site_ref()),
+    ]
+
+
+def test_applying_refuses_nothing() -> None:
+    """In the mode apply every step goes on."""
+    assert refusals(mode.guard, WHOLE, snapshot(), Intent(mode=Mode.APPLY)) == []
+
+
+# ---------------------------------------------------------------------------------------------------------- stages
+
+WEST_FIRST = Plan((update(), update("north-1", webspace=NORTH), update("north-2", webspace=NORTH)), (EARLIER,))
+
+
+def test_new_version_goes_to_one_webspace_first() -> None:
+    """Before anything is proven, the webspace with the fewest bindings goes, and the others wait for it."""
+    skips = refusals(stages.guard, WEST_FIRST, two_webspaces())
+    detail = "rg-westeuropewebspace goes first; the rest follows when it is proven there"
+    assert skips == [
+        Skip(f"binding {HOST} of {name}", Reason.AWAITING_FIRST_STAGE, detail, site_ref(name))
+        for name in ("north-1", "north-2")
+    ]
+
+
+def test_other_webspaces_wait_for_the_proof() -> None:
+    """While nothing is proven in the first webspace, the others wait, and people are told until when at the latest."""
+    seen = two_webspaces(rollout(record(SiteState.PENDING)))
+    detail = (
+        "rg-westeuropewebspace goes first; the rest follows when it is proven there, "
+        "at the latest at 2026-11-21 12:30:00 UTC"
+    )
+    assert [skip.detail for skip in refusals(stages.guard, WEST_FIRST, seen)] == [detail, detail]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(rollout(record(SiteState.PROVEN)), id="it is proven"),
+        pytest.param(rollout(record(SiteState.UNPROVEN, at=NOW - HOUR)), id="the soak of an unproven site is over"),
+        pytest.param(rollout(record(SiteState.PENDING, at=NOW - HOUR)), id="the soak of an outstanding site is over"),
+        pytest.param(rollout(), id="nothing was to be done there"),
+    ],
+)
+def test_other_webspaces_follow(seen: Rollout) -> None:
+    """Once the first webspace has shown all that it will, all the others go."""
+    assert refusals(stages.guard, WEST_FIRST, two_webspaces(seen)) == []
+
+
+@pytest.mark.parametrize(
+    ("soak", "refused"), [(HOUR / 2, False), (HOUR / 2 + timedelta(seconds=1), True)], ids=["over", "not yet over"]
+)
+def test_soak_is_what_operators_set(soak: timedelta, *, refused: bool) -> None:
+    """The wait for an unproven first webspace is that of the settings."""
+    seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
+    intent = Intent(mode=Mode.APPLY, stage_soak=soak)
+    assert bool(refusals(stages.guard, WEST_FIRST, seen, intent)) is refused
+
+
+def test_near_end_of_what_is_shown_opens_the_stage() -> None:
+    """With less than 72 h left on a certificate that a host name still shows, an unproven site holds nothing."""
+    near = lineage(version(), old_version(not_after=NOW + URGENT - timedelta(seconds=1)))
+    seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
+    urgent = Snapshot(near, seen.fleet, seen.rollout)
+    assert refusals(stages.guard, WEST_FIRST, urgent) == []
+    settled = Snapshot(near, snapshot(bindings=(binding(thumbprint=NEW),)).fleet, seen.rollout)
+    assert len(refusals(stages.guard, WEST_FIRST, settled)) == 2
+
+
+def test_failure_holds_the_version() -> None:
+    """A site that serves another certificate stops the version everywhere; it is named, with the way out."""
+    failed = record(SiteState.FAILED, site="bad", detail="it serves another")
+    skips = refusals(stages.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), failed)))
+    assert {(skip.reason, skip.detail) for skip in skips} == {
+        (
+            Reason.VERSION_HELD,
+            "this version failed at bad (it serves another): mend it there, or put a newer version in the vault",
+        )
+    }
+    assert [skip.site for skip in skips] == [step.action.site for step in WEST_FIRST.steps]
+
+
+def test_failure_holds_a_version_without_a_first_place() -> None:
+    """A failure holds also where the journal has lost which webspace was first."""
+    seen = two_webspaces(rollout(record(SiteState.FAILED), first=None))
+    assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
+
+
+def test_records_without_a_first_place_open_nothing() -> None:
+    """After a crash between recording sites and the first place, the first place is chosen again, and goes alone."""
+    seen = two_webspaces(rollout(record(SiteState.PROVEN), first=None))
+    assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen)} == {Reason.AWAITING_FIRST_STAGE}
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "intent", "first"),
+    [
+        pytest.param((), FRESH, APPLY, None, id="nothing to do: none"),
+        pytest.param((update(),), rollout(first=EAST), APPLY, EAST, id="the recorded one, whatever is to be done"),
+        pytest.param(WEST_FIRST.steps, FRESH, APPLY, WEST, id="the one with the fewest bindings"),
+        pytest.param(
+            (SYNC, update("n", webspace=NORTH)), FRESH, APPLY, NORTH, id="not one where nothing is served to prove it"
+        ),
+        pytest.param((SYNC,), FRESH, APPLY, WEST, id="one without bindings where there is no other"),
+        pytest.param(WEST_FIRST.steps, FRESH, OURS, NORTH, id="that of our own site comes last"),
+        pytest.param((SYNC, *WEST_FIRST.steps[:1]), FRESH, OURS, WEST, id="that of our own site where it is alone"),
+        pytest.param(
+            (Step(SyncCertificate(copy(webspace=NORTH), farm(NORTH), version()), Reason.STALE_COPY), update()),
+            FRESH,
+            OURS,
+            WEST,
+            id="that of our own site before one that proves nothing",
+        ),
+        pytest.param(
+            (update(), update("n", webspace=NORTH)), FRESH, APPLY, NORTH, id="by name where all else is equal"
+        ),
+    ],
+)
+def test_first_webspace_is_where_least_can_go_wrong(
+    steps: tuple[Step, ...], state: Rollout, intent: Intent, first: Webspace | None
+) -> None:
+    """The first place is small, serves something to prove, and is not where Certroll itself runs, if it can be."""
+    seen = two_webspaces(state)
+    assert stages.first_webspace(Plan(steps), seen, intent) == first
+    assert stages.first_webspace(Plan(steps[::-1]), seen, intent) == first

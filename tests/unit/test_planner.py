@@ -1,0 +1,181 @@
+"""From what was observed to what is to be done."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared import planner
+from shared.domain.lineage import Refusal
+from shared.domain.model import SslState
+from shared.domain.plan import Intent, Plan, Reason
+from shared.domain.rollout import SiteState
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    NEW,
+    NEWER,
+    NORTH,
+    NOW,
+    OFF,
+    OLD,
+    OLDER,
+    binding,
+    blind_spot,
+    copy,
+    facts,
+    lineage,
+    old_version,
+    record,
+    rollout,
+    site,
+    snapshot,
+    two_webspaces,
+    version,
+)
+
+PROVEN = rollout(record(SiteState.PROVEN))
+
+
+def told(plan: Plan) -> list[tuple[str, str]]:
+    """Return the first two words of each step's subject."""
+    return [(step.reason, " ".join(step.subject.split()[:2])) for step in plan.steps]
+
+
+def reasons(plan: Plan) -> dict[str, Reason]:
+    """Return the reason of each refusal by the last word of its subject."""
+    return {skip.subject.split()[-1]: skip.reason for skip in plan.skips}
+
+
+def test_copies_come_before_bindings() -> None:
+    """A version is brought into every webspace before any host name there shows it."""
+    assert told(planner.plan(two_webspaces(PROVEN), APPLY)) == [
+        (Reason.STALE_COPY, "certificate rg-web/north-copy"),
+        (Reason.STALE_COPY, "certificate rg-web/shop-copy"),
+        (Reason.STALE_THUMBPRINT, "binding shop.contoso.com"),
+        (Reason.STALE_THUMBPRINT, "binding shop.contoso.com"),
+        (Reason.STALE_THUMBPRINT, "binding shop.contoso.com"),
+    ]
+
+
+def test_bindings_that_lag_behind_a_synced_copy_are_moved() -> None:
+    """Where the platform synced the copy by itself and left bindings behind, these alone are moved."""
+    seen = snapshot(copies=(copy(thumbprint=NEW),))
+    assert told(planner.plan(seen, APPLY)) == [(Reason.STALE_THUMBPRINT, "binding shop.contoso.com")]
+
+
+def test_projected_world_is_the_wished_one() -> None:
+    """After the plan every copy and every stale binding has the new version, and kind and address are as before."""
+    ip_based = binding("ip.contoso.com", ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
+    names = facts("*.contoso.com")
+    seen = snapshot(lineage=lineage(version(facts=names), old_version()), bindings=(binding(), ip_based))
+    after = planner.project(planner.plan(seen, APPLY), seen)
+    assert after.fleet.bindings == (binding(thumbprint=NEW), replace(ip_based, thumbprint=NEW))
+    assert [c.thumbprint for c in after.fleet.certificates] == [NEW]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(snapshot(), id="one webspace"),
+        pytest.param(two_webspaces(PROVEN), id="two webspaces"),
+        pytest.param(snapshot(sites=(site(tags=OFF),)), id="a site that opted out"),
+        pytest.param(snapshot(blind_spots=(blind_spot(),)), id="a blind spot"),
+        pytest.param(
+            snapshot(
+                lineage=lineage(version(), old_version(), old_version("v0", OLDER)),
+                bindings=(binding(), binding("x.contoso.com", OLDER)),
+            ),
+            id="two old versions and an uncovered host name",
+        ),
+    ],
+)
+def test_second_plan_is_empty(seen: Snapshot) -> None:
+    """What the plan leaves behind needs no second one: that is how a run is verified."""
+    after = planner.project(planner.plan(seen, APPLY), seen)
+    assert planner.plan(after, APPLY).steps == ()
+
+
+def test_fleet_that_is_current_needs_nothing() -> None:
+    """Where everything is current there is neither a step nor a refusal."""
+    seen = snapshot(bindings=(binding(thumbprint=NEW),), copies=(copy(thumbprint=NEW),))
+    assert planner.plan(seen, APPLY) == Plan()
+
+
+def test_observing_shows_the_whole_plan() -> None:
+    """By default nothing is written, and every step of every webspace is shown as what would be done."""
+    plan = planner.plan(two_webspaces(), Intent())
+    assert plan.steps == ()
+    assert [skip.reason for skip in plan.skips] == [Reason.OBSERVE_ONLY] * 5
+
+
+def test_stages_hold_back_copies_and_bindings() -> None:
+    """Before the first webspace is proven, neither copies nor bindings of the others are touched."""
+    plan = planner.plan(two_webspaces(), APPLY)
+    assert {step.action.webspace for step in plan.steps} == {site().webspace}
+    assert [skip.reason for skip in plan.skips] == [Reason.AWAITING_FIRST_STAGE] * 3
+
+
+def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
+    """Where the newest version is refused nothing is synced, and no host name is bound to what is not there."""
+    refused = lineage(
+        version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.EXPIRED, "it expired")
+    )
+    assert reasons(planner.plan(snapshot(lineage=refused), APPLY)) == {
+        "rg-westeuropewebspace": Reason.NEWEST_REFUSED,
+        "shop": Reason.NOT_LIVE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "intent", "given"),
+    [
+        pytest.param(
+            snapshot(
+                lineage=lineage(version(facts=facts("other.contoso.com")), old_version(), tags=OFF),
+                sites=(site(tags=OFF),),
+            ),
+            APPLY,
+            Reason.NOT_COVERED,
+            id="what is wrong with the certificate before what operators asked for",
+        ),
+        pytest.param(
+            snapshot(lineage=lineage(tags=OFF), blind_spots=(blind_spot(),)),
+            APPLY,
+            Reason.OPTED_OUT,
+            id="what operators asked for before what cannot be seen",
+        ),
+        pytest.param(
+            snapshot(sites=(site(tags=OFF),), plans=()),
+            APPLY,
+            Reason.OPTED_OUT,
+            id="what operators asked for before what is missing",
+        ),
+        pytest.param(
+            snapshot(plans=(), rollout=rollout(first=NORTH)),
+            APPLY,
+            Reason.NOT_LIVE,
+            id="what is missing before whose turn it is",
+        ),
+        pytest.param(snapshot(plans=()), Intent(), Reason.NOT_LIVE, id="what is missing before the mode"),
+        pytest.param(
+            snapshot(rollout=rollout(record(SiteState.FAILED))),
+            Intent(),
+            Reason.OBSERVE_ONLY,
+            id="the mode before whose turn it is",
+        ),
+    ],
+)
+def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Reason) -> None:
+    """Where several things stop a binding, the reason given is the one that would still hold without the others."""
+    plan = planner.plan(seen, intent)
+    assert plan.steps == ()
+    assert [skip.reason for skip in plan.skips if skip.site] == [given]
+
+
+def test_soonest_end_of_what_is_shown_counts() -> None:
+    """What is urgent is decided by the first stale certificate that a host name still shows."""
+    versions = version(), old_version(not_after=NOW), old_version("v0", OLDER)
+    shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))
+    assert shown.expires_at() == NOW
+    assert snapshot(bindings=(binding(thumbprint=NEW),)).expires_at() is None
+    assert OLD in {b.thumbprint for b in shown.bindings}
