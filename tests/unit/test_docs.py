@@ -1,0 +1,266 @@
+"""What is documented is there, and what is there is documented."""
+
+import ast
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import pytest
+
+from shared import actions
+from shared.domain.outcome import Outcome
+from shared.domain.plan import NEEDS_A_PERSON, Reason
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+ADRS = sorted((DOCS / "adr").glob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
+ADR_HEADINGS = ["Context", "Decision", "Alternatives", "Consequences", "What would change our mind"]
+LONGEST_ADR = 60
+LONGEST_LINE = 120
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _part(text: str, heading: str) -> str:
+    """Return what stands under a second-level heading."""
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def _rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row whose first cell is a word of code."""
+    rows = [line.strip().strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def _words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+# ------------------------------------------------------------------------------------------------- what the code says
+
+
+def _modules() -> Iterator[tuple[Path, ast.Module]]:
+    for folder in ("shared", "functions"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            yield node
+
+
+def _texts(node: ast.expr, function: Function, tree: ast.Module) -> set[str]:
+    """Return every text that an expression may be: a literal, a choice, a variable, or what callers pass in."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return {text}
+        case ast.IfExp():
+            return _texts(node.body, function, tree) | _texts(node.orelse, function, tree)
+        case ast.Name():
+            return _texts_of_variable(node.id, function, tree)
+    pytest.fail(f"line {node.lineno}: {ast.unparse(node)} cannot be followed; write the name where it is used")
+
+
+def _texts_of_variable(name: str, function: Function, tree: ast.Module) -> set[str]:
+    parameters = [parameter.arg for parameter in function.args.args]
+    if name in parameters:
+        position = parameters.index(name)
+        return {
+            text for call, caller in _callers(function.name, tree) for text in _texts(call.args[position], caller, tree)
+        }
+    assigned = [
+        node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+    ]
+    assert assigned, f"line {function.lineno}: nothing assigns {name}"
+    return {text for value in assigned for text in _texts(value, function, tree)}
+
+
+def _callers(name: str, tree: ast.Module) -> Iterator[tuple[ast.Call, Function]]:
+    for function in ast.walk(tree):
+        if isinstance(function, Function):
+            for call in _calls(function, name):
+                yield call, function
+
+
+def _logged() -> dict[str, set[str]]:
+    """Return every event that is logged, with its fields."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path, tree in _modules():
+        if path.name == "telemetry.py":
+            continue
+        for call, function in _callers("event", tree):
+            for name in _texts(call.args[0], function, tree):
+                found[name] |= {keyword.arg for keyword in call.keywords if keyword.arg}
+    return dict(found)
+
+
+def _entries() -> set[str]:
+    """Return every name that an entry of the history may have."""
+    return {
+        name
+        for _, tree in _modules()
+        for call, function in _callers("HistoryEntry", tree)
+        for name in _texts(call.args[1], function, tree)
+    }
+
+
+def _used_reasons() -> set[str]:
+    """Return the reasons that the code names, as a member or by its text, outside of their definition."""
+    found = set()
+    for path, tree in _modules():
+        for node in ast.walk(tree) if path.name != "plan.py" else ():
+            match node:
+                case ast.Attribute(value=ast.Name(id="Reason"), attr=member):
+                    found.add(Reason[member].value)
+                case ast.Constant(value=str() as text) if text in set(Reason):
+                    found.add(text)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------- settings, reasons
+
+
+def test_every_setting_is_documented() -> None:
+    """Each setting that is read has one row in docs/settings.md, and no row is left over."""
+    read = {str(field.alias) for field in Settings.model_fields.values()} | {"CERTROLL_SWEEP_SCHEDULE"}
+    text = _text("docs/settings.md")
+    rows = [
+        row
+        for heading in ("What operators set", "Storage", "What Azure provides")
+        for row in _rows(_part(text, heading))
+    ]
+    assert sorted(read) == sorted(_words(row[0])[0] for row in rows)
+
+
+def test_readme_names_only_settings_that_exist() -> None:
+    """Each CERTROLL_ setting of the README and the runbook is one that is documented."""
+    known = {_words(row[0])[0] for row in _rows(_text("docs/settings.md"))}
+    for page in ("README.md", "docs/runbook.md", "docs/reasons.md"):
+        assert set(re.findall(r"CERTROLL_[A-Z_]+[A-Z]", _text(page))) <= known, page
+
+
+def test_every_reason_is_documented() -> None:
+    """Each reason has one heading in docs/reasons.md, and no heading is left over."""
+    headings = re.findall(r"^#### (\w+)$", _part(_text("docs/reasons.md"), "Reasons"), re.MULTILINE)
+    assert sorted(Reason) == sorted(headings)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_reason_says_where_it_shows_and_who_acts(reason: Reason) -> None:
+    """Below its heading a reason says where it is met and whether a person is needed, as the code has it."""
+    part = _part(_text("docs/reasons.md"), "Reasons").partition(f"#### {reason}\n")[2].partition("\n####")[0]
+    head = re.match(r"\nShows as: .+\. Person needed: (yes|no)\.\n\n\S", part)
+    assert head, part[:200]
+    assert head.group(1) == "yes" or reason not in NEEDS_A_PERSON
+
+
+def test_every_reason_is_used() -> None:
+    """No reason is kept that nothing gives."""
+    assert set(Reason) - _used_reasons() == set()
+
+
+def test_every_outcome_is_documented() -> None:
+    """Each outcome of a run has its row."""
+    rows = _rows(_part(_text("docs/reasons.md"), "Outcomes"))
+    assert sorted(kind.__name__ for kind in get_args(Outcome)) == sorted(_words(row[0])[0] for row in rows)
+
+
+def test_every_event_is_documented_with_its_fields() -> None:
+    """Each log line has its row with exactly the fields that it carries, and no row is left over."""
+    rows = [
+        row for row in _rows(_part(_text("docs/reasons.md"), "Events")) if len(row) == len(("event", "fields", "when"))
+    ]
+    assert _logged() == {_words(row[0])[0]: set(_words(row[1])) for row in rows}
+
+
+def test_every_entry_of_the_history_is_documented() -> None:
+    """Each name that the history holds has its row."""
+    rows = [row for row in _rows(_part(_text("docs/reasons.md"), "Events")) if len(row) == len(("entry", "when"))]
+    assert _entries() == {_words(row[0])[0] for row in rows}
+
+
+# ------------------------------------------------------------------------------------------------------------- pages
+
+
+def _anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    """Each relative link names a file that exists, and a heading in it where it names one."""
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", prose):
+        name, _, anchor = target.partition("#")
+        there = page.parent / name if name else page
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_references_are_defined(page: Path) -> None:
+    """Each reference-style link has its address, and each address is used."""
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    defined = re.findall(r"^\[([\w-]+)\]: https://", prose, re.MULTILINE)
+    assert sorted(set(re.findall(r"\]\[([\w-]+)\]", prose))) == sorted(defined)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_fit(page: Path) -> None:
+    """Lines are short enough to compare; tables and addresses cannot be broken."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith(("|", "["))] == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    """Decisions count from 1."""
+    assert [int(adr.name[:4]) for adr in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+@pytest.mark.parametrize("adr", ADRS, ids=lambda adr: adr.stem)
+def test_decision_has_its_headings(adr: Path) -> None:
+    """Each decision says its context, its alternatives and what would change it, on one page."""
+    text = adr.read_text(encoding="utf-8")
+    assert text.startswith(f"# {int(adr.name[:4])}. ")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ADR_HEADINGS
+    assert len(text.splitlines()) <= LONGEST_ADR
+
+
+def test_custom_role_is_json() -> None:
+    """The role in the settings page can be given to az as it is."""
+    (block,) = re.findall(r"```json\n(.*?)```", _text("docs/settings.md"), re.DOTALL)
+    assert {"Name", "IsCustom", "Description", "Actions", "AssignableScopes"} <= set(json.loads(block))
+
+
+def test_worked_example_still_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The action of CONTRIBUTING passes its own test against the code as it is."""
+    blocks = re.findall(r"```python\n(.*?)```", _text("CONTRIBUTING.md"), re.DOTALL)
+    action, test = (block.replace("Reason.NOT_BOUND", "Reason.STALE_THUMBPRINT") for block in blocks[-2:])
+    module = ModuleType("shared.actions.bind_host_name")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(actions, "bind_host_name", module, raising=False)
+    exec(compile(action, module.__name__, "exec"), module.__dict__)  # noqa: S102 - our own page
+    names: dict[str, Callable[[], None]] = {}
+    exec(compile(test, "test_bind_host_name", "exec"), names)  # noqa: S102
+    promises = [names[name] for name in names if name.startswith("test_")]
+    assert promises
+    for promise in promises:
+        promise()
