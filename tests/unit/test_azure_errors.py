@@ -1,0 +1,233 @@
+"""From what Azure answers to what the core understands."""
+
+import json
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+from azure.core.exceptions import (
+    AzureError as SdkError,
+)
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
+
+from shared.clients.faults import parse_retry_after, translate
+from shared.domain.errors import (
+    AzureError,
+    Conflict,
+    Denied,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    SiteLocked,
+    Throttled,
+    Transient,
+    Unavailable,
+)
+from tests.build import NOW
+
+WHAT = "binding shop.contoso.com of shop"
+LOCK = {
+    "Code": "429",
+    "Message": "Cannot acquire exclusive lock to create, update or delete this site. Retry the request later.",
+    "Target": None,
+    "Details": [
+        {"Message": "Cannot acquire exclusive lock"},
+        {"Code": "429"},
+        {"ErrorEntity": {"ExtendedCode": "59206", "Code": "429"}},
+    ],
+}
+
+
+def arm(code: str, message: str) -> dict[str, object]:
+    """Return ARM's own error envelope."""
+    return {"error": {"code": code, "message": message}}
+
+
+def web(code: str, message: str, extended: str = "") -> dict[str, object]:
+    """Return Microsoft.Web's error envelope, which has no wrapper."""
+    entity = {"ErrorEntity": {"ExtendedCode": extended, "Code": code}}
+    return {"Code": code, "Message": message, "Details": [{"Message": message}, entity]}
+
+
+def answer(status: int, body: object = None, headers: dict[str, str] | None = None) -> HttpResponseError:
+    """Return the SDK's error for an answer, made of the SDK's own parts; a body that is a text is sent as it is."""
+    wire = requests.Response()
+    wire.status_code = status
+    wire.headers.update(headers or {})
+    text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
+    wire._content = text.encode()
+    return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
+
+
+def translated(error: SdkError, *, writing: bool = False, cure: str = "") -> AzureError:
+    """Return what the core gets to see."""
+    return translate(error, WHAT, writing=writing, now=NOW, cure=cure)
+
+
+@pytest.mark.parametrize("writing", [False, True], ids=["reading", "writing"])
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        pytest.param(
+            answer(404, arm("ResourceNotFound", "The Resource was not found.")),
+            NotFound,
+            "404 ResourceNotFound The Resource was not found.",
+            id="not found, as ARM says it",
+        ),
+        pytest.param(
+            answer(404, web("NotFound", "Cannot find it.", "51004")),
+            NotFound,
+            "404 NotFound 51004 Cannot find it.",
+            id="not found, as Microsoft.Web says it",
+        ),
+        pytest.param(answer(404), NotFound, "404", id="not found without a body, as a missing site is"),
+        pytest.param(
+            answer(409, arm("Conflict", "Certificate ABC is in use.")),
+            Rejected,
+            "409 Conflict Certificate ABC is in use.",
+            id="a conflict that is no lock",
+        ),
+        pytest.param(
+            answer(400, web("BadRequest", "Parameter thumbprint is invalid.", "04038")),
+            Rejected,
+            "400 BadRequest 04038 Parameter thumbprint is invalid.",
+            id="a bad request",
+        ),
+        pytest.param(answer(412, arm("PreconditionFailed", "Etag.")), Conflict, "412", id="a failed precondition"),
+        pytest.param(answer(429, arm("TooManyRequests", "Slow down.")), Throttled, "429", id="too many requests"),
+        pytest.param(answer(429), Throttled, "429", id="too many requests without a body"),
+        pytest.param(answer(429, LOCK), SiteLocked, "429 429 59206 Cannot acquire", id="a site lock, as recorded"),
+        pytest.param(
+            answer(409, arm("Conflict", "Another operation is in progress on the site.")),
+            SiteLocked,
+            "409",
+            id="another operation in progress",
+        ),
+        pytest.param(
+            answer(409, arm("Conflict", "CANNOT ACQUIRE EXCLUSIVE LOCK")), SiteLocked, "409", id="a lock in words"
+        ),
+        pytest.param(answer(409, web("Conflict", "Busy.", "59206")), SiteLocked, "409", id="a lock by its code"),
+        pytest.param(answer(503, "<html>Service Unavailable</html>"), Unavailable, "503", id="unavailable, in HTML"),
+        pytest.param(answer(408), Unavailable, "408", id="a request that took too long to arrive"),
+        pytest.param(answer(401, arm("InvalidToken", "Expired.")), Denied, "401 InvalidToken", id="no good token"),
+        pytest.param(
+            answer(403, arm("AuthorizationFailed", "The client does not have authorization.")),
+            Denied,
+            "403 AuthorizationFailed",
+            id="a missing right",
+        ),
+        pytest.param(answer(404, "[1, 2]"), NotFound, "404", id="a body that is a list"),
+        pytest.param(answer(404, {"error": "gone"}), NotFound, "404", id="an error that is a text"),
+        pytest.param(
+            answer(404, {"Code": "x", "Details": [None, {"ErrorEntity": None}]}), NotFound, "404 x", id="empty details"
+        ),
+        pytest.param(answer(404, {"Code": "x", "Details": "none"}), NotFound, "404 x", id="details that are a text"),
+        pytest.param(answer(409, '{"error": {"cod'), Rejected, "409", id="half a body"),
+        pytest.param(
+            ServiceRequestError("getaddrinfo failed\nmore"), Unavailable, "no connection: getaddrinfo", id="no DNS"
+        ),
+        pytest.param(
+            ServiceRequestTimeoutError("connect timed out"), Unavailable, "no connection", id="no connection in time"
+        ),
+        pytest.param(
+            ClientAuthenticationError("ManagedIdentityCredential authentication unavailable\nhint"),
+            Denied,
+            "no token for the identity: ManagedIdentityCredential authentication unavailable",
+            id="no identity",
+        ),
+    ],
+)
+def test_error_is_understood(error: SdkError, kind: type[AzureError], words: str, *, writing: bool) -> None:
+    """Each answer becomes the one kind of error that says what to do, and tells what Azure said of which thing."""
+    found = translated(error, writing=writing)
+    assert type(found) is kind
+    assert str(found).startswith(f"{WHAT}: {words}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(answer(500, arm("InternalServerError", "")), id="an internal error"),
+        pytest.param(answer(502, "<html>Bad Gateway</html>"), id="a bad gateway, in HTML"),
+        pytest.param(answer(504, arm("GatewayTimeout", "")), id="a gateway that gave up"),
+        pytest.param(ServiceResponseError("Connection aborted."), id="a connection that broke"),
+        pytest.param(ServiceResponseTimeoutError("read timed out"), id="no answer in time"),
+        pytest.param(IncompleteReadError("IncompleteRead(7 bytes read)"), id="half an answer"),
+    ],
+)
+def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> None:
+    """What is worth asking again when reading leaves it open, when writing, whether it was done."""
+    assert type(translated(error)) is Unavailable
+    assert type(translated(error, writing=True)) is OutcomeUnknown
+
+
+def test_denial_names_the_cure() -> None:
+    """Where a right is missing, the message says which to grant; no other message does."""
+    cure = "grant the identity Reader"
+    denied = str(translated(answer(403, arm("AuthorizationFailed", "No.")), cure=cure))
+    assert denied == f"{WHAT}: 403 AuthorizationFailed No.; grant the identity Reader"
+    assert cure not in str(translated(answer(404), cure=cure))
+
+
+def test_long_answers_are_cut() -> None:
+    """A page of HTML or a message of a megabyte does not fill the log."""
+    assert len(str(translated(answer(400, arm("BadRequest", "x" * 1_000_000))))) < 500
+    assert len(str(translated(ServiceRequestError("y" * 1_000_000)))) < 500
+    assert "html" not in str(translated(answer(503, "<html>" * 1000)))
+
+
+def test_error_without_words_is_still_named() -> None:
+    """An error that says nothing is still known by the thing that it concerns."""
+    assert str(translated(ServiceRequestError(""))) == f"{WHAT}: no connection: "
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(arm("x", "y"), 429), (LOCK, 429), ("", 503), ("", 408)],
+    ids=["throttled", "locked", "unavailable", "too slow"],
+)
+def test_retry_after_is_carried_along(body: object, status: int) -> None:
+    """When Azure says when to come back, every error that is tried again knows it."""
+    found = translated(answer(status, body, {"retry-after": "17"}))
+    assert isinstance(found, Transient)
+    assert found.retry_after == timedelta(seconds=17)
+
+
+@pytest.mark.parametrize(
+    ("text", "wait"),
+    [
+        pytest.param("7", timedelta(seconds=7), id="seconds"),
+        pytest.param(" 7 ", timedelta(seconds=7), id="seconds with blanks"),
+        pytest.param("0", timedelta(0), id="no wait"),
+        pytest.param(
+            format_datetime(NOW + timedelta(minutes=2), usegmt=True), timedelta(minutes=2), id="a date, as HTTP has it"
+        ),
+        pytest.param(
+            "Sat, 21 Nov 2026 14:02:00 +0200", timedelta(minutes=2), id="a date with an offset from Greenwich"
+        ),
+        pytest.param("Sat, 21 Nov 2026 12:02:00 -0000", timedelta(minutes=2), id="a date of no known zone is UTC"),
+        pytest.param(
+            format_datetime(NOW - timedelta(hours=1), usegmt=True), timedelta(0), id="a date that is over: no wait"
+        ),
+        pytest.param(None, None, id="no header"),
+        pytest.param("", None, id="an empty header"),
+        pytest.param("soon", None, id="a word"),
+        pytest.param("-1", None, id="a negative number"),
+        pytest.param("1.5", None, id="a fraction"),
+        pytest.param("\u00b2", None, id="a digit that is none"),
+        pytest.param("9" * 30, None, id="a number beyond all time"),
+    ],
+)
+def test_retry_after_is_read(text: str | None, wait: timedelta | None) -> None:
+    """Retry-After is understood in seconds and as a date; what is neither asks for nothing."""
+    assert parse_retry_after(text, NOW) == wait

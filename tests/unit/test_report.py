@@ -1,0 +1,158 @@
+"""What people are told of a plan."""
+
+import json
+import logging
+
+import pytest
+
+from shared.domain.model import Binding, SslState
+from shared.domain.plan import Plan, Reason, Skip
+from shared.domain.record import Finding
+from shared.domain.rollout import SiteRecord, SiteState
+from shared.domain.snapshot import Snapshot
+from shared.planner import plan
+from shared.report import report_lineage, report_moved, report_plan, report_skips
+from tests.build import (
+    APPLY,
+    HOST,
+    NEW,
+    NORTH,
+    NOW,
+    OTHER_REF,
+    REF,
+    WEST,
+    RecordingJournal,
+    binding,
+    blind_spot,
+    copy,
+    lineage,
+    ports,
+    site,
+    site_ref,
+    snapshot,
+)
+
+SCOPE = "kv-shop/shop"
+
+
+def told(journal: RecordingJournal) -> list[tuple[str, Reason, str]]:
+    """Return the findings, having checked that each is of this vault certificate and this moment."""
+    assert {(finding.at, finding.scope) for finding in journal.findings} <= {(NOW, SCOPE)}
+    return [(finding.subject, finding.reason, finding.detail) for finding in journal.findings]
+
+
+def report(seen: Snapshot, made: Plan) -> list[tuple[str, Reason, str]]:
+    """Return what is found of a plan."""
+    journal = RecordingJournal()
+    report_plan(ports(journal=journal).journal, made, seen)
+    return told(journal)
+
+
+def test_plan_without_refusals_is_no_finding() -> None:
+    """Where all is well nobody is bothered."""
+    assert report(snapshot(), plan(snapshot(), APPLY)) == []
+
+
+def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has each step and each refusal of a plan with its reason, as one JSON object."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    report(snapshot(), Plan(plan(snapshot(), APPLY).steps, (Skip("x", Reason.NOT_LIVE, "y"),)))
+    (line,) = caplog.messages
+    assert json.loads(line) == {
+        "event": "plan.computed",
+        "certificate": SCOPE,
+        "steps": [
+            {"subject": "certificate rg-web/shop-copy in rg-westeuropewebspace", "reason": "StaleCopy"},
+            {"subject": f"binding {HOST} of shop", "reason": "StaleThumbprint"},
+        ],
+        "skips": [{"subject": "x", "reason": "NotLive", "detail": "y"}],
+    }
+
+
+def test_refusals_and_blind_spots_are_findings() -> None:
+    """Each refusal and each blind spot is recorded with its reason and its detail."""
+    made = Plan((), (Skip("binding x", Reason.NOT_COVERED, "issue one"),))
+    assert report(snapshot(blind_spots=(blind_spot(),)), made) == [
+        ("binding x", Reason.NOT_COVERED, "issue one"),
+        ("site hidden", Reason.BLIND_SPOT, "its plan names it, the listing does not"),
+    ]
+
+
+def test_waiting_for_ones_turn_is_no_finding() -> None:
+    """What is held back in order needs nobody's attention."""
+    journal = RecordingJournal()
+    skips = Skip("a", Reason.AWAITING_FIRST_STAGE, ""), Skip("b", Reason.VERSION_HELD, "failed")
+    report_skips(ports(journal=journal).journal, REF, skips, NOW)
+    assert told(journal) == [("b", Reason.VERSION_HELD, "failed")]
+
+
+@pytest.mark.parametrize(
+    ("copies", "found"),
+    [
+        pytest.param(
+            (copy("b"), copy("a")),
+            [
+                (
+                    "webspace rg-westeuropewebspace",
+                    Reason.DUPLICATE_IMPORT,
+                    "the same vault certificate is imported as rg-web/a, rg-web/b: delete all but one",
+                )
+            ],
+            id="two in one webspace",
+        ),
+        pytest.param((copy("a"), copy("b", webspace=NORTH)), [], id="one in each of two webspaces"),
+        pytest.param((copy("a"), copy("b", source=OTHER_REF)), [], id="two of different sources"),
+    ],
+)
+def test_double_import_is_a_finding(copies: tuple[object, ...], found: list[tuple[str, Reason, str]]) -> None:
+    """A vault certificate that is imported twice into one webspace is reported with its copies' names."""
+    assert report(snapshot(copies=copies), Plan()) == found  # type: ignore[arg-type]  # all are copies
+
+
+@pytest.mark.parametrize("inherited", [True, False])
+def test_inherited_tags_are_a_finding(*, inherited: bool) -> None:
+    """Where the newest version lives on an older one's tags, people are told to set them on it."""
+    journal = RecordingJournal()
+    report_lineage(ports(journal=journal).journal, lineage(tags_inherited=inherited), NOW)
+    detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
+    assert journal.findings == ([Finding(NOW, SCOPE, SCOPE, Reason.TAGS_INHERITED, detail)] if inherited else [])
+
+
+IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        pytest.param(binding(), (binding(thumbprint=NEW),), None, id="only its certificate changed"),
+        pytest.param(
+            IP_BASED,
+            (binding(),),
+            "it was IpBasedEnabled at 203.0.113.7 before this version, and is SniEnabled now",
+            id="its address was taken away",
+        ),
+        pytest.param(
+            IP_BASED,
+            (binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.8"),),
+            "it was IpBasedEnabled at 203.0.113.7 before this version, and is IpBasedEnabled at 203.0.113.8 now",
+            id="its address changed",
+        ),
+        pytest.param(
+            binding(), (), "it was SniEnabled before this version, and is gone now", id="its host name was removed"
+        ),
+        pytest.param(
+            binding(),
+            (binding(site="other"),),
+            "it was SniEnabled before this version, and is gone now",
+            id="its host name went to another site",
+        ),
+    ],
+)
+def test_binding_that_azure_or_a_person_moved_is_a_finding(
+    was: Binding, now: tuple[Binding, ...], words: str | None
+) -> None:
+    """A binding whose kind or address changed is reported, before and after; one that was only renewed is not."""
+    journal = RecordingJournal()
+    record = SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, last_good=(was,))
+    report_moved(ports(journal=journal).journal, REF, record, snapshot(sites=(site(), site("other")), bindings=now))
+    assert told(journal) == ([] if words is None else [(f"binding {HOST} of shop", Reason.BINDING_MOVED, words)])

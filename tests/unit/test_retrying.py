@@ -1,0 +1,167 @@
+"""Calling Azure again while it says that it is worth it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
+
+from shared.clients.retrying import LONGEST_WAIT, SDK_OPTIONS, Retrying
+from shared.domain.errors import Conflict, Denied, NotFound, OutcomeUnknown, Rejected, Throttled, Unavailable
+from tests.build import NOW, ManualClock
+
+Answer = int | Exception
+
+
+def refusal(status: int, retry_after: str | None = None) -> HttpResponseError:
+    """Return the SDK's error for an answer without a body."""
+    wire = requests.Response()
+    wire.status_code = status
+    wire._content = b""
+    if retry_after is not None:
+        wire.headers["Retry-After"] = retry_after
+    return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
+
+
+class Calls:
+    """A call of Azure that answers in the order given, the last answer for ever."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.made = 0
+
+    def __call__(self) -> int:
+        """Return or raise the next answer."""
+        self.made += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_good_answer_is_returned_at_once() -> None:
+    """What succeeds is called once, without a wait."""
+    clock, calls = ManualClock(), Calls(7)
+    assert Retrying(clock).read("it", calls) == 7
+    assert (calls.made, clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        pytest.param(refusal(429), id="throttled"),
+        pytest.param(refusal(503), id="unavailable"),
+        pytest.param(ServiceRequestError("refused"), id="no connection"),
+    ],
+)
+@pytest.mark.parametrize("name", ["read", "write"])
+def test_passing_trouble_is_waited_out(name: str, passing: Exception) -> None:
+    """Trouble in which nothing was changed is tried again, reading and writing, until it has passed."""
+    clock, calls = ManualClock(), Calls(passing, passing, 7)
+    call: Callable[[str, Callable[[], int]], int] = getattr(Retrying(clock), name)
+    assert call("it", calls) == 7
+    assert (calls.made, len(clock.slept)) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        pytest.param("17", 17.0, id="in seconds"),
+        pytest.param(format_datetime(NOW + timedelta(seconds=17), usegmt=True), 17.0, id="as a date"),
+    ],
+)
+def test_azure_is_never_asked_before_its_time(asked: str, least: float) -> None:
+    """When Azure says when to come back, nobody comes back earlier; jitter only adds to it."""
+    for _ in range(50):
+        clock = ManualClock()
+        Retrying(clock).read("it", Calls(refusal(429, asked), 7))
+        assert least <= clock.slept[0] <= LONGEST_WAIT
+
+
+def test_waits_without_advice_grow_and_differ() -> None:
+    """Without a Retry-After the waits grow on average, and not all clients come back at once."""
+    first, later = set(), set()
+    for _ in range(50):
+        clock = ManualClock()
+        trouble = [refusal(503)] * 4
+        Retrying(clock).read("it", Calls(*trouble, 7))
+        first.add(clock.slept[0])
+        later.add(clock.slept[3])
+    assert min(len(first), len(later)) > 25
+    assert max(first) <= 1
+    assert max(later) <= 8
+    assert sum(later) > 3 * sum(first)
+
+
+def test_patience_ends() -> None:
+    """What does not pass is given up before the deadline, with the error that is left."""
+    clock, calls = ManualClock(), Calls(refusal(503))
+    with pytest.raises(Unavailable, match=r"^it: 503$"):
+        Retrying(clock, timedelta(seconds=30)).read("it", calls)
+    assert calls.made > 3
+    assert clock.now() - NOW <= timedelta(seconds=30)
+
+
+def test_wait_beyond_the_deadline_is_not_begun() -> None:
+    """Where Azure asks for more time than is left, the error is raised at once: the queue waits better than we do."""
+    clock, calls = ManualClock(), Calls(refusal(429, "91"))
+    with pytest.raises(Throttled) as caught:
+        Retrying(clock).read("it", calls)
+    assert (calls.made, clock.slept) == (1, [])
+    assert caught.value.retry_after == timedelta(seconds=91)
+
+
+def test_wait_up_to_the_deadline_is_made() -> None:
+    """A wait that ends exactly at the deadline is worth it."""
+    clock = ManualClock()
+    assert Retrying(clock).read("it", Calls(refusal(429, "90"), 7)) == 7
+    assert clock.slept == [90]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, Rejected), (403, Denied), (404, NotFound), (412, Conflict), (409, Rejected)]
+)
+def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -> None:
+    """What the same request would meet again is not asked again."""
+    clock, calls = ManualClock(), Calls(refusal(status, "1"))
+    with pytest.raises(kind):
+        Retrying(clock).write("it", calls)
+    assert (calls.made, clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [refusal(504), refusal(500), ServiceResponseError("aborted")],
+    ids=["a gateway gave up", "an internal error", "the connection broke"],
+)
+def test_write_of_unknown_outcome_is_not_repeated(lost: Exception) -> None:
+    """A write that may have been applied is never sent again blindly; a read is."""
+    writes, reads = Calls(lost, 7), Calls(lost, 7)
+    with pytest.raises(OutcomeUnknown):
+        Retrying(ManualClock()).write("it", writes)
+    assert writes.made == 1
+    assert Retrying(ManualClock()).read("it", reads) == 7
+
+
+def test_bug_of_ours_is_not_hidden() -> None:
+    """An error that is not Azure's is raised as it is, at once."""
+    calls = Calls(KeyError("bug"))
+    with pytest.raises(KeyError):
+        Retrying(ManualClock()).read("it", calls)
+    assert calls.made == 1
+
+
+def test_cure_reaches_the_message() -> None:
+    """A denial names what to grant."""
+    with pytest.raises(Denied, match="grant Reader"):
+        Retrying(ManualClock()).read("it", Calls(refusal(403)), "grant Reader")
+    with pytest.raises(Denied, match="grant Contributor"):
+        Retrying(ManualClock()).write("it", Calls(refusal(403)), "grant Contributor")
+
+
+def test_sdk_does_not_retry_by_itself() -> None:
+    """The SDK's own attempts are off, so that they do not multiply with ours."""
+    assert {SDK_OPTIONS[name] for name in ("retry_total", "retry_connect", "retry_read", "retry_status")} == {0}

@@ -1,0 +1,204 @@
+"""A real handshake over a real tunnel, and what it is taken to prove."""
+
+import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Self
+
+import pytest
+import trustme
+
+from shared.clients.tls_probe import TlsProbe
+from shared.domain.names import HostName, Thumbprint
+from shared.domain.rollout import SiteState
+from tests.build import FOREIGN, HOST, NOW, ManualClock
+
+ADDRESS = "shop.azurewebsites.net"
+TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
+Answer = Callable[[socket.socket], None]
+
+
+class Leaf:
+    """A certificate of a private CA that nobody trusts, and how to serve it."""
+
+    def __init__(self, authority: trustme.CA) -> None:
+        issued = authority.issue_cert("anything.example")
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(self.context)
+        der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+        self.thumbprint = Thumbprint(hashlib.sha1(der, usedforsecurity=False).hexdigest().upper())
+
+
+class Proxy:
+    """A CONNECT proxy behind which a TLS server answers; it keeps what was asked for.
+
+    Each connection gets the next answer, and the last one for ever.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.targets: list[str] = []
+        self.server_names: list[str | None] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+
+    @property
+    def url(self) -> str:
+        """Where the proxy listens."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def serves(self, leaf: Leaf) -> Answer:
+        """Return an answer that opens the tunnel and shows a certificate, keeping the name that was asked for."""
+
+        def answer(connection: socket.socket) -> None:
+            connection.sendall(TUNNEL)
+            leaf.context.sni_callback = lambda _, name, __: self.server_names.append(name)
+            with leaf.context.wrap_socket(connection, server_side=True) as tls:
+                tls.recv(1)
+
+        return answer
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                head = b""
+                while not head.endswith(b"\r\n\r\n") and (more := connection.recv(1024)):
+                    head += more
+                self.targets.append(head.split()[1].decode())
+                answer, self.answers = self.answers[0], self.answers[1:] or self.answers
+                answer(connection)
+
+
+@pytest.fixture(scope="module")
+def leaves() -> tuple[Leaf, Leaf]:
+    """The new certificate and the old one, of a CA that nobody trusts."""
+    authority = trustme.CA()
+    return Leaf(authority), Leaf(authority)
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy that the environment names."""
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        yield proxy
+
+
+def closes(_: socket.socket) -> None:
+    """Close the connection without a word."""
+
+
+def refuses(connection: socket.socket) -> None:
+    """Say that the host cannot be reached."""
+    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+
+def babbles(connection: socket.socket) -> None:
+    """Open the tunnel to something that does not speak TLS."""
+    connection.sendall(TUNNEL + b"220 mail.contoso.com ESMTP\r\n")
+
+
+def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """The certificate that is served is recognised by its thumbprint, whether or not anybody trusts its issuer."""
+    new, _ = leaves
+    clock = ManualClock()
+    proxy.answers = [proxy.serves(new)]
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint)
+    assert (sight.state, sight.thumbprint) == (SiteState.PROVEN, new.thumbprint)
+    assert clock.slept == []
+
+
+def test_app_service_itself_is_asked_for_the_host_name(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """The connection goes to the address given, not to where the host name points, and asks for the host name."""
+    new, _ = leaves
+    proxy.answers = [proxy.serves(new)]
+    TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint)
+    assert (proxy.targets, proxy.server_names) == ([f"{ADDRESS}:443"], [HOST])
+
+
+def test_wildcard_is_asked_for_by_a_name_that_it_stands_for(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """No client asks for an asterisk: a wildcard host name is proven by one of its names."""
+    new, _ = leaves
+    proxy.answers = [proxy.serves(new)]
+    TlsProbe(ManualClock()).shows(HostName("*.contoso.com"), ADDRESS, new.thumbprint)
+    assert proxy.server_names == ["certroll-probe.contoso.com"]
+
+
+def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """Front ends need a moment: the old certificate at first is no failure."""
+    new, old = leaves
+    clock = ManualClock()
+    proxy.answers = [proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(new)]
+    assert TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint).state is SiteState.PROVEN
+    assert clock.slept == sorted(clock.slept)
+    assert (len(clock.slept), clock.slept[0]) == (4, 0.5)
+
+
+def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """A host that shows another certificate to the end has failed, and what it shows is told."""
+    new, old = leaves
+    clock = ManualClock()
+    proxy.answers = [proxy.serves(old)]
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint)
+    assert str(sight) == f"{HOST} serves {old.thumbprint}, not {new.thumbprint}"
+    assert sight.state is SiteState.FAILED
+    assert timedelta(seconds=80) < clock.now() - NOW <= timedelta(seconds=90)
+    assert len(proxy.targets) > 3
+
+
+@pytest.mark.parametrize("silence", [closes, refuses, babbles])
+def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
+    """A host that does not answer three times is given up as unproven, with where and why."""
+    clock = ManualClock()
+    proxy.answers = [silence]
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN)
+    assert (sight.state, sight.thumbprint, len(proxy.targets)) == (SiteState.UNPROVEN, None, 3)
+    assert str(sight).startswith(f"{HOST} could not be reached: {ADDRESS}: ")
+    assert clock.now() - NOW < timedelta(seconds=10)
+
+
+def test_short_silence_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """A host that answers at the third try is proven all the same."""
+    new, _ = leaves
+    proxy.answers = [refuses, closes, proxy.serves(new)]
+    assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint).state is SiteState.PROVEN
+
+
+def test_patience_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """A probe with little patience looks only as long as that."""
+    new, old = leaves
+    clock = ManualClock()
+    proxy.answers = [proxy.serves(old)]
+    sight = TlsProbe(clock, timedelta(seconds=1)).shows(HOST, ADDRESS, new.thumbprint)
+    assert (sight.state, clock.slept) == (SiteState.FAILED, [0.5])
+
+
+def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no connection comes about at all, with a proxy or without one, nothing is proven."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("NO_PROXY", "direct.invalid")
+    for address in (ADDRESS, "direct.invalid"):
+        sight = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN)
+        assert (sight.state, sight.detail.partition(":")[0]) == (SiteState.UNPROVEN, address)

@@ -1,0 +1,82 @@
+"""What follows a run that must come back later."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
+from shared.domain.plan import Intent, Reason
+from shared.run import LONGEST_PAUSE, Run, pause
+from shared.work import _come_back
+from tests.build import NOW, REF, ManualClock, ports
+
+SECOND = timedelta(seconds=1)
+
+
+def sent(outcome: Outcome, waits: int = 0) -> list[tuple[CertificateMessage, timedelta]]:
+    """Return the messages that follow the outcome of a message that has waited so often."""
+    messages: list[tuple[CertificateMessage, timedelta]] = []
+    with ThreadPoolExecutor(1) as pool:
+        run = Run.start(ports(clock=ManualClock()), Intent(), pool)
+        message = CertificateMessage(REF, Cause.EVENT, waits)
+        _come_back(run, outcome, message.again(), lambda again, delay: messages.append((again, delay)))
+    return messages
+
+
+def waiting(delay: timedelta) -> Waiting:
+    """Return an outcome that asks for a look after the delay."""
+    return Waiting(NOW + delay, Reason.DISPATCHED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "delay"),
+    [
+        pytest.param(30 * SECOND, 30 * SECOND, id="half a minute"),
+        pytest.param(LONGEST_PAUSE, LONGEST_PAUSE, id="a quarter of an hour, the longest"),
+        pytest.param(-SECOND, timedelta(0), id="a moment that is over: at once"),
+    ],
+)
+def test_wait_sends_a_new_message(asked: timedelta, delay: timedelta) -> None:
+    """A wait sends a message of its own, visible when it is due, that counts one wait more."""
+    assert sent(waiting(asked), 4) == [(CertificateMessage(REF, Cause.WAIT, 5), delay)]
+
+
+def test_long_wait_is_left_to_the_sweep() -> None:
+    """A wait of more than a quarter of an hour sends nothing: the sweep finds what is left."""
+    assert sent(waiting(LONGEST_PAUSE + SECOND)) == []
+
+
+def test_twentieth_wait_is_the_last() -> None:
+    """After twenty waits in a row nothing is sent: the sweep finds what is left."""
+    assert len(sent(waiting(SECOND), MOST_WAITS - 1)) == 1
+    assert sent(waiting(SECOND), MOST_WAITS) == []
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Converged(Reason.ROLLED_OUT), Stalled(Reason.NOT_COVERED, "x"), Deferred(Reason.NOT_DISPATCHED, "x")],
+    ids=["converged", "stalled", "deferred"],
+)
+def test_what_does_not_wait_sends_nothing(outcome: Outcome) -> None:
+    """A run that is over, for good or until a person acts, is not looked at again by itself."""
+    assert sent(outcome) == []
+
+
+def test_pauses_grow_up_to_the_longest_wait() -> None:
+    """The first looks follow within seconds, later ones ever more rarely, and none so late that it would be lost."""
+    pauses = [pause(waits) for waits in range(MOST_WAITS + 1)]
+    assert pauses[:4] == [2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(("passed", "over"), [(timedelta(minutes=8), True), (timedelta(minutes=8) - SECOND, False)])
+def test_run_ends_well_inside_the_functions_time(passed: timedelta, *, over: bool) -> None:
+    """After eight of its ten minutes a run begins nothing new."""
+    clock = ManualClock()
+    with ThreadPoolExecutor(1) as pool:
+        run = Run.start(ports(clock=clock), Intent(), pool)
+        clock.time += passed
+        assert run.out_of_time is over
