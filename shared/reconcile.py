@@ -15,6 +15,7 @@ from itertools import groupby
 
 from shared import planner
 from shared.actions.settle import settle
+from shared.actions.sync_certificate import copy_subject
 from shared.domain.errors import Denied, LeaseBusy, NotFound
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
@@ -31,7 +32,7 @@ from shared.guards.stages import first_webspace
 from shared.observe import observe_fleet, observe_site
 from shared.prove import prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
-from shared.run import BUSY_PAUSE, Run, pause, perform_all, planning_again
+from shared.run import BUSY_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again
 from shared.telemetry import event
 
 
@@ -106,11 +107,14 @@ def _roll_out(
         run.ports.journal.begin(message.ref, replace(rollout, records=records))
         refused = perform_all(run, lease, message.ref, (step for step in steps if step.action.site is None))
         if refused:
-            records = _unsent(run, message.ref, records, refused)
+            records = _after_refusal(run, message.ref, records, refused)
             skips.extend(refused)
         rollout = _merged(rollout, records)
-    for record in _to_send(snapshot.rollout, rollout, run.now(), fresh=fresh):
+    sent = _to_send(snapshot.rollout, rollout, run.now(), fresh=fresh)
+    for record in sent:
         run.ports.queue.send_site(SiteMessage(record.site, message.ref))
+    if any(record.state is SiteState.FAILED for record in sent):
+        return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
     return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
 
 
@@ -138,15 +142,23 @@ def _pending_records(
     return tuple(records)
 
 
-def _unsent(
+def _after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
-    """Record sites whose copy could not be synced as unproven; there is nothing to send them."""
+    """Record what is left where Azure refused to sync a copy.
+
+    Where the webspace has another copy that was synced, its sites go on with that one; else there is nothing to send
+    them, and nothing is proven there.
+    """
     report_skips(run.ports.journal, ref, refused, run.now())
-    unproven = tuple(replace(r, state=SiteState.UNPROVEN, detail=refused[0].detail[:1000]) for r in records)
-    for record in unproven:
-        run.ports.journal.record_site(ref, record)
-    return unproven
+    lost = {skip.subject for skip in refused}
+    changed = []
+    for record in records:
+        left = tuple(copy for copy in record.copies if copy_subject(copy, record.webspace) not in lost)
+        state = SiteState.PENDING if left else SiteState.UNPROVEN
+        changed.append(replace(record, copies=left, state=state, detail=refused[0].detail[:1000]))
+        run.ports.journal.record_site(ref, changed[-1])
+    return tuple(changed)
 
 
 def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:

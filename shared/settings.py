@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         by_address = given.get("blob_uri") and given.get("queue_uri") and value
         if not (given.get("storage") or given.get("storage_account") or by_address):
             raise ValueError(
-                "set AzureWebJobsStorage, or AzureWebJobsStorage__accountName, or all of AzureWebJobsStorage__"
+                "AzureWebJobsStorage: set it, or AzureWebJobsStorage__accountName, or all of AzureWebJobsStorage__"
                 "blobServiceUri, __queueServiceUri and __tableServiceUri"
             )
         return value
@@ -152,6 +152,6 @@ def _named(parse: Callable[[str], str], name: str) -> str:
 
 
 def _problem(entry: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in entry["loc"])
+    where = "" if "table" in str(entry["loc"]) else ".".join(str(part) for part in entry["loc"])
     text = str(entry["msg"]).removeprefix("Value error, ")
     return f"{where}: {'it is not set' if entry['type'] == 'missing' else text}" if where else text

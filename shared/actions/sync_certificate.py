@@ -7,7 +7,7 @@ from typing import ClassVar
 from shared.actions.settle import settle
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.plan import Intent, Reason, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.snapshot import Snapshot
@@ -30,7 +30,7 @@ class SyncCertificate:
     @property
     def subject(self) -> str:
         """The copy."""
-        return f"certificate {self.copy.ref} in {self.copy.webspace}"
+        return copy_subject(self.copy.ref, self.copy.webspace)
 
     @property
     def webspace(self) -> Webspace:
@@ -86,6 +86,11 @@ class SyncCertificate:
         return True
 
 
+def copy_subject(ref: CopyRef, webspace: Webspace) -> str:
+    """Return how a copy is named to people."""
+    return f"certificate {ref} in {webspace}"
+
+
 def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
     return copy.webspace, copy.source
 
@@ -97,7 +102,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """
     lineage = snapshot.lineage
     for copy in sorted(snapshot.copies, key=lambda copy: copy.ref):
-        subject = f"certificate {copy.ref} in {copy.webspace}"
+        subject = copy_subject(copy.ref, copy.webspace)
         if lineage.refusal is not None:
             yield Skip(
                 subject,

@@ -9,6 +9,7 @@ from local.stand import Stand
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world
 
+A_DAY = 86_400.0
 SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 
 
@@ -28,7 +29,7 @@ def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: 
 
 def test_a_first_stage_that_serves_another_certificate_holds_the_version(install: Install) -> None:
     """Where the first webspace is seen to serve another certificate, no other webspace is touched, and it is said."""
-    world = small_world(Knobs(slow_front_end=1e6, sync_moves_bindings=False))
+    world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
@@ -43,7 +44,7 @@ def test_a_first_stage_that_serves_another_certificate_holds_the_version(install
 
 def test_a_newer_version_ends_the_hold(install: Install) -> None:
     """A version that failed holds only itself: the next one rolls out."""
-    world = small_world(Knobs(slow_front_end=1e6, sync_moves_bindings=False))
+    world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world)
     before = shown(world)
     renew(world)
@@ -101,7 +102,7 @@ def test_close_to_expiry_unproven_holds_nothing(
     world = small_world()
     installation = install(world, watched=False)
     _unreachable(stand, monkeypatch)
-    world.clock.advance(timedelta(days=28))
+    world.clock.advance(timedelta(days=26))
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all(timedelta(minutes=5))

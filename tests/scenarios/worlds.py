@@ -1,5 +1,6 @@
 """The small world that most scenarios run on, and what a user would see of it."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from local.azure.arm.resources import IP_BASED
@@ -11,7 +12,8 @@ from local.worlds.builders import Builder
 VAULT = "contoso-kv"
 NAME = "web"
 MOVING = ("api.contoso.com", "shop.contoso.com", "staging.contoso.com", "www.contoso.com")
-WEBSPACES = 2
+AGE = timedelta(days=2)
+"""How old the world is: a slow front end serves what was there before, so there has to be a before."""
 
 
 class Shown(NamedTuple):
@@ -31,7 +33,7 @@ def small_world(knobs: Knobs | None = None, seed: int = 0) -> World:
     build = Builder(world)
     build.add_certificate(NAME, ("*.contoso.com", "contoso.com"))
     build.add_certificate("other", ("other.contoso.com",))
-    windows, linux = build.add_plan("windows"), build.add_plan("linux", linux=True)
+    windows, linux = build.add_plan("windows"), build.add_plan("linux", location="northeurope", linux=True)
     copy = build.add_copy(NAME, windows)
     shop = build.add_site("shop", windows)
     build.add_host(shop, "shop.contoso.com", copy, IP_BASED)
@@ -39,6 +41,7 @@ def small_world(knobs: Knobs | None = None, seed: int = 0) -> World:
     build.add_host(build.add_slot(shop, "staging"), "staging.contoso.com", copy)
     build.add_host(build.add_site("other", windows), "other.contoso.com", build.add_copy("other", windows))
     build.add_host(build.add_site("api", linux), "api.contoso.com", build.add_copy(NAME, linux, name="web-linux"))
+    world.clock.advance(AGE)
     return world
 
 

@@ -46,8 +46,11 @@ class History:
         self._changes.append(Change(self.write, self.clock.now(), kind, key, before))
 
     def before_writes(self, kind: str, writes: int) -> dict[str, object | None]:
-        """Return what the resources of that kind that the last writes changed were before them."""
-        newest = list(dict.fromkeys(change.write for change in reversed(self._changes)))[:writes]
+        """Return what the resources of that kind that the last writes changed were before them.
+
+        What a world was built with came before any write: no reader is so far behind that it is missing.
+        """
+        newest = list(dict.fromkeys(change.write for change in reversed(self._changes) if change.write))[:writes]
         concerned = set(newest)
         return {change.key: change.before for change in self._newest(kind) if change.write in concerned}
 

@@ -1,0 +1,402 @@
+"""Bad input and missing rights: each is refused early, with a reason that names the thing and the cure."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.resources import Source
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.domain.errors import AzureError
+from shared.work import on_certificate, replay
+from tests.scenarios.conftest import Install
+from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
+
+REFUSED = {
+    "disabled": ({"enabled": False}, "VersionDisabled"),
+    "expired": ({"not_before": -20, "not_after": -10}, "Expired"),
+    "key not exportable": ({"exportable": False}, "KeyNotExportable"),
+    "PEM": ({"content_type": "application/x-pem-file"}, "NotPkcs12"),
+    "newly self-signed": ({"self_signed": True}, "NewlySelfSigned"),
+    "not yet valid": ({"not_before": 3, "not_after": 100}, "NotYetValid"),
+}
+UNUSABLE = {
+    "an EC key": ({"key_type": "EC"}, "KeyNotImportable"),
+    "a small RSA key": ({"key_size": 1024}, "KeyTooSmall"),
+}
+
+
+def _import_newest(world: World) -> None:
+    """Let every copy hold the newest version, with no binding moved."""
+    web = Source(world.vaults[VAULT].resource_id, "web")
+    for copy in list(world.web.certificates.values()):
+        if copy.source == web:
+            world.web.put_certificate(replace(copy, content=world.vaults[VAULT].newest_importable("web")))
+
+
+def _dated(world: World, differences: dict[str, object]) -> dict[str, object]:
+    now = world.clock.now()
+    days = {"not_before", "not_after"}
+    return {k: now + timedelta(days=v) if k in days else v for k, v in differences.items()}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_newest_version_is_synced_nowhere(install: Install, name: str) -> None:
+    """App Service would import the newest version whatever it is: where that was refused, nothing is written."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    differences, reason = REFUSED[name]
+    renew(world, **_dated(world, differences))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    installation.sweep()
+    assert shown(world) == before
+    assert writes(world) == 0
+    assert installation.errors == []
+    told = {found for _, found in installation.findings()}
+    assert reason in installation.details() or reason in told
+    assert told & {"NewestRefused", reason}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_key_that_app_service_cannot_use_is_refused(install: Install, name: str) -> None:
+    """A key that the copy or the binding cannot use is refused there, by name."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    differences, reason = UNUSABLE[name]
+    renew(world, **differences)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == before
+    assert writes(world) == 0
+    assert reason in {found for _, found in installation.findings()}
+
+
+def test_an_older_good_version_stays_the_target_while_the_newest_is_refused(install: Install) -> None:
+    """A binding left behind is carried to the version that is live, though the newest one is refused."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    before, good = shown(world), renew(world)
+    _import_newest(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, good)
+    assert "NewestRefused" not in {reason for _, reason in installation.findings()} or writes(world) == len(MOVING)
+
+
+def test_a_name_that_is_no_longer_covered_keeps_its_certificate(install: Install) -> None:
+    """The copy that serves the lost name is not synced; the other webspace's copy is."""
+    world = small_world()
+    build = Builder(world)
+    world.vaults[VAULT].renew("other", host_names=("other.contoso.com", "extra.contoso.com"))
+    installation = install(world)
+    before = shown(world)
+    new = renew(world, host_names=("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert build.world is world
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert "staging.contoso.com" in installation.details()
+    assert "NotCovered" in {reason for _, reason in installation.findings()}
+
+
+def test_a_binding_that_is_not_covered_does_not_block_the_others(install: Install) -> None:
+    """Where the webspace holds the new version already, only the uncovered binding stays behind."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world, watched=False)
+    before = shown(world)
+    new = renew(world, host_names=("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
+    _import_newest(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
+    assert ("binding staging.contoso.com of shop/staging", "NotCovered") in installation.findings()
+
+
+def test_close_to_expiry_a_lost_name_does_not_take_the_others_with_it(install: Install) -> None:
+    """With less than 72 h left the copy is synced all the same, and the uncovered name is reported."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    world.clock.advance(timedelta(days=26))
+    installation = install(world)
+    before = shown(world)
+    new = renew(world, host_names=("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
+    assert ("binding staging.contoso.com of shop/staging", "NotCovered") in installation.findings()
+
+
+def test_a_vault_that_may_not_be_read_is_reported_with_the_cure(install: Install) -> None:
+    """A denied vault stalls its own lineages, says which role is missing, and retries nothing."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    renew(world)
+    world.vaults[VAULT].deny()
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == before
+    assert (f"{VAULT}/web", "VaultDenied") in installation.findings()
+    assert "Key Vault Reader" in installation.details()
+    assert installation.errors == []
+
+
+def test_app_service_without_rights_on_the_vault_is_reported(install: Install) -> None:
+    """Where App Service's own principal may not read the vault, its refusal is reported and nothing is repeated."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    renew(world)
+    world.vaults[VAULT].deny("abfa0a7c-a6b6-4736-8310-5855508787cd")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == before
+    assert "RejectedByAzure" in {reason for _, reason in installation.findings()}
+    assert "does not have access" in installation.details()
+
+
+def test_a_missing_write_role_is_reported_and_the_rest_goes_on(install: Install) -> None:
+    """Without the right to write one site's bindings, that site is reported and the others are carried."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
+    world.roles.read_only(shop.id + "/hostNameBindings")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com", "staging.contoso.com"))
+    assert ("binding shop.contoso.com of shop", "DeniedByAzure") in installation.findings()
+
+
+def test_a_hidden_subscription_is_a_blind_spot_and_not_an_empty_one(install: Install) -> None:
+    """A named subscription that the identity may not read is said to be unseen."""
+    world = small_world()
+    subscription = next(iter(world.subscriptions))
+    installation = install(world, subscriptions=(subscription,))
+    world.roles.hide(f"/subscriptions/{subscription}")
+    world.faults.add(Fault("denied", "GET", path=r"/Microsoft\.Web/certificates$", times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert (f"subscription {subscription}", "BlindSpot") in installation.findings()
+
+
+def test_a_site_that_only_its_plan_names_blocks_the_sync_of_its_webspace(install: Install) -> None:
+    """A site that role assignments hide from the lists may be served by the copy: it is not moved unseen."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    other = next(site for site in world.web.sites.values() if site.full_name == "other")
+    world.roles.hide(other.id)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert "IncompleteView" in {reason for _, reason in installation.findings()}
+    assert "grant Reader" in installation.details()
+
+
+def test_an_opted_out_vault_certificate_is_left_alone(install: Install) -> None:
+    """`certroll: off` on the vault certificate keeps Certroll from any write, also when a renewal lost the tag."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    renew(world, tags={"certroll": "off"})
+    world.clock.sleep(60)
+    renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == before
+    assert writes(world) == 0
+    assert {"OptedOut", "TagsInherited"} <= {reason for _, reason in installation.findings()}
+
+
+def test_an_opted_out_slot_is_spared_our_writes(install: Install) -> None:
+    """A slot's own tag spares that slot alone."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    slot = next(site for site in world.web.sites.values() if site.slot)
+    world.web.put_site(replace(slot, tags={"certroll": "off"}))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, tuple(name for name in MOVING if name != "staging.contoso.com"))
+    assert ("binding staging.contoso.com of shop/staging", "OptedOut") in installation.findings()
+
+
+def test_two_webspaces_with_the_same_resource_names_are_kept_apart(install: Install) -> None:
+    """Two subscriptions with the same group, plan, site and copy names: each copy serves its own."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    build = Builder(world)
+    twin = build.add_group("contoso", build.add_subscription("Twin"))
+    plan = build.add_plan("windows", twin)
+    copy = build.add_copy("web", plan)
+    build.add_host(build.add_site("shop", plan), "twin.contoso.com", copy)
+    world.clock.advance(timedelta(days=2))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (*MOVING, "twin.contoso.com"))
+    assert writes(world) == 3 + 5
+
+
+@pytest.mark.parametrize("second", ["accept", "refuse"])
+def test_two_imports_of_one_vault_certificate_are_reported(install: Install, second: str) -> None:
+    """The bindings are carried whatever Azure makes of the second copy, and somebody is told to delete it."""
+    world = small_world(Knobs(sync_moves_bindings=False, second_import_same_thumbprint=second))  # type: ignore[arg-type]
+    plan = next(plan for plan in world.web.plans.values() if not plan.linux)
+    Builder(world).add_copy("web", plan, name="second")
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    installation.sweep()
+    installation.deliver_all()
+    assert "DuplicateImport" in {reason for _, reason in installation.findings()}
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_somebody_else_moves_a_binding_meanwhile(install: Install) -> None:
+    """A binding that changed between plan and write is planned again, and what others did to it is not undone."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world, watched=False)
+    before, new = shown(world), renew(world)
+    build = Builder(world)
+    other = next(
+        copy for copy in world.web.certificates.values() if copy.source and str(copy.source.secret_name) == "other"
+    )
+    installation.look_at(VAULT, "web")
+    while len(installation.states()) < 3:
+        message = installation.queue.take(world.clock.now() + timedelta(hours=1))
+        assert message is not None
+        installation.deliver(message)
+    shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
+    build.add_host(shop, "www.contoso.com", other)
+    installation.deliver_all()
+    expected = after_renewal(before, new)
+    expected["www.contoso.com"] = expected["www.contoso.com"]._replace(thumbprint=other.thumbprint)
+    assert shown(world) == expected
+
+
+EVENTS = {
+    "another vault": (
+        '{"eventType":"Microsoft.KeyVault.CertificateNewVersionCreated","data":{"VaultName":"evil","ObjectName":"web"}}',
+        "UnknownVault",
+    ),
+    "another type": (
+        '{"eventType":"Microsoft.KeyVault.KeyNewVersionCreated","data":{"VaultName":"contoso-kv","ObjectName":"web"}}',
+        "UnknownEvent",
+    ),
+    "no object": ("[]", "MalformedEvent"),
+    "no JSON": ("{", "MalformedEvent"),
+    "a hostile name": (
+        '{"eventType":"Microsoft.KeyVault.CertificateNewVersionCreated","data":{"VaultName":"contoso-kv","ObjectName":"../x"}}',
+        "MalformedEvent",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_foreign_event_is_recorded_and_accepted(install: Install, name: str) -> None:
+    """An event that is not for us is written down with its reason, puts nothing on the queue and asks Azure nothing."""
+    world = small_world()
+    installation = install(world)
+    world.journal.clear()
+    text, reason = EVENTS[name]
+    installation.event(text)
+    assert reason in {found for _, found in installation.findings()}
+    assert len(installation.queue) == 0
+    assert world.journal.entries() == ()
+
+
+@pytest.mark.parametrize("kind", ["NearExpiry", "Expired"])
+def test_expiry_events_are_findings_and_also_reconcile(install: Install, kind: str) -> None:
+    """An expiry event is recorded, and what a missed renewal left undone is done."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.event(json.dumps(world.events.emit(VAULT, "web", kind).payload))  # type: ignore[arg-type]
+    installation.deliver_all()
+    assert (f"{VAULT}/web", kind) in installation.findings()
+    assert shown(world) == after_renewal(before, new)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "nonsense",
+        "{}",
+        '{"v":1,"vault":"contoso-kv","kind":"certificate","name":"web","cause":"x","waits":0}',
+        "[" * 3000,
+    ],
+)
+def test_a_message_that_cannot_be_read_is_kept_at_once(install: Install, body: str) -> None:
+    """A malformed message is kept with its cause after one look, and can be put back."""
+    installation = install(small_world())
+    installation.queue.put("certificates", body)
+    installation.deliver_all()
+    (kept,) = installation.kept()
+    assert "MalformedMessage" in str(kept["cause"])
+    assert kept["body_0"] == body
+    replay(installation.start(), "certificates", str(kept["RowKey"]))
+    message = installation.queue.take(installation.clock.now())
+    assert message is not None
+    assert message.body == body
+
+
+def test_a_tampered_site_id_is_kept_and_touches_nothing(install: Install) -> None:
+    """A site message whose id leads elsewhere is not followed."""
+    world = small_world()
+    installation = install(world)
+    evil = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/../../z"
+    fields = {"v": 1, "site": evil, "vault": VAULT, "kind": "certificate", "name": "web", "waits": 0}
+    world.journal.clear()
+    installation.queue.put("sites", json.dumps(fields))
+    installation.deliver_all()
+    assert len(installation.kept()) == 1
+    assert world.journal.entries() == ()
+
+
+def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install) -> None:
+    """What fails for good is not lost: body and cause are kept, and a replay brings the renewal about."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("server_error", "GET", path=r"/certificates$", status=500, times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(hours=2))
+    (kept,) = installation.kept()
+    assert "Unavailable" in str(kept["cause"])
+    assert len(installation.queue.poisoned) == 1
+    world.faults.clear()
+    replay(installation.start(), "certificates", str(kept["RowKey"]))
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    assert installation.kept() == []
+
+
+def test_a_failing_run_raises_what_happened(install: Install) -> None:
+    """The trigger fails with Azure's own words, so that the host delivers the message again."""
+    world = small_world()
+    installation = install(world)
+    renew(world)
+    world.faults.add(Fault("server_error", "GET", path=r"/certificates$", status=500, times=None))
+    body = '{"v":1,"vault":"contoso-kv","kind":"certificate","name":"web","cause":"event","waits":0}'
+    with pytest.raises(AzureError, match=r"certificates of subscription .* 500"):
+        on_certificate(installation.start(), body, 1)
+
+
+def test_a_deleted_vault_certificate_is_reported(install: Install) -> None:
+    """A copy whose vault certificate is gone is reported, not repaired."""
+    world = small_world()
+    installation = install(world)
+    world.vaults[VAULT].delete("web")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert (f"{VAULT}/web", "NoSuchCertificate") in installation.findings()
+    assert installation.sweep() == ()
