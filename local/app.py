@@ -34,26 +34,28 @@ class LocalApp:
     ) -> None:
         """A world by name follows real time; `host_app=False` leaves the app to another host, such as `func start`."""
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
-        self.azurite = Azurite(logs / "azurite.log")
+        self._logs = (logs / "azurite.log", logs / "host.log")
+        self.azurite = Azurite(self._logs[0])
         self.host: FunctionHost | None = None
         self._world_name = world if isinstance(world, str) else None
         self._seed = seed
         self._settings = dict(settings or {})
         self._port = port
         self._app = app
-        self._log = logs / "host.log"
         self._host_app = host_app
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         """Everything runs, and the app hears of every event from now on."""
+        for log in self._logs:
+            log.unlink(missing_ok=True)
         with ExitStack() as started:
             started.enter_context(self.stand)
             if self._world_name is not None:
                 self.stand.seed(self._world_name, self._seed)
             started.enter_context(self.azurite)
             if self._host_app:
-                self.host = FunctionHost(self._app, self.app_settings(), log=self._log, port=self._port)
+                self.host = FunctionHost(self._app, self.app_settings(), log=self._logs[1], port=self._port)
                 started.enter_context(self.host)
                 self.stand.deliver_to(self.host.webhook(EVENT_FUNCTION))
             self._closing = started.pop_all()

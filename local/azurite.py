@@ -136,10 +136,10 @@ class Azurite:
 
 
 def _command() -> list[str]:
-    # Not --silent: the lines that name the free ports are read from the output. Started without npx, so that SIGTERM
-    # reaches it. --skipApiVersionCheck: the storage SDKs speak a newer version than Azurite knows.
+    # --silent drops the line for each request; the lines that name the free ports still come. Started without npx, so
+    # that SIGTERM reaches it. --skipApiVersionCheck: the storage SDKs speak a newer version than Azurite knows.
     addresses = [part for name in SERVICES for part in (f"--{name}Host", "127.0.0.1", f"--{name}Port", "0")]
-    switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
+    switches = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
     return [find_node().program, str(SCRIPT), *switches, *addresses]
 
 

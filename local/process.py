@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 TAIL_LINES = 25
+LINES_TO_EXPECT = 1000
 
 
 class StartFailed(Exception):
@@ -24,7 +25,7 @@ class Child:
         self.name = name
         self.log = log
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
-        self._unread: deque[str] = deque()
+        self._unread: deque[str] = deque(maxlen=LINES_TO_EXPECT)
         self._changed = threading.Condition()
         self._ended = False
         log.parent.mkdir(parents=True, exist_ok=True)
