@@ -35,6 +35,15 @@ def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name:
     assert seen == [1, 1, 1]
 
 
+def test_threshold_leaves_messages_to_others(solo: Solo, storage: Storage, queue_name: str) -> None:
+    """While more messages run than the threshold allows, the rest stays visible for another host."""
+    with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}) as host:
+        storage.send(queue_name, "0.5", "0.1")
+        eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
+        waiting = [base64.b64decode(message.content) for message in storage.queue(queue_name).peek_messages(5)]
+    assert waiting == [b"0.1"]
+
+
 def test_message_that_is_not_base64(solo: Solo, storage: Storage, queue_name: str) -> None:
     """A message in another encoding goes to the poison queue at once, unread and unchanged."""
     queue = storage.queue(queue_name)
