@@ -29,7 +29,7 @@ check: setup
 	$(BIN)/codespell
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The long versions of the property tests.
 soak: setup

@@ -17,13 +17,12 @@ from itertools import chain
 from typing import TypeVar
 
 from shared.domain.errors import Denied, NotFound
-from shared.domain.model import Binding, BlindSpot, Fleet, ServerFarm, Site, WebspaceCertificate
+from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.ports import AppService
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")
-SeenSite = tuple[Site, tuple[Binding, ...]]
 
 
 def observe_fleet(
@@ -57,7 +56,15 @@ def observe_fleet(
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
     """Return one site or slot, and the copies that are to serve it. Raises NotFound where the site is gone."""
     site, bindings = app_service.site(ref)
-    return Fleet(now, (site,), bindings, tuple(app_service.certificate(copy) for copy in copies))
+    return Fleet(now, (site,), bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
+
+
+def _present(app_service: AppService, copy: CopyRef) -> tuple[WebspaceCertificate, ...]:
+    """Return the copy, or nothing where it is gone: then no thumbprint of it is live."""
+    try:
+        return (app_service.certificate(copy),)
+    except NotFound:
+        return ()
 
 
 def _concerned(subscriptions: tuple[str, ...], webspaces: frozenset[Webspace]) -> tuple[str, ...]:
@@ -76,7 +83,7 @@ class _View:
 
     def each(
         self,
-        read: Callable[[Subject], Iterable[Found]],
+        read: Callable[[Subject], Listing[Found]],
         subjects: Iterable[Subject],
         hidden: Callable[[Subject, str], BlindSpot],
     ) -> tuple[Found, ...]:
@@ -87,14 +94,14 @@ class _View:
         for subject, answer in zip(subjects, answers, strict=True):
             if isinstance(answer, str):
                 self.blind_spots.append(hidden(subject, answer))
-            else:
-                found.extend(answer)
+                continue
+            found.extend(answer.found)
+            self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
 
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
-        listings = self.each(lambda s: (self._app_service.certificates(s),), subscriptions, _subscription_hidden)
-        self.blind_spots.extend(chain.from_iterable(spots for _, spots in listings))
-        return tuple(sorted(chain.from_iterable(copies for copies, _ in listings), key=lambda copy: copy.ref))
+        copies = self.each(self._app_service.certificates, subscriptions, _subscription_hidden)
+        return tuple(sorted(copies, key=lambda copy: copy.ref))
 
     def sites(self, subscriptions: tuple[str, ...], webspaces: frozenset[Webspace]) -> tuple[SeenSite, ...]:
         concerned = _concerned(subscriptions, webspaces)
@@ -121,7 +128,7 @@ class _View:
     ) -> None:
         near = tuple(plan for plan in plans if plan.webspace in webspaces)
         named = self.each(
-            lambda plan: ((plan.webspace, ref) for ref in self._app_service.sites_of_plan(plan)),
+            lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
             near,
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
@@ -134,9 +141,13 @@ class _View:
         )
 
 
-def _or_error(read: Callable[[Subject], Iterable[Found]], subject: Subject) -> tuple[Found, ...] | str:
+def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspace, SiteRef]]:
+    return Listing(tuple((webspace, ref) for ref in refs.found), refs.blind_spots)
+
+
+def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | str:
     try:
-        return tuple(read(subject))
+        return read(subject)
     except (Denied, NotFound) as error:
         return str(error)
 

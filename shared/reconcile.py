@@ -16,7 +16,7 @@ from itertools import groupby
 from shared import planner
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
-from shared.domain.errors import Denied, LeaseBusy, NotFound
+from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
 from shared.domain.model import CertificateVersion
@@ -35,6 +35,13 @@ from shared.report import report_lineage, report_moved, report_plan, report_skip
 from shared.run import BUSY_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again
 from shared.telemetry import event
 
+VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICATE}
+SITE_REASONS: dict[type[AzureError], Reason] = {
+    NotFound: Reason.NO_SUCH_SITE,
+    Denied: Reason.DENIED_BY_AZURE,
+    Rejected: Reason.REJECTED_BY_AZURE,
+}
+
 
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
     """Bring one vault certificate's current version a step further through the fleet.
@@ -47,6 +54,9 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
     except LeaseBusy as busy:
         outcome = Waiting(run.now() + BUSY_PAUSE, Reason.BUSY, str(busy))
+    except (Denied, Rejected) as error:
+        outcome = Stalled(SITE_REASONS[type(error)], str(error))
+        run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
     return _told("certificate.reconciled", str(message.ref), "", outcome)
 
 
@@ -67,10 +77,9 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
 
 def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
     ref, now = message.ref, run.now()
-    try:
-        lineage = run.ports.vault.lineage(ref, now)
-    except (Denied, NotFound) as error:
-        return stalled_on_vault(run, ref, error)
+    lineage = _read_lineage(run, ref)
+    if not isinstance(lineage, Lineage):
+        return lineage
     report_lineage(run.ports.journal, lineage, now)
     if lineage.current is None:
         return _without_current(run, lineage)
@@ -189,9 +198,10 @@ def _certificate_outcome(
     awaiting = next((skip for skip in skips if skip.reason is Reason.AWAITING_FIRST_STAGE), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(run.now() + pause(waits), awaiting.reason, awaiting.detail)
-    if snapshot.lineage.refusal is not None and snapshot.lineage.refusal.reason is Reason.NOT_YET_VALID:
-        return _without_current(run, snapshot.lineage)
     blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    refusal = snapshot.lineage.refusal
+    if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
+        return _without_current(run, snapshot.lineage)
     if blocked is not None:
         return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     if rollout.failed:
@@ -217,9 +227,16 @@ def _without_current(run: Run, lineage: Lineage) -> Outcome:
     return Stalled(reason, finding.detail)
 
 
-def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: Exception) -> Stalled:
+def _read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
+    try:
+        return run.ports.vault.lineage(ref, run.now())
+    except (Denied, NotFound, Rejected) as error:
+        return stalled_on_vault(run, ref, error)
+
+
+def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> Stalled:
     """Report a vault certificate that cannot be read, and return the outcome."""
-    reason = Reason.VAULT_DENIED if isinstance(error, Denied) else Reason.NO_SUCH_CERTIFICATE
+    reason = VAULT_REASONS.get(type(error), Reason.REJECTED_BY_AZURE)
     run.ports.journal.report((Finding(run.now(), str(ref), str(ref), reason, str(error)),))
     return Stalled(reason, str(error))
 
@@ -228,7 +245,9 @@ def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: Exception) -> St
 
 
 def _reconcile_dispatched_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
-    lineage = run.ports.vault.lineage(message.ref, run.now())
+    lineage = _read_lineage(run, message.ref)
+    if not isinstance(lineage, Lineage):
+        return lineage
     if lineage.current is None:
         return _without_current(run, lineage)
     record = run.ports.journal.site(message.ref, lineage.current.version, message.site)
@@ -237,10 +256,8 @@ def _reconcile_dispatched_site(run: Run, lease: Lease, message: SiteMessage) -> 
         return Deferred(Reason.NOT_DISPATCHED, detail)
     try:
         return _carry_to_site(run, lease, lineage, lineage.current, record)
-    except NotFound as error:
-        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(Reason.NO_SUCH_SITE, str(error)))
-    except Denied as error:
-        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(Reason.DENIED_BY_AZURE, str(error)))
+    except (NotFound, Denied, Rejected) as error:
+        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(SITE_REASONS[type(error)], str(error)))
 
 
 def _carry_to_site(

@@ -1,9 +1,9 @@
-"""The safety net that makes events optional: everything in scope is looked at, what has work is put on the queue."""
+"""The safety net that makes events optional: every imported vault certificate is looked at."""
 
 from functools import partial
 
 from shared import planner
-from shared.domain.errors import AzureError, Denied, NotFound
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
 from shared.domain.names import VaultCertificateRef
@@ -44,7 +44,7 @@ def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
 def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool | AzureError:
     try:
         return _has_work(run, fleet, ref)
-    except (Denied, NotFound) as error:
+    except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
         return False
     except AzureError as error:

@@ -1,6 +1,6 @@
 """App Service over azure-mgmt-web, and the few ARM lists beside it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -16,7 +16,17 @@ from azure.mgmt.web.models import Site as SiteModel
 from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.errors import Rejected
-from shared.domain.model import Binding, BlindSpot, ServerFarm, Site, SslState, Tags, WebspaceCertificate
+from shared.domain.model import (
+    Binding,
+    BlindSpot,
+    Listing,
+    SeenSite,
+    ServerFarm,
+    Site,
+    SslState,
+    Tags,
+    WebspaceCertificate,
+)
 from shared.domain.names import (
     CopyRef,
     HostName,
@@ -37,8 +47,7 @@ SUBSCRIPTIONS_API = "2022-12-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
 
 Json = Mapping[str, Any]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 
 class AppServiceClients:
@@ -70,51 +79,38 @@ class AppService:
         found = self._raw_list(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
         return tuple(sorted(parse_subscription(entry["subscriptionId"]) for entry in found))
 
-    def certificates(self, subscription: str) -> tuple[tuple[WebspaceCertificate, ...], tuple[BlindSpot, ...]]:
-        """List the webspace certificates of a subscription, and those that could not be placed."""
+    def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
+        """List the webspace certificates of a subscription."""
         what = f"certificates of subscription {subscription}"
-        copies, blind = [], []
-        for model in self._pages(what, self._clients.client(subscription).certificates.list()):
-            wire = model.as_dict()
-            try:
-                copies.append(read_certificate(wire))
-            except InvalidNameError as error:
-                blind.append(BlindSpot(f"certificate {wire.get('id')}", str(error), subscription))
-        return tuple(copies), tuple(blind)
+        items = self._clients.client(subscription).certificates.list()
+        return _listing(subscription, self._wires(what, items), read_certificate)
 
-    def sites(self, subscription: str) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+    def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
-        what = f"sites of subscription {subscription}"
-        models = self._pages(what, self._clients.client(subscription).web_apps.list())
-        return tuple(read_site(model.as_dict()) for model in models)
+        items = self._clients.client(subscription).web_apps.list()
+        return _listing(subscription, self._wires(f"sites of subscription {subscription}", items), read_site)
 
-    def slot_parents(self, subscription: str) -> tuple[SiteRef, ...]:
+    def slot_parents(self, subscription: str) -> Listing[SiteRef]:
         """List the sites of a subscription that have slots; the generic resource list names all slots at once."""
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
         found = self._raw_list(subscription, url, f"slots of subscription {subscription}")
-        return tuple(sorted({SiteRef.parse(entry["id"]).production for entry in found}))
+        return _listing(subscription, found, lambda wire: _site_ref(wire).production)
 
-    def slots(self, site: SiteRef) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+    def slots(self, site: SiteRef) -> Listing[SeenSite]:
         """List the slots of a site with their bindings."""
-        pages = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
-        return tuple(read_site(model.as_dict()) for model in self._pages(f"slots of {site}", pages))
+        items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
+        return _listing(site.subscription, self._wires(f"slots of {site}", items), read_site)
 
-    def plans(self, subscription: str) -> tuple[ServerFarm, ...]:
+    def plans(self, subscription: str) -> Listing[ServerFarm]:
         """List the App Service plans of a subscription."""
-        what = f"plans of subscription {subscription}"
-        models = self._pages(what, self._clients.client(subscription).app_service_plans.list())
-        wires = (model.as_dict() for model in models)
-        return tuple(
-            ServerFarm(wire["id"], webspace)
-            for wire in wires
-            if (webspace := _webspace(subscription, wire["properties"])) is not None
-        )
+        items = self._clients.client(subscription).app_service_plans.list()
+        return _listing(subscription, self._wires(f"plans of subscription {subscription}", items), read_plan)
 
-    def sites_of_plan(self, plan: ServerFarm) -> tuple[SiteRef, ...]:
+    def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
         """List what runs on a plan."""
         _, _, subscription, _, group, *_, name = plan.resource_id.split("/")
-        pages = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
-        return tuple(SiteRef.parse(model.as_dict()["id"]) for model in self._pages(f"sites of plan {name}", pages))
+        items = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
+        return _listing(subscription, self._wires(f"sites of plan {name}", items), _site_ref)
 
     # ------------------------------------------------------------------------------------------- single things
 
@@ -127,16 +123,13 @@ class AppService:
                 return web_apps.get(resource_group_name=ref.resource_group, name=ref.name)
             return web_apps.get_slot(resource_group_name=ref.resource_group, name=ref.name, slot=ref.slot)
 
-        return read_site(self._retrying.read(f"site {ref}", read, CURE).as_dict())
+        return _readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, CURE).as_dict())
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one webspace certificate."""
         certificates = self._clients.client(ref.subscription).certificates
         model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), CURE)
-        try:
-            return read_certificate(model.as_dict())
-        except InvalidNameError as error:
-            raise Rejected(f"certificate {ref} cannot be read: {error}") from error
+        return _readable(f"certificate {ref}", read_certificate, model.as_dict())
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
         """Put an imported certificate again as it is, by which App Service fetches the vault's newest version."""
@@ -183,11 +176,8 @@ class AppService:
 
     # ------------------------------------------------------------------------------------------------ requests
 
-    def _pages(self, what: str, items: ItemPaged[Item]) -> Iterator[Item]:
-        """Yield the items of a paged list; a page that fails is asked for again, not the whole list."""
-        pages = items.by_page()
-        while (page := self._retrying.read(what, lambda: _next_page(pages), CURE)) is not None:
-            yield from page
+    def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
+        return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
 
     def _raw_list(self, subscription: str, url: str, what: str) -> tuple[Json, ...]:
         """Return the items of a list that the SDK does not have."""
@@ -201,11 +191,6 @@ class AppService:
         return tuple(found)
 
 
-def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:
-    page = next(pages, None)
-    return None if page is None else list(page)
-
-
 def _get(client: WebSiteManagementClient, url: str) -> Json:
     response = client.send_request(HttpRequest("GET", url))
     response.raise_for_status()
@@ -213,8 +198,37 @@ def _get(client: WebSiteManagementClient, url: str) -> Json:
     return answer
 
 
+def _listing(subscription: str, wires: Iterable[Json], read: Callable[[Json], Found]) -> Listing[Found]:
+    """Return what can be read of a list; one odd entry is a blind spot and does not hide the others."""
+    found, blind = [], []
+    for wire in wires:
+        try:
+            found.append(read(wire))
+        except ValueError as error:
+            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription))
+    return Listing(tuple(found), tuple(blind))
+
+
+def _readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:
+    try:
+        return read(wire)
+    except ValueError as error:
+        raise Rejected(f"{what} cannot be read: {error}") from error
+
+
+def _site_ref(wire: Json) -> SiteRef:
+    return SiteRef.parse(str(wire.get("id")))
+
+
+def read_plan(wire: Json) -> ServerFarm:
+    """Return a plan from its wire form. Raises ValueError where it cannot be placed."""
+    resource_id = str(wire.get("id"))
+    subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
+    return ServerFarm(resource_id, Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or ""))
+
+
 def read_certificate(wire: Json) -> WebspaceCertificate:
-    """Return a webspace certificate from its wire form. Raises InvalidNameError where it cannot be placed."""
+    """Return a webspace certificate from its wire form. Raises ValueError where it cannot be placed."""
     properties = wire.get("properties") or {}
     ref = CopyRef.parse(str(wire.get("id")))
     expiration = properties.get("expirationDate")
@@ -233,9 +247,9 @@ def read_certificate(wire: Json) -> WebspaceCertificate:
 
 
 def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
-    """Return a site or slot with its bindings from its wire form. Raises InvalidNameError."""
+    """Return a site or slot with its bindings from its wire form. Raises ValueError."""
     properties = wire.get("properties") or {}
-    ref = SiteRef.parse(str(wire.get("id")))
+    ref = _site_ref(wire)
     site = Site(
         ref=ref,
         webspace=_webspace(ref.subscription, properties),

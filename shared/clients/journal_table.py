@@ -24,6 +24,7 @@ from azure.data.tables import TableClient, TableErrorCode, TableServiceClient
 from shared.domain.errors import NotFound
 from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.plan import Reason
 from shared.domain.ports import Clock
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
@@ -116,7 +117,7 @@ class TableJournal:
             remembered = self._row(FINDINGS, FAILURES, key)
             cause = str(remembered["cause"]) if remembered else "unknown: the function died before it could say"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
-        about = {"reason": "Poisoned", "queue": queue, "cause": cause, "at": self._clock.now()}
+        about = {"reason": str(Reason.POISONED), "queue": queue, "cause": cause, "at": self._clock.now()}
         self._write(FINDINGS, [{**keys, **about, **_chunked("body", body)}])
         return PoisonRecord(key, queue, body, cause)
 

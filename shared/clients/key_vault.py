@@ -57,9 +57,8 @@ class KeyVault:
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
-        properties = self._retrying.read(
-            what, lambda: tuple(client.list_properties_of_certificate_versions(ref.name)), CURE
-        )
+        listing = client.list_properties_of_certificate_versions(ref.name)
+        properties = tuple(self._retrying.pages(what, listing, CURE))
         latest = self._retrying.read(what, lambda: client.get_certificate(ref.name), CURE)
         listed = {entry.version: entry for entry in properties if entry.version}
         newest = (latest.properties.version if latest.properties else None) or ""

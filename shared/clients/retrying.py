@@ -3,12 +3,13 @@
 Above it: queue redelivery (minutes), and above that the sweep (hours).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import tenacity
 from azure.core.exceptions import AzureError as SdkError
+from azure.core.paging import ItemPaged
 
 from shared.clients.faults import translate
 from shared.domain.errors import Transient
@@ -19,6 +20,7 @@ PATIENCE = timedelta(seconds=90)
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SDK_OPTIONS: dict[str, Any] = {
@@ -46,6 +48,12 @@ class Retrying:
         """Return what the call returns. A write whose outcome is unknown is not repeated: raises OutcomeUnknown."""
         return self._call(what, call, writing=True, cure=cure)
 
+    def pages(self, what: str, items: ItemPaged[Item], cure: str = "") -> Iterator[Item]:
+        """Yield the items of a paged list; a page that fails is asked for again, not the whole list."""
+        pages = items.by_page()
+        while (page := self.read(what, lambda: _next_page(pages), cure)) is not None:
+            yield from page
+
     def _call(self, what: str, call: Callable[[], Result], *, writing: bool, cure: str) -> Result:
         def attempt() -> Result:
             try:
@@ -63,6 +71,11 @@ class Retrying:
             reraise=True,
         )
         return retryer(attempt)
+
+
+def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:
+    page = next(pages, None)
+    return None if page is None else list(page)
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)

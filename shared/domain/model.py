@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 
+Found = TypeVar("Found")
 Tags = tuple[tuple[str, str], ...]
 
 
@@ -126,6 +128,17 @@ class BlindSpot:
     def hides(self, webspace: Webspace) -> bool:
         """Say whether things of this webspace may be hidden behind it."""
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
+
+
+SeenSite = tuple[Site, tuple[Binding, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Found]):
+    """What a list of Azure held, and what of it could not be read."""
+
+    found: tuple[Found, ...]
+    blind_spots: tuple[BlindSpot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 from shared.domain.events import VaultEvent
 from shared.domain.lineage import Lineage
 from shared.domain.messages import CertificateMessage, SiteMessage
-from shared.domain.model import Binding, BlindSpot, ServerFarm, Site, WebspaceCertificate
+from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.rollout import Rollout, SiteRecord
@@ -22,25 +22,25 @@ class AppService(Protocol):
     def subscriptions(self) -> tuple[str, ...]:
         """Return the subscriptions that the identity sees."""
 
-    def certificates(self, subscription: str) -> tuple[tuple[WebspaceCertificate, ...], tuple[BlindSpot, ...]]:
-        """List the webspace certificates of a subscription, and those that could not be placed."""
+    def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
+        """List the webspace certificates of a subscription."""
 
-    def sites(self, subscription: str) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+    def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
 
-    def slot_parents(self, subscription: str) -> tuple[SiteRef, ...]:
+    def slot_parents(self, subscription: str) -> Listing[SiteRef]:
         """List the sites of a subscription that have slots."""
 
-    def slots(self, site: SiteRef) -> tuple[tuple[Site, tuple[Binding, ...]], ...]:
+    def slots(self, site: SiteRef) -> Listing[SeenSite]:
         """List the slots of a site with their bindings."""
 
-    def plans(self, subscription: str) -> tuple[ServerFarm, ...]:
+    def plans(self, subscription: str) -> Listing[ServerFarm]:
         """List the App Service plans of a subscription."""
 
-    def sites_of_plan(self, plan: ServerFarm) -> tuple[SiteRef, ...]:
+    def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
         """List what runs on a plan, which no role assignment hides."""
 
-    def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
+    def site(self, ref: SiteRef) -> SeenSite:
         """Read one site or slot with its bindings."""
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:

@@ -231,6 +231,7 @@ class Crasher:
                 crasher.writes += 1
                 if crasher.writes == crasher.after:
                     crasher._dead = True
+                    answer.close()
                     raise Crash
             return answer
 
