@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -185,7 +185,7 @@ class AppService:
         found: list[Json] = []
         following: str | None = url
         while following:
-            page = self._retrying.read(what, lambda target=following: _get(client, target), CURE)  # type: ignore[misc]
+            page = self._retrying.read(what, partial(_get, client, following), CURE)
             found.extend(page.get("value") or ())
             following = page.get("nextLink")
         return tuple(found)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient
@@ -38,7 +39,6 @@ TRANSACTION = 100
 CHUNK = 30_000  # a string property holds 32 K characters
 
 Entity = Mapping[str, Any]
-Result = TypeVar("Result")
 
 
 class TableJournal:
@@ -155,20 +155,23 @@ class TableJournal:
         """Upsert rows of one partition, a hundred at a time, in order."""
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
-            operations = [("upsert", row) for row in batch]
-            self._creating(table, lambda client, ops=operations: client.submit_transaction(ops))  # type: ignore[misc]
+            self._creating(table, partial(_upsert, batch))
 
-    def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
-        """Return what the write returns, creating the table where it is missing."""
+    def _creating(self, table: str, write: Callable[[TableClient], None]) -> None:
+        """Write, creating the table where it is missing."""
         client = self._table(table)
         try:
-            return write(client)
+            write(client)
         except HttpResponseError as error:
             if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
                 raise
             with suppress(ResourceExistsError):
                 client.create_table()
-            return write(client)
+            write(client)
+
+
+def _upsert(rows: list[Entity], table: TableClient) -> None:
+    table.submit_transaction([("upsert", row) for row in rows])
 
 
 def _digest(text: str) -> str:

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from arm_client import Shop
 
 from local.azure.arm.resources import IP_BASED
+from tests.local.arm_client import Shop
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import base64
 import json
 
 import pytest
-from arm_client import HOST, Shop
 
 from local.azure.arm.routes import Arm
 from local.azure.faults import Fault
 from local.azure.wire import Request, Response
+from tests.local.arm_client import HOST, Shop
 
 PRINCIPAL = "6d2f7c84-1b0e-4a5f-8f43-0c9d1e2a3b4c"
 

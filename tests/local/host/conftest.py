@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hosted import APPS, Storage
 
 from local.azurite import Azurite
 from local.host import FunctionHost
+from tests.local.host.hosted import APPS, Storage
 
 
 @pytest.fixture(scope="session")

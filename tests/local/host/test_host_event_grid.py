@@ -2,9 +2,9 @@ import json
 
 import pytest
 import requests
-from hosted import Storage
 
 from local.host import FunctionHost
+from tests.local.host.hosted import Storage
 
 
 def post(host: FunctionHost, body: object, kind: str = "Notification", function: str = "on_event") -> requests.Response:

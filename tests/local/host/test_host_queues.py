@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 
 import requests
-from hosted import Storage, eventually
 
 from local.host import FunctionHost
+from tests.local.host.hosted import Storage, eventually
 
 QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 Solo = Callable[..., FunctionHost]

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from hosted import APPS, Storage
 
 from local.host import Call, FunctionHost, IndexingFailed, index, inspect, triggers
 from local.host.functions import Datum, TriggerInput
 from local.process import StartFailed
+from tests.local.host.hosted import APPS, Storage
 
 HOST_JSON = '{"version": "2.0"}'
 HEAD = "from typing import List\nimport azure.functions as func\napp = func.FunctionApp()\n"

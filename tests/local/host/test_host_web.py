@@ -1,7 +1,7 @@
 import requests
-from hosted import Storage
 
 from local.host import FunctionHost
+from tests.local.host.hosted import Storage
 
 
 def call(host: FunctionHost, method: str, path: str, **options: object) -> requests.Response:
