@@ -53,7 +53,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
     except LeaseBusy as busy:
-        outcome = Waiting(run.now() + BUSY_PAUSE, Reason.BUSY, str(busy))
+        outcome = _busy(run, busy, message.waits)
     except (Denied, Rejected) as error:
         outcome = Stalled(SITE_REASONS[type(error)], str(error))
         run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
@@ -66,10 +66,15 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile_dispatched_site(run, lease, message))
     except LeaseBusy as busy:
-        outcome = Waiting(run.now() + BUSY_PAUSE, Reason.BUSY, str(busy))
+        outcome = _busy(run, busy, message.waits)
     if isinstance(outcome, Deferred):
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT))
     return _told("site.reconciled", str(message.ref), str(message.site), outcome)
+
+
+def _busy(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
+    """Come back soon: another instance is usually done with a site within seconds."""
+    return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 
 # ------------------------------------------------------------------------------------------- one vault certificate

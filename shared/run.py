@@ -16,7 +16,7 @@ from shared.telemetry import event
 TIME_BUDGET = timedelta(minutes=8)
 BUSY_PAUSE = timedelta(seconds=30)
 SECOND_LOOK = timedelta(minutes=3)  # a site that still serves another certificate takes 90 s to say so
-FIRST_PAUSE = timedelta(seconds=2)
+FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 ROUNDS = 3
 
