@@ -1,0 +1,116 @@
+"""What the trigger tests share: the real app, its trigger values, storage as a test sees it, and waiting for things."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from local.host import Call, triggers
+from local.host.functions import Datum, TriggerInput
+from local.host.timers import utc_now
+
+ROOT = Path(__file__).parents[2]
+QUEUES = ("certificates", "sites", "certificates-poison", "sites-poison")
+TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
+LOOK_EVERY = 0.05
+POLLING = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1"}
+_SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
+_SITE_ID = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Web/sites/shop"
+_NAMES = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "web", "waits": 0}
+CERTIFICATE = json.dumps({**_NAMES, "cause": "event"})
+SITE = json.dumps({**_NAMES, "site": _SITE_ID})
+T = TypeVar("T")
+
+
+def queue_call(function: str, body: str) -> Call:
+    """Return a call of a queue's function with that message."""
+    return Call(function, triggers.queue(triggers.message(body, utc_now()), function))
+
+
+def event_call(text: str) -> Call:
+    """Return a call of the event function with an event's text as it came."""
+    return Call("vault_event", TriggerInput(Datum(text, "json"), {}))
+
+
+def timer_call() -> Call:
+    """Return a call of the sweep."""
+    return Call("sweep_timer", triggers.timer(utc_now(), None, None))
+
+
+def eventually(ask: Callable[[], T], deadline: float = 20, told: Callable[[], str] = str) -> T:
+    """Return the first answer that is not empty; what is `told` explains why there was none."""
+    end = time.monotonic() + deadline
+    while not (answer := ask()):
+        assert time.monotonic() < end, f"did not happen within {deadline} s: {told()}"
+        threading.Event().wait(LOOK_EVERY)
+    return answer
+
+
+class Storage:
+    """The storage account of the app: what is queued, and what people are told."""
+
+    def __init__(self, connection_string: str) -> None:
+        self.connection_string = connection_string
+
+    def clear(self) -> None:
+        """Leave no message and no record."""
+        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+            for name in QUEUES:
+                with suppress(ResourceNotFoundError):
+                    service.get_queue_client(name).clear_messages()
+        with TableServiceClient.from_connection_string(self.connection_string) as service:
+            for name in TABLES:
+                service.delete_table(name)
+
+    def send(self, queue: str, *contents: str) -> None:
+        """Put messages on a queue as they are, unencoded."""
+        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+            client = service.get_queue_client(queue)
+            with suppress(ResourceNotFoundError):
+                client.create_queue()
+            for content in contents:
+                client.send_message(content)
+
+    def send_text(self, queue: str, text: str) -> None:
+        """Put a message on a queue as Certroll does."""
+        self.send(queue, base64.b64encode(text.encode()).decode())
+
+    def take_all(self, queue: str) -> list[dict[str, object]]:
+        """Return all visible messages of a queue, decoded, and remove them."""
+        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+            client = service.get_queue_client(queue)
+            try:
+                messages = list(client.receive_messages(messages_per_page=32, visibility_timeout=60))
+            except ResourceNotFoundError:
+                return []
+            for message in messages:
+                client.delete_message(message)
+            return [json.loads(base64.b64decode(message.content)) for message in messages]
+
+    def count(self, queue: str) -> int:
+        """Return how many messages a queue holds, visible or not."""
+        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+            try:
+                return service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
+            except ResourceNotFoundError:
+                return 0
+
+    def findings(self) -> list[dict[str, object]]:
+        """Return what people are told."""
+        with TableServiceClient.from_connection_string(self.connection_string) as service:
+            try:
+                return [dict(row) for row in service.get_table_client("certrollfindings").list_entities()]
+            except ResourceNotFoundError:
+                return []
+
+    def kept(self) -> list[dict[str, object]]:
+        """Return the messages that failed for good."""
+        return [row for row in self.findings() if row.get("reason") == "Poisoned"]

@@ -1,0 +1,98 @@
+"""What the Functions host reads beside the code: host.json, and what of the repository reaches Azure."""
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pathspec import GitIgnoreSpec
+
+from local.host import configuration
+from local.host.configuration import HostSettings
+from shared.clients.retrying import PATIENCE
+from shared.run import TIME_BUDGET
+from tests.triggers.app import ROOT
+
+MOST_LINES = 39
+DEPLOYED = {"function_app.py", "functions", "host.json", "requirements.txt", "shared"}
+KEPT_BACK = [
+    "local/app.py",
+    "local/azurite/node_modules/azurite/package.json",
+    "tests/triggers/app.py",
+    "bench/fleet.py",
+    "docs/settings.md",
+    "build/demo.json",
+    ".git/config",
+    ".ci/run",
+    ".venv/bin/python",
+    "shared/__pycache__/work.cpython-311.pyc",
+    "local.settings.json",
+    "requirements-dev.txt",
+    "requirements-runtime.txt",
+    "README.md",
+]
+
+
+@pytest.fixture(scope="module")
+def host() -> HostSettings:
+    """Return host.json as the host reads it."""
+    return configuration.read(ROOT, {})
+
+
+@pytest.fixture(scope="module")
+def ignored() -> GitIgnoreSpec:
+    """Return what is kept back from a deployment."""
+    return GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text().splitlines())
+
+
+def test_failed_message_comes_back_five_times(host: HostSettings) -> None:
+    """A message that fails is seen again after two minutes, five times in all, in the encoding Certroll writes."""
+    assert host.queues.visibility_timeout == timedelta(minutes=2)
+    assert host.queues.max_dequeue_count == 5
+    assert host.queues.message_encoding == "base64"
+
+
+def test_run_ends_before_the_host_ends_it(host: HostSettings) -> None:
+    """A run that uses up its time, and then a whole round of retries, still ends by itself."""
+    assert host.function_timeout == timedelta(minutes=10)
+    assert host.function_timeout > TIME_BUDGET + PATIENCE
+
+
+def test_queues_work_in_azure_too() -> None:
+    """The extension that carries queues is named, and what Certroll tells about its work is not filtered away."""
+    settings: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
+    assert settings["extensionBundle"]["id"] == "Microsoft.Azure.Functions.ExtensionBundle"
+    assert settings["extensionBundle"]["version"].startswith("[4.")
+    assert settings["logging"]["logLevel"]["default"] == "Information"
+
+
+def test_function_app_only_registers() -> None:
+    """function_app.py stays a list of what there is."""
+    assert len((ROOT / "function_app.py").read_text().splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", KEPT_BACK)
+def test_what_is_not_the_app_stays_here(ignored: GitIgnoreSpec, path: str) -> None:
+    """Simulations, tests, documents and what tools leave behind reach no deployment."""
+    assert ignored.match_file(path)
+
+
+def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> None:
+    """The files that are left make an app: every module of it is imported, without the rest of the repository."""
+    for name in DEPLOYED:
+        for path in (ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name]:
+            relative = path.relative_to(ROOT)
+            if path.is_file() and not ignored.match_file(relative):
+                (tmp_path / relative).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, tmp_path / relative)
+    assert {path.name for path in tmp_path.iterdir()} == DEPLOYED
+    modules = [".".join(p.relative_to(tmp_path).with_suffix("").parts) for p in sorted(tmp_path.rglob("*.py"))]
+    imports = f"import importlib, sys\nsys.path.insert(0, '.')\nfor m in {modules}: importlib.import_module(m)"
+    result = subprocess.run(  # noqa: S603 - our own interpreter, no shell
+        [sys.executable, "-I", "-c", imports], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")

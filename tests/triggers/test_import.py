@@ -1,0 +1,68 @@
+"""What it costs to start: the app is imported in fresh processes, as after a cold start."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from tests.triggers.app import ROOT
+
+ROUNDS = 3
+MOST_SECONDS = 1.0
+MOST_MEMORY_KB = 150 * 1024
+LOOKED_FOR = ("socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.posix_spawn")
+CHILD = f"""
+import json, sys, time
+seen = []
+sys.addaudithook(lambda name, _: seen.append(name) if name in {LOOKED_FOR!r} else None)
+sys.path.insert(0, ".")
+before, began = time.process_time(), time.perf_counter()
+import function_app
+wall, cpu = time.perf_counter() - began, time.process_time() - before
+with open("/proc/self/status") as status:
+    memory = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+print(json.dumps({{"cpu": cpu, "wall": wall, "memory": memory, "seen": seen}}))
+"""
+
+
+@dataclass(frozen=True)
+class Import:
+    """What one import of function_app cost and did: seconds, and kilobytes of the whole process."""
+
+    cpu: float
+    wall: float
+    memory: int
+    seen: list[str]
+
+
+def import_once() -> Import:
+    """Import function_app in a new process with an empty environment."""
+    result = subprocess.run(  # noqa: S603 - our own interpreter, no shell
+        [sys.executable, "-W", "error", "-c", CHILD], cwd=ROOT, env={}, capture_output=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    return Import(**json.loads(result.stdout))
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    """Return several imports; one before them has left the bytecode behind."""
+    import_once()
+    return [import_once() for _ in range(ROUNDS)]
+
+
+def test_import_needs_no_setting_and_no_network(imports: list[Import]) -> None:
+    """The app is imported with an empty environment and without a warning; nothing is looked up, called or started."""
+    assert [one.seen for one in imports] == [[]] * ROUNDS
+
+
+def test_import_is_quick(imports: list[Import]) -> None:
+    """The best of three cold imports takes less than a second of processor time."""
+    assert min(one.cpu for one in imports) < MOST_SECONDS, imports
+
+
+def test_import_is_small(imports: list[Import]) -> None:
+    """The process of an imported app stays below 150 MB."""
+    assert max(one.memory for one in imports) < MOST_MEMORY_KB

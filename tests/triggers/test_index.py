@@ -1,0 +1,140 @@
+"""The real app in Microsoft's runtime: which functions it has, and what each says where the settings are wrong."""
+
+import base64
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+from local.azurite import Azurite
+from local.host import FunctionHost, inspect
+from local.host.functions import Outcome
+from tests.triggers.app import (
+    CERTIFICATE,
+    POLLING,
+    ROOT,
+    SITE,
+    Storage,
+    event_call,
+    eventually,
+    queue_call,
+    timer_call,
+)
+
+ROUTE = "poison/{queue:regex(^(certificates|sites)$)}/{key}/replay"
+STORAGE = "AzureWebJobsStorage"
+HOURLY = "0 0 * * * *"
+TRIGGERS = {
+    "vault_event": {"type": "eventGridTrigger"},
+    "certificates_queue": {"type": "queueTrigger", "queueName": "certificates", "connection": STORAGE},
+    "sites_queue": {"type": "queueTrigger", "queueName": "sites", "connection": STORAGE},
+    "certificates_poison": {"type": "queueTrigger", "queueName": "certificates-poison", "connection": STORAGE},
+    "sites_poison": {"type": "queueTrigger", "queueName": "sites-poison", "connection": STORAGE},
+    "replay_poisoned": {"type": "httpTrigger", "route": ROUTE, "methods": ["POST"], "authLevel": "FUNCTION"},
+    "sweep_timer": {"type": "timerTrigger", "schedule": HOURLY, "useMonitor": True},
+}
+CALLS = (
+    event_call("{}"),
+    queue_call("certificates_queue", CERTIFICATE),
+    queue_call("sites_queue", SITE),
+    queue_call("certificates_poison", CERTIFICATE),
+    queue_call("sites_poison", SITE),
+    timer_call(),
+)
+INVOKED = tuple(call.function for call in CALLS)
+KEY = base64.b64encode(b"the secret key of the account").decode()
+BAD = {
+    "CERTROLL_VAULTS": "https://kv.vault.azure.net",
+    "CERTROLL_SUBSCRIPTIONS": "Production",
+    "CERTROLL_MODE": "on",
+    "CERTROLL_STAGE_SOAK": "soon",
+    "CERTROLL_CLOUD": "mars",
+    "CERTROLL_SWEEP_SCHEDULE": "every hour",
+}
+TOLD_OF_BAD = (
+    "CERTROLL_VAULTS: 'https://kv.vault.azure.net' is not",
+    "CERTROLL_SUBSCRIPTIONS: 'production' is not",
+    "CERTROLL_MODE: Input should be",
+    "CERTROLL_STAGE_SOAK: write a duration",
+    "CERTROLL_CLOUD: Input should be",
+)
+ENVIRONMENTS = {
+    "nothing is set": ({}, ("CERTROLL_VAULTS: it is not set", f"{STORAGE}: set it")),
+    "all that is set is bad": (BAD | {STORAGE: f"AccountName=certroll;AccountKey={KEY}"}, TOLD_OF_BAD),
+}
+WITH_OWN_SCHEDULE = "0 */15 6-18 * * Mon-Fri"
+Looked = tuple[Mapping[str, Mapping[str, object]], dict[str, Outcome]]
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def environment(request: pytest.FixtureRequest) -> str:
+    """Return the name of an environment in which nothing can work."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def looked_at(environment: str) -> Looked:
+    """Return the triggers that the runtime finds in that environment, and what became of a call of each."""
+    seen = inspect(ROOT, ENVIRONMENTS[environment][0], CALLS)
+    triggers = {name: found.trigger for name, found in seen.functions.items()}
+    return triggers, dict(zip(INVOKED, seen.outcomes, strict=True))
+
+
+def without_name(trigger: Mapping[str, object]) -> dict[str, object]:
+    """Return a trigger as operators see it."""
+    return {name: value for name, value in trigger.items() if name not in {"name", "direction"}}
+
+
+def test_functions_are_found_whatever_is_set(looked_at: Looked) -> None:
+    """With no setting, or only bad ones, Microsoft's runtime finds the same functions with the same triggers."""
+    assert {name: without_name(trigger) for name, trigger in looked_at[0].items()} == TRIGGERS
+
+
+@pytest.mark.parametrize("function", INVOKED)
+def test_every_bad_setting_is_told_by_each_run(looked_at: Looked, environment: str, function: str) -> None:
+    """A function that runs with bad settings fails, and what the host reports names all of them."""
+    outcome = looked_at[1][function]
+    assert not outcome.succeeded
+    assert outcome.error.startswith("SettingsInvalid(")
+    assert [problem for problem in ENVIRONMENTS[environment][1] if problem not in outcome.error] == []
+    assert KEY not in outcome.error + outcome.trace
+
+
+def test_wrong_key_is_not_shown(azurite: Azurite) -> None:
+    """Where the storage account refuses its key, each function fails without showing it; the timer is as was set."""
+    real = azurite.connection_string
+    wrong = real.replace(key_of(real), KEY)
+    settings = {"CERTROLL_VAULTS": "kv-shop", STORAGE: wrong, "CERTROLL_SWEEP_SCHEDULE": WITH_OWN_SCHEDULE}
+    seen = inspect(ROOT, settings, [call for call in CALLS if call.function != "sweep_timer"])
+    for outcome in seen.outcomes:
+        assert not outcome.succeeded
+        assert "AuthorizationFailure" in outcome.error
+        assert KEY not in outcome.error + outcome.trace
+    assert seen.functions["sweep_timer"].trigger["schedule"] == WITH_OWN_SCHEDULE
+
+
+def key_of(connection_string: str) -> str:
+    """Return the account key in a connection string."""
+    return re.findall("AccountKey=([^;]+);", connection_string)[0]
+
+
+def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, tmp_path: Path) -> None:
+    """Whatever starts a function that cannot work, host and log say why, and show no account key."""
+    settings = {**BAD, STORAGE: azurite.connection_string, **POLLING}
+    storage.send_text("sites", SITE)
+    with FunctionHost(ROOT, settings, log=tmp_path / "host.log") as host:
+        assert host.ready.errors == {}
+        kind, key = {"aeg-event-type": "Notification"}, {"x-functions-key": host.ready.function_key}
+        event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=20)
+        replay = requests.post(f"{host.url}/api/poison/sites/k/replay", headers=key, timeout=20)
+        requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=20)
+        for function in ("vault_event", "replay_poisoned", "sweep_timer", "sites_queue"):
+            failed = f"Executed 'Functions.{function}' (Failed: SettingsInvalid("
+            eventually(lambda failed=failed: failed in host.log.read_text(), told=host.log.read_text)
+    log = host.log.read_text()
+    assert (event.status_code, replay.status_code) == (500, 500)
+    assert '"event": "setting.ignored"' in log
+    assert [problem for problem in TOLD_OF_BAD if problem not in log] == []
+    assert key_of(azurite.connection_string) not in log + event.text + replay.text
