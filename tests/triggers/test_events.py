@@ -1,0 +1,145 @@
+"""Events as Azure sends them, and as strangers might, through Microsoft's runtime into real storage."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+
+from local.azurite import Azurite
+from local.host import inspect
+from local.host.functions import Outcome
+from tests.triggers.app import ROOT, Storage, event_call
+
+VAULT_ID = "/subscriptions/0a/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Shop"
+NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"
+DATA: Mapping[str, object] = {
+    "Id": "https://kv-shop.vault.azure.net/certificates/web/0123",
+    "VaultName": "kv-shop",
+    "ObjectType": "Certificate",
+    "Version": "0123",
+    "NBF": 1556391780,
+    "EXP": 1564167780,
+}
+EVENT_GRID: Mapping[str, object] = {
+    "id": "1",
+    "topic": VAULT_ID,
+    "subject": "web",
+    "eventType": NEW_VERSION,
+    "eventTime": "2026-11-21T12:00:00Z",
+    "dataVersion": "1",
+    "metadataVersion": "1",
+}
+CLOUD_EVENT: Mapping[str, object] = {
+    "id": "1",
+    "source": VAULT_ID,
+    "specversion": "1.0",
+    "type": NEW_VERSION,
+    "time": "2026-11-21T12:00:00Z",
+}
+
+
+def event(name: str, envelope: Mapping[str, object] = EVENT_GRID, **data: object) -> dict[str, object]:
+    """Return an event of the certificate of that name, with these differences in its data."""
+    return {**envelope, "data": {**DATA, "ObjectName": name, **data}}
+
+
+ACCEPTED: Mapping[str, dict[str, object]] = {
+    "as-documented": event("as-documented"),
+    "cloud-event": event("cloud-event", CLOUD_EVENT),
+    "bad-time": event("bad-time", {**EVENT_GRID, "eventTime": "yesterday at noon"}),
+    "number-as-time": event("number-as-time", {**EVENT_GRID, "eventTime": 1556391780}),
+    "no-time": event("no-time", {key: value for key, value in EVENT_GRID.items() if key != "eventTime"}),
+    "bad-cloud-time": event("bad-cloud-time", {**CLOUD_EVENT, "time": None}),
+    "null-times": event("null-times", NBF=None, EXP=None),
+    "times-as-text": event("times-as-text", NBF="1556391780", EXP="never"),
+    "blank-version": event("blank-version", Version=" 0123"),
+    "upper-topic": event("upper-topic", {**EVENT_GRID, "topic": VAULT_ID.upper()}, VaultName=None),
+    "number-as-id": event("number-as-id", {**EVENT_GRID, "id": 7, "dataVersion": None}),
+    "stray-blanks": {
+        **EVENT_GRID,
+        "data": {"id": None, "vaultname": " KV-Shop", "ObjectName ": "stray-blanks", "nbf": "", "exp": "NaN"},
+    },
+}
+
+
+class Refused(NamedTuple):
+    """An event that is accepted and not acted on, and what is recorded of it."""
+
+    text: str
+    reason: str
+    detail: str
+
+
+REFUSED: Mapping[str, Refused] = {
+    "an array": Refused(json.dumps([event("array")]), "MalformedEvent", "no type or no data"),
+    "a text": Refused(json.dumps("hello"), "MalformedEvent", "no type or no data"),
+    "null": Refused("null", "MalformedEvent", "no type or no data"),
+    "no JSON": Refused("{nope", "MalformedEvent", "not JSON"),
+    "nothing": Refused("", "MalformedEvent", "not JSON"),
+    "data as text": Refused(json.dumps({**EVENT_GRID, "data": "web"}), "MalformedEvent", "no type or no data"),
+    "a path as name": Refused(json.dumps(event("../x")), "MalformedEvent", "'../x'"),
+    "a foreign vault": Refused(json.dumps(event("x", VaultName="kv-foreign")), "UnknownVault", "'kv-foreign'"),
+    "a secret": Refused(
+        json.dumps(event("x", {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNearExpiry"})),
+        "UnknownEvent",
+        "SecretNearExpiry",
+    ),
+}
+WARNINGS = {"CertificateNearExpiry": "NearExpiry", "CertificateExpired": "Expired"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of all the events: of each call, on the queue, and among the findings."""
+
+    outcomes: Mapping[str, Outcome]
+    queued: list[dict[str, object]]
+    findings: list[dict[str, object]]
+
+
+@pytest.fixture(scope="module")
+def seen(azurite: Azurite) -> Seen:
+    """Return what became of one event of each shape."""
+    storage = Storage(azurite.connection_string)
+    storage.clear()
+    texts = {name: json.dumps(raw) for name, raw in ACCEPTED.items()} | {k: v.text for k, v in REFUSED.items()}
+    for kind in WARNINGS:
+        warning = event(kind, {**EVENT_GRID, "eventType": f"Microsoft.KeyVault.{kind}"})
+        texts[kind] = json.dumps(warning)
+    settings = {"CERTROLL_VAULTS": "kv-shop", "AzureWebJobsStorage": azurite.connection_string}
+    outcomes = inspect(ROOT, settings, [event_call(text) for text in texts.values()]).outcomes
+    return Seen(dict(zip(texts, outcomes, strict=True)), storage.take_all("certificates"), storage.findings())
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_event_is_queued_however_it_is_written(seen: Seen, name: str) -> None:
+    """In whatever shape an event names a certificate of ours, that certificate is put on the queue once."""
+    assert seen.outcomes[name].error == ""
+    queued = [message for message in seen.queued if message["name"] == name]
+    expected = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": name, "cause": "event", "waits": 0}
+    assert queued == [expected]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_event_is_accepted_and_recorded(seen: Seen, name: str) -> None:
+    """An event that is not for us, or cannot be read, is not sent again by Azure, and people are told why."""
+    assert seen.outcomes[name].error == ""
+    assert seen.outcomes[name].succeeded
+    _, reason, detail = REFUSED[name]
+    told = [row["detail"] for row in seen.findings if row["reason"] == reason]
+    assert [text for text in told if detail in str(text)]
+
+
+@pytest.mark.parametrize(("kind", "reason"), WARNINGS.items())
+def test_warning_is_recorded_and_looked_at(seen: Seen, kind: str, reason: str) -> None:
+    """What Key Vault warns of is told to people, and the certificate is looked at."""
+    subject = f"kv-shop/{kind.lower()}"
+    assert [row["reason"] for row in seen.findings if row["subject"] == subject] == [reason]
+    assert [message["name"] for message in seen.queued if message["name"] == kind.lower()] == [kind.lower()]
+
+
+def test_nothing_else_is_queued(seen: Seen) -> None:
+    """No event that was refused put anything on the queue."""
+    assert {message["name"] for message in seen.queued} == {*ACCEPTED, *(kind.lower() for kind in WARNINGS)}
