@@ -100,7 +100,7 @@ def site_ref(name: str = "shop", slot: str | None = None) -> SiteRef:
 def site(name: str = "shop", slot: str | None = None, *, webspace: Webspace | None = WEST, tags: Tags = ()) -> Site:
     """Return a site or slot."""
     ref = site_ref(name, slot)
-    return Site(ref, webspace, HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net"), running=True, tags=tags)
+    return Site(ref, webspace, HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net"), tags=tags)
 
 
 def binding(
@@ -146,9 +146,11 @@ def farm(webspace: Webspace = WEST) -> ServerFarm:
     )
 
 
-def blind_spot(webspace: Webspace | None = WEST, subscription: str = SUBSCRIPTION) -> BlindSpot:
+def blind_spot(
+    webspace: Webspace | None = WEST, subscription: str = SUBSCRIPTION, subject: str = "site hidden"
+) -> BlindSpot:
     """Return something that could not be seen."""
-    return BlindSpot("site hidden", "its plan names it, the listing does not", subscription, webspace)
+    return BlindSpot(subject, "its plan names it, the listing does not", subscription, webspace)
 
 
 def record(

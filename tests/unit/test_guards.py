@@ -243,10 +243,26 @@ def test_opted_out_site_does_not_stop_a_sync() -> None:
 def test_opted_out_vault_certificate_is_left_alone() -> None:
     """The tag on the vault certificate refuses every step, syncs included."""
     detail = "vault certificate kv-shop/shop carries the tag certroll: off"
-    assert refusals(opt_out.guard, WHOLE, snapshot(lineage=lineage(tags=OFF))) == [
+    assert refusals(opt_out.guard, Plan(WHOLE.steps), snapshot(lineage=lineage(tags=OFF))) == [
         Skip(COPY, Reason.OPTED_OUT, detail),
         Skip(BINDING, Reason.OPTED_OUT, detail, site_ref()),
     ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        pytest.param(snapshot(sites=(site(tags=OFF),)), Reason.OPTED_OUT, id="the site opted out"),
+        pytest.param(snapshot(lineage=lineage(tags=OFF)), Reason.OPTED_OUT, id="the vault certificate opted out"),
+        pytest.param(snapshot(), Reason.INCOMPLETE_VIEW, id="nobody opted out"),
+    ],
+)
+def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Reason) -> None:
+    """What was refused before is, where operators took it out, told as just that; nobody need mend anything there."""
+    earlier = Skip(BINDING, Reason.INCOMPLETE_VIEW, "not said", site_ref())
+    (skip,) = opt_out.guard(Plan((), (earlier,)), seen, APPLY).skips
+    assert (skip.subject, skip.reason, skip.site) == (BINDING, reason, site_ref())
+    assert (skip == earlier) is (reason is Reason.INCOMPLETE_VIEW)
 
 
 # -------------------------------------------------------------------------------------------------------- own site
@@ -332,6 +348,17 @@ def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
             "grant Reader there",
         )
     ]
+
+
+def test_same_blind_spot_is_named_whatever_the_order() -> None:
+    """Of several blind spots the one that is named does not depend on the order in which they were met."""
+    spots = blind_spot(subject="site a"), blind_spot(None, subject="subscription b")
+    details = {
+        skip.detail
+        for seen in (snapshot(blind_spots=spots), snapshot(blind_spots=spots[::-1]))
+        for skip in refusals(incomplete_view.guard, WHOLE, seen)
+    }
+    assert len(details) == 1
 
 
 @pytest.mark.parametrize(
@@ -477,14 +504,13 @@ def test_near_end_of_what_is_shown_opens_the_stage() -> None:
 
 def test_failure_holds_the_version() -> None:
     """A site that serves another certificate stops the version everywhere; it is named, with the way out."""
-    failed = record(SiteState.FAILED, site="bad", detail="it serves another")
-    skips = refusals(stages.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), failed)))
-    assert {(skip.reason, skip.detail) for skip in skips} == {
-        (
-            Reason.VERSION_HELD,
-            "this version failed at bad (it serves another): mend it there, or put a newer version in the vault",
-        )
-    }
+    failed = (record(SiteState.FAILED, site=site, detail="it serves another") for site in ("bad", "worse"))
+    skips = refusals(stages.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
+    detail = (
+        "this version failed at bad (it serves another), worse (it serves another): "
+        "mend it there, or put a newer version in the vault"
+    )
+    assert {(skip.reason, skip.detail) for skip in skips} == {(Reason.VERSION_HELD, detail)}
     assert [skip.site for skip in skips] == [step.action.site for step in WEST_FIRST.steps]
 
 

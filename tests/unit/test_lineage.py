@@ -29,6 +29,7 @@ SELF_SIGNED = facts(self_signed=True)
     [
         pytest.param(lineage(V3, V2), OLD, True, id="the version before is stale"),
         pytest.param(lineage(V3, V2, V1), OLDER, True, id="one long ago is stale"),
+        pytest.param(lineage(V3, V2, V1), OLD, True, id="one of several old ones is stale"),
         pytest.param(lineage(V3, V2), NEW, False, id="the current one is not"),
         pytest.param(lineage(V3, V2), FOREIGN, False, id="a stranger is not"),
         pytest.param(lineage(V3, V2), None, False, id="a hidden thumbprint is not"),
@@ -73,6 +74,14 @@ def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
         pytest.param((version("a"), version("b")), "b", ["b", "a"], id="the vault's latest wins, the other way round"),
         pytest.param((V3, V1), "v1", ["v1", "v3"], id="the vault's latest wins even over a later creation"),
         pytest.param(
+            (version("x"), version("a", created=NOW - DAY, not_before=NOW), version("b", not_before=NOW - DAY)),
+            "x",
+            ["x", "b", "a"],
+            id="by the moment of creation, whatever the start of validity",
+        ),
+        pytest.param((version("x"), version("a"), version("b")), "x", ["x", "b", "a"], id="by name at the very last"),
+        pytest.param((version("x"), version("b"), version("a")), "x", ["x", "b", "a"], id="by name, listed otherwise"),
+        pytest.param(
             (version("x"), version("a", not_before=NOW - 2 * DAY), version("b", not_before=NOW - 3 * DAY)),
             "x",
             ["x", "a", "b"],
@@ -94,7 +103,7 @@ def test_versions_are_ordered_newest_first(
         pytest.param((OFF, ()), OFF, False, id="the newest version's own"),
         pytest.param(((), OFF), OFF, True, id="an older version's where the newest has none"),
         pytest.param(((("team", "web"),), OFF), OFF, True, id="an older version's where the newest has only others'"),
-        pytest.param(((("Certroll ", "on"),), OFF), (("Certroll ", "on"),), False, id="the newest's in any case"),
+        pytest.param((((" Certroll ", "on"),), OFF), ((" Certroll ", "on"),), False, id="the newest's in any case"),
         pytest.param(((("certroll-probe", "/"),), OFF), (("certroll-probe", "/"),), False, id="any tag of ours counts"),
         pytest.param(((("team", "web"),), ()), (("team", "web"),), False, id="the newest's where none is ours"),
         pytest.param(((), (), OFF), OFF, True, id="over several versions without any"),

@@ -272,6 +272,49 @@ def test_site_and_slot_are_told_apart() -> None:
     assert sorted([slot, site]) == [site, slot]
 
 
+def test_sites_have_one_order() -> None:
+    """Sites are sorted by subscription, group and name, then by slot: the same everywhere."""
+    order = [
+        SiteRef("a", "y", "z", "z"),
+        SiteRef("b", "x", "z", "z"),
+        SiteRef("b", "y", "x", "z"),
+        SiteRef("b", "y", "z"),
+        SiteRef("b", "y", "z", "a"),
+    ]
+    assert sorted(order[::-1]) == sorted(order) == order
+
+
+@pytest.mark.parametrize(
+    ("was", "instead", "complaint"),
+    [
+        (SUBSCRIPTION, "x", "'x' is not a subscription id"),
+        ("rg-web", "rg?web", "'rg?web' is not a resource group name"),
+        ("shop", "shop_1", "'shop_1' is not a site name"),
+        ("staging", "staging.1", "'staging.1' is not a slot name"),
+    ],
+)
+def test_complaint_about_a_site_names_the_bad_part(was: str, instead: str, complaint: str) -> None:
+    """Of a resource id whose form is right, the part that is wrong is named."""
+    with pytest.raises(InvalidNameError) as caught:
+        SiteRef.parse(f"{SITES}/shop/slots/staging".replace(was, instead))
+    assert str(caught.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("was", "instead", "complaint"),
+    [
+        (SUBSCRIPTION, "x", "'x' is not a subscription id"),
+        ("rg-web", "rg?web", "'rg?web' is not a resource group name"),
+        ("my-copy", "%2e", "'.' is not a certificate resource name"),
+    ],
+)
+def test_complaint_about_a_copy_names_the_bad_part(was: str, instead: str, complaint: str) -> None:
+    """Of a resource id whose form is right, the part that is wrong is named."""
+    with pytest.raises(InvalidNameError) as caught:
+        CopyRef.parse(f" {COPIES}/my-copy ".replace(was, instead))
+    assert str(caught.value) == complaint
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -1,10 +1,14 @@
 """From what was observed to what is to be done."""
 
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from shared import planner
+from shared import actions, guards, planner
 from shared.domain.lineage import Refusal
 from shared.domain.model import SslState
 from shared.domain.plan import Intent, Plan, Reason
@@ -34,6 +38,7 @@ from tests.build import (
 )
 
 PROVEN = rollout(record(SiteState.PROVEN))
+WAITING = rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH)
 
 
 def told(plan: Plan) -> list[tuple[str, str]]:
@@ -95,6 +100,14 @@ def test_second_plan_is_empty(seen: Snapshot) -> None:
     assert planner.plan(after, APPLY).steps == ()
 
 
+def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
+    """Beside a blind spot nothing is synced, and no host name is bound to what is not there."""
+    assert reasons(planner.plan(snapshot(blind_spots=(blind_spot(),)), APPLY)) == {
+        "rg-westeuropewebspace": Reason.INCOMPLETE_VIEW,
+        "shop": Reason.NOT_LIVE,
+    }
+
+
 def test_fleet_that_is_current_needs_nothing() -> None:
     """Where everything is current there is neither a step nor a refusal."""
     seen = snapshot(bindings=(binding(thumbprint=NEW),), copies=(copy(thumbprint=NEW),))
@@ -135,23 +148,41 @@ def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
                 sites=(site(tags=OFF),),
             ),
             APPLY,
+            Reason.OPTED_OUT,
+            id="what operators took out before what is wrong with the certificate",
+        ),
+        pytest.param(
+            snapshot(lineage=lineage(tags=OFF), sites=(site(webspace=None),)),
+            APPLY,
+            Reason.OPTED_OUT,
+            id="what operators took out before what Azure does not say",
+        ),
+        pytest.param(
+            snapshot(lineage=lineage(version(facts=facts("other.contoso.com")), old_version()), plans=()),
+            APPLY,
             Reason.NOT_COVERED,
-            id="what is wrong with the certificate before what operators asked for",
+            id="what is wrong with the certificate before what is missing",
         ),
         pytest.param(
             snapshot(lineage=lineage(tags=OFF), blind_spots=(blind_spot(),)),
             APPLY,
             Reason.OPTED_OUT,
-            id="what operators asked for before what cannot be seen",
+            id="what operators took out before what cannot be seen",
+        ),
+        pytest.param(
+            snapshot(copies=(copy(), copy("b", NEW)), blind_spots=(blind_spot(),), rollout=WAITING),
+            APPLY,
+            Reason.AWAITING_FIRST_STAGE,
+            id="a blind spot stops no binding, only its turn does",
         ),
         pytest.param(
             snapshot(sites=(site(tags=OFF),), plans=()),
             APPLY,
             Reason.OPTED_OUT,
-            id="what operators asked for before what is missing",
+            id="what operators took out before what is missing",
         ),
         pytest.param(
-            snapshot(plans=(), rollout=rollout(first=NORTH)),
+            snapshot(plans=(), rollout=WAITING),
             APPLY,
             Reason.NOT_LIVE,
             id="what is missing before whose turn it is",
@@ -170,6 +201,20 @@ def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Rea
     plan = planner.plan(seen, intent)
     assert plan.steps == ()
     assert [skip.reason for skip in plan.skips if skip.site] == [given]
+
+
+def test_every_guard_is_in_the_table() -> None:
+    """A guard that has a file has a place in the table: none can be forgotten."""
+    assert {module.guard for module in _modules(guards) if hasattr(module, "guard")} == set(guards.GUARDS)
+
+
+def test_every_action_is_in_the_table() -> None:
+    """An action that has a file has a place in the table: none can be forgotten."""
+    assert {module.propose for module in _modules(actions) if hasattr(module, "propose")} == set(actions.PROPOSALS)
+
+
+def _modules(package: ModuleType) -> list[Any]:
+    return [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
 
 
 def test_soonest_end_of_what_is_shown_counts() -> None:
