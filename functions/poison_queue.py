@@ -24,7 +24,7 @@ def blueprint(runtime: Callable[[], Runtime]) -> func.Blueprint:
         """Keep a message of `sites` that failed for good."""
         on_poison(runtime().run(), SITES, message.get_body().decode(errors="replace"))
 
-    @functions.route("poison/{queue:regex(^(certificates|sites)$)}/{key}/replay", methods=["POST"])
+    @functions.route("poison/{queue}/{key}/replay", methods=["POST"])
     def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
         """Put a kept message back on its queue."""
         try:

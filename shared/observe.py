@@ -118,8 +118,8 @@ class _View:
         seen = (*productions, *slots)
         self.blind_spots.extend(
             BlindSpot(f"site {site.ref}", "Azure does not say its webspace", site.ref.subscription)
-            for site, _ in seen
-            if site.webspace is None
+            for site, bindings in seen
+            if site.webspace is None and any(binding.thumbprint for binding in bindings)
         )
         return tuple(sorted(seen, key=lambda pair: pair[0].ref))
 

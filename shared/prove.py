@@ -1,10 +1,15 @@
 """What is really served, host name by host name."""
 
+from datetime import timedelta
+
 from shared.domain.model import Binding, SslState
 from shared.domain.names import SiteRef, Thumbprint
 from shared.domain.sight import Sight
 from shared.domain.snapshot import Snapshot
 from shared.run import Run
+
+PATIENCE = timedelta(seconds=90)
+"""How long front ends may take to serve what was written; for all host names of a site together."""
 
 
 def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -> tuple[Sight, ...]:
@@ -15,9 +20,9 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
         if snapshot.lineage.is_current(b.thumbprint) and b.ssl_state is not SslState.DISABLED
     ]
     where = {binding: _address(snapshot, binding) for binding in bound if binding.site == site}
-    return tuple(
-        run.pool.map(lambda binding: run.ports.tls_probe.shows(binding.host_name, where[binding], thumbprint), where)
-    )
+    give_up = min(run.now() + PATIENCE, run.ends_at)
+    shows = run.ports.tls_probe.shows
+    return tuple(run.pool.map(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where))
 
 
 def _address(snapshot: Snapshot, binding: Binding) -> str:

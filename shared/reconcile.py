@@ -16,7 +16,7 @@ from itertools import groupby
 from shared import planner
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
-from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, Rejected
+from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
 from shared.domain.model import CertificateVersion
@@ -25,14 +25,14 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import NEEDS_A_PERSON, Mode, Plan, Reason, Skip, Step
 from shared.domain.ports import Lease
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.rollout import Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
 from shared.observe import observe_fleet, observe_site
 from shared.prove import prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
-from shared.run import BUSY_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again
+from shared.run import BUSY_PAUSE, LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again
 from shared.telemetry import event
 
 VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICATE}
@@ -54,6 +54,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
     except LeaseBusy as busy:
         outcome = _busy(run, busy, message.waits)
+    except OutOfTime as late:
+        outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     except (Denied, Rejected) as error:
         outcome = Stalled(SITE_REASONS[type(error)], str(error))
         run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
@@ -67,6 +69,8 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
             outcome = planning_again(lambda: _reconcile_dispatched_site(run, lease, message))
     except LeaseBusy as busy:
         outcome = _busy(run, busy, message.waits)
+    except OutOfTime as late:
+        outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     if isinstance(outcome, Deferred):
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT))
     return _told("site.reconciled", str(message.ref), str(message.site), outcome)
@@ -115,8 +119,7 @@ def _roll_out(
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent))
     for webspace, steps in _by_webspace(plan.steps):
-        if run.out_of_time:
-            return Waiting(run.now(), Reason.OUT_OF_TIME, "the rest goes in another run")
+        run.check_time()
         records = _pending_records(snapshot, current, webspace, steps)
         run.ports.journal.begin(message.ref, replace(rollout, records=records))
         refused = perform_all(run, lease, message.ref, (step for step in steps if step.action.site is None))
@@ -202,7 +205,7 @@ def _certificate_outcome(
         return _await_sites(run.now(), waits, rollout)
     awaiting = next((skip for skip in skips if skip.reason is Reason.AWAITING_FIRST_STAGE), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
-        return Waiting(run.now() + pause(waits), awaiting.reason, awaiting.detail)
+        return Waiting(_next_look(run, snapshot, rollout, waits), awaiting.reason, awaiting.detail)
     blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
     refusal = snapshot.lineage.refusal
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
@@ -214,6 +217,16 @@ def _certificate_outcome(
     if any(skip.reason is Reason.OBSERVE_ONLY for skip in skips):
         return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
     return Converged(Reason.ROLLED_OUT if rollout.records else Reason.NOTHING_STALE, f"version {rollout.version}")
+
+
+def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> datetime:
+    """Return when to look at the stages again: when they open, a quarter of an hour at most.
+
+    What is unproven stays so until then, and each look observes the fleet.
+    """
+    now = run.now()
+    opens_at = stage(rollout, now, run.intent.stage_soak, snapshot.expires_at()).opens_at or now
+    return min(max(opens_at, now + pause(waits)), now + LONGEST_PAUSE)
 
 
 def _await_sites(now: datetime, waits: int, rollout: Rollout) -> Waiting:

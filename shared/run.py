@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.domain.errors import Conflict, Denied, OutcomeUnknown, Rejected
+from shared.domain.errors import Conflict, Denied, OutcomeUnknown, OutOfTime, Rejected
 from shared.domain.names import VaultCertificateRef
 from shared.domain.plan import Intent, Reason, Skip, Step
 from shared.domain.ports import Lease, Ports
@@ -41,10 +41,10 @@ class Run:
         """Return the present moment."""
         return self.ports.clock.now()
 
-    @property
-    def out_of_time(self) -> bool:
-        """Whether what is left must go into another run."""
-        return self.now() >= self.ends_at
+    def check_time(self) -> None:
+        """Return while there is time. Raises OutOfTime."""
+        if self.now() >= self.ends_at:
+            raise OutOfTime("the rest goes in another run")
 
 
 def pause(waits: int) -> timedelta:
@@ -63,10 +63,14 @@ def planning_again(attempt: Callable[[], Result]) -> Result:
 
 
 def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
-    """Perform the steps in order; return those that Azure refused, which do not hold up the others."""
+    """Perform the steps in order; return those that Azure refused, which do not hold up the others.
+
+    Raises LeaseLost or OutOfTime between two steps.
+    """
     refused = []
     for step in steps:
         lease.check()
+        run.check_time()
         try:
             written = _reading_again(step, run.ports)
         except (Rejected, Denied) as error:

@@ -1,10 +1,11 @@
 """What each trigger asks for: the step between a message and the loop."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from shared.domain.errors import EventRejected, MessageInvalid
+from shared.domain.errors import EventRejected, MessageInvalid, NotFound
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Outcome, Waiting
 from shared.domain.plan import Reason
@@ -16,6 +17,7 @@ from shared.telemetry import event
 CERTIFICATES: Final = "certificates"
 SITES: Final = "sites"
 
+_KEY = re.compile(r"[0-9a-f]{64}")
 Message = TypeVar("Message", CertificateMessage, SiteMessage)
 
 
@@ -67,6 +69,8 @@ def on_poison(run: Run, queue: str, body: str) -> None:
 
 def replay(run: Run, queue: str, key: str) -> None:
     """Put a kept message back on its queue. Raises NotFound where none is kept under this key."""
+    if queue not in {CERTIFICATES, SITES} or not _KEY.fullmatch(key):
+        raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a kept message")
     record = run.ports.journal.poisoned(queue, key)
     run.ports.queue.put_back(queue, record.body)
     run.ports.journal.replayed(record)

@@ -1,5 +1,6 @@
 """App Service over azure-mgmt-web, and the few ARM lists beside it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -45,6 +46,8 @@ NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
+
+_OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 
 Json = Mapping[str, Any]
 Found = TypeVar("Found")
@@ -110,7 +113,7 @@ class AppService:
         """List what runs on a plan."""
         _, _, subscription, _, group, *_, name = plan.resource_id.split("/")
         items = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
-        return _listing(subscription, self._wires(f"sites of plan {name}", items), _site_ref)
+        return _listing(subscription, self._wires(f"sites of plan {name}", items), _site_ref, plan.webspace)
 
     # ------------------------------------------------------------------------------------------- single things
 
@@ -198,14 +201,16 @@ def _get(client: WebSiteManagementClient, url: str) -> Json:
     return answer
 
 
-def _listing(subscription: str, wires: Iterable[Json], read: Callable[[Json], Found]) -> Listing[Found]:
+def _listing(
+    subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
+) -> Listing[Found]:
     """Return what can be read of a list; one odd entry is a blind spot and does not hide the others."""
     found, blind = [], []
     for wire in wires:
         try:
             found.append(read(wire))
         except ValueError as error:
-            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription))
+            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, webspace))
     return Listing(tuple(found), tuple(blind))
 
 
@@ -217,7 +222,8 @@ def _readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:
 
 
 def _site_ref(wire: Json) -> SiteRef:
-    return SiteRef.parse(str(wire.get("id")))
+    """Return what an id names; a slot may also be written `site(slot)`, App Service's own older spelling."""
+    return SiteRef.parse(_OLD_SLOT.sub(r"\1/slots/\2", str(wire.get("id"))))
 
 
 def read_plan(wire: Json) -> ServerFarm:
@@ -254,7 +260,6 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         ref=ref,
         webspace=_webspace(ref.subscription, properties),
         default_host_name=_host_name(properties.get("defaultHostName") or ""),
-        running=properties.get("state") == "Running",
         tags=_tags(wire),
     )
     states = properties.get("hostNameSslStates") or ()
@@ -303,4 +308,6 @@ def _source(properties: Json) -> VaultCertificateRef | None:
 
 
 def _tags(wire: Json) -> Tags:
-    return tuple(sorted((str(key), str(value)) for key, value in (wire.get("tags") or {}).items()))
+    """Return the tags; newer answers carry them inside the properties as well, and a PUT without them loses them."""
+    tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
+    return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

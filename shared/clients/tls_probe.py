@@ -5,7 +5,7 @@ import http.client
 import socket
 import ssl
 import urllib.request
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import tenacity
@@ -16,7 +16,6 @@ from shared.domain.sight import Sight
 
 PORT = 443
 TIME_OUT = 10.0
-PATIENCE = timedelta(seconds=90)
 UNREACHABLE_AFTER = 3
 LABEL_FOR_WILDCARD = "certroll-probe"
 
@@ -27,16 +26,17 @@ class TlsProbe:
     No trust is required, only thumbprints are compared: a certificate of a private CA is served just as well.
     """
 
-    def __init__(self, clock: Clock, patience: timedelta = PATIENCE) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._patience = patience
 
-    def shows(self, host_name: HostName, address: str, expected: Thumbprint) -> Sight:
-        """Return what the address serves for the host name, once it is the expected certificate or patience is over.
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Sight:
+        """Return what the address serves for the host name, once it is the expected certificate or it is `give_up`.
 
         An address that refuses three times is given up: nothing is proven by silence, and waiting proves no more.
+        What was not looked at by then is not proven either.
         """
-        give_up = self._clock.now() + self._patience
+        if self._clock.now() >= give_up:
+            return Sight(host_name, expected, None, "there was no time left to look")
 
         def enough(state: tenacity.RetryCallState) -> bool:
             seen = state.outcome.result() if state.outcome else None

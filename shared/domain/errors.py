@@ -72,6 +72,10 @@ class Rejected(AzureError):
     """Azure refuses the request as it is; the same request would be refused again."""
 
 
+class OutOfTime(CertrollError):
+    """What is left must go into another run."""
+
+
 class NotSettled(CertrollError):
     """What was written is not what is read, for longer than Azure usually takes."""
 

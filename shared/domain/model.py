@@ -94,7 +94,6 @@ class Site:
     ref: SiteRef
     webspace: Webspace | None
     default_host_name: HostName
-    running: bool
     tags: Tags = ()
 
 

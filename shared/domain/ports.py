@@ -76,8 +76,8 @@ class Clock(Protocol):
 class TlsProbe(Protocol):
     """What is really served."""
 
-    def shows(self, host_name: HostName, address: str, expected: Thumbprint) -> Sight:
-        """Shake hands at the address with the host name as SNI until the expected certificate is seen, or in vain."""
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Sight:
+        """Shake hands at the address, the host name as SNI, until the expected certificate is seen or time is up."""
 
 
 class Journal(Protocol):
