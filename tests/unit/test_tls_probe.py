@@ -18,6 +18,7 @@ from shared.domain.rollout import SiteState
 from tests.build import FOREIGN, HOST, NOW, ManualClock
 
 ADDRESS = "shop.azurewebsites.net"
+END = NOW + timedelta(seconds=90)
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 Answer = Callable[[socket.socket], None]
 
@@ -123,7 +124,7 @@ def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
     new, _ = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(new)]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint)
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END)
     assert (sight.state, sight.thumbprint) == (SiteState.PROVEN, new.thumbprint)
     assert clock.slept == []
 
@@ -132,7 +133,7 @@ def test_app_service_itself_is_asked_for_the_host_name(proxy: Proxy, leaves: tup
     """The connection goes to the address given, not to where the host name points, and asks for the host name."""
     new, _ = leaves
     proxy.answers = [proxy.serves(new)]
-    TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint)
+    TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, END)
     assert (proxy.targets, proxy.server_names) == ([f"{ADDRESS}:443"], [HOST])
 
 
@@ -140,7 +141,7 @@ def test_wildcard_is_asked_for_by_a_name_that_it_stands_for(proxy: Proxy, leaves
     """No client asks for an asterisk: a wildcard host name is proven by one of its names."""
     new, _ = leaves
     proxy.answers = [proxy.serves(new)]
-    TlsProbe(ManualClock()).shows(HostName("*.contoso.com"), ADDRESS, new.thumbprint)
+    TlsProbe(ManualClock()).shows(HostName("*.contoso.com"), ADDRESS, new.thumbprint, END)
     assert proxy.server_names == ["certroll-probe.contoso.com"]
 
 
@@ -149,7 +150,7 @@ def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(new)]
-    assert TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint).state is SiteState.PROVEN
+    assert TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END).state is SiteState.PROVEN
     assert clock.slept == sorted(clock.slept)
     assert (len(clock.slept), clock.slept[0]) == (4, 0.5)
 
@@ -159,7 +160,7 @@ def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: t
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint)
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END)
     assert str(sight) == f"{HOST} serves {old.thumbprint}, not {new.thumbprint}"
     assert sight.state is SiteState.FAILED
     assert timedelta(seconds=80) < clock.now() - NOW <= timedelta(seconds=90)
@@ -171,7 +172,7 @@ def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
     """A host that does not answer three times is given up as unproven, with where and why."""
     clock = ManualClock()
     proxy.answers = [silence]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN)
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN, END)
     assert (sight.state, sight.thumbprint, len(proxy.targets)) == (SiteState.UNPROVEN, None, 3)
     assert str(sight).startswith(f"{HOST} could not be reached: {ADDRESS}: ")
     assert clock.now() - NOW < timedelta(seconds=10)
@@ -181,16 +182,25 @@ def test_short_silence_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) ->
     """A host that answers at the third try is proven all the same."""
     new, _ = leaves
     proxy.answers = [refuses, closes, proxy.serves(new)]
-    assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint).state is SiteState.PROVEN
+    assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, END).state is SiteState.PROVEN
 
 
-def test_patience_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A probe with little patience looks only as long as that."""
+def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """A probe with little time left looks only as long as that."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
-    sight = TlsProbe(clock, timedelta(seconds=1)).shows(HOST, ADDRESS, new.thumbprint)
+    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, NOW + timedelta(seconds=1))
     assert (sight.state, clock.slept) == (SiteState.FAILED, [0.5])
+
+
+def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """A probe that comes too late does not look, and takes nothing for a failure."""
+    new, old = leaves
+    proxy.answers = [proxy.serves(old)]
+    sight = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
+    assert (sight.state, proxy.targets) == (SiteState.UNPROVEN, [])
+    assert str(sight) == f"{HOST} could not be reached: there was no time left to look"
 
 
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,5 +210,5 @@ def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("NO_PROXY", "direct.invalid")
     for address in (ADDRESS, "direct.invalid"):
-        sight = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN)
+        sight = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN, END)
         assert (sight.state, sight.detail.partition(":")[0]) == (SiteState.UNPROVEN, address)
