@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
@@ -18,7 +18,7 @@ from local.host.functions import Datum, TriggerInput
 from local.host.timers import utc_now
 
 ROOT = Path(__file__).parents[2]
-QUEUES = ("certificates", "sites", "certificates-poison", "sites-poison")
+ALL_QUEUES = ("certificates", "sites", "certificates-poison", "sites-poison")
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 LOOK_EVERY = 0.05
 POLLING = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1"}
@@ -45,7 +45,7 @@ def timer_call() -> Call:
     return Call("sweep_timer", triggers.timer(utc_now(), None, None))
 
 
-def eventually(ask: Callable[[], T], deadline: float = 20, told: Callable[[], str] = str) -> T:
+def eventually(ask: Callable[[], T], deadline: float = 30, told: Callable[[], str] = str) -> T:
     """Return the first answer that is not empty; what is `told` explains why there was none."""
     end = time.monotonic() + deadline
     while not (answer := ask()):
@@ -63,7 +63,7 @@ class Storage:
     def clear(self) -> None:
         """Leave no message and no record."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
-            for name in QUEUES:
+            for name in ALL_QUEUES:
                 with suppress(ResourceNotFoundError):
                     service.get_queue_client(name).clear_messages()
         with TableServiceClient.from_connection_string(self.connection_string) as service:
@@ -74,7 +74,7 @@ class Storage:
         """Put messages on a queue as they are, unencoded."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             client = service.get_queue_client(queue)
-            with suppress(ResourceNotFoundError):
+            with suppress(ResourceExistsError):
                 client.create_queue()
             for content in contents:
                 client.send_message(content)

@@ -23,7 +23,7 @@ from tests.triggers.app import (
     timer_call,
 )
 
-ROUTE = "poison/{queue:regex(^(certificates|sites)$)}/{key}/replay"
+ROUTE = "poison/{queue}/{key}/replay"
 STORAGE = "AzureWebJobsStorage"
 HOURLY = "0 0 * * * *"
 TRIGGERS = {

@@ -1,0 +1,213 @@
+"""The whole app, hosted on a local Azure in real time: what Event Grid, the timer, the queues and people start."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from local.app import EVENT_FUNCTION, LocalApp
+from local.azure.arm.resources import IP_BASED
+from local.azure.clock import Clock
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.host import FunctionHost
+from local.host.timers import utc_now
+from tests.scenarios import worlds
+from tests.scenarios.worlds import AGE, MOVING, after_renewal, renew, shown, writes
+from tests.triggers.app import ALL_QUEUES, ROOT, Storage, eventually
+
+QUEUES = "AzureFunctionsJobHost__extensions__queues__"
+AT_ONCE = {f"{QUEUES}visibilityTimeout": "00:00:00", f"{QUEUES}maxPollingInterval": "00:00:00.1"}
+ONE_BY_ONE = {f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}
+ASK_LATER = 600.0
+"""Seconds after which Azure wants to be asked again: longer than a run's patience, so that the run fails at once."""
+
+
+class System:
+    """The hosted app, a world that it works on, and what a test asks of both."""
+
+    def __init__(self, local: LocalApp, host: FunctionHost, world: World) -> None:
+        self.local = local
+        self.host = host
+        self.world = world
+        self.storage = Storage(local.azurite.connection_string)
+
+    def subscribe(self, *hosts: FunctionHost) -> None:
+        """Let the app hear of the vault's events, at each of these hosts."""
+        for host in hosts or (self.host,):
+            self.local.stand.deliver_to(host.webhook(EVENT_FUNCTION))
+
+    def served(self) -> set[str]:
+        """Return the thumbprints that visitors of the names that are to move are shown."""
+        return {self.local.stand.visitor.handshake(name) for name in MOVING}
+
+    def settle(self) -> None:
+        """Return when nothing of the test is left: no fault, no run under way, no message and no record."""
+        self.world.faults.clear()
+        eventually(self._is_idle, told=self.host.log.read_text)
+
+    def _is_idle(self) -> bool:
+        self.storage.clear()
+        status = requests.get(f"{self.host.url}/admin/host/status", timeout=10).json()
+        return status["running"] == 0 and not any(self.storage.count(queue) for queue in ALL_QUEUES)
+
+    def wait_until_served(self, thumbprint: str) -> None:
+        """Return when every name that is to move serves that certificate."""
+        eventually(lambda: self.served() == {thumbprint}, told=self.host.log.read_text)
+
+    def ran(self, function: str, host: FunctionHost | None = None, *, succeeded: bool = True) -> int:
+        """Return how often a function has ended in that way since the host was started."""
+        status = requests.get(f"{(host or self.host).url}/admin/host/status", timeout=10).json()
+        counts = [
+            entry["count"]
+            for entry in status["ended"]
+            if entry["function"] == function and entry["succeeded"] is succeeded
+        ]
+        return sum(counts)
+
+    def looked_at(self, host: FunctionHost | None = None) -> int:
+        """Return how often a host has looked at a vault certificate."""
+        return self.ran("certificates_queue", host)
+
+    def replay(self, key: str, queue: str = "certificates", **headers: str) -> requests.Response:
+        """Ask for a kept message to be put back."""
+        url = f"{self.host.url}/api/poison/{queue}/{key}/replay"
+        return requests.post(url, headers=headers, timeout=20)
+
+    def with_key(self) -> dict[str, str]:
+        """Return the header that opens the app's own address."""
+        return {"x-functions-key": self.host.ready.function_key}
+
+
+TIME_TO_MEET = 1.0
+"""Seconds for which one instance is held up, so that the other one finds it at work."""
+COPIES = 2
+WORK_QUEUES = ("certificates", "sites")
+Start = Callable[..., System]
+_seeds = iter(range(1, 1000))
+
+
+def small_world(knobs: Knobs | None = None) -> World:
+    """Return the scenarios' small world as of this moment, with ids that no other test has."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The world is as old as it makes itself, and ends up in the present, where the hosted app is.
+        patch.setattr(worlds, "Clock", lambda: Clock.real(lambda: utc_now() - AGE))
+        return worlds.small_world(knobs, next(_seeds))
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
+    """Return everything running, with an app that redelivers what failed at once."""
+    with LocalApp(small_world(), AT_ONCE | ONE_BY_ONE, logs=tmp_path_factory.mktemp("hosted")) as running:
+        yield running
+
+
+@pytest.fixture
+def start(local: LocalApp) -> Iterator[Start]:
+    """Return a function that gives the app a new world and empty storage, not yet subscribed to events."""
+
+    def on(knobs: Knobs | None = None) -> System:
+        assert local.host is not None
+        world = small_world(knobs)
+        local.stand.use(world)
+        system = System(local, local.host, world)
+        system.storage.clear()
+        return system
+
+    yield on
+    assert local.host is not None
+    System(local, local.host, local.stand.world).settle()
+
+
+def test_event_reaches_every_visitor(start: Start) -> None:
+    """After one event of the vault every host name of the lineage serves the new certificate, bound as it was."""
+    system = start()
+    before = shown(system.world)
+    system.subscribe()
+    with system.local.stand.canary() as canary:
+        new = renew(system.world)
+        system.wait_until_served(new)
+    assert shown(system.world) == after_renewal(before, new)
+    assert before["shop.contoso.com"].ssl_state == IP_BASED
+    assert canary.failures == []
+
+
+def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
+    """Where no event arrives at all, the next turn of the timer brings every host name to the new certificate."""
+    system = start()
+    before, new = shown(system.world), renew(system.world)
+    answer = requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=10)
+    assert answer.status_code == 202
+    system.wait_until_served(new)
+    assert shown(system.world) == after_renewal(before, new)
+
+
+def test_two_instances_end_where_one_does(start: Start) -> None:
+    """Two instances that both hear of a renewal move each binding once, and nothing is different in the end."""
+    system = start(Knobs(sync_moves_bindings=False))
+    before, done = shown(system.world), system.looked_at()
+    log = system.host.log.with_name("second.log")
+    with FunctionHost(ROOT, system.local.app_settings(), log=log) as second:
+        system.subscribe(system.host, second)
+        system.world.faults.add(Fault("latency", path="/serverfarms", seconds=TIME_TO_MEET))
+        new = renew(system.world)
+        system.wait_until_served(new)
+        eventually(lambda: system.looked_at() > done and system.looked_at(second), told=log.read_text)
+    assert shown(system.world) == after_renewal(before, new)
+    assert writes(system.world) == COPIES + len(MOVING)
+
+
+def test_poisoned_message_is_kept_and_put_back(start: Start) -> None:
+    """A message that fails five times is kept with its cause; whoever has the key puts it back, and it succeeds."""
+    system = start()
+    failures = system.ran("certificates_queue", succeeded=False)
+    system.world.faults.add(Fault("server_error", path="/serverfarms", times=None, status=503, retry_after=ASK_LATER))
+    system.subscribe()
+    new = renew(system.world)
+    kept = eventually(system.storage.kept, told=system.host.log.read_text)
+    assert system.ran("certificates_queue", succeeded=False) - failures == 5
+    assert [(row["PartitionKey"], row["queue"]) for row in kept] == [("poison-certificates", "certificates")]
+    assert str(kept[0]["cause"]).startswith("Unavailable: plans of subscription")
+    assert "InternalServerError" in str(kept[0]["cause"])
+    eventually(lambda: system.storage.count("certificates-poison") == 0)
+
+    system.world.faults.clear()
+    key = str(kept[0]["RowKey"])
+    assert system.replay(key).status_code == 401
+    assert system.replay(key, **{"x-functions-key": "wrong"}).status_code == 401
+    assert system.served() != {new}
+    assert system.replay(key, **system.with_key()).status_code == 202
+    system.wait_until_served(new)
+    assert system.storage.kept() == []
+    assert system.replay(key, **system.with_key()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("queue", "key"),
+    [("certificates", "0" * 64), ("sites", "x' or RowKey ne '"), ("certificates", "%00"), ("orders", "0" * 64)],
+    ids=["an unknown key", "a key that is a query", "a key that no table can hold", "an unknown queue"],
+)
+def test_only_what_is_kept_is_put_back(start: Start, queue: str, key: str) -> None:
+    """For anything that is not kept the answer is that it is not there, and nothing is put on a queue."""
+    system = start()
+    assert system.replay(key, queue, **system.with_key()).status_code == 404
+    assert [system.storage.count(name) for name in WORK_QUEUES] == [0, 0]
+
+
+def test_unreadable_messages_do_no_harm(start: Start) -> None:
+    """Messages that are not in base64 are set aside, others that say nothing are kept; the renewal goes through."""
+    system = start()
+    before = shown(system.world)
+    for queue in WORK_QUEUES:
+        system.storage.send(queue, "?!? not base64 ?!?")
+        system.storage.send_text(queue, "not JSON")
+    system.subscribe()
+    new = renew(system.world)
+    system.wait_until_served(new)
+    assert shown(system.world) == after_renewal(before, new)
+    kept = eventually(lambda: len(system.storage.kept()) == len(WORK_QUEUES) and system.storage.kept())
+    assert {row["queue"] for row in kept} == set(WORK_QUEUES)
+    assert {str(row["cause"]).partition(":")[0] for row in kept} == {"MalformedMessage"}
+    for queue in WORK_QUEUES:
+        assert eventually(lambda queue=queue: system.storage.count(f"{queue}-poison")) == 1
