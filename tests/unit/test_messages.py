@@ -23,6 +23,23 @@ def test_site_message_is_written_as_agreed() -> None:
     assert json.loads(SiteMessage(SLOT, REF, 3).body()) == SITE
 
 
+def test_new_site_message_has_not_waited() -> None:
+    """A site is sent to at once, with all its waits before it."""
+    assert SiteMessage(SLOT, REF).waits == 0
+
+
+def test_causes_are_written_as_agreed() -> None:
+    """The words for why a certificate is looked at are those that people put on the queue by hand."""
+    assert [str(cause) for cause in Cause] == ["event", "sweep", "manual", "wait"]
+
+
+@pytest.mark.parametrize("waits", [0, MOST_WAITS])
+def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
+    """A message may have waited never, or as often as it may."""
+    assert CertificateMessage.parse(json.dumps({**CERTIFICATE, "waits": waits})).waits == waits
+    assert SiteMessage.parse(json.dumps({**SITE, "waits": waits})).waits == waits
+
+
 @pytest.mark.parametrize("cause", list(Cause))
 def test_certificate_message_comes_back_as_it_was(cause: Cause) -> None:
     """What is sent is what is received, whatever its cause."""
