@@ -22,8 +22,9 @@ from shared.domain.messages import Cause, CertificateMessage, SiteMessage
 from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
-from shared.domain.plan import NEEDS_A_PERSON, Mode, Plan, Reason, Skip, Step
+from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
+from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.rollout import Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict

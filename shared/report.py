@@ -7,8 +7,9 @@ from itertools import groupby
 from shared.domain.lineage import Lineage
 from shared.domain.model import Binding
 from shared.domain.names import VaultCertificateRef
-from shared.domain.plan import Plan, Reason, Skip
+from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Journal
+from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import SiteRecord
 from shared.domain.snapshot import Snapshot

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from shared.domain.errors import Conflict, Denied, OutcomeUnknown, OutOfTime, Rejected
 from shared.domain.names import VaultCertificateRef
-from shared.domain.plan import Intent, Reason, Skip, Step
+from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Lease, Ports
+from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.telemetry import event
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from shared.domain.errors import EventRejected, MessageInvalid, NotFound
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Outcome, Waiting
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.reconcile import reconcile_certificate, reconcile_site
 from shared.run import LONGEST_PAUSE, Run

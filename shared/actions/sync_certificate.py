@@ -8,8 +8,9 @@ from shared.actions.settle import settle
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Webspace
-from shared.domain.plan import Intent, Reason, Skip, Step
+from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
+from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Binding, SslState
 from shared.domain.names import SiteRef, Thumbprint, Webspace
-from shared.domain.plan import Intent, Reason, Skip, Step
+from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
+from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
 

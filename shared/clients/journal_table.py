@@ -25,8 +25,8 @@ from azure.data.tables import TableClient, TableErrorCode, TableServiceClient
 from shared.domain.errors import NotFound
 from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.plan import Reason
 from shared.domain.ports import Clock
+from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 

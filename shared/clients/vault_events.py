@@ -7,7 +7,7 @@ from azure.eventgrid import SystemEventNames
 from shared.domain.errors import EventRejected
 from shared.domain.events import VaultEvent, parse_vault_event
 from shared.domain.names import VaultName
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 
 FINDINGS: dict[str, Reason | None] = {
     SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName.value.lower(): None,

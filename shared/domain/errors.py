@@ -21,7 +21,7 @@ CertrollError
 
 from datetime import timedelta
 
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 
 
 class CertrollError(Exception):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shared.domain.errors import EventRejected
 from shared.domain.names import InvalidNameError, VaultCertificateRef, VaultName
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)

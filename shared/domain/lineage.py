@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
 from shared.domain.names import Thumbprint, VaultCertificateRef
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 
 PKCS12 = "application/x-pkcs12"
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)

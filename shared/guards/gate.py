@@ -9,7 +9,8 @@ from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.model import CertificateFacts, KeyType
 from shared.domain.names import covers
-from shared.domain.plan import Intent, Plan, Reason, Skip, Step
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
 

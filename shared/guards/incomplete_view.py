@@ -1,7 +1,8 @@
 """What cannot be seen is not assumed to be fine."""
 
 from shared.actions.sync_certificate import SyncCertificate
-from shared.domain.plan import Intent, Plan, Reason, Skip, Step
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
 from shared.guards.gate import ends_within

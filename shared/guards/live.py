@@ -4,7 +4,8 @@ One wrong thumbprint takes an app down, and Azure does not always check (Microso
 """
 
 from shared.actions.update_binding import UpdateBinding
-from shared.domain.plan import Intent, Plan, Reason, Skip
+from shared.domain.plan import Intent, Plan, Skip
+from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
 

@@ -1,6 +1,7 @@
 """Observe, or apply."""
 
-from shared.domain.plan import Intent, Mode, Plan, Reason, Skip
+from shared.domain.plan import Intent, Mode, Plan, Skip
+from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
 

@@ -2,7 +2,8 @@
 
 from shared.domain.lineage import opted_out
 from shared.domain.names import SiteRef
-from shared.domain.plan import Intent, Plan, Reason, Skip
+from shared.domain.plan import Intent, Plan, Skip
+from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
 

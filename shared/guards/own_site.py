@@ -1,6 +1,7 @@
 """Certroll spares itself."""
 
-from shared.domain.plan import Intent, Plan, Reason, Skip, Step
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
 

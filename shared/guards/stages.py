@@ -3,7 +3,8 @@
 from collections import Counter
 
 from shared.domain.names import Webspace
-from shared.domain.plan import Intent, Plan, Reason, Skip, Step
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
 from shared.domain.rollout import stage
 from shared.domain.snapshot import Snapshot
 

@@ -24,7 +24,8 @@ from shared.domain.model import (
     WebspaceCertificate,
 )
 from shared.domain.names import HostName, SiteRef, Thumbprint
-from shared.domain.plan import Intent, Mode, Reason
+from shared.domain.plan import Intent, Mode
+from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
 from tests.build import (

@@ -13,7 +13,8 @@ from shared.actions.update_binding import UpdateBinding
 from shared.domain.lineage import newest_first
 from shared.domain.model import Binding, SslState
 from shared.domain.names import covers
-from shared.domain.plan import Intent, Reason
+from shared.domain.plan import Intent
+from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
 from tests.build import APPLY, NOW, OFF, REF

@@ -14,7 +14,7 @@ import pytest
 
 from shared import actions
 from shared.domain.outcome import Outcome
-from shared.domain.plan import NEEDS_A_PERSON, Reason
+from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,9 @@ from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.model import BlindSpot, CertificateFacts, KeyType, SslState, Tags, WebspaceCertificate
 from shared.domain.names import SiteRef, Webspace
-from shared.domain.plan import Guard, Intent, Mode, Plan, Reason, Skip, Step
+from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
 from shared.domain.ports import Ports
+from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
 from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages

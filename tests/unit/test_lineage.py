@@ -15,7 +15,7 @@ from shared.domain.lineage import (
 )
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 from tests.build import DAY, FOREIGN, NEW, NEWER, NOW, OFF, OLD, OLDER, facts, lineage, old_version, version
 
 V4, V3 = version("v4", NEWER), version("v3", NEW)

@@ -11,7 +11,8 @@ import pytest
 from shared import actions, guards, planner
 from shared.domain.lineage import Refusal
 from shared.domain.model import SslState
-from shared.domain.plan import Intent, Plan, Reason
+from shared.domain.plan import Intent, Plan
+from shared.domain.reason import Reason
 from shared.domain.rollout import SiteState
 from shared.domain.snapshot import Snapshot
 from tests.build import (

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from shared.domain.model import Binding, SslState
-from shared.domain.plan import Plan, Reason, Skip
+from shared.domain.plan import Plan, Skip
+from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot

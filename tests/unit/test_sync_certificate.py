@@ -12,7 +12,8 @@ from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
 from shared.domain.lineage import Refusal
 from shared.domain.model import WebspaceCertificate
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Reason, Skip, Step
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
 from tests.build import (
     APPLY,
     FOREIGN,

@@ -9,7 +9,8 @@ from shared.actions.update_binding import UpdateBinding
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Binding, Site, SslState
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Reason, Skip, Step
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
 from tests.build import (
     APPLY,
     FOREIGN,

@@ -8,7 +8,7 @@ from shared.clients.vault_events import read_vault_event
 from shared.domain.errors import EventRejected
 from shared.domain.events import VaultEvent
 from shared.domain.names import VaultName
-from shared.domain.plan import Reason
+from shared.domain.reason import Reason
 from tests.build import REF, SUBSCRIPTION, VAULT
 
 NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"

@@ -8,7 +8,8 @@ import pytest
 from shared.domain.errors import OutOfTime
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
-from shared.domain.plan import Intent, Reason
+from shared.domain.plan import Intent
+from shared.domain.reason import Reason
 from shared.run import LONGEST_PAUSE, Run, pause
 from shared.work import _come_back
 from tests.build import NOW, REF, ManualClock, ports

@@ -1,0 +1,72 @@
+"""The one vocabulary of reasons: every step, refusal, outcome and finding carries one."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something is done, not done, or reported. Each is explained in docs/reasons.md."""
+
+    # a step
+    STALE_COPY = "StaleCopy"
+    STALE_THUMBPRINT = "StaleThumbprint"
+    # a step refused, by a guard or by the proposal itself
+    OBSERVE_ONLY = "ObserveOnly"
+    OPTED_OUT = "OptedOut"
+    OWN_SITE = "OwnSite"
+    INCOMPLETE_VIEW = "IncompleteView"
+    NOT_COVERED = "NotCovered"
+    KEY_NOT_IMPORTABLE = "KeyNotImportable"
+    KEY_TOO_SMALL = "KeyTooSmall"
+    NEWEST_REFUSED = "NewestRefused"
+    NOT_LIVE = "NotLive"
+    NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace"
+    AWAITING_FIRST_STAGE = "AwaitingFirstStage"
+    VERSION_HELD = "VersionHeld"
+    # a version refused: the version half of the gate
+    VERSION_DISABLED = "VersionDisabled"
+    KEY_NOT_EXPORTABLE = "KeyNotExportable"
+    NOT_PKCS12 = "NotPkcs12"
+    EXPIRED = "Expired"
+    NEWLY_SELF_SIGNED = "NewlySelfSigned"
+    NOT_YET_VALID = "NotYetValid"
+    # an outcome, a finding or a record
+    NOTHING_STALE = "NothingStale"
+    ROLLED_OUT = "RolledOut"
+    DISPATCHED = "Dispatched"
+    NOT_DISPATCHED = "NotDispatched"
+    BUSY = "Busy"
+    OUT_OF_TIME = "OutOfTime"
+    NO_SUCH_CERTIFICATE = "NoSuchCertificate"
+    NO_SUCH_SITE = "NoSuchSite"
+    VAULT_DENIED = "VaultDenied"
+    BLIND_SPOT = "BlindSpot"
+    REJECTED_BY_AZURE = "RejectedByAzure"
+    DENIED_BY_AZURE = "DeniedByAzure"
+    SERVED_ANOTHER = "ServedAnother"
+    UNREACHABLE = "Unreachable"
+    SERVED = "Served"
+    BINDING_MOVED = "BindingMoved"
+    DUPLICATE_IMPORT = "DuplicateImport"
+    TAGS_INHERITED = "TagsInherited"
+    NEAR_EXPIRY = "NearExpiry"
+    UNKNOWN_VAULT = "UnknownVault"
+    UNKNOWN_EVENT = "UnknownEvent"
+    MALFORMED_EVENT = "MalformedEvent"
+    MALFORMED_MESSAGE = "MalformedMessage"
+    POISONED = "Poisoned"
+
+
+NEEDS_A_PERSON = frozenset(
+    {
+        Reason.INCOMPLETE_VIEW,
+        Reason.NOT_COVERED,
+        Reason.KEY_NOT_IMPORTABLE,
+        Reason.KEY_TOO_SMALL,
+        Reason.NEWEST_REFUSED,
+        Reason.NOT_LIVE,
+        Reason.NO_PLAN_IN_WEBSPACE,
+        Reason.VERSION_HELD,
+        Reason.REJECTED_BY_AZURE,
+        Reason.DENIED_BY_AZURE,
+    }
+)
