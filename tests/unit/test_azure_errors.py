@@ -116,6 +116,12 @@ def translated(error: SdkError, *, writing: bool = False, cure: str = "") -> Azu
         pytest.param(
             answer(409, arm("Conflict", "CANNOT ACQUIRE EXCLUSIVE LOCK")), SiteLocked, "409", id="a lock in words"
         ),
+        pytest.param(
+            answer(400, arm("BadRequest", "Another operation is in progress.")),
+            Rejected,
+            "400",
+            id="the words of a lock in a bad request",
+        ),
         pytest.param(answer(409, web("Conflict", "Busy.", "59206")), SiteLocked, "409", id="a lock by its code"),
         pytest.param(answer(503, "<html>Service Unavailable</html>"), Unavailable, "503", id="unavailable, in HTML"),
         pytest.param(answer(408), Unavailable, "408", id="a request that took too long to arrive"),
@@ -167,15 +173,19 @@ def test_error_is_understood(error: SdkError, kind: type[AzureError], words: str
 )
 def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> None:
     """What is worth asking again when reading leaves it open, when writing, whether it was done."""
-    assert type(translated(error)) is Unavailable
-    assert type(translated(error, writing=True)) is OutcomeUnknown
+    read, written = translated(error), translated(error, writing=True)
+    assert (type(read), type(written)) == (Unavailable, OutcomeUnknown)
+    assert str(read) == str(written)
+    assert str(read).startswith((f"{WHAT}: 50", f"{WHAT}: no answer: "))
 
 
 def test_denial_names_the_cure() -> None:
     """Where a right is missing, the message says which to grant; no other message does."""
     cure = "grant the identity Reader"
-    denied = str(translated(answer(403, arm("AuthorizationFailed", "No.")), cure=cure))
-    assert denied == f"{WHAT}: 403 AuthorizationFailed No.; grant the identity Reader"
+    for status in (401, 403):
+        refused = answer(status, arm("AuthorizationFailed", "No."))
+        assert str(translated(refused, cure=cure)) == f"{WHAT}: {status} AuthorizationFailed No.; {cure}"
+        assert str(translated(refused)) == f"{WHAT}: {status} AuthorizationFailed No."
     assert cure not in str(translated(answer(404), cure=cure))
 
 
