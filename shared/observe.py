@@ -16,8 +16,8 @@ from datetime import datetime
 from itertools import chain
 from typing import TypeVar
 
-from shared.domain.errors import Denied, NotFound
-from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, WebspaceCertificate
+from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.ports import AppService
 
@@ -38,6 +38,8 @@ def observe_fleet(
     """
     view = _View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
+    if not subscriptions:
+        raise Denied("the identity sees no subscription: grant it the role that the README lists")
     certificates = view.certificates(subscriptions)
     webspaces = frozenset(copy.webspace for copy in certificates if wanted(copy))
     plans = view.each(app_service.plans, _concerned(subscriptions, webspaces), _subscription_hidden)
@@ -56,7 +58,10 @@ def observe_fleet(
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
     """Return one site or slot, and the copies that are to serve it. Raises NotFound where the site is gone."""
     site, bindings = app_service.site(ref)
-    return Fleet(now, (site,), bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
+    sites: tuple[Site, ...] = (site,)
+    if ref.slot is not None and tag(site.tags, "certroll") is None:
+        sites = (site, app_service.site(ref.production)[0])  # a slot without a tag of its own has its site's
+    return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 
 
 def _present(app_service: AppService, copy: CopyRef) -> tuple[WebspaceCertificate, ...]:
@@ -148,7 +153,7 @@ def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspac
 def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | str:
     try:
         return read(subject)
-    except (Denied, NotFound) as error:
+    except (Denied, NotFound, Rejected) as error:
         return str(error)
 
 

@@ -22,11 +22,12 @@ def project(plan: Plan, snapshot: Snapshot) -> Snapshot:
 
 
 def _proposed(snapshot: Snapshot, intent: Intent) -> Plan:
-    proposed = Plan()
+    steps: tuple[Step, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    new: tuple[Step, ...] = ()
     for propose in PROPOSALS:
+        snapshot = project(Plan(new), snapshot)
         items = tuple(propose(snapshot, intent))
-        steps = tuple(item for item in items if isinstance(item, Step))
-        skips = tuple(item for item in items if isinstance(item, Skip))
-        snapshot = project(Plan(steps), snapshot)
-        proposed = Plan((*proposed.steps, *steps), (*proposed.skips, *skips))
-    return proposed
+        new = tuple(item for item in items if isinstance(item, Step))
+        steps, skips = (*steps, *new), (*skips, *(item for item in items if isinstance(item, Skip)))
+    return Plan(steps, skips)

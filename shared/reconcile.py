@@ -16,10 +16,11 @@ from itertools import groupby
 from shared import planner
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
+from shared.actions.update_binding import binding_subject
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
-from shared.domain.model import CertificateVersion
+from shared.domain.model import Binding, CertificateVersion
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode, Plan, Skip, Step
@@ -50,6 +51,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     `redelivered` says that an earlier try of this message died: sites that it had recorded are sent again.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
+    if foreign := _foreign(run, message.ref):
+        return _told("certificate.reconciled", str(message.ref), "", foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
@@ -65,6 +68,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
+    if foreign := _foreign(run, message.ref):
+        return _told("site.reconciled", str(message.ref), str(message.site), foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile_dispatched_site(run, lease, message))
@@ -75,6 +80,15 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     if isinstance(outcome, Deferred):
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT))
     return _told("site.reconciled", str(message.ref), str(message.site), outcome)
+
+
+def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
+    """Refuse a message for a vault that is not ours: it may be forged, or older than the setting."""
+    if ref.vault in run.intent.vaults:
+        return None
+    detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or leave the message"
+    run.ports.journal.report((Finding(run.now(), str(ref), str(ref), Reason.UNKNOWN_VAULT, detail),))
+    return Stalled(Reason.UNKNOWN_VAULT, detail)
 
 
 def _busy(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
@@ -127,10 +141,10 @@ def _roll_out(
         if refused:
             records = _after_refusal(run, message.ref, records, refused)
             skips.extend(refused)
+        _send(run, message.ref, (record for record in records if record.state is SiteState.PENDING))
         rollout = _merged(rollout, records)
-    sent = _to_send(snapshot.rollout, rollout, run.now(), fresh=fresh)
-    for record in sent:
-        run.ports.queue.send_site(SiteMessage(record.site, message.ref))
+    sent = _to_send_again(snapshot.rollout, rollout, run.now(), fresh=fresh)
+    _send(run, message.ref, sent)
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
     return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
@@ -149,13 +163,17 @@ def _pending_records(
     What its bindings were before the first write of this version, and since when it is under way, is kept from an
     earlier look: looking again must not overwrite the one, nor start the soak anew.
     """
-    synced = planner.project(Plan(steps), snapshot).fleet
+    synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     copies = tuple(copy.ref for copy in synced.certificates_in(webspace) if copy.thumbprint == current.thumbprint)
+    shown: dict[SiteRef, tuple[Binding, ...]] = {}
+    for binding in snapshot.bindings:
+        shown[binding.site] = (*shown.get(binding.site, ()), binding)
+    known = {record.site: record for record in snapshot.rollout.records}
     records = []
-    for site in sorted({step.action.site for step in steps if step.action.site is not None}, key=str):
-        known = snapshot.rollout.record_of(site)
-        before = known.last_good if known else tuple(b for b in snapshot.bindings if b.site == site)
-        since = known.at if known and known.state is SiteState.PENDING else snapshot.now
+    for site in sorted({step.action.site for step in steps if step.action.site is not None}):
+        before = known[site].last_good if site in known else shown.get(site, ())
+        started = site in known and known[site].state is not SiteState.PROVEN
+        since = known[site].at if started else snapshot.now
         records.append(SiteRecord(site, current.version, webspace, SiteState.PENDING, since, copies, before))
     return tuple(records)
 
@@ -185,18 +203,19 @@ def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
     return replace(rollout, records=(*kept, *records))
 
 
-def _to_send(before: Rollout, after: Rollout, now: datetime, *, fresh: bool) -> tuple[SiteRecord, ...]:
-    """Return the sites to send a message for: the new ones, and the known ones whose message may be lost.
+def _send(run: Run, ref: VaultCertificateRef, records: Iterable[SiteRecord]) -> None:
+    for record in records:
+        run.ports.queue.send_site(SiteMessage(record.site, ref))
+
+
+def _to_send_again(before: Rollout, after: Rollout, now: datetime, *, fresh: bool) -> tuple[SiteRecord, ...]:
+    """Return the known sites to send another message for: those whose message may be lost.
 
     A fresh look also sends what failed: it may have been mended, or served late.
     """
-    known = frozenset(before.records)
     again = {SiteState.PENDING, SiteState.FAILED} if fresh else set()
-    return tuple(
-        record
-        for record in after.records
-        if record.state in again or record.lost(now) or (record.state is SiteState.PENDING and record not in known)
-    )
+    known = frozenset(before.records) & frozenset(after.records)
+    return tuple(record for record in after.records if record in known and (record.state in again or record.lost(now)))
 
 
 def _certificate_outcome(
@@ -215,6 +234,9 @@ def _certificate_outcome(
         return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
+    hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
+    if hidden is not None:
+        return Stalled(Reason.INCOMPLETE_VIEW, f"{hidden.subject} cannot be seen ({hidden.detail})")
     if any(skip.reason is Reason.OBSERVE_ONLY for skip in skips):
         return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
     return Converged(Reason.ROLLED_OUT if rollout.records else Reason.NOTHING_STALE, f"version {rollout.version}")
@@ -283,14 +305,14 @@ def _carry_to_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
     snapshot = _look_at_site(run, lineage, record)
-    plan = _plan_of_site(run, snapshot, record.site)
+    plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.journal, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
     if plan.steps and not refused:
         snapshot = settle(
             run.ports.clock,
             lambda: _look_at_site(run, lineage, record),
-            lambda seen: not _plan_of_site(run, seen, record.site).steps,
+            lambda seen: not _plan_of_site(run, seen, record).steps,
             f"site {record.site}",
         )
     report_moved(run.ports.journal, lineage.ref, record, snapshot)
@@ -301,15 +323,20 @@ def _carry_to_site(
 
 def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace))
+    held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace), held)
 
 
-def _plan_of_site(run: Run, snapshot: Snapshot, site: SiteRef) -> Plan:
-    """Return the part of the plan that is the site's own; copies are synced by the certificate's run alone."""
+def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
+    """Return the part of the plan that is the site's own, of the host names that the certificate's run recorded.
+
+    Copies are synced by that run alone, and it alone sees the copies of other lineages in the webspace.
+    """
     plan = planner.plan(snapshot, run.intent)
+    recorded = {binding_subject(binding) for binding in record.last_good}
     return Plan(
-        tuple(step for step in plan.steps if step.action.site == site),
-        tuple(skip for skip in plan.skips if skip.site == site),
+        tuple(step for step in plan.steps if step.action.site == record.site and step.subject in recorded),
+        tuple(skip for skip in plan.skips if skip.site == record.site),
     )
 
 

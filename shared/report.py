@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import groupby
 
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding
+from shared.domain.model import Binding, Fleet
 from shared.domain.names import VaultCertificateRef
 from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Journal
@@ -27,8 +27,16 @@ def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
         steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
         skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
     )
-    spots = [Skip(spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in snapshot.fleet.blind_spots]
-    report_skips(journal, ref, [*plan.skips, *spots, *_duplicates(snapshot)], snapshot.now)
+    report_skips(journal, ref, [*plan.skips, *_duplicates(snapshot)], snapshot.now)
+    report_blind_spots(journal, str(ref), snapshot.fleet)
+
+
+def report_blind_spots(journal: Journal, scope: str, fleet: Fleet) -> None:
+    """Record as findings what could not be seen: it is not fine because nothing was seen of it."""
+    spots = fleet.blind_spots
+    findings = tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
+    if findings:
+        journal.report(findings)
 
 
 def report_skips(journal: Journal, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
-from shared.domain.errors import Conflict, Denied, OutcomeUnknown, OutOfTime, Rejected
+from shared.domain.errors import CertrollError, Conflict, Denied, NotFound, NotSettled, OutOfTime, Rejected
 from shared.domain.names import VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Lease, Ports
@@ -22,6 +23,14 @@ LONGEST_PAUSE = timedelta(minutes=15)
 ROUNDS = 3
 
 Result = TypeVar("Result")
+
+REFUSALS: dict[type[CertrollError], Reason] = {
+    Denied: Reason.DENIED_BY_AZURE,
+    Rejected: Reason.REJECTED_BY_AZURE,
+    NotFound: Reason.REJECTED_BY_AZURE,
+    NotSettled: Reason.NOT_SETTLED,
+}
+"""What stops one step and not the others; a write that answers 404 names a certificate or plan that Azure lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,9 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
         lease.check()
         run.check_time()
         try:
-            written = _reading_again(step, run.ports)
-        except (Rejected, Denied) as error:
-            reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.REJECTED_BY_AZURE
+            written = run.ports.retrying.again(partial(step.action.perform, run.ports))
+        except tuple(REFUSALS) as error:
+            reason = REFUSALS[type(error)]
             refused.append(Skip(step.subject, reason, str(error), step.action.site))
             event("step.refused", certificate=str(ref), subject=step.subject, reason=reason, detail=str(error))
             continue
@@ -83,14 +92,3 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
         run.ports.journal.add_history(ref, (HistoryEntry(run.now(), name, step.subject, step.reason),))
         event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
     return tuple(refused)
-
-
-def _reading_again(step: Step, ports: Ports) -> bool:
-    """Perform a step; where its outcome is unknown, perform it again, which reads and compares before it writes."""
-    for _ in range(ROUNDS - 1):
-        try:
-            return step.action.perform(ports)
-        except OutcomeUnknown as unknown:
-            event("step.outcome_unknown", subject=step.subject, detail=str(unknown))
-            ports.clock.sleep(FIRST_PAUSE.total_seconds())
-    return step.action.perform(ports)

@@ -6,7 +6,6 @@ A bad setting must not stop functions from being indexed: it is raised by each r
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
-from shared.clients.azure import connect
 from shared.clients.clock import SystemClock
 from shared.domain.ports import Ports
 from shared.run import Run
@@ -26,6 +25,8 @@ class Runtime:
     @cached_property
     def ports(self) -> Ports:
         """The outside."""
+        from shared.clients.azure import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
+
         settings = self.settings
         return connect(settings.cloud, settings.client_id, settings.storage_address, SystemClock())
 

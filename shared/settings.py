@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated
 
-from croniter import croniter
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -126,6 +125,8 @@ def sweep_schedule() -> tuple[str, str | None]:
     text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
     if not text:
         return HOURLY, None
+    from croniter import croniter  # noqa: PLC0415 - only where a schedule is set, which it mostly is not
+
     plain = _CALENDAR_NAMES.sub("0", text.lower())
     if len(text.split()) != SCHEDULE_FIELDS or not _NCRONTAB.fullmatch(plain) or "7" in plain.split()[-1]:
         problem = "give six fields of digits, names of months and days, and * , - / only, as in '0 0 * * * *'"

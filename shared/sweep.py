@@ -3,15 +3,17 @@
 from functools import partial
 
 from shared import planner
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
-from shared.domain.names import VaultCertificateRef
+from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.observe import observe_fleet
 from shared.reconcile import stalled_on_vault
-from shared.report import report_lineage, report_plan
+from shared.report import report_blind_spots, report_lineage, report_plan
 from shared.run import Run
 from shared.telemetry import event
 
@@ -23,32 +25,44 @@ def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
     others; what went wrong is raised at the end, as a group.
     """
     vaults = run.intent.vaults
-    fleet = observe_fleet(
-        run.ports.app_service,
-        run.pool,
-        run.intent.subscriptions,
-        lambda copy: copy.source is not None and copy.source.vault in vaults,
-        run.now(),
-    )
+    fleet = _observed(run, vaults)
+    report_blind_spots(run.ports.journal, "sweep", fleet)
     refs = sorted({copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults})
     answers = list(run.pool.map(partial(_looked_at, run, fleet), refs))
     busy = tuple(ref for ref, answer in zip(refs, answers, strict=True) if answer is True)
-    for ref in busy:
-        run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     if failed := [answer for answer in answers if isinstance(answer, Exception)]:
         raise ExceptionGroup("the sweep could not look at everything; what it found elsewhere is on its way", failed)
     return busy
 
 
-def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool | AzureError:
+def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
     try:
-        return _has_work(run, fleet, ref)
+        return observe_fleet(
+            run.ports.app_service,
+            run.pool,
+            run.intent.subscriptions,
+            lambda copy: copy.source is not None and copy.source.vault in vaults,
+            run.now(),
+        )
+    except Denied as error:
+        run.ports.journal.report((Finding(run.now(), "sweep", "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
+        raise
+
+
+def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool | Exception:
+    """Put the certificate on the queue if it has work, and say so; or return what went wrong with it."""
+    try:
+        run.check_time()
+        busy = _has_work(run, fleet, ref)
+        if busy:
+            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
         return False
-    except AzureError as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
         return error
+    return busy
 
 
 def _has_work(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool:

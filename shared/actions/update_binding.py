@@ -29,7 +29,7 @@ class UpdateBinding:
     @property
     def subject(self) -> str:
         """The host name and its site."""
-        return f"binding {self.binding.host_name} of {self.binding.site}"
+        return binding_subject(self.binding)
 
     @property
     def webspace(self) -> Webspace:
@@ -66,18 +66,32 @@ class UpdateBinding:
         return True
 
 
+def binding_subject(binding: Binding) -> str:
+    """Return how a binding is named to people."""
+    return f"binding {binding.host_name} of {binding.site}"
+
+
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose the current thumbprint for every binding that shows an older version of the lineage."""
     current = snapshot.lineage.current
     if current is None:
         return
     for binding in snapshot.bindings:
-        if binding.ssl_state is SslState.DISABLED or not snapshot.lineage.is_stale(binding.thumbprint):
+        if binding.ssl_state is SslState.DISABLED or not snapshot.looks_stale(binding):
             continue
         webspace = snapshot.webspace_of(binding)
+        if snapshot.is_ambiguous(binding):
+            yield Skip(
+                binding_subject(binding),
+                Reason.AMBIGUOUS_LINEAGE,
+                f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
+                "certificate holds it too: bind what it should follow by hand, or delete one of the two copies",
+                binding.site,
+            )
+            continue
         if webspace is None:
             yield Skip(
-                f"binding {binding.host_name} of {binding.site}",
+                binding_subject(binding),
                 Reason.INCOMPLETE_VIEW,
                 "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
                 binding.site,

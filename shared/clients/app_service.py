@@ -210,7 +210,8 @@ def _listing(
         try:
             found.append(read(wire))
         except ValueError as error:
-            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, webspace))
+            where = webspace or _webspace(subscription, wire.get("properties") or {})
+            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, where))
     return Listing(tuple(found), tuple(blind))
 
 

@@ -28,5 +28,6 @@ def connect(cloud: CloudName, client_id: str | None, storage: StorageAddress, cl
         leases=BlobLeases(blob_service(storage, credential)),
         queue=StorageQueue(queue_service(storage, credential)),
         clock=clock,
+        retrying=retrying,
         read_event=read_vault_event,
     )

@@ -67,7 +67,7 @@ def translate(error: SdkError, what: str, *, writing: bool, now: datetime, cure:
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _from_answer(read_answer(error, now), what, writing=writing, cure=cure)
     if isinstance(error, ClientAuthenticationError):
-        return Denied(f"{what}: no token for the identity: {_first_line(error)}")
+        return Unavailable(f"{what}: no token for the identity: {_first_line(error)}")
     if isinstance(error, ServiceRequestError) and not isinstance(error, ServiceResponseError):
         return Unavailable(f"{what}: no connection: {_first_line(error)}")
     kind = OutcomeUnknown if writing else Unavailable

@@ -19,10 +19,16 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableClient, TableErrorCode, TableServiceClient
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.ports import Clock
@@ -35,7 +41,8 @@ HISTORY = "certrollhistory"
 FINDINGS = "certrollfindings"
 ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
-TRANSACTION = 100
+TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
+MOST_RACES = 5
 CHUNK = 30_000  # a string property holds 32 K characters
 
 Entity = Mapping[str, Any]
@@ -50,16 +57,17 @@ class TableJournal:
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the state of one version; a version that the journal does not know is empty."""
-        first: Webspace | None = None
+        first, started_at = None, None
         records: list[SiteRecord] = []
         for row in self._rows(JOURNAL, _lineage_key(ref)):
             if row.get("version") != version:
                 continue
             if row["RowKey"] == ROLLOUT_ROW:
-                first = Webspace(row["subscription"], row["webspace"])
+                first, started_at = Webspace(row["subscription"], row["webspace"]), _moment(row["at"])
             else:
                 records.append(_site_record(row))
-        return Rollout(version, first, tuple(sorted(records, key=lambda record: str(record.site))))
+        records.sort(key=lambda record: record.site)
+        return Rollout(version, first, tuple(records), started_at)
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
         """Return what is known of one site for one version, None where nothing is."""
@@ -72,12 +80,29 @@ class TableJournal:
         if rollout.first is not None:
             place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
             keys = {"PartitionKey": _lineage_key(ref), "RowKey": ROLLOUT_ROW}
-            rows.append({**keys, "certificate": str(ref), "version": rollout.version, **place, "at": self._clock.now()})
+            began = rollout.started_at or self._clock.now()
+            rows.append({**keys, "certificate": str(ref), "version": rollout.version, **place, "at": began})
         self._write(JOURNAL, rows)
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site."""
-        self._write(JOURNAL, [_site_row(ref, record)])
+        """Record the state of one site, unless another version's record has taken its place meanwhile.
+
+        The certificate's run and the site's run hold different leases: a late result of an older version must not
+        erase what is pending for a newer one.
+        """
+        table, row = self._table(JOURNAL), _site_row(ref, record)
+        for _ in range(MOST_RACES):
+            found = self._row(JOURNAL, row["PartitionKey"], row["RowKey"])
+            if found is None or found["version"] != record.version:
+                return
+            try:
+                table.update_entity(
+                    row, UpdateMode.REPLACE, etag=_etag(found), match_condition=MatchConditions.IfNotModified
+                )
+            except ResourceModifiedError:
+                continue
+            return
+        raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
     def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Append to the history."""
@@ -152,7 +177,7 @@ class TableJournal:
             return None
 
     def _write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, a hundred at a time, in order."""
+        """Upsert rows of one partition, fifty at a time, in order."""
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
             self._creating(table, partial(_upsert, batch))
@@ -218,6 +243,15 @@ def _site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
     }
 
 
+def _moment(stored: datetime) -> datetime:
+    return datetime.fromtimestamp(stored.timestamp(), UTC)
+
+
+def _etag(row: Entity) -> str:
+    metadata: Mapping[str, str] = getattr(row, "metadata", {})
+    return metadata["etag"]
+
+
 def _site_record(row: Entity) -> SiteRecord:
     site = SiteRef.parse(row["site"])
     return SiteRecord(
@@ -225,7 +259,7 @@ def _site_record(row: Entity) -> SiteRecord:
         version=row["version"],
         webspace=Webspace(row["subscription"], row["webspace"]),
         state=SiteState(row["state"]),
-        at=datetime.fromtimestamp(row["at"].timestamp(), UTC),
+        at=_moment(row["at"]),
         copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
         last_good=tuple(
             Binding(site, HostName(host), SslState(state), Thumbprint(thumbprint) if thumbprint else None, address)

@@ -8,12 +8,13 @@ from functools import lru_cache
 from azure.core.credentials import TokenCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, Rejected
 from shared.domain.lineage import Lineage, Refusal, lineage_tags, newest_first, refuse_version
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, KeyType, Tags
 from shared.domain.names import (
@@ -50,7 +51,14 @@ class KeyVault:
         self._retrying = retrying
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one vault certificate with its versions, judged as of `now`.
+        """Read one vault certificate with its versions, judged as of `now`. Raises Rejected where it makes no sense."""
+        try:
+            return self._lineage(ref, now)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
+
+    def _lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
+        """Read the versions, and as many of the certificates as it takes to find a good one.
 
         Two requests where the newest version is good: the versions, and the latest with its policy. Versions are
         listed without the certificate itself, so each further look is a request of its own, ten at most.

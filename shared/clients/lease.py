@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -15,6 +16,7 @@ from shared.telemetry import event
 CONTAINER = "certroll-leases"
 LEASE_SECONDS = 60
 RENEW_EVERY_SECONDS = 20.0
+SAFE_SECONDS = 50.0  # what is left of 60 s is for a write that has begun
 
 
 class BlobLeases:
@@ -26,7 +28,8 @@ class BlobLeases:
     @contextmanager
     def hold(self, name: str) -> Iterator["HeldLease"]:
         """Take the lease of a name and keep it renewed while the context lasts. Raises LeaseBusy."""
-        held = HeldLease(name, _acquire(self._service, name))
+        started = time.monotonic()
+        held = HeldLease(name, _acquire(self._service, name), started)
         try:
             yield held
         finally:
@@ -36,16 +39,19 @@ class BlobLeases:
 class HeldLease:
     """A lease that renews itself in the background."""
 
-    def __init__(self, name: str, lease: BlobLeaseClient) -> None:
+    def __init__(self, name: str, lease: BlobLeaseClient, taken: float) -> None:
         self._name = name
         self._lease = lease
         self._lost: str | None = None
+        self._taken = taken
         self._released = threading.Event()
         self._renewal = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._renewal.start()
 
     def check(self) -> None:
         """Return while the lease is held. Raises LeaseLost."""
+        if time.monotonic() - self._taken > SAFE_SECONDS:
+            self._lost = self._lost or f"it could not be renewed for {SAFE_SECONDS} s"
         if self._lost is not None:
             raise LeaseLost(f"the lease on {self._name} was lost: {self._lost}")
 
@@ -60,8 +66,10 @@ class HeldLease:
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_EVERY_SECONDS):
+            started = time.monotonic()
             try:
                 self._lease.renew()
+                self._taken = started
             except SdkError as error:
                 self._lost = str(error).splitlines()[0]
                 return

@@ -1,5 +1,6 @@
 """The two work queues, in the storage account of the Function App."""
 
+import math
 from contextlib import suppress
 from datetime import timedelta
 
@@ -32,7 +33,7 @@ class StorageQueue:
 
     def _send(self, queue: str, body: str, delay: timedelta) -> None:
         client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        seconds = int(delay.total_seconds())
+        seconds = math.ceil(delay.total_seconds())  # Storage counts whole seconds; a wait is never cut short
         try:
             client.send_message(body, visibility_timeout=seconds)
         except ResourceNotFoundError:

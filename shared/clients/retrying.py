@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError as SdkError
 from azure.core.paging import ItemPaged
 
 from shared.clients.faults import translate
-from shared.domain.errors import Transient
+from shared.domain.errors import OutcomeUnknown, Transient
 from shared.domain.ports import Clock
 from shared.telemetry import event
 
@@ -42,11 +42,19 @@ class Retrying:
 
     def read(self, what: str, call: Callable[[], Result], cure: str = "") -> Result:
         """Return what the call returns. Raises the domain error that is left when patience runs out."""
-        return self._call(what, call, writing=False, cure=cure)
+        return self._retry(lambda: self._attempt(what, call, writing=False, cure=cure), (Transient,))
 
     def write(self, what: str, call: Callable[[], Result], cure: str = "") -> Result:
-        """Return what the call returns. A write whose outcome is unknown is not repeated: raises OutcomeUnknown."""
-        return self._call(what, call, writing=True, cure=cure)
+        """Return what the call returns. Made once: whoever repeats a write reads and compares first, see `again`."""
+        return self._attempt(what, call, writing=True, cure=cure)
+
+    def again(self, work: Callable[[], Result]) -> Result:
+        """Return what the work returns; it reads and compares before it writes, so it may be done again.
+
+        A lock on a site means that somebody else is writing it: what was read before the wait is no longer true after
+        it. Raises the domain error that is left when patience runs out.
+        """
+        return self._retry(work, (Transient, OutcomeUnknown))
 
     def pages(self, what: str, items: ItemPaged[Item], cure: str = "") -> Iterator[Item]:
         """Yield the items of a paged list; a page that fails is asked for again, not the whole list."""
@@ -54,23 +62,23 @@ class Retrying:
         while (page := self.read(what, lambda: _next_page(pages), cure)) is not None:
             yield from page
 
-    def _call(self, what: str, call: Callable[[], Result], *, writing: bool, cure: str) -> Result:
-        def attempt() -> Result:
-            try:
-                return call()
-            except SdkError as error:
-                raise translate(error, what, writing=writing, now=self._clock.now(), cure=cure) from error
+    def _attempt(self, what: str, call: Callable[[], Result], *, writing: bool, cure: str) -> Result:
+        try:
+            return call()
+        except SdkError as error:
+            raise translate(error, what, writing=writing, now=self._clock.now(), cure=cure) from error
 
+    def _retry(self, work: Callable[[], Result], worth_it: tuple[type[Exception], ...]) -> Result:
         give_up = self._clock.now() + self._patience
         retryer = tenacity.Retrying(
             sleep=self._clock.sleep,
             wait=_wait,
             stop=lambda state: self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up,
-            retry=tenacity.retry_if_exception_type(Transient),
+            retry=tenacity.retry_if_exception_type(worth_it),
             before_sleep=_tell,
             reraise=True,
         )
-        return retryer(attempt)
+        return retryer(work)
 
 
 def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:

@@ -1,6 +1,6 @@
 """What is observed in Azure, as plain values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -151,18 +151,23 @@ class Fleet:
     plans: tuple[ServerFarm, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     _by_ref: Mapping[SiteRef, Site] = field(init=False, repr=False, compare=False)
+    _by_webspace: Mapping[Webspace, tuple[WebspaceCertificate, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the sites: each binding of a large fleet looks its site up."""
+        """Index sites and copies: each binding of a large fleet looks its own up."""
+        by_webspace: dict[Webspace, tuple[WebspaceCertificate, ...]] = {}
+        for copy in self.certificates:
+            by_webspace[copy.webspace] = (*by_webspace.get(copy.webspace, ()), copy)
         object.__setattr__(self, "_by_ref", {site.ref: site for site in self.sites})
+        object.__setattr__(self, "_by_webspace", by_webspace)
 
     def site(self, ref: SiteRef) -> Site | None:
         """Return the observed site or slot, None where it was not seen."""
         return self._by_ref.get(ref)
 
-    def certificates_in(self, webspace: Webspace | None) -> Iterator[WebspaceCertificate]:
-        """Yield the copies of one webspace."""
-        return (copy for copy in self.certificates if copy.webspace == webspace)
+    def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
+        """Return the copies of one webspace."""
+        return self._by_webspace.get(webspace, ()) if webspace is not None else ()
 
 
 def tag(tags: Tags, name: str) -> str | None:

@@ -21,7 +21,7 @@ _OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
 _COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f]{1,260}")
-_SITE_NAME = re.compile(r"[a-z0-9-]{1,60}")
+_SITE_NAME = re.compile(r"[\w-]{1,60}")
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
 _SITE_ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/sites/([^/]+)(?:/slots/([^/]+))?"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from shared.domain.events import VaultEvent
 from shared.domain.lineage import Lineage
@@ -14,6 +14,8 @@ from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCer
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.rollout import Rollout, SiteRecord
 from shared.domain.sight import Sight
+
+Result = TypeVar("Result")
 
 
 class AppService(Protocol):
@@ -93,7 +95,7 @@ class Journal(Protocol):
         """Record sites, then which place is first: a crash between the two chooses the first place again."""
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site."""
+        """Record the state of one site, unless another version's record has taken its place meanwhile."""
 
     def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Append to the history."""
@@ -112,6 +114,13 @@ class Journal(Protocol):
 
     def replayed(self, record: PoisonRecord) -> None:
         """Forget a kept message that was put back."""
+
+
+class Again(Protocol):
+    """The one retry layer, for work that reads and compares before it writes."""
+
+    def again(self, work: Callable[[], Result]) -> Result:
+        """Return what the work returns, doing it again while what it raises is worth it."""
 
 
 class Leases(Protocol):
@@ -152,4 +161,5 @@ class Ports:
     leases: Leases
     queue: Queue
     clock: Clock
+    retrying: Again
     read_event: Callable[[str, frozenset[VaultName]], VaultEvent]

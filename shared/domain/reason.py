@@ -19,6 +19,7 @@ class Reason(StrEnum):
     KEY_TOO_SMALL = "KeyTooSmall"
     NEWEST_REFUSED = "NewestRefused"
     NOT_LIVE = "NotLive"
+    AMBIGUOUS_LINEAGE = "AmbiguousLineage"
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace"
     AWAITING_FIRST_STAGE = "AwaitingFirstStage"
     VERSION_HELD = "VersionHeld"
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     VAULT_DENIED = "VaultDenied"
     BLIND_SPOT = "BlindSpot"
     REJECTED_BY_AZURE = "RejectedByAzure"
+    NOT_SETTLED = "NotSettled"
     DENIED_BY_AZURE = "DeniedByAzure"
     SERVED_ANOTHER = "ServedAnother"
     UNREACHABLE = "Unreachable"
@@ -64,9 +66,11 @@ NEEDS_A_PERSON = frozenset(
         Reason.KEY_TOO_SMALL,
         Reason.NEWEST_REFUSED,
         Reason.NOT_LIVE,
+        Reason.AMBIGUOUS_LINEAGE,
         Reason.NO_PLAN_IN_WEBSPACE,
         Reason.VERSION_HELD,
         Reason.REJECTED_BY_AZURE,
         Reason.DENIED_BY_AZURE,
+        Reason.NOT_SETTLED,
     }
 )

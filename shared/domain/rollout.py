@@ -49,11 +49,12 @@ class SiteRecord:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One version on its way. `first` is None before the first place is chosen."""
+    """One version on its way. `first` and `started_at` are None before the first place is chosen."""
 
     version: str
     first: Webspace | None = None
     records: tuple[SiteRecord, ...] = ()
+    started_at: datetime | None = None
 
     def record_of(self, site: SiteRef) -> SiteRecord | None:
         """Return what is known of a site, None where nothing is."""
@@ -91,11 +92,12 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
         return Stage(None, rollout.failed)
     first = tuple(record for record in rollout.records if record.webspace == rollout.first)
     outstanding = tuple(record for record in first if record.state is SiteState.PENDING)
-    if not outstanding and (not first or any(record.state is SiteState.PROVEN for record in first)):
+    if not outstanding and any(record.state is SiteState.PROVEN for record in first):
         return Stage(now)
     urgent = expires_at is not None and expires_at - now < URGENT
     patience = {
         SiteState.PENDING: min(soak, LOST_AFTER) if urgent else soak,
         SiteState.UNPROVEN: timedelta(0) if urgent else soak,
     }
-    return Stage(max(record.at + patience.get(record.state, timedelta(0)) for record in first))
+    since = [record.at + patience[record.state] for record in first if record.state in patience]
+    return Stage(max(since, default=(rollout.started_at or now) + patience[SiteState.UNPROVEN]))

@@ -5,18 +5,54 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, Fleet, Site, WebspaceCertificate, tag
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.model import Binding, Fleet, Site, SslState, WebspaceCertificate, tag
+from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.rollout import Rollout
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One lineage, the fleet that it may serve, and how far its current version has come."""
+    """One lineage, the fleet that it may serve, and how far its current version has come.
+
+    `held` are the thumbprints that imported copies of the lineage held when it was observed, by webspace: where a vault
+    certificate was deleted and made again under its name, they alone tell that a binding belongs to it. A projection
+    keeps them.
+    """
 
     lineage: Lineage
     fleet: Fleet
     rollout: Rollout
+    held: frozenset[tuple[Webspace, Thumbprint]] | None = None
+
+    def __post_init__(self) -> None:
+        """Note what the copies hold, unless it is known from an earlier observation."""
+        if self.held is None:
+            held = frozenset((copy.webspace, copy.thumbprint) for copy in self.copies if copy.thumbprint is not None)
+            object.__setattr__(self, "held", held)
+
+    def is_stale(self, binding: Binding) -> bool:
+        """Say whether the binding shows an older version of the lineage, or what a copy of it held before.
+
+        Not where it may belong to another lineage just as well.
+        """
+        return self.looks_stale(binding) and not self.is_ambiguous(binding)
+
+    def looks_stale(self, binding: Binding) -> bool:
+        """Say whether the thumbprint alone makes the binding stale."""
+        if self.lineage.is_stale(binding.thumbprint):
+            return True
+        unknown = self.lineage.current is not None and self.lineage.version_of(binding.thumbprint) is None
+        return unknown and (self.webspace_of(binding), binding.thumbprint) in (self.held or ())
+
+    def is_ambiguous(self, binding: Binding) -> bool:
+        """Say whether a copy of another vault certificate holds the binding's thumbprint in its webspace.
+
+        Where two vault certificates hold each other's versions, each would take the other's choice for stale.
+        """
+        return any(
+            copy.thumbprint == binding.thumbprint and copy.source not in (None, self.lineage.ref)
+            for copy in self.fleet.certificates_in(self.webspace_of(binding))
+        )
 
     @property
     def now(self) -> datetime:
@@ -40,9 +76,8 @@ class Snapshot:
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """The bindings that show a version of this lineage, the current or a stale one, in a stable order."""
-        lineage = self.lineage
         return tuple(
-            sorted(b for b in self.fleet.bindings if lineage.is_stale(b.thumbprint) or lineage.is_current(b.thumbprint))
+            sorted(b for b in self.fleet.bindings if self.looks_stale(b) or self.lineage.is_current(b.thumbprint))
         )
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
@@ -56,9 +91,23 @@ class Snapshot:
         )
 
     def expires_at(self) -> datetime | None:
-        """Return when the first stale certificate that a host name still shows runs out, None where there is none."""
-        shown = (self.lineage.version_of(b.thumbprint) for b in self.bindings if self.lineage.is_stale(b.thumbprint))
-        return min((version.not_after for version in shown if version is not None), default=None)
+        """Return when the first certificate runs out that is shown and will be replaced, None where there is none.
+
+        What will not be moved does not count: a forgotten binding must not make every later version urgent.
+        """
+        moving = (self.lineage.version_of(binding.thumbprint) for binding in self.bindings if self._will_move(binding))
+        ends = (version.not_after for version in moving if version is not None)
+        return min((end for end in ends if end > self.now), default=None)
+
+    def _will_move(self, binding: Binding) -> bool:
+        facts = self.lineage.current.facts if self.lineage.current else None
+        return (
+            self.is_stale(binding)
+            and binding.ssl_state is not SslState.DISABLED
+            and (self.tag(binding.site, "certroll") or "").lower() != "off"
+            and (facts is None or covers(facts.host_names, binding.host_name))
+            and any(copy.webspace == self.webspace_of(binding) for copy in self.copies)
+        )
 
     def tag(self, ref: SiteRef, name: str) -> str | None:
         """Return a site's tag; a slot's own tag wins over its site's."""

@@ -57,7 +57,8 @@ def _takes_cover_away(sync: SyncCertificate, facts: CertificateFacts, snapshot: 
     lost = [
         binding.host_name
         for binding in snapshot.served_by(sync.copy)
-        if covers(sync.copy.host_names, binding.host_name) and not covers(facts.host_names, binding.host_name)
+        if not covers(facts.host_names, binding.host_name)
+        and (not sync.copy.host_names or covers(sync.copy.host_names, binding.host_name))
     ]
     if not lost or ends_within(sync, snapshot, URGENT):
         return None
