@@ -10,19 +10,18 @@ from shared.domain.snapshot import Snapshot
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse bindings to a version that is not in the webspace, nor brought there by a step of the plan."""
+    """Refuse bindings to a version that is not in the webspace, nor brought there by an earlier step of the plan."""
+    kept: list[Step] = []
+    skips: list[Skip] = []
     for step in plan.steps:
+        if isinstance(step.action, UpdateBinding) and not _is_live(step.action, snapshot):
+            detail = f"{step.action.thumbprint} is not in {step.action.webspace}: see what is said of the copies there"
+            skips.append(Skip(step.subject, Reason.NOT_LIVE, detail, step.action.site))
+            continue
         if step.action.site is None:  # only what is of the webspace as a whole brings a certificate there
             snapshot = step.action.project(snapshot)
-
-    def refusal(step: Step) -> Skip | None:
-        action = step.action
-        if not isinstance(action, UpdateBinding) or _is_live(action, snapshot):
-            return None
-        detail = f"{action.thumbprint} is not in {action.webspace}: see what is said of the copies there"
-        return Skip(step.subject, Reason.NOT_LIVE, detail, action.site)
-
-    return plan.refuse(refusal)
+        kept.append(step)
+    return Plan(tuple(kept), (*plan.skips, *skips))
 
 
 def _is_live(action: UpdateBinding, snapshot: Snapshot) -> bool:

@@ -147,7 +147,7 @@ def translated(error: SdkError, *, writing: bool = False, cure: str = "") -> Azu
         ),
         pytest.param(
             ClientAuthenticationError("ManagedIdentityCredential authentication unavailable\nhint"),
-            Denied,
+            Unavailable,
             "no token for the identity: ManagedIdentityCredential authentication unavailable",
             id="no identity",
         ),

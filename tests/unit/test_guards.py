@@ -475,7 +475,6 @@ def test_other_webspaces_wait_for_the_proof() -> None:
         pytest.param(rollout(record(SiteState.PROVEN)), id="it is proven"),
         pytest.param(rollout(record(SiteState.UNPROVEN, at=NOW - HOUR)), id="the soak of an unproven site is over"),
         pytest.param(rollout(record(SiteState.PENDING, at=NOW - HOUR)), id="the soak of an outstanding site is over"),
-        pytest.param(rollout(), id="nothing was to be done there"),
     ],
 )
 def test_other_webspaces_follow(seen: Rollout) -> None:

@@ -289,7 +289,7 @@ def test_sites_have_one_order() -> None:
     [
         (SUBSCRIPTION, "x", "'x' is not a subscription id"),
         ("rg-web", "rg?web", "'rg?web' is not a resource group name"),
-        ("shop", "shop_1", "'shop_1' is not a site name"),
+        ("shop", "shop.1", "'shop.1' is not a site name"),
         ("staging", "staging.1", "'staging.1' is not a slot name"),
     ],
 )

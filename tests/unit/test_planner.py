@@ -1,6 +1,7 @@
 """From what was observed to what is to be done."""
 
 from dataclasses import replace
+from datetime import timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -219,9 +220,10 @@ def _modules(package: ModuleType) -> list[Any]:
 
 
 def test_soonest_end_of_what_is_shown_counts() -> None:
-    """What is urgent is decided by the first stale certificate that a host name still shows."""
-    versions = version(), old_version(not_after=NOW), old_version("v0", OLDER)
+    """What is urgent is decided by the first stale certificate that a host name still shows and that has not ended."""
+    soon = NOW + timedelta(hours=1)
+    versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW)
     shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))
-    assert shown.expires_at() == NOW
+    assert shown.expires_at() == soon
     assert snapshot(bindings=(binding(thumbprint=NEW),)).expires_at() is None
     assert OLD in {b.thumbprint for b in shown.bindings}

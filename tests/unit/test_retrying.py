@@ -1,6 +1,5 @@
 """Calling Azure again while it says that it is worth it."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -10,7 +9,17 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
 from shared.clients.retrying import LONGEST_WAIT, SDK_OPTIONS, Retrying
-from shared.domain.errors import Conflict, Denied, NotFound, OutcomeUnknown, Rejected, Throttled, Unavailable
+from shared.domain.errors import (
+    Conflict,
+    Denied,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    SiteLocked,
+    Throttled,
+    Transient,
+    Unavailable,
+)
 from tests.build import NOW, ManualClock
 
 Answer = int | Exception
@@ -57,13 +66,29 @@ def test_good_answer_is_returned_at_once() -> None:
         pytest.param(ServiceRequestError("refused"), id="no connection"),
     ],
 )
-@pytest.mark.parametrize("name", ["read", "write"])
-def test_passing_trouble_is_waited_out(name: str, passing: Exception) -> None:
-    """Trouble in which nothing was changed is tried again, reading and writing, until it has passed."""
+def test_passing_trouble_is_waited_out(passing: Exception) -> None:
+    """Trouble in which nothing was changed is tried again until it has passed."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
-    call: Callable[[str, Callable[[], int]], int] = getattr(Retrying(clock), name)
-    assert call("it", calls) == 7
+    assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, len(clock.slept)) == (3, 2)
+
+
+@pytest.mark.parametrize("passing", [refusal(429), refusal(503)], ids=["throttled", "unavailable"])
+def test_write_is_made_once(passing: Exception) -> None:
+    """A write is never repeated as it is: what it was read from may have changed while it waited."""
+    clock, calls = ManualClock(), Calls(passing, 7)
+    with pytest.raises(Transient):
+        Retrying(clock).write("it", calls)
+    assert (calls.made, clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("passing", [Throttled("wait", timedelta(seconds=9)), SiteLocked("x"), OutcomeUnknown("x")])
+def test_work_that_compares_is_done_again(passing: Exception) -> None:
+    """Work that reads and compares first is done again as a whole, not before Azure's time."""
+    clock, calls = ManualClock(), Calls(passing, passing, 7)
+    assert Retrying(clock).again(calls) == 7
+    assert calls.made == 3
+    assert not isinstance(passing, Throttled) or min(clock.slept) >= 9
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ SOON = NOW + URGENT - SECOND
 @pytest.mark.parametrize(
     ("seen", "expires_at", "opens_at"),
     [
-        pytest.param(rollout(), FAR, NOW, id="nothing was to be done in the first webspace: now"),
+        pytest.param(rollout(), FAR, NOW + SOAK, id="no site is recorded there: nothing is proven, after the soak"),
         pytest.param(rollout(record(PROVEN)), FAR, NOW, id="proven: now"),
         pytest.param(rollout(record(PROVEN), record(UNPROVEN, site="b")), FAR, NOW, id="one proof is enough: now"),
         pytest.param(rollout(record(UNPROVEN)), FAR, DISPATCHED + SOAK, id="unproven: after the soak"),
