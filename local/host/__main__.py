@@ -34,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    print(READY, json.dumps(asdict(host.start())), flush=True)
+    ready = json.dumps(asdict(host.start()))
+    print(f"{READY} {ready}\n", end="", flush=True)  # in one piece: functions may be logging already
     stopping.wait()
     finished = host.stop(timedelta(seconds=options.grace))
     print("HOST STOPPED", flush=True)

@@ -28,8 +28,9 @@ def _reads(world: World) -> list[Entry]:
 def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> None:  # noqa: FBT001
     """Writes: one per stale copy, and one per stale binding that Azure has not moved.
 
-    Reads beside the listings: two per affected site, one per binding that is overwritten, one per copy before it is
-    synced; then the verifying pass, which reads each copy once and, where a binding was overwritten, its site again.
+    Reads beside the listings: two per affected site, one more for a slot, whose site may be opted out; one per binding
+    that is overwritten, one per copy before it is synced; then the verifying pass, which reads each copy once and,
+    where a binding was overwritten, its site again.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)
@@ -37,10 +38,10 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
     world.journal.clear()
     installation.look_at(VAULT, "web")
     installation.deliver_all()
-    copies, sites, bindings = 2, 3, 0 if moves else len(MOVING)
-    verifying = copies + (0 if moves else 2 * sites)
+    copies, sites, slots, bindings = 2, 3, 1, 0 if moves else len(MOVING)
+    verifying = copies + (0 if moves else 2 * sites + slots)
     assert writes(world) == copies + bindings
-    assert len(_reads(world)) == 2 * sites + bindings + copies + verifying
+    assert len(_reads(world)) == 2 * sites + slots + bindings + copies + verifying
 
 
 def _fleet_with(lineages: int) -> World:
