@@ -160,9 +160,9 @@ def record(
     return SiteRecord(site_ref(site), "v2", webspace, state, at, detail=detail)
 
 
-def rollout(*records: SiteRecord, first: Webspace | None = WEST) -> Rollout:
+def rollout(*records: SiteRecord, first: Webspace | None = WEST, started_at: datetime | None = None) -> Rollout:
     """Return how far the new version has come, by default with WEST as the first place."""
-    return Rollout("v2", first, records)
+    return Rollout("v2", first, records, started_at)
 
 
 LINEAGE = lineage()

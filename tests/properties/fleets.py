@@ -23,7 +23,7 @@ from shared.domain.model import (
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import HostName, SiteRef, Thumbprint
+from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.plan import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT, Rollout, SiteState
@@ -212,6 +212,23 @@ def healthy_worlds(draw: st.DrawFn) -> Snapshot:
         ),
         rollout=draw(opened),
     )
+
+
+def old(world: Snapshot, binding: Binding) -> bool:
+    """Say whether a binding shows only versions older than the current one, or what a copy of a recreated one held."""
+    current = world.lineage.current
+    if current is None or binding.ssl_state is SslState.DISABLED:
+        return False
+    ages = [age for age, v in enumerate(world.lineage.versions) if v.thumbprint == binding.thumbprint]
+    if ages:
+        return min(ages) > world.lineage.versions.index(current)
+    return binding.thumbprint is not None and REF in sources(world, binding)
+
+
+def sources(world: Snapshot, binding: Binding) -> set[VaultCertificateRef | None]:
+    """Return where the copies come from that hold a binding's thumbprint in its webspace."""
+    places = {one.webspace for one in world.fleet.sites if one.ref == binding.site}
+    return {c.source for c in world.fleet.certificates if c.thumbprint == binding.thumbprint and c.webspace in places}
 
 
 def opted_out(world: Snapshot, ref: SiteRef | None) -> bool:

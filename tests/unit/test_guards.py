@@ -176,6 +176,13 @@ def test_sync_that_takes_no_cover_away_passes(names: tuple[str, ...], seen: Snap
     assert refusals(gate.guard, sync(copy(host_names=names)), seen) == []
 
 
+def test_copy_of_unknown_names_is_taken_to_cover_what_it_serves() -> None:
+    """Where Azure does not say what a copy covers, no host name that it serves is put at risk."""
+    old = copy(host_names=())
+    seen = snapshot(bindings=(binding("lost.contoso.com"),), copies=(old,))
+    assert [skip.reason for skip in refusals(gate.guard, sync(old), seen)] == [Reason.NOT_COVERED]
+
+
 def test_hidden_thumbprint_serves_nothing() -> None:
     """A copy that hides its thumbprint is not taken to serve every host name without one."""
     old = copy(thumbprint=None, host_names=LOSES)

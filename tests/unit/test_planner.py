@@ -25,6 +25,7 @@ from tests.build import (
     OFF,
     OLD,
     OLDER,
+    OTHER_REF,
     binding,
     blind_spot,
     copy,
@@ -217,6 +218,28 @@ def test_every_action_is_in_the_table() -> None:
 
 def _modules(package: ModuleType) -> list[Any]:
     return [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(snapshot(bindings=(binding(thumbprint=NEW),)), id="it shows the new version"),
+        pytest.param(snapshot(bindings=(binding(ssl_state=SslState.DISABLED),)), id="it is not bound"),
+        pytest.param(snapshot(bindings=(binding("never.contoso.com"),)), id="the new version does not cover it"),
+        pytest.param(snapshot(sites=(site(tags=OFF),)), id="its site opted out"),
+        pytest.param(snapshot(copies=(copy(webspace=NORTH),)), id="its webspace has no copy"),
+        pytest.param(snapshot(copies=(copy(), copy("b", source=OTHER_REF))), id="another vault certificate claims it"),
+    ],
+)
+def test_what_will_not_move_makes_nothing_urgent(seen: Snapshot) -> None:
+    """A binding that no plan will move does not make every later version urgent."""
+    assert seen.expires_at() is None
+
+
+def test_what_will_move_makes_urgent_though_its_names_are_unknown() -> None:
+    """A version that was not looked into is taken to cover what it is to replace."""
+    seen = snapshot(lineage=lineage(version(facts=None), old_version()))
+    assert seen.expires_at() == old_version().not_after
 
 
 def test_soonest_end_of_what_is_shown_counts() -> None:

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.paging import ItemPaged
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
 from shared.clients.retrying import LONGEST_WAIT, SDK_OPTIONS, Retrying
@@ -176,6 +177,32 @@ def test_bug_of_ours_is_not_hidden() -> None:
     calls = Calls(KeyError("bug"))
     with pytest.raises(KeyError):
         Retrying(ManualClock()).read("it", calls)
+    assert calls.made == 1
+
+
+def test_page_that_fails_is_asked_for_again_alone() -> None:
+    """A list of several pages goes on where it was interrupted, and misses nothing."""
+    fetch = Calls(0, refusal(503), 1, 2)
+    pages: ItemPaged[int] = ItemPaged(
+        lambda _: fetch(), lambda number: (None if number == 2 else "more", iter([number, number]))
+    )
+    assert list(Retrying(ManualClock()).pages("it", pages)) == [0, 0, 1, 1, 2, 2]
+    assert fetch.made == 4
+
+
+def test_list_that_may_not_be_read_says_what_to_grant() -> None:
+    """A list that is denied names the cure."""
+    pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
+    with pytest.raises(Denied, match="grant Reader"):
+        list(Retrying(ManualClock()).pages("it", pages, "grant Reader"))
+
+
+@pytest.mark.parametrize("lasting", [Conflict("x"), Denied("x"), NotFound("x"), Rejected("x")])
+def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -> None:
+    """What the same work would meet again is raised at once."""
+    calls = Calls(lasting)
+    with pytest.raises(type(lasting)):
+        Retrying(ManualClock()).again(calls)
     assert calls.made == 1
 
 

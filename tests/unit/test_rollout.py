@@ -21,6 +21,21 @@ SOON = NOW + URGENT - SECOND
     ("seen", "expires_at", "opens_at"),
     [
         pytest.param(rollout(), FAR, NOW + SOAK, id="no site is recorded there: nothing is proven, after the soak"),
+        pytest.param(
+            rollout(started_at=DISPATCHED),
+            FAR,
+            DISPATCHED + SOAK,
+            id="no site is recorded there: soaked from its start",
+        ),
+        pytest.param(
+            rollout(started_at=DISPATCHED), SOON, DISPATCHED, id="no site is recorded there and urgent: holds nothing"
+        ),
+        pytest.param(
+            rollout(record(PROVEN, webspace=NORTH), started_at=DISPATCHED),
+            FAR,
+            DISPATCHED + SOAK,
+            id="a proof elsewhere is none for the first webspace",
+        ),
         pytest.param(rollout(record(PROVEN)), FAR, NOW, id="proven: now"),
         pytest.param(rollout(record(PROVEN), record(UNPROVEN, site="b")), FAR, NOW, id="one proof is enough: now"),
         pytest.param(rollout(record(UNPROVEN)), FAR, DISPATCHED + SOAK, id="unproven: after the soak"),

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from shared.actions import update_binding
+from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import Binding, Site, SslState
+from shared.domain.model import Binding, Site, SslState, WebspaceCertificate
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
 from tests.build import (
     APPLY,
     FOREIGN,
@@ -20,9 +22,13 @@ from tests.build import (
     NORTH,
     OLD,
     OLDER,
+    OTHER_REF,
+    SITES,
     WEST,
     RecordingAppService,
     binding,
+    copy,
+    farm,
     lineage,
     old_version,
     ports,
@@ -94,6 +100,74 @@ def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> Non
             site_ref(),
         )
     ]
+
+
+RECREATED = copy(thumbprint=FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("seen", "stale"),
+    [
+        pytest.param(snapshot(copies=(RECREATED,)), True, id="a copy of the vault certificate holds it"),
+        pytest.param(snapshot(copies=(copy(thumbprint=FOREIGN, source=None),)), False, id="an uploaded copy holds it"),
+        pytest.param(
+            snapshot(copies=(copy(thumbprint=FOREIGN, webspace=NORTH),)), False, id="a copy elsewhere holds it"
+        ),
+        pytest.param(
+            snapshot(copies=(RECREATED,), lineage=lineage(current=None)), False, id="there is no current version"
+        ),
+        pytest.param(
+            snapshot(
+                copies=(RECREATED,),
+                lineage=lineage(version("v3", FOREIGN), version(), old_version(), current=1),
+            ),
+            False,
+            id="it is a newer version that was refused",
+        ),
+    ],
+)
+def test_what_a_recreated_vault_certificate_left_behind_is_stale(seen: Snapshot, *, stale: bool) -> None:
+    """Where a vault certificate was deleted and made again, a binding is known by what a copy of it holds there."""
+    seen = replace(seen, fleet=replace(seen.fleet, bindings=(binding(thumbprint=FOREIGN),)))
+    items = list(update_binding.propose(seen, APPLY))
+    assert [item.reason for item in items] == ([Reason.STALE_THUMBPRINT] if stale else [])
+
+
+def test_what_a_copy_held_is_not_forgotten_when_it_is_synced() -> None:
+    """A plan that syncs the copy first still knows what the copy's host names showed."""
+    seen = snapshot(copies=(RECREATED,), bindings=(binding(thumbprint=FOREIGN),))
+    after = SyncCertificate(RECREATED, farm(), version()).project(seen)
+    assert [item.reason for item in update_binding.propose(after, APPLY)] == [Reason.STALE_THUMBPRINT]
+    assert list(update_binding.propose(snapshot(copies=after.fleet.certificates, bindings=seen.bindings), APPLY)) == []
+
+
+@pytest.mark.parametrize("sites", [SITES, (site(webspace=WEST), site("other"))], ids=["alone", "among others"])
+def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Site, ...]) -> None:
+    """Where another vault certificate's copy holds the old version too, neither takes the host name from the other."""
+    seen = snapshot(sites=sites, copies=(copy(), copy("theirs", source=OTHER_REF)))
+    assert list(update_binding.propose(seen, APPLY)) == [
+        Skip(
+            f"binding {HOST} of shop",
+            Reason.AMBIGUOUS_LINEAGE,
+            f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it too: "
+            "bind what it should follow by hand, or delete one of the two copies",
+            site_ref(),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(copy("theirs", source=OTHER_REF, webspace=NORTH), id="it is in another webspace"),
+        pytest.param(copy("theirs", NEW, source=OTHER_REF), id="it holds something else"),
+        pytest.param(copy("theirs", source=None), id="it was uploaded"),
+    ],
+)
+def test_other_copies_claim_nothing(other: WebspaceCertificate) -> None:
+    """Only an imported copy of another vault certificate, with this very thumbprint and in this webspace, counts."""
+    (item,) = update_binding.propose(snapshot(copies=(copy(), other)), APPLY)
+    assert item.reason is Reason.STALE_THUMBPRINT
 
 
 def test_update_belongs_to_its_site() -> None:
