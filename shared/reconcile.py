@@ -8,7 +8,7 @@ which they look. Only reconcile_certificate decides which sites may go: it recor
 not recorded for the current version is given back to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -133,9 +133,12 @@ def _roll_out(
     rollout, skips = snapshot.rollout, list(plan.skips)
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent))
+    shown: dict[SiteRef, tuple[Binding, ...]] = {}
+    for binding in snapshot.bindings:
+        shown[binding.site] = (*shown.get(binding.site, ()), binding)
     for webspace, steps in _by_webspace(plan.steps):
         run.check_time()
-        records = _pending_records(snapshot, current, webspace, steps)
+        records = _pending_records(snapshot, current, webspace, steps, shown)
         run.ports.journal.begin(message.ref, replace(rollout, records=records))
         refused = perform_all(run, lease, message.ref, (step for step in steps if step.action.site is None))
         if refused:
@@ -156,7 +159,11 @@ def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step
 
 
 def _pending_records(
-    snapshot: Snapshot, current: CertificateVersion, webspace: Webspace, steps: tuple[Step, ...]
+    snapshot: Snapshot,
+    current: CertificateVersion,
+    webspace: Webspace,
+    steps: tuple[Step, ...],
+    shown: Mapping[SiteRef, tuple[Binding, ...]],
 ) -> tuple[SiteRecord, ...]:
     """Return a pending record for each site that the steps touch.
 
@@ -165,9 +172,6 @@ def _pending_records(
     """
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     copies = tuple(copy.ref for copy in synced.certificates_in(webspace) if copy.thumbprint == current.thumbprint)
-    shown: dict[SiteRef, tuple[Binding, ...]] = {}
-    for binding in snapshot.bindings:
-        shown[binding.site] = (*shown.get(binding.site, ()), binding)
     known = {record.site: record for record in snapshot.rollout.records}
     records = []
     for site in sorted({step.action.site for step in steps if step.action.site is not None}):

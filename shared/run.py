@@ -19,6 +19,7 @@ TIME_BUDGET = timedelta(minutes=8)
 BUSY_PAUSE = timedelta(seconds=30)
 SECOND_LOOK = timedelta(minutes=3)  # a site that still serves another certificate takes 90 s to say so
 FIRST_PAUSE = timedelta(seconds=1)
+SHORT_PAUSES = 4
 LONGEST_PAUSE = timedelta(minutes=15)
 ROUNDS = 3
 
@@ -58,8 +59,8 @@ class Run:
 
 
 def pause(waits: int) -> timedelta:
-    """Return how long to wait after so many waits: seconds at first, when most things are done."""
-    return min(FIRST_PAUSE * (1 << min(waits, 16)), LONGEST_PAUSE)
+    """Return how long to wait after so many waits: a second for the first five, in which most things are done."""
+    return min(FIRST_PAUSE * (1 << min(max(waits - SHORT_PAUSES, 0), 16)), LONGEST_PAUSE)
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:

@@ -119,7 +119,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield Skip(
                 subject,
                 Reason.NO_PLAN_IN_WEBSPACE,
-                "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans",
+                "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans, "
+                "or delete the copy if the webspace has none",
             )
             continue
         yield Step(SyncCertificate(copy, plan, lineage.current), Reason.STALE_COPY)

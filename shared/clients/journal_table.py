@@ -35,6 +35,7 @@ from shared.domain.ports import Clock
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.telemetry import event
 
 JOURNAL = "certrolljournal"
 HISTORY = "certrollhistory"
@@ -120,7 +121,11 @@ class TableJournal:
         )
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record findings; the same finding again only renews its date and detail."""
+        """Record and log findings; the same finding again only renews its date and detail."""
+        for found in findings:
+            event(
+                "finding.reported", scope=found.scope, subject=found.subject, reason=found.reason, detail=found.detail
+            )
         by_key = {(_digest(f.scope), _digest(f"{f.subject} {f.reason}")): f for f in findings}
         for partition in sorted({partition for partition, _ in by_key}):
             rows = [

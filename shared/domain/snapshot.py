@@ -81,10 +81,10 @@ class Snapshot:
         )
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
-        """Return the bindings of the copy's webspace that show its thumbprint."""
+        """Return the bindings of the copy's webspace that show its thumbprint, in no particular order."""
         return tuple(
             binding
-            for binding in sorted(self.fleet.bindings)
+            for binding in self.fleet.bindings
             if binding.thumbprint is not None
             and binding.thumbprint == copy.thumbprint
             and self.webspace_of(binding) == copy.webspace

@@ -123,7 +123,7 @@ def _used_reasons() -> set[str]:
     """Return the reasons that the code names, as a member or by its text, outside of their definition."""
     found = set()
     for path, tree in _modules():
-        for node in ast.walk(tree) if path.name != "plan.py" else ():
+        for node in ast.walk(tree) if path.name != "reason.py" else ():
             match node:
                 case ast.Attribute(value=ast.Name(id="Reason"), attr=member):
                     found.add(Reason[member].value)

@@ -118,7 +118,8 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
     assert skip == Skip(
         SYNC.subject,
         Reason.NO_PLAN_IN_WEBSPACE,
-        "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans",
+        "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans, "
+        "or delete the copy if the webspace has none",
     )
 
 
