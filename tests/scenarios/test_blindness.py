@@ -1,0 +1,190 @@
+"""What cannot be seen or read is said, blocks what may hang on it, and nothing else."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.faults import Fault
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.clients import key_vault
+from shared.domain.errors import Denied
+from shared.domain.lineage import Lineage
+from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.model import CertificateFacts
+from shared.domain.names import VaultCertificateRef
+from shared.domain.outcome import Stalled
+from shared.domain.reason import Reason
+from shared.reconcile import reconcile_certificate
+from tests.scenarios.conftest import Install
+from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
+
+LISTS = r"/Microsoft\.Web/(certificates|sites|serverfarms)$"
+WEB = VaultCertificateRef.parse(VAULT, "certificate", "web")
+OTHER = VaultCertificateRef.parse(VAULT, "certificate", "other")
+
+
+def _subscription(world: World) -> str:
+    return next(iter(world.subscriptions))
+
+
+def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -> None:
+    """An identity without any role is not an empty fleet: the sweep fails, and a finding names the cure."""
+    world = small_world()
+    installation = install(world)
+    renew(world)
+    world.roles.hide(f"/subscriptions/{_subscription(world)}")
+    with pytest.raises(Denied, match="no subscription"):
+        installation.sweep()
+    assert installation.findings() == {("subscriptions", "DeniedByAzure")}
+    assert "grant it the role" in installation.details()
+
+
+def test_a_message_that_sees_no_subscription_is_stalled_and_says_so(install: Install) -> None:
+    """A renewal that meets an identity without any role is not done: it stalls, and is reported."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    renew(world)
+    world.roles.hide(f"/subscriptions/{_subscription(world)}")
+    outcome = reconcile_certificate(installation.start(), CertificateMessage(WEB, Cause.EVENT))
+    assert isinstance(outcome, Stalled)
+    assert outcome.reason is Reason.DENIED_BY_AZURE
+    assert ("App Service", "DeniedByAzure") in installation.findings()
+    assert shown(world) == before
+
+
+def test_a_sweep_that_is_denied_every_list_says_what_it_cannot_see(install: Install) -> None:
+    """Denied lists make no lineage to look at, and yet the subscription is reported as unseen."""
+    world = small_world()
+    installation = install(world)
+    renew(world)
+    world.faults.add(Fault("denied", "GET", path=LISTS, times=None))
+    assert installation.sweep() == ()
+    assert installation.findings() == {(f"subscription {_subscription(world)}", "BlindSpot")}
+
+
+def test_a_renewal_that_is_denied_every_list_is_not_called_converged(install: Install) -> None:
+    """Nothing stale was seen because nothing was seen: the outcome is that the view is incomplete."""
+    world = small_world()
+    installation = install(world)
+    renew(world)
+    world.faults.add(Fault("denied", "GET", path=LISTS, times=None))
+    outcome = reconcile_certificate(installation.start(), CertificateMessage(WEB, Cause.EVENT))
+    assert isinstance(outcome, Stalled)
+    assert outcome.reason is Reason.INCOMPLETE_VIEW
+    assert _subscription(world) in outcome.detail
+
+
+def test_a_subscription_that_answers_409_to_a_list_stops_no_other(install: Install) -> None:
+    """A subscription that is not registered for App Service is reported as unseen, and the others are carried."""
+    world = small_world()
+    odd = Builder(world).add_subscription("Access to Azure Active Directory")
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    path = rf"/subscriptions/{odd.id}/.*/certificates$"
+    world.faults.add(Fault("server_error", "GET", path=path, status=409, times=None))
+    assert installation.sweep() == (WEB,)
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    assert installation.findings() == {(f"subscription {odd.id}", "BlindSpot")}
+    assert installation.errors == []
+
+
+def _odd_site(world: World, group: str) -> str:
+    """Add a site with a host name whose kind of binding nobody knows; return its name."""
+    build = Builder(world)
+    plan = next((plan for plan in world.web.plans.values() if plan.resource_group == group and not plan.linux), None)
+    site = build.add_host(build.add_site("odd", plan or build.add_plan("odd", build.add_group(group))), "odd.example")
+    host = replace(site.hosts["odd.example"], ssl_state="Mystery")  # type: ignore[arg-type]
+    world.web.put_site(replace(site, hosts={**site.hosts, host.name: host}))
+    return site.name
+
+
+def test_a_site_that_cannot_be_read_elsewhere_blocks_nothing(install: Install) -> None:
+    """A site of a webspace without a copy hides nothing of the webspaces that have one, and is reported."""
+    world = small_world()
+    odd = _odd_site(world, "elsewhere")
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    told = {subject for subject, reason in installation.findings() if reason == "BlindSpot"}
+    assert any(odd in subject for subject in told)
+
+
+def test_a_site_that_cannot_be_read_blocks_the_sync_of_its_own_webspace_alone(install: Install) -> None:
+    """A site that may be served by a copy keeps that copy from being moved unseen; the other webspace is carried."""
+    world = small_world()
+    _odd_site(world, "contoso")
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert {"BlindSpot", "IncompleteView"} <= {reason for _, reason in installation.findings()}
+
+
+def test_a_site_with_a_name_beyond_ascii_is_an_ordinary_site(install: Install) -> None:
+    """Azure lets an app's name hold letters of any script: such a site is seen, and carried like any other."""
+    world = small_world()
+    build = Builder(world)
+    copy = next(copy for copy in world.web.certificates.values() if copy.name == "contoso-contoso-kv-web")
+    windows = next(plan for plan in world.web.plans.values() if not plan.linux)
+    build.add_host(build.add_site("büro", windows), "buero.contoso.com", copy)
+    world.clock.advance(timedelta(days=2))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (*MOVING, "buero.contoso.com"))
+    assert "BlindSpot" not in {reason for _, reason in installation.findings()}
+
+
+def test_a_vault_certificate_that_cannot_be_parsed_is_reported_and_the_sweep_goes_on(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that the parser refuses is a finding of its own lineage; the others are put on the queue."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    unreadable = world.vaults[VAULT].certificates["other"].newest.leaf.der
+    real = key_vault.read_facts
+
+    def read_facts(der: bytes) -> CertificateFacts:
+        if der == unreadable:
+            raise ValueError("error parsing asn1 value")
+        return real(der)
+
+    monkeypatch.setattr(key_vault, "read_facts", read_facts)
+    assert installation.sweep() == (WEB,)
+    assert installation.findings() == {(str(OTHER), "RejectedByAzure")}
+    assert f"vault certificate {OTHER} cannot be read" in installation.details()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_whatever_breaks_one_lineage_the_sweep_sends_the_others_and_fails_at_the_end(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw fails the sweep, after every other vault certificate was put on the queue."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    real = type(installation.ports.vault).lineage
+
+    def lineage(vault: object, ref: VaultCertificateRef, *rest: object) -> Lineage:
+        if ref == OTHER:
+            raise RuntimeError("nobody foresaw this")
+        return real(vault, ref, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(installation.ports.vault), "lineage", lineage)
+    with pytest.raises(ExceptionGroup, match="could not look at everything") as raised:
+        installation.sweep()
+    assert [str(error) for error in raised.value.exceptions] == ["nobody foresaw this"]
+    assert len(installation.queue) == 1
+    assert writes(world) == 0
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)

@@ -1,0 +1,484 @@
+"""Others write too, webspaces fail and time runs out: nothing is undone, and nothing waits that need not."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED, Certificate, Site
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.stand import Stand
+from local.worlds.builders import Builder
+from shared import planner
+from shared.clients import lease
+from shared.clients.lease import SAFE_SECONDS, HeldLease
+from shared.domain.errors import LeaseLost
+from shared.domain.lineage import Lineage
+from shared.domain.model import (
+    Binding,
+    CertificateFacts,
+    CertificateVersion,
+    Fleet,
+    KeyType,
+    ServerFarm,
+    SslState,
+    WebspaceCertificate,
+)
+from shared.domain.model import Site as SeenSite
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
+from shared.domain.plan import Intent, Mode
+from shared.domain.rollout import Rollout
+from shared.domain.sight import Sight
+from shared.domain.snapshot import Snapshot
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Installation, Message
+from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
+
+SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
+SOON = timedelta(hours=1)
+
+
+def _site(world: World, name: str) -> Site:
+    return next(site for site in world.web.sites.values() if site.full_name == name)
+
+
+def _copy(world: World, name: str) -> Certificate:
+    return next(copy for copy in world.web.certificates.values() if copy.name == name)
+
+
+def _add_webspace(world: World, name: str) -> Certificate:
+    """Add a webspace with one site and one binding on the shared vault certificate; return its copy."""
+    build = Builder(world)
+    plan = build.add_plan(name, build.add_group(name))
+    copy = build.add_copy("web", plan)
+    build.add_host(build.add_site(f"site-{name}", plan), f"{name}.contoso.com", copy)
+    world.clock.advance(timedelta(days=2))
+    return copy
+
+
+def _while_waiting(monkeypatch: pytest.MonkeyPatch, world: World, change: Callable[[], None]) -> None:
+    """Let somebody else make a change in the first wait after a fault struck."""
+    sleep, left = world.clock.sleep, [change]
+
+    def sleeping(seconds: float) -> None:
+        sleep(seconds)
+        if left and any(fault.strikes for fault in world.faults.all()):
+            left.pop()()
+
+    monkeypatch.setattr(world.clock, "sleep", sleeping)
+
+
+def _next(installation: Installation) -> Message:
+    message = installation.queue.take(installation.clock.now() + SOON)
+    assert message is not None
+    return message
+
+
+def _deliver_until(installation: Installation, reached: Callable[[], bool]) -> None:
+    while not reached():
+        installation.deliver(_next(installation))
+
+
+# ------------------------------------------------------------------------------------------------- others write
+
+
+def test_a_binding_that_became_ip_based_during_a_lock_keeps_its_address(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that met a lock reads again before it is repeated: a kind and address that came meanwhile stay."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world, watched=False)
+    before, new = shown(world), renew(world)
+    address = world.web.new_address()
+
+    def change() -> None:
+        site = _site(world, "api")
+        host = replace(site.hosts["api.contoso.com"], ssl_state=IP_BASED, virtual_ip=address)
+        world.web.put_site(replace(site, hosts={**site.hosts, host.name: host}))
+
+    world.faults.add(Fault("site_lock", "PUT", path=r"/hostNameBindings/api", retry_after=20))
+    _while_waiting(monkeypatch, world, change)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    expected = after_renewal(before, new)
+    expected["api.contoso.com"] = expected["api.contoso.com"]._replace(ssl_state=IP_BASED, address=address)
+    assert shown(world) == expected
+    assert ("binding api.contoso.com of api", "BindingMoved") in installation.findings()
+
+
+def test_a_binding_that_was_given_another_certificate_during_a_lock_keeps_it(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that met a lock reads again before it is repeated: what somebody else bound meanwhile is not undone."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    linux = next(plan for plan in world.web.plans.values() if plan.linux)
+    other = Builder(world).add_copy("other", linux, name="other-linux")
+    installation = install(world, watched=False)
+    before = shown(world)
+    renew(world)
+    world.faults.add(Fault("site_lock", "PUT", path=r"/hostNameBindings/api", retry_after=20))
+    _while_waiting(
+        monkeypatch, world, lambda: Builder(world).add_host(_site(world, "api"), "api.contoso.com", other) and None
+    )
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=10))
+    assert shown(world)["api.contoso.com"] == before["api.contoso.com"]._replace(thumbprint=other.thumbprint)
+
+
+def test_a_tag_that_came_to_a_copy_during_a_lock_stays(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that met a lock reads the copy again before it is repeated: nothing that others wrote to it is dropped."""
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("site_lock", "PUT", path=r"/certificates/web-linux", retry_after=20))
+    tags = {"owner": "somebody"}
+    _while_waiting(
+        monkeypatch, world, lambda: world.web.put_certificate(replace(_copy(world, "web-linux"), tags=tags)) and None
+    )
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert dict(_copy(world, "web-linux").tags) == tags
+    assert shown(world) == after_renewal(before, new)
+
+
+class _InterruptedProbe:
+    """A probe in whose first look something else happens; it remembers what it saw."""
+
+    def __init__(self, installation: Installation, happens: Callable[[], None]) -> None:
+        self._inner = installation.ports.tls_probe
+        self._happens = [happens]
+        self.seen: list[Sight] = []
+
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Sight:
+        sight = self._inner.shows(host_name, address, expected, give_up)
+        self.seen.append(sight)
+        if self._happens:
+            self._happens.pop()()
+        return sight
+
+
+def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:
+    """What is pending for a newer version is not erased by an older one's proof: no other webspace goes unproven."""
+    world = small_world()
+    installation = install(world)
+    before, plain = shown(world), installation.ports
+    renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver(_next(installation))
+    late = _next(installation)
+    assert late.queue == "sites"
+
+    def newer_is_dispatched() -> None:
+        world.clock.sleep(60)
+        newer = renew(world)
+        installation.look_at(VAULT, "web")
+        _deliver_until(installation, lambda: shown(world)["api.contoso.com"].thumbprint == newer)
+        world.knobs.slow_front_end = timedelta(days=1).total_seconds()
+
+    installation.ports = replace(plain, tls_probe=_InterruptedProbe(installation, newer_is_dispatched))
+    installation.deliver(late)
+    installation.ports = plain
+    assert installation.states() == {"api": "Pending"}
+    installation.deliver_all(timedelta(minutes=50))
+    assert installation.states() == {"api": "Failed"}
+    assert all(shown(world)[name] == before[name] for name in SECOND)
+
+
+@pytest.mark.parametrize("queue", ["certificates", "sites"])
+def test_a_message_for_a_vault_that_is_not_ours_is_not_obeyed(install: Install, queue: str) -> None:
+    """A vault that is not named in the settings is not even read, whoever put the message there, and it is said."""
+    world = small_world()
+    installation = install(world, vaults=frozenset({VaultName("only-this-one")}))
+    renew(world)
+    fields = {"v": 1, "vault": VAULT, "kind": "certificate", "name": "web", "waits": 0}
+    extra = {"cause": "event"} if queue == "certificates" else {"site": _site(world, "api").id}
+    world.journal.clear()
+    installation.queue.put(queue, json.dumps(fields | extra))
+    installation.deliver_all()
+    assert installation.findings() == {(f"{VAULT}/web", "UnknownVault")}
+    assert world.journal.entries() == ()
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_certificate_made_again_under_its_name_reaches_the_bindings_stage_by_stage(
+    install: Install, *, moves: bool
+) -> None:
+    """A binding on what a copy held before belongs to the lineage, though no version of the new one knows it."""
+    world = small_world(Knobs(sync_moves_bindings=moves))
+    installation = install(world)
+    before = shown(world)
+    del world.vaults[VAULT].certificates["web"]
+    version = Builder(world).add_certificate("web", ("*.contoso.com", "contoso.com"), created=world.clock.now())
+    installation.look_at(VAULT, "web")
+    installation.deliver(_next(installation))
+    assert all(shown(world)[name] == before[name] for name in SECOND)
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, version.thumbprint)
+    assert installation.states() == {"api": "Proven", "shop": "Proven", "shop/slots/staging": "Proven"}
+
+
+def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_other(install: Install) -> None:
+    """A binding that may belong to either is left to a person, and said, instead of being moved to and fro."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    build, vault = Builder(world), world.vaults[VAULT]
+    first = vault.certificates["web"].newest
+    renew(world)
+    world.web.nightly_sync()
+    second = vault.certificates["web"].newest
+    build.add_certificate("web2", ("*.contoso.com", "contoso.com"))
+    now = world.clock.now()
+    vault.certificates["web2"].versions[:] = [
+        replace(second, created=now - timedelta(days=1)),
+        replace(first, created=now),
+    ]
+    build.add_copy("web2", next(plan for plan in world.web.plans.values() if not plan.linux))
+    build.add_host(_site(world, "shop"), "www.contoso.com", first)
+    installation = install(world)
+    before = shown(world)
+    for _ in range(3):
+        installation.sweep()
+        installation.deliver_all(timedelta(minutes=50))
+    assert shown(world) == before
+    assert writes(world) == 0
+    told = installation.findings()
+    assert ("binding shop.contoso.com of shop", "AmbiguousLineage") in told
+    assert ("binding www.contoso.com of shop", "AmbiguousLineage") in told
+
+
+def test_a_slot_is_spared_when_its_site_opts_out_after_the_dispatch(install: Install) -> None:
+    """A site's opt-out counts for its slots up to the write, also where the site's own run does not see it."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    _deliver_until(installation, lambda: len(installation.states()) == 3)
+    world.web.put_site(replace(_site(world, "shop"), tags={"certroll": "off"}))
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert ("binding staging.contoso.com of shop/staging", "OptedOut") in installation.findings()
+
+
+# --------------------------------------------------------------------------------------------- something fails
+
+
+def test_a_webspace_that_never_settles_does_not_hold_up_the_others(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Azure accepts a sync and keeps the old copy, that is reported, and the webspaces after it are carried."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    stuck = _add_webspace(world, "aaa")
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    app_service = installation.ports.app_service
+    real = app_service.import_certificate
+    monkeypatch.setattr(
+        app_service,
+        "import_certificate",
+        lambda copy, plan: None if copy.ref.resource_group == "aaa" else real(copy, plan),
+    )
+    _carried_past(installation, stuck, "NotSettled")
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_a_webspace_whose_sync_answers_404_does_not_hold_up_the_others(install: Install) -> None:
+    """Where Azure lost the plan that a sync must name, that is reported, and the webspaces after it are carried."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    stuck = _add_webspace(world, "aaa")
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("server_error", "PUT", path=rf"/certificates/{stuck.name}", status=404, times=None))
+    _carried_past(installation, stuck, "RejectedByAzure")
+    assert shown(world) == after_renewal(before, new)
+
+
+def _carried_past(installation: Installation, stuck: Certificate, reason: str) -> None:
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=30))
+    for _ in range(2):
+        installation.clock.sleep(SOON.total_seconds())
+        installation.sweep()
+        installation.deliver_all(timedelta(minutes=50))
+    subject = f"certificate {stuck.resource_group}/{stuck.name} in {stuck.webspace.name.lower()}"
+    assert (subject, reason) in installation.findings()
+    assert installation.errors == []
+
+
+def test_a_bind_that_answers_404_does_not_stop_the_sites_other_host_names(install: Install) -> None:
+    """A certificate that Azure cannot find for one binding is reported there, and the site is not said to be gone."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("server_error", "PUT", path=r"/hostNameBindings/shop\.", status=404, times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, tuple(name for name in MOVING if name != "shop.contoso.com"))
+    assert ("binding shop.contoso.com of shop", "RejectedByAzure") in installation.findings()
+    assert "NoSuchSite" not in {reason for _, reason in installation.findings()}
+
+
+def test_a_copy_that_names_no_hosts_is_not_taken_to_serve_none(install: Install) -> None:
+    """Where Azure does not say what a copy covers, a sync that would leave a bound host name uncovered is refused."""
+    world = small_world()
+    copy = next(c for c in world.web.certificates.values() if c.name == "contoso-contoso-kv-web")
+    world.web.put_certificate(replace(copy, content=replace(copy.content, host_names=())))
+    installation = install(world)
+    before = shown(world)
+    new = renew(world, host_names=("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert (f"certificate contoso/{copy.name} in {copy.webspace.name.lower()}", "NotCovered") in installation.findings()
+
+
+# ---------------------------------------------------------------------------------------------------- time runs
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_a_forgotten_expired_binding_does_not_switch_the_soak_off(
+    install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch, *, forgotten: bool
+) -> None:
+    """Only what will be moved makes a version urgent: an expired binding that nobody moves hurries no other."""
+    world = small_world()
+    build = Builder(world)
+    first = world.vaults[VAULT].certificates["web"].newest
+    windows = next(plan for plan in world.web.plans.values() if not plan.linux)
+    renew(world)
+    world.web.nightly_sync()
+    if forgotten:
+        build.add_host(build.add_site("museum", windows, tags={"certroll": "off"}), "museum.contoso.com", first)
+    world.clock.advance(timedelta(days=60))
+    assert first.not_after < world.clock.now()
+    installation = install(world, watched=False)
+    monkeypatch.setattr(stand.proxy, "resolve", lambda _: None)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=45))
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+
+
+def test_out_of_time_after_a_sync_its_sites_are_on_their_way(install: Install) -> None:
+    """A copy that was replaced before time ran out has its sites carried at once, not when their message seems lost."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    for name in ("aaa", "bbb"):
+        _add_webspace(world, name)
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    _deliver_until(installation, lambda: "Proven" in installation.states().values())
+    world.faults.add(Fault("latency", "PUT", path=r"/certificates/", times=None, seconds=500.0))
+    _deliver_until(installation, lambda: world.faults.all()[0].strikes == 1)
+    world.faults.clear()
+    synced = world.clock.now()
+    assert installation.states()["site-bbb"] == "Pending"
+    assert "shop" not in installation.states()
+    _deliver_until(installation, lambda: shown(world)["bbb.contoso.com"].thumbprint == new)
+    assert world.clock.now() - synced < timedelta(minutes=2)
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (*MOVING, "aaa.contoso.com", "bbb.contoso.com"))
+
+
+class _HangingLease:
+    """A lease whose first renewals take some seconds each and whose next one hangs."""
+
+    def __init__(self, clock: SimpleNamespace, durations: tuple[float, ...]) -> None:
+        self._clock = clock
+        self._durations = list(durations)
+        self.hangs, self.answered = threading.Event(), threading.Event()
+
+    def renew(self) -> None:
+        if self._durations:
+            self._clock.seconds += self._durations.pop(0)
+            return
+        self.hangs.set()
+        self.answered.wait()
+
+    def release(self) -> None:
+        """Nothing holds it."""
+
+
+def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], later: float) -> None:
+    """Check a lease that was renewed so, that many seconds into a renewal that hangs."""
+    clock = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr(lease, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
+    monkeypatch.setattr(lease, "RENEW_EVERY_SECONDS", 0.0)
+    hanging = _HangingLease(clock, durations)
+    held = HeldLease("site x", hanging, clock.seconds)  # type: ignore[arg-type]
+    try:
+        assert hanging.hangs.wait(10)
+        clock.seconds += later
+        held.check()
+    finally:
+        held._released.set()
+        hanging.answered.set()
+        held.release()
+
+
+def test_a_lease_whose_renewal_hangs_is_not_taken_for_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal that never answers raises nothing; what counts is when the last one that succeeded began."""
+    with pytest.raises(LeaseLost, match="site x"):
+        _check_with(monkeypatch, (), SAFE_SECONDS + 1)
+
+
+def test_a_renewal_counts_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal that took long may have been granted at its beginning, so the lease is as old as that."""
+    with pytest.raises(LeaseLost, match="site x"):
+        _check_with(monkeypatch, (SAFE_SECONDS - 1,), 2.0)
+
+
+def test_a_lease_that_is_renewed_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renewals that answer keep the lease, however long the work takes."""
+    _check_with(monkeypatch, (SAFE_SECONDS - 1,) * 5 + (0.0,), SAFE_SECONDS - 1)
+
+
+def _large_fleet(sites: int, hosts: int) -> Snapshot:
+    """Return sites with stale bindings each, in one webspace, on a vault certificate with twenty versions."""
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    subscription = "00000000-0000-0000-0000-000000000001"
+    ref = VaultCertificateRef.parse(VAULT, "certificate", "web")
+    webspace = Webspace(subscription, "w")
+    facts = CertificateFacts(frozenset({HostName("*.contoso.com")}), KeyType.RSA, 2048, self_signed=False)
+    current, old, *older = (
+        CertificateVersion(
+            f"v{age}",
+            Thumbprint(f"{age:040X}"),
+            now,
+            now + timedelta(days=100 - age),
+            enabled=True,
+            created=now - timedelta(days=age),
+            facts=None if age else facts,
+        )
+        for age in range(20)
+    )
+    refs = [SiteRef(subscription, "g", f"s{number}") for number in range(sites)]
+    farm = f"/subscriptions/{subscription}/resourceGroups/g/providers/Microsoft.Web/serverfarms/p"
+    copy = CopyRef(subscription, "g", "web")
+    fleet = Fleet(
+        now,
+        tuple(SeenSite(site, webspace, HostName(f"{site.name}.azurewebsites.net")) for site in refs),
+        tuple(
+            Binding(site, HostName(f"h{number}-{site.name}.contoso.com"), SslState.SNI, old.thumbprint)
+            for site in refs
+            for number in range(hosts)
+        ),
+        (WebspaceCertificate(copy, webspace, "westeurope", old.thumbprint, facts.host_names, old.not_after, ref),),
+        (ServerFarm(farm, webspace),),
+    )
+    return Snapshot(Lineage(ref, (current, old, *older), current), fleet, Rollout(current.version))
+
+
+def test_planning_a_large_fleet_takes_seconds_at_most() -> None:
+    """A thousand sites with three bindings each are planned in a fraction of the time that a lease lasts."""
+    snapshot = _large_fleet(1000, 3)
+    began = time.process_time()
+    plan = planner.plan(snapshot, Intent(mode=Mode.APPLY))
+    assert time.process_time() - began < 3.0
+    assert len(plan.steps) == 1 + 3000
+    assert plan.skips == ()
