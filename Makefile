@@ -14,7 +14,7 @@ $(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lo
 	@echo "Making the virtual environment .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import pathlib, shutil, sys; old = pathlib.Path(".venv/lib"); shutil.rmtree(".venv") if old.is_dir() and not (old / ("python%d.%d" % sys.version_info[:2])).is_dir() else None'
 	@$(PYTHON) -m venv .venv
-	@echo "Installing the pinned packages"
+	@echo "Installing the pinned packages (a minute or two)"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt
 	@echo "Installing Azurite"

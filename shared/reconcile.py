@@ -108,7 +108,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     if lineage.current is None:
         return _without_current(run, lineage)
     rollout = run.ports.journal.rollout(ref, lineage.current.version)
-    if not fresh and rollout.pending and not any(record.lost(now) for record in rollout.pending):
+    if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
         return _await_sites(now, message.waits, rollout)
     fleet = observe_fleet(
         run.ports.app_service, run.pool, run.intent.subscriptions, lambda copy: copy.source == ref, now
@@ -146,7 +146,7 @@ def _roll_out(
             skips.extend(refused)
         _send(run, message.ref, (record for record in records if record.state is SiteState.PENDING))
         rollout = _merged(rollout, records)
-    sent = _to_send_again(snapshot.rollout, rollout, run.now(), fresh=fresh)
+    sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
     _send(run, message.ref, sent)
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
@@ -212,14 +212,14 @@ def _send(run: Run, ref: VaultCertificateRef, records: Iterable[SiteRecord]) -> 
         run.ports.queue.send_site(SiteMessage(record.site, ref))
 
 
-def _to_send_again(before: Rollout, after: Rollout, now: datetime, *, fresh: bool) -> tuple[SiteRecord, ...]:
-    """Return the known sites to send another message for: those whose message may be lost.
+def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
+    """Return the known sites that a fresh look sends another message for.
 
-    A fresh look also sends what failed: it may have been mended, or served late.
+    What is pending may have been lost; what failed may have been mended, or is served late.
     """
-    again = {SiteState.PENDING, SiteState.FAILED} if fresh else set()
     known = frozenset(before.records) & frozenset(after.records)
-    return tuple(record for record in after.records if record in known and (record.state in again or record.lost(now)))
+    again = {SiteState.PENDING, SiteState.FAILED}
+    return tuple(record for record in after.records if record in known and record.state in again)
 
 
 def _certificate_outcome(

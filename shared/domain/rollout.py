@@ -42,10 +42,6 @@ class SiteRecord:
     last_good: tuple[Binding, ...] = ()
     detail: str = ""
 
-    def lost(self, now: datetime) -> bool:
-        """Say whether its message has been under way for so long that it must have been lost."""
-        return self.state is SiteState.PENDING and now - self.at >= LOST_AFTER
-
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -64,6 +60,11 @@ class Rollout:
     def pending(self) -> tuple[SiteRecord, ...]:
         """Sites whose result is outstanding."""
         return tuple(record for record in self.records if record.state is SiteState.PENDING)
+
+    def holds_up(self, stage: "Stage", now: datetime) -> bool:
+        """Say whether there is nothing to do but to wait for the pending sites."""
+        first = any(record.webspace == self.first for record in self.pending)
+        return bool(self.pending) and not (first and stage.is_open(now))
 
     @property
     def failed(self) -> tuple[SiteRecord, ...]:

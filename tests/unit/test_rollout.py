@@ -105,16 +105,17 @@ def test_rollout_knows_its_sites() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "age", "lost"),
+    ("seen", "opens_at", "waits"),
     [
-        pytest.param(PENDING, LOST_AFTER, True, id="under way for a quarter of an hour"),
-        pytest.param(PENDING, LOST_AFTER - SECOND, False, id="under way for a little less"),
-        pytest.param(UNPROVEN, 10 * HOUR, False, id="done long ago"),
+        pytest.param(rollout(record(PENDING)), FAR, True, id="the first webspace is on its way"),
+        pytest.param(rollout(record(PENDING)), NOW, False, id="the soak of the first webspace is over"),
+        pytest.param(rollout(record(PROVEN), record(PENDING, site="b", webspace=NORTH)), NOW, True, id="others are"),
+        pytest.param(rollout(record(PROVEN)), NOW, False, id="nothing is"),
     ],
 )
-def test_message_is_lost_after_a_quarter_of_an_hour(state: SiteState, age: timedelta, *, lost: bool) -> None:
-    """Only a site whose result is outstanding for long is taken for lost."""
-    assert record(state, at=NOW - age).lost(NOW) is lost
+def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
+    """While sites are on their way nothing else is looked at, but for a first webspace that had its time."""
+    assert seen.holds_up(Stage(opens_at), NOW) is waits
 
 
 def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:
