@@ -328,7 +328,8 @@ def _carry_to_site(
 def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace), held)
+    failed = (record,) if record.state is SiteState.FAILED else ()
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, failed), held)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
@@ -349,10 +350,12 @@ def _site_outcome(
 ) -> Outcome:
     blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
     state = verdict(sights)
+    if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
+        state = SiteState.FAILED  # only proof ends a hold; somebody may have put the old certificate back
     telling = "; ".join(str(sight) for sight in sights if sight.state is state)
     outcome: Outcome
     if state is SiteState.FAILED:
-        outcome = Stalled(Reason.SERVED_ANOTHER, telling)
+        outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)
     elif blocked is not None:
         outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     elif state is SiteState.PROVEN:

@@ -28,8 +28,12 @@ def main(arguments: Sequence[str]) -> int:
     _log_to_stdout()
     try:
         host = Host(options.app.resolve(), environment.of_this_process(), options.port)
-    except (IndexingFailed, ConfigurationInvalid, OSError) as problem:
+    except (IndexingFailed, ConfigurationInvalid) as problem:
         print(f"HOST FAILED {problem}", flush=True)
+        return 1
+    except OSError as problem:
+        cure = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
+        print(f"HOST FAILED {problem}: {cure}", flush=True)
         return 1
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

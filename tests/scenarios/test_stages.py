@@ -1,5 +1,6 @@
 """One webspace first, and what decides whether the others follow."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from local.azure.knobs import Knobs
 from local.stand import Stand
 from tests.scenarios.conftest import Install
-from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world
+from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
 
 A_DAY = 86_400.0
 SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
@@ -124,3 +125,23 @@ def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None
     assert all(shown(world)[name].thumbprint in {before[name].thumbprint, new} for name in SECOND)
     assert installation.states() == {}
     assert len(installation.queue) == 1
+
+
+def test_a_rollback_by_hand_is_not_undone_while_the_version_is_held(install: Install) -> None:
+    """Where a person puts the old certificate back after a failure, no sweep writes the failed version again."""
+    world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
+    installation = install(world)
+    before = shown(world)
+    renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    site = next(site for site in world.web.sites.values() if site.full_name == "api")
+    host = replace(site.hosts["api.contoso.com"], thumbprint=before["api.contoso.com"].thumbprint)
+    world.web.put_site(replace(site, hosts={**site.hosts, host.name: host}))
+    done = writes(world)
+    for _ in range(2):
+        installation.sweep()
+        installation.deliver_all()
+    assert shown(world) == before
+    assert writes(world) == done
+    assert installation.states() == {"api": "Failed"}
