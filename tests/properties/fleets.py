@@ -64,7 +64,7 @@ PLACES = (WEST, NORTH, EAST)
 REFS = (("shop", None), ("shop", "staging"), ("api", None), ("api", "staging"), ("web", None))
 ENDS = (NOW + URGENT - timedelta(seconds=1), NOW + URGENT, NOW + 30 * DAY, NOW - HOUR)
 REFUSED = Refusal(Reason.NEWLY_SELF_SIGNED, "it is self-signed and the version before it was not")
-TAGS: tuple[Tags, ...] = ((), (), (), OFF, (("Certroll", " on "),), (("team", "web"),))
+TAGS: tuple[Tags, ...] = ((), (), (), (), (), OFF, (("Certroll", " on "),), (("team", "web"),))
 
 SHOWN = (OLDER, OLD, OLD, OLD, NEW, NEWER, FOREIGN, None)
 COVERED = ((HOST,), ("*.contoso.com",), NAMES[:2], NAMES)
@@ -72,7 +72,9 @@ FACTS = (
     facts(*NAMES),
     facts(*NAMES[:2]),
     facts("*.contoso.com", key_size=4096),
+    facts("*.contoso.com"),
     facts(),
+    facts("shop.contoso.com", "deep.shop.contoso.com"),
     facts(*NAMES, key_size=1024),
     facts(*NAMES, key_type=KeyType.EC, key_size=256),
     None,
@@ -99,19 +101,19 @@ made_copies = st.sampled_from(
     [
         copy("", thumbprint, webspace=place, host_names=covered, not_after=end, source=source)
         for thumbprint, place, covered, end, source in product(
-            SHOWN, PLACES, COVERED, (*ENDS, None), (REF, REF, REF, OTHER_REF, None)
+            SHOWN, (WEST, WEST, *PLACES), COVERED, (*ENDS, None), (REF, REF, REF, REF, OTHER_REF, None)
         )
     ]
 )
-places_and_tags = st.sampled_from(list(product((WEST, WEST, NORTH, EAST, None), TAGS)))
-some_sites = st.sampled_from([some for count in range(5) for some in combinations(REFS, count)])
+places_and_tags = st.sampled_from(list(product((WEST, WEST, WEST, NORTH, EAST, None), TAGS)))
+some_sites = st.sampled_from([some for count in (0, 1, 2, 2, 3, 3) for some in combinations(REFS, count)])
 some_names = st.sampled_from([some for count in range(3) for some in combinations(NAMES, count)])
 
 
 @st.composite
 def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
-    """Return one to four versions, newest first, some of one second and some of one thumbprint."""
-    made = draw(st.lists(made_versions, min_size=1, max_size=4))
+    """Return two to four versions, newest first, some of one second and some of one thumbprint."""
+    made = draw(st.lists(made_versions, min_size=2, max_size=4))
     return newest_first(tuple(replace(v, version=f"v{number}") for number, v in enumerate(made)), "v0")
 
 
@@ -119,10 +121,12 @@ def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
 def lineages(draw: st.DrawFn) -> Lineage:
     """Return a lineage whose newest version is mostly the current one, and else refused."""
     found = draw(versions())
-    position = draw(st.sampled_from((0, 0, 0, 1, 2, None)))
+    position = draw(st.sampled_from((0, 0, 0, 0, 0, 1, 2, None)))
     if position is None or position >= len(found):
         return Lineage(REF, found, None, REFUSED)
-    return Lineage(REF, found, found[position], REFUSED if position else None, draw(st.sampled_from(((), (), (), OFF))))
+    return Lineage(
+        REF, found, found[position], REFUSED if position else None, draw(st.sampled_from(((), (), (), (), (), OFF)))
+    )
 
 
 @st.composite
@@ -140,16 +144,14 @@ def bindings(draw: st.DrawFn, seen: tuple[Site, ...]) -> tuple[Binding, ...]:
 
 @st.composite
 def copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return up to four copies, some of another source, some in one webspace."""
-    made = draw(st.lists(made_copies, max_size=4))
+    """Return one to four copies, some of another source, some in one webspace."""
+    made = draw(st.lists(made_copies, min_size=1, max_size=4))
     return tuple(replace(one, ref=replace(one.ref, name=f"copy-{number}")) for number, one in enumerate(made))
 
 
-farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from(
-    (tuple(map(farm, PLACES)), tuple(map(farm, PLACES)), (farm(WEST),), ())
-)
+farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from((*[tuple(map(farm, PLACES))] * 4, (farm(WEST),), ()))
 blind_spots: st.SearchStrategy[tuple[BlindSpot, ...]] = st.sampled_from(
-    ((), (), (), (blind_spot(WEST),), (blind_spot(NORTH), blind_spot(EAST)), (blind_spot(None),))
+    (*[()] * 6, (blind_spot(WEST),), (blind_spot(NORTH), blind_spot(EAST)), (blind_spot(None),))
 )
 
 

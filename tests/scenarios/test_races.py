@@ -226,7 +226,7 @@ def test_a_certificate_made_again_under_its_name_reaches_the_bindings_stage_by_s
 
 
 def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_other(install: Install) -> None:
-    """A binding that may belong to either is left to a person, and said, instead of being moved to and fro."""
+    """A binding that may belong to either is left to a person, and said, instead of being moved to and back."""
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]
     first = vault.certificates["web"].newest
