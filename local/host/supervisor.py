@@ -81,7 +81,7 @@ class FunctionHost:
     def stop(self) -> int:
         """The host has ended; 0 if every invocation had ended too."""
         child, self._child, self._ready = self._child, None, None
-        return 0 if child is None else child.stop(self._grace + 10)
+        return 0 if child is None else child.stop(self._grace + 30)
 
     def kill(self) -> None:
         """The host has ended at once, as in a crash; messages in flight stay invisible until their time is over."""
