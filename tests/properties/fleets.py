@@ -44,6 +44,7 @@ from tests.build import (
     OLD,
     OLDER,
     OTHER_REF,
+    PLANS,
     REF,
     SUBSCRIPTION,
     WEST,
@@ -64,9 +65,10 @@ PLACES = (WEST, NORTH, EAST)
 REFS = (("shop", None), ("shop", "staging"), ("api", None), ("api", "staging"), ("web", None))
 ENDS = (NOW + URGENT - timedelta(seconds=1), NOW + URGENT, NOW + 30 * DAY, NOW - HOUR)
 REFUSED = Refusal(Reason.NEWLY_SELF_SIGNED, "it is self-signed and the version before it was not")
-TAGS: tuple[Tags, ...] = ((), (), (), (), (), OFF, (("Certroll", " on "),), (("team", "web"),))
+TROUBLES = ("version", "tags", "places", "copies", "plans", "view")
+TAGS: tuple[Tags, ...] = ((), (), OFF, (("Certroll", " on "),), (("team", "web"),))
 
-SHOWN = (OLDER, OLD, OLD, OLD, NEW, NEWER, FOREIGN, None)
+SHOWN = (OLDER, OLD, OLD, OLD, OLD, NEW, NEWER, FOREIGN, None)
 COVERED = ((HOST,), ("*.contoso.com",), NAMES[:2], NAMES)
 FACTS = (
     facts(*NAMES),
@@ -84,15 +86,27 @@ BARE = site_ref("bare")
 # Each list holds every combination: one draw is much cheaper than one for each part.
 made_versions = st.sampled_from(
     [
-        version("", thumbprint, created=NOW - days * DAY, not_after=end, facts=said)
-        for thumbprint, days, end, said in product((OLDER, OLD, OLD, NEW, NEW, NEWER), (1, 2), ENDS, FACTS)
+        version("", created=NOW - days * DAY, not_after=end, facts=said)
+        for days, end, said in product((1, 2), ENDS, FACTS)
     ]
+)
+successions = st.sampled_from(
+    (
+        (NEW, OLD),
+        (NEW, OLD, OLDER),
+        (NEW, OLD, OLD),
+        (NEW, NEW, OLD),
+        (NEW, OLD, NEW, OLDER),
+        (NEWER, NEW, OLD),
+        (OLD, NEW, OLD, OLDER),
+        (NEW,),
+    )
 )
 made_bindings = {
     name: st.sampled_from(
         [
             Binding(BARE, HostName(name), state, thumbprint, "203.0.113.7" if state is SslState.IP_BASED else None)
-            for thumbprint, state in product(SHOWN, SslState)
+            for thumbprint, state in product(SHOWN, (*SslState, SslState.SNI))
         ]
     )
     for name in NAMES
@@ -101,39 +115,47 @@ made_copies = st.sampled_from(
     [
         copy("", thumbprint, webspace=place, host_names=covered, not_after=end, source=source)
         for thumbprint, place, covered, end, source in product(
-            SHOWN, (WEST, WEST, *PLACES), COVERED, (*ENDS, None), (REF, REF, REF, REF, OTHER_REF, None)
+            SHOWN, (WEST, *PLACES), COVERED, (*ENDS, None), (REF, REF, OTHER_REF, None)
         )
     ]
 )
-places_and_tags = st.sampled_from(list(product((WEST, WEST, WEST, NORTH, EAST, None), TAGS)))
-some_sites = st.sampled_from([some for count in (0, 1, 2, 2, 3, 3) for some in combinations(REFS, count)])
-some_names = st.sampled_from([some for count in range(3) for some in combinations(NAMES, count)])
+places = st.sampled_from((WEST, WEST, NORTH, EAST))
+odd_places = st.sampled_from((WEST, WEST, NORTH, EAST, None))
+odd_tags = st.sampled_from(TAGS)
+some_troubles = st.sampled_from(
+    [frozenset(some) for count in (0, 0, 0, 0, 0, 0, 1, 1, 2) for some in combinations(TROUBLES, count)]
+    + [frozenset(TROUBLES)] * 3
+)
+some_sites = st.sampled_from([some for count in (1, 2, 2, 3, 3) for some in combinations(REFS, count)])
+some_names = st.sampled_from([some for count in (1, 2) for some in (*combinations(NAMES, count), ())])
 
 
 @st.composite
 def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
-    """Return two to four versions, newest first, some of one second and some of one thumbprint."""
-    made = draw(st.lists(made_versions, min_size=2, max_size=4))
-    return newest_first(tuple(replace(v, version=f"v{number}") for number, v in enumerate(made)), "v0")
+    """Return one to four versions, newest first, some of one second and some of one thumbprint."""
+    made = tuple(
+        replace(draw(made_versions), version=f"v{number}", thumbprint=thumbprint)
+        for number, thumbprint in enumerate(draw(successions))
+    )
+    return newest_first(made, "v0")
 
 
 @st.composite
-def lineages(draw: st.DrawFn) -> Lineage:
-    """Return a lineage whose newest version is mostly the current one, and else refused."""
+def good_lineages(draw: st.DrawFn) -> Lineage:
+    """Return a lineage whose newest version is good for everything."""
+    newest, *others = draw(versions())
+    current = replace(newest, facts=facts(*NAMES))
+    return Lineage(REF, (current, *others), current)
+
+
+@st.composite
+def odd_lineages(draw: st.DrawFn) -> Lineage:
+    """Return a lineage whose newest version may be refused, or good for few things only."""
     found = draw(versions())
-    position = draw(st.sampled_from((0, 0, 0, 0, 0, 1, 2, None)))
+    position = draw(st.sampled_from((0, 0, 0, 0, 1, 2, None)))
     if position is None or position >= len(found):
         return Lineage(REF, found, None, REFUSED)
-    return Lineage(
-        REF, found, found[position], REFUSED if position else None, draw(st.sampled_from(((), (), (), (), (), OFF)))
-    )
-
-
-@st.composite
-def sites(draw: st.DrawFn) -> tuple[Site, ...]:
-    """Return sites and slots, some of whose webspace Azure does not say."""
-    chosen = ((name, slot, draw(places_and_tags)) for name, slot in draw(some_sites))
-    return tuple(site(name, slot, webspace=place, tags=tags) for name, slot, (place, tags) in chosen)
+    return Lineage(REF, found, found[position], REFUSED if position else None)
 
 
 @st.composite
@@ -143,18 +165,23 @@ def bindings(draw: st.DrawFn, seen: tuple[Site, ...]) -> tuple[Binding, ...]:
 
 
 @st.composite
-def copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return one to four copies, some of another source, some in one webspace."""
-    made = draw(st.lists(made_copies, min_size=1, max_size=4))
-    return tuple(replace(one, ref=replace(one.ref, name=f"copy-{number}")) for number, one in enumerate(made))
+def good_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
+    """Return one imported copy in each webspace."""
+    return tuple(replace(draw(made_copies), ref=copy(str(place)).ref, webspace=place, source=REF) for place in PLACES)
 
 
-farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from((*[tuple(map(farm, PLACES))] * 4, (farm(WEST),), ()))
-blind_spots: st.SearchStrategy[tuple[BlindSpot, ...]] = st.sampled_from(
-    (*[()] * 6, (blind_spot(WEST),), (blind_spot(NORTH), blind_spot(EAST)), (blind_spot(None),))
+@st.composite
+def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
+    """Return copies of any source anywhere, several in one webspace and none in another."""
+    made = draw(st.lists(made_copies, max_size=3))
+    odd = tuple(replace(one, ref=replace(one.ref, name=f"copy-{number}")) for number, one in enumerate(made))
+    return (*draw(good_copies()), *odd) if draw(st.booleans()) else odd
+
+
+odd_farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from(((farm(WEST),), ()))
+odd_views: st.SearchStrategy[tuple[BlindSpot, ...]] = st.sampled_from(
+    ((blind_spot(WEST),), (blind_spot(NORTH), blind_spot(EAST)), (blind_spot(None),))
 )
-
-
 known = st.sampled_from(
     [
         record(state, webspace=place, at=NOW - age)
@@ -185,34 +212,30 @@ intents: st.SearchStrategy[Intent] = st.sampled_from(
 
 
 @st.composite
-def worlds(draw: st.DrawFn, rollouts: st.SearchStrategy[Rollout] = rollouts) -> Snapshot:
-    """Return a world in which anything may be the matter."""
-    seen = draw(sites())
-    return snapshot(
-        lineage=draw(lineages()),
-        sites=seen,
-        bindings=draw(bindings(seen)),
-        copies=draw(copies()),
-        plans=draw(farms),
-        blind_spots=draw(blind_spots),
-        rollout=draw(rollouts),
+def worlds(
+    draw: st.DrawFn,
+    rollouts: st.SearchStrategy[Rollout] = rollouts,
+    troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
+) -> Snapshot:
+    """Return a world in which few things are the matter, or all at once: so that plans have steps, and refusals."""
+    trouble = draw(troubles)
+    seen = tuple(
+        site(
+            name,
+            slot,
+            webspace=draw(odd_places if "places" in trouble else places),
+            tags=draw(odd_tags) if "tags" in trouble else (),
+        )
+        for name, slot in draw(some_sites)
     )
-
-
-@st.composite
-def healthy_worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a world in which nothing is in the way: each site's webspace holds a copy, and all names are covered."""
-    seen = tuple(site(name, slot, webspace=draw(st.sampled_from(PLACES))) for name, slot in draw(some_sites))
-    found = draw(versions())
-    current = replace(found[0], facts=facts(*NAMES))
     return snapshot(
-        lineage=Lineage(REF, (current, *found[1:]), current),
+        lineage=draw(odd_lineages() if "version" in trouble else good_lineages()),
         sites=seen,
         bindings=draw(bindings(seen)),
-        copies=tuple(
-            replace(draw(made_copies), ref=copy(str(place)).ref, webspace=place, source=REF) for place in PLACES
-        ),
-        rollout=draw(opened),
+        copies=draw(odd_copies() if "copies" in trouble else good_copies()),
+        plans=draw(odd_farms) if "plans" in trouble else PLANS,
+        blind_spots=draw(odd_views) if "view" in trouble else (),
+        rollout=draw(rollouts),
     )
 
 

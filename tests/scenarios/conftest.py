@@ -18,7 +18,7 @@ from tests.scenarios.installation import Crasher, Installation, clear_storage
 from tests.scenarios.worlds import bindings_and_addresses
 
 Install = Callable[..., Installation]
-CANARY_PAUSE = 0.02
+CANARY_PAUSE = 0.05
 
 
 @pytest.fixture(scope="session")

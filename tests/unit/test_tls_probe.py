@@ -205,10 +205,12 @@ def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple
 
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no connection comes about at all, with a proxy or without one, nothing is proven."""
-    monkeypatch.setenv("NO_PROXY", "direct.invalid")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "direct.invalid")
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # the port is taken, so that nobody else begins to listen there
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{deaf.getsockname()[1]}")
         for address in (ADDRESS, "direct.invalid"):
             sight = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN, END)
             assert (sight.state, sight.detail.partition(":")[0]) == (SiteState.UNPROVEN, address)
