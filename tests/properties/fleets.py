@@ -239,6 +239,14 @@ def worlds(
     )
 
 
+@st.composite
+def contested_worlds(draw: st.DrawFn) -> Snapshot:
+    """Return a world in which another vault certificate's copy holds an old version, too."""
+    world = draw(worlds(opened, st.just(frozenset())))
+    theirs = copy("theirs", draw(st.sampled_from((OLD, OLDER))), webspace=draw(places), source=OTHER_REF)
+    return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, theirs)))
+
+
 def old(world: Snapshot, binding: Binding) -> bool:
     """Say whether a binding shows only versions older than the current one, or what a copy of a recreated one held."""
     current = world.lineage.current

@@ -20,6 +20,7 @@ from shared.domain.snapshot import Snapshot
 from tests.build import APPLY, NOW, OFF, REF
 from tests.properties.fleets import (
     closed,
+    contested_worlds,
     failed,
     fresh,
     intents,
@@ -83,7 +84,7 @@ def test_only_stale_bindings_are_overwritten(world: Snapshot, intent: Intent) ->
             assert now.thumbprint == current.thumbprint
 
 
-@given(worlds(), intents)
+@given(contested_worlds(), intents)
 def test_no_binding_is_taken_from_another_vault_certificate(world: Snapshot, intent: Intent) -> None:
     """A binding whose certificate is also in a copy of another vault certificate is never overwritten."""
     for step in planner.plan(world, intent).steps:
