@@ -134,7 +134,7 @@ def _roll_out(
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent))
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
-    for binding in snapshot.bindings:
+    for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
         shown[binding.site] = (*shown.get(binding.site, ()), binding)
     for webspace, steps in _by_webspace(plan.steps):
         run.check_time()

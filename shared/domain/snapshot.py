@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.domain.lineage import Lineage
 from shared.domain.model import Binding, Fleet, Site, SslState, WebspaceCertificate, tag
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
-from shared.domain.rollout import Rollout
+from shared.domain.rollout import URGENT, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Snapshot:
         """
         moving = (self.lineage.version_of(binding.thumbprint) for binding in self.bindings if self._will_move(binding))
         ends = (version.not_after for version in moving if version is not None)
-        return min((end for end in ends if end > self.now), default=None)
+        return min((end for end in ends if end > self.now - URGENT), default=None)
 
     def _will_move(self, binding: Binding) -> bool:
         facts = self.lineage.current.facts if self.lineage.current else None

@@ -14,7 +14,7 @@ from shared.domain.lineage import Refusal
 from shared.domain.model import SslState
 from shared.domain.plan import Intent, Plan
 from shared.domain.reason import Reason
-from shared.domain.rollout import SiteState
+from shared.domain.rollout import URGENT, SiteState
 from shared.domain.snapshot import Snapshot
 from tests.build import (
     APPLY,
@@ -245,7 +245,7 @@ def test_what_will_move_makes_urgent_though_its_names_are_unknown() -> None:
 def test_soonest_end_of_what_is_shown_counts() -> None:
     """What is urgent is decided by the first stale certificate that a host name still shows and that has not ended."""
     soon = NOW + timedelta(hours=1)
-    versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW)
+    versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW - URGENT)
     shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))
     assert shown.expires_at() == soon
     assert snapshot(bindings=(binding(thumbprint=NEW),)).expires_at() is None
