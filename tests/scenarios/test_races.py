@@ -94,7 +94,7 @@ def test_a_binding_that_became_ip_based_during_a_lock_keeps_its_address(
 ) -> None:
     """A write that met a lock reads again before it is repeated: a kind and address that came meanwhile stay."""
     world = small_world(Knobs(sync_moves_bindings=False))
-    installation = install(world, watched=False)
+    installation = install(world, watched=False, meddled=True)
     before, new = shown(world), renew(world)
     address = world.web.new_address()
 
@@ -120,7 +120,7 @@ def test_a_binding_that_was_given_another_certificate_during_a_lock_keeps_it(
     world = small_world(Knobs(sync_moves_bindings=False))
     linux = next(plan for plan in world.web.plans.values() if plan.linux)
     other = Builder(world).add_copy("other", linux, name="other-linux")
-    installation = install(world, watched=False)
+    installation = install(world, watched=False, meddled=True)
     before = shown(world)
     renew(world)
     world.faults.add(Fault("site_lock", "PUT", path=r"/hostNameBindings/api", retry_after=20))
@@ -364,7 +364,7 @@ def test_a_forgotten_binding_does_not_switch_the_soak_off(
     if tags is not None:
         build.add_host(build.add_site("museum", windows, tags=tags), "museum.contoso.com", first)
     world.clock.advance(timedelta(days=days))
-    installation = install(world, watched=False)
+    installation = install(world, watched=False, meddled=True)
     monkeypatch.setattr(stand.proxy, "resolve", lambda _: None)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
