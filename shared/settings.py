@@ -16,7 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.domain.errors import SettingsInvalid
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.plan import Intent, Mode
+from shared.domain.secret import PfxEncryption
 from shared.domain.where import CloudName, StorageAddress
+from shared.domain.window import RestartWindow
 
 HOURLY = "0 0 * * * *"
 SCHEDULE_FIELDS = 6
@@ -25,7 +27,9 @@ _CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|de
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
+_SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 List = Annotated[tuple[str, ...], NoDecode]
+Window = Annotated[RestartWindow | None, NoDecode]
 
 
 class Settings(BaseSettings):
@@ -37,6 +41,11 @@ class Settings(BaseSettings):
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")
     mode: Mode = Field(Mode.OBSERVE, alias="CERTROLL_MODE")
     stage_soak: timedelta = Field(timedelta(hours=1), alias="CERTROLL_STAGE_SOAK")
+    probe_settle: timedelta = Field(timedelta(seconds=120), alias="CERTROLL_PROBE_SETTLE")
+    slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
+    restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
+    max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
+    pfx_encryption: PfxEncryption = Field(PfxEncryption.TRIPLE_DES, alias="CERTROLL_PFX_ENCRYPTION")
     cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
@@ -64,15 +73,25 @@ class Settings(BaseSettings):
     def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_named(parse_subscription, name) for name in value)
 
-    @field_validator("mode", "cloud", mode="before")
+    @field_validator("mode", "cloud", "pfx_encryption", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("stage_soak", mode="before")
+    @field_validator("stage_soak", "probe_settle", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value
+
+    @field_validator("slots_first", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return parse_switch(value) if isinstance(value, str) else value
+
+    @field_validator("restart_window", mode="before")
+    @classmethod
+    def _window(cls, value: object) -> object:
+        return RestartWindow.parse(value) if isinstance(value, str) else value
 
     @field_validator("table_uri")
     @classmethod
@@ -109,6 +128,10 @@ class Settings(BaseSettings):
             stage_soak=self.stage_soak,
             own_site=(self.site_name or "").lower() or None,
             own_subscription=owner or None,
+            probe_settle=self.probe_settle,
+            slots_first=self.slots_first,
+            restart_window=self.restart_window,
+            max_restarts=self.max_restarts,
         )
 
 
@@ -143,6 +166,14 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError("write a duration as a number with its unit: 90s, 15m, 1h or 2d")
     return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+
+
+def parse_switch(text: str) -> bool:
+    """Return whether the text says on: on, true or 1 against off, false or 0, in any case. Raises ValueError."""
+    switch = _SWITCH.get(text.strip().lower())
+    if switch is None:
+        raise ValueError("write on or off")
+    return switch
 
 
 def _named(parse: Callable[[str], str], name: str) -> str:

@@ -10,6 +10,7 @@ from shared.domain.names import SiteRef, VaultName, Webspace
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.domain.window import RestartWindow
 
 
 class Mode(StrEnum):
@@ -24,6 +25,8 @@ class Intent:
     """What the operators want, from settings.
 
     No `subscriptions` means all that the identity sees. `own_site` is the site that Certroll runs on.
+    `probe_settle` is the wait between a change of a site and the first probe that counts. `max_restarts` is how many
+    sites of one App Service plan may be restarting at a time; no `restart_window` means at any time.
     """
 
     vaults: frozenset[VaultName] = frozenset()
@@ -32,6 +35,10 @@ class Intent:
     stage_soak: timedelta = timedelta(hours=1)
     own_site: str | None = None
     own_subscription: str | None = None
+    probe_settle: timedelta = timedelta(seconds=120)
+    slots_first: bool = True
+    restart_window: RestartWindow | None = None
+    max_restarts: int = 1
 
     def owns(self, site: SiteRef) -> bool:
         """Say whether the site, or the site of the slot, is the one that Certroll itself runs on."""

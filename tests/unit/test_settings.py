@@ -7,7 +7,9 @@ import pytest
 from shared.domain.errors import SettingsInvalid
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.plan import Intent, Mode
+from shared.domain.secret import PfxEncryption
 from shared.domain.where import CloudName, StorageAddress
+from shared.domain.window import RestartWindow
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 
@@ -17,6 +19,11 @@ NAMES = [
     "CERTROLL_SUBSCRIPTIONS",
     "CERTROLL_MODE",
     "CERTROLL_STAGE_SOAK",
+    "CERTROLL_PROBE_SETTLE",
+    "CERTROLL_SLOTS_FIRST",
+    "CERTROLL_RESTART_WINDOW",
+    "CERTROLL_MAX_RESTARTS",
+    "CERTROLL_PFX_ENCRYPTION",
     "CERTROLL_CLOUD",
     "CERTROLL_SWEEP_SCHEDULE",
     "AZURE_CLIENT_ID",
@@ -58,8 +65,10 @@ def problems(monkeypatch: pytest.MonkeyPatch, **changes: str) -> tuple[str, ...]
 def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """With vaults and storage alone, everything the identity sees is planned and nothing is written."""
     found = settings(monkeypatch)
-    assert found.intent == Intent(frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None)
-    assert found.cloud is CloudName.PUBLIC
+    assert found.intent == Intent(
+        frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None, timedelta(minutes=2), True, None, 1
+    )
+    assert (found.cloud, found.pfx_encryption) == (CloudName.PUBLIC, PfxEncryption.TRIPLE_DES)
 
 
 def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,21 +80,41 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_SUBSCRIPTIONS=f" {SUBSCRIPTION.upper()} ",
         CERTROLL_MODE=" Apply ",
         CERTROLL_STAGE_SOAK=" 15 M ",
+        CERTROLL_PROBE_SETTLE="0s",
+        CERTROLL_SLOTS_FIRST=" OFF ",
+        CERTROLL_RESTART_WINDOW="sat 22:00-04:00",
+        CERTROLL_MAX_RESTARTS=" 12 ",
+        CERTROLL_PFX_ENCRYPTION=" AES256 ",
         CERTROLL_CLOUD="USGov",
         AZURE_CLIENT_ID="client",
     )
     assert found.intent == Intent(
-        frozenset({VAULT, VaultName("kv-two")}), (SUBSCRIPTION,), Mode.APPLY, timedelta(minutes=15), None, None
+        vaults=frozenset({VAULT, VaultName("kv-two")}),
+        subscriptions=(SUBSCRIPTION,),
+        mode=Mode.APPLY,
+        stage_soak=timedelta(minutes=15),
+        probe_settle=timedelta(0),
+        slots_first=False,
+        restart_window=RestartWindow.parse("Sat 22:00-04:00"),
+        max_restarts=12,
     )
     assert (found.cloud, found.client_id) == (CloudName.US_GOVERNMENT, "client")
+    assert found.pfx_encryption is PfxEncryption.AES256
 
 
 def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """A setting that is there without a value, as templates leave them, means its default."""
-    found = settings(
-        monkeypatch, CERTROLL_MODE="", CERTROLL_SUBSCRIPTIONS="", CERTROLL_STAGE_SOAK="", CERTROLL_CLOUD=""
-    )
-    assert (found.mode, found.subscriptions, found.stage_soak) == (Mode.OBSERVE, (), timedelta(hours=1))
+    found = settings(monkeypatch, **dict.fromkeys(set(NAMES) - set(ENOUGH), ""))
+    assert found == settings(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [("on", True), ("True", True), ("1", True), ("Off", False), ("FALSE", False), ("0", False)],
+)
+def test_switch_is_understood_in_the_usual_words(monkeypatch: pytest.MonkeyPatch, text: str, on: bool) -> None:  # noqa: FBT001
+    """A switch may be written on, true or 1 against off, false or 0, in any case."""
+    assert settings(monkeypatch, CERTROLL_SLOTS_FIRST=text).intent.slots_first is on
 
 
 def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,6 +155,45 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
             "an hour",
             "CERTROLL_STAGE_SOAK: write a duration as a number with its unit: 90s, 15m, 1h or 2d",
             id="a duration in words",
+        ),
+        pytest.param(
+            "CERTROLL_PROBE_SETTLE",
+            "120",
+            "CERTROLL_PROBE_SETTLE: write a duration as a number with its unit: 90s, 15m, 1h or 2d",
+            id="a duration without its unit",
+        ),
+        pytest.param("CERTROLL_SLOTS_FIRST", "yes", "CERTROLL_SLOTS_FIRST: write on or off", id="another word for on"),
+        pytest.param(
+            "CERTROLL_RESTART_WINDOW",
+            "Sat 22:00",
+            "CERTROLL_RESTART_WINDOW: 'Sat 22:00' is not days before a start and an end; write days, then times in "
+            "UTC: Sat,Sun 22:00-04:00; Wed 01:00-03:00",
+            id="a window without an end",
+        ),
+        pytest.param(
+            "CERTROLL_RESTART_WINDOW",
+            " ",
+            "CERTROLL_RESTART_WINDOW: there is no window; write days, then times in UTC: Sat,Sun 22:00-04:00; "
+            "Wed 01:00-03:00",
+            id="a blank window",
+        ),
+        pytest.param(
+            "CERTROLL_MAX_RESTARTS",
+            "0",
+            "CERTROLL_MAX_RESTARTS: Input should be greater than or equal to 1",
+            id="no restarts at all",
+        ),
+        pytest.param(
+            "CERTROLL_MAX_RESTARTS",
+            "half",
+            "CERTROLL_MAX_RESTARTS: Input should be a valid integer, unable to parse string as an integer",
+            id="restarts in words",
+        ),
+        pytest.param(
+            "CERTROLL_PFX_ENCRYPTION",
+            "des",
+            "CERTROLL_PFX_ENCRYPTION: Input should be '3des' or 'aes256'",
+            id="an unknown encryption",
         ),
     ],
 )

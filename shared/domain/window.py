@@ -1,0 +1,84 @@
+"""When restarts are allowed: windows of the week, in UTC."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+EXAMPLE = "Sat,Sun 22:00-04:00; Wed 01:00-03:00"
+DAY = timedelta(days=1)
+WEEK = timedelta(weeks=1)
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NUMBERS = {word: (number,) for number, day in enumerate(_DAYS) for word in (day, day[:3])} | {"daily": tuple(range(7))}
+_WINDOW = re.compile(r"(.*[^\s,])\s+([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})", re.DOTALL)
+_MIDNIGHT = "24:00"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartWindow:
+    """The windows in which sites may be restarted, each as its start within the week and its length.
+
+    A week starts on Monday 00:00 UTC. A window that runs over the end of the week goes on in the next one.
+    """
+
+    windows: tuple[tuple[timedelta, timedelta], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the windows written as in EXAMPLE, in UTC. Raises ValueError with what is wrong and an example.
+
+        A window whose end is not after its start ends on the next day, so that equal times mean 24 hours.
+        """
+        parts = [part.strip() for part in text.split(";") if part.strip()]
+        if not parts:
+            raise _wrong("there is no window")
+        return cls(tuple(window for part in parts for window in _windows(part)))
+
+    def is_open(self, now: datetime) -> bool:
+        """Say whether a restart may begin at the aware moment; a start belongs to its window, an end does not."""
+        moment = now.astimezone(UTC) - _monday(now)
+        return any((moment - start) % WEEK < length for start, length in self.windows)
+
+    def opens_at(self, now: datetime) -> datetime:
+        """Return `now` itself while a window is open, else the moment in UTC at which the next one opens."""
+        if self.is_open(now):
+            return now
+        monday = _monday(now)
+        moment = now.astimezone(UTC) - monday
+        return monday + moment + min((start - moment) % WEEK for start, _ in self.windows)
+
+
+def _monday(now: datetime) -> datetime:
+    """Return the start of the week that the moment is in."""
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - day.weekday() * DAY
+
+
+def _windows(part: str) -> tuple[tuple[timedelta, timedelta], ...]:
+    match = _WINDOW.fullmatch(part)
+    if match is None:
+        raise _wrong(f"{part[:60]!r} is not days before a start and an end")
+    days, first, last = match.groups()
+    start = _time(first)
+    end = DAY if last == _MIDNIGHT else _time(last)
+    length = end - start if end > start else end - start + DAY
+    return tuple((day * DAY + start, length) for word in days.split(",") for day in _day(word.strip()))
+
+
+def _day(word: str) -> tuple[int, ...]:
+    try:
+        return _NUMBERS[word.lower()]
+    except KeyError:
+        raise _wrong(f"{word[:20]!r} is not a day") from None
+
+
+def _time(text: str) -> timedelta:
+    hours, _, minutes = text.partition(":")
+    time = timedelta(hours=int(hours), minutes=int(minutes))
+    if time >= DAY or int(minutes) >= 60:  # noqa: PLR2004 - an hour
+        raise _wrong(f"{text!r} is not a time")
+    return time
+
+
+def _wrong(what: str) -> ValueError:
+    return ValueError(f"{what}; write days, then times in UTC: {EXAMPLE}")
