@@ -1,0 +1,155 @@
+"""The question to the app itself, over HTTPS, on the site's own default host name.
+
+It is requests' transport alone, below its sessions: nothing there follows a redirect, keeps a cookie, looks into a
+netrc file or tries again. Proxy and trusted roots come from the environment, by the rules that the SDKs go by
+(HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, else the roots of certifi).
+"""
+
+import logging
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
+from typing import Any
+
+from requests import PreparedRequest, Request, RequestException, Session
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from shared.domain.names import HostName, Thumbprint
+from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict, judge
+
+TIME_OUT = 30.0
+HEADERS = {"User-Agent": "certroll-probe", "Cache-Control": "no-cache"}
+THREAD = "app-probe"
+
+
+class AppProbe:
+    """Asks apps how they are; `time_out` is how long one answer may take in all, in seconds."""
+
+    def __init__(self, time_out: float = TIME_OUT) -> None:
+        self._time_out = time_out
+        logging.getLogger("urllib3.connection").addFilter(_not_of_a_probe)
+
+    def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
+        """Return what the app answers to one GET on a new connection, or within the time why there is no answer.
+
+        No exception is raised, and no host but this one is asked. Time-outs of sockets begin anew with each byte, so
+        the whole is asked in a thread of its own, whose connection is cut when the time is over.
+        """
+        line, sights = _Line(), queue.SimpleQueue[ProbeSight]()
+        asked = threading.Thread(
+            target=lambda: sights.put(_look(line, self._time_out, host, probe, new, old)), name=THREAD, daemon=True
+        )
+        asked.start()
+        try:
+            return sights.get(timeout=self._time_out)
+        except queue.Empty:
+            return _unanswered(host, f"no whole answer came within {self._time_out:g} s")
+        finally:
+            line.cut()
+
+
+class _Line:
+    """The connection of one question. It can be cut from another thread, also before it is made."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._twins: list[socket.socket] = []
+        self._is_cut = False
+
+    def keep(self, made: socket.socket) -> None:
+        """Remember a connection by a second descriptor, because TLS takes the first one away."""
+        with self._lock:
+            self._twins.append(made.dup())
+            if self._is_cut:
+                self._end()
+
+    def cut(self) -> None:
+        """End the connection, now or as soon as it is made; whoever reads from it sees its end."""
+        with self._lock:
+            self._is_cut = True
+            self._end()
+
+    def _end(self) -> None:
+        for twin in self._twins:
+            with closing(twin), suppress(OSError):
+                twin.shutdown(socket.SHUT_RDWR)
+        self._twins.clear()
+
+
+class _Adapter(HTTPAdapter):
+    """requests' transport, which hands each connection that it makes to the line."""
+
+    def __init__(self, line: _Line) -> None:
+        self._connection = _connection_on(line)
+        super().__init__()
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str,  # noqa: FBT001 - requests' own signature
+        proxies: dict[str, str] | None = None,
+        cert: str | tuple[str, str] | None = None,
+    ) -> HTTPConnectionPool:
+        """Return the pool of the one connection."""
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        pool.ConnectionCls = self._connection
+        return pool
+
+
+def _connection_on(line: _Line) -> type[HTTPSConnection]:
+    class Connection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            made = super()._new_conn()
+            line.keep(made)
+            return made
+
+    return Connection
+
+
+def _look(
+    line: _Line, time_out: float, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
+) -> ProbeSight:
+    try:
+        status, body = _get(line, time_out, f"https://{host}{probe.path}", probe.status)
+    except (RequestException, HTTPError, OSError, ValueError) as error:
+        return _unanswered(host, _cause(error))
+    sight = judge(probe, status, body, new, old)
+    return replace(sight, detail=f"{host}{sight.detail}")
+
+
+def _get(line: _Line, time_out: float, url: str, expected: int) -> tuple[int, str]:
+    """Return status and beginning of the answer; what has another status than expected is not read any further."""
+    prepared = Request("GET", url, headers=HEADERS).prepare()
+    around: Mapping[str, Any] = Session().merge_environment_settings(url, {}, None, None, None)
+    with closing(_Adapter(line)) as adapter:
+        response = adapter.send(prepared, timeout=time_out, verify=around["verify"], proxies=around["proxies"])
+        with closing(response):
+            body = response.raw.read(READ_AT_MOST, decode_content=True) if response.status_code == expected else b""
+        return response.status_code, body.decode("utf-8", "replace")
+
+
+def _unanswered(host: HostName, why: str) -> ProbeSight:
+    return ProbeSight(Verdict.FAILED, f"{host} gave no answer: {why}")
+
+
+def _cause(error: BaseException) -> str:
+    """Return what went wrong by names and texts of the system alone: other texts may quote what the app sent."""
+    first = last = error
+    while under := last.__cause__ or last.__context__:
+        last = under
+    names = dict.fromkeys((type(first).__name__, type(last).__name__))
+    said = last.verify_message if isinstance(last, ssl.SSLCertVerificationError) else ""
+    said = said or (last.strerror or "" if isinstance(last, OSError) else "")
+    return ": ".join((*names, said) if said else names)
+
+
+def _not_of_a_probe(record: logging.LogRecord) -> bool:
+    """Say whether urllib3 may log it: of headers that it cannot read it quotes all that follow."""
+    return record.threadName != THREAD
