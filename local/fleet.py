@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local.azure.apps import App, Process
 from local.azure.arm.resources import Certificate, Host, Plan, Site
 from local.azure.vault.state import Vault, Version
 from local.azure.world import World
@@ -25,6 +26,7 @@ def fleet(world: World) -> dict[str, Any]:
             "plans": [_plan(plan) for plan in world.web.plans.values()],
             "sites": [_site(site) for site in world.web.sites.values()],
             "copies": [_copy(certificate) for certificate in world.web.certificates.values()],
+            "apps": [_app(world, app) for app in world.apps.all()],
             "addresses": sorted(world.web.addresses()),
         }
 
@@ -71,6 +73,27 @@ def _binding(host: Host) -> dict[str, Any]:
         "thumbprint": host.thumbprint,
         "virtual_ip": host.virtual_ip,
     }
+
+
+def _app(world: World, app: App) -> dict[str, Any]:
+    site, now = world.web.sites.get(app.site_id), world.clock.now()
+    answering = app.answering(now)
+    return {
+        "site": app.site_id,
+        "restarts": site.restarts if site else 0,
+        "partner": app.partner.name,
+        "probe": app.probe,
+        "thumbprint": _thumbprint(answering[-1]) if answering else None,
+        "processes": [
+            {"thumbprint": _thumbprint(one), "loaded": list(one.loaded.thumbprints), "answers": one.answers(now)}
+            for one in app.processes
+            if not one.is_gone(now)
+        ],
+    }
+
+
+def _thumbprint(process: Process) -> str | None:
+    return process.certificate.thumbprint if process.certificate else None
 
 
 def _copy(certificate: Certificate) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A local Azure, standing: the services behind their proxy, the identity endpoint, the front ends, the control port."""
+"""A local Azure, standing: the services behind their proxy, identity, front ends, partners, the control port."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ from local.azure.world import World
 from local.control import Control
 from local.fleet import bound_host_names
 from local.frontend.front_ends import FrontEnds
+from local.frontend.partners import Partners
 from local.frontend.visitor import Canary, Visitor
 from local.http_wire import converse
 from local.listener import Connection, Listener
@@ -38,7 +39,8 @@ class Stand:
 
     def __enter__(self) -> Self:
         """Return the stand, serving."""
-        self.front_ends = self._closing.enter_context(FrontEnds(self._world))
+        self.partners = self._closing.enter_context(Partners(self._world))
+        self.front_ends = self._closing.enter_context(FrontEnds(self._world, self.partners))
         self.proxy = self._closing.enter_context(Proxy(self._azure(), self.front_ends.resolve))
         self.control = self._closing.enter_context(Control(self))
         identity = self._closing.enter_context(Listener(self._serve_identity, "managed-identity"))
@@ -62,6 +64,7 @@ class Stand:
         """
         self._stop_deliveries()
         self._world = world
+        self.partners.use(world)
         self.front_ends.use(world)
         self.proxy.azure = self._azure()
 

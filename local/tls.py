@@ -1,19 +1,18 @@
-"""TLS contexts of the simulation's servers."""
+"""TLS contexts of the simulation's servers and of those who call them."""
 
 import ssl
 import tempfile
 
+from local.azure.vault.authority import authority
+
+NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the world's clock is not the machine's, so nobody here judges dates."""
+
 
 def server_context(certificate_pem: bytes, private_key_pem: bytes) -> ssl.SSLContext:
-    """Return a server's context that shows this certificate (with its chain).
-
-    The library takes certificate and key from files only, so they are in one, readable by us alone, for a moment.
-    """
+    """Return a server's context that shows this certificate (with its chain)."""
     context = bare_server_context()
-    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(certificate_pem + private_key_pem)
-        file.flush()
-        context.load_cert_chain(file.name)
+    show(context, certificate_pem, private_key_pem)
     return context
 
 
@@ -23,3 +22,27 @@ def bare_server_context() -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.num_tickets = 0  # nobody comes back with one, and each costs time
     return context
+
+
+def client_context() -> ssl.SSLContext:
+    """Return a client's context that trusts the local authority alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust_authority(context)
+    return context
+
+
+def trust_authority(context: ssl.SSLContext) -> None:
+    """Let the context trust what the local authority has issued, whatever its dates."""
+    context.load_verify_locations(cadata=authority().root_pem.decode())
+    context.verify_flags |= NO_CHECK_TIME
+
+
+def show(context: ssl.SSLContext, certificate_pem: bytes, private_key_pem: bytes) -> None:
+    """Let the context show this certificate (with its chain).
+
+    The library takes certificate and key from files only, so they are in one, readable by us alone, for a moment.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(certificate_pem + private_key_pem)
+        file.flush()
+        context.load_cert_chain(file.name)

@@ -16,7 +16,7 @@ from local.azure.clock import Clock
 from local.azure.wire import Request
 
 PLATFORM = "PLATFORM"
-"""The method of an entry that no request caused: Azure itself changed something."""
+"""The method of an entry that no request caused: Azure itself, or somebody beside the clients, changed something."""
 NO_ANSWER = 0
 WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 
@@ -74,6 +74,15 @@ class Journal:
         """Write down what just changed: with the request being served, else as something Azure did by itself."""
         entry = self._current.get() or self._append(PLATFORM, "", "", None)
         entry.changes.append(change)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Let changes noted within belong to no request, even while one is being served: somebody else made them."""
+        token = self._current.set(None)
+        try:
+            yield
+        finally:
+            self._current.reset(token)
 
     def note_fault(self, fault: str) -> None:
         """Write down that a scripted fault struck the request being served."""

@@ -21,8 +21,20 @@ class Knobs:
     """Whether a PUT with a stale If-Match is refused with 412. No document says that Microsoft.Web looks at it."""
     mismatch_refused: bool = True
     """Whether a certificate is refused for a host name that it does not cover (04030, azure-powershell #12843)."""
-    second_import_same_thumbprint: Literal["accept", "refuse"] = "accept"
-    """What a second copy of one thumbprint in one subscription and location meets: reports differ."""
+    second_import_same_thumbprint: Literal["accept", "refuse", "resolve"] = "accept"
+    """What a second copy of one thumbprint in one subscription and location meets, import or upload: reports differ.
+
+    `refuse`: 409, also for a copy that a sync would make equal to another. `resolve`: a PUT under a new name answers
+    200, shows the first copy, and creates nothing. Writing a copy again as it is never is a second one.
+    """
+    import_rewrites_load_list: bool = False
+    """Whether an import or sync that replaces a thumbprint renames it in `WEBSITE_LOAD_CERTIFICATES` of the webspace's
+    sites, which restarts them. No document says so; a user reports it (azure-docs #82903).
+    """
+    restart_seconds: float = 0.0
+    """Seconds of the world's clock from a start until the new process answers; the old one answers until then."""
+    old_process_answers: float = 0.0
+    """Seconds for which the old process answers too once the new one does, in turn by connection."""
     slow_front_end: float = 0.0
     """Seconds of the world's clock until the front ends serve what a write changed."""
     page_size: int = 100

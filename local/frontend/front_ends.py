@@ -11,23 +11,30 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
+from local.azure.apps import App
+from local.azure.arm.resources import RUNNING, STOPPED, Site
 from local.azure.vault.authority import server_leaf
 from local.azure.vault.state import ImportedCertificate
 from local.azure.wire import Request, Response
 from local.azure.world import World
+from local.frontend.partners import CallEnd, Partners
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.tls import bare_server_context, server_context
 
 DEFAULT_DOMAIN = "azurewebsites.net"
+CALL_STATUS = {CallEnd.ACCEPTED: 200, CallEnd.REFUSED: 502, CallEnd.UNREACHABLE: 502}
+Turns = dict[str, int]
+"""Which visit of each app, by site id, the requests of one connection belong to."""
 
 
 class FrontEnds:
     """The listeners of a world, running from construction until `close`."""
 
-    def __init__(self, world: World) -> None:
-        """Listen on every address in use; `follow` keeps up with later changes."""
+    def __init__(self, world: World, partners: Partners) -> None:
+        """Listen on every address in use; `follow` keeps up with later changes. Apps call the partners."""
         self._world = world
+        self._partners = partners
         self._ports: dict[str, int] = {}
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._listener = Listener(self._serve, "front-end")
@@ -76,8 +83,9 @@ class FrontEnds:
 
     def _serve(self, connection: Connection) -> None:
         secure = connection.secure(self._context_at(connection.local_address))
+        turns: Turns = {}
         with secure.makefile("rb") as stream:
-            converse(stream, secure.sendall, self._answer)
+            converse(stream, secure.sendall, lambda request: self._answer(request, turns))
 
     def _context_at(self, address: str) -> ssl.SSLContext:
         context = self._contexts.get(address)
@@ -94,12 +102,43 @@ class FrontEnds:
 
         return pick
 
-    def _answer(self, request: Request) -> Response:
-        with self._world.lock:
-            state = self._world.web.state_of(request.host)
-        status = {"Running": 200, "Stopped": 403}.get(state or "", 404)
+    def _answer(self, request: Request, turns: Turns) -> Response:
+        world = self._world
+        with world.lock:
+            site = world.web.site_behind(request.host)
+            app = world.apps.of(site) if site is not None and site.state == RUNNING else None
+        if app is not None and request.path == app.probe:
+            return self._app_answer(world, app, turns)
+        status = {RUNNING: 200, STOPPED: 403}.get(_state(site), 404)
         text = {200: f"{request.host} is running.\n", 403: "This site is stopped.\n"}.get(status, "No such site.\n")
-        return Response(status, {"Content-Type": "text/plain"}, text.encode())
+        return _plain(status, text)
+
+    def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
+        """Answer as the process does whose turn it is; the world is not locked while it calls its partner."""
+        with world.lock:
+            processes = app.answering(world.clock.now())
+            if not processes:
+                return _plain(503, "starting")
+            if app.site_id not in turns:
+                turns[app.site_id] = app.visit()
+            if app.script:
+                status, headers, body = app.script.pop(0)
+                return _plain(status, body).adding(headers)
+            certificate = processes[turns[app.site_id] % len(processes)].certificate
+        if app.broken:
+            return _plain(500, "broken")
+        if certificate is None:
+            return _plain(500, "no certificate")
+        end = self._partners.call(app.partner, certificate)
+        return _plain(CALL_STATUS[end], f"{end.value} {certificate.thumbprint}")
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(status, {"Content-Type": "text/plain"}, text.encode())
+
+
+def _state(site: Site | None) -> str:
+    return site.state if site else ""
 
 
 def _is_address(host: str) -> bool:

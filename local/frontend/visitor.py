@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from local.azure.vault.authority import authority
+from local.tls import client_context
 
-NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the world's clock is not the machine's, so a visitor does not judge dates."""
 PATIENCE = 10.0
 HTTPS = 443
 
@@ -22,19 +20,12 @@ class HandshakeFailed(Exception):
     """The visitor did not get a certificate that is trusted and covers the host name."""
 
 
-def _trusting_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=authority().root_pem.decode())
-    context.verify_flags |= NO_CHECK_TIME
-    return context
-
-
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody who reaches the simulated sites through the proxy and trusts the local authority alone."""
 
     proxy: tuple[str, int]
-    _context: ssl.SSLContext = field(default_factory=_trusting_context, repr=False, compare=False)
+    _context: ssl.SSLContext = field(default_factory=client_context, repr=False, compare=False)
 
     def handshake(self, host_name: str, connect_to: str | None = None) -> str:
         """Return the thumbprint of the certificate served for that host name, or raise HandshakeFailed.
@@ -53,6 +44,10 @@ class Visitor:
 
     def fetch(self, host_name: str, path: str = "/", connect_to: str | None = None) -> int:
         """Return the status that the site answers with to a GET of that path."""
+        return self.ask(host_name, path, connect_to)[0]
+
+    def ask(self, host_name: str, path: str = "/", connect_to: str | None = None) -> tuple[int, str]:
+        """Return status and body of what the site answers to a GET of that path on a new connection."""
         with (
             socket.create_connection(self.proxy, timeout=PATIENCE) as tunnel,
             self._secure(tunnel, host_name, connect_to or host_name) as secure,
@@ -60,7 +55,7 @@ class Visitor:
             secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host_name}\r\nConnection: close\r\n\r\n".encode())
             with http.client.HTTPResponse(secure) as answer:
                 answer.begin()
-                return answer.status
+                return answer.status, answer.read().decode()
 
     def _secure(self, tunnel: socket.socket, host_name: str, connect_to: str) -> ssl.SSLSocket:
         target = f"{connect_to}:{HTTPS}"

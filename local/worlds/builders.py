@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Unpack
 
+from local.azure.apps import PROBE, App, Partner
 from local.azure.arm.resources import (
     RUNNING,
     SNI,
@@ -18,6 +19,7 @@ from local.azure.arm.resources import (
     display_location,
     short_location,
 )
+from local.azure.loading import Chosen
 from local.azure.vault.state import APP_SERVICE, Differences, Vault, Version
 from local.azure.world import ResourceGroup, Subscription, World
 
@@ -127,6 +129,22 @@ class Builder:
         self.world.web.put_certificate(copy)
         return copy
 
+    def add_upload(
+        self, content: Version | Certificate, plan: Plan | None = None, *, name: str | None = None
+    ) -> Certificate:
+        """Return an upload, a certificate without a vault, in the plan's webspace: of that version or other copy."""
+        plan = plan or self._plan()
+        upload = Certificate(
+            subscription=plan.subscription,
+            resource_group=plan.resource_group,
+            name=name or f"{content.thumbprint}_{plan.location}_{plan.resource_group}",
+            location=plan.location,
+            webspace=plan.webspace,
+            content=content.imported() if isinstance(content, Version) else content.content,
+        )
+        self.world.web.put_certificate(upload)
+        return upload
+
     def add_site(
         self,
         name: str,
@@ -136,6 +154,7 @@ class Builder:
         tags: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
         state: str = RUNNING,
+        windows_container: bool = False,
     ) -> Site:
         """Return a new site with its default host name, in its plan's resource group unless another is given."""
         plan = plan or self._plan()
@@ -147,15 +166,44 @@ class Builder:
             location=plan.location,
             webspace=plan.webspace,
             linux=plan.linux,
+            windows_container=windows_container,
             tags=dict(tags or {}),
             settings=dict(settings or {}),
             state=state,
         )
         return self._born(site)
 
-    def add_slot(self, site: Site, slot: str, *, tags: Mapping[str, str] | None = None) -> Site:
-        """Return a new slot of the site, on the site's plan."""
-        return self._born(replace(site, slot=slot, tags=dict(tags or {}), hosts={}))
+    def add_slot(
+        self,
+        site: Site,
+        slot: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Site:
+        """Return a new slot of the site, on the site's plan; without settings of its own it has the site's."""
+        own = site.settings if settings is None else settings
+        return self._born(replace(site, slot=slot, tags=dict(tags or {}), hosts={}, settings=dict(own), restarts=0))
+
+    def add_partner(self, name: str = "fabrikam", accepts: Collection[str] | None = None) -> Partner:
+        """Return a new partner that accepts what the local authority issued, or with `accepts` these thumbprints."""
+        return self.world.apps.add_partner(name, accepts)
+
+    def add_app(
+        self,
+        site: Site,
+        partner: Partner | None = None,
+        *,
+        setting: str | None = None,
+        subject: str | None = None,
+        probe: str = PROBE,
+    ) -> App:
+        """Return the app of that site or slot, started: it calls the partner with the certificate that it chooses.
+
+        `setting` names the app setting whose value is a thumbprint or a path; `subject` is a name that the newest
+        certificate has. Without a partner it calls the first there is. One of the two has to be given: a ValueError.
+        """
+        return self.world.apps.add(site, partner or self._partner(), Chosen(setting, subject), probe)
 
     def add_host(
         self,
@@ -185,6 +233,9 @@ class Builder:
 
     def _vault(self) -> Vault:
         return next(iter(self.world.vaults.values()), None) or self.add_vault()
+
+    def _partner(self) -> Partner:
+        return next(iter(self.world.apps.partners.values()), None) or self.add_partner()
 
     def _plan(self) -> Plan:
         return next(self.world.web.plans.values(), None) or self.add_plan()

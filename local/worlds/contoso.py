@@ -1,18 +1,24 @@
-"""Contoso, the demo's world: 2 subscriptions, 2 vaults, 3 webspaces, 12 sites, 4 slots, 18 custom host names.
+"""Contoso, the demo's world: 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots, 18 custom host names.
 
     webspace                            plan                    sites in groups
     plans-weu-WestEuropewebspace        plan-web-weu (Windows)  shop, web           the plan is in another group
     api-NorthEuropewebspace-Linux       plan-api-neu (Linux)    api
     eastasiawebspace                    plan-corp-ea (Windows)  corp                a legacy name
 
-`wildcard-contoso-com` is imported into all three. The demo renews four of the six vault certificates; of the others
+`wildcard-contoso-com` is imported into all three. The demo renews six of the eight vault certificates; of the others
 one belongs to a site that opted out, and is the only one whose binding is behind its copy from the start.
+
+Two of those that renew are client certificates, on three sites without custom host names whose apps call a partner:
+`partner-client` on `invoices-contoso` (Linux, by path, with a slot `staging`) and on `ledger-contoso` (Windows, by
+thumbprint), whose partner goes by the authority; `bank-client` on `payments-contoso` (Linux, by path), whose partner
+accepts the present thumbprint alone, so that a renewal cannot be used there before the partner agrees.
 """
 
 from datetime import timedelta
 
 from local.azure.arm.resources import IP_BASED, STOPPED, Certificate, Plan
 from local.azure.clock import Clock
+from local.azure.loading import LOAD_LIST
 from local.azure.world import ResourceGroup, World
 from local.worlds.builders import LIFETIME, Builder
 
@@ -26,7 +32,19 @@ API = "api-contoso-com"
 INTRANET = "intranet-contoso-com"
 ARCHIVE = "archive-contoso-com"
 PARTNERS = "partners-contoso-com"
-RENEWING = ((WEB_VAULT, WILDCARD), (WEB_VAULT, SHOP), (WEB_VAULT, API), (CORP_VAULT, INTRANET))
+PARTNER_CLIENT = "partner-client"
+BANK_CLIENT = "bank-client"
+RENEWING = (
+    (WEB_VAULT, WILDCARD),
+    (WEB_VAULT, SHOP),
+    (WEB_VAULT, API),
+    (WEB_VAULT, PARTNER_CLIENT),
+    (WEB_VAULT, BANK_CLIENT),
+    (CORP_VAULT, INTRANET),
+)
+PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
+PATH_SETTING = "CLIENT_CERT_PATH"
+THUMBPRINT_SETTING = "CLIENT_CERT_THUMBPRINT"
 
 
 def contoso(clock: Clock | None = None, seed: int = 0) -> World:
@@ -39,6 +57,7 @@ def contoso(clock: Clock | None = None, seed: int = 0) -> World:
     _web(build, build.add_group("plans-weu", production))
     _api(build, build.add_group("api", production, "northeurope"))
     _corporate(build, build.add_group("corp", corporate, "eastasia"))
+    _clients(build)
     world.renewing = RENEWING
     return world
 
@@ -50,6 +69,8 @@ def _vaults(build: Builder, security: ResourceGroup, corporate: ResourceGroup) -
         SHOP: ("shop.contoso.com", "checkout.contoso.com", "*.brands.contoso.com"),
         API: ("api.contoso.com", "orders-api.contoso.com"),
         PARTNERS: ("partners.contoso.com",),
+        PARTNER_CLIENT: ("client.contoso.com",),
+        BANK_CLIENT: ("payments.contoso.com",),
     }
     for name, host_names in names.items():
         build.add_certificate(name, host_names, web)
@@ -111,3 +132,25 @@ def _corporate(build: Builder, group: ResourceGroup) -> None:
     build.add_host(site, "intranet.contoso.com", intranet)
     build.add_host(site, "hr.contoso.com", wildcard)
     build.add_host(build.add_site("archive-contoso", plan), "archive.contoso.com", archive)
+
+
+def _clients(build: Builder) -> None:
+    """Apps that present a client certificate to a partner: one lineage on two systems, and one that is pinned."""
+    plans = {plan.name: plan for plan in build.world.web.plans.values()}
+    windows, linux = plans["plan-web-weu"], plans["plan-api-neu"]
+    fabrikam = build.add_partner("fabrikam")
+    thumbprint = _copy(build, WEB_VAULT, PARTNER_CLIENT, linux).thumbprint
+    invoices = build.add_site("invoices-contoso", linux, tags=PROBED, settings=_by_path(thumbprint))
+    for site in (invoices, build.add_slot(invoices, "staging", tags=PROBED)):
+        build.add_app(site, fabrikam, setting=PATH_SETTING)
+    settings = {LOAD_LIST: _copy(build, WEB_VAULT, PARTNER_CLIENT, windows).thumbprint, THUMBPRINT_SETTING: thumbprint}
+    group = build.add_group("web", build.world.subscriptions[PRODUCTION])
+    ledger = build.add_site("ledger-contoso", windows, group, tags=PROBED, settings=settings)
+    build.add_app(ledger, fabrikam, setting=THUMBPRINT_SETTING)
+    thumbprint = _copy(build, WEB_VAULT, BANK_CLIENT, linux).thumbprint
+    payments = build.add_site("payments-contoso", linux, tags=PROBED, settings=_by_path(thumbprint))
+    build.add_app(payments, build.add_partner("woodgrove", accepts=[thumbprint]), setting=PATH_SETTING)
+
+
+def _by_path(thumbprint: str) -> dict[str, str]:
+    return {LOAD_LIST: thumbprint, PATH_SETTING: f"/var/ssl/private/{thumbprint}.p12", "LOG_LEVEL": "info"}

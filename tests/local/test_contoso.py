@@ -22,10 +22,10 @@ def custom(world: World) -> list[tuple[Site, Host]]:
 
 
 def test_numbers(world: World) -> None:
-    """Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 12 sites, 4 slots, 18 custom host names."""
+    """Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots, 18 custom host names."""
     slots = Counter(site.slot is not None for site in world.web.sites.values())
     assert (len(world.subscriptions), len(world.vaults)) == (2, 2)
-    assert slots == {False: 12, True: 4}
+    assert slots == {False: 15, True: 5}
     assert len({plan.webspace.key for plan in world.web.plans.values()}) == 3
     assert len(custom(world)) == 18
 

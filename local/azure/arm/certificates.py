@@ -87,6 +87,8 @@ def _write(call: Call, payload: Mapping[str, Any], before: Certificate | None) -
         source=source,
         tags=payload.get("tags") or {},
     )
+    if (first := _resolved(call.world, certificate, before)) is not None:
+        return json_response(200, certificate_json(first, with_status=False))
     _check_allowed(call.world, certificate, before)
     imports.install(call.world, certificate)
     echo = _wrong_echo(call.world, certificate, before) if call.world.knobs.wrong_echo else certificate
@@ -160,14 +162,25 @@ def _check_allowed(world: World, certificate: Certificate, before: Certificate |
 
 
 def _check_only_one(world: World, certificate: Certificate) -> None:
-    for other in world.web.certificates.values():
-        same_place = other.subscription.lower() == certificate.subscription.lower() and short_location(
-            other.location
-        ) == short_location(certificate.location)
-        if other.id.lower() != certificate.id.lower() and same_place and other.thumbprint == certificate.thumbprint:
-            raise refusals.conflict(
-                "A certificate with thumbprint {0} already exists as {1}.", other.thumbprint, other.id
-            )
+    if (other := _first(world, certificate)) is not None:
+        raise refusals.conflict("A certificate with thumbprint {0} already exists as {1}.", other.thumbprint, other.id)
+
+
+def _resolved(world: World, certificate: Certificate, before: Certificate | None) -> Certificate | None:
+    """Return the copy that the request for a new one leads to instead, if the knob says so and there is one."""
+    resolves = world.knobs.second_import_same_thumbprint == "resolve" and before is None
+    return _first(world, certificate) if resolves else None
+
+
+def _first(world: World, certificate: Certificate) -> Certificate | None:
+    """Return another copy of the same thumbprint in the same subscription and location, or None."""
+    same_thumbprint = (one for one in world.web.certificates.values() if one.thumbprint == certificate.thumbprint)
+    others = (one for one in same_thumbprint if one.id.lower() != certificate.id.lower())
+    return next((one for one in others if _place(one) == _place(certificate)), None)
+
+
+def _place(certificate: Certificate) -> tuple[str, str]:
+    return certificate.subscription.lower(), short_location(certificate.location)
 
 
 def _check_unused(world: World, certificate: Certificate) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from local.azure.arm import refusals
+from local.azure.arm.app_settings import store_settings
 from local.azure.arm.call import SITE, Call, Route, on_sites
 from local.azure.arm.resources import Site, display_location
 from local.azure.wire import Response, json_response
@@ -37,21 +38,23 @@ WEB_DEFAULTS: Mapping[str, Any] = {
 
 def list_settings(call: Call) -> Response:
     """Answer all app settings with their values; there is no ETag (recorded azure-libraries-for-net traffic)."""
+    people = call.world.other_people
+    people.reach("before", "POST", call.site_id())
     site = call.site()
-    return json_response(200, _config(site, "appsettings", dict(site.settings)))
+    response = json_response(200, _config(site, "appsettings", people.shown(site)))
+    people.reach("after", "POST", site.id)
+    return response
 
 
 def put_settings(call: Call) -> Response:
     """Replace all app settings; a change restarts the app (Azure docs, configure-common)."""
+    call.world.other_people.reach("before", "PUT", call.site_id())
     site, properties = call.site_now(), call.payload().get("properties")
     if not isinstance(properties, dict):
         raise refusals.invalid("Properties", "A dictionary of settings is required.")
     settings = {name: "" if value is None else str(value) for name, value in properties.items()}
-    changed = settings != dict(site.settings)
-    after = call.world.web.put_site(replace(site, settings=settings, restarts=site.restarts + changed))
-    if changed:
-        names = ", ".join(sorted(_differing(site.settings, settings)))
-        call.world.journal.note(f"app settings of {site.full_name} changed: {names}; restarted")
+    after = store_settings(call.world, site, settings)
+    call.world.other_people.reach("after", "PUT", site.id)
     return json_response(200, _config(after, "appsettings", settings), ETag=f'"{after.etag}"')
 
 
@@ -110,10 +113,6 @@ def publish_profile(call: Call) -> Response:
         for name, method, url in profiles
     )
     return Response(200, {"content-type": "application/xml"}, f"<publishData>{elements}</publishData>".encode())
-
-
-def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
-    return {name for name in {*before, *after} if before.get(name) != after.get(name)}
 
 
 def _config(site: Site, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from local.azure.arm import refusals
+from local.azure.arm.app_settings import rewrite_load_lists
 from local.azure.arm.resources import Certificate, Host, Site, Source
 from local.azure.vault.state import (
     APP_SERVICE,
@@ -71,8 +72,10 @@ def install(world: "World", certificate: Certificate) -> None:
     world.web.put_certificate(certificate)
     old = before.thumbprint if before else None
     world.journal.note(f"certificate {certificate.name} {(old or 'none')[:8]}->{certificate.thumbprint[:8]}")
-    if old and old != certificate.thumbprint and world.knobs.sync_moves_bindings:
-        move_bindings(world, certificate, old)
+    if old and old != certificate.thumbprint:
+        rewrite_load_lists(world, certificate, old)
+        if world.knobs.sync_moves_bindings:
+            move_bindings(world, certificate, old)
 
 
 def move_bindings(world: "World", certificate: Certificate, old: str) -> None:
@@ -100,10 +103,12 @@ def _sync(world: "World", certificate: Certificate, source: Source) -> None:
         fresh = replace(certificate, status=_status(refusal))
     if fresh == certificate:
         return
-    world.web.put_certificate(fresh)
-    if fresh.thumbprint != certificate.thumbprint:
-        world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]}->{fresh.thumbprint[:8]}")
-        move_bindings(world, fresh, certificate.thumbprint)
+    with world.changes.batch():
+        world.web.put_certificate(fresh)
+        if fresh.thumbprint != certificate.thumbprint:
+            world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]}->{fresh.thumbprint[:8]}")
+            rewrite_load_lists(world, fresh, certificate.thumbprint)
+            move_bindings(world, fresh, certificate.thumbprint)
 
 
 def _status(refusal: VaultRefusal) -> str:

@@ -97,7 +97,7 @@ def _generic_site(site: Site) -> Item:
     kind = "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites"
     item = _item(site.id, site.full_name, kind, site.location, site.tags)
     created = None if site.created is None else site.created.isoformat()
-    return item | {"kind": "app,linux" if site.linux else "app", "createdTime": created}
+    return item | {"kind": site.kind, "createdTime": created}
 
 
 def _generic_vault(vault: Vault) -> Item:

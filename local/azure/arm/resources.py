@@ -106,6 +106,17 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolution:
+    """What App Service made of one Key Vault reference when it last looked: at a start, or when told to refresh."""
+
+    status: str
+    vault_name: str | None = None
+    secret_name: str | None = None
+    secret_version: str | None = None
+    active_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A site, or a slot of one; hosts are keyed by lower-case name, the default host name first."""
 
@@ -117,9 +128,11 @@ class Site:
     webspace: Webspace
     slot: str | None = None
     linux: bool = False
+    windows_container: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    references: Mapping[str, Resolution] = field(default_factory=dict)
     sticky_settings: tuple[str, ...] = ()
     configuration: Mapping[str, object] = field(default_factory=dict)
     properties: Mapping[str, object] = field(default_factory=dict)
@@ -139,6 +152,13 @@ class Site:
     def full_name(self) -> str:
         """The name as ARM shows it: `site` or `site/slot`."""
         return f"{self.name}/{self.slot}" if self.slot else self.name
+
+    @property
+    def kind(self) -> str:
+        """The kind as ARM shows it."""
+        if self.windows_container:
+            return "app,container,windows"
+        return "app,linux" if self.linux else "app"
 
     @property
     def default_host_name(self) -> str:

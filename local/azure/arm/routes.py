@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 from uuid import UUID
 
-from local.azure.arm import certificates, configuration, host_names, plans, resource_lists, sites
+from local.azure.arm import certificates, config_references, configuration, host_names, plans, resource_lists, sites
 from local.azure.arm.call import Call, Function, Route
 from local.azure.entra import principal_of
 from local.azure.wire import Refused, Request, Response, RoutedFunction, Router, arm_error
@@ -18,11 +18,12 @@ ROUTES: tuple[Route, ...] = (
     *host_names.ROUTES,
     *certificates.ROUTES,
     *configuration.ROUTES,
+    *config_references.ROUTES,
 )
 
 
 class Arm:
-    """The service behind management.azure.com. It neither locks the world nor asks for a token; the server does.
+    """The service behind management.azure.com. It asks for no token; the server does. A request is one change.
 
     A request without a token is nobody's in particular, and sees what everyone sees.
     """
@@ -43,7 +44,8 @@ class Arm:
         if request.method != "GET":
             self._world.web.history.begin_write()
         try:
-            return self._with_ids(self._router.dispatch(request))
+            with self._world.changes.batch():
+                return self._with_ids(self._router.dispatch(request))
         except Refused as refused:
             return self._with_ids(refused.response)
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from local.azure.arm import imports
+from local.azure.arm import imports, references
 from local.azure.arm.resources import (
     DEFAULT_DOMAIN,
     IP_BASED,
+    RUNNING,
     SNI,
     Certificate,
     Host,
@@ -32,7 +33,7 @@ class WebState:
     def __init__(self, world: "World") -> None:
         """Begin empty; addresses come from the world's seed, so that they are the same each time."""
         self._world = world
-        self.history = History(world.clock, world.knobs)
+        self.history = History(world.clock, world.knobs, world.changes)
         self.plans: Store[Plan] = Store("plan", self.history)
         self.sites: Store[Site] = Store("site", self.history)
         self.certificates: Store[Certificate] = Store("certificate", self.history)
@@ -77,8 +78,12 @@ class WebState:
     def state_of(self, host_name: str) -> str | None:
         """Return `Running` or `Stopped` for the site behind the host name, or None where there is none."""
         with self._world.lock:
-            site = self._hosting(host_name)
+            site = self.site_behind(host_name)
             return None if site is None else site.state
+
+    def site_behind(self, host_name: str) -> Site | None:
+        """Return the site that the front ends lead the host name to, a wildcard's included."""
+        return self._hosting(host_name)
 
     def nightly_sync(self) -> None:
         """Do what Azure does by itself within 24 hours: every imported copy becomes its vault's newest version.
@@ -106,9 +111,17 @@ class WebState:
                 return address
 
     def put_site(self, site: Site) -> Site:
-        """Return the site as stored: with a new ETag and the time of the change."""
-        stored = replace(site, etag=f"{self._random.getrandbits(60):015X}", modified=self._world.clock.now())
-        self.sites.put(stored.id, stored)
+        """Return the site as stored: with a new ETag and the time of the change; its app has started if it did."""
+        starts = _starts(self.sites.get(site.id), site)
+        stored = replace(
+            site,
+            etag=f"{self._random.getrandbits(60):015X}",
+            modified=self._world.clock.now(),
+            references=references.resolved(self._world, site) if starts else site.references,
+        )
+        with self._world.changes.batch():
+            self.sites.put(stored.id, stored)
+            self._world.apps.follow(stored, starts=starts)
         return stored
 
     def put_certificate(self, certificate: Certificate) -> None:
@@ -161,6 +174,12 @@ class WebState:
     def _sites_seen(self) -> Iterator[Site]:
         past = self.sites.before(self._world.knobs.slow_front_end)
         return (past.get(site.id.lower()) or site for site in self.sites.values())
+
+
+def _starts(before: Site | None, after: Site) -> bool:
+    """Whether the site's processes are made anew: it is new, was stopped, or restarts."""
+    ran = before is not None and before.state == RUNNING
+    return after.state == RUNNING and (not ran or before is None or after.restarts > before.restarts)
 
 
 def _host_of(site: Site, host_name: str) -> Host | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from local.azure.changes import Changes
 from local.azure.clock import Clock
 from local.azure.faults import writes_back
 from local.azure.knobs import Knobs
@@ -28,8 +29,9 @@ class Change:
 class History:
     """The changes of all stores, newest last. Changes of one write belong together."""
 
-    def __init__(self, clock: Clock, knobs: Knobs) -> None:
+    def __init__(self, clock: Clock, knobs: Knobs, changes: Changes) -> None:
         """Begin empty."""
+        self.changes = changes
         self.clock = clock
         self.knobs = knobs
         self.write = 0
@@ -100,11 +102,13 @@ class Store(Generic[Resource]):
         """Make the resource that value."""
         self._remember(key.lower())
         self._values[key.lower()] = value
+        self._history.changes.note()
 
     def remove(self, key: str) -> None:
         """Make the resource be gone."""
         self._remember(key.lower())
         del self._values[key.lower()]
+        self._history.changes.note()
 
     def read(self, key: str) -> Resource | None:
         """Return the resource as a reader is shown it; it counts as one read of it."""

@@ -51,9 +51,9 @@ class ImportedCertificate:
     issuer: str
     not_before: datetime
     not_after: datetime
-    public_der: bytes
-    private_key_pem: bytes
-    chain_pem: bytes
+    public_der: bytes = field(repr=False)
+    private_key_pem: bytes = field(repr=False)
+    chain_pem: bytes = field(repr=False)
     self_signed: bool
     content_type: str
     key_type: KeyType

@@ -1,0 +1,220 @@
+"""Running apps: processes that were made at a start, and the certificate that each of them presents to a partner."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from local.azure.arm.resources import RUNNING, Site
+from local.azure.changes import Changes
+from local.azure.loading import Chosen, Loaded, load
+from local.azure.vault.authority import authority
+from local.azure.vault.state import ImportedCertificate
+
+if TYPE_CHECKING:
+    from local.azure.world import World
+
+PARTNER_DOMAIN = "partner.example"
+PROBE = "/health"
+Scripted = tuple[int, Mapping[str, str], str]
+"""An answer that a test puts into an app's mouth: status, headers, body."""
+
+
+class Partner:
+    """Somebody whom apps call with a client certificate; what it accepts may change at any time."""
+
+    def __init__(self, name: str, changes: Changes, accepts: Collection[str] | None = None) -> None:
+        """Accept these thumbprints alone, or with None whatever the local authority has issued."""
+        self.name = name
+        self._changes = changes
+        self._pinned = _pins(accepts)
+
+    @property
+    def host_name(self) -> str:
+        """Where the partner is called."""
+        return f"{self.name}.{PARTNER_DOMAIN}".lower()
+
+    def accept_only(self, *thumbprints: str) -> None:
+        """Accept these thumbprints alone from now on, in any case."""
+        self._pinned = _pins(thumbprints)
+        self._changes.note()
+
+    def accept_authority(self) -> None:
+        """Accept from now on whatever the local authority has issued for clients."""
+        self._pinned = None
+        self._changes.note()
+
+    def admits(self, thumbprint: str) -> bool:
+        """Whether a client certificate that TLS itself let pass is welcome."""
+        return self._pinned is None or thumbprint in self._pinned
+
+    def accepts(self, certificate: ImportedCertificate) -> bool:
+        """Whether a call with that certificate and its chain would be welcome; nothing is sent."""
+        return _is_trusted_client(certificate.public_der, certificate.chain_pem) and self.admits(certificate.thumbprint)
+
+
+@dataclass(slots=True)
+class Process:
+    """One process of an app. It answers from `up_at` until `gone_at`; None: until something ends it."""
+
+    loaded: Loaded
+    certificate: ImportedCertificate | None
+    up_at: datetime
+    gone_at: datetime | None = None
+
+    def answers(self, now: datetime) -> bool:
+        """Whether the process answers at that moment."""
+        return self.up_at <= now and not self.is_gone(now)
+
+    def is_gone(self, now: datetime) -> bool:
+        """Whether the process has ended by that moment."""
+        return self.gone_at is not None and self.gone_at <= now
+
+
+@dataclass(slots=True)
+class App:
+    """An app on a site or slot. `script` holds answers to give first; a `broken` app answers 500 whatever it holds."""
+
+    site_id: str
+    partner: Partner
+    chosen: Chosen
+    probe: str = PROBE
+    script: list[Scripted] = field(default_factory=list, repr=False)
+    broken: bool = False
+    processes: list[Process] = field(default_factory=list)
+    visits: int = 0
+
+    def answering(self, now: datetime) -> list[Process]:
+        """Return the processes that answer at that moment, the oldest first."""
+        return [process for process in self.processes if process.answers(now)]
+
+    def visit(self) -> int:
+        """Return the number of a new visit; visits go to the answering processes in turn."""
+        self.visits += 1
+        return self.visits - 1
+
+    def replace_processes(self, fresh: Process, now: datetime, overlap: float) -> None:
+        """Let the fresh process follow those that answer, which go `overlap` seconds after it is up.
+
+        A process that is not up yet never will be: another start has overtaken it.
+        """
+        end = fresh.up_at + timedelta(seconds=overlap)
+        kept = self.answering(now)
+        for process in kept:
+            process.gone_at = end if process.gone_at is None else min(process.gone_at, end)
+        self.processes = [*kept, fresh]
+
+
+class Apps:
+    """The apps of a world, by site id in any case. Whoever reads or changes them holds the world's lock."""
+
+    def __init__(self, world: "World") -> None:
+        """Begin without apps and partners."""
+        self._world = world
+        self._apps: dict[str, App] = {}
+        self.partners: dict[str, Partner] = {}
+
+    def add_partner(self, name: str, accepts: Collection[str] | None = None) -> Partner:
+        """Return a new partner that accepts these thumbprints alone, or with None what the authority has issued."""
+        partner = Partner(name, self._world.changes, accepts)
+        self.partners[partner.host_name] = partner
+        return partner
+
+    def add(self, site: Site, partner: Partner, chosen: Chosen, probe: str = PROBE) -> App:
+        """Return the new app of the site, started if the site runs."""
+        app = App(site.id, partner, chosen, probe)
+        self._apps[site.id.lower()] = app
+        self.follow(self._world.web.sites.get(site.id) or site, starts=site.state == RUNNING)
+        return app
+
+    def all(self) -> tuple[App, ...]:
+        """Return every app."""
+        return tuple(self._apps.values())
+
+    def of(self, site: Site | None) -> App | None:
+        """Return the app of the site or slot, or None."""
+        return self._apps.get(site.id.lower()) if site else None
+
+    def follow(self, site: Site, *, starts: bool) -> None:
+        """Let the app do what its site did: end its processes with it, or be started anew."""
+        app = self.of(site)
+        if app is None:
+            return
+        if site.state != RUNNING:
+            app.processes = []
+        elif starts:
+            knobs, now = self._world.knobs, self._world.clock.now()
+            fresh = self._process(app, site, now + timedelta(seconds=knobs.restart_seconds))
+            app.replace_processes(fresh, now, knobs.old_process_answers)
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return in words every call to a partner that would fail: now, or by a process that is started now.
+
+        Looked at are the apps on running sites: each process that answers or is coming up, and one made of the
+        present settings and webspace. Nothing is sent. Sentences name sites and thumbprints, never a setting's value.
+        """
+        with self._world.lock:
+            return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))
+
+    def _troubles(self, app: App) -> Iterator[str]:
+        site, now = self._world.web.sites.get(app.site_id), self._world.clock.now()
+        if site is None or site.state != RUNNING:
+            return
+        for process in app.processes:
+            if not process.is_gone(now):
+                which = "the running process" if process.answers(now) else "the process that is coming up"
+                yield from _trouble(site, app, which, process.certificate)
+        yield from _trouble(site, app, "a process started now", self._process(app, site, now).certificate)
+
+    def _process(self, app: App, site: Site, up_at: datetime) -> Process:
+        available = (one.content for one in self._world.web.certificates_in(site.webspace))
+        loaded = load(site, available)
+        return Process(loaded, loaded.choose(app.chosen, site.settings), up_at)
+
+
+def _trouble(site: Site, app: App, which: str, certificate: ImportedCertificate | None) -> Iterator[str]:
+    if certificate is None:
+        what = f"setting {app.chosen.setting}" if app.chosen.setting else f"subject {app.chosen.subject}"
+        yield f"{site.full_name}: {which} has no certificate under its {what}"
+    elif not app.partner.accepts(certificate):
+        yield f"{site.full_name}: {app.partner.name} refuses {certificate.thumbprint[:8]} of {which}"
+
+
+def _pins(thumbprints: Collection[str] | None) -> frozenset[str] | None:
+    return None if thumbprints is None else frozenset(thumbprint.upper() for thumbprint in thumbprints)
+
+
+@lru_cache(maxsize=512)
+def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
+    """Whether a TLS server that trusts the local root alone takes that certificate with that chain, dates aside."""
+    leaf = x509.load_der_x509_certificate(der)
+    chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
+    return _is_for_clients(leaf) and _leads_to_root(leaf, chain)
+
+
+def _leads_to_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
+    if _issued(authority().root, certificate):
+        return True
+    above = next((one for one in chain if one != certificate and _issued(one, certificate)), None)
+    return above is not None and _leads_to_root(above, [one for one in chain if one != above])
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_for_clients(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return ExtendedKeyUsageOID.CLIENT_AUTH in usages

@@ -1,0 +1,91 @@
+"""Key Vault references in app settings: what App Service makes of them when it looks.
+
+Azure docs, app-service-key-vault-references: `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])`
+or `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])`. Without a version the newest one is taken.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from local.azure.arm.resources import Resolution, Site
+from local.azure.vault.state import Vault, Version
+
+if TYPE_CHECKING:
+    from local.azure.world import World
+
+REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<inside>.*)\)", re.IGNORECASE | re.DOTALL)
+SECRET_URI = re.compile(
+    r"https://(?P<vault>[^./]+)\.vault\.azure\.net/secrets/(?P<name>[^/]+)(/(?P<version>[^/]*))?/?", re.IGNORECASE
+)
+RESOLVED = "Resolved"
+
+
+def is_reference(value: str) -> bool:
+    """Whether a setting's value means a secret in a vault, well spelt or not."""
+    return value.lower().startswith("@microsoft.keyvault(")
+
+
+def resolved(world: "World", site: Site) -> Mapping[str, Resolution]:
+    """Return what the site's references mean now, by name of the setting.
+
+    A vault denies it to one site alone by `vault.deny(site.id)`: that stands for the site's own identity.
+    """
+    return {name: _resolve(world, site, value) for name, value in site.settings.items() if is_reference(value)}
+
+
+def refresh(world: "World", site: Site) -> Site:
+    """Return the site with its references resolved anew; it has restarted if that led to another version."""
+    fresh = resolved(world, site)
+    moved = sorted(name for name, one in fresh.items() if one.active_version != _active(site, name))
+    if not moved:
+        return world.web.put_site(replace(site, references=fresh))
+    world.journal.note(f"references of {site.full_name} refreshed: {', '.join(moved)}; restarted")
+    return world.web.put_site(replace(site, references=fresh, restarts=site.restarts + 1))
+
+
+def _active(site: Site, name: str) -> str | None:
+    known = site.references.get(name)
+    return known.active_version if known else None
+
+
+def _resolve(world: "World", site: Site, value: str) -> Resolution:
+    parts = _parts(value)
+    if parts is None:
+        return Resolution("InvalidSyntax")
+    vault_name, secret_name, wanted = parts
+    named = Resolution("Initialized", vault_name, secret_name, wanted or None)
+    vault = world.vaults.get(vault_name.lower())
+    if vault is None:
+        return replace(named, status="VaultNotFound")
+    if vault.refusal(site.id, "secrets/get"):
+        return replace(named, status="AccessToKeyVaultDenied")
+    return _looked_up(vault, named)
+
+
+def _looked_up(vault: Vault, named: Resolution) -> Resolution:
+    certificate = vault.certificate(named.secret_name or "")
+    if certificate is None or not certificate.versions:
+        return replace(named, status="SecretNotFound")
+    wanted = named.secret_version
+    version: Version | None = certificate.version(wanted) if wanted else vault.latest(certificate)
+    if version is None:
+        return replace(named, status="SecretVersionNotFound")
+    if not version.enabled:
+        return replace(named, status="OtherReasons")
+    return replace(named, status=RESOLVED, active_version=version.id)
+
+
+def _parts(value: str) -> tuple[str, str, str] | None:
+    """Return vault, secret and version (empty: the newest), or None where the reference is not well spelt."""
+    match = REFERENCE.fullmatch(value.strip())
+    inside = match["inside"] if match else ""
+    pairs = (part.partition("=") for part in inside.split(";"))
+    named = {name.strip().lower(): text.strip() for name, _, text in pairs}
+    if "secreturi" in named:
+        uri = SECRET_URI.fullmatch(named["secreturi"])
+        return (uri["vault"], uri["name"], uri["version"] or "") if uri else None
+    if named.get("vaultname") and named.get("secretname"):
+        return named["vaultname"], named["secretname"], named.get("secretversion", "")
+    return None

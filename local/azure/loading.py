@@ -1,0 +1,93 @@
+"""How certificates get from a webspace into an app's process, and how its code finds them there.
+
+Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*`; what it names is
+put into a store on Windows, and into files named after the thumbprint on Linux and in Windows containers.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from local.azure.arm.resources import Site, covers
+from local.azure.vault.state import ImportedCertificate
+
+LOAD_LIST = "WEBSITE_LOAD_CERTIFICATES"
+EVERYTHING = "*"
+LINUX_FILES = ("/var/ssl/private/{}.p12", "/var/ssl/certs/{}.der")
+CONTAINER_FILE = r"C:\appservice\certificates\private\{}.pfx"
+Platform = Literal["linux", "windows", "windows container"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How an app picks its certificate: by what a setting says, or the newest with a name; one of the two is set."""
+
+    setting: str | None = None
+    subject: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.setting is None) == (self.subject is None):
+            raise ValueError("An app chooses its certificate by a setting or by a subject, one of the two.")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The certificates that one process holds, as they were when it was made; nothing takes them away again."""
+
+    platform: Platform
+    certificates: tuple[ImportedCertificate, ...] = field(repr=False)
+
+    @property
+    def thumbprints(self) -> tuple[str, ...]:
+        """The thumbprints of what is held."""
+        return tuple(one.thumbprint for one in self.certificates)
+
+    def choose(self, chosen: Chosen, settings: Mapping[str, str]) -> ImportedCertificate | None:
+        """Return what an app finds that chooses so under those settings, or None."""
+        if chosen.subject is not None:
+            return self._newest_named(chosen.subject)
+        value = settings.get(chosen.setting or "", "")
+        return self._by_thumbprint(value) or self._files().get(self._spelling(value))
+
+    def _newest_named(self, subject: str) -> ImportedCertificate | None:
+        named = (one for one in self.certificates if any(covers(name, subject) for name in one.host_names))
+        return max(named, key=lambda one: (one.not_before, one.not_after), default=None)
+
+    def _by_thumbprint(self, value: str) -> ImportedCertificate | None:
+        return next((one for one in self.certificates if one.thumbprint == value.upper()), None)
+
+    def _files(self) -> dict[str, ImportedCertificate]:
+        templates = {"linux": LINUX_FILES, "windows": (), "windows container": (CONTAINER_FILE,)}[self.platform]
+        return {self._spelling(path.format(one.thumbprint)): one for path in templates for one in self.certificates}
+
+    def _spelling(self, path: str) -> str:
+        """Return the path as the file system compares it: on Linux every letter counts."""
+        return path if self.platform == "linux" else path.lower()
+
+
+def load(site: Site, available: Iterable[ImportedCertificate]) -> Loaded:
+    """Return what a process of the site that starts now would hold, of the certificates that its webspace has."""
+    wanted = set(load_list(site.settings))
+    private = (one for one in available if one.private_key_pem)
+    named = {one.thumbprint: one for one in private if one.thumbprint in wanted or EVERYTHING in wanted}
+    return Loaded(_platform(site), tuple(named.values()))
+
+
+def load_list(settings: Mapping[str, str]) -> Iterator[str]:
+    """Return the entries of the load list in upper case; blanks and empty entries do not count."""
+    entries = (entry.strip().upper() for entry in settings.get(LOAD_LIST, "").split(","))
+    return (entry for entry in entries if entry)
+
+
+def rename(value: str, old: str, new: str) -> str:
+    """Return a load list that names the new thumbprint where it named the old one; the rest is as it was written."""
+    if old.upper() not in {entry.strip().upper() for entry in value.split(",")}:
+        return value
+    entries = (new if entry.strip().upper() == old.upper() else entry for entry in value.split(","))
+    return ",".join(dict.fromkeys(entries))
+
+
+def _platform(site: Site) -> Platform:
+    if site.windows_container:
+        return "windows container"
+    return "linux" if site.linux else "windows"
