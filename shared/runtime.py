@@ -28,7 +28,9 @@ class Runtime:
         from shared.clients.azure import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
 
         settings = self.settings
-        return connect(settings.cloud, settings.client_id, settings.storage_address, SystemClock())
+        return connect(
+            settings.cloud, settings.client_id, settings.storage_address, SystemClock(), settings.pfx_encryption
+        )
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:

@@ -12,17 +12,24 @@ from shared.clients.storage import blob_service, queue_service, table_service
 from shared.clients.tls_probe import TlsProbe
 from shared.clients.vault_events import read_vault_event
 from shared.domain.ports import Clock, Ports
+from shared.domain.secret import PfxEncryption
 from shared.domain.where import CloudName, StorageAddress
 
 
-def connect(cloud: CloudName, client_id: str | None, storage: StorageAddress, clock: Clock) -> Ports:
+def connect(
+    cloud: CloudName,
+    client_id: str | None,
+    storage: StorageAddress,
+    clock: Clock,
+    encryption: PfxEncryption = PfxEncryption.TRIPLE_DES,
+) -> Ports:
     """Return the ports over one credential. Nothing is asked of Azure yet; connections are kept for the process."""
     names = CLOUDS[cloud]
     credential = make_credential(names, client_id)
     retrying = Retrying(clock)
     return Ports(
         app_service=AppService(AppServiceClients(credential, names), retrying),
-        vault=KeyVault(KeyVaults(credential, names), retrying),
+        vault=KeyVault(KeyVaults(credential, names), retrying, encryption),
         tls_probe=TlsProbe(clock),
         journal=TableJournal(table_service(storage, credential), clock),
         leases=BlobLeases(blob_service(storage, credential)),

@@ -1,5 +1,11 @@
-"""Key Vault, public parts only: certificates, their versions and policy. Never a secret or a key."""
+"""Key Vault: certificates, their versions and policy; and of a version that is asked for, its key, for an upload.
 
+Only `pfx` reads a secret. What it returns never leaves memory but in that upload: it has no text form, and no error on
+the way quotes or carries what was read. The SDK logs no bodies, at any level: its log of requests has none, and its
+trace of the network, which has, is off unless a client is made with `logging_enable`.
+"""
+
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,27 +13,34 @@ from functools import lru_cache
 
 from azure.core.credentials import TokenCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
+from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from shared.clients.clouds import Cloud
+from shared.clients.pfx import build_pfx
 from shared.clients.retrying import SDK_OPTIONS, Retrying
-from shared.domain.errors import Conflict, Rejected
+from shared.domain.errors import AzureError, Conflict, Rejected
 from shared.domain.lineage import Lineage, Refusal, lineage_tags, newest_first, refuse_version
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, KeyType, Tags
 from shared.domain.names import (
     HostName,
     InvalidNameError,
+    ObjectKind,
+    Thumbprint,
     VaultCertificateRef,
     VaultName,
     parse_host_name,
     parse_thumbprint,
 )
+from shared.domain.secret import Pfx, PfxEncryption
 
 CURE = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
+PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
 DEEPEST_LOOK = 10
+PASSWORD_BYTES = 32
 
 
 class KeyVaults:
@@ -37,18 +50,56 @@ class KeyVaults:
         self._make: Callable[[VaultName], CertificateClient] = lru_cache(maxsize=None)(
             lambda vault: CertificateClient(f"https://{vault}.{cloud.vault_suffix}", credential, **SDK_OPTIONS)
         )
+        self._make_secrets: Callable[[VaultName], SecretClient] = lru_cache(maxsize=None)(
+            lambda vault: SecretClient(f"https://{vault}.{cloud.vault_suffix}", credential, **SDK_OPTIONS)
+        )
 
     def client(self, vault: VaultName) -> CertificateClient:
         """Return the client of a vault."""
         return self._make(vault)
 
+    def secrets(self, vault: VaultName) -> SecretClient:
+        """Return the client of a vault's secrets."""
+        return self._make_secrets(vault)
+
 
 class KeyVault:
-    """Reads vault certificates as lineages."""
+    """Reads vault certificates as lineages, and a version of one as a PFX, encrypted as operators want it."""
 
-    def __init__(self, vaults: KeyVaults, retrying: Retrying) -> None:
+    def __init__(self, vaults: KeyVaults, retrying: Retrying, encryption: PfxEncryption) -> None:
         self._vaults = vaults
         self._retrying = retrying
+        self._encryption = encryption
+
+    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+        """List all certificates of a vault, the disabled ones too; the deleted ones are not there any more."""
+        listing = self._vaults.client(vault).list_properties_of_certificates()
+        entries = self._retrying.pages(f"the certificates of vault {vault}", listing, CURE)
+        return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
+
+    def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
+        """Return key, certificate and chain of one version as a PFX with a new random password.
+
+        Raises Rejected where the secret of that version is not what the thumbprint says, or cannot be read.
+        """
+        what = f"the secret of vault certificate {ref}, version {version}"
+        secret = self._secret(what, ref, version)
+        kind = secret.properties.content_type or ""
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        try:
+            return build_pfx(secret.value or "", kind, thumbprint, self._encryption, password)
+        except Rejected as error:
+            raise Rejected(f"{what}: {error}") from None
+
+    def _secret(self, what: str, ref: VaultCertificateRef, version: str) -> KeyVaultSecret:
+        """Read the secret. What is raised stands alone: the text of an SDK error shows the body that it failed on."""
+        client = self._vaults.secrets(ref.vault)
+        try:
+            return self._retrying.read(what, lambda: client.get_secret(ref.name, version), PFX_CURE)
+        except AzureError as error:
+            raise error from None
+        except ValueError:
+            raise Rejected(f"{what}: the answer cannot be read") from None
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault certificate with its versions, judged as of `now`. Raises Rejected where it makes no sense."""

@@ -10,7 +10,7 @@ DAY = timedelta(days=1)
 WEEK = timedelta(weeks=1)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBERS = {word: (number,) for number, day in enumerate(_DAYS) for word in (day, day[:3])} | {"daily": tuple(range(7))}
-_WINDOW = re.compile(r"(.*[^\s,])\s+([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})", re.DOTALL)
+_WINDOW = re.compile(r"(.*[^\s,])\s+([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})")
 _MIDNIGHT = "24:00"
 
 
@@ -36,7 +36,7 @@ class RestartWindow:
 
     def is_open(self, now: datetime) -> bool:
         """Say whether a restart may begin at the aware moment; a start belongs to its window, an end does not."""
-        moment = now.astimezone(UTC) - _monday(now)
+        moment = now - _monday(now)
         return any((moment - start) % WEEK < length for start, length in self.windows)
 
     def opens_at(self, now: datetime) -> datetime:
@@ -44,7 +44,7 @@ class RestartWindow:
         if self.is_open(now):
             return now
         monday = _monday(now)
-        moment = now.astimezone(UTC) - monday
+        moment = now - monday
         return monday + moment + min((start - moment) % WEEK for start, _ in self.windows)
 
 

@@ -1,0 +1,78 @@
+"""Certificates of every shape, with keys made once at run time: chains, and what may lie beside them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from tests.build import DAY, NOW
+
+Kind = Literal["RSA", "EC"]
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+LONG = NOW + timedelta(days=3650)
+
+
+@cache
+def key(kind: Kind, name: str) -> Key:
+    """Return the key of that name, made when it is first asked for."""
+    del name
+    if kind == "EC":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - loading a key checks it, 30 ms at 2048 bits
+
+
+def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetime = LONG) -> x509.Certificate:
+    """Return a certificate that says so, with a serial number of its own."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(until)
+        .sign(signer, hashes.SHA256())
+    )
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A leaf with its key, what is above it, and the root; and certificates that do not belong to this chain.
+
+    The older root has the root's name and key, and is in the chain only where the root is not there.
+    """
+
+    key: Key
+    leaf: x509.Certificate
+    intermediates: tuple[x509.Certificate, ...]
+    root: x509.Certificate
+    older_root: x509.Certificate
+    strangers: tuple[x509.Certificate, ...]
+
+
+@cache
+def issued(kind: Kind, depth: int) -> Issued:
+    """Return the chain with that many intermediates. Its authorities have RSA and elliptic keys in turn."""
+    kinds: tuple[Kind, Kind, Kind] = ("RSA", "EC", "RSA")
+    names = [f"authority {level}" for level in range(depth + 1)]
+    keys = [key(kinds[level], name) for level, name in enumerate(names)]
+    above = [*range(1, depth + 1), depth]
+    authorities = tuple(certificate(names[n], keys[n], names[up], keys[up]) for n, up in enumerate(above))
+    own = key(kind, "leaf")
+    leaf = certificate("shop.contoso.com", own, names[0], keys[0])
+    other = key("EC", "stranger")
+    strangers = (
+        certificate("stranger", other, "stranger", other),
+        certificate("shop.contoso.com", other, names[0], keys[0]),
+        certificate("shop.contoso.com", own, names[0], keys[0], NOW + DAY),
+        *(certificate(name, other, name, other) for name in names),
+        *(certificate(f"renamed {n}", keys[n], f"renamed {n}", keys[n]) for n in range(depth + 1)),
+        *(certificate(names[n], keys[n], names[n + 1], keys[n + 1], NOW + DAY) for n in range(depth)),
+    )
+    older_root = certificate(names[-1], keys[-1], names[-1], keys[-1], NOW + DAY)
+    return Issued(own, leaf, authorities[:-1], authorities[-1], older_root, strangers)

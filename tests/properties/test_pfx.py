@@ -1,0 +1,107 @@
+"""What comes out of a vault's secret goes into an upload whole, in order, and readable by others."""
+
+import base64
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.clients.pfx import PEM, PKCS12, build_pfx, thumbprint
+from shared.domain.secret import Pfx, PfxEncryption
+from tests.chains import Issued, Key, issued
+
+PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for this test
+OPENSSL = shutil.which("openssl")
+NOISE = ("", "\n", "Bag Attributes\n    localKeyID: 01 00 00 00\nsubject=CN = shop\n")
+MARKS = {
+    PfxEncryption.TRIPLE_DES: ("MAC: sha1,", "pbeWithSHA1And3-KeyTripleDES-CBC"),
+    PfxEncryption.AES256: ("MAC: sha256,", "PBES2, PBKDF2, AES-256-CBC"),
+}
+
+
+@dataclass(frozen=True)
+class Secret:
+    """The value of a secret as a vault might hold it, and what is to come of it. Its text form shows no key."""
+
+    issued: Issued = field(repr=False)
+    value: str = field(repr=False)
+    content_type: str
+    chain: tuple[x509.Certificate, ...]
+
+    def built(self, encryption: PfxEncryption) -> Pfx:
+        """Return the PFX that is made of it."""
+        return build_pfx(self.value, self.content_type, thumbprint(self.issued.leaf), encryption, PASSWORD)
+
+
+@st.composite
+def secrets(draw: st.DrawFn) -> Secret:
+    """Return a secret with its certificates in any order, some of them twice, strangers among them."""
+    chain = issued(draw(st.sampled_from(["RSA", "EC"])), draw(st.integers(0, 2)))
+    roots = draw(st.sampled_from([(), (chain.root,), (chain.root, chain.older_root), (chain.older_root,)]))
+    wanted = (*chain.intermediates, *roots[:1])
+    there = (chain.leaf, *chain.intermediates, *roots)
+    extras = draw(st.lists(st.sampled_from((*there, *chain.strangers)), max_size=6))
+    certificates = draw(st.permutations((*there, *extras)))
+    if draw(st.booleans()):
+        return Secret(chain, _as_pfx(chain, certificates, first=draw(st.booleans())), PKCS12, wanted)
+    return Secret(chain, _as_pem(draw, chain.key, certificates), PEM, wanted)
+
+
+def _as_pfx(chain: Issued, certificates: list[x509.Certificate], *, first: bool) -> str:
+    """Return a PFX that names the leaf as the key's certificate, or leaves it among the others."""
+    leaf = chain.leaf if first else None
+    packed = pkcs12.serialize_key_and_certificates(None, chain.key, leaf, certificates, NoEncryption())
+    return base64.b64encode(packed).decode()
+
+
+def _as_pem(draw: st.DrawFn, key: Key, certificates: list[x509.Certificate]) -> str:
+    form = draw(st.sampled_from([PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL]))
+    blocks = [certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates]
+    blocks.insert(draw(st.integers(0, len(blocks))), key.private_bytes(Encoding.PEM, form, NoEncryption()).decode())
+    text = "".join(draw(st.sampled_from(NOISE)) + block for block in blocks)
+    return text.replace("\n", "\r\n") if draw(st.booleans()) else text
+
+
+def _same(key: object, other: Key) -> bool:
+    """Say whether both keys are one, in a way that shows neither where they are not."""
+    return isinstance(key, type(other)) and key.private_numbers() == other.private_numbers()
+
+
+@given(secrets(), st.sampled_from(PfxEncryption))
+def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption) -> None:
+    """Whatever order and whatever else the value holds, the PFX holds the key, its leaf and the chain upwards."""
+    found = pkcs12.load_pkcs12(secret.built(encryption).blob, PASSWORD.encode())
+    assert _same(found.key, secret.issued.key)
+    assert found.cert is not None
+    assert found.cert.certificate == secret.issued.leaf
+    assert tuple(one.certificate for one in found.additional_certs) == secret.chain
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="there is no openssl on this machine")
+@settings(max_examples=25)
+@given(secrets(), st.sampled_from(PfxEncryption))
+def test_openssl_reads_the_same(secret: Secret, encryption: PfxEncryption) -> None:
+    """OpenSSL finds the same in it, and key and certificates encrypted as asked for."""
+    ran = subprocess.run(  # noqa: S603
+        [str(OPENSSL), "pkcs12", "-info", "-nodes", "-passin", "env:PFX_PASSWORD"],
+        input=secret.built(encryption).blob,
+        capture_output=True,
+        env={"PFX_PASSWORD": PASSWORD},
+        check=True,
+    )
+    mac, scheme = MARKS[encryption]
+    told = ran.stderr.decode()
+    assert (mac in told, told.count(scheme)) == (True, 2)
+    assert _same(load_pem_private_key(ran.stdout, None), secret.issued.key)
+    assert tuple(x509.load_pem_x509_certificates(ran.stdout)) == (secret.issued.leaf, *secret.chain)
