@@ -103,8 +103,7 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
     print("\nChecked:")
     _check_served(checks, rows, seconds, settled=settled)
     _check_unharmed(checks, before, after, moving, canary)
-    stale_copies = len({(bound.site.webspace.key, bound.lineage) for bound in moving})
-    _check_requests(checks, stand, writes, stale_copies + len(moving), swept=swept)
+    _check_requests(checks, stand, writes, _copies(stand, renewing) + len(moving), swept=swept)
     return {
         "handshakes": canary.handshakes,
         "failed_handshakes": len(canary.failures),
@@ -135,6 +134,13 @@ def _bound(stand: Stand) -> list[Bound]:
                 lineage = f"{source.vault_id.rpartition('/')[2]}/{source.secret_name}".lower() if source else ""
                 found.append(Bound(site, host, world.web.address_of(host.name) or "", lineage))
     return sorted(found, key=lambda bound: (bound.site.id, bound.name))
+
+
+def _copies(stand: Stand, lineages: set[str]) -> int:
+    """Return how many imported copies there are of these lineages, in whatever webspace, bound or not."""
+    with stand.world.lock:
+        sources = [copy.source for copy in stand.world.web.certificates.values() if copy.source]
+    return sum(f"{one.vault_id.rpartition('/')[2]}/{one.secret_name}".lower() in lineages for one in sources)
 
 
 def _opted_out(bound: Bound) -> bool:
