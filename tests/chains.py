@@ -1,5 +1,6 @@
 """Certificates of every shape, with keys made once at run time: chains, and what may lie beside them."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,6 +15,7 @@ from tests.build import DAY, NOW
 
 Kind = Literal["RSA", "EC"]
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+OPENSSL = shutil.which("openssl")
 LONG = NOW + timedelta(days=3650)
 
 

@@ -1,7 +1,6 @@
 """What comes out of a vault's secret goes into an upload whole, in order, and readable by others."""
 
 import base64
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 
@@ -19,10 +18,9 @@ from hypothesis import strategies as st
 
 from shared.clients.pfx import PEM, PKCS12, build_pfx, thumbprint
 from shared.domain.secret import Pfx, PfxEncryption
-from tests.chains import Issued, Key, issued
+from tests.chains import OPENSSL, Issued, Key, issued
 
 PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for this test
-OPENSSL = shutil.which("openssl")
 NOISE = ("", "\n", "Bag Attributes\n    localKeyID: 01 00 00 00\nsubject=CN = shop\n")
 MARKS = {
     PfxEncryption.TRIPLE_DES: ("MAC: sha1,", "pbeWithSHA1And3-KeyTripleDES-CBC"),

@@ -1,0 +1,324 @@
+"""A vault's secret becomes a PFX, or says what is wrong without showing anything."""
+
+import base64
+import subprocess
+import traceback
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import requests
+from azure.core.exceptions import DecodeError, HttpResponseError
+from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+
+from shared.clients.key_vault import KeyVault, KeyVaults
+from shared.clients.pfx import PEM, PKCS12, build_pfx, thumbprint
+from shared.clients.retrying import Retrying
+from shared.domain.errors import AzureError, Denied, Rejected
+from shared.domain.names import Thumbprint
+from shared.domain.secret import Pfx, PfxEncryption
+from shared.runtime import Runtime
+from tests.build import FOREIGN, NOW, REF, ManualClock
+from tests.chains import OPENSSL, Issued, Key, certificate, issued, key
+
+PLAIN = NoEncryption()
+PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for these tests
+CHAIN = issued("EC", 1)
+LEAF = thumbprint(CHAIN.leaf)
+SHORT, LONG = NOW + timedelta(days=100), NOW + timedelta(days=200)
+
+
+def pem(*parts: x509.Certificate | Key | ed25519.Ed25519PrivateKey, encryption: object = PLAIN) -> str:
+    """Return the parts as PEM, in that order."""
+
+    def block(part: x509.Certificate | Key | ed25519.Ed25519PrivateKey) -> bytes:
+        if isinstance(part, x509.Certificate):
+            return part.public_bytes(Encoding.PEM)
+        return part.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cast("KeySerializationEncryption", encryption))
+
+    return b"".join(map(block, parts)).decode()
+
+
+def pfx(chain: Issued, encryption: object = PLAIN) -> str:
+    """Return key, leaf and intermediates as a PFX in base64."""
+    above = chain.intermediates
+    scheme = cast("KeySerializationEncryption", encryption)
+    return base64.b64encode(pkcs12.serialize_key_and_certificates(None, chain.key, chain.leaf, above, scheme)).decode()
+
+
+def chain_of(
+    value: str, expected: Thumbprint, content_type: str = PEM, encryption: PfxEncryption = PfxEncryption.AES256
+) -> list[x509.Certificate]:
+    """Return what the PFX holds that is built of the value: the leaf, then the rest in order."""
+    built = build_pfx(value, content_type, expected, encryption, PASSWORD)
+    held = pkcs12.load_pkcs12(built.blob, built.password.encode())
+    assert held.cert is not None
+    return [held.cert.certificate, *(one.certificate for one in held.additional_certs)]
+
+
+# --------------------------------------------------------------------------------------------------- what cannot show
+
+
+def test_pfx_has_no_text_form() -> None:
+    """Neither the blob nor the password of a PFX is in any of its texts."""
+    secret = Pfx(b"blob", "password")
+    assert {repr(secret), str(secret), f"{secret}", f"{[secret]}"} == {"Pfx(...)", "[Pfx(...)]"}
+
+
+def test_failed_comparison_shows_no_contents() -> None:
+    """Where a test compares two of them by accident, pytest's explanation shows neither blob nor password."""
+    one, other = Pfx(b"one-blob", "one-password"), Pfx(b"other-blob", "other-password")
+    with pytest.raises(AssertionError) as caught:
+        assert one == other
+    shown = str(caught.value)
+    assert [word for word in ("one-", "other-", "blob=", "password=") if word in shown] == []
+
+
+# ------------------------------------------------------------------------------------------------------- what is read
+
+
+def test_content_type_may_be_in_any_case() -> None:
+    """A content type is understood as people write it."""
+    assert chain_of(pem(CHAIN.leaf, CHAIN.key), LEAF, " Application/X-PEM-File ") == [CHAIN.leaf]
+    assert chain_of(pfx(CHAIN), LEAF, "APPLICATION/X-PKCS12") == [CHAIN.leaf, *CHAIN.intermediates]
+
+
+def test_base64_may_be_wrapped() -> None:
+    """A PFX that a person has pasted in lines is read all the same."""
+    text = pfx(CHAIN)
+    wrapped = "\r\n".join(text[n : n + 64] for n in range(0, len(text), 64)) + "\n"
+    assert chain_of(wrapped, LEAF, PKCS12) == [CHAIN.leaf, *CHAIN.intermediates]
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="there is no openssl on this machine")
+@pytest.mark.parametrize("scheme", [(), ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES"), ("-nomac",)])
+def test_empty_password_is_no_password(tmp_path: Path, scheme: tuple[str, ...]) -> None:
+    """A PFX that is encrypted with an empty password, as other tools write it, is read as one without."""
+    (tmp_path / "all.pem").write_text(pem(CHAIN.key, CHAIN.leaf, *CHAIN.intermediates))
+    command = [str(OPENSSL), "pkcs12", "-export", "-in", str(tmp_path / "all.pem"), "-passout", "pass:", *scheme]
+    made = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
+    assert chain_of(base64.b64encode(made).decode(), LEAF, PKCS12) == [CHAIN.leaf, *CHAIN.intermediates]
+
+
+def test_key_of_another_curve_with_its_parameters_is_read() -> None:
+    """What OpenSSL writes before an elliptic key does not disturb."""
+    own = ec.generate_private_key(ec.SECP384R1())
+    leaf = certificate("shop.contoso.com", own, "shop.contoso.com", own)
+    old = own.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, PLAIN).decode()
+    parameters = "-----BEGIN EC PARAMETERS-----\nBgUrgQQAIg==\n-----END EC PARAMETERS-----\n"
+    assert chain_of(parameters + old + pem(leaf), thumbprint(leaf)) == [leaf]
+
+
+@pytest.mark.parametrize("encryption", PfxEncryption)
+def test_only_the_password_opens_it(encryption: PfxEncryption) -> None:
+    """What is built does not open without its password."""
+    built = build_pfx(pfx(CHAIN), PKCS12, LEAF, encryption, PASSWORD)
+    assert built.password == PASSWORD
+    for wrong in (None, b"", b"Pa-ss_worD"):
+        with pytest.raises(ValueError, match=r"password|PKCS12"):
+            pkcs12.load_pkcs12(built.blob, wrong)
+
+
+# --------------------------------------------------------------------------------------------------- which certificates
+
+
+def test_renewal_that_kept_its_key_is_told_from_what_it_renews() -> None:
+    """Where two certificates have the same key, the expected one is the leaf, whichever comes first."""
+    older = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "authority 0"), SHORT)
+    for first, second in ((older, CHAIN.leaf), (CHAIN.leaf, older)):
+        assert chain_of(pem(CHAIN.key, first, second), LEAF) == [CHAIN.leaf]
+        assert chain_of(pem(CHAIN.key, first, second), thumbprint(older)) == [older]
+
+
+def test_self_signed_certificate_has_no_chain() -> None:
+    """A certificate that is its own issuer goes alone, even beside an older one of the same name and key."""
+    own = key("EC", "self")
+    newer, older = (certificate("self", own, "self", own, until) for until in (LONG, SHORT))
+    assert chain_of(pem(own, older, newer), thumbprint(newer)) == [newer]
+    assert chain_of(pem(own, older, newer), thumbprint(older)) == [older]
+
+
+@pytest.mark.parametrize("own_until", [SHORT, LONG])
+def test_longer_valid_of_two_issuers_is_taken(own_until: object) -> None:
+    """Of a self-signed root and its cross-signed twin, the chain has the one that is valid for longer."""
+    root, old = key("EC", "root"), key("EC", "old root")
+    signed_by_itself = certificate("root", root, "root", root, cast("Any", own_until))
+    crossed = certificate("root", root, "old root", old, NOW + timedelta(days=150))
+    above = certificate("old root", old, "old root", old)
+    leaf = certificate("leaf", CHAIN.key, "root", root)
+    expected = [leaf, signed_by_itself] if own_until == LONG else [leaf, crossed, above]
+    for parts in ((above, signed_by_itself, crossed, leaf), (leaf, crossed, signed_by_itself, above)):
+        assert chain_of(pem(CHAIN.key, *parts), thumbprint(leaf)) == expected
+
+
+def test_choice_between_equal_issuers_does_not_depend_on_order() -> None:
+    """Where two issuers are valid equally long, the same one is taken in any order."""
+    root = key("EC", "root")
+    twins = [certificate("root", root, "elsewhere", root) for _ in range(8)]
+    leaf = certificate("leaf", CHAIN.key, "root", root)
+    one = chain_of(pem(CHAIN.key, leaf, *twins), thumbprint(leaf))
+    assert len(one) == 2
+    assert chain_of(pem(*reversed(twins), leaf, CHAIN.key), thumbprint(leaf)) == one
+
+
+def test_authorities_that_vouch_for_each_other_end() -> None:
+    """A circle of authorities is followed once around."""
+    a, b = key("EC", "a"), key("EC", "b")
+    a_by_b, b_by_a = certificate("a", a, "b", b), certificate("b", b, "a", a)
+    leaf = certificate("leaf", CHAIN.key, "a", a)
+    assert chain_of(pem(CHAIN.key, b_by_a, leaf, a_by_b), thumbprint(leaf)) == [leaf, a_by_b, b_by_a]
+
+
+# ---------------------------------------------------------------------------------------------------- what is refused
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A secret that cannot be used, and what is said of it. The text form shows no value."""
+
+    content_type: str
+    value: str
+    problem: str
+
+    def __repr__(self) -> str:
+        """Return what is said of it."""
+        return self.problem
+
+
+_STRANGER = key("EC", "stranger")
+_ED = ed25519.Ed25519PrivateKey.generate()
+_MANGLED = pem(CHAIN.leaf, CHAIN.key).replace("MI", "!!")
+NO_KEY = "its value holds no private key; the certificate's policy must let the key be exported"
+NO_PFX = "its value is not a PFX without a password"
+BAD = [
+    Bad("", pfx(CHAIN), f"its content type is '', neither {PKCS12} nor {PEM}"),
+    Bad("text/plain", pfx(CHAIN), f"its content type is 'text/plain', neither {PKCS12} nor {PEM}"),
+    Bad("x" * 500, pfx(CHAIN), f"its content type is '{'x' * 60}', neither {PKCS12} nor {PEM}"),
+    Bad(PKCS12, "", NO_PFX),
+    Bad(PKCS12, "c2VjcmV0", NO_PFX),
+    Bad(PKCS12, pem(CHAIN.leaf, CHAIN.key), "its value is not base64"),
+    Bad(PKCS12, "gehe\N{LATIN SMALL LETTER I WITH DIAERESIS}m", "its value is not base64"),
+    Bad(PKCS12, pfx(CHAIN, BestAvailableEncryption(b"x")), NO_PFX),
+    Bad(
+        PKCS12,
+        base64.b64encode(pkcs12.serialize_key_and_certificates(None, None, CHAIN.leaf, None, PLAIN)).decode(),
+        NO_KEY,
+    ),
+    Bad(PEM, "", "its certificates cannot be read"),
+    Bad(PEM, pfx(CHAIN), "its certificates cannot be read"),
+    Bad(PEM, pem(CHAIN.key), "its certificates cannot be read"),
+    Bad(PEM, pem(CHAIN.leaf), NO_KEY),
+    Bad(PEM, _MANGLED, "its private key cannot be read"),
+    Bad(PEM, pem(CHAIN.leaf, CHAIN.key, encryption=BestAvailableEncryption(b"x")), "its private key cannot be read"),
+    Bad(PEM, pem(CHAIN.key, CHAIN.leaf, CHAIN.key), "its value holds 2 private keys; one is expected"),
+    Bad(PEM, pem(CHAIN.leaf, _ED), "its private key is neither RSA nor EC"),
+    Bad(PEM, pem(CHAIN.leaf, _STRANGER), "no certificate in its value belongs to its private key"),
+    Bad(
+        PEM,
+        pem(CHAIN.key, CHAIN.leaf, issued("EC", 1).strangers[2]),
+        f"it holds the certificate {', '.join(sorted((LEAF, thumbprint(CHAIN.strangers[2]))))}, not {FOREIGN}",
+    ),
+    Bad(PKCS12, pfx(CHAIN), f"it holds the certificate {LEAF}, not {FOREIGN}"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
+    """What is wrong with a secret is said in a sentence, and the error has no other one behind it."""
+    with pytest.raises(Rejected) as caught:
+        build_pfx(bad.value, bad.content_type, FOREIGN, PfxEncryption.AES256, PASSWORD)
+    assert str(caught.value) == bad.problem
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+# -------------------------------------------------------------------------------------------------------- the adapter
+
+
+def vault(answer: object) -> KeyVault:
+    """Return a Key Vault adapter whose vaults give that secret, or fail that way."""
+
+    def get_secret(name: str, version: str) -> object:
+        assert (name, version) == (REF.name, "v1")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    clients = SimpleNamespace(secrets=lambda _: SimpleNamespace(get_secret=get_secret))
+    return KeyVault(cast("KeyVaults", clients), Retrying(ManualClock()), PfxEncryption.AES256)
+
+
+def secret(value: str | None, content_type: str | None) -> object:
+    """Return a secret as the SDK gives it."""
+    return SimpleNamespace(value=value, properties=SimpleNamespace(content_type=content_type))
+
+
+def answered(kind: type[HttpResponseError], status: int, body: bytes) -> HttpResponseError:
+    """Return the SDK's error over an answer with that body."""
+    wire = requests.Response()
+    wire.status_code, wire._content = status, body
+    return kind("JSON is invalid", response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
+
+
+def test_every_pfx_has_a_password_of_its_own() -> None:
+    """Two readings of the same version have different passwords of 256 random bits."""
+    source = vault(secret(pfx(CHAIN), PKCS12))
+    passwords = {source.pfx(REF, "v1", LEAF).password for _ in range(3)}
+    lengths = {len(base64.urlsafe_b64decode(password + "=")) for password in passwords}
+    assert (len(passwords), lengths) == (3, {32})
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        pytest.param((None, PKCS12), NO_PFX, id="no value"),
+        pytest.param(("x", None), f"its content type is '', neither {PKCS12} nor {PEM}", id="no content type"),
+        pytest.param((pfx(CHAIN), PKCS12), f"it holds the certificate {LEAF}, not {FOREIGN}", id="another certificate"),
+    ],
+)
+def test_refused_secret_is_named(given: tuple[str | None, str | None], problem: str) -> None:
+    """Whose secret is unusable is said before what is wrong with it."""
+    with pytest.raises(Rejected) as caught:
+        vault(secret(*given)).pfx(REF, "v1", FOREIGN)
+    assert str(caught.value) == f"the secret of vault certificate kv-shop/shop, version v1: {problem}"
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        pytest.param(answered(DecodeError, 200, b'{"value": "geheim'), Rejected, id="a torn answer"),
+        pytest.param(answered(HttpResponseError, 403, b"geheim"), Denied, id="a refusal that quotes it"),
+        pytest.param(ValueError("Invalid datetime string: geheim"), Rejected, id="an answer of another shape"),
+    ],
+)
+def test_failed_reading_shows_nothing_of_the_answer(failure: Exception, kind: type[AzureError]) -> None:
+    """Where the answer cannot be understood, its text is in no line of the traceback that the host logs."""
+    with pytest.raises(kind) as caught:
+        vault(failure).pfx(REF, "v1", LEAF)
+    assert str(caught.value).startswith("the secret of vault certificate kv-shop/shop, version v1: ")
+    assert "geheim" in "".join(traceback.format_exception(failure))
+    assert "geheim" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_operators_choose_the_encryption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting reaches the one who encrypts."""
+    for name, value in (
+        ("CERTROLL_VAULTS", "kv-shop"),
+        ("CERTROLL_PFX_ENCRYPTION", "aes256"),
+        ("AzureWebJobsStorage__accountName", "certroll"),
+    ):
+        monkeypatch.setenv(name, value)
+    assert cast("KeyVault", Runtime().ports.vault)._encryption is PfxEncryption.AES256
