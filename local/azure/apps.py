@@ -99,14 +99,14 @@ class App:
         return self.visits - 1
 
     def replace_processes(self, fresh: Process, now: datetime, overlap: float) -> None:
-        """Let the fresh process follow those that answer, which go `overlap` seconds after it is up.
+        """Let the fresh process follow the newest that answers, which goes `overlap` seconds after it is up.
 
-        A process that is not up yet never will be: another start has overtaken it.
+        A process that is not up yet never will be: another start has overtaken it, and the one that it was to follow
+        stays. One that answers beside its follower goes when it was to go.
         """
-        end = fresh.up_at + timedelta(seconds=overlap)
         kept = self.answering(now)
-        for process in kept:
-            process.gone_at = end if process.gone_at is None else min(process.gone_at, end)
+        for process in kept[-1:]:
+            process.gone_at = fresh.up_at + timedelta(seconds=overlap)
         self.processes = [*kept, fresh]
 
 

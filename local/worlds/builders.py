@@ -20,7 +20,7 @@ from local.azure.arm.resources import (
     short_location,
 )
 from local.azure.loading import Chosen
-from local.azure.vault.state import APP_SERVICE, Differences, Vault, Version
+from local.azure.vault.state import APP_SERVICE, Differences, ImportedCertificate, Vault, Version
 from local.azure.world import ResourceGroup, Subscription, World
 
 LOCATION = "westeurope"
@@ -130,9 +130,9 @@ class Builder:
         return copy
 
     def add_upload(
-        self, content: Version | Certificate, plan: Plan | None = None, *, name: str | None = None
+        self, content: Version | Certificate | ImportedCertificate, plan: Plan | None = None, *, name: str | None = None
     ) -> Certificate:
-        """Return an upload, a certificate without a vault, in the plan's webspace: of that version or other copy."""
+        """Return an upload, a certificate without a vault, in the plan's webspace: of that version, copy or content."""
         plan = plan or self._plan()
         upload = Certificate(
             subscription=plan.subscription,
@@ -140,7 +140,7 @@ class Builder:
             name=name or f"{content.thumbprint}_{plan.location}_{plan.resource_group}",
             location=plan.location,
             webspace=plan.webspace,
-            content=content.imported() if isinstance(content, Version) else content.content,
+            content=_content(content),
         )
         self.world.web.put_certificate(upload)
         return upload
@@ -239,3 +239,9 @@ class Builder:
 
     def _plan(self) -> Plan:
         return next(self.world.web.plans.values(), None) or self.add_plan()
+
+
+def _content(of: Version | Certificate | ImportedCertificate) -> ImportedCertificate:
+    if isinstance(of, Version):
+        return of.imported()
+    return of.content if isinstance(of, Certificate) else of

@@ -186,6 +186,32 @@ def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, sta
         shop.arm.put(shop.copy.id, shop.import_body())
 
 
+@pytest.mark.parametrize("upload", [False, True])
+@pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409), ("resolve", 200)])
+def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, upload: bool) -> None:
+    """However a thumbprint comes a second time, the knob decides; resolved, the first is shown and nothing is made."""
+    shop.world.knobs.turn(second_import_same_thumbprint=knob)
+    body = pfx_of(shop.first.leaf, "secret") if upload else shop.import_body()
+    answer = shop.arm.put(sibling(shop, "second"), body, status)
+    if knob == "resolve":
+        assert answer["id"] == shop.copy.id
+    made = knob == "accept"
+    assert (shop.world.web.certificates.get(sibling(shop, "second")) is not None) == made
+
+
+def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
+    """A sync, a new thumbprint, another location and another subscription are nobody's second copy."""
+    shop.world.knobs.turn(second_import_same_thumbprint="resolve")
+    shop.build.add_upload(shop.vault.renew("shop"), shop.plan)
+    synced = shop.arm.put(shop.copy.id, shop.import_body())
+    assert synced["properties"]["thumbprint"] == shop.vault.certificates["shop"].newest.thumbprint
+    upload = pfx_of(shop.first.leaf, "secret")
+    assert shop.arm.put(sibling(shop, "new"), upload)["name"] == "new"
+    assert shop.arm.put(sibling(shop, "far"), upload | {"location": "North Europe"})["name"] == "far"
+    twin = shop.build.add_group("contoso", shop.build.add_subscription("Twin"))
+    assert shop.arm.put(f"{twin.id}/providers/Microsoft.Web/certificates/twin", upload)["name"] == "twin"
+
+
 def test_bound_certificate_cannot_be_deleted(shop: Shop) -> None:
     """Deleting what a host name is bound to is refused in Azure's words; unbound it goes, and is gone for readers."""
     error = shop.arm.delete(shop.copy.id, 409)

@@ -146,6 +146,22 @@ def test_site_names_webspace_and_plan(shop: Shop) -> None:
     assert properties["sku"] == "PremiumV3"
 
 
+def test_kinds_of_sites(shop: Shop) -> None:
+    """A site says whether it is Windows, Linux or a Windows container, in its own answer and in the generic list."""
+    linux = shop.build.add_plan("linux", linux=True)
+    sites = (
+        shop.site,
+        shop.build.add_site("penguin", linux),
+        shop.build.add_site("box", shop.plan, windows_container=True),
+    )
+    answers = [shop.arm.get(site.id) for site in sites]
+    assert [one["kind"] for one in answers] == ["app", "app,linux", "app,container,windows"]
+    shown = [[one["properties"][name] for name in ("reserved", "isXenon", "hyperV")] for one in answers]
+    assert shown == [[False, False, False], [True, False, False], [False, True, True]]
+    listed = shop.arm.listed(f"{shop.subscription}/resources?$filter=resourceType eq 'Microsoft.Web/sites'")
+    assert [one["kind"] for one in listed] == ["app", "app,linux", "app,container,windows"]
+
+
 def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
     """A PUT without tags removes them; a PATCH without tags does not."""
     shop.arm.send("PATCH", shop.site.id, {"tags": {"certroll": "off"}})

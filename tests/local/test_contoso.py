@@ -6,6 +6,7 @@ import pytest
 
 from local.azure.arm.resources import DEFAULT_DOMAIN, IP_BASED, STOPPED, Host, Site, covers
 from local.azure.world import World
+from local.stand import Stand
 from local.worlds.contoso import contoso
 
 
@@ -79,3 +80,50 @@ def test_addresses_come_from_the_seed(world: World) -> None:
     """Another world of the same seed has the same addresses, one of another seed does not."""
     assert contoso().web.addresses() == world.web.addresses()
     assert contoso(seed=1).web.addresses() != world.web.addresses()
+
+
+def test_client_certificates_renew_and_are_in_use(world: World) -> None:
+    """Two client certificates renew; four apps on three sites hold them, by path or thumbprint, without a trouble."""
+    assert ("contoso-web-kv", "partner-client") in world.renewing
+    assert ("contoso-web-kv", "bank-client") in world.renewing
+    held = {app.site_id.partition("/sites/")[2]: app.answering(world.clock.now())[0] for app in world.apps.all()}
+    assert {name: one.certificate and one.certificate.host_names for name, one in held.items()} == {
+        "invoices-contoso": ("client.contoso.com",),
+        "invoices-contoso/slots/staging": ("client.contoso.com",),
+        "ledger-contoso": ("client.contoso.com",),
+        "payments-contoso": ("payments.contoso.com",),
+    }
+    assert {name: one.loaded.platform for name, one in held.items()}["ledger-contoso"] == "windows"
+    assert world.apps.troubles() == ()
+
+
+def test_client_certificates_are_imported_and_probed(world: World) -> None:
+    """Every site with an app carries the probe's tag, and its certificate is a copy from the vault."""
+    copies = {one.thumbprint: one for one in world.web.certificates.values()}
+    for app in world.apps.all():
+        site = world.web.sites.get(app.site_id)
+        assert site is not None
+        assert site.tags == {"certroll-probe": "/health 200 {thumbprint}"}
+        certificate = app.answering(world.clock.now())[0].certificate
+        assert certificate is not None
+        assert copies[certificate.thumbprint].source is not None
+
+
+def test_one_partner_takes_the_next_certificate_and_one_does_not() -> None:
+    """After a renewal the authority's partner accepts the new version, the bank still the old one alone."""
+    world = contoso()
+    partners = {partner.name: partner for partner in world.apps.partners.values()}
+    vault = world.vaults["contoso-web-kv"]
+    assert partners["fabrikam"].accepts(vault.renew("partner-client").imported())
+    assert not partners["woodgrove"].accepts(vault.renew("bank-client").imported())
+
+
+def test_the_apps_of_contoso_answer() -> None:
+    """Asked on its own host name each app says that its partner accepted it."""
+    world = contoso()
+    with Stand(world) as stand:
+        for app in world.apps.all():
+            site = world.web.sites.get(app.site_id)
+            assert site is not None
+            status, body = stand.visitor.ask(site.default_host_name, "/health")
+            assert (status, body[:3]) == (200, "ok ")

@@ -1,0 +1,93 @@
+"""One site whose app calls a partner with a client certificate, as the tests of running apps begin."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from local.azure.apps import App, Process
+from local.azure.arm.resources import Site
+from local.azure.loading import LOAD_LIST
+from local.azure.vault.state import Version
+from local.worlds.builders import Builder
+from tests.local.arm_client import Client, Json
+
+PIN = "CLIENT_CERT_THUMBPRINT"
+HOST = "caller.azurewebsites.net"
+
+
+class Outbound:
+    """A webspace with one copy of the vault certificate `client`, and a site that loads and pins it."""
+
+    def __init__(
+        self,
+        *,
+        linux: bool = True,
+        windows_container: bool = False,
+        pin: str = "{}",
+        loads: str = "{}",
+        subject: str | None = None,
+    ) -> None:
+        """Build it; `{}` in pin and load list stands for the thumbprint."""
+        self.build = Builder()
+        self.world = self.build.world
+        self.arm = Client(self.world)
+        self.vault = self.build.add_vault()
+        self.first = self.build.add_certificate("client", ["client.contoso.com"])
+        self.plan = self.build.add_plan(linux=linux)
+        self.copy = self.build.add_copy("client")
+        self.partner = self.build.add_partner()
+        settings = {LOAD_LIST: loads.format(self.first.thumbprint), PIN: pin.format(self.first.thumbprint)}
+        self.born = self.build.add_site("caller", settings=settings, windows_container=windows_container)
+        self.app = self.build.add_app(self.born, setting=None if subject else PIN, subject=subject)
+
+    @property
+    def site(self) -> Site:
+        """The site as it is."""
+        site = self.world.web.sites.get(self.born.id)
+        assert site is not None
+        return site
+
+    @property
+    def settings_path(self) -> str:
+        """Where the site's app settings are."""
+        return f"{self.born.id}/config/appsettings"
+
+    def answering(self, app: App | None = None) -> list[Process]:
+        """Return the processes that answer now."""
+        return (app or self.app).answering(self.world.clock.now())
+
+    def held(self, app: App | None = None) -> list[str | None]:
+        """Return which certificate each answering process presents."""
+        return [one.certificate.thumbprint if one.certificate else None for one in self.answering(app)]
+
+    def loaded(self) -> list[tuple[str, ...]]:
+        """Return what each answering process has loaded."""
+        return [one.loaded.thumbprints for one in self.answering()]
+
+    def change(self, **settings: str) -> Json:
+        """Return what a write of the settings answers that changes these."""
+        return self.arm.put(self.settings_path, {"properties": {**self.site.settings, **settings}})
+
+    def pin(self, version: Version) -> None:
+        """Let the site load and pin that version."""
+        self.change(**{LOAD_LIST: version.thumbprint, PIN: version.thumbprint})
+
+    def restart(self) -> None:
+        """Restart the site."""
+        self.arm.post(f"{self.born.id}/restart")
+
+    def sync(self) -> None:
+        """Bring the copy to the vault's newest version, as a client does."""
+        source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "client", "password": ""}
+        self.arm.put(self.copy.id, {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id}})
+
+    def wait(self, seconds: float) -> None:
+        """Let so much time go by."""
+        self.world.clock.advance(timedelta(seconds=seconds))
+
+
+Edit = Callable[[dict[str, str]], dict[str, str]]
+
+
+def adding(**settings: str) -> Edit:
+    """Return an edit that adds these settings."""
+    return lambda before: {**before, **settings}

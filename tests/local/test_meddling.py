@@ -1,0 +1,208 @@
+"""Other people at work on app settings, exactly when a test wants it; and what ETags say of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from local.azure.app_watch import AppWatch
+from local.azure.faults import Fault
+from local.azure.journal import PLATFORM
+from local.azure.loading import LOAD_LIST
+from tests.local.arm_client import Json
+from tests.local.outbound import PIN, Outbound, adding
+
+
+@pytest.fixture
+def out() -> Outbound:
+    """A fresh caller."""
+    return Outbound()
+
+
+def read(out: Outbound) -> dict[str, str]:
+    """Return what a read of the settings shows."""
+    properties: dict[str, str] = out.arm.post(f"{out.settings_path}/list")["properties"]
+    return properties
+
+
+def write(out: Outbound, settings: dict[str, str], status: int = 200, **headers: str) -> Json:
+    """Return what a write of the settings answers."""
+    return out.arm.put(out.settings_path, {"properties": settings}, status, **headers)
+
+
+def etag(out: Outbound) -> str:
+    """Return the site's ETag as a GET answers it."""
+    return out.arm.send("GET", out.born.id).headers["ETag"]
+
+
+def test_somebody_edits_before_the_second_read(out: Outbound) -> None:
+    """An edit before a read is in that read, and in none before it."""
+    meddling = out.world.meddle(out.site, before="POST", nth=2, edit=adding(THEIRS="1"))
+    assert "THEIRS" not in read(out)
+    assert not meddling.struck
+    assert read(out)["THEIRS"] == "1"
+    assert meddling.struck
+    assert out.site.restarts == 1
+
+
+def test_somebody_edits_after_a_read(out: Outbound) -> None:
+    """An edit after a read is not in it: who writes back what was read undoes it."""
+    out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
+    seen = read(out)
+    assert "THEIRS" not in seen
+    assert out.site.settings["THEIRS"] == "1"
+    write(out, seen)
+    assert "THEIRS" not in out.site.settings
+
+
+def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
+    """An edit after a write builds on what was written; the writer's own answer does not show it."""
+    out.world.meddle(out.site, after="PUT", nth=2, edit=adding(THEIRS="1"))
+    write(out, {"OURS": "1"})
+    assert out.site.settings == {"OURS": "1"}
+    assert write(out, {"OURS": "2"})["properties"] == {"OURS": "2"}
+    assert out.site.settings == {"OURS": "2", "THEIRS": "1"}
+    assert out.site.restarts == 3
+
+
+def test_somebody_edits_before_a_write(out: Outbound) -> None:
+    """An edit right before a write is overwritten by it, unless If-Match is honoured: then the write is refused."""
+    out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
+    write(out, {"OURS": "1"})
+    assert out.site.settings == {"OURS": "1"}
+    out.world.knobs.turn(if_match_honoured=True)
+    out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
+    write(out, {"OURS": "2"}, 412, **{"If-Match": etag(out)})
+    assert out.site.settings == {"OURS": "1", "THEIRS": "1"}
+
+
+def test_somebody_edits_at_once(out: Outbound) -> None:
+    """Without a moment the edit happens now; it bumps the ETag, restarts the app, and has the journal name the keys."""
+    before = etag(out)
+    assert out.world.meddle(out.site, edit=lambda settings: {LOAD_LIST: settings[LOAD_LIST]}).struck
+    assert out.site.settings == {LOAD_LIST: out.first.thumbprint}
+    assert etag(out) != before
+    assert out.held() == [None]
+    assert f"app settings of caller changed by somebody else: {PIN}; restarted" in out.world.journal.changes()
+
+
+def test_an_edit_that_changes_nothing_restarts_nobody(out: Outbound) -> None:
+    """Somebody who saves what is there already restarts nothing."""
+    out.world.meddle(out.site, edit=dict)
+    assert out.site.restarts == 0
+
+
+def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
+    """A read beside which somebody edits stays a read in the journal; the edit is an entry of its own."""
+    out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
+    read(out)
+    assert out.world.journal.writes() == ()
+    assert [entry.method for entry in out.world.journal.entries()] == ["POST", PLATFORM]
+
+
+def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
+    """A watch looks between a write and the edit that follows it."""
+    out.world.meddle(out.site, after="PUT", edit=lambda _: {LOAD_LIST: "*", PIN: out.first.thumbprint})
+    with AppWatch(out.world) as watch:
+        write(out, {})
+    assert watch.looks == 3
+    assert len(watch.troubles) == 2
+    assert out.world.apps.troubles() == ()
+
+
+def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
+    """A list that is one write behind shows the client's write, without the edit that followed it."""
+    out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
+    write(out, {"OURS": "1"})
+    out.world.faults.add(Fault("stale_list", "POST"))
+    assert read(out) == {"OURS": "1"}
+
+
+def test_a_script_minds_its_own_site_and_happens_once(out: Outbound) -> None:
+    """Requests for another slot do not count, ids are read in any case, and it strikes once."""
+    slot = out.build.add_slot(out.site, "staging")
+    out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
+    out.arm.post(f"{slot.id}/config/appsettings/list")
+    assert "THEIRS" not in out.site.settings
+    out.arm.post(f"{out.settings_path}/list".upper())
+    assert "THEIRS" in out.site.settings
+    write(out, {})
+    read(out)
+    assert out.site.settings == {}
+
+
+def test_a_slots_settings_are_meddled_with_alone(out: Outbound) -> None:
+    """A script on a slot strikes the slot."""
+    slot = out.build.add_slot(out.site, "staging")
+    out.world.meddle(slot, after="PUT", edit=adding(THEIRS="1"))
+    write(out, {})
+    out.arm.put(f"{slot.id}/config/appsettings", {"properties": {}})
+    changed = out.world.web.sites.get(slot.id)
+    assert changed is not None
+    assert (changed.settings, out.site.settings) == ({"THEIRS": "1"}, {})
+
+
+def test_a_refused_write_counts_for_nothing(out: Outbound) -> None:
+    """After a write means after one that was applied."""
+    out.world.knobs.turn(if_match_honoured=True)
+    meddling = out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
+    write(out, {"OURS": "1"}, 412, **{"If-Match": '"stale"'})
+    assert not meddling.struck
+
+
+def test_a_write_whose_answer_is_lost_counts(out: Outbound) -> None:
+    """A write that was applied counts, though its sender never hears of it."""
+    out.world.faults.add(Fault("applied_but_lost", "PUT"))
+    out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
+    write(out, {"OURS": "1"}, 504)
+    assert out.site.settings == {"OURS": "1", "THEIRS": "1"}
+
+
+def test_scripts_have_one_moment(out: Outbound) -> None:
+    """Before and after at once is refused, as is a site that is not there."""
+    with pytest.raises(ValueError, match="not both"):
+        out.world.meddle(out.site, before="POST", after="PUT", edit=dict)
+    with pytest.raises(KeyError, match="No site"):
+        out.world.meddle(replace(out.site, name="gone"), edit=dict)
+
+
+def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
+    """A scripted read shows nothing though nothing changed; the reads around it show everything."""
+    misread = out.world.misread(out.site, nth=2)
+    seen = [read(out) for _ in range(3)]
+    assert seen == [out.site.settings, {}, out.site.settings]
+    assert misread.struck
+    assert out.site.restarts == 0
+
+
+def test_a_read_may_be_shrunken(out: Outbound) -> None:
+    """A scripted read may show a part; another site's reads do not use it up."""
+    other = out.build.add_slot(out.site, "staging")
+    out.world.misread(out.site, shown=lambda settings: {LOAD_LIST: settings[LOAD_LIST]})
+    out.arm.post(f"{other.id}/config/appsettings/list")
+    assert set(read(out)) == {LOAD_LIST}
+
+
+def test_settings_of_one_site_may_be_denied(out: Outbound) -> None:
+    """A fault by path denies the settings of one site, and no other's."""
+    slot = out.build.add_slot(out.site, "staging")
+    out.world.faults.add(Fault("denied", "POST", path="/sites/caller/config/appsettings/list$", times=None))
+    out.arm.post(f"{out.settings_path}/list", 403)
+    out.arm.post(f"{slot.id}/config/appsettings/list", 200)
+
+
+@pytest.mark.parametrize("slot", [False, True])
+@pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
+def test_a_stale_etag_meets_the_knob(out: Outbound, status: int, *, honoured: bool, slot: bool) -> None:
+    """A GET answers the ETag of site or slot; a write with a stale one is refused where Azure is said to look at it."""
+    out.world.knobs.turn(if_match_honoured=honoured)
+    site = out.build.add_slot(out.site, "staging") if slot else out.site
+    path = f"{site.id}/config/appsettings"
+    fresh = out.arm.send("GET", site.id).headers["ETag"]
+    answer = out.arm.send("PUT", path, {"properties": {"OURS": "1"}}, **{"If-Match": fresh})
+    assert answer.status == 200
+    assert out.arm.send("GET", site.id).headers["ETag"] == answer.headers["ETag"] != fresh
+    stale = out.arm.send("PUT", path, {"properties": {"OURS": "2"}}, **{"If-Match": fresh})
+    assert stale.status == status
+    kept = out.world.web.sites.get(site.id)
+    assert kept is not None
+    assert kept.settings == {"OURS": "1" if honoured else "2"}
