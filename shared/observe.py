@@ -3,7 +3,8 @@
     per subscription   certificates · sites · plans · sites that have slots        (listings)
                                      │
     only in webspaces that hold a wanted copy:
-                       slots of each site that has some · sites of each plan       (one read each)
+                       slots of each site that has some · sites of each plan
+                       app settings of each site and slot                          (one read each)
 
 A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
 Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
@@ -12,13 +13,15 @@ and a site that only they name is a blind spot.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import TypeVar
 
+from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
-from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.ports import AppService
 
 Subject = TypeVar("Subject")
@@ -30,11 +33,13 @@ def observe_fleet(
     pool: Executor,
     subscriptions: tuple[str, ...],
     wanted: Callable[[WebspaceCertificate], bool],
+    followed: Callable[[VaultCertificateRef], bool],
     now: datetime,
 ) -> Fleet:
     """Return what is there in the subscriptions, or in all that the identity sees where none is named.
 
-    Sites and bindings are complete in webspaces that hold a wanted copy, but for the blind spots.
+    Sites, bindings and what app settings name are complete in webspaces that hold a wanted copy, but for the blind
+    spots. Where a Key Vault reference leads is read for the vault objects that are followed.
     """
     view = _View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
@@ -45,6 +50,7 @@ def observe_fleet(
     plans = view.each(app_service.plans, _concerned(subscriptions, webspaces), _subscription_hidden)
     sites = view.sites(subscriptions, webspaces)
     view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
+    settings = view.settings(tuple(site for site, _ in sites if site.webspace in webspaces), followed)
     return Fleet(
         taken_at=now,
         sites=tuple(site for site, _ in sites),
@@ -52,7 +58,16 @@ def observe_fleet(
         certificates=certificates,
         plans=tuple(sorted(plans, key=lambda plan: plan.resource_id)),
         blind_spots=tuple(sorted(set(view.blind_spots), key=str)),
+        settings=tuple(sorted(settings, key=lambda one: one.site)),
     )
+
+
+def observe_app(
+    app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], followed: VaultCertificateRef, now: datetime
+) -> Fleet:
+    """Return one site or slot with what its settings name, and the copies that it may name."""
+    settings = _followed(app_service, read_settings(app_service.settings(ref)), lambda one: one == followed)
+    return replace(observe_site(app_service, ref, copies, now), settings=(settings,))
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
@@ -128,6 +143,17 @@ class _View:
         )
         return tuple(sorted(seen, key=lambda pair: pair[0].ref))
 
+    def settings(
+        self, sites: tuple[Site, ...], followed: Callable[[VaultCertificateRef], bool]
+    ) -> tuple[SiteSettings, ...]:
+        app_service = self._app_service
+        where = {site.ref: site.webspace for site in sites}
+        return self.each(
+            lambda ref: Listing((_followed(app_service, read_settings(app_service.settings(ref)), followed),)),
+            sorted(where),
+            lambda ref, why: BlindSpot(f"app settings of {ref}", why, ref.subscription, where[ref], settings_only=True),
+        )
+
     def compare_with_plans(
         self, plans: tuple[ServerFarm, ...], webspaces: frozenset[Webspace], seen: frozenset[SiteRef]
     ) -> None:
@@ -144,6 +170,17 @@ class _View:
             for webspace, ref in named
             if ref not in seen
         )
+
+
+def _followed(
+    app_service: AppService, settings: SiteSettings, followed: Callable[[VaultCertificateRef], bool]
+) -> SiteSettings:
+    """Return the settings with where their Key Vault references lead now: one read more, where there are any."""
+    if not any(followed(one.ref) for one in settings.vault_references):
+        return settings
+    active = app_service.vault_references(settings.site)
+    led = tuple(replace(one, active=active.get(one.key)) for one in settings.vault_references)
+    return replace(settings, vault_references=led)
 
 
 def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspace, SiteRef]]:

@@ -1,7 +1,9 @@
 """The loop: observe, plan, guard, apply, observe again. Event, timer and manual request all come through here.
 
-    reconcile_certificate   one vault certificate: syncs its copies, stage by stage; one message per affected site
-    reconcile_site          one site or slot: overwrites its bindings, observes again, proves what is served
+    reconcile_certificate   one vault certificate: keeps what apps name, syncs its copies, stage by stage; one message
+                            per affected site
+    reconcile_site          one site or slot: overwrites its bindings, observes again, proves what is served; and its
+                            app settings, see shared/roll_app.py
 
 Both read everything again from Azure; a lost, doubled, reordered or forged message changes nothing but the time at
 which they look. Only reconcile_certificate decides which sites may go: it records a site as pending, and a site that is
@@ -15,8 +17,9 @@ from itertools import groupby
 
 from shared import planner
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import copy_subject
-from shared.actions.update_binding import binding_subject
+from shared.actions.sync_certificate import SyncCertificate, copy_subject
+from shared.actions.update_binding import UpdateBinding, binding_subject
+from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
@@ -27,16 +30,21 @@ from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.rollout import Rollout, SiteRecord, SiteState, stage
+from shared.domain.roll import opens_at as rolls_open_at
+from shared.domain.rollout import LOST_AFTER, Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
 from shared.observe import observe_fleet, observe_site
 from shared.prove import prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
-from shared.run import BUSY_PAUSE, LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again
+from shared.roll_app import roll_app
+from shared.run import BUSY_PAUSE, LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_open
 from shared.telemetry import event
 
+AWAITING = frozenset({Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS})
+URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
+"""Of two outcomes of one site the first of these counts: what has to come back does."""
 VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICATE}
 SITE_REASONS: dict[type[AzureError], Reason] = {
     NotFound: Reason.NO_SUCH_SITE,
@@ -72,7 +80,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         return _told("site.reconciled", str(message.ref), str(message.site), foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
-            outcome = planning_again(lambda: _reconcile_dispatched_site(run, lease, message))
+            outcome = planning_again(lambda: _reconcile_recorded_site(run, lease, message))
     except LeaseBusy as busy:
         outcome = _busy(run, busy, message.waits)
     except OutOfTime as late:
@@ -111,7 +119,12 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
         return _await_sites(now, message.waits, rollout)
     fleet = observe_fleet(
-        run.ports.app_service, run.pool, run.intent.subscriptions, lambda copy: copy.source == ref, now
+        run.ports.app_service,
+        run.pool,
+        run.intent.subscriptions,
+        lambda copy: copy.source == ref or lineage.version_of(copy.thumbprint) is not None,
+        lambda followed: followed == ref,
+        now,
     )
     snapshot = Snapshot(lineage, fleet, rollout)
     plan = planner.plan(snapshot, run.intent)
@@ -130,7 +143,7 @@ def _roll_out(
     fresh: bool,
 ) -> Outcome:
     """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
-    rollout, skips = snapshot.rollout, list(plan.skips)
+    rollout, skips, lost = snapshot.rollout, list(plan.skips), set[Webspace]()
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent))
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
@@ -144,13 +157,35 @@ def _roll_out(
         if refused:
             records = _after_refusal(run, message.ref, records, refused)
             skips.extend(refused)
-        _send(run, message.ref, (record for record in records if record.state is SiteState.PENDING))
+            lost |= _lost(webspace, steps, refused)
+        _send(run, message.ref, (record.site for record in records if record.state is SiteState.PENDING))
         rollout = _merged(rollout, records)
+    rollout = _tell_apps(run, message.ref, snapshot, plan, rollout, frozenset(lost))
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
-    _send(run, message.ref, sent)
+    again = snapshot.rollout.rolling if fresh else ()
+    _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
     return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
+
+
+def _lost(webspace: Webspace, steps: tuple[Step, ...], refused: tuple[Skip, ...]) -> set[Webspace]:
+    """Return the webspace where Azure refused a sync: what apps there are to load may not be there."""
+    syncs = {step.subject for step in steps if isinstance(step.action, SyncCertificate)}
+    return {webspace} if any(skip.subject in syncs for skip in refused) else set()
+
+
+def _tell_apps(
+    run: Run, ref: VaultCertificateRef, snapshot: Snapshot, plan: Plan, rollout: Rollout, lost: frozenset[Webspace]
+) -> Rollout:
+    """Record the apps that may go now and send each its message; return the rollout with them."""
+    records = roll_records(snapshot, plan, run.intent, lost)
+    if records or rollout.rolls:
+        run.ports.journal.looked(ref, rollout, snapshot.now)
+    recorded = tuple(run.ports.journal.put_roll(ref, record) for record in records)
+    _send(run, ref, (roll.site for roll in recorded if roll.under_way))
+    renewed = {roll.site for roll in recorded}
+    return replace(rollout, rolls=(*(roll for roll in rollout.rolls if roll.site not in renewed), *recorded))
 
 
 def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step, ...]]]:
@@ -174,7 +209,7 @@ def _pending_records(
     copies = tuple(copy.ref for copy in synced.certificates_in(webspace) if copy.thumbprint == current.thumbprint)
     known = {record.site: record for record in snapshot.rollout.records}
     records = []
-    for site in sorted({step.action.site for step in steps if step.action.site is not None}):
+    for site in sorted({step.action.binding.site for step in steps if isinstance(step.action, UpdateBinding)}):
         before = known[site].last_good if site in known else shown.get(site, ())
         started = site in known and known[site].state is not SiteState.PROVEN
         since = known[site].at if started else snapshot.now
@@ -194,6 +229,9 @@ def _after_refusal(
     lost = {skip.subject for skip in refused}
     changed = []
     for record in records:
+        if not any(copy_subject(copy, record.webspace) in lost for copy in record.copies):
+            changed.append(record)
+            continue
         left = tuple(copy for copy in record.copies if copy_subject(copy, record.webspace) not in lost)
         state = SiteState.PENDING if left else SiteState.UNPROVEN
         changed.append(replace(record, copies=left, state=state, detail=refused[0].detail[:1000]))
@@ -207,9 +245,9 @@ def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
     return replace(rollout, records=(*kept, *records))
 
 
-def _send(run: Run, ref: VaultCertificateRef, records: Iterable[SiteRecord]) -> None:
-    for record in records:
-        run.ports.queue.send_site(SiteMessage(record.site, ref))
+def _send(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
+    for site in sites:
+        run.ports.queue.send_site(SiteMessage(site, ref))
 
 
 def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
@@ -225,11 +263,14 @@ def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
 def _certificate_outcome(
     run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int
 ) -> Outcome:
-    if rollout.pending:
+    if rollout.pending or rollout.rolling:
         return _await_sites(run.now(), waits, rollout)
-    awaiting = next((skip for skip in skips if skip.reason is Reason.AWAITING_FIRST_STAGE), None)
+    awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(_next_look(run, snapshot, rollout, waits), awaiting.reason, awaiting.detail)
+    closed = next((skip for skip in skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
+    if closed is not None:
+        return Waiting(until_open(run), closed.reason, closed.detail)
     blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
     refusal = snapshot.lineage.refusal
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
@@ -238,12 +279,15 @@ def _certificate_outcome(
         return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
+    if rollout.held_by:
+        return Stalled(Reason.ROLLED_BACK, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.held_by))
     hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
     if hidden is not None:
         return Stalled(Reason.INCOMPLETE_VIEW, f"{hidden.subject} cannot be seen ({hidden.detail})")
     if any(skip.reason is Reason.OBSERVE_ONLY for skip in skips):
         return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
-    return Converged(Reason.ROLLED_OUT if rollout.records else Reason.NOTHING_STALE, f"version {rollout.version}")
+    done = bool(rollout.records or rollout.rolls)
+    return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")
 
 
 def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> datetime:
@@ -251,13 +295,18 @@ def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> da
 
     What is unproven stays so until then, and each look observes the fleet.
     """
-    now = run.now()
-    opens_at = stage(rollout, now, run.intent.stage_soak, snapshot.expires_at()).opens_at or now
-    return min(max(opens_at, now + pause(waits)), now + LONGEST_PAUSE)
+    now, soak = run.now(), run.intent.stage_soak
+    opens = (
+        stage(rollout, now, soak, snapshot.expires_at()).opens_at,
+        rolls_open_at(rollout.rolls, soak, LOST_AFTER, urgent=False),
+    )
+    soonest = min((moment for moment in opens if moment is not None and moment > now), default=now)
+    return min(max(soonest, now + pause(waits)), now + LONGEST_PAUSE)
 
 
 def _await_sites(now: datetime, waits: int, rollout: Rollout) -> Waiting:
-    return Waiting(now + pause(waits), Reason.DISPATCHED, f"{len(rollout.pending)} sites are on their way")
+    sites = {record.site for record in rollout.pending} | {roll.site for roll in rollout.rolling}
+    return Waiting(now + pause(waits), Reason.DISPATCHED, f"{len(sites)} sites are on their way")
 
 
 def _without_current(run: Run, lineage: Lineage) -> Outcome:
@@ -289,18 +338,31 @@ def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> S
 # ------------------------------------------------------------------------------------------------ one site or slot
 
 
-def _reconcile_dispatched_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
+def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
     lineage = _read_lineage(run, message.ref)
     if not isinstance(lineage, Lineage):
         return lineage
     if lineage.current is None:
         return _without_current(run, lineage)
-    record = run.ports.journal.site(message.ref, lineage.current.version, message.site)
-    if record is None:
-        detail = f"{message.site} is not recorded for version {lineage.current.version} of {message.ref}"
+    version = lineage.current.version
+    record = run.ports.journal.site(message.ref, version, message.site)
+    roll = run.ports.journal.roll(message.ref, version, message.site)
+    if record is None and roll is None:
+        detail = f"{message.site} is not recorded for version {version} of {message.ref}"
         return Deferred(Reason.NOT_DISPATCHED, detail)
+    outcomes: list[Outcome] = []
+    if record is not None and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
+        outcomes.append(_bindings_of_site(run, lease, lineage, lineage.current, record))
+    if roll is not None:
+        outcomes.append(roll_app(run, lease, lineage, lineage.current, roll, message.waits))
+    return min(outcomes, key=lambda outcome: URGENCY.index(type(outcome)))
+
+
+def _bindings_of_site(
+    run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
+) -> Outcome:
     try:
-        return _carry_to_site(run, lease, lineage, lineage.current, record)
+        return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
         return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(SITE_REASONS[type(error)], str(error)))
 

@@ -15,7 +15,9 @@ from shared.domain.rollout import SiteRecord
 from shared.domain.snapshot import Snapshot
 from shared.telemetry import event
 
-IN_ORDER = frozenset({Reason.AWAITING_FIRST_STAGE})
+IN_ORDER = frozenset(
+    {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.OUTSIDE_WINDOW}
+)
 
 
 def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:

@@ -1,5 +1,6 @@
 """What every run works with, and how it carries out steps."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -7,7 +8,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from shared.domain.errors import CertrollError, Conflict, Denied, NotFound, NotSettled, OutOfTime, Rejected
+from shared.domain.errors import (
+    CertrollError,
+    Conflict,
+    Denied,
+    NotFound,
+    NotKept,
+    NotSettled,
+    NotYet,
+    OutOfTime,
+    Rejected,
+)
 from shared.domain.names import VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Lease, Ports
@@ -21,6 +32,7 @@ SECOND_LOOK = timedelta(minutes=3)  # a site that still serves another certifica
 FIRST_PAUSE = timedelta(seconds=1)
 SHORT_PAUSES = 4
 LONGEST_PAUSE = timedelta(minutes=15)
+WINDOW_AHEAD = timedelta(hours=4)
 ROUNDS = 3
 
 Result = TypeVar("Result")
@@ -30,6 +42,7 @@ REFUSALS: dict[type[CertrollError], Reason] = {
     Rejected: Reason.REJECTED_BY_AZURE,
     NotFound: Reason.REJECTED_BY_AZURE,
     NotSettled: Reason.NOT_SETTLED,
+    NotKept: Reason.NO_OVERLAP,
 }
 """What stops one step and not the others; a write that answers 404 names a certificate or plan that Azure lost."""
 
@@ -63,6 +76,16 @@ def pause(waits: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << min(max(waits - SHORT_PAUSES, 0), 16)), LONGEST_PAUSE)
 
 
+def until_open(run: Run) -> datetime:
+    """Return when to look again at what waits for CERTROLL_RESTART_WINDOW.
+
+    Near its opening somebody looks every quarter of an hour: a sweep may well miss a short window.
+    """
+    now, window = run.now(), run.intent.restart_window
+    opens = window.opens_at(now) if window else now
+    return min(opens, now + LONGEST_PAUSE) if opens - now <= WINDOW_AHEAD else opens
+
+
 def planning_again(attempt: Callable[[], Result]) -> Result:
     """Return what the attempt returns; where the world moved under it, it observes and plans again."""
     for _ in range(ROUNDS - 1):
@@ -76,14 +99,22 @@ def planning_again(attempt: Callable[[], Result]) -> Result:
 def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
     """Perform the steps in order; return those that Azure refused, which do not hold up the others.
 
-    Raises LeaseLost or OutOfTime between two steps.
+    A step that can only be done after the others goes to the end. Raises LeaseLost or OutOfTime between two steps.
     """
-    refused = []
-    for step in steps:
+    refused: list[Skip] = []
+    ahead, put_off = deque(steps), 0
+    while ahead:
+        step = ahead.popleft()
         lease.check()
         run.check_time()
         try:
             written = run.ports.retrying.again(partial(step.action.perform, run.ports))
+        except NotYet as early:
+            put_off += 1
+            if put_off <= len(ahead):
+                ahead.append(step)
+            event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
+            continue
         except tuple(REFUSALS) as error:
             reason = REFUSALS[type(error)]
             refused.append(Skip(step.subject, reason, str(error), step.action.site))

@@ -3,10 +3,12 @@
 from functools import partial
 
 from shared import planner
+from shared.dispatch import has_unrecorded
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
 from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.plan import Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
@@ -14,7 +16,7 @@ from shared.domain.snapshot import Snapshot
 from shared.observe import observe_fleet
 from shared.reconcile import stalled_on_vault
 from shared.report import report_blind_spots, report_lineage, report_plan
-from shared.run import Run
+from shared.run import LONGEST_PAUSE, Run, until_open
 from shared.telemetry import event
 
 
@@ -42,7 +44,8 @@ def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
             run.ports.app_service,
             run.pool,
             run.intent.subscriptions,
-            lambda copy: copy.source is not None and copy.source.vault in vaults,
+            lambda copy: copy.source is None or copy.source.vault in vaults,
+            lambda ref: ref.vault in vaults,
             run.now(),
         )
     except Denied as error:
@@ -73,4 +76,11 @@ def _has_work(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool:
     snapshot = Snapshot(lineage, fleet, rollout)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
-    return bool(plan.steps or rollout.pending or rollout.failed)
+    outstanding = rollout.pending or rollout.failed or rollout.rolling
+    return bool(plan.steps or outstanding or has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan))
+
+
+def _opens_soon(run: Run, plan: Plan) -> bool:
+    """Say whether something waits for a restart window that a later sweep might miss."""
+    closed = any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips)
+    return closed and until_open(run) - run.now() <= LONGEST_PAUSE

@@ -46,7 +46,7 @@ def on_certificate(run: Run, body: str, tries: int) -> None:
     def work() -> None:
         message = CertificateMessage.parse(body)
         outcome = reconcile_certificate(run, message, redelivered=tries > 1)
-        _come_back(run, outcome, message.again(), run.ports.queue.send_certificate)
+        _come_back(run, outcome, message, run.ports.queue.send_certificate)
 
     _remembering(run, CERTIFICATES, body, work)
 
@@ -56,7 +56,7 @@ def on_site(run: Run, body: str) -> None:
 
     def work() -> None:
         message = SiteMessage.parse(body)
-        _come_back(run, reconcile_site(run, message), message.again(), run.ports.queue.send_site)
+        _come_back(run, reconcile_site(run, message), message, run.ports.queue.send_site)
 
     _remembering(run, SITES, body, work)
 
@@ -93,10 +93,11 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
         raise
 
 
-def _come_back(run: Run, outcome: Outcome, again: Message | None, send: Callable[[Message, timedelta], None]) -> None:
+def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
     """Send the message that follows a wait; one that waited too often, or would wait long, is left to the sweep."""
     if not isinstance(outcome, Waiting):
         return
+    again = message.again(progress=outcome.progress)
     delay = max(outcome.until - run.now(), timedelta(0))
     if again is None or delay > LONGEST_PAUSE:
         event("wait.left_to_sweep", reason=outcome.reason, until=outcome.until)

@@ -1,12 +1,28 @@
 """What Certroll can do to Azure: one action, one file.
 
-The order of the table is the order of the work: a version must be in the webspace before anything can show it.
+The order of the table is the order of the work: what is about to be replaced is kept first, and a version must be in
+the webspace before anything can show it.
 """
 
-from shared.actions import sync_certificate, update_binding
+from shared.actions import (
+    keep_superseded,
+    refresh_references,
+    restart_site,
+    restore_app_settings,
+    retire_thumbprint,
+    roll_app_settings,
+    sync_certificate,
+    update_binding,
+)
 from shared.domain.plan import Propose
 
 PROPOSALS: tuple[Propose, ...] = (
+    keep_superseded.propose,
     sync_certificate.propose,
     update_binding.propose,
+    restore_app_settings.propose,
+    roll_app_settings.propose,
+    retire_thumbprint.propose,
+    restart_site.propose,
+    refresh_references.propose,
 )

@@ -14,16 +14,22 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 8.0
 
 
-def settle(clock: Clock, look: Callable[[], Seen], accept: Callable[[Seen], bool], what: str) -> Seen:
+def settle(
+    clock: Clock,
+    look: Callable[[], Seen],
+    accept: Callable[[Seen], bool],
+    what: str,
+    patience: timedelta = PATIENCE,
+) -> Seen:
     """Return the first sight that is accepted, looking again for up to a minute. Raises NotSettled naming `what`.
 
     Users of the az CLI report "imported, then not found" where this wait is missing (azure-cli issue 15950).
     """
-    give_up = clock.now() + PATIENCE
+    give_up = clock.now() + patience
     pause = FIRST_PAUSE
     while not accept(seen := look()):
         if clock.now() + timedelta(seconds=pause) > give_up:
-            raise NotSettled(f"{what} still shows the old state after {PATIENCE.total_seconds():.0f} s")
+            raise NotSettled(f"{what} still shows the old state after {patience.total_seconds():.0f} s")
         clock.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
     return seen

@@ -7,7 +7,7 @@ from typing import ClassVar
 from shared.actions.settle import settle
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -42,6 +42,11 @@ class SyncCertificate:
     def site(self) -> SiteRef | None:
         """None: a copy serves the whole webspace."""
         return None
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """Nothing that has to be live before."""
+        return frozenset()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new version in this copy."""

@@ -41,6 +41,11 @@ class UpdateBinding:
         """The site or slot that is bound."""
         return self.binding.site
 
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """The new thumbprint."""
+        return frozenset({self.thumbprint})
+
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on this host name."""
         updated = replace(self.binding, thumbprint=self.thumbprint)

@@ -10,13 +10,15 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
+from http.client import HTTPException
 from typing import Any
 
 from requests import PreparedRequest, Request, RequestException, Session
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ProxyError
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -27,6 +29,7 @@ from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict, judge
 TIME_OUT = 30.0
 HEADERS = {"User-Agent": "certroll-probe", "Cache-Control": "no-cache"}
 THREAD = "app-probe"
+DEEPEST = 10  # how many exceptions are looked beneath for the cause
 
 
 class AppProbe:
@@ -139,15 +142,28 @@ def _unanswered(host: HostName, why: str) -> ProbeSight:
     return ProbeSight(Verdict.FAILED, f"{host} gave no answer: {why}")
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: Exception) -> str:
     """Return what went wrong by names and texts of the system alone: other texts may quote what the app sent."""
-    first = last = error
-    while under := last.__cause__ or last.__context__:
-        last = under
-    names = dict.fromkeys((type(first).__name__, type(last).__name__))
-    said = last.verify_message if isinstance(last, ssl.SSLCertVerificationError) else ""
-    said = said or (last.strerror or "" if isinstance(last, OSError) else "")
-    return ": ".join((*names, said) if said else names)
+    causes = [cause for cause in _beneath(error) if isinstance(cause, OSError | HTTPException)]
+    last = causes[-1] if causes else error
+    words = [type(last).__name__]
+    if isinstance(error, ProxyError) and not isinstance(last, ConnectionResetError):
+        words.insert(0, "ProxyError")  # urllib3 takes an app that hangs up for the proxy
+    if isinstance(last, ssl.SSLCertVerificationError):
+        words.append(last.verify_message)
+    elif isinstance(last, OSError) and last.strerror:
+        words.append(last.strerror)
+    return ": ".join(words)
+
+
+def _beneath(error: BaseException) -> Iterator[BaseException]:
+    """Give an exception and what it came from, down to the ground; the libraries also hand it on as an argument."""
+    beneath: BaseException | None = error
+    for _ in range(DEEPEST):
+        if beneath is not None:
+            yield beneath
+            handed = (argument for argument in beneath.args if isinstance(argument, BaseException))
+            beneath = beneath.__cause__ or beneath.__context__ or next(handed, None)
 
 
 def _not_of_a_probe(record: logging.LogRecord) -> bool:

@@ -1,7 +1,10 @@
 """App Service over azure-mgmt-web, and the few ARM lists beside it."""
 
+import hmac
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -9,13 +12,15 @@ from urllib.parse import quote
 
 from azure.core.credentials import TokenCredential
 from azure.core.paging import ItemPaged
+from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest
 from azure.mgmt.web import WebSiteManagementClient
-from azure.mgmt.web.models import Certificate, HostNameBinding
+from azure.mgmt.web.models import Certificate, CertificateProperties, HostNameBinding, StringDictionary
 from azure.mgmt.web.models import Site as SiteModel
 
 from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
+from shared.domain.app_settings import AppSettings
 from shared.domain.errors import Rejected
 from shared.domain.model import (
     Binding,
@@ -40,8 +45,11 @@ from shared.domain.names import (
     parse_subscription,
     parse_thumbprint,
 )
+from shared.domain.secret import Pfx
 
 CURE = "grant the identity the roles that the README lists, on this subscription"
+SETTINGS_CURE = f"{CURE}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
+REFRESH_API = "2022-03-01"
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -74,6 +82,7 @@ class AppService:
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
         self._retrying = retrying
+        self._salt = secrets.token_bytes(32)
 
     # ------------------------------------------------------------------------------------------------- lists
 
@@ -147,6 +156,18 @@ class AppService:
         group, name = copy.ref.resource_group, copy.ref.name
         self._retrying.write(f"certificate {copy.ref}", lambda: certificates.create_or_update(group, name, body), CURE)
 
+    def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
+        """Put a certificate with its private key into the plan's webspace."""
+        content = CertificateProperties(pfx_blob=pfx.blob, password=pfx.password, server_farm_id=plan.resource_id)
+        body = Certificate(location=copy.location, tags=dict(copy.tags), properties=content)
+        certificates = self._clients.client(copy.ref.subscription).certificates
+        group, name = copy.ref.resource_group, copy.ref.name
+
+        def write() -> Certificate:
+            return certificates.create_or_update(group, name, body)
+
+        self._retrying.write(f"certificate {copy.ref}", write, CURE, secret=True)
+
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Read one host name binding, and its whole body for the way back."""
         web_apps = self._clients.client(site.subscription).web_apps
@@ -177,6 +198,85 @@ class AppService:
 
         self._retrying.write(f"binding {binding.host_name} of {site}", write, CURE)
 
+    # ------------------------------------------------------------------------------------------------- settings
+
+    def settings(self, site: SiteRef) -> AppSettings:
+        """Read the app settings of a site or slot."""
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+
+        def read() -> StringDictionary:
+            if site.slot is None:
+                return web_apps.list_application_settings(**names)
+            return web_apps.list_application_settings_slot(**names)
+
+        what = f"app settings of {site}"
+        values = dict(self._retrying.read(what, read, SETTINGS_CURE, secret=True).properties or {})
+        if any(not isinstance(value, str) for value in values.values()):
+            raise Rejected(f"{what} cannot be read: a value is no text")
+        return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
+
+    def settings_to_edit(self, site: SiteRef) -> AppSettings:
+        """Read the app settings with the site's ETag from before: the list itself carries none (recorded)."""
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+
+        def read() -> Any:  # noqa: ANN401 - what `cls` returns, which the SDK does not type
+            if site.slot is None:
+                return web_apps.get(**names, cls=_etag)
+            return web_apps.get_slot(**names, cls=_etag)
+
+        etag = self._retrying.read(f"site {site}", read, CURE)
+        return replace(self.settings(site), etag=etag)
+
+    def put_settings(self, settings: AppSettings) -> None:
+        """Replace the app settings. If-Match is sent where the ETag is known; that Azure minds it is not documented."""
+        site = settings.site
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        headers = {"If-Match": settings.etag} if settings.etag else {}
+        body = StringDictionary({"properties": dict(settings.values)})
+
+        def write() -> StringDictionary:
+            if site.slot is None:
+                return web_apps.update_application_settings(**names, app_settings=body, headers=headers)
+            return web_apps.update_application_settings_slot(**names, app_settings=body, headers=headers)
+
+        self._retrying.write(f"app settings of {site}", write, SETTINGS_CURE, secret=True)
+
+    def vault_references(self, site: SiteRef) -> dict[str, str]:
+        """Return the version that each Key Vault reference leads to now, by setting; what leads nowhere is left out."""
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        items = (
+            web_apps.get_app_settings_key_vault_references(**names)
+            if site.slot is None
+            else web_apps.get_app_settings_key_vault_references_slot(**names)
+        )
+        found = {}
+        for wire in self._wires(f"Key Vault references of {site}", items):
+            properties = wire.get("properties") or {}
+            if properties.get("activeVersion"):
+                found[str(wire.get("name"))] = str(properties["activeVersion"])
+        return found
+
+    def refresh_references(self, site: SiteRef) -> None:
+        """Have the Key Vault references of a site fetched again (Azure docs, "Use Key Vault references", rotation)."""
+        url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
+        client = self._clients.client(site.subscription)
+        self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), CURE)
+
+    def restart(self, site: SiteRef) -> None:
+        """Restart a site or slot."""
+        web_apps = self._clients.client(site.subscription).web_apps
+
+        def write() -> None:
+            if site.slot is None:
+                web_apps.restart(site.resource_group, site.name)
+            else:
+                web_apps.restart_slot(site.resource_group, site.name, site.slot)
+
+        self._retrying.write(f"restart of {site}", write, CURE)
+
+    def _digest(self, key: str, value: str) -> str:
+        return hmac.digest(self._salt, f"{key}\0{value}".encode(), "sha256").hex()
+
     # ------------------------------------------------------------------------------------------------ requests
 
     def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
@@ -192,6 +292,19 @@ class AppService:
             found.extend(page.get("value") or ())
             following = page.get("nextLink")
         return tuple(found)
+
+
+def _names(site: SiteRef) -> dict[str, str]:
+    names = {"resource_group_name": site.resource_group, "name": site.name}
+    return names if site.slot is None else {**names, "slot": site.slot}
+
+
+def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:
+    return response.http_response.headers.get("ETag")  # type: ignore[no-any-return]
+
+
+def _post(client: WebSiteManagementClient, url: str) -> None:
+    client.send_request(HttpRequest("POST", url)).raise_for_status()
 
 
 def _get(client: WebSiteManagementClient, url: str) -> Json:
@@ -231,7 +344,8 @@ def read_plan(wire: Json) -> ServerFarm:
     """Return a plan from its wire form. Raises ValueError where it cannot be placed."""
     resource_id = str(wire.get("id"))
     subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
-    return ServerFarm(resource_id, Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or ""))
+    webspace = Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or "")
+    return ServerFarm(resource_id, webspace, str(wire.get("location")))
 
 
 def read_certificate(wire: Json) -> WebspaceCertificate:
@@ -262,6 +376,8 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         webspace=_webspace(ref.subscription, properties),
         default_host_name=_host_name(properties.get("defaultHostName") or ""),
         tags=_tags(wire),
+        running=str(properties.get("state") or "Running").lower() == "running",
+        plan=str(properties.get("serverFarmId") or "").lower(),
     )
     states = properties.get("hostNameSslStates") or ()
     ours = (state for state in states if state.get("hostType") != "Repository")

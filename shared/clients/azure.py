@@ -1,5 +1,6 @@
 """Everything of Azure, connected: the one place where ports are filled."""
 
+from shared.clients.app_probe import AppProbe
 from shared.clients.app_service import AppService, AppServiceClients
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
@@ -31,6 +32,7 @@ def connect(
         app_service=AppService(AppServiceClients(credential, names), retrying),
         vault=KeyVault(KeyVaults(credential, names), retrying, encryption),
         tls_probe=TlsProbe(clock),
+        app_probe=AppProbe(),
         journal=TableJournal(table_service(storage, credential), clock),
         leases=BlobLeases(blob_service(storage, credential)),
         queue=StorageQueue(queue_service(storage, credential)),

@@ -59,13 +59,16 @@ class Answer:
     retry_after: timedelta | None
 
 
-def translate(error: SdkError, what: str, *, writing: bool, now: datetime, cure: str = "") -> AzureError:
+def translate(
+    error: SdkError, what: str, *, writing: bool, now: datetime, cure: str = "", secret: bool = False
+) -> AzureError:
     """Return the domain error for an SDK error. `what` names the thing, `cure` what a person can do about it.
 
-    A write that got no answer, or a 5xx that does not say that nothing was done, may have been applied.
+    A write that got no answer, or a 5xx that does not say that nothing was done, may have been applied. Where the
+    request holds secrets the answer's text is left out: Azure may well quote what it was sent.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
-        return _from_answer(read_answer(error, now), what, writing=writing, cure=cure)
+        return _from_answer(read_answer(error, now), what, writing=writing, cure=cure, secret=secret)
     if isinstance(error, ClientAuthenticationError):
         return Unavailable(f"{what}: no token for the identity: {_first_line(error)}")
     if isinstance(error, ServiceRequestError) and not isinstance(error, ServiceResponseError):
@@ -117,8 +120,9 @@ def _body(error: HttpResponseError) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _from_answer(answer: Answer, what: str, *, writing: bool, cure: str) -> AzureError:
-    said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, answer.message) if part)
+def _from_answer(answer: Answer, what: str, *, writing: bool, cure: str, secret: bool) -> AzureError:
+    message = "" if secret else answer.message
+    said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, message) if part)
     text = f"{what}: {said}"
     if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT) and _is_lock(answer):
         return SiteLocked(text, answer.retry_after)

@@ -1,6 +1,7 @@
 """The journal in Table storage.
 
-    certrolljournal   PartitionKey: hash of the lineage; RowKey: hash of the site, or `rollout`
+    certrolljournal   PartitionKey: hash of the lineage; RowKey: hash of the site, that with `roll-` before it for the
+                      settings of an app, or `rollout`; and for restarts under way PartitionKey: hash of the plan
     certrollhistory   PartitionKey: hash of the lineage; RowKey: time and hash of the entry; only ever added to
     certrollfindings  PartitionKey: hash of the scope, or the poison queue; RowKey: hash of subject and reason, or of
                       the message
@@ -9,12 +10,10 @@ Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?
 written: names, thumbprints and reasons.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -28,12 +27,27 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
 
+from shared.clients.journal_rows import (
+    CHUNK,
+    ROLL,
+    Entity,
+    chunked,
+    digest,
+    joined,
+    lineage_key,
+    moment,
+    roll_key,
+    roll_record,
+    roll_row,
+    site_record,
+    site_row,
+)
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import Binding, SslState
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.ports import Clock
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.telemetry import event
 
@@ -44,9 +58,7 @@ ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
 TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
 MOST_RACES = 5
-CHUNK = 30_000  # a string property holds 32 K characters
-
-Entity = Mapping[str, Any]
+CLAIM = timedelta(hours=1)
 
 
 class TableJournal:
@@ -58,29 +70,32 @@ class TableJournal:
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the state of one version; a version that the journal does not know is empty."""
-        first, started_at = None, None
-        records: list[SiteRecord] = []
-        for row in self._rows(JOURNAL, _lineage_key(ref)):
-            if row.get("version") != version:
-                continue
-            if row["RowKey"] == ROLLOUT_ROW:
-                first, started_at = Webspace(row["subscription"], row["webspace"]), _moment(row["at"])
-            else:
-                records.append(_site_record(row))
-        records.sort(key=lambda record: record.site)
-        return Rollout(version, first, tuple(records), started_at)
+        rows = self._rows(JOURNAL, lineage_key(ref))
+        rolls = sorted((roll_record(row) for row in rows if _is_roll(row)), key=lambda roll: roll.site)
+        ours = [row for row in rows if row.get("version") == version and not _is_roll(row)]
+        records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
+        begun = next((row for row in ours if row["RowKey"] == ROLLOUT_ROW), None)
+        return Rollout(
+            version,
+            first=Webspace(begun["subscription"], begun["webspace"]) if begun and begun["webspace"] else None,
+            records=tuple(sorted(records, key=lambda record: record.site)),
+            started_at=moment(begun["at"]) if begun and begun["webspace"] else None,
+            rolls=tuple(roll for roll in rolls if roll.version == version),
+            past_rolls=tuple(roll for roll in rolls if roll.version != version),
+            looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
+        )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
         """Return what is known of one site for one version, None where nothing is."""
-        row = self._row(JOURNAL, _lineage_key(ref), _digest(site.resource_id))
-        return _site_record(row) if row is not None and row.get("version") == version else None
+        row = self._row(JOURNAL, lineage_key(ref), digest(site.resource_id))
+        return site_record(row) if row is not None and row.get("version") == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
         """Record sites, then which place is first: a crash between the two chooses the first place again."""
-        rows = [_site_row(ref, record) for record in rollout.records]
+        rows = [site_row(ref, record) for record in rollout.records]
         if rollout.first is not None:
             place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
-            keys = {"PartitionKey": _lineage_key(ref), "RowKey": ROLLOUT_ROW}
+            keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW}
             began = rollout.started_at or self._clock.now()
             rows.append({**keys, "certificate": str(ref), "version": rollout.version, **place, "at": began})
         self._write(JOURNAL, rows)
@@ -91,7 +106,7 @@ class TableJournal:
         The certificate's run and the site's run hold different leases: a late result of an older version must not
         erase what is pending for a newer one.
         """
-        table, row = self._table(JOURNAL), _site_row(ref, record)
+        table, row = self._table(JOURNAL), site_row(ref, record)
         for _ in range(MOST_RACES):
             found = self._row(JOURNAL, row["PartitionKey"], row["RowKey"])
             if found is None or found["version"] != record.version:
@@ -105,14 +120,78 @@ class TableJournal:
             return
         raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
+    def roll(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> RollRecord | None:
+        """Return what is known of one version in the settings of one app, None where nothing is."""
+        row = self._row(JOURNAL, lineage_key(ref), roll_key(site))
+        return roll_record(row) if row is not None and row.get("version") == version else None
+
+    def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
+        """Record one app, in place of the revision that it was made from; return it with its new revision.
+
+        Raises Conflict where that revision is no longer there: another run wrote it meanwhile, or it was deleted.
+        """
+        row = {"PartitionKey": lineage_key(ref), "certificate": str(ref), **roll_row(record)}
+        answer: dict[str, Mapping[str, Any]] = {}
+
+        def write(table: TableClient) -> None:
+            if record.revision is None:
+                answer["metadata"] = table.create_entity(row)
+                return
+            condition = {"etag": record.revision, "match_condition": MatchConditions.IfNotModified}
+            answer["metadata"] = table.update_entity(row, UpdateMode.REPLACE, **condition)  # type: ignore[arg-type]
+
+        try:
+            self._creating(JOURNAL, write)
+        except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
+            raise Conflict(f"the record of {record.site} for {ref} was written by another run") from error
+        return replace(record, revision=str(answer["metadata"]["etag"]))
+
+    def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
+        """Record when the fleet was last observed for a version."""
+        place = rollout.first or Webspace("", "")
+        fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
+        keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
+        self._write(JOURNAL, [{**keys, "version": rollout.version, **fields, "looked_at": at}])
+
+    def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
+        """Forget the failures that hold a version; return where they were. It is tried again from the start."""
+        rollout = self.rollout(ref, version)
+        table = self._table(JOURNAL)
+        for roll in (roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER):
+            table.delete_entity(lineage_key(ref), roll_key(roll.site))
+        for record in rollout.failed:
+            detail = f"released at {now:%Y-%m-%d %H:%M} UTC; before: {record.detail}"
+            self.record_site(ref, replace(record, state=SiteState.UNPROVEN, detail=detail[:1000]))
+        return tuple(roll.site for roll in rollout.held_by) + tuple(record.site for record in rollout.failed)
+
+    def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef, most: int) -> bool:
+        """Say whether the site may restart now, at most so many sites of a plan at a time; if so it is counted.
+
+        The caller holds the plan's lease. A claim that nobody gave back ends after an hour. While the site restarts for
+        another certificate it waits: one answer of the app must not speak for both.
+        """
+        partition, now = _plan_key(plan), self._clock.now()
+        claims = [row for row in self._rows(JOURNAL, partition) if now - moment(row["at"]) < CLAIM]
+        others = [row for row in claims if row["RowKey"] != _claim_key(site, ref)]
+        if any(row["site"] == site.resource_id for row in others) or len({row["site"] for row in others}) >= most:
+            return False
+        about = {"certificate": str(ref), "site": site.resource_id, "plan": plan, "at": now}
+        self._write(JOURNAL, [{"PartitionKey": partition, "RowKey": _claim_key(site, ref), **about}])
+        return True
+
+    def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef) -> None:
+        """Count the site no longer."""
+        with suppress(ResourceNotFoundError):
+            self._table(JOURNAL).delete_entity(_plan_key(plan), _claim_key(site, ref))
+
     def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Append to the history."""
         self._write(
             HISTORY,
             [
                 {
-                    "PartitionKey": _lineage_key(ref),
-                    "RowKey": f"{entry.at:%Y%m%dT%H%M%S%f}-{_digest(repr(entry))[:16]}",
+                    "PartitionKey": lineage_key(ref),
+                    "RowKey": f"{entry.at:%Y%m%dT%H%M%S%f}-{digest(repr(entry))[:16]}",
                     "certificate": str(ref),
                     **_plain(asdict(entry)),
                 }
@@ -126,7 +205,7 @@ class TableJournal:
             event(
                 "finding.reported", scope=found.scope, subject=found.subject, reason=found.reason, detail=found.detail
             )
-        by_key = {(_digest(f.scope), _digest(f"{f.subject} {f.reason}")): f for f in findings}
+        by_key = {(digest(f.scope), digest(f"{f.subject} {f.reason}")): f for f in findings}
         for partition in sorted({partition for partition, _ in by_key}):
             rows = [
                 {"PartitionKey": key[0], "RowKey": key[1], **_plain(asdict(finding))}
@@ -137,18 +216,18 @@ class TableJournal:
 
     def failed(self, body: str, cause: str) -> None:
         """Remember why a message failed, for the day it turns up in a poison queue."""
-        row = {"PartitionKey": FAILURES, "RowKey": _digest(body), "cause": cause[:CHUNK], "at": self._clock.now()}
+        row = {"PartitionKey": FAILURES, "RowKey": digest(body), "cause": cause[:CHUNK], "at": self._clock.now()}
         self._write(FINDINGS, [row])
 
     def poison(self, queue: str, body: str, cause: str | None) -> PoisonRecord:
         """Keep a message that failed for good, with the cause given or remembered."""
-        key = _digest(body)
+        key = digest(body)
         if cause is None:
             remembered = self._row(FINDINGS, FAILURES, key)
             cause = str(remembered["cause"]) if remembered else "unknown: the function died before it could say"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
         about = {"reason": str(Reason.POISONED), "queue": queue, "cause": cause, "at": self._clock.now()}
-        self._write(FINDINGS, [{**keys, **about, **_chunked("body", body)}])
+        self._write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
         return PoisonRecord(key, queue, body, cause)
 
     def poisoned(self, queue: str, key: str) -> PoisonRecord:
@@ -156,7 +235,7 @@ class TableJournal:
         row = self._row(FINDINGS, _poison_key(queue), key)
         if row is None:
             raise NotFound(f"no message {key[:80]!r} of queue {queue!r} is kept")
-        return PoisonRecord(key, queue, _joined("body", row), str(row["cause"]))
+        return PoisonRecord(key, queue, joined("body", row), str(row["cause"]))
 
     def replayed(self, record: PoisonRecord) -> None:
         """Forget a kept message that was put back; if it fails again it is kept again."""
@@ -204,12 +283,16 @@ def _upsert(rows: list[Entity], table: TableClient) -> None:
     table.submit_transaction([("upsert", row) for row in rows])
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _plan_key(plan: str) -> str:
+    return f"plan-{digest(plan.lower())}"
 
 
-def _lineage_key(ref: VaultCertificateRef) -> str:
-    return _digest(f"{ref.vault}/{ref.kind}/{ref.name}")
+def _claim_key(site: SiteRef, ref: VaultCertificateRef) -> str:
+    return digest(f"{site.resource_id} {ref}")
+
+
+def _is_roll(row: Entity) -> bool:
+    return str(row["RowKey"]).startswith(ROLL)
 
 
 def _poison_key(queue: str) -> str:
@@ -220,55 +303,6 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if isinstance(value, datetime) else str(value)[:CHUNK] for name, value in fields.items()}
 
 
-def _chunked(name: str, text: str) -> dict[str, str]:
-    parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
-    return {f"{name}_{number}": part for number, part in enumerate(parts)}
-
-
-def _joined(name: str, row: Entity) -> str:
-    numbers = sorted(int(key.removeprefix(f"{name}_")) for key in row if key.startswith(f"{name}_"))
-    return "".join(str(row[f"{name}_{number}"]) for number in numbers)
-
-
-def _site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
-    last_good = [[b.host_name, b.ssl_state, b.thumbprint, b.virtual_ip] for b in record.last_good]
-    return {
-        "PartitionKey": _lineage_key(ref),
-        "RowKey": _digest(record.site.resource_id),
-        "certificate": str(ref),
-        "site": record.site.resource_id,
-        "version": record.version,
-        "subscription": record.webspace.subscription,
-        "webspace": record.webspace.name,
-        "state": str(record.state),
-        "at": record.at,
-        "detail": record.detail,
-        "copies": json.dumps([copy.resource_id for copy in record.copies]),
-        **_chunked("last_good", json.dumps(last_good)),
-    }
-
-
-def _moment(stored: datetime) -> datetime:
-    return datetime.fromtimestamp(stored.timestamp(), UTC)
-
-
 def _etag(row: Entity) -> str:
     metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return metadata["etag"]
-
-
-def _site_record(row: Entity) -> SiteRecord:
-    site = SiteRef.parse(row["site"])
-    return SiteRecord(
-        site=site,
-        version=row["version"],
-        webspace=Webspace(row["subscription"], row["webspace"]),
-        state=SiteState(row["state"]),
-        at=_moment(row["at"]),
-        copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
-        last_good=tuple(
-            Binding(site, HostName(host), SslState(state), Thumbprint(thumbprint) if thumbprint else None, address)
-            for host, state, thumbprint, address in json.loads(_joined("last_good", row))
-        ),
-        detail=row["detail"],
-    )

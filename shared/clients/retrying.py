@@ -40,13 +40,16 @@ class Retrying:
         self._clock = clock
         self._patience = patience
 
-    def read(self, what: str, call: Callable[[], Result], cure: str = "") -> Result:
-        """Return what the call returns. Raises the domain error that is left when patience runs out."""
-        return self._retry(lambda: self._attempt(what, call, writing=False, cure=cure), (Transient,))
+    def read(self, what: str, call: Callable[[], Result], cure: str = "", *, secret: bool = False) -> Result:
+        """Return what the call returns. Raises the domain error that is left when patience runs out.
 
-    def write(self, what: str, call: Callable[[], Result], cure: str = "") -> Result:
+        `secret` says that the request or its answer holds secrets: then nothing of an error answer's text is passed on.
+        """
+        return self._retry(lambda: self._attempt(what, call, writing=False, cure=cure, secret=secret), (Transient,))
+
+    def write(self, what: str, call: Callable[[], Result], cure: str = "", *, secret: bool = False) -> Result:
         """Return what the call returns. Made once: whoever repeats a write reads and compares first, see `again`."""
-        return self._attempt(what, call, writing=True, cure=cure)
+        return self._attempt(what, call, writing=True, cure=cure, secret=secret)
 
     def again(self, work: Callable[[], Result]) -> Result:
         """Return what the work returns; it reads and compares before it writes, so it may be done again.
@@ -62,11 +65,16 @@ class Retrying:
         while (page := self.read(what, lambda: _next_page(pages), cure)) is not None:
             yield from page
 
-    def _attempt(self, what: str, call: Callable[[], Result], *, writing: bool, cure: str) -> Result:
+    def _attempt(
+        self, what: str, call: Callable[[], Result], *, writing: bool, cure: str, secret: bool = False
+    ) -> Result:
         try:
             return call()
         except SdkError as error:
-            raise translate(error, what, writing=writing, now=self._clock.now(), cure=cure) from error
+            known = translate(error, what, writing=writing, now=self._clock.now(), cure=cure, secret=secret)
+            if secret:
+                raise known from None
+            raise known from error
 
     def _retry(self, work: Callable[[], Result], worth_it: tuple[type[Exception], ...]) -> Result:
         give_up = self._clock.now() + self._patience

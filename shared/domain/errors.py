@@ -10,7 +10,9 @@ CertrollError
 │   ├── Conflict          the world moved since it was read: plan again
 │   ├── Denied            a right is missing
 │   ├── NotFound          the thing is gone
-│   └── Rejected          the request is wrong: do not repeat it
+│   ├── Rejected          the request is wrong: do not repeat it
+│   └── NotKept           a superseded version could not be kept beside the new one
+├── NotYet                this step can only be done after those that follow it
 ├── NotSettled            written, but Azure still shows the old state
 ├── LeaseLost             another instance may write now: stop
 ├── LeaseBusy             another instance is at work: come back later
@@ -70,6 +72,14 @@ class NotFound(AzureError):
 
 class Rejected(AzureError):
     """Azure refuses the request as it is; the same request would be refused again."""
+
+
+class NotKept(AzureError):
+    """A superseded version could not be brought into a webspace: what names it goes on without an overlap."""
+
+
+class NotYet(CertrollError):
+    """This step can only be done after those that follow it."""
 
 
 class OutOfTime(CertrollError):

@@ -74,9 +74,10 @@ class CertificateMessage:
         except (InvalidNameError, ValueError) as error:
             raise MessageInvalid(str(error)) from error
 
-    def again(self) -> Self | None:
+    def again(self, *, progress: bool = False) -> Self | None:
         """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
-        return None if self.waits >= MOST_WAITS else replace(self, cause=Cause.WAIT, waits=self.waits + 1)
+        waits = 0 if progress else self.waits + 1
+        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
 
     def body(self) -> str:
         """Return the JSON body."""
@@ -102,9 +103,10 @@ class SiteMessage:
         except InvalidNameError as error:
             raise MessageInvalid(str(error)) from error
 
-    def again(self) -> Self | None:
+    def again(self, *, progress: bool = False) -> Self | None:
         """Return the message for the next try, None where it has waited often enough: the sweep finds it."""
-        return None if self.waits >= MOST_WAITS else replace(self, waits=self.waits + 1)
+        waits = 0 if progress else self.waits + 1
+        return None if waits > MOST_WAITS else replace(self, waits=waits)
 
     def body(self) -> str:
         """Return the JSON body."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from shared.domain.app_settings import SiteSettings
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 
 Found = TypeVar("Found")
@@ -81,20 +82,31 @@ class WebspaceCertificate:
 
 @dataclass(frozen=True, slots=True)
 class ServerFarm:
-    """An App Service plan."""
+    """An App Service plan. `resource_group` is where the webspace's certificates belong (az names them there)."""
 
     resource_id: str
     webspace: Webspace
+    location: str = ""
+
+    @property
+    def resource_group(self) -> str:
+        """The resource group that the plan is in, in lower case."""
+        return self.resource_id.split("/")[4].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site or a slot, without its bindings. `webspace` is None where Azure did not say it."""
+    """A site or a slot, without its bindings. `webspace` is None where Azure did not say it.
+
+    `plan` is the resource id of its App Service plan in lower case, empty where Azure did not say it.
+    """
 
     ref: SiteRef
     webspace: Webspace | None
     default_host_name: HostName
     tags: Tags = ()
+    running: bool = True
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +129,16 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class BlindSpot:
-    """Something that could not be seen. `webspace` is None where it may hide anything of the subscription."""
+    """Something that could not be seen. `webspace` is None where it may hide anything of the subscription.
+
+    `settings_only` is set where it hides no binding, only what an app's settings name.
+    """
 
     subject: str
     detail: str
     subscription: str
     webspace: Webspace | None = None
+    settings_only: bool = False
 
     def hides(self, webspace: Webspace) -> bool:
         """Say whether things of this webspace may be hidden behind it."""
@@ -150,8 +166,10 @@ class Fleet:
     certificates: tuple[WebspaceCertificate, ...] = ()
     plans: tuple[ServerFarm, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
+    settings: tuple[SiteSettings, ...] = ()
     _by_ref: Mapping[SiteRef, Site] = field(init=False, repr=False, compare=False)
     _by_webspace: Mapping[Webspace, tuple[WebspaceCertificate, ...]] = field(init=False, repr=False, compare=False)
+    _settings_by_site: Mapping[SiteRef, SiteSettings] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index sites and copies: each binding of a large fleet looks its own up."""
@@ -160,10 +178,15 @@ class Fleet:
             by_webspace[copy.webspace] = (*by_webspace.get(copy.webspace, ()), copy)
         object.__setattr__(self, "_by_ref", {site.ref: site for site in self.sites})
         object.__setattr__(self, "_by_webspace", by_webspace)
+        object.__setattr__(self, "_settings_by_site", {one.site: one for one in self.settings})
 
     def site(self, ref: SiteRef) -> Site | None:
         """Return the observed site or slot, None where it was not seen."""
         return self._by_ref.get(ref)
+
+    def settings_of(self, ref: SiteRef) -> SiteSettings | None:
+        """Return what the settings of a site or slot name, None where they were not read."""
+        return self._settings_by_site.get(ref)
 
     def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
         """Return the copies of one webspace."""

@@ -16,11 +16,12 @@ class Converged:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Come back at `until`."""
+    """Come back at `until`. After `progress` the waits are counted anew."""
 
     until: datetime
     reason: Reason
     detail: str = ""
+    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from shared.domain.names import SiteRef, VaultName, Webspace
+from shared.domain.names import SiteRef, Thumbprint, VaultName, Webspace
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
@@ -61,6 +61,10 @@ class Action(Protocol):
     @property
     def site(self) -> SiteRef | None:
         """The one site that it touches, None where it is of the webspace as a whole."""
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """The thumbprints that it writes somewhere, which have to be live certificates of the webspace."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return what Azure will look like afterwards. Pure."""

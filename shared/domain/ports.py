@@ -1,18 +1,22 @@
 """What the core asks of the outside, as protocols. shared/clients fills them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from shared.domain.app_settings import AppSettings
 from shared.domain.events import VaultEvent
 from shared.domain.lineage import Lineage
 from shared.domain.messages import CertificateMessage, SiteMessage
 from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.probe import Probe, ProbeSight
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
+from shared.domain.roll import RollRecord
 from shared.domain.rollout import Rollout, SiteRecord
+from shared.domain.secret import Pfx
 from shared.domain.sight import Sight
 
 Result = TypeVar("Result")
@@ -51,6 +55,27 @@ class AppService(Protocol):
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
         """Put an imported certificate again, by which App Service fetches the vault's newest version."""
 
+    def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
+        """Put a certificate with its private key into a webspace."""
+
+    def settings(self, site: SiteRef) -> AppSettings:
+        """Read the app settings of a site or slot."""
+
+    def settings_to_edit(self, site: SiteRef) -> AppSettings:
+        """Read the app settings with the site's ETag from before, for a write that is to follow at once."""
+
+    def put_settings(self, settings: AppSettings) -> None:
+        """Replace the app settings, unless the site changed since its ETag was read, where Azure minds that."""
+
+    def vault_references(self, site: SiteRef) -> Mapping[str, str]:
+        """Return the version that each Key Vault reference of a site leads to now, by setting."""
+
+    def refresh_references(self, site: SiteRef) -> None:
+        """Have the Key Vault references of a site fetched again."""
+
+    def restart(self, site: SiteRef) -> None:
+        """Restart a site or slot."""
+
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Read one host name binding, and its whole body for the way back."""
 
@@ -63,6 +88,12 @@ class Vault(Protocol):
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault certificate with its versions, judged as of `now`."""
+
+    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+        """List the certificates of a vault."""
+
+    def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
+        """Return one version with its private key and chain, under a random password. It is kept nowhere."""
 
 
 class Clock(Protocol):
@@ -82,6 +113,13 @@ class TlsProbe(Protocol):
         """Shake hands at the address, the host name as SNI, until the expected certificate is seen or time is up."""
 
 
+class AppProbe(Protocol):
+    """The app's own answer."""
+
+    def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
+        """Ask the probe's path once on a new connection, and judge the answer."""
+
+
 class Journal(Protocol):
     """What was done and how far it came."""
 
@@ -96,6 +134,30 @@ class Journal(Protocol):
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
         """Record the state of one site, unless another version's record has taken its place meanwhile."""
+
+    def roll(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> RollRecord | None:
+        """Return what is known of one version in the settings of one app, None where nothing is."""
+
+    def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
+        """Record one app, in place of the revision that it was made from; return it with its new revision.
+
+        Raises Conflict where that revision is no longer there.
+        """
+
+    def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
+        """Record when the fleet was last observed for a version."""
+
+    def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
+        """Forget the failures that hold a version; return where they were."""
+
+    def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef, most: int) -> bool:
+        """Say whether the site may restart now, at most so many sites of a plan at a time; if so it is counted.
+
+        The caller holds the plan's lease.
+        """
+
+    def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef) -> None:
+        """Count the site no longer."""
 
     def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Append to the history."""
@@ -157,6 +219,7 @@ class Ports:
     app_service: AppService
     vault: Vault
     tls_probe: TlsProbe
+    app_probe: AppProbe
     journal: Journal
     leases: Leases
     queue: Queue

@@ -9,6 +9,11 @@ class Reason(StrEnum):
     # a step
     STALE_COPY = "StaleCopy"
     STALE_THUMBPRINT = "StaleThumbprint"
+    SUPERSEDED_IN_USE = "SupersededInUse"
+    LOADED_AT_START = "LoadedAtStart"
+    STALE_REFERENCE = "StaleReference"
+    PROBE_FAILED = "ProbeFailed"
+    SUPERSEDED = "Superseded"
     # a step refused, by a guard or by the proposal itself
     OBSERVE_ONLY = "ObserveOnly"
     OPTED_OUT = "OptedOut"
@@ -23,6 +28,15 @@ class Reason(StrEnum):
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace"
     AWAITING_FIRST_STAGE = "AwaitingFirstStage"
     VERSION_HELD = "VersionHeld"
+    NO_OVERLAP = "NoOverlap"
+    LOADS_EVERYTHING = "LoadsEverything"
+    PINNED_REFERENCE = "PinnedReference"
+    FOUGHT_OVER = "FoughtOver"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    EXPIRES_BEFORE_WINDOW = "ExpiresBeforeWindow"
+    AWAITING_FIRST_SITE = "AwaitingFirstSite"
+    AWAITING_SLOTS = "AwaitingSlots"
+    SETTINGS_SHRUNKEN = "SettingsShrunken"
     # a version refused: the version half of the gate
     VERSION_DISABLED = "VersionDisabled"
     KEY_NOT_EXPORTABLE = "KeyNotExportable"
@@ -48,6 +62,24 @@ class Reason(StrEnum):
     UNREACHABLE = "Unreachable"
     SERVED = "Served"
     BINDING_MOVED = "BindingMoved"
+    SETTLING = "Settling"
+    PROBING = "Probing"
+    PLAN_BUSY = "PlanBusy"
+    SITE_STOPPED = "SiteStopped"
+    BROKEN_BEFORE = "BrokenBefore"
+    UNDONE = "Undone"
+    NOT_NAMED = "NotNamed"
+    VALIDATED = "Validated"
+    RETIRED = "Retired"
+    NO_PROBE = "NoProbe"
+    PROBE_INVALID = "ProbeInvalid"
+    PROBE_PROVES_NOTHING = "ProbeProvesNothing"
+    PROBE_REDIRECTS = "ProbeRedirects"
+    SHOWS_OLD = "ShowsOld"
+    ROLLED_BACK = "RolledBack"
+    NO_LAST_GOOD = "NoLastGood"
+    HOLD_RELEASED = "HoldReleased"
+    UNKNOWN_THUMBPRINT = "UnknownThumbprint"
     DUPLICATE_IMPORT = "DuplicateImport"
     TAGS_INHERITED = "TagsInherited"
     NEAR_EXPIRY = "NearExpiry"
@@ -69,6 +101,9 @@ NEEDS_A_PERSON = frozenset(
         Reason.AMBIGUOUS_LINEAGE,
         Reason.NO_PLAN_IN_WEBSPACE,
         Reason.VERSION_HELD,
+        Reason.FOUGHT_OVER,
+        Reason.EXPIRES_BEFORE_WINDOW,
+        Reason.SETTINGS_SHRUNKEN,
         Reason.REJECTED_BY_AZURE,
         Reason.DENIED_BY_AZURE,
         Reason.NOT_SETTLED,

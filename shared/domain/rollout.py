@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.model import Binding
-from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
+from shared.domain.roll import RollRecord, opens_at
 
 URGENT = timedelta(hours=72)
 LOST_AFTER = timedelta(minutes=15)
@@ -45,12 +46,19 @@ class SiteRecord:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One version on its way. `first` and `started_at` are None before the first place is chosen."""
+    """One version on its way. `first` and `started_at` are None before the first place is chosen.
+
+    `rolls` are of this version, `past_rolls` what is left of earlier ones: one app has one or the other. `looked_at` is
+    when the fleet was last observed for it.
+    """
 
     version: str
     first: Webspace | None = None
     records: tuple[SiteRecord, ...] = ()
     started_at: datetime | None = None
+    rolls: tuple[RollRecord, ...] = ()
+    past_rolls: tuple[RollRecord, ...] = ()
+    looked_at: datetime | None = None
 
     def record_of(self, site: SiteRef) -> SiteRecord | None:
         """Return what is known of a site, None where nothing is."""
@@ -61,10 +69,34 @@ class Rollout:
         """Sites whose result is outstanding."""
         return tuple(record for record in self.records if record.state is SiteState.PENDING)
 
+    def roll_of(self, site: SiteRef) -> RollRecord | None:
+        """Return what is known of this version in the settings of an app, None where nothing is."""
+        return next((roll for roll in self.rolls if roll.site == site), None)
+
+    def proven_at(self, site: SiteRef) -> frozenset[Thumbprint]:
+        """Return the thumbprints that the app was seen to use."""
+        return frozenset(
+            thumbprint for roll in (*self.rolls, *self.past_rolls) if roll.site == site for thumbprint in roll.proven
+        )
+
+    @property
+    def rolling(self) -> tuple[RollRecord, ...]:
+        """Apps whose result is outstanding."""
+        return tuple(roll for roll in self.rolls if roll.under_way)
+
+    @property
+    def held_by(self) -> tuple[RollRecord, ...]:
+        """Apps in which this version was seen to fail."""
+        return tuple(roll for roll in self.rolls if roll.holds)
+
     def holds_up(self, stage: "Stage", now: datetime) -> bool:
-        """Say whether there is nothing to do but to wait for the pending sites."""
+        """Say whether there is nothing to do but to wait for the sites that are under way.
+
+        What became of an app since the last look may let others go.
+        """
         first = any(record.webspace == self.first for record in self.pending)
-        return bool(self.pending) and not (first and stage.is_open(now))
+        news = self.looked_at is None or any(roll.at > self.looked_at for roll in self.rolls if not roll.under_way)
+        return bool(self.pending or self.rolling) and not (first and stage.is_open(now)) and not (self.rolls and news)
 
     @property
     def failed(self) -> tuple[SiteRecord, ...]:
@@ -92,13 +124,24 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
     if rollout.failed:
         return Stage(None, rollout.failed)
     first = tuple(record for record in rollout.records if record.webspace == rollout.first)
+    if not first and (proof := _opened_by_rolls(rollout, soak, urgent=_urgent(expires_at, now))):
+        return Stage(proof)
     outstanding = tuple(record for record in first if record.state is SiteState.PENDING)
     if not outstanding and any(record.state is SiteState.PROVEN for record in first):
         return Stage(now)
-    urgent = expires_at is not None and expires_at - now < URGENT
+    urgent = _urgent(expires_at, now)
     patience = {
         SiteState.PENDING: min(soak, LOST_AFTER) if urgent else soak,
         SiteState.UNPROVEN: timedelta(0) if urgent else soak,
     }
     since = [record.at + patience[record.state] for record in first if record.state in patience]
     return Stage(max(since, default=(rollout.started_at or now) + patience[SiteState.UNPROVEN]))
+
+
+def _urgent(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at - now < URGENT
+
+
+def _opened_by_rolls(rollout: Rollout, soak: timedelta, *, urgent: bool) -> datetime | None:
+    """Return when apps prove the first place, where no binding can."""
+    return opens_at((roll for roll in rollout.rolls if roll.webspace == rollout.first), soak, LOST_AFTER, urgent=urgent)

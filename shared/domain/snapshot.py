@@ -1,12 +1,14 @@
 """Everything that a plan is made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, Fleet, Site, SslState, WebspaceCertificate, tag
+from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate, tag
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
 
 
@@ -39,19 +41,63 @@ class Snapshot:
 
     def looks_stale(self, binding: Binding) -> bool:
         """Say whether the thumbprint alone makes the binding stale."""
-        if self.lineage.is_stale(binding.thumbprint):
-            return True
-        unknown = self.lineage.current is not None and self.lineage.version_of(binding.thumbprint) is None
-        return unknown and (self.webspace_of(binding), binding.thumbprint) in (self.held or ())
+        return self.stale_in(self.webspace_of(binding), binding.thumbprint)
 
     def is_ambiguous(self, binding: Binding) -> bool:
-        """Say whether a copy of another vault certificate holds the binding's thumbprint in its webspace.
+        """Say whether the binding may belong to another vault certificate just as well."""
+        return self.contested_in(self.webspace_of(binding), binding.thumbprint)
+
+    def stale_in(self, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
+        """Say whether the thumbprint is an older version of the lineage, or what a copy of it held in the webspace."""
+        if self.lineage.is_stale(thumbprint):
+            return True
+        unknown = self.lineage.current is not None and self.lineage.version_of(thumbprint) is None
+        return unknown and (webspace, thumbprint) in (self.held or ())
+
+    def contested_in(self, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
+        """Say whether a copy of another vault certificate holds the thumbprint in the webspace.
 
         Where two vault certificates hold each other's versions, each would take the other's choice for stale.
         """
         return any(
-            copy.thumbprint == binding.thumbprint and copy.source not in (None, self.lineage.ref)
-            for copy in self.fleet.certificates_in(self.webspace_of(binding))
+            copy.thumbprint == thumbprint and copy.source not in (None, self.lineage.ref)
+            for copy in self.fleet.certificates_in(webspace)
+        )
+
+    def live_in(self, webspace: Webspace | None) -> frozenset[Thumbprint]:
+        """Return the thumbprints that an app of the webspace can load or be bound to."""
+        return frozenset(
+            copy.thumbprint for copy in self.fleet.certificates_in(webspace) if copy.thumbprint is not None
+        )
+
+    def named_stale(self, settings: SiteSettings) -> tuple[Thumbprint, ...]:
+        """Return the stale thumbprints of the lineage that the settings name, the last good one first."""
+        site = self.site(settings.site)
+        webspace = site.webspace if site else None
+        age = {version.thumbprint: place for place, version in reversed(list(enumerate(self.lineage.versions)))}
+        stale = (one for one in settings.named if self.stale_in(webspace, one))
+        return tuple(sorted(stale, key=lambda one: (age.get(one, len(age)), one)))
+
+    def rollable(self, settings: SiteSettings) -> tuple[Thumbprint, ...]:
+        """Return those of the stale thumbprints that may be replaced, the last good one first.
+
+        What may belong to another vault certificate just as well is not. An app that was told to go replaces what it
+        was told to: whoever told it saw the whole webspace.
+        """
+        site, record = self.site(settings.site), self.rollout.roll_of(settings.site)
+        webspace = site.webspace if site else None
+        told = record is not None and record.state is RollState.STALE
+        return tuple(
+            one
+            for one in self.named_stale(settings)
+            if not self.contested_in(webspace, one) and (record is None or not told or one in record.replaces)
+        )
+
+    def settings_in(self, webspace: Webspace) -> tuple[SiteSettings, ...]:
+        """Return the settings of the sites and slots of a webspace, in a stable order."""
+        found = ((self.site(one.site), one) for one in self.fleet.settings)
+        return tuple(
+            sorted((one for site, one in found if site and site.webspace == webspace), key=lambda one: one.site)
         )
 
     @property
@@ -95,8 +141,21 @@ class Snapshot:
 
         What will not be moved does not count: a forgotten binding must not make every later version urgent.
         """
-        moving = (self.lineage.version_of(binding.thumbprint) for binding in self.bindings if self._will_move(binding))
-        ends = (version.not_after for version in moving if version is not None)
+        shown = (binding.thumbprint for binding in self.bindings if self._will_move(binding))
+        return self._first_end(shown)
+
+    def settings_expire_at(self, sites: Collection[SiteRef]) -> datetime | None:
+        """Return when the first certificate runs out that these apps name and will leave, None where there is none."""
+        named = (self.settings_of(site) for site in sites)
+        return self._first_end(one for settings in named if settings for one in self.named_stale(settings)[:1])
+
+    def settings_of(self, site: SiteRef) -> SiteSettings | None:
+        """Return what the settings of a site or slot name, None where they were not read."""
+        return self.fleet.settings_of(site)
+
+    def _first_end(self, thumbprints: Iterable[Thumbprint | None]) -> datetime | None:
+        versions = (self.lineage.version_of(thumbprint) for thumbprint in thumbprints)
+        ends = (version.not_after for version in versions if version is not None)
         return min((end for end in ends if end > self.now - URGENT), default=None)
 
     def _will_move(self, binding: Binding) -> bool:
@@ -121,6 +180,20 @@ class Snapshot:
     def with_bindings(self, change: Callable[[Binding], Binding]) -> "Snapshot":
         """Return the snapshot with every binding changed by the function."""
         return replace(self, fleet=replace(self.fleet, bindings=tuple(map(change, self.fleet.bindings))))
+
+    def with_settings(self, change: Callable[[SiteSettings], SiteSettings]) -> "Snapshot":
+        """Return the snapshot with what every app's settings name changed by the function."""
+        return replace(self, fleet=replace(self.fleet, settings=tuple(map(change, self.fleet.settings))))
+
+    def with_start_of(self, site: SiteRef, webspace: Webspace, version: CertificateVersion) -> "Snapshot":
+        """Return the snapshot in which the app has started with this version, and has yet to prove it."""
+        kept = tuple(roll for roll in self.rollout.rolls if roll.site != site)
+        started = RollRecord(site, version.version, webspace, RollState.OVERLAPPING, self.now)
+        return replace(self, rollout=replace(self.rollout, rolls=(*kept, started)))
+
+    def with_certificate(self, added: WebspaceCertificate) -> "Snapshot":
+        """Return the snapshot with one more webspace certificate."""
+        return replace(self, fleet=replace(self.fleet, certificates=(*self.fleet.certificates, added)))
 
     def with_certificates(self, change: Callable[[WebspaceCertificate], WebspaceCertificate]) -> "Snapshot":
         """Return the snapshot with every webspace certificate changed by the function."""

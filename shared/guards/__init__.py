@@ -5,7 +5,18 @@ wrong with the certificate, then what cannot be seen, then the mode, then whose 
 """
 
 from shared.domain.plan import Guard
-from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
+from shared.guards import (
+    gate,
+    incomplete_view,
+    live,
+    mode,
+    opt_out,
+    own_site,
+    restart_window,
+    roll_stages,
+    shrunken_read,
+    stages,
+)
 
 GUARDS: tuple[Guard, ...] = (
     opt_out.guard,
@@ -13,6 +24,9 @@ GUARDS: tuple[Guard, ...] = (
     own_site.guard,
     incomplete_view.guard,
     live.guard,
+    shrunken_read.guard,
     mode.guard,
     stages.guard,
+    restart_window.guard,
+    roll_stages.guard,
 )

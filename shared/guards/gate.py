@@ -5,6 +5,8 @@ The version half, which judges a version by itself, is in shared/domain/lineage.
 
 from datetime import timedelta
 
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.model import CertificateFacts, KeyType
@@ -23,7 +25,13 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     if current is None or current.facts is None:
         return plan
     facts = current.facts
-    return plan.refuse(lambda step: _weak_key(step, facts) or _uncovered(step, facts, snapshot))
+
+    def refusal(step: Step) -> Skip | None:
+        if isinstance(step.action, KeepSuperseded | RestoreAppSettings):  # they are about an older version
+            return None
+        return _weak_key(step, facts) or _uncovered(step, facts, snapshot)
+
+    return plan.refuse(refusal)
 
 
 def _weak_key(step: Step, facts: CertificateFacts) -> Skip | None:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
@@ -14,12 +16,20 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, snapshot.expires_at())
     started = snapshot.rollout.first is not None
+    failures = [f"{record.site} ({record.detail})" for record in gate.failed]
+    failures += [f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by]
 
     def refusal(step: Step) -> Skip | None:
-        if gate.failed:
-            where = ", ".join(f"{record.site} ({record.detail})" for record in gate.failed)
-            detail = f"this version failed at {where}: mend it there, or put a newer version in the vault"
+        if isinstance(step.action, KeepSuperseded | RestoreAppSettings):
+            return None  # they protect what works: before any stage, and in spite of any hold
+        if failures:
+            where = ", ".join(failures)
+            detail = (
+                f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
+            )
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
+        if step.action.restarts_site:
+            return None  # apps have stages of their own
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
         until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
@@ -32,11 +42,13 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
     """Return the webspace that goes first: the recorded one, else the one with the fewest bindings to move.
 
-    Something must be served there, or nothing could be proven; our own site's webspace comes last.
+    Something must be served there, or an app use it, or nothing could be proven; our own site's webspace comes last.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first
-    bindings = Counter(step.action.webspace for step in plan.steps if step.action.site is not None)
-    own = {step.action.webspace for step in plan.steps if step.action.site and intent.owns(step.action.site)}
-    webspaces = {step.action.webspace for step in plan.steps}
-    return min(webspaces, key=lambda w: (bindings[w] == 0, w in own, bindings[w], w), default=None)
+    staged = [step.action for step in plan.steps if not step.action.restarts_site]
+    bindings = Counter(action.webspace for action in staged if action.site is not None)
+    apps = {step.action.webspace for step in plan.steps if step.action.restarts_site}
+    own = {action.webspace for action in staged if action.site and intent.owns(action.site)}
+    webspaces = {action.webspace for action in staged if not isinstance(action, KeepSuperseded)}
+    return min(webspaces, key=lambda w: (bindings[w] == 0, w not in apps, w in own, bindings[w], w), default=None)

@@ -1,0 +1,84 @@
+"""Ask App Service to fetch what an app's Key Vault references lead to; by itself it does so once a day."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.actions.settings_change import settings_subject
+from shared.domain.app_settings import SiteSettings
+from shared.domain.errors import OutcomeUnknown
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.roll import WRITTEN
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReferences:
+    """Have the Key Vault references of one app fetched again, which restarts it where a value changed."""
+
+    settings: SiteSettings
+    version: str
+    in_webspace: Webspace
+    restarts_site: ClassVar[bool] = True
+
+    @property
+    def subject(self) -> str:
+        """The references."""
+        return f"Key Vault references of {self.settings.site}"
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace of the app."""
+        return self.in_webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The app."""
+        return self.settings.site
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """Nothing: the app reads the vault, not the webspace."""
+        return frozenset()
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot in which the app has the current version."""
+        ref = snapshot.lineage.ref
+        fetched = tuple(
+            replace(one, active=self.version) if one.ref == ref and one.pinned is None else one
+            for one in self.settings.vault_references
+        )
+        after = replace(self.settings, vault_references=fetched)
+        return snapshot.with_settings(lambda one: after if one.site == after.site else one)
+
+    def perform(self, ports: Ports) -> bool:
+        """Ask for one refresh. Where the answer is lost it is not asked again: the next look tells."""
+        try:
+            ports.app_service.refresh_references(self.settings.site)
+        except OutcomeUnknown:
+            return True
+        return True
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it where a reference to this vault certificate still leads to another version.
+
+    The setting stays as it is. A reference that names a version is its owner's choice, and only reported.
+    """
+    current, ref = snapshot.lineage.current, snapshot.lineage.ref
+    if current is None:
+        return
+    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+        site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
+        ours = tuple(one for one in settings.vault_references if one.ref == ref)
+        pinned = sorted(one.key for one in ours if one.pinned not in {None, current.version})
+        if pinned:
+            detail = f"{', '.join(pinned)} names another version of {ref}: write the new one, or none, to follow it"
+            yield Skip(settings_subject(settings.site), Reason.PINNED_REFERENCE, detail, settings.site)
+        behind = any(one.pinned is None and one.active != current.version for one in ours)
+        asked = record is not None and record.state in WRITTEN
+        if behind and not asked and site is not None and site.webspace is not None:
+            yield Step(RefreshReferences(settings, current.version, site.webspace), Reason.STALE_REFERENCE)

@@ -1,0 +1,95 @@
+"""Restart an app that loads every certificate: its list does not change, but files are made only at start."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from shared.actions.settings_change import settings_subject
+from shared.domain.errors import OutcomeUnknown
+from shared.domain.model import CertificateVersion, Site
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.roll import RollState
+from shared.domain.snapshot import Snapshot
+
+TAG = "certroll-restart"
+RECENT = timedelta(days=7)
+"""How old a version may be whose arrival asks for a restart: without a record, nobody knows when the app started."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartSite:
+    """Restart one app."""
+
+    app: SiteRef
+    in_webspace: Webspace
+    version: CertificateVersion
+    restarts_site: ClassVar[bool] = True
+
+    @property
+    def subject(self) -> str:
+        """The app."""
+        return f"site {self.app}"
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace of the app."""
+        return self.in_webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The app."""
+        return self.app
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """What it will load, which has to be there."""
+        return frozenset({self.version.thumbprint})
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot in which the app has started with this version."""
+        return snapshot.with_start_of(self.app, self.in_webspace, self.version)
+
+    def perform(self, ports: Ports) -> bool:
+        """Ask for one restart. Where the answer is lost it is not asked again: the probe tells."""
+        try:
+            ports.app_service.restart(self.app)
+        except OutcomeUnknown:
+            return True
+        return True
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for apps that load everything and carry `certroll-restart: on`; others are only named.
+
+    An app that also pins a version is restarted by the edit of the pin.
+    """
+    version = snapshot.lineage.current
+    if version is None or snapshot.now - version.created > RECENT:
+        return
+    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+        site = snapshot.site(settings.site)
+        if site is None or not settings.loads_everything or not _concerns(snapshot, site):
+            continue
+        record = snapshot.rollout.roll_of(site.ref)
+        if site.webspace is None or (record is not None and record.state not in {RollState.STALE, RollState.SET_ASIDE}):
+            continue
+        if (snapshot.tag(site.ref, TAG) or "").lower() == "on":
+            yield Step(RestartSite(site.ref, site.webspace, version), Reason.LOADED_AT_START)
+        elif not any(snapshot.lineage.version_of(pin.thumbprint) for pin in settings.pins):
+            detail = (
+                "the app loads every certificate, but only when it starts: it will use the new version after its next "
+                "start; tag it certroll-restart: on to have it restarted"
+            )
+            yield Skip(settings_subject(site.ref), Reason.LOADS_EVERYTHING, detail, site.ref)
+
+
+def _concerns(snapshot: Snapshot, site: Site) -> bool:
+    """Say whether the lineage is in the app's webspace."""
+    return any(
+        copy.source == snapshot.lineage.ref or snapshot.lineage.version_of(copy.thumbprint) is not None
+        for copy in snapshot.fleet.certificates_in(site.webspace)
+    )

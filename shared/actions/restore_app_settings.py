@@ -1,0 +1,55 @@
+"""Bring the last good values back: the inverse of the edits that the journal holds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.actions.settings_change import SettingsChange
+from shared.domain.app_settings import SettingEdit, SiteSettings, inverse, is_load_list
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAppSettings(SettingsChange):
+    """Take our own edits back, on the values as they stand now."""
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for apps whose own probe failed for good after a roll.
+
+    Only what is still as we wrote it is taken back: a setting that somebody else wrote since is theirs.
+    """
+    for record in snapshot.rollout.rolls:
+        settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
+        if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
+            continue
+        edits = restoring(settings, record)
+        if edits:
+            yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
+
+
+def restoring(settings: SiteSettings, record: RollRecord) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring the last good values back; empty where nothing of ours is left."""
+    ours = tuple(edit for edit in record.edits if _is_ours(settings, edit))
+    back = tuple(inverse(edit) for edit in ours)
+    return (*back, *_loading(settings, back))
+
+
+def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
+    named = {one.thumbprint for one in settings.references if one.key == edit.key}
+    if edit.add is None:
+        return edit.beside in named and not named & set(edit.remove)
+    return edit.add in named
+
+
+def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[SettingEdit]:
+    """Let a pinned version be loaded again, where somebody else took it out of the load list meanwhile."""
+    edited = {edit.key for edit in back}
+    for key in sorted({one.key for one in settings.references if is_load_list(one.key)} - edited):
+        listed = {one.thumbprint for one in settings.references if one.key == key}
+        for edit in back:
+            if edit.add is not None and edit.add not in listed and edit.beside in listed:
+                yield SettingEdit(key, edit.add, (), edit.beside)
+                break

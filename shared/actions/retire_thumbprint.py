@@ -1,0 +1,58 @@
+"""Take superseded versions out of an app's load list, where an operator asks for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.actions.settings_change import SettingsChange
+from shared.domain.app_settings import SettingEdit, SiteSettings
+from shared.domain.lineage import Lineage
+from shared.domain.model import Site, tag
+from shared.domain.names import Thumbprint
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollState
+from shared.domain.snapshot import Snapshot
+
+TAG = "certroll-retire"
+
+
+@dataclass(frozen=True, slots=True)
+class RetireThumbprint(SettingsChange):
+    """Take superseded thumbprints out of the load list. It costs a restart of its own."""
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for apps that asked, by `certroll-retire: on`, and that were seen to use the current version."""
+    current = snapshot.lineage.current
+    if current is None:
+        return
+    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+        site = snapshot.site(settings.site)
+        record = snapshot.rollout.roll_of(settings.site)
+        told = record is not None and record.state is RollState.STALE and record.retiring
+        proven = told or (record is not None and record.state is RollState.VALIDATED)
+        if site is None or site.webspace is None or not proven or not _asked(snapshot, snapshot.lineage, site):
+            continue
+        edits = _edits(snapshot, settings, current.thumbprint)
+        if edits:
+            yield Step(RetireThumbprint(settings, edits, site.webspace), Reason.SUPERSEDED)
+
+
+def _asked(snapshot: Snapshot, lineage: Lineage, site: Site) -> bool:
+    own = snapshot.tag(site.ref, TAG)
+    return (own if own is not None else tag(lineage.tags, TAG) or "").lower() == "on"
+
+
+def _edits(snapshot: Snapshot, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:
+    stale = snapshot.rollable(settings)
+    if any(pin.thumbprint in stale for pin in settings.pins):
+        return ()
+    by_key: dict[str, list[Thumbprint]] = {}
+    for one in settings.references:
+        if one not in settings.pins:
+            by_key.setdefault(one.key, []).append(one.thumbprint)
+    return tuple(
+        SettingEdit(key, None, tuple(one for one in stale if one in listed), current)
+        for key, listed in sorted(by_key.items())
+        if current in listed and any(one in stale for one in listed)
+    )

@@ -1,0 +1,110 @@
+"""Let an app load the new version beside the old one, and use the new one where it names one by itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.actions.settings_change import SettingsChange, settings_subject
+from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings, is_load_list
+from shared.domain.model import Site
+from shared.domain.names import Thumbprint, Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import WRITTEN, RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RollAppSettings(SettingsChange):
+    """Put the new thumbprint next to the old one in the load list, and in the old one's place in pins.
+
+    Where the old version is no longer in the webspace it is replaced in the list as well: there is no overlap.
+    """
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose a roll for every app whose settings name a stale version where they should name the current one."""
+    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+        site = snapshot.site(settings.site)
+        stale = snapshot.named_stale(settings)
+        if not stale or site is None:
+            continue
+        if site.webspace is None:
+            detail = "Azure does not say in which webspace the site is, so no certificate of it is known to be live"
+            yield Skip(settings_subject(settings.site), Reason.INCOMPLETE_VIEW, detail, settings.site)
+            continue
+        yield from _roll(snapshot, site, site.webspace, settings, stale)
+
+
+def _roll(
+    snapshot: Snapshot, site: Site, webspace: Webspace, settings: SiteSettings, stale: tuple[Thumbprint, ...]
+) -> Iterable[Step | Skip]:
+    contested = tuple(one for one in stale if snapshot.contested_in(webspace, one))
+    if contested:
+        yield Skip(
+            settings_subject(site.ref),
+            Reason.AMBIGUOUS_LINEAGE,
+            f"{', '.join(contested)} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
+            "certificate holds it too: write what it should follow by hand, or delete one of the two copies",
+            site.ref,
+        )
+    edits = roll_edits(snapshot, site, settings, snapshot.rollable(settings))
+    if not edits:
+        return
+    record = snapshot.rollout.roll_of(site.ref)
+    if record is not None and is_fought_over(record, snapshot):
+        detail = (
+            "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
+            "pipeline) and let it name the new version, or leave the setting out"
+        )
+        yield Skip(settings_subject(site.ref), Reason.FOUGHT_OVER, detail, site.ref)
+        return
+    yield Step(RollAppSettings(settings, edits, webspace), Reason.STALE_THUMBPRINT)
+
+
+def is_fought_over(record: RollRecord, snapshot: Snapshot) -> bool:
+    """Say whether others took the roll back twice within 24 hours, this time included.
+
+    For a day nothing is written there; then it is tried again.
+    """
+    if record.state is RollState.FOUGHT_OVER:
+        return bool(record.undone_lately(snapshot.now))
+    return record.state in WRITTEN and bool(record.undone_lately(snapshot.now))
+
+
+def roll_edits(
+    snapshot: Snapshot, site: Site, settings: SiteSettings, stale: tuple[Thumbprint, ...]
+) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring an app's settings to the current version; `stale` has the last good one first."""
+    current = snapshot.lineage.current
+    if current is None:
+        return ()
+    keys = sorted({one.key for one in settings.references if is_load_list(one.key)}) or [LOAD_LIST]
+    lists = [edit for key in keys for edit in _list_edit(snapshot, site, settings, key, stale)]
+    pins = [
+        SettingEdit(one.key, current.thumbprint, (one.thumbprint,), one.thumbprint)
+        for one in settings.pins
+        if one.thumbprint in stale
+    ]
+    return (*lists, *pins)
+
+
+def _list_edit(
+    snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...]
+) -> Iterable[SettingEdit]:
+    current = snapshot.lineage.current
+    listed = {one.thumbprint for one in settings.references if one.key == key}
+    old = tuple(one for one in stale if one in listed)
+    if current is None or not old or current.thumbprint in listed or settings.loads_everything:
+        return
+    live = snapshot.live_in(site.webspace)
+    leaving = tuple(
+        one for one in old if one not in live or (one != old[0] and _may_leave(snapshot, site, one, old[0]))
+    )
+    yield SettingEdit(key, current.thumbprint, leaving, old[0])
+
+
+def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
+    """Say whether a version before the last good one may leave: when it expired, or the last good one is proven."""
+    version = snapshot.lineage.version_of(thumbprint)
+    expired = version is not None and version.not_after <= snapshot.now
+    return expired or last_good in snapshot.rollout.proven_at(site.ref)

@@ -1,0 +1,103 @@
+"""The careful write of an app's settings, which Azure replaces as a whole: one edit of ours, and nobody's work lost.
+
+The window that is left is between the read and the write; it is closed where Azure honours If-Match (not documented)
+and otherwise some tens of milliseconds long: see docs/runbook.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.actions.settle import settle
+from shared.domain.app_settings import (
+    SettingEdit,
+    SiteSettings,
+    changed_elsewhere,
+    edited,
+    edited_settings,
+    is_done,
+)
+from shared.domain.errors import Conflict
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.ports import Ports
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """Edits of the settings of one app, in one write, which restarts it once."""
+
+    settings: SiteSettings
+    edits: tuple[SettingEdit, ...]
+    in_webspace: Webspace
+    restarts_site: ClassVar[bool] = True
+
+    @property
+    def subject(self) -> str:
+        """The app."""
+        return settings_subject(self.settings.site)
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace of the app."""
+        return self.in_webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The app."""
+        return self.settings.site
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """The thumbprints that it puts in."""
+        return frozenset(edit.add for edit in self.edits if edit.add is not None)
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the edits done; a restart also fetches what Key Vault references lead to."""
+        version = snapshot.lineage.current.version if snapshot.lineage.current else None
+        fetched = tuple(
+            replace(one, active=version) if one.ref == snapshot.lineage.ref and one.pinned is None else one
+            for one in self.settings.vault_references
+        )
+        after = replace(edited_settings(self.settings, self.edits), vault_references=fetched)
+        return snapshot.with_settings(lambda one: after if one.site == self.settings.site else one)
+
+    def perform(self, ports: Ports) -> bool:
+        """Read, compare with what was planned against, write once, and return when Azure shows it.
+
+        Raises Conflict where another setting changed meanwhile, or an edit no longer applies.
+        """
+        site = self.settings.site
+        seen = ports.app_service.settings_to_edit(site)
+        if _all_done(seen.values, self.edits):
+            return False
+        if moved := changed_elsewhere(seen.digests, self.settings.digests, self.edits):
+            raise Conflict(f"{self.subject}: {', '.join(moved)} changed since it was observed; it is planned again")
+        values = _edited(seen.values, self.edits)
+        if not _all_done(values, self.edits):
+            raise Conflict(f"{self.subject}: what was to be edited is gone; it is planned again")
+        ports.app_service.put_settings(replace(seen, values=values))
+        settle(
+            ports.clock,
+            lambda: ports.app_service.settings(site),
+            lambda now: _all_done(now.values, self.edits),
+            self.subject,
+        )
+        return True
+
+
+def settings_subject(site: SiteRef) -> str:
+    """Return how the settings of an app are named to people."""
+    return f"app settings of {site}"
+
+
+def _all_done(values: Mapping[str, str], edits: tuple[SettingEdit, ...]) -> bool:
+    return all(edit.key in values and is_done(edit.key, values[edit.key], edit) for edit in edits)
+
+
+def _edited(values: Mapping[str, str], edits: tuple[SettingEdit, ...]) -> dict[str, str]:
+    after = dict(values)
+    for edit in edits:
+        if edit.key in after:
+            after[edit.key] = edited(edit.key, after[edit.key], edit)
+    return after

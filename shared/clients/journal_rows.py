@@ -1,0 +1,142 @@
+"""The rows of the journal: from what is known of a site or an app to Table storage, and back.
+
+Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.domain.app_settings import SettingEdit
+from shared.domain.model import Binding, SslState
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import SiteRecord, SiteState
+
+ROLL = "roll-"
+CHUNK = 30_000  # a string property holds 32 K characters
+
+Entity = Mapping[str, Any]
+
+
+def digest(text: str) -> str:
+    """Return a key for any text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def lineage_key(ref: VaultCertificateRef) -> str:
+    """Return the partition of a lineage."""
+    return digest(f"{ref.vault}/{ref.kind}/{ref.name}")
+
+
+def roll_key(site: SiteRef) -> str:
+    """Return the row of the settings of an app."""
+    return f"{ROLL}{digest(site.resource_id)}"
+
+
+def moment(stored: datetime) -> datetime:
+    """Return a stored moment, aware, UTC."""
+    return datetime.fromtimestamp(stored.timestamp(), UTC)
+
+
+def chunked(name: str, text: str) -> dict[str, str]:
+    """Return a long text as properties."""
+    parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
+    return {f"{name}_{number}": part for number, part in enumerate(parts)}
+
+
+def joined(name: str, row: Entity) -> str:
+    """Return the text of such properties."""
+    numbers = sorted(int(key.removeprefix(f"{name}_")) for key in row if key.startswith(f"{name}_"))
+    return "".join(str(row[f"{name}_{number}"]) for number in numbers)
+
+
+def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
+    """Return the row of a site."""
+    last_good = [[b.host_name, b.ssl_state, b.thumbprint, b.virtual_ip] for b in record.last_good]
+    return {
+        "PartitionKey": lineage_key(ref),
+        "RowKey": digest(record.site.resource_id),
+        "certificate": str(ref),
+        "site": record.site.resource_id,
+        "version": record.version,
+        "subscription": record.webspace.subscription,
+        "webspace": record.webspace.name,
+        "state": str(record.state),
+        "at": record.at,
+        "detail": record.detail,
+        "copies": json.dumps([copy.resource_id for copy in record.copies]),
+        **chunked("last_good", json.dumps(last_good)),
+    }
+
+
+def site_record(row: Entity) -> SiteRecord:
+    """Return what a row says of a site."""
+    site = SiteRef.parse(row["site"])
+    return SiteRecord(
+        site=site,
+        version=row["version"],
+        webspace=Webspace(row["subscription"], row["webspace"]),
+        state=SiteState(row["state"]),
+        at=moment(row["at"]),
+        copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
+        last_good=tuple(
+            Binding(site, HostName(host), SslState(state), Thumbprint(thumbprint) if thumbprint else None, address)
+            for host, state, thumbprint, address in json.loads(joined("last_good", row))
+        ),
+        detail=row["detail"],
+    )
+
+
+def roll_row(record: RollRecord) -> dict[str, Any]:
+    """Return the row of the settings of an app; thumbprints and names of settings, never a value."""
+    edits = [[edit.key, edit.add, list(edit.remove), edit.beside] for edit in record.edits]
+    return {
+        "RowKey": roll_key(record.site),
+        "app": record.site.resource_id,
+        "version": record.version,
+        "subscription": record.webspace.subscription,
+        "webspace": record.webspace.name,
+        "state": str(record.state),
+        "at": record.at,
+        "copies": json.dumps([copy.resource_id for copy in record.copies]),
+        "replaces": json.dumps(record.replaces),
+        "broken_before": json.dumps(record.broken_before),
+        "undone": json.dumps([moment.isoformat() for moment in record.undone]),
+        "proven": json.dumps(record.proven),
+        "settings": record.settings,
+        "retiring": record.retiring,
+        "detail": record.detail[:1000],
+        **chunked("edits", json.dumps(edits)),
+    }
+
+
+def roll_record(row: Entity) -> RollRecord:
+    """Return what a row says of the settings of an app."""
+    metadata: Mapping[str, str] = getattr(row, "metadata", {})
+    return RollRecord(
+        site=SiteRef.parse(row["app"]),
+        version=row["version"],
+        webspace=Webspace(row["subscription"], row["webspace"]),
+        state=RollState(row["state"]),
+        at=moment(row["at"]),
+        copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
+        replaces=_thumbprints(json.loads(row["replaces"])),
+        edits=tuple(
+            SettingEdit(key, None if add is None else Thumbprint(add), _thumbprints(remove), Thumbprint(beside))
+            for key, add, remove, beside in json.loads(joined("edits", row))
+        ),
+        broken_before=json.loads(row["broken_before"]),
+        undone=tuple(datetime.fromisoformat(text) for text in json.loads(row["undone"])),
+        proven=_thumbprints(json.loads(row["proven"])),
+        settings=row["settings"],
+        retiring=row["retiring"],
+        detail=row["detail"],
+        revision=metadata.get("etag"),
+    )
+
+
+def _thumbprints(texts: list[str]) -> tuple[Thumbprint, ...]:
+    return tuple(Thumbprint(text) for text in texts)

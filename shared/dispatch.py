@@ -1,0 +1,104 @@
+"""Which apps are told to go: from a plan to the records that tell them. Pure.
+
+An app that is not recorded is not touched, so these records are the only leave to write settings.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from shared import planner
+from shared.actions.roll_app_settings import roll_edits
+from shared.domain.lineage import opted_out
+from shared.domain.names import SiteRef, Webspace
+from shared.domain.plan import Intent, Mode, Plan, Skip
+from shared.domain.reason import Reason
+from shared.domain.roll import WRITTEN, RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+
+
+def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, lost: frozenset[Webspace]) -> tuple[RollRecord, ...]:
+    """Return the records to write: of apps that may go now, of overlaps that nobody recorded, and of fights.
+
+    `lost` are webspaces that the version did not reach after all.
+    """
+    going = {step.action.site for step in plan.steps if step.action.restarts_site and step.action.webspace not in lost}
+    told = (_told(snapshot, plan, site) for site in sorted(site for site in going if site is not None))
+    fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
+    overlaps = (_overlap(snapshot, plan, site) for site in _unrecorded(snapshot, plan, intent))
+    return tuple(record for record in (*told, *fights, *overlaps) if record is not None)
+
+
+def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
+    """Say whether an app names old and new without a record of it: the journal was lost, or a person was faster."""
+    return any(True for _ in _unrecorded(snapshot, plan, intent))
+
+
+def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
+    before = snapshot.rollout.roll_of(site)
+    if before is not None and before.under_way:
+        return None
+    fresh = _fresh(snapshot, plan, site, RollState.STALE)
+    if fresh is None or before is None:
+        return fresh
+    retiring = before.state is RollState.VALIDATED and not _is_stale_again(snapshot, site)
+    undone = before.undone_lately(snapshot.now)
+    if before.state in WRITTEN and not retiring:
+        undone = (*undone, snapshot.now)
+    return replace(fresh, broken_before=before.broken_before, undone=undone, retiring=retiring)
+
+
+def _fought(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
+    before = snapshot.rollout.roll_of(skip.site) if skip.site is not None else None
+    if before is None or before.state is RollState.FOUGHT_OVER:
+        return None
+    undone = (*before.undone_lately(snapshot.now), snapshot.now)
+    return replace(before, state=RollState.FOUGHT_OVER, at=snapshot.now, undone=undone, detail=skip.detail)
+
+
+def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
+    current = snapshot.lineage.current
+    if intent.mode is not Mode.APPLY or opted_out(snapshot.lineage.tags):
+        return
+    refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
+    for settings in snapshot.fleet.settings:
+        overlaps = current is not None and current.thumbprint in settings.named and snapshot.named_stale(settings)
+        spared = intent.owns(settings.site) or (snapshot.tag(settings.site, "certroll") or "").lower() == "off"
+        known = snapshot.rollout.roll_of(settings.site) is not None or settings.site in refused
+        if overlaps and not spared and not known:
+            yield settings.site
+
+
+def _overlap(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
+    """Return the record of an overlap that was found: it is asked first, and nothing is known to restore."""
+    return _fresh(snapshot, plan, site, RollState.OVERLAPPING)
+
+
+def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> RollRecord | None:
+    current, settings, seen = snapshot.lineage.current, snapshot.settings_of(site), snapshot.site(site)
+    if current is None or settings is None or seen is None or seen.webspace is None:
+        return None
+    replaces = snapshot.rollable(settings)
+    after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
+    wanted = {current.thumbprint, *replaces}
+    before = next((r for r in (*snapshot.rollout.rolls, *snapshot.rollout.past_rolls) if r.site == site), None)
+    return RollRecord(
+        site=site,
+        version=current.version,
+        webspace=seen.webspace,
+        state=state,
+        at=snapshot.now,
+        copies=tuple(c.ref for c in after.fleet.certificates_in(seen.webspace) if c.thumbprint in wanted),
+        replaces=replaces,
+        proven=before.proven if before else (),
+        settings=len(settings.digests),
+        revision=before.revision if before else None,
+    )
+
+
+def _is_stale_again(snapshot: Snapshot, site: SiteRef) -> bool:
+    settings, seen = snapshot.settings_of(site), snapshot.site(site)
+    return (
+        settings is not None
+        and seen is not None
+        and bool(roll_edits(snapshot, seen, settings, snapshot.rollable(settings)))
+    )

@@ -1,0 +1,108 @@
+"""Rolling a thumbprint through the settings of one app: the states, and whose turn it is.
+
+    Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired
+      ▲                                          │     └────no proof──▶ Unproven
+      └── RolledBack ◀──inverse edit── Failed ◀──┘
+
+Only the app's own answer proves a roll, and only an answer that shows the new thumbprint. What is unproven lets the
+next app go after a soak, but never retires anything; what fails is taken back and holds the version.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.app_settings import SettingEdit
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
+
+FIGHT = timedelta(hours=24)
+
+
+class RollState(StrEnum):
+    """How far one version has come in the settings of one app."""
+
+    STALE = "Stale"
+    SET_ASIDE = "SetAside"
+    OVERLAPPING = "Overlapping"
+    VALIDATED = "Validated"
+    UNPROVEN = "Unproven"
+    REFUSED = "Refused"
+    FAILED = "Failed"
+    ROLLED_BACK = "RolledBack"
+    RETIRED = "Retired"
+    FOUGHT_OVER = "FoughtOver"
+
+
+UNDER_WAY = frozenset({RollState.STALE, RollState.OVERLAPPING, RollState.FAILED})
+WRITTEN = frozenset({RollState.OVERLAPPING, RollState.VALIDATED, RollState.UNPROVEN, RollState.RETIRED})
+PROVEN = frozenset({RollState.VALIDATED, RollState.RETIRED})
+HOLDING = frozenset({RollState.FAILED, RollState.ROLLED_BACK})
+
+
+@dataclass(frozen=True, slots=True)
+class RollRecord:
+    """What the journal knows of one version in the settings of one app.
+
+    `at` is when it came into this state (UTC). `copies` hold the new version and those it replaces; `replaces` are the
+    thumbprints that were named before. `edits` is the intention, recorded before the write: its inverse brings the last
+    good values back. `broken_before` says that the app failed its own probe before anything was written, None where it
+    was not asked. `undone` are the moments at which somebody else took the roll back. `proven` are thumbprints that the
+    app was seen to use. `settings` is how many settings it had when it was told to go. `retiring` tells a retirement
+    from a roll. `revision` is the journal's own.
+    """
+
+    site: SiteRef
+    version: str
+    webspace: Webspace
+    state: RollState
+    at: datetime
+    copies: tuple[CopyRef, ...] = ()
+    replaces: tuple[Thumbprint, ...] = ()
+    edits: tuple[SettingEdit, ...] = ()
+    broken_before: bool | None = None
+    undone: tuple[datetime, ...] = ()
+    proven: tuple[Thumbprint, ...] = ()
+    settings: int = 0
+    retiring: bool = False
+    detail: str = ""
+    revision: str | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a message is to carry it on."""
+        return self.state in UNDER_WAY
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is proof that the version does not work; a retirement that fails is not."""
+        return self.state in HOLDING and not self.retiring
+
+    def undone_lately(self, now: datetime) -> tuple[datetime, ...]:
+        """Return when others took it back within the last 24 hours."""
+        return tuple(moment for moment in self.undone if now - moment < FIGHT)
+
+
+def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:
+    """Return when apps after the first may go: as soon as one is proven, else when one has soaked; None before any.
+
+    An app that was set aside, because it was broken before, proves nothing and is not waited for.
+    """
+    return min((_opens(roll, soak, lost_after, urgent=urgent) for roll in rolls if _counts(roll)), default=None)
+
+
+def soaked_at(roll: RollRecord, soak: timedelta, *, urgent: bool) -> datetime | None:
+    """Return from when one app holds up its production site no longer; None while its result is outstanding."""
+    if roll.under_way:
+        return None
+    return roll.at if roll.state in PROVEN or urgent else roll.at + soak
+
+
+def _counts(roll: RollRecord) -> bool:
+    return roll.state is not RollState.SET_ASIDE
+
+
+def _opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
+    if roll.under_way:
+        return roll.at + (min(soak, lost_after) if urgent else soak)
+    return soaked_at(roll, soak, urgent=urgent) or roll.at

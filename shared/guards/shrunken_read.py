@@ -1,0 +1,31 @@
+"""A read that lost settings is never written back."""
+
+from shared.actions.settings_change import SettingsChange
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollState
+from shared.domain.snapshot import Snapshot
+
+MOST_LOST = 4
+"""One setting in so many may have gone since the app was chosen; a person removes one or two, a bad answer most."""
+
+
+def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
+    """Refuse to write settings of which far fewer are read now than when the app was told to go."""
+
+    def refusal(step: Step) -> Skip | None:
+        change = step.action
+        if not isinstance(change, SettingsChange):
+            return None
+        record = snapshot.rollout.roll_of(change.settings.site)
+        seen = len(change.settings.digests)
+        if (
+            record is None
+            or record.state is not RollState.STALE
+            or (record.settings - seen) * MOST_LOST <= record.settings
+        ):
+            return None
+        detail = f"{seen} settings were read where there were {record.settings}; nothing is written back"
+        return Skip(step.subject, Reason.SETTINGS_SHRUNKEN, detail, change.site)
+
+    return plan.refuse(refusal)

@@ -1,0 +1,334 @@
+"""One app whose settings name a certificate: the write, the app's own answer, and the way back where it fails.
+
+    Stale ─▶ asked before ─▶ intention recorded ─▶ one PUT ─▶ Overlapping ─▶ settle ─▶ asked three times in a row
+                                                                                  ├─ proven ──▶ Validated
+                                                                                  ├─ no proof ▶ Unproven
+                                                                                  └─ fails for good ─▶ Failed ─▶
+                                                                             the last good values ─▶ RolledBack
+
+Each step is recorded before the next; a crash anywhere leaves a record from which the next run goes on. Nothing waits
+in here for longer than a few seconds: the message comes back.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from shared import planner
+from shared.actions.roll_app_settings import roll_edits
+from shared.actions.settings_change import SettingsChange
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.lineage import Lineage
+from shared.domain.model import CertificateVersion
+from shared.domain.names import Thumbprint
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
+from shared.domain.plan import Plan, Skip
+from shared.domain.ports import Lease
+from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
+from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.record import Finding, HistoryEntry
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import Rollout
+from shared.domain.snapshot import Snapshot
+from shared.guards.roll_stages import probe_of
+from shared.observe import observe_app
+from shared.report import report_plan, report_skips
+from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
+
+PASSES = 3
+BETWEEN_PASSES = 2.0
+PROBE_AGAIN = timedelta(seconds=15)
+OLD_AGAIN = timedelta(minutes=5)
+RECYCLED_AFTER = timedelta(minutes=45)
+"""How long an old process may go on answering: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
+UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One app as it is looked at: what is recorded, what is there, and what is to be done."""
+
+    run: Run
+    lease: Lease
+    lineage: Lineage
+    current: CertificateVersion
+    record: RollRecord
+    snapshot: Snapshot
+    plan: Plan
+    waits: int
+
+    @property
+    def old(self) -> frozenset[Thumbprint]:
+        """The thumbprints that the app named before."""
+        return frozenset(self.record.replaces)
+
+    @property
+    def plan_id(self) -> str:
+        """The App Service plan that it runs on, empty where that is not known."""
+        site = self.snapshot.site(self.record.site)
+        return site.plan if site else ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the app is running."""
+        site = self.snapshot.site(self.record.site)
+        return site is not None and site.running
+
+
+def roll_app(
+    run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: RollRecord, waits: int
+) -> Outcome:
+    """Carry the settings of one app a step further. Raises Conflict where the world moved meanwhile."""
+    try:
+        app = _look(run, lease, lineage, current, record, waits)
+    except (NotFound, Denied, Rejected) as error:
+        return _unseen(run, lineage, record, error)
+    match record.state:
+        case RollState.STALE:
+            return _write(app)
+        case RollState.OVERLAPPING:
+            return _validate(app)
+        case RollState.FAILED:
+            return _restore(app)
+        case state:
+            return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
+
+
+def _look(run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: RollRecord, waits: int) -> App:
+    fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
+    held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
+    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held)
+    whole = planner.plan(snapshot, run.intent)
+    plan = Plan(
+        tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
+        tuple(skip for skip in whole.skips if skip.site == record.site and not skip.subject.startswith("binding ")),
+    )
+    report_plan(run.ports.journal, plan, snapshot)
+    return App(run, lease, lineage, current, record, snapshot, plan, waits)
+
+
+# -------------------------------------------------------------------------------------------------------- the write
+
+
+def _write(app: App) -> Outcome:
+    if not app.plan.steps:
+        return _nothing_to_write(app)
+    record, run = app.record, app.run
+    if record.broken_before is None and not record.retiring and (before := _ask_before(app)) is not None:
+        record = replace(record, broken_before=before.verdict is Verdict.FAILED)
+        if record.broken_before:
+            return _set_aside(app, before)
+    if not _claimed(app):
+        detail = f"{run.intent.max_restarts} sites of its App Service plan are restarting"
+        return Waiting(run.now() + pause(app.waits), Reason.PLAN_BUSY, detail)
+    changes = [step.action for step in app.plan.steps if isinstance(step.action, SettingsChange)]
+    edits = tuple(edit for change in changes for edit in change.edits)
+    record = run.ports.journal.put_roll(app.lineage.ref, replace(record, edits=edits))
+    app = replace(app, record=record)
+    refused = perform_all(run, app.lease, app.lineage.ref, app.plan.steps)
+    if refused:
+        report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+        return _conclude(
+            app, RollState.REFUSED, Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
+        )
+    return _settling(app)
+
+
+def _settling(app: App) -> Outcome:
+    now = app.run.now()
+    record = replace(app.record, state=RollState.OVERLAPPING, at=now)
+    app.run.ports.journal.put_roll(app.lineage.ref, record)
+    until = now + app.run.intent.probe_settle
+    return Waiting(until, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards", progress=True)
+
+
+def _nothing_to_write(app: App) -> Outcome:
+    """Return the outcome where the plan has nothing for the app: it was done before a crash, or may not be done now."""
+    if app.plan.skips:
+        return _refused(app, app.plan.skips[0])
+    settings = app.snapshot.settings_of(app.record.site)
+    named = settings is not None and (
+        app.current.thumbprint in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)
+    )
+    if named:
+        return _settling(app)
+    detail = f"the settings of {app.record.site} name no version of {app.lineage.ref} any more; nothing was written"
+    return _conclude(app, RollState.REFUSED, Stalled(Reason.NOT_NAMED, detail))
+
+
+def _refused(app: App, skip: Skip) -> Outcome:
+    if skip.reason is Reason.OUTSIDE_WINDOW:
+        return Waiting(until_open(app.run), skip.reason, skip.detail)
+    detail = f"{skip.subject}: {skip.detail}"
+    stalled = skip.reason in NEEDS_A_PERSON
+    return _conclude(app, RollState.REFUSED, (Stalled if stalled else Converged)(skip.reason, detail))
+
+
+def _set_aside(app: App, sight: ProbeSight) -> Outcome:
+    """Leave the app to those that can prove the version; it is rolled after them."""
+    reason = Reason.PROBE_REDIRECTS if sight.redirected else Reason.BROKEN_BEFORE
+    detail = f"{app.record.site} fails its own probe before anything is written: {sight.detail}"
+    return _conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken_before=True)
+
+
+def _claimed(app: App) -> bool:
+    """Say whether the app may restart now, beside the others of its plan. Raises LeaseBusy."""
+    if not app.plan_id:
+        return True
+    with app.run.ports.leases.hold(f"plan {app.plan_id}"):
+        claim = app.run.ports.journal.claim_restart
+        return claim(app.plan_id, app.record.site, app.lineage.ref, app.run.intent.max_restarts)
+
+
+# ---------------------------------------------------------------------------------------------------- the app's answer
+
+
+def _validate(app: App) -> Outcome:
+    run, record = app.run, app.record
+    if _is_undone(app):
+        undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
+        return _conclude(app, RollState.UNPROVEN, undone)
+    settled = record.at + run.intent.probe_settle
+    if run.now() < settled:
+        return Waiting(settled, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards")
+    if not app.running:
+        _give_back(app)
+        return Waiting(
+            run.now() + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{record.site} is stopped; it is asked when it runs"
+        )
+    try:
+        probe = probe_of(app.snapshot, record.site)
+    except ProbeInvalid as invalid:
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
+    if probe is None:
+        detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
+    return _judge(app, probe, _ask_in_a_row(app, probe))
+
+
+def _is_undone(app: App) -> bool:
+    settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
+    if settings is None or site is None or app.record.retiring:
+        return False
+    ours = tuple(one for one in app.snapshot.rollable(settings) if one in app.old)
+    return bool(roll_edits(app.snapshot, site, settings, ours))
+
+
+def _judge(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
+    site, waited = app.record.site, app.run.now() - app.record.at
+    if sight.verdict is Verdict.PASSED:
+        return _passed(app, probe)
+    if sight.verdict is Verdict.OLD:
+        if waited < RECYCLED_AFTER:
+            again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
+            return Waiting(app.run.now() + again, Reason.PROBING, f"{site}: {sight.detail}")
+        detail = f"{site} still answers with the old certificate: {sight.detail}"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
+    if app.record.broken_before:
+        detail = f"{site} failed its own probe before this roll, and does so now: {sight.detail}"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
+    if waited < 2 * app.run.intent.probe_settle:
+        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{site}: {sight.detail}")
+    return _failed(app, sight)
+
+
+def _passed(app: App, probe: Probe) -> Outcome:
+    site = app.record.site
+    if app.record.retiring:
+        return _conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
+    if not probe.proves:
+        detail = f"{site} is well, but its probe does not show which certificate it uses"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
+    proven = tuple(dict.fromkeys((app.current.thumbprint, *app.record.proven)))
+    return _conclude(
+        app, RollState.VALIDATED, Converged(Reason.VALIDATED, f"{site} uses {app.current.thumbprint}"), proven=proven
+    )
+
+
+def _ask_before(app: App) -> ProbeSight | None:
+    """Return what the app answers before anything is written; None where it cannot be asked."""
+    try:
+        probe = probe_of(app.snapshot, app.record.site)
+    except ProbeInvalid:
+        return None
+    return _ask(app, probe) if probe is not None and app.running else None
+
+
+def _ask_in_a_row(app: App, probe: Probe) -> ProbeSight:
+    """Return the last of three passes, or the first sight that is none: instances recycle one after the other."""
+    for number in range(PASSES):
+        if number:
+            app.run.ports.clock.sleep(BETWEEN_PASSES)
+        sight = _ask(app, probe)
+        if sight.verdict is not Verdict.PASSED:
+            break
+    return sight
+
+
+def _ask(app: App, probe: Probe) -> ProbeSight:
+    """Ask on the site's own default host name, and on no other."""
+    site = app.snapshot.site(app.record.site)
+    if site is None:
+        raise NotFound(f"site {app.record.site} is gone")
+    return app.run.ports.app_probe.ask(site.default_host_name, probe, app.current.thumbprint, app.old)
+
+
+# -------------------------------------------------------------------------------------------------------- the way back
+
+
+def _failed(app: App, sight: ProbeSight) -> Outcome:
+    detail = f"its probe fails with the new version: {sight.detail}"
+    now, ref = app.run.now(), app.lineage.ref
+    record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
+    record = app.run.ports.journal.put_roll(ref, record)
+    return _restore(_look(app.run, app.lease, app.lineage, app.current, record, app.waits))
+
+
+def _restore(app: App) -> Outcome:
+    """Bring the last good values back, where there are any: what remains is a hold, and a person to be told."""
+    run, record = app.run, app.record
+    if not record.edits or any(skip.reason is Reason.NOT_LIVE for skip in app.plan.skips):
+        detail = f"{record.site}: {record.detail}; the version before is not in its webspace any more: mend it by hand"
+        return _told(app, Stalled(Reason.NO_LAST_GOOD, detail))
+    refused = perform_all(run, app.lease, app.lineage.ref, app.plan.steps)
+    if refused:
+        report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+        return Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
+    how = "the last good values are back" if app.plan.steps else "others had changed the settings already"
+    outcome = Stalled(Reason.ROLLED_BACK, f"{record.site}: {record.detail}; {how}")
+    return _conclude(app, RollState.ROLLED_BACK, outcome)
+
+
+# ------------------------------------------------------------------------------------------------------- the record
+
+
+def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -> Outcome:
+    """Record what became of the app, let another of its plan restart, and return the outcome."""
+    record = replace(app.record, state=state, at=app.run.now(), detail=outcome.detail, **changes)  # type: ignore[arg-type]
+    app.run.ports.journal.put_roll(app.lineage.ref, record)
+    _give_back(app)
+    return _told(app, outcome)
+
+
+def _told(app: App, outcome: Outcome) -> Outcome:
+    ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
+    journal = app.run.ports.journal
+    journal.add_history(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
+    if outcome.reason not in UNTOLD:
+        journal.report((Finding(now, str(ref), f"app {site}", outcome.reason, outcome.detail[:1000]),))
+    return outcome
+
+
+def _give_back(app: App) -> None:
+    if app.plan_id:
+        app.run.ports.journal.restarted(app.plan_id, app.record.site, app.lineage.ref)
+
+
+def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
+    """Record an app that could not be looked at; what was written there stays, and is looked at again by the sweep."""
+    outcome = Stalled(REFUSALS[type(error)], str(error))
+    if record.state is RollState.STALE:
+        changed = replace(record, state=RollState.REFUSED, at=run.now(), detail=outcome.detail)
+        run.ports.journal.put_roll(lineage.ref, changed)
+    finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])
+    run.ports.journal.report((finding,))
+    return outcome
