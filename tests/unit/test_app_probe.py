@@ -1,0 +1,476 @@
+"""A real question to a real TLS server, and what the app's answer is taken to say."""
+
+import gzip
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import pytest
+from requests.utils import get_netrc_auth
+
+from local.azure.vault.authority import Leaf, Request, authority, server_leaf
+from local.azure.wire import Request as Asked
+from local.azure.wire import Response
+from local.listener import Connection, Listener
+from local.proxy import Proxy
+from local.tls import server_context
+from shared.clients.app_probe import TIME_OUT, AppProbe, _Line
+from shared.domain.names import HostName
+from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict
+from tests.build import FOREIGN, NEW, OLD
+
+HOST = HostName("shop.azurewebsites.net")
+PROVING = Probe("/health?key=1", 200, "shown: {thumbprint}")
+SOON = 0.3
+PATIENCE = 5.0
+PACE = 0.01
+HEAD = b"HTTP/1.1 200 OK\r\n"
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+Answer = Callable[[socket.socket], object]
+
+
+def says(body: bytes | str, status: str = "200 OK", *headers: str) -> Answer:
+    """Return an answer in full, as an app gives it."""
+    raw = body.encode() if isinstance(body, str) else body
+    lines = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(raw)}", *headers))
+    return sends(lines.encode() + b"\r\n" + raw)
+
+
+def sends(*parts: bytes) -> Answer:
+    """Return an answer of these bytes, after which the connection is closed."""
+    return lambda there: [there.sendall(part) for part in parts]
+
+
+def drips(start: bytes, drop: bytes) -> Answer:
+    """Return an answer that goes on for ever, drop by drop."""
+
+    def answer(there: socket.socket) -> None:
+        there.sendall(start)
+        while not threading.Event().wait(PACE):
+            there.sendall(drop)
+
+    return answer
+
+
+def keeps_silent(there: socket.socket) -> None:
+    """Say nothing until the visitor hangs up."""
+    while there.recv(65_536):
+        pass
+
+
+class Nothing:
+    """A simulated Azure of which nothing is known: all host names are the outside world's."""
+
+    def knows(self, _: str) -> bool:
+        """Say that it is none of ours."""
+        return False
+
+    def handle(self, request: Asked) -> Response:
+        """Fail, because nothing is asked of it."""
+        raise AssertionError(request.host)
+
+
+class App:
+    """A TLS server in the place of a site, behind a proxy; it keeps what it was asked.
+
+    Each connection gets the same answer; `unsafe` is one before TLS. `gone` is set when a visitor hung up on it.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Answer = says("")
+        self.unsafe: Answer = lambda _: None
+        self.leaf: Leaf = server_leaf(HOST)
+        self.requests: list[bytes] = []
+        self.hosts: list[str] = []
+        self.gone = threading.Event()
+        with ExitStack() as stack:
+            self._port = stack.enter_context(closing(Listener(self._serve, "app")))
+            self._address = "127.0.0.1", self._port.listen()
+            self.proxy = stack.enter_context(Proxy(Nothing(), self._resolve))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead here, and nobody else past the proxy."""
+        return {name: value for name, value in self.proxy.environment().items() if name.lower() != "no_proxy"}
+
+    def leave(self) -> None:
+        """Listen no more."""
+        self._port.leave("127.0.0.1")
+
+    def _resolve(self, host: str) -> tuple[str, int]:
+        self.hosts.append(host)
+        return self._address
+
+    def _serve(self, connection: Connection) -> None:
+        self.unsafe(connection.socket)
+        chain = self.leaf.certificate_pem + self.leaf.chain_pem
+        secure = connection.secure(server_context(chain, self.leaf.private_key_pem))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += secure.recv(65_536) or b"\r\n\r\n"
+        self.requests.append(head)
+        try:
+            self.answer(secure)
+        except OSError:
+            self.gone.set()
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """A site that the environment leads to, whatever the host name."""
+    for name in (*PROXIES, *BUNDLES):
+        monkeypatch.delenv(name, raising=False)
+    with App() as app:
+        for name, value in app.environment.items():
+            monkeypatch.setenv(name, value)
+        yield app
+    _ended()
+
+
+def _ended() -> None:
+    """Fail where a question is still under way."""
+    for thread in threading.enumerate():
+        if thread.name == "app-probe":
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+def ask(probe: Probe = PROVING, time_out: float = PATIENCE, host: HostName = HOST) -> ProbeSight:
+    """Ask whether the new certificate is in use, or still the old one."""
+    return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}))
+
+
+# ------------------------------------------------------------------------------------------------------- good answers
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "detail"),
+    [
+        (f"shown: {NEW}", Verdict.PASSED, "answered 200 as expected"),
+        (f"shown: {OLD}", Verdict.OLD, f"answered 200 as expected, but shows {OLD}, not {NEW}"),
+        (f"shown: {FOREIGN}", Verdict.FAILED, "answered 200 as expected, but without the text"),
+    ],
+)
+def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) -> None:
+    """What the app answers is judged, and told with the host and the path that were asked."""
+    app.answer = says(body)
+    sight = ask()
+    assert sight.verdict is verdict
+    assert sight.detail.startswith(f"{HOST}/health {detail}")
+
+
+def test_one_plain_get_goes_out(app: App) -> None:
+    """The app is asked once, for the path and query of the tag, with nothing that says more of us than our name."""
+    ask()
+    assert app.hosts == [HOST]
+    (request,) = app.requests
+    first, *headers = request.decode().strip().split("\r\n")
+    assert first == "GET /health?key=1 HTTP/1.1"
+    assert sorted(headers) == [
+        "Accept-Encoding: identity",
+        "Cache-Control: no-cache",
+        f"Host: {HOST}",
+        "User-Agent: certroll-probe",
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/@evil.example/",
+        "/:443@evil.example/",
+        "/%0d%0aHost:%20evil.example",
+        "/%2F%2Fevil.example/",
+        "/%5Cevil.example/",
+        "/..//evil.example/",
+        "/.//evil.example/",
+        "/a//evil.example/",
+        "/https://evil.example/",
+        "/?https://evil.example/",
+        "/.evil.example",
+        "/;@evil.example:443/",
+        "/?@evil.example",
+    ],
+)
+def test_no_path_leads_to_another_host(app: App, path: str) -> None:
+    """A path that looks like a host name, or like a header, is a path of the host that was given."""
+    app.answer = says(f"shown: {NEW}")
+    assert ask(Probe(path)).verdict is Verdict.PASSED
+    assert app.hosts == [HOST]
+    ((first, *headers),) = [request.decode().strip().split("\r\n") for request in app.requests]
+    assert first.startswith("GET /")
+    assert [header for header in headers if header.lower().startswith("host:")] == [f"Host: {HOST}"]
+    assert len(headers) == 4
+
+
+def test_redirect_to_another_host_is_not_followed(app: App) -> None:
+    """An app that sends its visitor elsewhere has failed; nobody else is asked, and where to is not repeated."""
+    app.answer = says("", "302 Found", "Location: https://evil.example/?token=pear")
+    sight = ask()
+    assert (sight.verdict, sight.redirected) == (Verdict.FAILED, True)
+    assert (app.hosts, len(app.requests)) == ([HOST], 1)
+    assert "evil" not in repr(sight)
+
+
+def test_nothing_is_kept_between_two_questions(app: App) -> None:
+    """Each question goes over a connection of its own, and brings no cookie back: it may meet any instance."""
+    app.answer = says("", "200 OK", "Set-Cookie: ARRAffinity=pear; Path=/; Secure")
+    probe = AppProbe(PATIENCE)
+    for _ in range(2):
+        probe.ask(HOST, PROVING, NEW, frozenset())
+    assert len(app.hosts) == 2
+    assert b"Cookie" not in b"".join(app.requests)
+
+
+def test_no_credentials_are_sent(app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Credentials that lie on the machine for this very host stay there."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login pear password plum")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert get_netrc_auth(f"https://{HOST}/") == ("pear", "plum")
+    ask()
+    assert b"Authorization" not in b"".join(app.requests)
+
+
+# ------------------------------------------------------------------------------------------------------------ the body
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        pytest.param(says(b"\xff\xfe\x00 shown: " + NEW.encode()), Verdict.PASSED, id="bytes that are no text"),
+        pytest.param(says(gzip.compress(f"shown: {NEW}".encode()), "200 OK", "Content-Encoding: gzip"), Verdict.PASSED,
+            id="compressed without being asked"),
+        pytest.param(says(gzip.compress(b"x" * 50_000_000 + b"shown: " + NEW.encode()), "200 OK",
+            "Content-Encoding: gzip"), Verdict.FAILED, id="small only as long as it is compressed"),
+        pytest.param(says(f"shown: {NEW}", "200 OK", "Content-Type: text/plain; charset=banana"), Verdict.PASSED,
+            id="a character set that nobody knows"),
+        pytest.param(sends(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"3\r\nsho\r\n", b"30\r\nwn: " + NEW.encode()
+            + b"....\r\n0\r\n\r\n"), Verdict.PASSED, id="in chunks"),
+        pytest.param(sends(HEAD + b"\r\nshown: ", NEW.encode()), Verdict.PASSED, id="until the connection ends"),
+        pytest.param(sends(b"HTTP/1.0 200 OK\r\n\r\nshown: ", NEW.encode()), Verdict.PASSED, id="an old server"),
+        pytest.param(says("x" * (READ_AT_MOST - 47) + f"shown: {NEW}"), Verdict.PASSED, id="the last bytes in view"),
+        pytest.param(says("x" * (READ_AT_MOST - 46) + f"shown: {NEW}"), Verdict.FAILED, id="a byte out of view"),
+    ],
+)  # fmt: skip
+def test_beginning_of_the_answer_is_read(app: App, answer: Answer, verdict: Verdict) -> None:
+    """The first 64 KB of an answer count, however they come over the wire."""
+    app.answer = answer
+    assert ask().verdict is verdict
+
+
+def test_answer_without_end_is_not_read_to_its_end(app: App) -> None:
+    """An app that never stops talking is judged by how it begins, and left."""
+    app.answer = sends(HEAD + b"\r\nyyy", *[b"x" * READ_AT_MOST] * 1000)
+    assert ask(Probe("/", 200, "yyy")).verdict is Verdict.PASSED
+    assert app.gone.wait(PATIENCE)
+
+
+def test_answer_with_another_status_is_not_read(app: App) -> None:
+    """What an app has to say to a failure is waited for by nobody."""
+    app.answer = drips(b"HTTP/1.1 500 Oops\r\nContent-Length: 9999999\r\n\r\n", b"x")
+    assert ask().detail == f"{HOST}/health answered 500, not 200"
+    assert app.gone.wait(PATIENCE)
+
+
+# ---------------------------------------------------------------------------------------------------------- no answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        pytest.param(sends(), "RemoteDisconnected", id="no answer"),
+        pytest.param(sends(b"pear\r\n\r\n"), "BadStatusLine", id="something else than HTTP"),
+        pytest.param(sends(b"HTTP/1.1 pear OK\r\n\r\n"), "BadStatusLine", id="no status"),
+        pytest.param(sends(HEAD + b"Pear: " + b"x" * 99_999), "LineTooLong", id="an endless header"),
+        pytest.param(sends(HEAD + b"Content-Length: 99\r\n\r\npear"), "IncompleteRead", id="too short"),
+        pytest.param(sends(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"pear\r\n"), "IncompleteRead",
+            id="a chunk without length"),
+        pytest.param(says("pear", "200 OK", "Content-Encoding: gzip"), "DecodeError", id="badly compressed"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_fails_and_is_not_quoted(
+    app: App, caplog: pytest.LogCaptureFixture, answer: Answer, why: str
+) -> None:
+    """What cannot be read is a failure with a plain cause; the app's words go into no detail and no log."""
+    caplog.set_level(logging.DEBUG)
+    app.answer = answer
+    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: {why}")
+    assert "pear" not in caplog.text
+
+
+def test_headers_that_cannot_be_read_are_not_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    """A header that is none costs nothing, and those that follow stay out of the log."""
+    caplog.set_level(logging.DEBUG)
+    app.answer = sends(HEAD + b"banana\r\nSet-Cookie: session=pear\r\n\r\n", f"shown: {NEW}".encode())
+    assert ask().verdict is Verdict.PASSED
+    assert "pear" not in caplog.text
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+def test_what_others_log_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """The SDKs, which use the same library, keep their log."""
+    AppProbe()
+    logging.getLogger("urllib3.connection").warning("of a vault")
+    assert caplog.messages == ["of a vault"]
+
+
+def leaf_of_the_past() -> Leaf:
+    """Return a certificate for the host that ran out."""
+    span = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
+    return authority().issue(Request((HOST,), *span, key_type="EC", key_size=256))
+
+
+@pytest.mark.parametrize(
+    ("leaf", "why"),
+    [
+        (lambda: server_leaf("evil.example"), f"Hostname mismatch, certificate is not valid for '{HOST}'."),
+        (leaf_of_the_past, "certificate has expired"),
+    ],
+)
+def test_bad_certificate_fails(app: App, leaf: Callable[[], Leaf], why: str) -> None:
+    """A server that cannot show who it is, is told nothing and not believed."""
+    app.leaf = leaf()
+    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: SSLCertVerificationError: {why}")
+    assert app.requests == []
+
+
+def test_only_the_roots_of_the_environment_are_trusted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the environment's bundle, a private authority is trusted by nobody."""
+    for name in BUNDLES:
+        monkeypatch.delenv(name)
+    sight = ask()
+    assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
+    assert "SSLCertVerificationError" in sight.detail
+
+
+def test_missing_bundle_fails(app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the environment names a bundle that is not there, nothing is asked without one."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: OSError")
+    assert app.hosts == []
+
+
+def test_what_does_not_speak_tls_fails(app: App) -> None:
+    """Nothing is asked in the clear."""
+    app.unsafe = sends(b"220 pear ESMTP\r\n")
+    sight = ask()
+    assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
+    assert sight.detail.startswith(f"{HOST} gave no answer: SSL")
+    assert "pear" not in sight.detail
+
+
+def test_nobody_behind_the_proxy_fails(app: App) -> None:
+    """Where the proxy finds nobody at the host, the cause is told."""
+    app.leave()
+    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: ProxyError: OSError")
+
+
+def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody listens at the proxy, the cause is told, and the proxy's password is not."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # the port is taken, so that nobody else begins to listen there
+        monkeypatch.setenv("HTTPS_PROXY", f"http://plum:pear@127.0.0.1:{deaf.getsockname()[1]}")
+        sight = ask()
+    assert sight == ProbeSight(
+        Verdict.FAILED, f"{HOST} gave no answer: ProxyError: ConnectionRefusedError: Connection refused"
+    )
+    _ended()
+
+
+def test_proxy_is_passed_by_where_the_environment_says_so(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that NO_PROXY names is asked directly."""
+    monkeypatch.setenv("NO_PROXY", "direct.invalid")
+    sight = ask(host=HostName("direct.invalid"))
+    assert sight.verdict is Verdict.FAILED
+    assert sight.detail.startswith("direct.invalid gave no answer: gaierror: ")
+    assert app.hosts == []
+
+
+# ----------------------------------------------------------------------------------------------------------- the clock
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(drips(HEAD + b"Content-Length: 9999999\r\n\r\n", b"x"), id="a body drop by drop"),
+        pytest.param(drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"), id="chunks drop by drop"),
+        pytest.param(drips(HEAD + b"Pear: ", b"x"), id="a header drop by drop"),
+        pytest.param(keeps_silent, id="silence"),
+    ],
+)
+def test_slow_app_is_left_when_the_time_is_over(app: App, answer: Answer) -> None:
+    """An app gets so many seconds for its whole answer, however alive it seems; then its connection is cut."""
+    app.answer = answer
+    assert_left_in_time()
+    assert len(app.requests) == 1
+
+
+def test_slow_handshake_is_left_when_the_time_is_over(app: App) -> None:
+    """What does not come as far as TLS is left as well."""
+    app.unsafe = keeps_silent
+    assert_left_in_time()
+
+
+def test_slow_proxy_is_left_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that opens the tunnel letter by letter takes no more time than an app may."""
+    slow = drips(b"HTTP/1.1 200 ", b"O")
+    with closing(Listener(lambda connection: slow(connection.socket), "proxy")) as proxy:
+        through(monkeypatch, proxy.listen())
+        assert_left_in_time()
+
+
+def test_slow_connection_is_left_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no connection comes about, the question is given up, and so is the connection when it comes about."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        through(monkeypatch, full.getsockname()[1])
+        waiting.enter_context(socket.create_connection(full.getsockname()))  # one more than the backlog is taken in
+        assert_left_in_time()
+
+
+def through(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Have the environment name the proxy on that port, and no other."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+
+
+def assert_left_in_time() -> None:
+    """Fail where a question takes longer than it may, or goes on behind our back."""
+    before = time.monotonic()
+    sight = ask(time_out=SOON)
+    assert SOON <= time.monotonic() - before < PATIENCE / 2
+    assert sight.verdict is Verdict.FAILED
+    assert sight.detail.startswith(f"{HOST} gave no answer: ")
+    _ended()
+
+
+def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
+    """A connection that comes about after its question was given up ends at once."""
+    line, (here, there) = _Line(), socket.socketpair()
+    with here, there:
+        line.cut()
+        line.keep(here)
+        there.settimeout(PATIENCE)
+        assert there.recv(1) == b""
+
+
+def test_real_apps_get_thirty_seconds() -> None:
+    """Without a word on it, an answer may take 30 seconds in all."""
+    assert (AppProbe()._time_out, TIME_OUT) == (30.0, 30.0)

@@ -1,0 +1,208 @@
+"""What operators may ask of an app, and what its answer is taken to say."""
+
+import pytest
+
+from shared.domain.names import Thumbprint
+from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict, judge
+from tests.build import FOREIGN, NEW, OLD, OLDER
+
+NOBODY: frozenset[Thumbprint] = frozenset()
+LONGEST = "/" + "a" * 199
+
+
+@pytest.mark.parametrize(
+    ("tag", "probe"),
+    [
+        ("/health", Probe("/health", 200, "")),
+        ("/", Probe("/", 200, "")),
+        ("/health 204", Probe("/health", 204, "")),
+        ("/health 200 {thumbprint}", Probe("/health", 200, "{thumbprint}")),
+        ("/health healthy", Probe("/health", 200, "healthy")),
+        ("/health 401 please  sign in", Probe("/health", 401, "please  sign in")),
+        ("/health all 3 partners", Probe("/health", 200, "all 3 partners")),
+        ("/health 200 200", Probe("/health", 200, "200")),
+        ("/health läuft", Probe("/health", 200, "läuft")),
+        ("/health ²³⁴", Probe("/health", 200, "²³⁴")),
+        ("  /health   503   down  ", Probe("/health", 503, "down")),
+        ("/health   down  ", Probe("/health", 200, "down")),
+        ("/health 100", Probe("/health", 100, "")),
+        ("/health 599", Probe("/health", 599, "")),
+        (LONGEST, Probe(LONGEST, 200, "")),
+        ("/a/-._~!$&'()*+,;=:@?x=/?&y=%20%aF", Probe("/a/-._~!$&'()*+,;=:@?x=/?&y=%20%aF", 200, "")),
+    ],
+)
+def test_tag_is_read(tag: str, probe: Probe) -> None:
+    """A tag holds a path, then a status or none, then a text or none; blanks around them do not count."""
+    assert Probe.parse(tag) == probe
+
+
+@pytest.mark.parametrize(
+    ("tag", "wrong"),
+    [
+        ("", "begins with a path"),
+        ("   ", "begins with a path"),
+        ("health", "begins with a path"),
+        ("200 /health", "begins with a path"),
+        ("\t/health", "begins with a path"),
+        ("https://evil.example/health", "begins with a path"),
+        ("evil.example/health", "begins with a path"),
+        ("\\\\evil.example/health", "begins with a path"),
+        ("@evil.example/", "begins with a path"),
+        ("?x=1", "begins with a path"),
+        ("//", "two slashes"),
+        ("//evil.example/", "two slashes"),
+        ("/\\evil.example/", "percent-encoded"),
+        ("/a\\..\\b", "percent-encoded"),
+        ("/health#top", "fragment"),
+        ("/100%", "bare %"),
+        ("/100%2", "bare %"),
+        ("/100%zz", "bare %"),
+        ("/gruß", "percent-encoded"),
+        ("/health\r\nHost:evil.example", "percent-encoded"),
+        ("/health\n", "percent-encoded"),
+        ("/health\t200", "percent-encoded"),
+        ("/health\x00", "percent-encoded"),
+        ("/health\x7f", "percent-encoded"),
+        ("/health\xa0200", "percent-encoded"),
+        ("/{thumbprint}", "percent-encoded"),
+        (LONGEST + "a", "longer than 200"),
+        ("/health 99", "no HTTP status"),
+        ("/health 099", "no HTTP status"),
+        ("/health 0200", "no HTTP status"),
+        ("/health 600", "no HTTP status"),
+        ("/health 2026 was good", "no HTTP status"),
+        ("/health " + "9" * 5000, "no HTTP status"),
+        ("/health 200 ok\nforged line", "control character"),
+        ("/health 200 ok\x1b[2J", "control character"),
+        ("/health 200\tok", "control character"),
+        ("/health 200 not\xa0ok", "blank that is none"),
+    ],
+)
+def test_what_is_no_probe_is_refused_with_an_example(tag: str, wrong: str) -> None:
+    """A tag that is no probe is refused, with what is wrong and one that is right."""
+    with pytest.raises(ProbeInvalid, match=wrong) as refused:
+        Probe.parse(tag)
+    assert str(refused.value).endswith("; an example: certroll-probe: /health 200 {thumbprint}")
+
+
+def test_example_in_the_message_is_right() -> None:
+    """Who copies the example out of the message has a probe that proves."""
+    with pytest.raises(ProbeInvalid) as refused:
+        Probe.parse("")
+    assert Probe.parse(str(refused.value).partition("certroll-probe: ")[2]).proves
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [("//evil.example/", 200, ""), ("/a b", 200, ""), ("/", 99, ""), ("/", 600, ""), ("/", 200, "a\nb")],
+)
+def test_no_probe_comes_about_that_the_tag_could_not_ask_for(path: str, status: int, text: str) -> None:
+    """A probe that was not read from a tag is held to the same."""
+    with pytest.raises(ProbeInvalid):
+        Probe(path, status, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "proves"),
+    [
+        ("{thumbprint}", True),
+        ("partner accepted {thumbprint} today", True),
+        ("{Thumbprint}", True),
+        ("", False),
+        ("healthy", False),
+        ("thumbprint", False),
+        (NEW, False),
+    ],
+)
+def test_only_a_thumbprint_that_is_filled_in_proves(text: str, *, proves: bool) -> None:
+    """A probe counts as proof where its text has a place for the thumbprint, and nowhere else."""
+    assert Probe("/", 200, text).proves is proves
+
+
+PROVING = Probe("/partner?key=1", 200, "Shown: {thumbprint}")
+PLAIN = Probe("/partner", 200, "healthy")
+
+
+@pytest.mark.parametrize(
+    ("probe", "status", "body", "verdict"),
+    [
+        pytest.param(PROVING, 200, f"<p>Shown: {NEW}</p>", Verdict.PASSED, id="the new thumbprint passes"),
+        pytest.param(PROVING, 200, f"SHOWN: {NEW.lower()}", Verdict.PASSED, id="case does not count"),
+        pytest.param(PROVING, 200, f"shown: {OLD}, Shown: {NEW}", Verdict.PASSED, id="new beside old passes"),
+        pytest.param(PROVING, 200, f"shown: {OLD.lower()}", Verdict.OLD, id="an old thumbprint is an old process"),
+        pytest.param(PROVING, 200, f"Shown: {OLDER}", Verdict.OLD, id="so is an older one"),
+        pytest.param(PROVING, 200, f"Shown: {FOREIGN}", Verdict.FAILED, id="an unknown thumbprint fails"),
+        pytest.param(PROVING, 200, f"Hidden: {NEW}", Verdict.FAILED, id="the words around it count"),
+        pytest.param(PROVING, 200, f"Hidden: {OLD}", Verdict.FAILED, id="around an old one as well"),
+        pytest.param(PROVING, 200, "Shown: {thumbprint}", Verdict.FAILED, id="the placeholder itself is no answer"),
+        pytest.param(PROVING, 200, "", Verdict.FAILED, id="an empty answer fails"),
+        pytest.param(PROVING, 500, f"Shown: {NEW}", Verdict.FAILED, id="another status fails whatever the text"),
+        pytest.param(PROVING, 503, f"Shown: {OLD}", Verdict.FAILED, id="another status is no old process"),
+        pytest.param(PLAIN, 200, "I am HEALTHY", Verdict.PASSED, id="a text without thumbprint passes"),
+        pytest.param(PLAIN, 200, "sick", Verdict.FAILED, id="a missing text fails"),
+        pytest.param(Probe("/"), 200, "", Verdict.PASSED, id="without a text the status is enough"),
+        pytest.param(Probe("/", 204), 200, "", Verdict.FAILED, id="any other status fails"),
+        pytest.param(Probe("/", 302, "gone"), 302, "Gone", Verdict.PASSED, id="a redirect that was asked for passes"),
+        pytest.param(Probe("/", 200, "STRASSE"), 200, "Straße", Verdict.PASSED, id="case is folded, not lowered"),
+    ],
+)
+def test_answer_is_judged(probe: Probe, status: int, body: str, verdict: Verdict) -> None:
+    """An answer passes, comes from an app with an old certificate, or fails; none of these sent its visitor away."""
+    sight = judge(probe, status, body, NEW, frozenset({OLD, OLDER}))
+    assert (sight.verdict, sight.redirected) == (verdict, False)
+
+
+def test_without_an_old_certificate_nothing_is_old() -> None:
+    """An old process is recognised by its thumbprint alone."""
+    assert judge(PROVING, 200, f"Shown: {OLD}", NEW, NOBODY).verdict is Verdict.FAILED
+
+
+def test_text_without_thumbprint_is_never_old() -> None:
+    """A text that is the same for every certificate tells none from another."""
+    assert judge(PLAIN, 200, "sick", NEW, frozenset({OLD})).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
+def test_redirect_fails_with_the_cure(status: int) -> None:
+    """An app that sends its visitor elsewhere fails, and the operator is told how the tag is to be mended."""
+    sight = judge(PROVING, status, f"Shown: {NEW}", NEW, NOBODY)
+    assert sight == ProbeSight(
+        Verdict.FAILED,
+        f"/partner answered {status}, not 200; redirects are not followed: name in the tag a path that answers by"
+        f" itself and without a sign-in, or the redirect as what is expected (certroll-probe: /partner {status})",
+        redirected=True,
+    )
+
+
+@pytest.mark.parametrize("status", [100, 299, 400, 401, 404, 500])
+def test_other_statuses_are_no_redirects(status: int) -> None:
+    """What is no redirect is told as expected and seen status, and nothing more."""
+    sight = judge(PROVING, status, "", NEW, NOBODY)
+    assert sight == ProbeSight(Verdict.FAILED, f"/partner answered {status}, not 200")
+
+
+def test_details_say_what_was_expected_and_seen() -> None:
+    """Each detail names the path without its query, and the thumbprints or the text that matter."""
+    details = [judge(PROVING, 200, body, NEW, frozenset({OLD})).detail for body in (NEW, OLD, "")]
+    assert details[0] == f"/partner answered 200 as expected, but without the text 'Shown: {NEW}' in its first 64 KB"
+    assert details[1:] == [details[0], details[0]]
+    shown = [judge(PROVING, 200, f"Shown: {seen}", NEW, frozenset({OLD})).detail for seen in (NEW, OLD)]
+    assert shown == [
+        "/partner answered 200 as expected",
+        f"/partner answered 200 as expected, but shows {OLD}, not {NEW}",
+    ]
+
+
+@pytest.mark.parametrize("status", [200, 302, 500])
+@pytest.mark.parametrize("thumbprint", [NEW, OLD, FOREIGN])
+def test_answer_is_never_quoted(status: int, thumbprint: Thumbprint) -> None:
+    """What an app says beside what was expected goes into no detail."""
+    sight = judge(PROVING, status, f"Shown: {thumbprint} and the secret pear", NEW, frozenset({OLD}))
+    assert "pear" not in repr(sight)
+    assert "key=1" not in repr(sight)
+
+
+def test_same_of_two_old_ones_is_named_each_time() -> None:
+    """Where an app shows two old certificates, the detail does not depend on the order of a set."""
+    body = f"Shown: {OLD} Shown: {OLDER}"
+    assert judge(PROVING, 200, body, NEW, frozenset({OLD, OLDER})).detail.endswith(f"shows {OLDER}, not {NEW}")
