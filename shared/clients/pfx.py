@@ -28,7 +28,7 @@ from shared.domain.secret import Pfx, PfxEncryption
 
 PKCS12 = "application/x-pkcs12"
 PEM = "application/x-pem-file"
-ROUNDS = 1
+ROUNDS = 2048
 """OpenSSL's own number. More would slow down guessing, of which a random password of 256 bits leaves no hope."""
 
 _SCHEMES: dict[PfxEncryption, tuple[PBES, hashes.HashAlgorithm]] = {

@@ -1,6 +1,7 @@
 """A vault's secret becomes a PFX, or says what is wrong without showing anything."""
 
 import base64
+import hashlib
 import subprocess
 import traceback
 from dataclasses import dataclass
@@ -135,6 +136,12 @@ def test_only_the_password_opens_it(encryption: PfxEncryption) -> None:
 # --------------------------------------------------------------------------------------------------- which certificates
 
 
+def test_thumbprint_is_what_app_service_shows() -> None:
+    """A thumbprint is the SHA-1 of the certificate in upper-case hex."""
+    der = CHAIN.leaf.public_bytes(Encoding.DER)
+    assert thumbprint(CHAIN.leaf) == hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
+
+
 def test_renewal_that_kept_its_key_is_told_from_what_it_renews() -> None:
     """Where two certificates have the same key, the expected one is the leaf, whichever comes first."""
     older = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "authority 0"), SHORT)
@@ -180,6 +187,8 @@ def test_authorities_that_vouch_for_each_other_end() -> None:
     a_by_b, b_by_a = certificate("a", a, "b", b), certificate("b", b, "a", a)
     leaf = certificate("leaf", CHAIN.key, "a", a)
     assert chain_of(pem(CHAIN.key, b_by_a, leaf, a_by_b), thumbprint(leaf)) == [leaf, a_by_b, b_by_a]
+    a_by_leaf = certificate("a", a, "leaf", CHAIN.key)
+    assert chain_of(pem(CHAIN.key, a_by_leaf, leaf), thumbprint(leaf)) == [leaf, a_by_leaf]
 
 
 # ---------------------------------------------------------------------------------------------------- what is refused
@@ -210,6 +219,7 @@ BAD = [
     Bad(PKCS12, "", NO_PFX),
     Bad(PKCS12, "c2VjcmV0", NO_PFX),
     Bad(PKCS12, pem(CHAIN.leaf, CHAIN.key), "its value is not base64"),
+    Bad(PKCS12, "*" + pfx(CHAIN), "its value is not base64"),
     Bad(PKCS12, "gehe\N{LATIN SMALL LETTER I WITH DIAERESIS}m", "its value is not base64"),
     Bad(PKCS12, pfx(CHAIN, BestAvailableEncryption(b"x")), NO_PFX),
     Bad(
