@@ -263,20 +263,29 @@ def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
 def _certificate_outcome(
     run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int
 ) -> Outcome:
+    waiting = _to_wait_for(run, snapshot, rollout, skips, waits)
+    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    refusal = snapshot.lineage.refusal
+    if waiting is not None:
+        return waiting
+    if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
+        return _without_current(run, snapshot.lineage)
+    if blocked is not None:
+        return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
+    return _failure(snapshot, rollout) or _success(rollout, skips)
+
+
+def _to_wait_for(run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int) -> Waiting | None:
     if rollout.pending or rollout.rolling:
         return _await_sites(run.now(), waits, rollout)
     awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(_next_look(run, snapshot, rollout, waits), awaiting.reason, awaiting.detail)
     closed = next((skip for skip in skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
-    if closed is not None:
-        return Waiting(until_open(run), closed.reason, closed.detail)
-    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
-    refusal = snapshot.lineage.refusal
-    if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
-        return _without_current(run, snapshot.lineage)
-    if blocked is not None:
-        return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
+    return None if closed is None else Waiting(until_open(run), closed.reason, closed.detail)
+
+
+def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
     if rollout.held_by:
@@ -284,6 +293,10 @@ def _certificate_outcome(
     hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
     if hidden is not None:
         return Stalled(Reason.INCOMPLETE_VIEW, f"{hidden.subject} cannot be seen ({hidden.detail})")
+    return None
+
+
+def _success(rollout: Rollout, skips: tuple[Skip, ...]) -> Converged:
     if any(skip.reason is Reason.OBSERVE_ONLY for skip in skips):
         return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
     done = bool(rollout.records or rollout.rolls)

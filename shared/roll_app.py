@@ -39,7 +39,7 @@ BETWEEN_PASSES = 2.0
 PROBE_AGAIN = timedelta(seconds=15)
 OLD_AGAIN = timedelta(minutes=5)
 RECYCLED_AFTER = timedelta(minutes=45)
-"""How long an old process may go on answering: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
+"""How long an old process may answer: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
 UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
 
 

@@ -29,7 +29,7 @@ def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
     vaults = run.intent.vaults
     fleet = _observed(run, vaults)
     report_blind_spots(run.ports.journal, "sweep", fleet)
-    refs = sorted({copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults})
+    refs = sorted({*_imported(fleet, vaults), *_behind_uploads(run, fleet, vaults)})
     answers = list(run.pool.map(partial(_looked_at, run, fleet), refs))
     busy = tuple(ref for ref, answer in zip(refs, answers, strict=True) if answer is True)
     event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
@@ -38,13 +38,31 @@ def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
     return busy
 
 
+def _imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
+    return {copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults}
+
+
+def _behind_uploads(run: Run, fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
+    """Return every vault certificate where somebody uploads: only its versions tell whether an upload is one."""
+    if not any(copy.uploaded for copy in fleet.certificates):
+        return set()
+    found: set[VaultCertificateRef] = set()
+    for vault in sorted(vaults):
+        try:
+            found.update(run.ports.vault.names(vault))
+        except (Denied, NotFound, Rejected) as error:
+            finding = Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error))
+            run.ports.journal.report((finding,))
+    return found
+
+
 def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
     try:
         return observe_fleet(
             run.ports.app_service,
             run.pool,
             run.intent.subscriptions,
-            lambda copy: copy.source is None or copy.source.vault in vaults,
+            lambda copy: copy.uploaded or (copy.source is not None and copy.source.vault in vaults),
             lambda ref: ref.vault in vaults,
             run.now(),
         )

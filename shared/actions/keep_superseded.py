@@ -15,14 +15,13 @@ from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
 from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
+from shared.domain.model import OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 
-PREFIX = "certroll"
 LINEAGE_TAG = "certroll-lineage"
 PATIENCE = timedelta(seconds=20)
 
@@ -166,7 +165,7 @@ def _kept(
     issue 17347).
     """
     group = plan.resource_group if plan else "unknown"
-    ref = CopyRef(webspace.subscription, group, f"{PREFIX}-{lineage.ref.name}-{version.thumbprint}".lower())
+    ref = CopyRef(webspace.subscription, group, f"{OWN_PREFIX}{lineage.ref.name}-{version.thumbprint}".lower())
     if taken.get(ref, webspace) != webspace:
         ref = CopyRef(ref.subscription, group, f"{ref.name}-{sha256(webspace.name.encode()).hexdigest()[:8]}")
     return WebspaceCertificate(

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from shared.domain.app_settings import SiteSettings
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 
+OWN_PREFIX = "certroll-"
 Found = TypeVar("Found")
 Tags = tuple[tuple[str, str], ...]
 
@@ -78,6 +79,11 @@ class WebspaceCertificate:
     key_vault_id: str | None = None
     key_vault_secret: str | None = None
     tags: Tags = ()
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether people uploaded it: it comes from no vault, and is neither managed by Azure nor a copy of our own."""
+        return self.source is None and self.thumbprint is not None and not self.ref.name.startswith(OWN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
