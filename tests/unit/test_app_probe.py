@@ -367,7 +367,7 @@ def test_missing_bundle_fails(app: App, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_what_does_not_speak_tls_fails(app: App) -> None:
     """Nothing is asked in the clear."""
-    app.unsafe = sends(b"220 pear ESMTP\r\n")
+    app.unsafe = lambda there: there.recv(1) and there.sendall(b"220 pear ESMTP\r\n")
     sight = ask()
     assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
     assert sight.detail.startswith(f"{HOST} gave no answer: SSL")
@@ -430,7 +430,7 @@ def test_slow_handshake_is_left_when_the_time_is_over(app: App) -> None:
 
 def test_slow_proxy_is_left_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that opens the tunnel letter by letter takes no more time than an app may."""
-    slow = drips(b"HTTP/1.1 200 ", b"O")
+    slow = drips(b"HTTP/1.", b"1")
     with closing(Listener(lambda connection: slow(connection.socket), "proxy")) as proxy:
         through(monkeypatch, proxy.listen())
         assert_left_in_time()
