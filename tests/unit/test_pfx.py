@@ -15,6 +15,7 @@ import requests
 from azure.core.exceptions import DecodeError, HttpResponseError
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -191,6 +192,16 @@ def test_authorities_that_vouch_for_each_other_end() -> None:
     assert chain_of(pem(CHAIN.key, a_by_leaf, leaf), thumbprint(leaf)) == [leaf, a_by_leaf]
 
 
+def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
+    """A certificate beside the chain whose key nobody here understands is left out like any other stranger."""
+    elliptic, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
+    der = CHAIN.strangers[0].public_bytes(Encoding.DER).replace(elliptic, unknown)
+    odd = x509.load_der_x509_certificate(der)
+    with pytest.raises(UnsupportedAlgorithm):
+        odd.public_key()
+    assert chain_of(pem(odd, CHAIN.key, CHAIN.leaf), LEAF) == [CHAIN.leaf]
+
+
 # ---------------------------------------------------------------------------------------------------- what is refused
 
 
@@ -238,7 +249,7 @@ BAD = [
     Bad(PEM, pem(CHAIN.leaf, _STRANGER), "no certificate in its value belongs to its private key"),
     Bad(
         PEM,
-        pem(CHAIN.key, CHAIN.leaf, issued("EC", 1).strangers[2]),
+        pem(CHAIN.key, CHAIN.leaf, CHAIN.strangers[2]),
         f"it holds the certificate {', '.join(sorted((LEAF, thumbprint(CHAIN.strangers[2]))))}, not {FOREIGN}",
     ),
     Bad(PKCS12, pfx(CHAIN), f"it holds the certificate {LEAF}, not {FOREIGN}"),
