@@ -16,12 +16,11 @@ from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 
-from requests import PreparedRequest, Request, RequestException, Session
+from requests import PreparedRequest, Request, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ProxyError
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPSConnection
-from urllib3.exceptions import HTTPError
 
 from shared.domain.names import HostName, Thumbprint
 from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict, judge
@@ -121,7 +120,7 @@ def _look(
 ) -> ProbeSight:
     try:
         status, body = _get(line, time_out, f"https://{host}{probe.path}", probe.status)
-    except (RequestException, HTTPError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is an answer; and a thread has nobody to raise it to
         return _unanswered(host, _cause(error))
     sight = judge(probe, status, body, new, old)
     return replace(sight, detail=f"{host}{sight.detail}")

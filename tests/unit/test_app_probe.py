@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import random
 import socket
 import threading
 import time
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from requests import Request
 from requests.utils import get_netrc_auth
 
-from local.azure.vault.authority import Leaf, Request, authority, server_leaf
+from local.azure.vault.authority import Leaf, authority, server_leaf
+from local.azure.vault.authority import Request as Wanted
 from local.azure.wire import Request as Asked
 from local.azure.wire import Response
 from local.listener import Connection, Listener
@@ -313,6 +316,27 @@ def test_what_is_no_answer_fails_and_is_not_quoted(
     assert "pear" not in caplog.text
 
 
+def test_what_nobody_thought_of_fails_as_well(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A fault of the libraries themselves is a failure like any other, and says no more than its name."""
+    monkeypatch.setattr(Request, "prepare", lambda _: {}["pear"])
+    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: KeyError")
+    assert app.hosts == []
+    assert "pear" not in caplog.text + "".join(capfd.readouterr())
+
+
+def test_noise_is_an_answer_like_any_other(app: App) -> None:
+    """Whatever an app sends, spoilt anywhere, there is a sight in good time, and none that proves."""
+    good = HEAD + b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    for seed in range(60):
+        noise, spoilt = random.Random(seed), bytearray(good)  # noqa: S311 - nothing is to be secret
+        for _ in range(noise.randrange(1, 9)):
+            spoilt[noise.randrange(len(spoilt))] = noise.randrange(256)
+        app.answer = sends(bytes(spoilt[: noise.randrange(len(spoilt) + 1)]))
+        assert ask().verdict is Verdict.FAILED, seed
+
+
 def test_headers_that_cannot_be_read_are_not_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
     """A header that is none costs nothing, and those that follow stay out of the log."""
     caplog.set_level(logging.DEBUG)
@@ -332,7 +356,7 @@ def test_what_others_log_is_left_alone(caplog: pytest.LogCaptureFixture) -> None
 def leaf_of_the_past() -> Leaf:
     """Return a certificate for the host that ran out."""
     span = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
-    return authority().issue(Request((HOST,), *span, key_type="EC", key_size=256))
+    return authority().issue(Wanted((HOST,), *span, key_type="EC", key_size=256))
 
 
 @pytest.mark.parametrize(
