@@ -127,9 +127,9 @@ class Apps:
 
     def add(self, site: Site, partner: Partner, chosen: Chosen, probe: str = PROBE) -> App:
         """Return the new app of the site, started if the site runs."""
-        app = App(site.id, partner, chosen, probe)
-        self._apps[site.id.lower()] = app
-        self.follow(self._world.web.sites.get(site.id) or site, starts=site.state == RUNNING)
+        app = self._apps[site.id.lower()] = App(site.id, partner, chosen, probe)
+        current = self._world.web.sites.get(site.id) or site
+        self.follow(current, starts=current.state == RUNNING)
         return app
 
     def all(self) -> tuple[App, ...]:
@@ -200,8 +200,9 @@ def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
 def _leads_to_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
     if _issued(authority().root, certificate):
         return True
-    above = next((one for one in chain if one != certificate and _issued(one, certificate)), None)
-    return above is not None and _leads_to_root(above, [one for one in chain if one != above])
+    rest = [one for one in chain if one != certificate]
+    above = next((one for one in rest if _issued(one, certificate)), None)
+    return above is not None and _leads_to_root(above, rest)
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

@@ -80,10 +80,13 @@ def load_list(settings: Mapping[str, str]) -> Iterator[str]:
 
 
 def rename(value: str, old: str, new: str) -> str:
-    """Return a load list that names the new thumbprint where it named the old one; the rest is as it was written."""
-    if old.upper() not in {entry.strip().upper() for entry in value.split(",")}:
+    """Return a load list that names the new thumbprint where it named the old one; the rest is as it was written.
+
+    Thumbprints come in upper case, in which the simulation keeps them; the list may be in any.
+    """
+    if old not in {entry.strip().upper() for entry in value.split(",")}:
         return value
-    entries = (new if entry.strip().upper() == old.upper() else entry for entry in value.split(","))
+    entries = (new if entry.strip().upper() == old else entry for entry in value.split(","))
     return ",".join(dict.fromkeys(entries))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
-from local.azure.vault.state import Differences, ImportedCertificate
+from local.azure.vault.state import Differences, ImportedCertificate, imported
 from local.frontend.partners import CallEnd, Partners
 from local.stand import Stand
 from local.tls import client_context
@@ -178,6 +178,19 @@ def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
     out.partner.accept_only(leaf.thumbprint)
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
+
+
+def test_a_self_signed_certificate_that_comes_twice_is_refused(stand: Stand, out: Outbound) -> None:
+    """A certificate that is its own issuer and its own chain leads nowhere."""
+    leaf = out.vault.renew("client", self_signed=True).leaf
+    content = ImportedCertificate(**{**fields(imported(leaf)), "chain_pem": leaf.certificate_pem})
+    assert ends(stand, out, content) == (False, CallEnd.REFUSED)
+
+
+def test_a_partner_may_be_named_in_capitals(stand: Stand, out: Outbound) -> None:
+    """A partner's name may be spelt as one likes."""
+    woodgrove = out.build.add_partner("Woodgrove")
+    assert stand.partners.call(woodgrove, out.first.imported()) is CallEnd.ACCEPTED
 
 
 def test_a_chain_in_disorder_is_accepted(stand: Stand, out: Outbound) -> None:

@@ -78,6 +78,15 @@ def test_the_load_list_is_read_in_any_case(out: Outbound) -> None:
     assert out.held() == [out.first.thumbprint]
 
 
+def test_an_app_is_made_of_the_site_as_it_is(out: Outbound) -> None:
+    """A site that has changed since a test got hold of it starts its app with its present settings and state."""
+    stale = out.site
+    out.change(**{PIN: "AB"})
+    assert out.held(out.build.add_app(stale, setting=PIN)) == [None]
+    out.arm.post(f"{stale.id}/stop")
+    assert out.build.add_app(stale, setting=PIN).processes == []
+
+
 def test_an_app_does_not_load_from_other_webspaces(out: Outbound) -> None:
     """Only certificates of the site's own webspace are loaded."""
     second = out.vault.renew("client")
@@ -432,6 +441,8 @@ def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbou
     expected = f"AB,{second.thumbprint},CD" if rewrites else f"AB, {first.lower()} ,CD"
     assert out.site.settings == {LOAD_LIST: expected, PIN: first}
     assert out.site.restarts == 1 + rewrites
+    told = f"app settings of caller changed by the import: {LOAD_LIST}; restarted"
+    assert (told in out.world.journal.changes()) == rewrites
     assert out.held() == [None if rewrites else first]
     assert {one.id: one for one in strangers}.items() <= {one.id: one for one in out.world.web.sites.values()}.items()
 

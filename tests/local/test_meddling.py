@@ -109,6 +109,16 @@ def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
     assert out.world.apps.troubles() == ()
 
 
+def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> None:
+    """A watch looks between an edit and the write that follows it, and a list one write behind shows the edit."""
+    out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
+    with AppWatch(out.world) as watch:
+        write(out, {"OURS": "1"})
+    assert watch.looks == 3
+    out.world.faults.add(Fault("stale_list", "POST"))
+    assert read(out)["THEIRS"] == "1"
+
+
 def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
     """A list that is one write behind shows the client's write, without the edit that followed it."""
     out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))

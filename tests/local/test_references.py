@@ -69,6 +69,7 @@ def test_one_reference_is_answered_by_name(out: Outbound) -> None:
         ("VaultName=contoso-kv;SecretName=client", "Resolved", False),
         ("VaultName=contoso-kv; SecretName=client; SecretVersion={}", "Resolved", True),
         ("secretname=client;vaultname=contoso-kv", "Resolved", False),
+        ("VaultName= contoso-kv ;SecretName =client", "Resolved", False),
         ("VaultName=contoso-kv", "InvalidSyntax", False),
         ("SecretUri=https://contoso-kv.vault.azure.net/keys/client", "InvalidSyntax", False),
         ("SecretUri=https://evil.example/secrets/client", "InvalidSyntax", False),
@@ -158,7 +159,8 @@ def test_the_sdk_reads_references_of_sites_and_slots(out: Outbound, client: WebS
     group = out.born.resource_group
     of_site = client.web_apps.get_app_settings_key_vault_references(group, slot.name)
     of_slot = client.web_apps.get_app_settings_key_vault_references_slot(group, slot.name, "staging")
-    for found in (list(of_site), list(of_slot)):
+    for found, kind in ((list(of_site), "sites"), (list(of_slot), "sites/slots")):
+        assert found[0].type == f"Microsoft.Web/{kind}/config/configreferences"
         assert [one.name for one in found] == ["KEY", "OTHER"]
         properties = found[0].properties
         assert properties is not None

@@ -79,7 +79,7 @@ def _looked_up(vault: Vault, named: Resolution) -> Resolution:
 
 def _parts(value: str) -> tuple[str, str, str] | None:
     """Return vault, secret and version (empty: the newest), or None where the reference is not well spelt."""
-    match = REFERENCE.fullmatch(value.strip())
+    match = REFERENCE.fullmatch(value)
     inside = match["inside"] if match else ""
     pairs = (part.partition("=") for part in inside.split(";"))
     named = {name.strip().lower(): text.strip() for name, _, text in pairs}
