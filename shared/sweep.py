@@ -1,10 +1,12 @@
 """The safety net that makes events optional: every imported vault certificate is looked at."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from shared import planner
 from shared.dispatch import has_unrecorded
 from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
 from shared.domain.names import VaultCertificateRef, VaultName
@@ -13,11 +15,21 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
+from shared.inventory import report_references
 from shared.observe import observe_fleet
 from shared.reconcile import stalled_on_vault
 from shared.report import report_blind_spots, report_lineage, report_plan
 from shared.run import LONGEST_PAUSE, Run, until_open
 from shared.telemetry import event
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What came of looking at one vault certificate."""
+
+    lineage: Lineage | None = None
+    busy: bool = False
+    error: Exception | None = None
 
 
 def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
@@ -30,10 +42,11 @@ def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
     fleet = _observed(run, vaults)
     report_blind_spots(run.ports.journal, "sweep", fleet)
     refs = sorted({*_imported(fleet, vaults), *_behind_uploads(run, fleet, vaults)})
-    answers = list(run.pool.map(partial(_looked_at, run, fleet), refs))
-    busy = tuple(ref for ref, answer in zip(refs, answers, strict=True) if answer is True)
+    looks = list(run.pool.map(partial(_looked_at, run, fleet), refs))
+    busy = tuple(ref for ref, look in zip(refs, looks, strict=True) if look.busy)
+    report_references(run.ports.journal, fleet, [look.lineage for look in looks if look.lineage])
     event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
-    if failed := [answer for answer in answers if isinstance(answer, Exception)]:
+    if failed := [look.error for look in looks if look.error]:
         raise ExceptionGroup("the sweep could not look at everything; what it found elsewhere is on its way", failed)
     return busy
 
@@ -71,26 +84,26 @@ def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
         raise
 
 
-def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool | Exception:
+def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> Look:
     """Put the certificate on the queue if it has work, and say so; or return what went wrong with it."""
     try:
         run.check_time()
-        busy = _has_work(run, fleet, ref)
+        lineage = run.ports.vault.lineage(ref, fleet.taken_at)
+        busy = _has_work(run, fleet, lineage)
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
-        return False
+        return Look()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
-        return error
-    return busy
+        return Look(error=error)
+    return Look(lineage, busy)
 
 
-def _has_work(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> bool:
-    lineage = run.ports.vault.lineage(ref, fleet.taken_at)
+def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:
     report_lineage(run.ports.journal, lineage, fleet.taken_at)
     version = lineage.current.version if lineage.current else ""
-    rollout = run.ports.journal.rollout(ref, version) if lineage.current else Rollout(version)
+    rollout = run.ports.journal.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     snapshot = Snapshot(lineage, fleet, rollout)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)

@@ -7,9 +7,10 @@ from typing import Final, TypeVar
 
 from shared.domain.errors import EventRejected, MessageInvalid, NotFound
 from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.names import InvalidNameError, VaultCertificateRef
 from shared.domain.outcome import Outcome, Waiting
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
+from shared.domain.record import Finding, HistoryEntry
 from shared.reconcile import reconcile_certificate, reconcile_site
 from shared.run import LONGEST_PAUSE, Run
 from shared.telemetry import event
@@ -75,6 +76,26 @@ def replay(run: Run, queue: str, key: str) -> None:
     run.ports.queue.put_back(queue, record.body)
     run.ports.journal.replayed(record)
     event("message.replayed", queue=queue, key=key)
+
+
+def release(run: Run, vault: str, name: str) -> str:
+    """Let a version that failed somewhere go on; return where that was. Raises NotFound where nothing is held."""
+    try:
+        ref = VaultCertificateRef.parse(vault, "certificate", name)
+    except InvalidNameError as error:
+        raise NotFound(str(error)) from error
+    if ref.vault not in run.intent.vaults:
+        raise NotFound(f"vault {ref.vault!r} is not among CERTROLL_VAULTS")
+    current = run.ports.vault.lineage(ref, run.now()).current
+    sites = run.ports.journal.release(ref, current.version, run.now()) if current else ()
+    if current is None or not sites:
+        raise NotFound(f"no version of {ref} is held")
+    where = ", ".join(sorted(map(str, sites)))
+    entry = HistoryEntry(run.now(), "hold.released", str(ref), Reason.HOLD_RELEASED, where[:1000])
+    run.ports.journal.add_history(ref, (entry,))
+    event("hold.released", certificate=str(ref), version=current.version, sites=where)
+    run.ports.queue.send_certificate(CertificateMessage(ref, Cause.MANUAL))
+    return where
 
 
 def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:

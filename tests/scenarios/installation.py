@@ -182,6 +182,14 @@ class Installation:
             row["site"].rpartition("/sites/")[2]: row["state"] for row in self._rows("certrolljournal") if "site" in row
         }
 
+    def rolls(self) -> dict[str, str]:
+        """Return the recorded state of each app's settings."""
+        return {
+            row["app"].rpartition("/sites/")[2].replace("/slots/", "/"): row["state"]
+            for row in self._rows("certrolljournal")
+            if "app" in row
+        }
+
     def _rows(self, table: str) -> list[dict[str, object]]:
         with TableServiceClient.from_connection_string(self.storage) as service:
             try:

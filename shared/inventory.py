@@ -1,0 +1,112 @@
+"""Which app uses which certificate, through what, and how old that is; and what belongs to nothing.
+
+A pin may be any text of 40 hex digits: only what is known to be a certificate's thumbprint is ever named.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
+from shared.domain.lineage import Lineage
+from shared.domain.model import Fleet
+from shared.domain.names import Thumbprint, VaultCertificateRef
+from shared.domain.ports import Journal
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
+from shared.telemetry import event
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a thumbprint comes from: a version of a vault certificate, and how many newer ones there are."""
+
+    ref: VaultCertificateRef
+    version: str
+    created: datetime
+    behind: int
+
+
+def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
+    """Log what each app's settings name, and record as findings what they name in vain."""
+    origins = _origins(lineages)
+    findings: list[Finding] = []
+    for settings in fleet.settings:
+        site = fleet.site(settings.site)
+        copies = {copy.thumbprint: str(copy.ref) for copy in fleet.certificates_in(site.webspace if site else None)}
+        named = [
+            _row(one, origins, copies, fleet.taken_at) for one in settings.references if _shown(one, origins, copies)
+        ]
+        led = [
+            {
+                "setting": one.key,
+                "kind": "Key Vault reference",
+                "certificate": str(one.ref),
+                "version": one.active,
+                "pinned": one.pinned is not None,
+            }
+            for one in settings.vault_references
+        ]
+        if named or led or settings.loads_everything:
+            everything = settings.loads_everything
+            event("references.found", site=str(settings.site), everything=everything, references=[*named, *led])
+        findings += _in_vain(settings, origins, copies, fleet.taken_at)
+    if findings:
+        journal.report(tuple(findings))
+
+
+def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
+    return {
+        version.thumbprint: Origin(lineage.ref, version.version, version.created, behind)
+        for lineage in lineages
+        for behind, version in reversed(list(enumerate(lineage.versions)))
+    }
+
+
+def _shown(
+    one: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
+) -> bool:
+    return one.kind is not ReferenceKind.PIN or one.thumbprint in origins or one.thumbprint in copies
+
+
+def _row(
+    one: SettingReference,
+    origins: Mapping[Thumbprint, Origin],
+    copies: Mapping[Thumbprint | None, str],
+    now: datetime,
+) -> dict[str, object]:
+    origin = origins.get(one.thumbprint)
+    row: dict[str, object] = {"setting": one.key, "kind": one.kind, "thumbprint": one.thumbprint}
+    row["live"] = one.thumbprint in copies
+    if origin is not None:
+        days = (now - origin.created).days
+        row |= {"certificate": str(origin.ref), "version": origin.version, "days": days, "behind": origin.behind}
+    elif one.thumbprint in copies:
+        row["copy"] = copies[one.thumbprint]
+    return row
+
+
+def _led(one: VaultReference) -> dict[str, object]:
+    where = {"certificate": str(one.ref), "version": one.active, "pinned": one.pinned is not None}
+    return {"setting": one.key, "kind": "Key Vault reference", **where}
+
+
+def _in_vain(
+    settings: SiteSettings,
+    origins: Mapping[Thumbprint, Origin],
+    copies: Mapping[Thumbprint | None, str],
+    now: datetime,
+) -> Iterable[Finding]:
+    unknown = sorted(
+        {
+            one.thumbprint
+            for one in settings.references
+            if one.kind is not ReferenceKind.PIN and one.thumbprint not in origins and one.thumbprint not in copies
+        }
+    )
+    if unknown:
+        detail = f"{', '.join(unknown)} is no certificate of its webspace, nor of a vault in scope: take it out"
+        yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+    if settings.odd_entries:
+        detail = f"{settings.odd_entries} entries of the load list are no thumbprints; they are left as they are"
+        yield Finding(now, "sweep", f"load list of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)

@@ -1,0 +1,91 @@
+"""Worlds in which apps present client certificates, and what their owners would see of them."""
+
+from dataclasses import dataclass
+
+from local.azure.apps import App, Partner
+from local.azure.arm.resources import Certificate, Plan, Site
+from local.azure.clock import Clock
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.worlds.builders import Builder
+from tests.scenarios.worlds import AGE
+
+CLIENT = "client"
+SUBJECT = "client.contoso.com"
+PROBE = {"certroll-probe": "/health 200 {thumbprint}"}
+SECRET = "marker-7f3a-password"  # noqa: S105 - what is searched for everywhere
+LIST, PIN, PATH = "WEBSITE_LOAD_CERTIFICATES", "CLIENT_CERT_THUMBPRINT", "CLIENT_CERT_PATH"
+
+
+@dataclass(slots=True)
+class Street:
+    """A world with one client certificate, one partner, and whatever apps a test adds."""
+
+    world: World
+    build: Builder
+    linux: Plan
+    windows: Plan
+    partner: Partner
+    old: str
+
+    def app(self, name: str, settings: dict[str, str], **how: object) -> App:
+        """Return a new app on the Linux plan, or on `plan`; it chooses its certificate by the `setting` named."""
+        plan, tags = how.pop("plan", self.linux), how.pop("tags", PROBE)
+        setting, subject = how.pop("setting", None), how.pop("subject", None)
+        site = self.build.add_site(name, plan, tags=tags, settings=owned(settings), **how)  # type: ignore[arg-type]
+        return self.build.add_app(site, self.partner, setting=setting, subject=subject)  # type: ignore[arg-type]
+
+    def slot(self, name: str, slot: str, settings: dict[str, str], **how: object) -> App:
+        """Return a new app on a slot of that site."""
+        tags, setting = how.get("tags", PROBE), how.get("setting", PATH)
+        site = self.build.add_slot(self.site(name), slot, tags=tags, settings=owned(settings))  # type: ignore[arg-type]
+        return self.build.add_app(site, self.partner, setting=setting)  # type: ignore[arg-type]
+
+    def linux_app(self, name: str, **how: object) -> App:
+        """Return an app that lists the old version and pins its file."""
+        settings = {LIST: self.old, PATH: f"/var/ssl/private/{self.old}.p12"}
+        return self.app(name, settings, setting=PATH, **how)
+
+    def site(self, name: str) -> Site:
+        """Return the site or slot as it is now."""
+        return next(site for site in self.world.web.sites.values() if site.full_name == name)
+
+    def settings(self, name: str) -> dict[str, str]:
+        """Return the settings as they are now."""
+        return dict(self.site(name).settings)
+
+    def restarts(self, name: str) -> int:
+        """Return how often the site was restarted."""
+        return self.site(name).restarts
+
+    def renew(self, **differences: object) -> str:
+        """Renew the client certificate; return the new thumbprint."""
+        return self.world.vaults["contoso-kv"].renew(CLIENT, **differences).thumbprint  # type: ignore[arg-type]
+
+    def kept(self) -> list[Certificate]:
+        """Return the copies that Certroll made."""
+        return [one for one in self.world.web.certificates.values() if one.name.startswith("certroll-")]
+
+
+def street(knobs: Knobs | None = None, seed: int = 0) -> Street:
+    """Return two plans in two webspaces, each with an imported copy of the client certificate, and a partner."""
+    world = World(Clock(), seed, knobs)
+    build = Builder(world)
+    version = build.add_certificate(CLIENT, (SUBJECT,))
+    linux = build.add_plan("linux", linux=True)
+    windows = build.add_plan("windows", location="northeurope")
+    build.add_copy(CLIENT, linux, name="client-linux")
+    build.add_copy(CLIENT, windows, name="client-windows")
+    partner = build.add_partner()
+    return Street(world, build, linux, windows, partner, version.thumbprint)
+
+
+def owned(settings: dict[str, str]) -> dict[str, str]:
+    """Return settings as an app has them: ours among those that nobody may touch."""
+    return {"DB_PASSWORD": SECRET, "FEATURE": "on", **settings, "ZZZ": "last"}
+
+
+def age(street: Street) -> Street:
+    """Return the street some days later: a slow front end serves what was there before, so there has to be a before."""
+    street.world.clock.advance(AGE)
+    return street
