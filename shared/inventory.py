@@ -34,19 +34,9 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
     for settings in fleet.settings:
         site = fleet.site(settings.site)
         copies = {copy.thumbprint: str(copy.ref) for copy in fleet.certificates_in(site.webspace if site else None)}
-        named = [
-            _row(one, origins, copies, fleet.taken_at) for one in settings.references if _shown(one, origins, copies)
-        ]
-        led = [
-            {
-                "setting": one.key,
-                "kind": "Key Vault reference",
-                "certificate": str(one.ref),
-                "version": one.active,
-                "pinned": one.pinned is not None,
-            }
-            for one in settings.vault_references
-        ]
+        shown = (one for one in settings.references if _shown(one, origins, copies))
+        named = [_row(one, origins, copies, fleet.taken_at) for one in shown]
+        led = [_led(one) for one in settings.vault_references]
         if named or led or settings.loads_everything:
             everything = settings.loads_everything
             event("references.found", site=str(settings.site), everything=everything, references=[*named, *led])

@@ -92,7 +92,7 @@ def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption)
 def test_openssl_reads_the_same(secret: Secret, encryption: PfxEncryption) -> None:
     """OpenSSL finds the same in it, and key and certificates encrypted as asked for."""
     ran = subprocess.run(  # noqa: S603
-        [str(OPENSSL), "pkcs12", "-info", "-nodes", "-passin", "env:PFX_PASSWORD"],
+        [str(OPENSSL), "pkcs12", "-legacy", "-info", "-nodes", "-passin", "env:PFX_PASSWORD"],
         input=secret.built(encryption).blob,
         capture_output=True,
         env={"PFX_PASSWORD": PASSWORD},

@@ -256,7 +256,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=repr)
+@pytest.mark.parametrize("bad", BAD, ids=[f"{number} {bad.content_type}" for number, bad in enumerate(BAD)])
 def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
     """What is wrong with a secret is said in a sentence, and the error has no other one behind it."""
     with pytest.raises(Rejected) as caught:
