@@ -82,7 +82,6 @@ class _Line:
         for twin in self._twins:
             with closing(twin), suppress(OSError):
                 twin.shutdown(socket.SHUT_RDWR)
-        self._twins.clear()
 
 
 class _Adapter(HTTPAdapter):
