@@ -161,7 +161,7 @@ def _beneath(error: BaseException) -> Iterator[BaseException]:
         if beneath is not None:
             yield beneath
             handed = (argument for argument in beneath.args if isinstance(argument, BaseException))
-            beneath = beneath.__cause__ or beneath.__context__ or next(handed, None)
+            beneath = beneath.__context__ or next(handed, None)
 
 
 def _not_of_a_probe(record: logging.LogRecord) -> bool:
