@@ -28,7 +28,6 @@ from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict, judge
 TIME_OUT = 30.0
 HEADERS = {"User-Agent": "certroll-probe", "Cache-Control": "no-cache"}
 THREAD = "app-probe"
-DEEPEST = 10  # how many exceptions are looked beneath for the cause
 
 
 class AppProbe:
@@ -155,13 +154,11 @@ def _cause(error: Exception) -> str:
 
 
 def _beneath(error: BaseException) -> Iterator[BaseException]:
-    """Give an exception and what it came from, down to the ground; the libraries also hand it on as an argument."""
+    """Give an exception and those while which it came up, down to the first."""
     beneath: BaseException | None = error
-    for _ in range(DEEPEST):
-        if beneath is not None:
-            yield beneath
-            handed = (argument for argument in beneath.args if isinstance(argument, BaseException))
-            beneath = beneath.__context__ or next(handed, None)
+    while beneath is not None:
+        yield beneath
+        beneath = beneath.__context__
 
 
 def _not_of_a_probe(record: logging.LogRecord) -> bool:
