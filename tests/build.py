@@ -4,10 +4,22 @@ The ordinary world: one site `shop` in the webspace WEST shows the old version o
 one host name; the copy in WEST holds the old version too, and the vault has a good new one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from shared.domain.app_settings import (
+    LOAD_LIST,
+    AppSettings,
+    ReferenceKind,
+    SettingEdit,
+    SettingReference,
+    SiteSettings,
+    VaultReference,
+)
 from shared.domain.lineage import Lineage, Refusal
 from shared.domain.model import (
     Binding,
@@ -26,7 +38,9 @@ from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCer
 from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
 
 Answer = TypeVar("Answer")
@@ -45,6 +59,7 @@ NORTH = Webspace(SUBSCRIPTION, "rg-northeuropewebspace")
 EAST = Webspace(SUBSCRIPTION, "rg-eastuswebspace")
 APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
 OFF: Tags = (("certroll", "off"),)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def facts(
@@ -97,10 +112,17 @@ def site_ref(name: str = "shop", slot: str | None = None) -> SiteRef:
     return SiteRef(SUBSCRIPTION, "rg-web", name, slot)
 
 
-def site(name: str = "shop", slot: str | None = None, *, webspace: Webspace | None = WEST, tags: Tags = ()) -> Site:
-    """Return a site or slot."""
+def site(
+    name: str = "shop",
+    slot: str | None = None,
+    *,
+    webspace: Webspace | None = WEST,
+    tags: Tags = (),
+    running: bool = True,
+) -> Site:
+    """Return a site or slot, by default running."""
     ref = site_ref(name, slot)
-    return Site(ref, webspace, HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net"), tags=tags)
+    return Site(ref, webspace, HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net"), tags=tags, running=running)
 
 
 def binding(
@@ -160,9 +182,78 @@ def record(
     return SiteRecord(site_ref(site), "v2", webspace, state, at, detail=detail)
 
 
-def rollout(*records: SiteRecord, first: Webspace | None = WEST, started_at: datetime | None = None) -> Rollout:
+def rollout(
+    *records: SiteRecord,
+    first: Webspace | None = WEST,
+    started_at: datetime | None = None,
+    rolls: tuple[RollRecord, ...] = (),
+    past: tuple[RollRecord, ...] = (),
+    looked_at: datetime | None = None,
+) -> Rollout:
     """Return how far the new version has come, by default with WEST as the first place."""
-    return Rollout("v2", first, records, started_at)
+    return Rollout("v2", first, records, started_at, rolls, past, looked_at)
+
+
+def named(
+    *listed: Thumbprint,
+    site: str = "shop",
+    slot: str | None = None,
+    pins: Mapping[str, Thumbprint] = NOTHING,
+    led: tuple[VaultReference, ...] = (),
+    everything: bool = False,
+    odd_entries: int = 0,
+    digests: Mapping[str, str] = NOTHING,
+) -> SiteSettings:
+    """Return what an app's settings name: a load list in this order, then pins."""
+    references = (
+        *(SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, one) for one in listed),
+        *(SettingReference(key, ReferenceKind.PIN, one) for key, one in pins.items()),
+    )
+    return SiteSettings(site_ref(site, slot), references, led, everything, odd_entries, digests)
+
+
+def app_settings(
+    values: Mapping[str, str], *, site: str = "shop", slot: str | None = None, etag: str | None = None
+) -> AppSettings:
+    """Return all settings of an app, with digests of them."""
+    digests = {key: sha256(value.encode()).hexdigest() for key, value in values.items()}
+    return AppSettings(site_ref(site, slot), values, digests, etag)
+
+
+def roll(
+    state: RollState,
+    *,
+    site: str = "shop",
+    slot: str | None = None,
+    webspace: Webspace = WEST,
+    at: datetime = NOW - HOUR / 2,
+    replaces: tuple[Thumbprint, ...] = (OLD,),
+    edits: tuple[SettingEdit, ...] = (),
+    undone: tuple[datetime, ...] = (),
+    proven: tuple[Thumbprint, ...] = (),
+    settings: int = 0,
+    retiring: bool = False,
+    broken_before: bool | None = None,
+    detail: str = "",
+    revision: str | None = None,
+) -> RollRecord:
+    """Return what the journal knows of the new version in an app's settings, since half an hour ago."""
+    return RollRecord(
+        site=site_ref(site, slot),
+        version="v2",
+        webspace=webspace,
+        state=state,
+        at=at,
+        replaces=replaces,
+        edits=edits,
+        broken_before=broken_before,
+        undone=undone,
+        proven=proven,
+        settings=settings,
+        retiring=retiring,
+        detail=detail,
+        revision=revision,
+    )
 
 
 LINEAGE = lineage()
@@ -181,10 +272,11 @@ def snapshot(
     copies: tuple[WebspaceCertificate, ...] = COPIES,
     plans: tuple[ServerFarm, ...] = PLANS,
     blind_spots: tuple[BlindSpot, ...] = (),
+    settings: tuple[SiteSettings, ...] = (),
     rollout: Rollout = FRESH,
 ) -> Snapshot:
     """Return the ordinary world, but for what is given."""
-    return Snapshot(lineage, Fleet(NOW, sites, bindings, copies, plans, blind_spots), rollout)
+    return Snapshot(lineage, Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings), rollout)
 
 
 def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
@@ -218,17 +310,22 @@ class ManualClock(Clock):
 class RecordingAppService:
     """App Service as far as actions need it: answers in the order given, the last one for ever; writes are kept.
 
-    An answer that is an exception is raised.
+    An answer that is an exception is raised. `failures` are raised by the next writes, which are kept all the same;
+    `asked` are the names of the reads of settings.
     """
 
     copies: list[WebspaceCertificate | Exception] = field(default_factory=list)
     bindings: list[Binding | Exception] = field(default_factory=list)
     writes: list[tuple[object, ...]] = field(default_factory=list)
     body: object = field(default_factory=dict)
+    others: dict[CopyRef, list[WebspaceCertificate | Exception]] = field(default_factory=dict)
+    seen: list[AppSettings | Exception] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the next sight of the copy."""
-        seen = _next(self.copies)
+        """Return the next sight of the copy; `others` has those of copies beside the one in question."""
+        seen = _next(self.others.get(ref, self.copies))
         assert seen.ref == ref
         return seen
 
@@ -238,13 +335,62 @@ class RecordingAppService:
         assert (seen.site, seen.host_name) == (site, host_name)
         return seen, self.body
 
+    def settings(self, site: SiteRef) -> AppSettings:
+        """Return the next sight of the settings."""
+        self.asked.append("settings")
+        seen = _next(self.seen)
+        assert seen.site == site
+        return seen
+
+    def settings_to_edit(self, site: SiteRef) -> AppSettings:
+        """Return the next sight of the settings, for a write."""
+        seen = self.settings(site)
+        self.asked[-1] = "settings_to_edit"
+        return seen
+
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
         """Keep the write."""
-        self.writes.append((copy, plan))
+        self._write(copy, plan)
+
+    def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
+        """Keep the write."""
+        self._write(copy, pfx, plan)
 
     def put_binding(self, binding: Binding, body: object) -> None:
         """Keep the write."""
-        self.writes.append((binding, body))
+        self._write(binding, body)
+
+    def put_settings(self, settings: AppSettings) -> None:
+        """Keep the write."""
+        self._write(settings)
+
+    def refresh_references(self, site: SiteRef) -> None:
+        """Keep the write."""
+        self._write("refresh", site)
+
+    def restart(self, site: SiteRef) -> None:
+        """Keep the write."""
+        self._write("restart", site)
+
+    def _write(self, *what: object) -> None:
+        self.writes.append(what)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+@dataclass
+class RecordingVault:
+    """A vault that gives one PFX, or raises; what it is asked for is kept."""
+
+    answer: Pfx | Exception
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
+        """Return the PFX."""
+        self.asked.append((ref, version, thumbprint))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
 
 
 def _next(answers: list[Answer | Exception]) -> Answer:
@@ -269,8 +415,9 @@ def ports(
     app_service: RecordingAppService | None = None,
     clock: Clock | None = None,
     journal: RecordingJournal | None = None,
+    vault: RecordingVault | None = None,
 ) -> Ports:
     """Return ports of which only those given exist; using another one fails."""
     nobody: Any = None
-    given: dict[str, Any] = {"app_service": app_service, "clock": clock, "journal": journal}
+    given: dict[str, Any] = {"app_service": app_service, "clock": clock, "journal": journal, "vault": vault}
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})
