@@ -1,0 +1,111 @@
+"""What holds of every edit of every setting, whatever stands in it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.app_settings import (
+    LOAD_LIST,
+    SettingEdit,
+    edited,
+    edited_settings,
+    inverse,
+    is_done,
+    read_settings,
+)
+from shared.domain.names import Thumbprint
+from tests.build import FOREIGN, NEW, OLD, OLDER, app_settings
+
+KNOWN = (OLD, OLDER, FOREIGN)
+entries = st.sampled_from([*KNOWN, *map(str.lower, KNOWN), "*", "x", "", " ", f" {OLD} ", f"{FOREIGN.lower()}\t"])
+load_lists = st.lists(entries, max_size=6).map(",".join)
+pins = st.sampled_from(
+    [
+        f"{before}{shape.format(one)}{after}"
+        for before in ("", " ")
+        for after in ("", "\n")
+        for one in (*KNOWN, OLD.lower())
+        for shape in (
+            "{}",
+            "/var/ssl/private/{}.p12",
+            "/var/ssl/certs/{}.der",
+            r"C:\appservice\certificates\public\{}.cer",
+        )
+    ]
+)
+list_edits = st.sampled_from(
+    [
+        SettingEdit(LOAD_LIST, add, remove, beside)
+        for add in (NEW, OLD, None)
+        for remove in ((), (OLD,), (OLDER,), (OLD, OLDER))
+        for beside in (OLD, OLDER, NEW)
+        if add not in remove
+    ]
+)
+
+
+def plain(value: str) -> list[str]:
+    """Return the entries of a list as they stand, without blanks."""
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+@given(load_lists, list_edits)
+def test_only_what_is_edited_changes(value: str, edit: SettingEdit) -> None:
+    """Every entry of others keeps its place among the others and its case; nothing is written twice, no blank comes."""
+    after = edited(LOAD_LIST, value, edit)
+    ours = {edit.add, *edit.remove}
+    assert [one for one in plain(after) if one.upper() not in ours] == [
+        one for one in plain(value) if one.upper() not in ours
+    ]
+    assert is_done(LOAD_LIST, after, edit)
+    assert edited(LOAD_LIST, after, edit) == after
+    if after != value:
+        assert after == ",".join(plain(after))
+        was = [one.upper() for one in plain(value)]
+        assert [one.upper() for one in plain(after)].count(str(edit.add)) == max(
+            was.count(str(edit.add)), edit.add is not None
+        )
+
+
+@given(load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
+def test_roll_of_a_list_is_taken_back(value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
+    """A roll, then its inverse, leaves a load list with the thumbprints that it had, whether both overlapped or not."""
+    roll = SettingEdit(LOAD_LIST, NEW, () if overlap else (OLD,), OLD)
+    back = edited(LOAD_LIST, edited(LOAD_LIST, value, roll), inverse(roll))
+    before, after = (read_settings(app_settings({LOAD_LIST: text})) for text in (value, back))
+    assert after.named == before.named
+    assert (after.loads_everything, after.odd_entries) == (before.loads_everything, before.odd_entries)
+    if overlap:
+        assert plain(back) == plain(value)
+
+
+@given(pins)
+def test_roll_of_a_pin_is_taken_back(value: str) -> None:
+    """A roll, then its inverse, leaves a pin as it was, but for the case of its thumbprint."""
+    roll = SettingEdit("PIN", NEW, (OLD,), OLD)
+    rolled = edited("PIN", value, roll)
+    back = edited("PIN", rolled, inverse(roll))
+    assert back == (value if rolled == value else value.replace(OLD.lower(), OLD))
+    assert (NEW in rolled) is (OLD in value.upper())
+
+
+@given(st.dictionaries(st.sampled_from(["A", "B", LOAD_LIST]), st.one_of(load_lists, pins)), list_edits)
+def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEdit) -> None:
+    """What an edit is projected to leave is what is read of the settings once it is written."""
+    roll = SettingEdit("A", NEW, (OLD,), OLD)
+    seen = read_settings(app_settings(values))
+    edits = [one for one in (edit, roll) if one.key in {reference.key for reference in seen.references}]
+    written = dict(values)
+    for one in edits:
+        written[one.key] = edited(one.key, written[one.key], one)
+    projected, read = edited_settings(seen, edits), read_settings(app_settings(written))
+    assert set(projected.references) == set(read.references)
+    assert projected.load_list == read.load_list
+
+
+@given(st.text(max_size=60), st.sampled_from(["PIN", LOAD_LIST]))
+def test_any_text_can_be_read_and_is_kept(value: str, key: str) -> None:
+    """Whatever stands in a setting, reading it fails nowhere, and an edit that concerns another leaves it."""
+    seen = read_settings(app_settings({key: value}))
+    assert seen.named == frozenset()
+    assert edited("PIN", value, SettingEdit("PIN", NEW, (OLD,), OLD)) == value
+    assert edited(LOAD_LIST, value, SettingEdit(LOAD_LIST, None, (Thumbprint(OLD),), NEW)) == value

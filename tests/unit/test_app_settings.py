@@ -1,0 +1,474 @@
+"""How the settings of an app name certificates, and how such a name is changed without touching anything else."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.app_settings import (
+    LOAD_LIST,
+    ReferenceKind,
+    SettingEdit,
+    SettingReference,
+    SiteSettings,
+    VaultReference,
+    changed_elsewhere,
+    edited,
+    edited_settings,
+    inverse,
+    is_done,
+    is_load_list,
+    read_settings,
+)
+from shared.domain.names import Thumbprint
+from tests.build import FOREIGN, NEW, OLD, OLDER, OTHER_REF, REF, app_settings, named, site_ref
+
+LIST, PIN, PATH = ReferenceKind.LOAD_LIST, ReferenceKind.PIN, ReferenceKind.PATH
+NEW_BESIDE_OLD = SettingEdit(LOAD_LIST, NEW, (), OLD)
+NEW_FOR_OLD = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
+PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
+KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "WEBSITE_LOAD_CERTIFICATES_": False}
+
+
+def read(**values: str) -> SiteSettings:
+    """Return what is read of an app with these settings."""
+    return read_settings(app_settings(values))
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize(
+    ("value", "listed", "odd"),
+    [
+        pytest.param("", (), 0, id="nothing"),
+        pytest.param(" , ,,", (), 0, id="blanks and commas alone"),
+        pytest.param(OLD, (OLD,), 0, id="one"),
+        pytest.param(f"{OLD},{FOREIGN}", (OLD, FOREIGN), 0, id="two, in their order"),
+        pytest.param(f"{FOREIGN},{OLD}", (FOREIGN, OLD), 0, id="two the other way round"),
+        pytest.param(f" {OLD} ,\t{FOREIGN}\n", (OLD, FOREIGN), 0, id="blanks around them"),
+        pytest.param(f"{OLD},{OLD}", (OLD, OLD), 0, id="one twice"),
+        pytest.param(f"{OLD},", (OLD,), 0, id="a comma behind it"),
+        pytest.param(f",{OLD}", (OLD,), 0, id="a comma before it"),
+        pytest.param(OLD.lower(), (OLD,), 0, id="lower case"),
+        pytest.param(f"{OLD[:20]}{OLD[20:].lower()}", (OLD,), 0, id="mixed case"),
+        pytest.param(f"{OLD},{OLD.lower()}", (OLD, OLD), 0, id="one twice, in either case"),
+        pytest.param(f"{OLD},nonsense", (OLD,), 1, id="something else beside it"),
+        pytest.param(f"{OLD};{FOREIGN}", (), 1, id="semicolons, which App Service does not know"),
+        pytest.param(f"{OLD} {FOREIGN},x,y", (), 3, id="several that are no thumbprints"),
+        pytest.param(f"{OLD}A,{OLD[1:]}", (), 2, id="a digit too many, and one too few"),
+        pytest.param("G" * 40, (), 1, id="letters that are no hex digits"),
+        pytest.param(f"{OLD},*", (OLD,), 0, id="a star beside it"),
+        pytest.param(f"/var/ssl/private/{OLD}.p12", (), 1, id="a path, which no load list takes"),
+    ],
+)
+def test_load_list_is_read(value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
+    """Every thumbprint of the load list is read, in order and upper case; what is none is counted."""
+    seen = read(WEBSITE_LOAD_CERTIFICATES=value)
+    assert seen.load_list == listed
+    assert seen.references == tuple(SettingReference(LOAD_LIST, LIST, one) for one in listed)
+    assert (seen.odd_entries, seen.pins, seen.named) == (odd, (), frozenset(listed))
+
+
+@pytest.mark.parametrize(
+    ("value", "everything"),
+    [
+        pytest.param("*", True, id="a star"),
+        pytest.param(" * ", True, id="a star between blanks"),
+        pytest.param(f"{OLD}, *", True, id="a star beside a thumbprint"),
+        pytest.param("**", False, id="two stars"),
+        pytest.param(f"{OLD}*", False, id="a star at a thumbprint"),
+        pytest.param(OLD, False, id="no star"),
+    ],
+)
+def test_star_means_everything(value: str, *, everything: bool) -> None:
+    """A star as an entry of the load list, and nothing else, loads every certificate."""
+    assert read(WEBSITE_LOAD_CERTIFICATES=value).loads_everything is everything
+    assert not read(PIN=value).loads_everything
+
+
+@pytest.mark.parametrize("key", list(KEYS))
+def test_name_of_the_load_list_has_no_case(key: str) -> None:
+    """The load list is known by its whole name in any case, and keeps the name that it has."""
+    assert is_load_list(key) is KEYS[key]
+    seen = read(**{key: OLD})
+    assert seen.references == (SettingReference(key, LIST if KEYS[key] else PIN, OLD),)
+
+
+def test_load_lists_of_several_cases_are_all_read() -> None:
+    """Where Azure shows the load list under two spellings, both count, in a stable order, before all pins."""
+    values = {"website_load_certificates": f"{FOREIGN},x", LOAD_LIST: "*,y", "A": OLD}
+    for order in (list(values), list(values)[::-1]):
+        seen = read(**{key: values[key] for key in order})
+        assert seen.references == (
+            SettingReference("website_load_certificates", LIST, FOREIGN),
+            SettingReference("A", PIN, OLD),
+        )
+        assert (seen.loads_everything, seen.odd_entries) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        pytest.param(OLD, PIN, id="a thumbprint"),
+        pytest.param(OLD.lower(), PIN, id="a thumbprint in lower case"),
+        pytest.param(f" {OLD}\n", PIN, id="a thumbprint between blanks"),
+        *(
+            pytest.param(f"/var/ssl/{place}/{OLD}.{suffix}", PATH, id=f"Linux, {place}, .{suffix}")
+            for place, suffix in (
+                ("private", "p12"),
+                ("private", "pfx"),
+                ("certs", "der"),
+                ("certs", "crt"),
+                ("certs", "cer"),
+            )
+        ),
+        *(
+            pytest.param(rf"C:\appservice\certificates\{place}\{OLD}.{suffix}", PATH, id=f"Windows, {place}, .{suffix}")
+            for place, suffix in (
+                ("private", "pfx"),
+                ("private", "p12"),
+                ("public", "cer"),
+                ("public", "der"),
+                ("public", "crt"),
+            )
+        ),
+        pytest.param(f"/var/ssl/private/{OLD.lower()}.p12", PATH, id="Linux, the thumbprint in lower case"),
+        pytest.param(f"  /var/ssl/private/{OLD}.p12 ", PATH, id="Linux, between blanks"),
+        pytest.param(f"c:/AppService/Certificates/Private/{OLD}.PFX", PATH, id="Windows, slashes and another case"),
+    ],
+)
+def test_pin_is_read(value: str, kind: ReferenceKind) -> None:
+    """A setting whose whole value is a thumbprint, or the path of one on either system, is a pin."""
+    seen = read(PIN=value)
+    assert seen.references == seen.pins == (SettingReference("PIN", kind, OLD),)
+    assert (seen.load_list, seen.named, seen.loads_everything, seen.odd_entries) == ((), frozenset({OLD}), False, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(f"{OLD},{FOREIGN}", id="two thumbprints"),
+        pytest.param(f"thumbprint={OLD}", id="a thumbprint within a text"),
+        pytest.param(f"{OLD}0", id="a digit too many"),
+        pytest.param(OLD[1:], id="a digit too few"),
+        pytest.param("Z" * 40, id="letters that are no hex digits"),
+        pytest.param(":".join(OLD[at : at + 2] for at in range(0, 40, 2)), id="a thumbprint with colons"),
+        pytest.param(f"/var/ssl/private/{OLD}", id="a path without its suffix"),
+        pytest.param(f"/var/ssl/private/{OLD}xp12", id="a path without its dot"),
+        pytest.param(f"/var/ssl/private/{OLD}.pem", id="a path with a suffix that Azure does not give"),
+        pytest.param(f"/var/ssl/other/{OLD}.p12", id="another folder"),
+        pytest.param(f"/VAR/SSL/private/{OLD}.p12", id="a Linux path in another case, which is another path"),
+        pytest.param(f"/var/ssl/private/{OLD}.P12", id="a Linux suffix in another case, which is another file"),
+        pytest.param(f"/mnt/var/ssl/private/{OLD}.p12", id="a path below another one"),
+        pytest.param(rf"D:\appservice\certificates\private\{OLD}.pfx", id="another drive"),
+        pytest.param(rf"C:\appservice\certificates\{OLD}.pfx", id="no folder of its kind"),
+        pytest.param(rf"C:\appservice\certificates\private\{OLD}xpfx", id="a Windows path without its dot"),
+        pytest.param(f"/var/ssl/private/{OLD}.p12;/var/ssl/private/{FOREIGN}.p12", id="two paths"),
+    ],
+)
+def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
+    """A value that is more, less or other than a thumbprint or its path is nobody's business."""
+    assert read(PIN=value) == replace(named(), digests=app_settings({"PIN": value}).digests)
+
+
+def test_pins_are_read_in_a_stable_order() -> None:
+    """The order in which Azure gives settings changes nothing; the load list comes first, pins by name."""
+    values = {"Z": OLD, LOAD_LIST: FOREIGN, "A": f"/var/ssl/private/{NEW}.p12", "N": "1"}
+    expected = (
+        SettingReference(LOAD_LIST, LIST, FOREIGN),
+        SettingReference("A", PATH, NEW),
+        SettingReference("Z", PIN, OLD),
+    )
+    for order in (list(values), list(values)[::-1]):
+        assert read(**{key: values[key] for key in order}).references == expected
+
+
+def test_site_and_digests_are_kept() -> None:
+    """What is read belongs to its app, and tells by digests whether the rest has changed."""
+    whole = app_settings({"A": "1"}, site="api", slot="staging")
+    seen = read_settings(whole)
+    assert (seen.site, seen.digests) == (site_ref("api", "staging"), whole.digests)
+
+
+V2 = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("inside", "reference"),
+    [
+        pytest.param(
+            "SecretUri=https://kv-shop.vault.azure.net/secrets/shop", VaultReference("K", REF), id="a URI, no version"
+        ),
+        pytest.param(
+            "SecretUri=https://kv-shop.vault.azure.net/secrets/shop/",
+            VaultReference("K", REF),
+            id="a URI with a slash at its end",
+        ),
+        pytest.param(
+            f"SecretUri=https://kv-shop.vault.azure.net/secrets/shop/{V2}",
+            VaultReference("K", REF, V2),
+            id="a URI with a version",
+        ),
+        pytest.param(
+            f"SecretUri=https://kv-shop.vault.azure.net/secrets/shop/{V2}/",
+            VaultReference("K", REF, V2),
+            id="a URI with a version and a slash at its end",
+        ),
+        pytest.param(
+            "secreturi = HTTPS://KV-Shop.Vault.Azure.Net/Secrets/SHOP ",
+            VaultReference("K", REF),
+            id="a URI in another case, between blanks",
+        ),
+        pytest.param(
+            "SecretUri=https://kv-shop.vault.usgovcloudapi.net/secrets/shop",
+            VaultReference("K", REF),
+            id="a vault of another cloud",
+        ),
+        pytest.param("VaultName=kv-shop;SecretName=shop", VaultReference("K", REF), id="names, no version"),
+        pytest.param(
+            f"VaultName=kv-shop;SecretName=shop;SecretVersion={V2}",
+            VaultReference("K", REF, V2),
+            id="names with a version",
+        ),
+        pytest.param(
+            "VaultName=kv-shop;SecretName=shop;SecretVersion=", VaultReference("K", REF), id="names, an empty version"
+        ),
+        pytest.param(
+            f" secretversion={V2} ; SECRETNAME = Shop; vaultname = KV-SHOP ",
+            VaultReference("K", REF, V2),
+            id="names in another order and case, between blanks",
+        ),
+        pytest.param("VaultName=kv-shop;SecretName=other", VaultReference("K", OTHER_REF), id="another certificate"),
+    ],
+)
+def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> None:
+    """A Key Vault reference of either form leads to a vault object, with the version that it names, if any."""
+    for value in (f"@Microsoft.KeyVault({inside})", f" @microsoft.keyvault({inside})\n"):
+        seen = read(K=value)
+        assert (seen.vault_references, seen.references) == ((reference,), ())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("https://kv-shop.vault.azure.net/secrets/shop", id="a plain URI"),
+        pytest.param("@Microsoft.KeyVault()", id="nothing inside"),
+        pytest.param("@Microsoft.KeyVault(VaultName=kv-shop)", id="no name"),
+        pytest.param("@Microsoft.KeyVault(SecretName=shop)", id="no vault"),
+        pytest.param("@Microsoft.KeyVault(VaultName=kv;SecretName=a_b)", id="a name that no vault takes"),
+        pytest.param(
+            "@Microsoft.KeyVault(SecretUri=https://kv-shop.vault.azure.net/certificates/shop)", id="not a secret"
+        ),
+        pytest.param("@Microsoft.KeyVault(SecretUri=https://kv-shop/secrets/shop)", id="a host without a domain"),
+        pytest.param("@Microsoft.KeyVault(SecretUri=http://kv-shop.vault.azure.net/secrets/shop)", id="not https"),
+        pytest.param(
+            "@Microsoft.KeyVault(SecretUri=https://kv-shop.vault.azure.net/secrets/shop/a/b)", id="a longer path"
+        ),
+        pytest.param("@Microsoft.KeyVault(SecretUri=https://kv-shop.vault.azure.net/secrets/)", id="a URI of no name"),
+        pytest.param("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=shop", id="not closed"),
+        pytest.param("x@Microsoft.KeyVault(VaultName=kv-shop;SecretName=shop)", id="something before it"),
+    ],
+)
+def test_what_only_looks_like_a_key_vault_reference_is_none(value: str) -> None:
+    """What App Service would not resolve leads nowhere."""
+    assert read(K=value).vault_references == ()
+
+
+def test_key_vault_references_are_read_in_a_stable_order() -> None:
+    """The order in which Azure gives settings changes nothing, and nothing is known of what a reference leads to."""
+    one, two = ("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=" + name + ")" for name in ("shop", "other"))
+    expected = VaultReference("A", REF, None, None), VaultReference("B", OTHER_REF, None, None)
+    assert read(A=one, B=two, C="x").vault_references == expected
+    assert read(C="x", B=two, A=one).vault_references == expected
+
+
+# --------------------------------------------------------------------------------------------------------- editing
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "after"),
+    [
+        pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="beside the only one"),
+        pytest.param(f"{OLD},{FOREIGN}", NEW_BESIDE_OLD, f"{OLD},{NEW},{FOREIGN}", id="beside the first"),
+        pytest.param(f"{FOREIGN},{OLD}", NEW_BESIDE_OLD, f"{FOREIGN},{OLD},{NEW}", id="beside the last"),
+        pytest.param(
+            f"{OLD},{FOREIGN},{OLD},{OLDER}",
+            NEW_BESIDE_OLD,
+            f"{OLD},{FOREIGN},{OLD},{NEW},{OLDER}",
+            id="behind the last of two",
+        ),
+        pytest.param(f"{FOREIGN},{OLDER}", NEW_BESIDE_OLD, f"{FOREIGN},{OLDER},{NEW}", id="at the end, beside nothing"),
+        pytest.param("", NEW_BESIDE_OLD, NEW, id="into an empty list"),
+        pytest.param(
+            f" {OLD.lower()} , {FOREIGN.lower()},,x, * ",
+            NEW_BESIDE_OLD,
+            f"{OLD.lower()},{NEW},{FOREIGN.lower()},x,*",
+            id="others keep case and order, blanks go",
+        ),
+        pytest.param(OLD, NEW_FOR_OLD, NEW, id="in place of the only one"),
+        pytest.param(
+            f"{OLDER},{OLD},{FOREIGN}", NEW_FOR_OLD, f"{OLDER},{NEW},{FOREIGN}", id="in place of one between others"
+        ),
+        pytest.param(
+            f"{OLD.lower()},{FOREIGN},{OLD},{OLDER}",
+            NEW_FOR_OLD,
+            f"{FOREIGN},{NEW},{OLDER}",
+            id="in place of one that is there twice",
+        ),
+        pytest.param(
+            f"{OLDER},{FOREIGN},{OLD},{OLDER},x",
+            SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
+            f"{FOREIGN},{OLD},{NEW},x",
+            id="beside one while another leaves",
+        ),
+        pytest.param(
+            f"{NEW.lower()},{OLD},{FOREIGN}", NEW_FOR_OLD, f"{NEW.lower()},{FOREIGN}", id="there already: only removed"
+        ),
+        pytest.param(
+            f"{OLD}, {NEW},{FOREIGN}",
+            SettingEdit(LOAD_LIST, None, (OLD,), NEW),
+            f"{NEW},{FOREIGN}",
+            id="only taken out",
+        ),
+        pytest.param(
+            f"{OLDER},{NEW},{OLD}", SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW), NEW, id="several taken out"
+        ),
+        pytest.param(f"{OLD} , {NEW},,", NEW_BESIDE_OLD, f"{OLD} , {NEW},,", id="so already: not even blanks change"),
+        pytest.param(
+            f"{NEW} ,x", SettingEdit(LOAD_LIST, None, (OLD,), NEW), f"{NEW} ,x", id="out already: nothing changes"
+        ),
+    ],
+)
+def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
+    """The new thumbprint goes next to the other, what is to leave leaves, and all else stays as it is."""
+    assert edited(LOAD_LIST, before, edit) == after
+    assert edited(LOAD_LIST, after, edit) == after
+    assert edited("website_load_certificates", before, edit) == after
+    assert is_done(LOAD_LIST, after, edit)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(OLD, NEW, id="a thumbprint"),
+        pytest.param(OLD.lower(), NEW, id="a thumbprint in lower case"),
+        pytest.param(f"\t{OLD} \n", f"\t{NEW} \n", id="blanks around it stay"),
+        pytest.param(f"/var/ssl/private/{OLD}.p12", f"/var/ssl/private/{NEW}.p12", id="a Linux path"),
+        pytest.param(f" /var/ssl/certs/{OLD.lower()}.der", f" /var/ssl/certs/{NEW}.der", id="with blanks, lower case"),
+        pytest.param(
+            rf"c:\appservice\Certificates\public\{OLD}.cer",
+            rf"c:\appservice\Certificates\public\{NEW}.cer",
+            id="a Windows path keeps its case",
+        ),
+        pytest.param(NEW, NEW, id="it is so already"),
+        pytest.param(FOREIGN, FOREIGN, id="it names another"),
+        pytest.param(f"/var/ssl/private/{FOREIGN}.p12", f"/var/ssl/private/{FOREIGN}.p12", id="a path of another"),
+        pytest.param(f"{OLD},{FOREIGN}", f"{OLD},{FOREIGN}", id="it is no pin"),
+        pytest.param("", "", id="it is empty"),
+    ],
+)
+def test_pin_is_edited(before: str, after: str) -> None:
+    """The new thumbprint takes the old one's place in a pin, and the rest of the value stays as it is."""
+    assert edited("PIN", before, PINNED) == after
+    assert edited("PIN", after, PINNED) == after
+
+
+def test_pin_is_never_emptied() -> None:
+    """An edit that puts nothing in leaves a pin alone: without a thumbprint it would mean nothing."""
+    assert edited("PIN", OLD, SettingEdit("PIN", None, (OLD,), NEW)) == OLD
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "edit", "done"),
+    [
+        pytest.param(LOAD_LIST, f"{OLD},{NEW}", NEW_BESIDE_OLD, True, id="a list with both"),
+        pytest.param(LOAD_LIST, NEW.lower(), NEW_BESIDE_OLD, True, id="a list with the new one alone"),
+        pytest.param(LOAD_LIST, OLD, NEW_BESIDE_OLD, False, id="a list without the new one"),
+        pytest.param(LOAD_LIST, f"{OLD},{NEW}", NEW_FOR_OLD, False, id="a list that still has what is to leave"),
+        pytest.param(LOAD_LIST, NEW, NEW_FOR_OLD, True, id="a list that has it no more"),
+        pytest.param(LOAD_LIST, "*", NEW_BESIDE_OLD, False, id="a list that names nothing"),
+        pytest.param(LOAD_LIST, f"{NEW},x", SettingEdit(LOAD_LIST, None, (OLD,), NEW), True, id="taken out of a list"),
+        pytest.param(LOAD_LIST, f"{NEW},{OLD}", SettingEdit(LOAD_LIST, None, (OLD,), NEW), False, id="still in a list"),
+        pytest.param("PIN", NEW, PINNED, True, id="a pin of the new one"),
+        pytest.param("PIN", f"/var/ssl/private/{NEW}.p12", PINNED, True, id="a path of the new one"),
+        pytest.param("PIN", OLD, PINNED, False, id="a pin of the old one"),
+        pytest.param("PIN", FOREIGN, PINNED, False, id="a pin of another"),
+        pytest.param("PIN", "x", PINNED, False, id="no pin any more"),
+    ],
+)
+def test_edit_is_known_to_be_done(key: str, value: str, edit: SettingEdit, *, done: bool) -> None:
+    """An edit is done where what it adds is named and what it removes is not."""
+    assert is_done(key, value, edit) is done
+
+
+def test_edits_are_projected_onto_what_is_read() -> None:
+    """After the edits of a list and of two pins, what is read says so; the rest of it is as it was."""
+    before = read(WEBSITE_LOAD_CERTIFICATES=f"{FOREIGN},{OLD},x", PIN=OLD, Q=f"/var/ssl/private/{OLD}.p12", R=FOREIGN)
+    edits = NEW_BESIDE_OLD, PINNED, SettingEdit("Q", NEW, (OLD,), OLD)
+    after = read(
+        WEBSITE_LOAD_CERTIFICATES=f"{FOREIGN},{OLD},{NEW},x", PIN=NEW, Q=f"/var/ssl/private/{NEW}.p12", R=FOREIGN
+    )
+    assert edited_settings(before, edits) == replace(after, digests=before.digests)
+
+
+def test_edit_of_a_load_list_that_is_not_there_is_projected() -> None:
+    """An edit may bring a load list into being."""
+    assert edited_settings(named(), (NEW_BESIDE_OLD,)) == named(NEW)
+
+
+@pytest.mark.parametrize(
+    ("edit", "back"),
+    [
+        pytest.param(
+            NEW_BESIDE_OLD,
+            SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),
+            id="of an overlap: the new one leaves, the old one is there",
+        ),
+        pytest.param(
+            NEW_FOR_OLD,
+            SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),
+            id="of a change without overlap: the old one comes in its place",
+        ),
+        pytest.param(PINNED, SettingEdit("PIN", OLD, (NEW,), NEW), id="of a pin"),
+        pytest.param(
+            SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW),
+            SettingEdit(LOAD_LIST, OLD, (), NEW),
+            id="of a retirement: the last good one comes back",
+        ),
+    ],
+)
+def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) -> None:
+    """The inverse of an edit brings the last good value back."""
+    assert inverse(edit) == back
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "changed"),
+    [
+        pytest.param({"A": "1", "B": "2"}, {"A": "1", "B": "2"}, (), id="nothing"),
+        pytest.param({"A": "1", "B": "3"}, {"A": "1", "B": "2"}, ("B",), id="a value"),
+        pytest.param({"A": "1"}, {"A": "1", "B": "2"}, ("B",), id="one is gone"),
+        pytest.param({"A": "1", "B": "2", "C": "3"}, {"A": "1", "B": "2"}, ("C",), id="one is new"),
+        pytest.param({"PIN": "9", "A": "1"}, {"PIN": "1", "A": "1"}, (), id="only the one that is edited"),
+        pytest.param({"A": "1"}, {"PIN": "1", "A": "1"}, (), id="the one that is edited is gone"),
+        pytest.param({"C": "1", "A": "1"}, {"B": "1"}, ("A", "B", "C"), id="everything, by name"),
+    ],
+)
+def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str], changed: tuple[str, ...]) -> None:
+    """Settings that others changed, made or took away are named; the edited ones are not among them."""
+    assert changed_elsewhere(now, then, (PINNED,)) == changed
+
+
+# --------------------------------------------------------------------------------------------------------- secrecy
+
+
+def test_no_value_shows_in_a_representation() -> None:
+    """Neither the values of settings, nor what is pinned, nor digests of them show where something is printed."""
+    whole = app_settings({"PASSWORD": "open sesame", "PIN": FOREIGN, "K": f"/var/ssl/private/{OLD}.p12"}, etag='"1"')
+    seen = read_settings(whole)
+    printed = f"{whole!r}{whole}{seen!r}{seen}{seen.references!r}{seen.references[0]}"
+    for hidden in ("sesame", "PASSWORD", FOREIGN, OLD, *whole.digests.values()):
+        assert hidden not in printed
+    assert "shop" in repr(whole)
+    assert "PIN" in repr(seen)
