@@ -1,6 +1,7 @@
 """Requests are counted as money is."""
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -10,10 +11,12 @@ from local.azure.journal import Entry
 from local.azure.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
+from tests.scenarios.app_worlds import CLIENT, Street, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import AGE, MOVING, VAULT, renew, small_world, writes
 
 ARM = "management.azure.com"
+SETTINGS = "/config/appsettings/list"
 LISTING = re.compile(
     r"/subscriptions$|/resources$|/Microsoft\.Web/(sites|certificates|serverfarms)$|/slots$|/serverfarms/[^/]+/sites$",
     re.IGNORECASE,
@@ -21,7 +24,14 @@ LISTING = re.compile(
 
 
 def _reads(world: World) -> list[Entry]:
-    return [entry for entry in world.journal.reads(ARM) if not LISTING.search(entry.path)]
+    """Return the reads of one thing, other than app settings."""
+    return [e for e in world.journal.reads(ARM) if not LISTING.search(e.path) and not e.path.endswith(SETTINGS)]
+
+
+def _settings_read(world: World) -> Counter[str]:
+    """Return how often the settings of each site and slot were read."""
+    found = (e.path.rpartition("/Microsoft.Web/sites/")[2] for e in world.journal.reads(ARM) if SETTINGS in e.path)
+    return Counter(path.removesuffix(SETTINGS) for path in found)
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
@@ -30,7 +40,8 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
 
     Reads beside the listings: two per affected site, one more for a slot, whose site may be opted out; one per binding
     that is overwritten, one per copy before it is synced; then the verifying pass, which reads each copy once and,
-    where a binding was overwritten, its site again.
+    where a binding was overwritten, its site again. The settings of each site and slot are read once per observation of
+    the fleet: one for each of the two webspaces, and one that finds nothing left. A site's own run reads none.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)
@@ -42,6 +53,86 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
     verifying = copies + (0 if moves else 2 * sites + slots)
     assert writes(world) == copies + bindings
     assert len(_reads(world)) == 2 * sites + slots + bindings + copies + verifying
+    assert _settings_read(world) == dict.fromkeys(("api", "other", "shop", "shop/slots/staging"), 3)
+
+
+def _requests(world: World) -> Counter[tuple[str, str]]:
+    """Return how often each thing of one webspace was asked for in which way, listings aside."""
+    found = (e for e in world.journal.entries() if e.host == ARM and not LISTING.search(e.path))
+    return Counter((e.method, e.path.rpartition("/Microsoft.Web/")[2]) for e in found)
+
+
+def _rolled(install: Install, queue: str) -> tuple[Street, Counter[tuple[str, str]]]:
+    """Roll one app of two webspaces; return what the messages of one queue asked of ARM."""
+    town = street()
+    town.linux_app("billing")
+    age(town)
+    installation = install(town.world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    asked: Counter[tuple[str, str]] = Counter()
+    while (message := installation.queue.take(town.world.clock.now() + AGE)) is not None:
+        town.world.journal.clear()
+        installation.deliver(message)
+        asked += _requests(town.world) if message.queue == queue else Counter()
+    assert installation.rolls() == {"billing": "Validated"}
+    return town, asked
+
+
+def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> None:
+    """One PUT of the settings, which is one restart; else each thing is read once per look.
+
+    Two looks, before the write and after it has settled: the site, its settings and the two copies that it may name.
+    Around the write: the site for its ETag and the settings once more before it, the settings after it.
+    """
+    town, asked = _rolled(install, "sites")
+    kept = town.kept()[0].name
+    assert asked == {
+        ("PUT", "sites/billing/config/appsettings"): 1,
+        ("POST", f"sites/billing{SETTINGS}"): 2 + 2,
+        ("GET", "sites/billing"): 2 + 1,
+        ("GET", "certificates/client-linux"): 2,
+        ("GET", f"certificates/{kept}"): 2,
+    }
+    assert town.restarts("billing") == 1
+
+
+def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Install) -> None:
+    """In the certificate's own run: is it there, the upload, and is it there now; beside three requests per sync.
+
+    The settings of the fleet are read once for each of the two webspaces: what is on its way is not looked for.
+    """
+    town, asked = _rolled(install, "certificates")
+    kept = f"certificates/{town.kept()[0].name}"
+    synced = ("certificates/client-linux", "certificates/client-windows")
+    assert asked == {
+        ("PUT", kept): 1,
+        ("GET", kept): 2,
+        **{("PUT", copy): 1 for copy in synced},
+        **{("GET", copy): 2 for copy in synced},
+        ("POST", f"sites/billing{SETTINGS}"): 2,
+    }
+
+
+@pytest.mark.parametrize("apps", [1, 3])
+def test_each_app_of_a_roll_is_written_and_restarted_once(install: Install, apps: int) -> None:
+    """However many apps name the old version: one PUT of settings and one restart for each, and nothing more later."""
+    town = street()
+    names = {f"app{number}" for number in range(apps)}
+    for name in names:
+        town.linux_app(name)
+    age(town)
+    installation = install(town.world)
+    town.renew()
+    town.world.journal.clear()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all()
+    installation.sweep()
+    installation.deliver_all()
+    puts = Counter(entry.path for entry in town.world.journal.writes(ARM) if "/config/appsettings" in entry.path)
+    assert installation.rolls() == dict.fromkeys(names, "Validated")
+    assert sorted(puts.values()) == [1] * apps
+    assert {name: town.restarts(name) for name in names} == dict.fromkeys(names, 1)
 
 
 def _fleet_with(lineages: int) -> World:
@@ -62,7 +153,10 @@ def _fleet_with(lineages: int) -> World:
 
 
 def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Install) -> None:
-    """The fleet is observed once: the number of lineages does not matter to ARM."""
+    """The fleet is observed once, and the settings of each app are read once: the number of lineages does not matter.
+
+    The six listings: subscriptions, certificates, plans, sites, sites that have slots, and the sites of the plan.
+    """
     counts = []
     for lineages in (10, 100):
         world = _fleet_with(lineages)
@@ -70,8 +164,8 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
         world.journal.clear()
         installation.sweep()
         counts.append(world.journal.counts(ARM))
-    assert counts[0] == counts[1]
-    assert sum(counts[0].values()) < 10
+        assert _settings_read(world) == {f"site{number}": 1 for number in range(20)}
+    assert counts == [{"GET": 6, "POST": 20}] * 2
 
 
 def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(install: Install) -> None:
