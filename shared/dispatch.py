@@ -5,6 +5,7 @@ An app that is not recorded is not touched, so these records are the only leave 
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from shared import planner
 from shared.actions.roll_app_settings import roll_edits
@@ -14,6 +15,8 @@ from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
+
+BELIEVED_AFTER = timedelta(hours=24)
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, lost: frozenset[Webspace]) -> tuple[RollRecord, ...]:
@@ -44,7 +47,16 @@ def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
     undone = before.undone_lately(snapshot.now)
     if before.state in WRITTEN and not retiring:
         undone = (*undone, snapshot.now)
-    return replace(fresh, broken_before=before.broken_before, undone=undone, retiring=retiring)
+    aside = before.broken_before if before.state is RollState.SET_ASIDE else None
+    return replace(fresh, broken_before=aside, undone=undone, retiring=retiring)
+
+
+def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
+    """Return how many settings a read has to show: what was known before counts until it was missed for a day."""
+    if before is None or seen >= before.settings:
+        return seen
+    missed_long = before.failing_since is not None and now - before.failing_since >= BELIEVED_AFTER
+    return seen if missed_long else before.settings
 
 
 def _fought(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
@@ -90,7 +102,8 @@ def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> R
         copies=tuple(c.ref for c in after.fleet.certificates_in(seen.webspace) if c.thumbprint in wanted),
         replaces=replaces,
         proven=before.proven if before else (),
-        settings=len(settings.digests),
+        settings=_settings_expected(before, len(settings.digests), snapshot.now),
+        failing_since=before.failing_since if before and before.state is RollState.REFUSED else None,
         revision=before.revision if before else None,
     )
 

@@ -40,7 +40,8 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
         if named or led or settings.loads_everything:
             everything = settings.loads_everything
             event("references.found", site=str(settings.site), everything=everything, references=[*named, *led])
-        findings += _in_vain(settings, origins, copies, fleet.taken_at)
+        if site is not None and site.webspace is not None:
+            findings += _in_vain(settings, origins, copies, fleet.taken_at)
     if findings:
         journal.report(tuple(findings))
 
@@ -95,7 +96,10 @@ def _in_vain(
         }
     )
     if unknown:
-        detail = f"{', '.join(unknown)} is no certificate of its webspace, nor of a vault in scope: take it out"
+        detail = (
+            f"{', '.join(unknown)} is no certificate of its webspace, nor of a vault in scope: take it out, unless it "
+            "is a public certificate of the site itself, which is not looked at"
+        )
         yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
     if settings.odd_entries:
         detail = f"{settings.odd_entries} entries of the load list are no thumbprints; they are left as they are"

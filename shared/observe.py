@@ -178,8 +178,11 @@ def _followed(
     """Return the settings with where their Key Vault references lead now: one read more, where there are any."""
     if not any(followed(one.ref) for one in settings.vault_references):
         return settings
-    active = app_service.vault_references(settings.site)
-    led = tuple(replace(one, active=active.get(one.key)) for one in settings.vault_references)
+    try:
+        active = app_service.vault_references(settings.site)
+    except (Denied, NotFound, Rejected):
+        return settings  # then nobody knows where they lead, and a refresh is asked for, which says what is missing
+    led = tuple(replace(one, active=active.get(one.key, "").lower() or None) for one in settings.vault_references)
     return replace(settings, vault_references=led)
 
 

@@ -30,6 +30,7 @@ from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
+from shared.domain.roll import TAKING_BACK, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
 from shared.domain.rollout import LOST_AFTER, Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict
@@ -162,7 +163,7 @@ def _roll_out(
         rollout = _merged(rollout, records)
     rollout = _tell_apps(run, message.ref, snapshot, plan, rollout, frozenset(lost))
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
-    again = snapshot.rollout.rolling if fresh else ()
+    again = (*snapshot.rollout.rolling, *snapshot.rollout.taking_back) if fresh else ()
     _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
@@ -359,7 +360,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
         return _without_current(run, lineage)
     version = lineage.current.version
     record = run.ports.journal.site(message.ref, version, message.site)
-    roll = run.ports.journal.roll(message.ref, version, message.site)
+    roll = _roll_of(run, message, version)
     if record is None and roll is None:
         detail = f"{message.site} is not recorded for version {version} of {message.ref}"
         return Deferred(Reason.NOT_DISPATCHED, detail)
@@ -369,6 +370,12 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     if roll is not None:
         outcomes.append(roll_app(run, lease, lineage, lineage.current, roll, message.waits))
     return min(outcomes, key=lambda outcome: URGENCY.index(type(outcome)))
+
+
+def _roll_of(run: Run, message: SiteMessage, version: str) -> RollRecord | None:
+    """Return the record to go on from: of this version, or of an older one that is to be taken back."""
+    roll = run.ports.journal.roll(message.ref, message.site)
+    return roll if roll and (roll.version == version or roll.state in TAKING_BACK) else None
 
 
 def _bindings_of_site(

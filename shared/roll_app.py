@@ -12,10 +12,12 @@ in here for longer than a few seconds: the message comes back.
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from hashlib import sha256
 
 from shared import planner
 from shared.actions.roll_app_settings import roll_edits
-from shared.actions.settings_change import SettingsChange
+from shared.actions.settings_change import SettingsChange, settings_subject
+from shared.domain.app_settings import SettingEdit
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion
@@ -63,9 +65,9 @@ class App:
 
     @property
     def plan_id(self) -> str:
-        """The App Service plan that it runs on, empty where that is not known."""
+        """The App Service plan that it runs on; where Azure does not say it, the app counts as a plan of its own."""
         site = self.snapshot.site(self.record.site)
-        return site.plan if site else ""
+        return (site.plan if site else "") or self.record.site.resource_id
 
     @property
     def running(self) -> bool:
@@ -89,6 +91,8 @@ def roll_app(
             return _validate(app)
         case RollState.FAILED:
             return _restore(app)
+        case RollState.RESTORED:
+            return _check_restored(app)
         case state:
             return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
 
@@ -112,30 +116,36 @@ def _look(run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion,
 def _write(app: App) -> Outcome:
     if not app.plan.steps:
         return _nothing_to_write(app)
-    record, run = app.record, app.run
-    if record.broken_before is None and not record.retiring and (before := _ask_before(app)) is not None:
-        record = replace(record, broken_before=before.verdict is Verdict.FAILED)
-        if record.broken_before:
-            return _set_aside(app, before)
+    if held := app.run.ports.journal.rollout(app.lineage.ref, app.record.version).held_by:
+        where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
+        detail = f"{app.record.site}: this version failed meanwhile at {where}"
+        return _conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
+    asked, sight = _ask_before(app)
+    if sight is not None and asked.broken_before and app.record.broken_before is None:
+        return _set_aside(app, sight)
     if not _claimed(app):
-        detail = f"{run.intent.max_restarts} sites of its App Service plan are restarting"
-        return Waiting(run.now() + pause(app.waits), Reason.PLAN_BUSY, detail)
+        detail = f"{app.run.intent.max_restarts} sites of its App Service plan are restarting"
+        return Waiting(app.run.now() + pause(app.waits), Reason.PLAN_BUSY, detail)
+    recorded = replace(asked, edits=_intention(app), failing_since=None)
+    app = replace(app, record=app.run.ports.journal.put_roll(app.lineage.ref, recorded))
+    refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
+    report_skips(app.run.ports.journal, app.lineage.ref, refused, app.run.now())
+    if refused and refused[0].reason is not Reason.NOT_SETTLED:  # which says that it was written, and not seen yet
+        outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
+        return _conclude(app, RollState.REFUSED, outcome)
+    return _settling(app, RollState.OVERLAPPING)
+
+
+def _intention(app: App) -> tuple[SettingEdit, ...]:
+    """Return the edits to record: those of this plan, and what was written before a crash and is not in it any more."""
     changes = [step.action for step in app.plan.steps if isinstance(step.action, SettingsChange)]
-    edits = tuple(edit for change in changes for edit in change.edits)
-    record = run.ports.journal.put_roll(app.lineage.ref, replace(record, edits=edits))
-    app = replace(app, record=record)
-    refused = perform_all(run, app.lease, app.lineage.ref, app.plan.steps)
-    if refused:
-        report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
-        return _conclude(
-            app, RollState.REFUSED, Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
-        )
-    return _settling(app)
+    planned = {edit.key: edit for change in changes for edit in change.edits}
+    return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
 
 
-def _settling(app: App) -> Outcome:
+def _settling(app: App, state: RollState) -> Outcome:
     now = app.run.now()
-    record = replace(app.record, state=RollState.OVERLAPPING, at=now)
+    record = replace(app.record, state=state, at=now)
     app.run.ports.journal.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
     return Waiting(until, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards", progress=True)
@@ -150,7 +160,7 @@ def _nothing_to_write(app: App) -> Outcome:
         app.current.thumbprint in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)
     )
     if named:
-        return _settling(app)
+        return _settling(app, RollState.OVERLAPPING)
     detail = f"the settings of {app.record.site} name no version of {app.lineage.ref} any more; nothing was written"
     return _conclude(app, RollState.REFUSED, Stalled(Reason.NOT_NAMED, detail))
 
@@ -160,7 +170,9 @@ def _refused(app: App, skip: Skip) -> Outcome:
         return Waiting(until_open(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
     stalled = skip.reason in NEEDS_A_PERSON
-    return _conclude(app, RollState.REFUSED, (Stalled if stalled else Converged)(skip.reason, detail))
+    missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None
+    outcome = (Stalled if stalled else Converged)(skip.reason, detail)
+    return _conclude(app, RollState.REFUSED, outcome, failing_since=missed)
 
 
 def _set_aside(app: App, sight: ProbeSight) -> Outcome:
@@ -172,8 +184,6 @@ def _set_aside(app: App, sight: ProbeSight) -> Outcome:
 
 def _claimed(app: App) -> bool:
     """Say whether the app may restart now, beside the others of its plan. Raises LeaseBusy."""
-    if not app.plan_id:
-        return True
     with app.run.ports.leases.hold(f"plan {app.plan_id}"):
         claim = app.run.ports.journal.claim_restart
         return claim(app.plan_id, app.record.site, app.lineage.ref, app.run.intent.max_restarts)
@@ -183,18 +193,12 @@ def _claimed(app: App) -> bool:
 
 
 def _validate(app: App) -> Outcome:
-    run, record = app.run, app.record
+    record = app.record
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
         return _conclude(app, RollState.UNPROVEN, undone)
-    settled = record.at + run.intent.probe_settle
-    if run.now() < settled:
-        return Waiting(settled, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards")
-    if not app.running:
-        _give_back(app)
-        return Waiting(
-            run.now() + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{record.site} is stopped; it is asked when it runs"
-        )
+    if wait := _not_yet(app):
+        return wait
     try:
         probe = probe_of(app.snapshot, record.site)
     except ProbeInvalid as invalid:
@@ -202,7 +206,19 @@ def _validate(app: App) -> Outcome:
     if probe is None:
         detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
-    return _judge(app, probe, _ask_in_a_row(app, probe))
+    return _judge(app, probe, _ask_in_a_row(app, probe, app.current.thumbprint, app.old))
+
+
+def _not_yet(app: App) -> Waiting | None:
+    """Return the wait while the app restarts, or does not run; its plan may restart others while it does not."""
+    now, site = app.run.now(), app.record.site
+    settled = app.record.at + app.run.intent.probe_settle
+    if now < settled:
+        return Waiting(settled, Reason.SETTLING, f"{site} restarts; it is asked afterwards")
+    if app.running:
+        return None
+    _give_back(app)
+    return Waiting(now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; it is asked when it runs")
 
 
 def _is_undone(app: App) -> bool:
@@ -214,21 +230,13 @@ def _is_undone(app: App) -> bool:
 
 
 def _judge(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
-    site, waited = app.record.site, app.run.now() - app.record.at
-    if sight.verdict is Verdict.PASSED:
-        return _passed(app, probe)
-    if sight.verdict is Verdict.OLD:
-        if waited < RECYCLED_AFTER:
-            again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
-            return Waiting(app.run.now() + again, Reason.PROBING, f"{site}: {sight.detail}")
-        detail = f"{site} still answers with the old certificate: {sight.detail}"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
-    if app.record.broken_before:
-        detail = f"{site} failed its own probe before this roll, and does so now: {sight.detail}"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
-    if waited < 2 * app.run.intent.probe_settle:
-        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{site}: {sight.detail}")
-    return _failed(app, sight)
+    match sight.verdict:
+        case Verdict.PASSED:
+            return _passed(app, probe)
+        case Verdict.OLD:
+            return _still_old(app, sight)
+        case _:
+            return _failing(app, probe, sight)
 
 
 def _passed(app: App, probe: Probe) -> Outcome:
@@ -239,37 +247,74 @@ def _passed(app: App, probe: Probe) -> Outcome:
         detail = f"{site} is well, but its probe does not show which certificate it uses"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
     proven = tuple(dict.fromkeys((app.current.thumbprint, *app.record.proven)))
-    return _conclude(
-        app, RollState.VALIDATED, Converged(Reason.VALIDATED, f"{site} uses {app.current.thumbprint}"), proven=proven
-    )
+    validated = Converged(Reason.VALIDATED, f"{site} uses {app.current.thumbprint}")
+    return _conclude(app, RollState.VALIDATED, validated, proven=proven)
 
 
-def _ask_before(app: App) -> ProbeSight | None:
-    """Return what the app answers before anything is written; None where it cannot be asked."""
+def _still_old(app: App, sight: ProbeSight) -> Outcome:
+    """Wait for the new process: one that answers well with the old certificate is no failure."""
+    site, waited = app.record.site, app.run.now() - app.record.at
+    if waited >= RECYCLED_AFTER:
+        detail = f"{site} still answers with the old certificate: {sight.detail}"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
+    if app.record.failing_since is not None:
+        app.run.ports.journal.put_roll(app.lineage.ref, replace(app.record, failing_since=None))
+    again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
+    return Waiting(app.run.now() + again, Reason.PROBING, f"{site}: {sight.detail}")
+
+
+def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
+    """Ask again until it failed for as long as a start takes; only what passed before can fail by this roll."""
+    record, now = app.record, app.run.now()
+    if record.failing_since is None:
+        app.run.ports.journal.put_roll(app.lineage.ref, replace(record, failing_since=now))
+    patience = max(app.run.intent.probe_settle, PROBE_AGAIN)
+    if record.failing_since is None or now - record.failing_since < patience:
+        return Waiting(now + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {sight.detail}")
+    if record.broken_before:
+        detail = f"{record.site} failed its own probe before this roll, and does so now: {sight.detail}"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
+    if record.asked != _digest(probe):
+        detail = f"{record.site} fails a probe that it did not pass before this roll: {sight.detail}"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.NOT_ASKED_BEFORE, detail))
+    return _failed(app, sight)
+
+
+def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
+    """Return the record with what the app answers before anything is written, and the answer where it can be asked."""
+    record = replace(app.record, asked="")
     try:
-        probe = probe_of(app.snapshot, app.record.site)
+        probe = probe_of(app.snapshot, record.site)
     except ProbeInvalid:
-        return None
-    return _ask(app, probe) if probe is not None and app.running else None
+        return record, None
+    if probe is None or not app.running:
+        return record, None
+    sight = _ask(app, probe, app.current.thumbprint, app.old)
+    failed = sight.verdict is Verdict.FAILED
+    return replace(record, broken_before=failed, asked="" if failed else _digest(probe)), sight
 
 
-def _ask_in_a_row(app: App, probe: Probe) -> ProbeSight:
+def _ask_in_a_row(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
     """Return the last of three passes, or the first sight that is none: instances recycle one after the other."""
     for number in range(PASSES):
         if number:
             app.run.ports.clock.sleep(BETWEEN_PASSES)
-        sight = _ask(app, probe)
+        sight = _ask(app, probe, new, old)
         if sight.verdict is not Verdict.PASSED:
             break
     return sight
 
 
-def _ask(app: App, probe: Probe) -> ProbeSight:
+def _ask(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
     """Ask on the site's own default host name, and on no other."""
     site = app.snapshot.site(app.record.site)
     if site is None:
         raise NotFound(f"site {app.record.site} is gone")
-    return app.run.ports.app_probe.ask(site.default_host_name, probe, app.current.thumbprint, app.old)
+    return app.run.ports.app_probe.ask(site.default_host_name, probe, new, old)
+
+
+def _digest(probe: Probe) -> str:
+    return sha256(f"{probe.path} {probe.status} {probe.text}".encode()).hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------------- the way back
@@ -286,16 +331,40 @@ def _failed(app: App, sight: ProbeSight) -> Outcome:
 def _restore(app: App) -> Outcome:
     """Bring the last good values back, where there are any: what remains is a hold, and a person to be told."""
     run, record = app.run, app.record
-    if not record.edits or any(skip.reason is Reason.NOT_LIVE for skip in app.plan.skips):
+    subject = settings_subject(record.site)
+    barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
+    if not record.edits or (barred is not None and barred.reason is Reason.NOT_LIVE):
         detail = f"{record.site}: {record.detail}; the version before is not in its webspace any more: mend it by hand"
         return _told(app, Stalled(Reason.NO_LAST_GOOD, detail))
+    if not app.plan.steps and barred is not None:
+        return _told(
+            app, Stalled(barred.reason, f"{record.site}: {record.detail}; it is not taken back: {barred.detail}")
+        )
     refused = perform_all(run, app.lease, app.lineage.ref, app.plan.steps)
-    if refused:
-        report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+    report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+    if refused and refused[0].reason is not Reason.NOT_SETTLED:
         return Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
-    how = "the last good values are back" if app.plan.steps else "others had changed the settings already"
-    outcome = Stalled(Reason.ROLLED_BACK, f"{record.site}: {record.detail}; {how}")
-    return _conclude(app, RollState.ROLLED_BACK, outcome)
+    detail = f"{record.site}: {record.detail}; the last good values are back"
+    settling = _settling(app, RollState.RESTORED)
+    _told(app, Stalled(Reason.ROLLED_BACK, detail))
+    return settling
+
+
+def _check_restored(app: App) -> Outcome:
+    """Ask the app once more, so that people learn whether the version before still works."""
+    if wait := _not_yet(app):
+        return wait
+    try:
+        probe = probe_of(app.snapshot, app.record.site)
+    except ProbeInvalid:
+        probe = None
+    detail = f"{app.record.site}: {app.record.detail}; the last good values are back"
+    if probe is not None:
+        good = frozenset({app.current.thumbprint, *app.old})
+        sight = _ask_in_a_row(app, probe, next(iter(app.old), app.current.thumbprint), good)
+        well = sight.verdict is not Verdict.FAILED
+        detail += ", and it works with them" if well else f", and it fails with them as well: {sight.detail}"
+    return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
 
 
 # ------------------------------------------------------------------------------------------------------- the record
@@ -319,8 +388,7 @@ def _told(app: App, outcome: Outcome) -> Outcome:
 
 
 def _give_back(app: App) -> None:
-    if app.plan_id:
-        app.run.ports.journal.restarted(app.plan_id, app.record.site, app.lineage.ref)
+    app.run.ports.journal.restarted(app.plan_id, app.record.site, app.lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:

@@ -113,7 +113,9 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
             put_off += 1
             if put_off <= len(ahead):
                 ahead.append(step)
-            event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
+                event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
+            else:  # what was to be before it was not done either
+                event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         except tuple(REFUSALS) as error:
             reason = REFUSALS[type(error)]

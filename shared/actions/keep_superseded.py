@@ -135,7 +135,9 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
             wanted |= set(snapshot.named_stale(settings)[:1])
         wanted |= {pin.thumbprint for pin in settings.pins if snapshot.stale_in(webspace, pin.thumbprint)}
     newest = lineage.versions[0].thumbprint if lineage.versions else None
-    return tuple(v for v in lineage.versions if v.thumbprint in wanted - staying - {newest})
+    kept = {v.thumbprint: v for v in reversed(lineage.versions) if v.thumbprint in wanted - staying - {newest}}
+    enabled = {v.thumbprint: v for v in reversed(lineage.versions) if v.thumbprint in kept and v.enabled}
+    return tuple(sorted((kept | enabled).values(), key=lineage.versions.index))
 
 
 def _holds(copy: WebspaceCertificate, webspace: Webspace, thumbprint: Thumbprint) -> bool:

@@ -69,16 +69,17 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     The setting stays as it is. A reference that names a version is its owner's choice, and only reported.
     """
     current, ref = snapshot.lineage.current, snapshot.lineage.ref
-    if current is None:
+    if current is None or snapshot.lineage.refusal is not None:  # a refresh always brings the vault's newest version
         return
+    older = {one.version.lower() for one in snapshot.lineage.versions} - {current.version.lower()}
     for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
         site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
         ours = tuple(one for one in settings.vault_references if one.ref == ref)
-        pinned = sorted(one.key for one in ours if one.pinned not in {None, current.version})
+        pinned = sorted(one.key for one in ours if one.pinned not in {None, current.version.lower()})
         if pinned:
             detail = f"{', '.join(pinned)} names another version of {ref}: write the new one, or none, to follow it"
             yield Skip(settings_subject(settings.site), Reason.PINNED_REFERENCE, detail, settings.site)
-        behind = any(one.pinned is None and one.active != current.version for one in ours)
+        behind = any(one.pinned is None and (one.active is None or one.active in older) for one in ours)
         asked = record is not None and record.state in WRITTEN
         if behind and not asked and site is not None and site.webspace is not None:
             yield Step(RefreshReferences(settings, current.version, site.webspace), Reason.STALE_REFERENCE)

@@ -16,6 +16,7 @@ from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
 
 TAG = "certroll-restart"
+UNTOUCHED = frozenset({RollState.STALE, RollState.SET_ASIDE, RollState.REFUSED})
 RECENT = timedelta(days=7)
 """How old a version may be whose arrival asks for a restart: without a record, nobody knows when the app started."""
 
@@ -75,11 +76,13 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is None or not settings.loads_everything or not _concerns(snapshot, site):
             continue
         record = snapshot.rollout.roll_of(site.ref)
-        if site.webspace is None or (record is not None and record.state not in {RollState.STALE, RollState.SET_ASIDE}):
+        if site.webspace is None or (record is not None and record.state not in UNTOUCHED):
+            continue
+        if any(snapshot.lineage.version_of(pin.thumbprint) for pin in settings.pins):
             continue
         if (snapshot.tag(site.ref, TAG) or "").lower() == "on":
             yield Step(RestartSite(site.ref, site.webspace, version), Reason.LOADED_AT_START)
-        elif not any(snapshot.lineage.version_of(pin.thumbprint) for pin in settings.pins):
+        else:
             detail = (
                 "the app loads every certificate, but only when it starts: it will use the new version after its next "
                 "start; tag it certroll-restart: on to have it restarted"

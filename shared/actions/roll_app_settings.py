@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.actions.settings_change import SettingsChange, settings_subject
-from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings, is_load_list
+from shared.domain.app_settings import SettingEdit, SiteSettings, is_load_list
 from shared.domain.model import Site
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
@@ -78,10 +78,13 @@ def roll_edits(
     current = snapshot.lineage.current
     if current is None:
         return ()
-    keys = sorted({one.key for one in settings.references if is_load_list(one.key)}) or [LOAD_LIST]
+    keys = sorted({one.key for one in settings.references if is_load_list(one.key)})
     lists = [edit for key in keys for edit in _list_edit(snapshot, site, settings, key, stale)]
+    loaded = snapshot.live_in(site.webspace) & (
+        settings.named if settings.loads_everything else set(settings.load_list)
+    )
     pins = [
-        SettingEdit(one.key, current.thumbprint, (one.thumbprint,), one.thumbprint)
+        SettingEdit(one.key, current.thumbprint, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
         for one in settings.pins
         if one.thumbprint in stale
     ]
@@ -97,10 +100,12 @@ def _list_edit(
     if current is None or not old or current.thumbprint in listed or settings.loads_everything:
         return
     live = snapshot.live_in(site.webspace)
+    last_good = next((one for one in old if one in live), old[0])
+    needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
     leaving = tuple(
-        one for one in old if one not in live or (one != old[0] and _may_leave(snapshot, site, one, old[0]))
+        one for one in old if one not in live or (one not in needed and _may_leave(snapshot, site, one, last_good))
     )
-    yield SettingEdit(key, current.thumbprint, leaving, old[0])
+    yield SettingEdit(key, current.thumbprint, leaving, last_good)
 
 
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:

@@ -104,6 +104,8 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "copies": json.dumps([copy.resource_id for copy in record.copies]),
         "replaces": json.dumps(record.replaces),
         "broken_before": json.dumps(record.broken_before),
+        "asked": record.asked,
+        "failing_since": record.failing_since.isoformat() if record.failing_since else "",
         "undone": json.dumps([moment.isoformat() for moment in record.undone]),
         "proven": json.dumps(record.proven),
         "settings": record.settings,
@@ -129,6 +131,8 @@ def roll_record(row: Entity) -> RollRecord:
             for key, add, remove, beside in json.loads(joined("edits", row))
         ),
         broken_before=json.loads(row["broken_before"]),
+        asked=row["asked"],
+        failing_since=datetime.fromisoformat(row["failing_since"]) if row["failing_since"] else None,
         undone=tuple(datetime.fromisoformat(text) for text in json.loads(row["undone"])),
         proven=_thumbprints(json.loads(row["proven"])),
         settings=row["settings"],

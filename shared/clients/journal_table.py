@@ -120,10 +120,10 @@ class TableJournal:
             return
         raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
-    def roll(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> RollRecord | None:
-        """Return what is known of one version in the settings of one app, None where nothing is."""
+    def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
+        """Return what is known of the settings of one app, of whatever version it is; None where nothing is."""
         row = self._row(JOURNAL, lineage_key(ref), roll_key(site))
-        return roll_record(row) if row is not None and row.get("version") == version else None
+        return None if row is None else roll_record(row)
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
         """Record one app, in place of the revision that it was made from; return it with its new revision.
@@ -157,12 +157,13 @@ class TableJournal:
         """Forget the failures that hold a version; return where they were. It is tried again from the start."""
         rollout = self.rollout(ref, version)
         table = self._table(JOURNAL)
-        for roll in (roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER):
+        held = [roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER]
+        for roll in held:
             table.delete_entity(lineage_key(ref), roll_key(roll.site))
         for record in rollout.failed:
             detail = f"released at {now:%Y-%m-%d %H:%M} UTC; before: {record.detail}"
             self.record_site(ref, replace(record, state=SiteState.UNPROVEN, detail=detail[:1000]))
-        return tuple(roll.site for roll in rollout.held_by) + tuple(record.site for record in rollout.failed)
+        return (*(roll.site for roll in held), *(record.site for record in rollout.failed))
 
     def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef, most: int) -> bool:
         """Say whether the site may restart now, at most so many sites of a plan at a time; if so it is counted.

@@ -13,6 +13,7 @@ from enum import StrEnum
 from shared.domain.names import InvalidNameError, SiteRef, Thumbprint, VaultCertificateRef
 
 LOAD_LIST = "WEBSITE_LOAD_CERTIFICATES"
+ROOT_LIST = "WEBSITE_LOAD_ROOT_CERTIFICATES"
 EVERYTHING = "*"
 
 _THUMBPRINT = "(?P<thumbprint>[0-9A-Fa-f]{40})"
@@ -124,7 +125,7 @@ def read_settings(settings: AppSettings) -> SiteSettings:
     load_list = tuple(entry for key, value in _load_lists(settings.values) for entry in _listed(key, value))
     found = [one for one in load_list if one is not None]
     for key, value in sorted(settings.values.items()):
-        if not is_load_list(key) and (pin := _pin(key, value)) is not None:
+        if not is_load_list(key) and key.upper() != ROOT_LIST and (pin := _pin(key, value)) is not None:
             found.append(pin)
     return SiteSettings(
         site=settings.site,
@@ -230,7 +231,9 @@ def _vault_reference(key: str, value: str) -> VaultReference | None:
         else (given.get("vaultname", ""), given.get("secretname", ""), given.get("secretversion"))
     )
     try:
-        return VaultReference(key, VaultCertificateRef.parse(vault, "certificate", name), version or None)
+        return VaultReference(
+            key, VaultCertificateRef.parse(vault, "certificate", name), (version or "").lower() or None
+        )
     except InvalidNameError:
         return None
 
@@ -241,6 +244,8 @@ def _vault_reference(key: str, value: str) -> VaultReference | None:
 def _edited_list(value: str, edit: SettingEdit) -> str:
     """Return the load list after the edit. Entries of others keep their order and case; App Service wants no blanks."""
     before = _entries(value)
+    if not {entry.upper() for entry in before} & {edit.beside, *edit.remove}:
+        return value
     after = [entry for entry in before if entry.upper() not in edit.remove]
     if edit.add is not None and edit.add not in {entry.upper() for entry in before}:
         places = [place for place, entry in enumerate(before) if entry.upper() == edit.beside]

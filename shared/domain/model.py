@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from shared.domain.app_settings import SiteSettings
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
@@ -173,30 +173,45 @@ class Fleet:
     plans: tuple[ServerFarm, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     settings: tuple[SiteSettings, ...] = ()
-    _by_ref: Mapping[SiteRef, Site] = field(init=False, repr=False, compare=False)
-    _by_webspace: Mapping[Webspace, tuple[WebspaceCertificate, ...]] = field(init=False, repr=False, compare=False)
-    _settings_by_site: Mapping[SiteRef, SiteSettings] = field(init=False, repr=False, compare=False)
+    _index: "FleetIndex | None" = field(default=None, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Index sites and copies: each binding of a large fleet looks its own up."""
-        by_webspace: dict[Webspace, tuple[WebspaceCertificate, ...]] = {}
-        for copy in self.certificates:
-            by_webspace[copy.webspace] = (*by_webspace.get(copy.webspace, ()), copy)
-        object.__setattr__(self, "_by_ref", {site.ref: site for site in self.sites})
-        object.__setattr__(self, "_by_webspace", by_webspace)
-        object.__setattr__(self, "_settings_by_site", {one.site: one for one in self.settings})
+    @property
+    def index(self) -> "FleetIndex":
+        """What is looked up most, made when it is first needed: a plan projects many fleets that nobody looks at."""
+        if self._index is None:
+            object.__setattr__(self, "_index", FleetIndex.of(self))
+        return cast("FleetIndex", self._index)
 
     def site(self, ref: SiteRef) -> Site | None:
         """Return the observed site or slot, None where it was not seen."""
-        return self._by_ref.get(ref)
+        return self.index.sites.get(ref)
 
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
         """Return what the settings of a site or slot name, None where they were not read."""
-        return self._settings_by_site.get(ref)
+        return self.index.settings.get(ref)
 
     def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
         """Return the copies of one webspace."""
-        return self._by_webspace.get(webspace, ()) if webspace is not None else ()
+        return self.index.certificates.get(webspace, ()) if webspace is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetIndex:
+    """A fleet by what it is asked for: each binding of a large one looks its own site and copies up."""
+
+    sites: Mapping[SiteRef, Site]
+    settings: Mapping[SiteRef, SiteSettings]
+    certificates: Mapping[Webspace, tuple[WebspaceCertificate, ...]]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> "FleetIndex":
+        """Return the index of a fleet."""
+        by_webspace: dict[Webspace, list[WebspaceCertificate]] = {}
+        for copy in fleet.certificates:
+            by_webspace.setdefault(copy.webspace, []).append(copy)
+        certificates = {webspace: tuple(copies) for webspace, copies in by_webspace.items()}
+        sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
+        return cls(sites, settings, certificates)
 
 
 def tag(tags: Tags, name: str) -> str | None:

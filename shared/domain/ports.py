@@ -135,8 +135,8 @@ class Journal(Protocol):
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
         """Record the state of one site, unless another version's record has taken its place meanwhile."""
 
-    def roll(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> RollRecord | None:
-        """Return what is known of one version in the settings of one app, None where nothing is."""
+    def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
+        """Return what is known of the settings of one app, of whatever version it is; None where nothing is."""
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
         """Record one app, in place of the revision that it was made from; return it with its new revision.

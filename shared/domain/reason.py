@@ -67,6 +67,7 @@ class Reason(StrEnum):
     PLAN_BUSY = "PlanBusy"
     SITE_STOPPED = "SiteStopped"
     BROKEN_BEFORE = "BrokenBefore"
+    NOT_ASKED_BEFORE = "NotAskedBefore"
     UNDONE = "Undone"
     NOT_NAMED = "NotNamed"
     VALIDATED = "Validated"

@@ -2,7 +2,7 @@
 
     Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired
       ▲                                          │     └────no proof──▶ Unproven
-      └── RolledBack ◀──inverse edit── Failed ◀──┘
+      └── RolledBack ◀── Restored ◀──inverse edit── Failed
 
 Only the app's own answer proves a roll, and only an answer that shows the new thumbprint. What is unproven lets the
 next app go after a soak, but never retires anything; what fails is taken back and holds the version.
@@ -29,15 +29,17 @@ class RollState(StrEnum):
     UNPROVEN = "Unproven"
     REFUSED = "Refused"
     FAILED = "Failed"
+    RESTORED = "Restored"
     ROLLED_BACK = "RolledBack"
     RETIRED = "Retired"
     FOUGHT_OVER = "FoughtOver"
 
 
-UNDER_WAY = frozenset({RollState.STALE, RollState.OVERLAPPING, RollState.FAILED})
+UNDER_WAY = frozenset({RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED})
 WRITTEN = frozenset({RollState.OVERLAPPING, RollState.VALIDATED, RollState.UNPROVEN, RollState.RETIRED})
 PROVEN = frozenset({RollState.VALIDATED, RollState.RETIRED})
-HOLDING = frozenset({RollState.FAILED, RollState.ROLLED_BACK})
+HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK})
+TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class RollRecord:
     `at` is when it came into this state (UTC). `copies` hold the new version and those it replaces; `replaces` are the
     thumbprints that were named before. `edits` is the intention, recorded before the write: its inverse brings the last
     good values back. `broken_before` says that the app failed its own probe before anything was written, None where it
-    was not asked. `undone` are the moments at which somebody else took the roll back. `proven` are thumbprints that the
+    was not asked; `asked` is a digest of the probe that it passed then. `failing_since` is when it was first seen not
+    to be well. `undone` are the moments at which somebody else took the roll back. `proven` are thumbprints that the
     app was seen to use. `settings` is how many settings it had when it was told to go. `retiring` tells a retirement
     from a roll. `revision` is the journal's own.
     """
@@ -61,6 +64,8 @@ class RollRecord:
     replaces: tuple[Thumbprint, ...] = ()
     edits: tuple[SettingEdit, ...] = ()
     broken_before: bool | None = None
+    asked: str = ""
+    failing_since: datetime | None = None
     undone: tuple[datetime, ...] = ()
     proven: tuple[Thumbprint, ...] = ()
     settings: int = 0

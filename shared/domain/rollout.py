@@ -5,13 +5,14 @@ proof of failure holds the others back: where nothing can be proven they follow 
 certificate is about to expire they do not wait for that either.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.model import Binding
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.roll import RollRecord, opens_at
+from shared.domain.roll import TAKING_BACK, RollRecord, opens_at
 
 URGENT = timedelta(hours=72)
 LOST_AFTER = timedelta(minutes=15)
@@ -59,6 +60,11 @@ class Rollout:
     rolls: tuple[RollRecord, ...] = ()
     past_rolls: tuple[RollRecord, ...] = ()
     looked_at: datetime | None = None
+    _roll_by_site: Mapping[SiteRef, RollRecord] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the rolls: each app of a large fleet looks its own up."""
+        object.__setattr__(self, "_roll_by_site", {roll.site: roll for roll in self.rolls})
 
     def record_of(self, site: SiteRef) -> SiteRecord | None:
         """Return what is known of a site, None where nothing is."""
@@ -71,7 +77,7 @@ class Rollout:
 
     def roll_of(self, site: SiteRef) -> RollRecord | None:
         """Return what is known of this version in the settings of an app, None where nothing is."""
-        return next((roll for roll in self.rolls if roll.site == site), None)
+        return self._roll_by_site.get(site)
 
     def proven_at(self, site: SiteRef) -> frozenset[Thumbprint]:
         """Return the thumbprints that the app was seen to use."""
@@ -83,6 +89,11 @@ class Rollout:
     def rolling(self) -> tuple[RollRecord, ...]:
         """Apps whose result is outstanding."""
         return tuple(roll for roll in self.rolls if roll.under_way)
+
+    @property
+    def taking_back(self) -> tuple[RollRecord, ...]:
+        """Apps that an earlier version broke, and that do not have their last good values back yet."""
+        return tuple(roll for roll in self.past_rolls if roll.state in TAKING_BACK)
 
     @property
     def held_by(self) -> tuple[RollRecord, ...]:

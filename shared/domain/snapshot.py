@@ -71,12 +71,16 @@ class Snapshot:
         )
 
     def named_stale(self, settings: SiteSettings) -> tuple[Thumbprint, ...]:
-        """Return the stale thumbprints of the lineage that the settings name, the last good one first."""
+        """Return the stale thumbprints of the lineage that the settings name, the last good one first.
+
+        That is the newest that the app was seen to use; where it was seen to use none of them, the newest.
+        """
         site = self.site(settings.site)
         webspace = site.webspace if site else None
         age = {version.thumbprint: place for place, version in reversed(list(enumerate(self.lineage.versions)))}
         stale = (one for one in settings.named if self.stale_in(webspace, one))
-        return tuple(sorted(stale, key=lambda one: (age.get(one, len(age)), one)))
+        proven = self.rollout.proven_at(settings.site)
+        return tuple(sorted(stale, key=lambda one: (one not in proven, age.get(one, len(age)), one)))
 
     def rollable(self, settings: SiteSettings) -> tuple[Thumbprint, ...]:
         """Return those of the stale thumbprints that may be replaced, the last good one first.

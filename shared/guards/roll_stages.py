@@ -13,6 +13,7 @@ from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
 
 TAG = "certroll-probe"
+SHOWN = 3
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
@@ -43,9 +44,12 @@ class Turns:
         self._intent = intent
         self._apps = apps
         self._rolls = snapshot.rollout.rolls
+        self._aside = {roll.site for roll in self._rolls if roll.state is RollState.SET_ASIDE}
+        self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
         ends = snapshot.settings_expire_at(apps)
         self._urgent = ends is not None and ends - snapshot.now < URGENT
-        self._started = any(roll.state is not RollState.SET_ASIDE for roll in self._rolls)
+        self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
+        self._first = min(apps, key=self._rank, default=None)
 
     def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
         """Return why the app may not go now, None where it may."""
@@ -58,53 +62,51 @@ class Turns:
         """Return from when apps after the first may go, None while there is no first."""
         return opens_at(self._rolls, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent)
 
-    def first(self) -> SiteRef | None:
-        """Return the app that goes first: where it can be proven, and not one that was broken before it was touched."""
-        aside = {roll.site for roll in self._rolls}
-        return min(self._apps, key=lambda app: (app in aside, *self._rank(app)), default=None)
-
     def _rank(self, app: SiteRef) -> tuple[object, ...]:
+        """Return who goes first: where it can be proven, and not an app that was broken before it was touched."""
         site = self._snapshot.site(app)
         stopped = site is not None and not site.running
-        slot_later = (
-            self._intent.slots_first and app.slot is None and any(self._is_slot_of(one, app) for one in self._apps)
-        )
-        return slot_later, self._intent.owns(app), stopped, _proof(self._snapshot, app), app.slot is None, app
+        held_up = any(slot in self._apps for slot in self._waited_for(app))
+        proof = _proof(self._snapshot, app)
+        return app in self._aside, held_up, self._intent.owns(app), stopped, proof, app.slot is None, app
 
     def _awaiting_first(self, app: SiteRef) -> tuple[Reason, str] | None:
-        if not self._started:
-            first = self.first()
-            detail = f"{first} goes first; the rest follows when it is proven there"
-            return None if app == first else (Reason.AWAITING_FIRST_SITE, detail)
+        if not self._went:
+            detail = f"{self._first} goes first; the rest follows when it is proven there"
+            return None if app == self._first else (Reason.AWAITING_FIRST_SITE, detail)
         opens = self.opens_at()
-        if opens is not None and opens <= self._snapshot.now:
+        if opens is None or opens <= self._snapshot.now:
             return None
-        names = ", ".join(sorted(str(roll.site) for roll in self._rolls if roll.state is not RollState.SET_ASIDE))
-        latest = f", at the latest at {opens:%Y-%m-%d %H:%M:%S} UTC" if opens else ""
-        return Reason.AWAITING_FIRST_SITE, f"{names} went first; the rest follows when it is proven there{latest}"
+        more = f" and {len(self._went) - SHOWN} others" if len(self._went) > SHOWN else ""
+        names = f"{', '.join(self._went[:SHOWN])}{more}"
+        latest = f"at the latest at {opens:%Y-%m-%d %H:%M:%S} UTC"
+        return Reason.AWAITING_FIRST_SITE, f"{names} went first; the rest follows when it is proven there, {latest}"
 
     def _awaiting_slots(self, app: SiteRef) -> tuple[Reason, str] | None:
-        if app.slot is not None or not self._intent.slots_first:
-            return None
-        waiting = sorted(slot for slot in self._slots(app) if not self._is_through(slot))
+        waiting = sorted(slot for slot in self._waited_for(app) if not self._is_through(slot))
         if not waiting:
             return None
         return Reason.AWAITING_SLOTS, f"{', '.join(map(str, waiting))} goes before its production site"
 
-    def _slots(self, app: SiteRef) -> Iterable[SiteRef]:
-        known = {*self._apps, *(roll.site for roll in self._rolls)}
-        return (slot for slot in known if self._is_slot_of(slot, app))
+    def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
+        """Return the slots that go before the app; one that was broken before it was touched proves nothing for it."""
+        if app.slot is not None or not self._intent.slots_first:
+            return ()
+        return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._aside)
 
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
-        if record is None or record.state is RollState.SET_ASIDE:
-            return record is not None and slot not in self._apps
+        if record is None:
+            return False
         through = soaked_at(record, self._intent.stage_soak, urgent=self._urgent)
         return through is not None and through <= self._snapshot.now
 
-    @staticmethod
-    def _is_slot_of(slot: SiteRef, site: SiteRef) -> bool:
-        return slot.slot is not None and slot.production == site
+
+def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]]:
+    slots: dict[SiteRef, tuple[SiteRef, ...]] = {}
+    for slot in {app for app in apps if app.slot is not None}:
+        slots[slot.production] = (*slots.get(slot.production, ()), slot)
+    return slots
 
 
 def _proof(snapshot: Snapshot, app: SiteRef) -> int:

@@ -6,8 +6,9 @@ from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
 
-MOST_LOST = 4
-"""One setting in so many may have gone since the app was chosen; a person removes one or two, a bad answer most."""
+WATCHED = frozenset({RollState.STALE, RollState.FAILED})
+FEW, MOST_LOST = 2, 4
+"""Two settings, or one in four, may have gone since the app was chosen: people remove one or two, a bad answer most."""
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
@@ -19,11 +20,9 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             return None
         record = snapshot.rollout.roll_of(change.settings.site)
         seen = len(change.settings.digests)
-        if (
-            record is None
-            or record.state is not RollState.STALE
-            or (record.settings - seen) * MOST_LOST <= record.settings
-        ):
+        if record is None or record.state not in WATCHED:
+            return None
+        if record.settings - seen <= max(FEW, record.settings // MOST_LOST):
             return None
         detail = f"{seen} settings were read where there were {record.settings}; nothing is written back"
         return Skip(step.subject, Reason.SETTINGS_SHRUNKEN, detail, change.site)

@@ -28,7 +28,7 @@ from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Ports
 from shared.run import Run
 from shared.sweep import sweep
-from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site, on_vault_event
+from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site, on_vault_event, release
 
 MOST_DEQUEUES = 5
 REDELIVERY = timedelta(minutes=2)
@@ -161,6 +161,18 @@ class Installation:
             self.queue.return_(message)
             if message in self.queue.poisoned:
                 on_poison(self.start(), message.queue, message.body)
+
+    def release(self, vault: str, name: str) -> str:
+        """Release a held version, as the operator's route does."""
+        return release(self.start(), vault, name)
+
+    def most_under_way(self, during: timedelta) -> int:
+        """Deliver messages one by one; return how many apps were at most between their write and their answer."""
+        until, most = self.clock.now() + during, 0
+        while (message := self.queue.take(until)) is not None:
+            self.deliver(message)
+            most = max(most, sum(state == "Overlapping" for state in self.rolls().values()))
+        return most
 
     # ------------------------------------------------------------------------------------------------- records
 

@@ -1,25 +1,514 @@
 """Rolling thumbprints through app settings, as the owner of an app would see it."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
 
 from local.azure.app_watch import AppWatch
-from tests.scenarios.app_worlds import CLIENT, LIST, PATH, age, street
+from local.azure.entra import CERTROLL
+from local.azure.knobs import Knobs
+from shared.domain.window import RestartWindow
+from tests.scenarios.app_worlds import CLIENT, LIST, PATH, PIN, PROBE, SUBJECT, Street, age, owned, street
 from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Installation
 from tests.scenarios.worlds import VAULT
+
+HOURS = timedelta(hours=6)
+
+
+def roll(town: Street, installation: Installation, during: timedelta = HOURS) -> str:
+    """Renew the client certificate, deliver everything, and return the new thumbprint."""
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(during)
+    assert installation.errors == []
+    return new
+
+
+def next_hour(start: datetime, now: datetime) -> datetime:
+    """Return the next full hour after the start, as the sweep runs."""
+    return start + timedelta(hours=(now - start) // timedelta(hours=1) + 1)
 
 
 def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -> None:
     """The list holds old and new, the pin names the new one, the app restarted once, and its call never failed."""
     town = street()
     town.linux_app("billing")
-    age(town)
-    installation = install(town.world)
+    installation = install(age(town).world)
     with AppWatch(town.world) as watch:
-        new = town.renew()
-        installation.look_at(VAULT, CLIENT)
-        installation.deliver_all()
-    assert installation.errors == []
-    assert town.settings("billing")[LIST] == f"{town.old},{new}"
-    assert town.settings("billing")[PATH] == f"/var/ssl/private/{new}.p12"
+        new = roll(town, installation)
+    assert town.settings("billing") == owned({LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"})
     assert town.restarts("billing") == 1
     assert watch.troubles == []
     assert installation.rolls() == {"billing": "Validated"}
+    assert [one.thumbprint for one in town.kept()] == [town.old]
+
+
+def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
+    """Windows store, Windows container path, bare pin, `*` with a pin, a slot, another list: no call ever fails."""
+    town = street()
+    town.linux_app("billing")
+    town.slot("billing", "staging", {LIST: town.old.lower(), PATH: f"/var/ssl/private/{town.old}.p12"})
+    stranger = "AB" * 20
+    town.app(
+        "orders",
+        {LIST: f" {stranger.lower()} , {town.old.lower()},,", PIN: town.old.lower()},
+        setting=PIN,
+        plan=town.windows,
+    )
+    path = f"C:\\appservice\\certificates\\private\\{town.old}.pfx"
+    town.app("ledger", {LIST: town.old, PATH: path}, setting=PATH, plan=town.windows, windows_container=True)
+    town.app("star", {LIST: "*", PIN: town.old}, setting=PIN, plan=town.windows)
+    installation = install(age(town).world, max_restarts=10)
+    with AppWatch(town.world) as watch:
+        new = roll(town, installation)
+    assert watch.troubles == []
+    assert set(installation.rolls().values()) == {"Validated"}
+    assert town.settings("orders")[LIST] == f"{stranger.lower()},{town.old.lower()},{new}"
+    assert town.settings("orders")[PIN] == new
+    assert town.settings("ledger")[PATH] == f"C:\\appservice\\certificates\\private\\{new}.pfx"
+    assert (town.settings("star")[LIST], town.settings("star")[PIN]) == ("*", new)
+    assert town.settings("billing/staging")[LIST] == f"{town.old.lower()},{new}"
+    assert {site.full_name: site.restarts for site in town.world.web.sites.values()} == dict.fromkeys(
+        ("billing", "billing/staging", "orders", "ledger", "star"), 1
+    )
+
+
+def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Install) -> None:
+    """After two renewals the list holds the last two versions, not three."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    first = roll(town, installation)
+    town.world.clock.advance(timedelta(days=40))
+    with AppWatch(town.world) as watch:
+        second = roll(town, installation)
+    assert town.settings("billing")[LIST] == f"{first},{second}"
+    assert town.restarts("billing") == 2
+    assert watch.troubles == []
+
+
+def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install: Install) -> None:
+    """Somebody uploads old and new by hand: no copy is made, the settings roll all the same."""
+    town = street()
+    plan = town.build.add_plan("hand", location="eastus")
+    old = town.world.vaults[VAULT].certificates[CLIENT].newest
+    town.build.add_upload(old, plan)
+    town.app("hand", {LIST: town.old, PIN: town.old}, setting=PIN, plan=plan)
+    installation = install(age(town).world)
+    with AppWatch(town.world) as watch:
+        new = town.renew()
+        town.build.add_upload(town.world.vaults[VAULT].certificates[CLIENT].newest, plan)
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all(HOURS)
+    assert watch.troubles == []
+    assert town.settings("hand")[LIST] == f"{town.old},{new}"
+    assert installation.rolls() == {"hand": "Validated"}
+    assert town.kept() == []
+
+
+def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Install) -> None:
+    """Uploads have no vault written on them; the sweep looks for the versions of every certificate in scope."""
+    town = street()
+    plan = town.build.add_plan("hand", location="eastus")
+    town.build.add_upload(town.world.vaults[VAULT].certificates[CLIENT].newest, plan)
+    town.app("hand", {LIST: town.old, PIN: town.old}, setting=PIN, plan=plan)
+    for copy in tuple(town.world.web.certificates.values()):
+        if copy.source is not None:
+            town.world.web.certificates.remove(copy.id)
+    installation = install(age(town).world)
+    new = town.renew()
+    town.build.add_upload(town.world.vaults[VAULT].certificates[CLIENT].newest, plan)
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert town.settings("hand")[PIN] == new
+
+
+def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
+    """Azure replaced the copy before anybody told Certroll: the old version comes back beside it, and the app rolls."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    new = town.renew()
+    town.world.web.nightly_sync()
+    installation.sweep()
+    with AppWatch(town.world) as watch:
+        installation.deliver_all(HOURS)
+    assert installation.errors == []
+    assert town.settings("billing")[LIST] == f"{town.old},{new}"
+    assert town.settings("billing")[PATH].endswith(f"{new}.p12")
+    assert [trouble for moment, trouble in watch.troubles if moment > watch.troubles[0][0]] == []
+
+
+def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
+    """Where the import renames the thumbprint in load lists, the pins follow and the app works."""
+    town = street(Knobs(import_rewrites_load_list=True))
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    new = roll(town, installation)
+    assert town.settings("billing")[PATH].endswith(f"{new}.p12")
+    assert new in town.settings("billing")[LIST]
+    assert town.world.apps.troubles() == ()
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+@pytest.mark.parametrize("answer", ["accept", "refuse", "resolve"])
+def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install: Install, answer: str) -> None:
+    """Where Azure takes no second copy of a thumbprint the old version goes up right after the sync."""
+    town = street(Knobs(second_import_same_thumbprint=answer))  # type: ignore[arg-type]
+    town.world.web.certificates.remove(next(c.id for c in town.world.web.certificates.values() if "windows" in c.name))
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    with AppWatch(town.world) as watch:
+        new = roll(town, installation)
+    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert town.settings("billing")[LIST] == f"{town.old},{new}"
+    assert installation.rolls() == {"billing": "Validated"}
+    if answer == "accept":
+        assert watch.troubles == []
+    assert all(
+        "a process started now" in trouble for _, trouble in watch.troubles
+    )  # the running app never lost its call
+
+
+def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -> None:
+    """The second copy does not replace the first under the same name."""
+    town = street()
+    plan = town.build.add_plan("second", webspace="contoso-WestEuropewebspace-other", linux=True)
+    town.build.add_copy(CLIENT, plan, name="client-second")
+    town.linux_app("billing")
+    town.linux_app("shipping", plan=plan)
+    installation = install(age(town).world)
+    with AppWatch(town.world) as watch:
+        roll(town, installation)
+    assert len(town.kept()) == len({one.webspace.key for one in town.kept()}) == 2
+    assert watch.troubles == []
+
+
+# ------------------------------------------------------------------------------------------------------ the way back
+
+
+def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install) -> None:
+    """The app's call fails with the new version: the last good values return, the version is held, people are told."""
+    town = street()
+    town.linux_app("billing")
+    town.linux_app("shipping")
+    installation = install(age(town).world)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    start = town.world.clock.now()
+    new = roll(town, installation, timedelta(minutes=20))
+    back_at = max(entry.at for entry in town.world.journal.entries() if any("app settings" in c for c in entry.changes))
+    assert town.settings("billing") == before
+    assert town.settings("shipping") == before
+    assert back_at - start < timedelta(minutes=6)
+    assert sorted(installation.rolls().values()) == ["RolledBack"]
+    assert ("app billing", "RolledBack") in installation.findings()
+    assert town.world.apps.troubles() == ()
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert town.settings("shipping") == before
+    assert ("app settings of shipping", "VersionHeld") in installation.findings()
+    assert new not in "".join(town.settings("billing").values())
+
+
+def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -> None:
+    """The partner learned the new certificate: released by hand, every app rolls."""
+    town = street()
+    town.linux_app("billing")
+    town.linux_app("shipping")
+    installation = install(age(town).world)
+    town.partner.accept_only(town.old)
+    new = roll(town, installation)
+    town.partner.accept_authority()
+    installation.release(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert installation.errors == []
+    assert installation.rolls() == {"billing": "Validated", "shipping": "Validated"}
+    assert town.settings("shipping")[LIST] == f"{town.old},{new}"
+
+
+def test_a_newer_version_ends_a_hold(install: Install) -> None:
+    """The version that failed is passed over: the next one goes from the last good one."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    town.partner.accept_only(town.old)
+    bad = roll(town, installation)
+    town.partner.accept_authority()
+    town.world.clock.advance(timedelta(hours=1))
+    with AppWatch(town.world) as watch:
+        good = roll(town, installation)
+    assert town.settings("billing")[LIST] == f"{town.old},{good}"
+    assert bad not in town.settings("billing")[LIST]
+    assert watch.troubles == []
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+def test_a_probe_that_fails_twice_and_then_passes_is_not_rolled_back(install: Install) -> None:
+    """A new process may need a moment."""
+    town = street()
+    app = town.linux_app("billing")
+    installation = install(age(town).world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(seconds=30))
+    app.script = [(500, {}, "not yet"), (503, {}, "nearly")]
+    installation.deliver_all(HOURS)
+    assert app.script == []
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install: Install) -> None:
+    """It proves nothing: another app goes first, its own roll ends unproven, its settings stay rolled."""
+    town = street()
+    town.linux_app("alpha").broken = True
+    town.linux_app("beta")
+    installation = install(age(town).world)
+    new = roll(town, installation)
+    first = next(c for entry in town.world.journal.entries() for c in entry.changes if "app settings" in c)
+    assert "beta" in first
+    assert installation.rolls() == {"alpha": "Unproven", "beta": "Validated"}
+    assert town.settings("alpha")[LIST] == f"{town.old},{new}"
+
+
+def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) -> None:
+    """Nothing can be proven: they follow each other after the soak."""
+    town = street()
+    town.linux_app("alpha").broken = True
+    town.linux_app("beta").broken = True
+    installation = install(age(town).world)
+    new = roll(town, installation, timedelta(hours=1))
+    town.world.clock.advance(timedelta(hours=1))
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"alpha": "Unproven", "beta": "Unproven"}
+    assert new in town.settings("alpha")[LIST]
+    assert new in town.settings("beta")[LIST]
+
+
+def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) -> None:
+    """Linux may defer a restart by 40 minutes; the roll is proven when the new process answers alone."""
+    town = street(Knobs(restart_seconds=60, old_process_answers=1800))
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    with AppWatch(town.world) as watch:
+        roll(town, installation)
+    assert installation.rolls() == {"billing": "Validated"}
+    assert town.restarts("billing") == 1
+    assert watch.troubles == []
+
+
+def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are_told(install: Install) -> None:
+    """The list goes from old to new; the app rolls, and the report says that there was no overlap."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    deny_secrets(town)
+    new = roll(town, installation)
+    assert town.settings("billing")[LIST] == new
+    assert installation.rolls() == {"billing": "Validated"}
+    assert any(reason == "NoOverlap" for _, reason in installation.findings())
+    assert "Key Vault Secrets User" in installation.details()
+
+
+def test_without_a_last_good_version_a_failed_roll_is_left_for_a_person(install: Install) -> None:
+    """Nothing that is live could be written back: Certroll says so and touches nothing more."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    deny_secrets(town)
+    town.partner.accept_only(town.old)
+    new = roll(town, installation, timedelta(minutes=30))
+    assert town.settings("billing")[LIST] == new
+    assert installation.rolls() == {"billing": "Failed"}
+    assert ("app billing", "NoLastGood") in installation.findings()
+
+
+def deny_secrets(town: Street) -> None:
+    """Take Certroll's right to read secrets away."""
+    town.world.vaults[VAULT].deny(CERTROLL.object_id, operations={"secrets/get"})
+
+
+# ------------------------------------------------------------------------------------------------------------ stages
+
+
+def test_slots_go_before_their_production_site(install: Install) -> None:
+    """The slot is proven before production restarts."""
+    town = street()
+    town.linux_app("billing")
+    town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
+    installation = install(age(town).world)
+    roll(town, installation)
+    order = [
+        c.split(" changed")[0] for entry in town.world.journal.entries() for c in entry.changes if "app settings" in c
+    ]
+    assert order == ["app settings of billing/staging", "app settings of billing"]
+
+
+def test_one_app_goes_first(install: Install) -> None:
+    """While the first app settles, no other one has been written."""
+    town = street()
+    for name in ("a", "b", "c"):
+        town.linux_app(name)
+    installation = install(age(town).world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(seconds=100))
+    assert sum(town.restarts(name) for name in ("a", "b", "c")) == 1
+    installation.deliver_all(HOURS)
+    assert [town.restarts(name) for name in ("a", "b", "c")] == [1, 1, 1]
+
+
+def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> None:
+    """The first, then two at a time, until all are done; none is lost."""
+    town = street()
+    names = [f"app{number}" for number in range(6)]
+    for name in names:
+        town.linux_app(name)
+    installation = install(age(town).world, max_restarts=2)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    most = installation.most_under_way(HOURS)
+    assert most == 2
+    assert [town.restarts(name) for name in names] == [1] * 6
+    assert set(installation.rolls().values()) == {"Validated"}
+
+
+def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Install) -> None:
+    """Nothing is proven, nothing is rolled back, nothing freezes."""
+    town = street()
+    town.linux_app("a", tags={})
+    town.linux_app("b", tags={})
+    installation = install(age(town).world)
+    new = roll(town, installation, timedelta(minutes=30))
+    assert sum(new in town.settings(name)[LIST] for name in ("a", "b")) == 1
+    town.world.clock.advance(timedelta(minutes=45))
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"a": "Unproven", "b": "Unproven"}
+    assert new in town.settings("b")[LIST]
+
+
+def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> None:
+    """Its settings are ready; nobody starts it."""
+    town = street()
+    site = town.build.add_site(
+        "billing", town.linux, tags=PROBE, settings=owned({LIST: town.old, PIN: town.old}), state="Stopped"
+    )
+    town.build.add_app(site, town.partner, setting=PIN)
+    installation = install(age(town).world)
+    new = roll(town, installation, timedelta(hours=1))
+    assert town.settings("billing")[PIN] == new
+    assert installation.rolls() == {"billing": "Overlapping"}
+    assert town.site("billing").state == "Stopped"
+    started = town.site("billing")
+    town.world.web.put_site(replace(started, state="Running", restarts=started.restarts + 1))
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+def test_restarts_wait_for_the_window(install: Install) -> None:
+    """Monday's renewal restarts nothing before Wednesday night, and then all that waited."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, restart_window=RestartWindow.parse("Thu 01:15-01:40"))
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    hour = town.world.clock.now()
+    while town.restarts("billing") == 0 and town.world.clock.now() - hour < timedelta(days=2):
+        following = next_hour(hour, town.world.clock.now())
+        installation.deliver_all(following - town.world.clock.now())
+        town.world.clock.set(following)
+        installation.sweep()
+    assert new in town.settings("billing")[LIST]
+    moments = [e.at for e in town.world.journal.entries() if any("app settings" in change for change in e.changes)]
+    assert [(m.strftime("%a"), "01:15" <= m.strftime("%H:%M") < "01:40") for m in moments] == [("Thu", True)]
+
+
+def test_a_window_that_opens_after_the_end_is_said_at_once(install: Install) -> None:
+    """Nobody is to learn it on the day."""
+    town = street()
+    town.linux_app("billing")
+    town.world.clock.advance(timedelta(days=27))
+    installation = install(age(town).world, restart_window=RestartWindow.parse("Sun 01:00-02:00"))
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(hours=1))
+    assert ("app settings of billing", "ExpiresBeforeWindow") in installation.findings()
+
+
+def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None:
+    """A template writes its own list: after the second time Certroll stops and says so; a day later it tries again."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    before = town.settings("billing")
+    roll(town, installation)
+    for _ in range(3):
+        town.world.clock.advance(timedelta(hours=2))
+        town.world.meddle(town.site("billing"), edit=lambda _: dict(before))
+        installation.sweep()
+        installation.deliver_all(timedelta(hours=1))
+    assert town.settings("billing") == before
+    assert ("app settings of billing", "FoughtOver") in installation.findings()
+    assert town.restarts("billing") == 2 + 2  # two rolls of ours, two changes of theirs
+    town.world.clock.advance(timedelta(days=1))
+    installation.sweep()
+    installation.deliver_all(timedelta(hours=1))
+    assert town.settings("billing") != before
+
+
+# ----------------------------------------------------------------------------------------------------- all-loading apps
+
+
+def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(install: Install) -> None:
+    """With the tag it restarts once and uses the new version; without it is told that it will not see it."""
+    town = street()
+    town.app("asks", {LIST: "*"}, subject=SUBJECT, tags=PROBE | {"certroll-restart": "on"})
+    town.app("waits", {LIST: "*"}, subject=SUBJECT)
+    installation = install(age(town).world)
+    with AppWatch(town.world) as watch:
+        roll(town, installation)
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    assert (town.restarts("asks"), town.restarts("waits")) == (1, 0)
+    assert installation.rolls() == {"asks": "Validated"}
+    assert ("app settings of waits", "LoadsEverything") in installation.findings()
+    assert watch.troubles == []
+
+
+def test_retirement_happens_where_it_is_asked_for(install: Install) -> None:
+    """The tag takes the old version out of the list once the new one is proven; the app restarts for it once more."""
+    town = street()
+    town.linux_app("billing", tags=PROBE | {"certroll-retire": "on"})
+    installation = install(age(town).world)
+    with AppWatch(town.world) as watch:
+        new = roll(town, installation)
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    assert town.settings("billing")[LIST] == new
+    assert installation.rolls() == {"billing": "Retired"}
+    assert town.restarts("billing") == 2
+    assert watch.troubles == []
+
+
+def test_key_vault_references_are_left_alone_and_fetched_again(install: Install) -> None:
+    """The setting stays; what it leads to is the new version within minutes."""
+    town = street()
+    town.linux_app("billing")
+    reference = f"@Microsoft.KeyVault(SecretUri=https://{VAULT}.vault.azure.net/secrets/{CLIENT})"
+    pinned = (
+        f"@Microsoft.KeyVault(VaultName={VAULT};SecretName={CLIENT};SecretVersion=0123456789abcdef0123456789abcdef)"
+    )
+    town.build.add_site("reader", town.linux, settings=owned({"CERT": reference, "FIXED": pinned}))
+    installation = install(age(town).world)
+    roll(town, installation)
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert town.settings("reader")["CERT"] == reference
+    assert ("app settings of reader", "PinnedReference") in installation.findings()
+    refreshes = [e for e in town.world.journal.writes() if e.path.endswith("/refresh") and "reader" in e.path]
+    assert len(refreshes) == 1
