@@ -52,7 +52,7 @@ class RefreshReferences:
             for one in self.settings.vault_references
         )
         after = replace(self.settings, vault_references=fetched)
-        return snapshot.with_settings(lambda one: after if one.site == after.site else one)
+        return snapshot.with_settings(after)
 
     def perform(self, ports: Ports) -> bool:
         """Ask for one refresh. Where the answer is lost it is not asked again: the next look tells."""

@@ -60,7 +60,7 @@ class SettingsChange:
             for one in self.settings.vault_references
         )
         after = replace(edited_settings(self.settings, self.edits), vault_references=fetched)
-        return snapshot.with_settings(lambda one: after if one.site == self.settings.site else one)
+        return snapshot.with_settings(after)
 
     def perform(self, ports: Ports) -> bool:
         """Read, compare with what was planned against, write once, and return when Azure shows it.

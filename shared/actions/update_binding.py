@@ -49,7 +49,7 @@ class UpdateBinding:
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on this host name."""
         updated = replace(self.binding, thumbprint=self.thumbprint)
-        return snapshot.with_bindings(lambda binding: updated if binding == self.binding else binding)
+        return snapshot.with_binding(updated)
 
     def perform(self, ports: Ports) -> bool:
         """Overwrite the thumbprint unless it is there already.

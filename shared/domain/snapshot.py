@@ -181,13 +181,18 @@ class Snapshot:
         parent = self.site(ref.production)
         return tag(parent.tags, name) if parent else None
 
-    def with_bindings(self, change: Callable[[Binding], Binding]) -> "Snapshot":
-        """Return the snapshot with every binding changed by the function."""
-        return replace(self, fleet=replace(self.fleet, bindings=tuple(map(change, self.fleet.bindings))))
+    def with_binding(self, updated: Binding) -> "Snapshot":
+        """Return the snapshot with this binding in place of the one of its host name."""
+        name, site = updated.host_name, updated.site
+        others = self.fleet.bindings
+        bindings = tuple([updated if one.host_name == name and one.site == site else one for one in others])
+        return replace(self, fleet=replace(self.fleet, bindings=bindings))
 
-    def with_settings(self, change: Callable[[SiteSettings], SiteSettings]) -> "Snapshot":
-        """Return the snapshot with what every app's settings name changed by the function."""
-        return replace(self, fleet=replace(self.fleet, settings=tuple(map(change, self.fleet.settings))))
+    def with_settings(self, updated: SiteSettings) -> "Snapshot":
+        """Return the snapshot with this in place of what the settings of its app name."""
+        site = updated.site
+        settings = tuple([updated if one.site == site else one for one in self.fleet.settings])
+        return replace(self, fleet=replace(self.fleet, settings=settings))
 
     def with_start_of(self, site: SiteRef, webspace: Webspace, version: CertificateVersion) -> "Snapshot":
         """Return the snapshot in which the app has started with this version, and has yet to prove it."""
