@@ -172,6 +172,12 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     assert read(PIN=value) == replace(named(), digests=app_settings({"PIN": value}).digests)
 
 
+@pytest.mark.parametrize("key", ["WEBSITE_LOAD_ROOT_CERTIFICATES", "Website_Load_Root_Certificates"])
+def test_list_of_roots_is_none_of_our_business(key: str) -> None:
+    """A list of roots that an App Service Environment trusts is no pin, though it may hold one thumbprint."""
+    assert read(**{key: OLD}).references == ()
+
+
 def test_pins_are_read_in_a_stable_order() -> None:
     """The order in which Azure gives settings changes nothing; the load list comes first, pins by name."""
     values = {"Z": OLD, LOAD_LIST: FOREIGN, "A": f"/var/ssl/private/{NEW}.p12", "N": "1"}
@@ -199,6 +205,11 @@ V2 = "0123456789abcdef0123456789abcdef"
     [
         pytest.param(
             "SecretUri=https://kv-shop.vault.azure.net/secrets/shop", VaultReference("K", REF), id="a URI, no version"
+        ),
+        pytest.param(
+            f"SecretUri=https://kv-shop.vault.azure.net/secrets/shop/{V2.upper()}",
+            VaultReference("K", REF, V2),
+            id="a URI with a version in upper case",
         ),
         pytest.param(
             "SecretUri=https://kv-shop.vault.azure.net/secrets/shop/",
@@ -298,8 +309,6 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
             f"{OLD},{FOREIGN},{OLD},{NEW},{OLDER}",
             id="behind the last of two",
         ),
-        pytest.param(f"{FOREIGN},{OLDER}", NEW_BESIDE_OLD, f"{FOREIGN},{OLDER},{NEW}", id="at the end, beside nothing"),
-        pytest.param("", NEW_BESIDE_OLD, NEW, id="into an empty list"),
         pytest.param(
             f" {OLD.lower()} , {FOREIGN.lower()},,x, * ",
             NEW_BESIDE_OLD,
@@ -346,6 +355,21 @@ def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
     assert edited(LOAD_LIST, after, edit) == after
     assert edited("website_load_certificates", before, edit) == after
     assert is_done(LOAD_LIST, after, edit)
+
+
+@pytest.mark.parametrize(
+    ("value", "edit"),
+    [
+        pytest.param(f" {FOREIGN},{OLDER}", NEW_BESIDE_OLD, id="what it should go beside is not there"),
+        pytest.param("", NEW_BESIDE_OLD, id="the list is empty"),
+        pytest.param("*", NEW_BESIDE_OLD, id="the list became a star"),
+        pytest.param(FOREIGN, inverse(NEW_BESIDE_OLD), id="what is to be taken back is gone"),
+    ],
+)
+def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit) -> None:
+    """A list that somebody else wrote since, without what the edit goes by, is left to them."""
+    assert edited(LOAD_LIST, value, edit) == value
+    assert not is_done(LOAD_LIST, value, edit)
 
 
 @pytest.mark.parametrize(
@@ -412,9 +436,9 @@ def test_edits_are_projected_onto_what_is_read() -> None:
     assert edited_settings(before, edits) == replace(after, digests=before.digests)
 
 
-def test_edit_of_a_load_list_that_is_not_there_is_projected() -> None:
-    """An edit may bring a load list into being."""
-    assert edited_settings(named(), (NEW_BESIDE_OLD,)) == named(NEW)
+def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
+    """No edit brings a load list into being."""
+    assert edited_settings(named(), (NEW_BESIDE_OLD,)) == named()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""Asking App Service to fetch what an app's Key Vault references lead to."""
+
+import pytest
+
+from shared.actions import refresh_references
+from shared.actions.refresh_references import RefreshReferences
+from shared.domain.app_settings import SiteSettings, VaultReference
+from shared.domain.errors import Denied, OutcomeUnknown
+from shared.domain.lineage import Refusal
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import WRITTEN, RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    NEWER,
+    NOW,
+    OTHER_REF,
+    REF,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    lineage,
+    named,
+    old_version,
+    ports,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+FOLLOWS = VaultReference("K", REF, None, "v1")
+PINNED = VaultReference("P", REF, "v1", "v1")
+BEHIND = named(led=(FOLLOWS,))
+
+
+def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = ()) -> Snapshot:
+    """Return the ordinary world with these apps."""
+    return snapshot(settings=settings, rollout=rollout(rolls=rolls))
+
+
+def step(settings: SiteSettings = BEHIND) -> Step:
+    """Return the step that refreshes an app's references."""
+    return Step(RefreshReferences(settings, "v2", WEST), Reason.STALE_REFERENCE)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        pytest.param(FOLLOWS, id="it leads to the version before"),
+        pytest.param(VaultReference("K", REF, None, None), id="where it leads is not known"),
+    ],
+)
+def test_reference_that_is_behind_is_refreshed(reference: VaultReference) -> None:
+    """An app that still has another version by reference is refreshed, once for all its references."""
+    settings = named(led=(VaultReference("A", REF, None, "v2"), reference, VaultReference("Z", OTHER_REF)))
+    assert list(refresh_references.propose(world(settings), APPLY)) == [step(settings)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(named(), id="it has no reference"),
+        pytest.param(named(led=(VaultReference("K", REF, None, "v2"),)), id="it has the current version"),
+        pytest.param(named(led=(VaultReference("K", REF, "v2", "v1"),)), id="it names the current version"),
+        pytest.param(named(led=(VaultReference("K", OTHER_REF, None, "v1"),)), id="it leads to another certificate"),
+        pytest.param(named(led=(VaultReference("K", OTHER_REF, "v1", "v1"),)), id="it names another certificate's"),
+        pytest.param(named(site="gone", led=(FOLLOWS,)), id="its site was not seen"),
+        pytest.param(named(led=(VaultReference("K", REF, None, "gone"),)), id="it has what the vault has no more"),
+    ],
+)
+def test_other_app_is_left_alone(settings: SiteSettings) -> None:
+    """What has the current version, or nothing of this vault certificate, is not refreshed."""
+    assert list(refresh_references.propose(world(settings), APPLY)) == []
+
+
+def test_site_of_unknown_webspace_is_left_alone() -> None:
+    """Where Azure does not say which webspace the site is in, nothing is done to it."""
+    seen = snapshot(sites=(site(webspace=None),), settings=(BEHIND,))
+    assert list(refresh_references.propose(seen, APPLY)) == []
+
+
+def test_nothing_is_refreshed_without_a_current_version() -> None:
+    """Where no version passes the gate there is nothing to fetch, nor to pin."""
+    seen = snapshot(lineage=lineage(current=None), settings=(named(led=(FOLLOWS, PINNED)),))
+    assert list(refresh_references.propose(seen, APPLY)) == []
+
+
+@pytest.mark.parametrize("active", ["v1", "v3", None])
+def test_nothing_is_refreshed_while_the_newest_version_is_refused(active: str | None) -> None:
+    """A refresh brings the vault's newest version: where that one was refused, none is asked for."""
+    refused = lineage(
+        version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.NOT_YET_VALID, "tomorrow")
+    )
+    seen = snapshot(lineage=refused, settings=(named(led=(VaultReference("K", REF, None, active),)),))
+    assert list(refresh_references.propose(seen, APPLY)) == []
+
+
+def test_version_of_a_reference_has_no_case() -> None:
+    """The version that a reference names is compared as Key Vault compares it."""
+    current = version("ABC", created=NOW)
+    led = VaultReference("K", REF, "abc", "abc"), VaultReference("L", REF, None, "abc")
+    seen = snapshot(lineage=lineage(current, old_version()), settings=(named(led=led),))
+    assert list(refresh_references.propose(seen, APPLY)) == []
+
+
+@pytest.mark.parametrize("state", list(RollState))
+def test_app_is_refreshed_once_for_a_version(state: RollState) -> None:
+    """Where the app was restarted with this version, or refreshed for it, it is not asked for again."""
+    expected = [] if state in WRITTEN else [step()]
+    assert list(refresh_references.propose(world(BEHIND, rolls=(roll(state),)), APPLY)) == expected
+    other = roll(state, site="other")
+    assert list(refresh_references.propose(world(BEHIND, rolls=(other,)), APPLY)) == [step()]
+
+
+def test_reference_that_names_a_version_is_its_owners() -> None:
+    """A reference that names another version is only reported, by its settings, and never refreshed."""
+    led = VaultReference("Z", REF, "v0", "v0"), PINNED, VaultReference("C", REF, "v2", "v2")
+    assert list(refresh_references.propose(world(named(led=led)), APPLY)) == [
+        Skip(
+            "app settings of shop",
+            Reason.PINNED_REFERENCE,
+            "P, Z names another version of kv-shop/shop: write the new one, or none, to follow it",
+            site_ref(),
+        )
+    ]
+
+
+def test_reference_beside_one_that_names_a_version_is_refreshed() -> None:
+    """Of two references the one that follows is refreshed, and the one that does not is reported."""
+    settings = named(led=(PINNED, FOLLOWS))
+    skip, refresh = refresh_references.propose(world(settings), APPLY)
+    assert (skip.reason, refresh) == (Reason.PINNED_REFERENCE, step(settings))
+
+
+def test_apps_are_refreshed_in_a_stable_order() -> None:
+    """The order in which apps were read changes nothing."""
+    settings = tuple(named(site=name, led=(FOLLOWS,)) for name in ("b", "a"))
+    seen = snapshot(sites=(site("b"), site("a")), settings=settings)
+    assert [item.subject[-1] for item in refresh_references.propose(seen, APPLY)] == ["a", "b"]
+
+
+def test_projection_has_the_current_version() -> None:
+    """Afterwards what follows leads to the current version; what names one, and other apps, are as they were."""
+    other = named(site="other", led=(FOLLOWS,))
+    settings = named(led=(FOLLOWS, PINNED, VaultReference("O", OTHER_REF, None, "v1")))
+    after = RefreshReferences(settings, "v2", WEST).project(world(other, settings))
+    fetched = VaultReference("K", REF, None, "v2"), PINNED, VaultReference("O", OTHER_REF, None, "v1")
+    assert after == world(other, named(led=fetched))
+
+
+def test_refresh_is_asked_for_once() -> None:
+    """One refresh is asked for; Azure's refusal is passed on."""
+    azure = RecordingAppService()
+    assert step().action.perform(ports(azure, ManualClock()))
+    assert azure.writes == [("refresh", site_ref())]
+    azure.failures.append(Denied("403"))
+    with pytest.raises(Denied):
+        step().action.perform(ports(azure, ManualClock()))
+
+
+def test_refresh_of_unknown_outcome_is_not_repeated() -> None:
+    """Where Azure's answer is lost it is not asked again: the next look tells."""
+    azure = RecordingAppService(failures=[OutcomeUnknown("504")])
+    assert step().action.perform(ports(azure, ManualClock()))
+    assert azure.writes == [("refresh", site_ref())]
+
+
+def test_refresh_says_what_it_is() -> None:
+    """A refresh is of one app, may restart it, and writes nothing that has to be in the webspace."""
+    action = step().action
+    assert (action.subject, action.site, action.webspace) == ("Key Vault references of shop", site_ref(), WEST)
+    assert (action.restarts_site, action.writes) == (True, frozenset())

@@ -1,0 +1,389 @@
+"""Letting an app load the new version beside the old one, and use it where it names one by itself."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.actions import roll_app_settings
+from shared.actions.roll_app_settings import RollAppSettings, is_fought_over
+from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.lineage import Lineage
+from shared.domain.model import WebspaceCertificate
+from shared.domain.names import Thumbprint
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    DAY,
+    FOREIGN,
+    HOUR,
+    LINEAGE,
+    NEW,
+    NEWER,
+    NORTH,
+    NOW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    WEST,
+    copy,
+    lineage,
+    named,
+    old_version,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+SECOND = timedelta(seconds=1)
+SUBJECT = "app settings of shop"
+SYNCED, KEPT = copy(thumbprint=NEW), copy("kept", OLD, source=None)
+LIVE = SYNCED, KEPT, copy("older", OLDER, source=None)
+THREE = lineage(version(), old_version(), old_version("v0", OLDER))
+BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)
+
+
+def world(
+    *settings: SiteSettings,
+    copies: tuple[WebspaceCertificate, ...] = LIVE,
+    rolls: tuple[RollRecord, ...] = (),
+    past: tuple[RollRecord, ...] = (),
+    versions: Lineage = THREE,
+) -> Snapshot:
+    """Return a world in which the webspace holds three versions, and the site names these."""
+    return snapshot(lineage=versions, copies=copies, settings=settings, rollout=rollout(rolls=rolls, past=past))
+
+
+def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
+    """Return the edits of the only step that is proposed, having checked the rest of it."""
+    (step,) = roll_app_settings.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, RollAppSettings)
+    assert step == Step(RollAppSettings(seen.fleet.settings[0], step.action.edits, WEST), Reason.STALE_THUMBPRINT)
+    return step.action.edits
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param(named(OLD), (BESIDE,), id="a list: the new one beside the old one"),
+        pytest.param(named(FOREIGN, OLD), (BESIDE,), id="a list that names another's, too"),
+        pytest.param(named(OLDER), (SettingEdit(LOAD_LIST, NEW, (), OLDER),), id="a list that is two versions behind"),
+        pytest.param(named(OLDER, OLD), (BESIDE,), id="a list of two old ones: beside the last good one, both stay"),
+        pytest.param(named(pins={"PIN": OLD}), (SettingEdit("PIN", NEW, (OLD,), OLD),), id="a pin without a list"),
+        pytest.param(
+            named(OLD, pins={"A": OLD, "B": FOREIGN, "C": OLDER, "D": NEW}),
+            (BESIDE, SettingEdit("A", NEW, (OLD,), OLD), SettingEdit("C", NEW, (OLDER,), OLD)),
+            id="a list and pins: each stale one, after the list; the last good one is what comes back",
+        ),
+        pytest.param(
+            named(OLD, NEW, pins={"PIN": OLD}),
+            (SettingEdit("PIN", NEW, (OLD,), OLD),),
+            id="a list with both: only the pin is left",
+        ),
+        pytest.param(
+            named(OLD, everything=True, pins={"PIN": OLD}),
+            (SettingEdit("PIN", NEW, (OLD,), OLD),),
+            id="a list with a star: only the pin is left",
+        ),
+        pytest.param(
+            named(FOREIGN, pins={"PIN": OLD}),
+            (SettingEdit("PIN", NEW, (OLD,), OLD),),
+            id="a list of another's: it is not ours to write",
+        ),
+    ],
+)
+def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
+    """The new thumbprint goes beside the old one in the list and in its place in pins; nothing of others is touched."""
+    assert edits(world(settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "copies", "comes_back"),
+    [
+        pytest.param(named(OLD, pins={"PIN": OLDER}), LIVE, OLD, id="the list loads the last good one"),
+        pytest.param(named(OLD, pins={"PIN": OLDER}), (SYNCED,), OLDER, id="the last good one is not in the webspace"),
+        pytest.param(named(pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="no list loads the last good one"),
+        pytest.param(named(OLDER, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="the list loads another"),
+        pytest.param(named(everything=True, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLD, id="everything is loaded"),
+        pytest.param(
+            named(everything=True, pins={"Q": OLD, "PIN": OLDER}),
+            (SYNCED,),
+            OLDER,
+            id="everything is loaded, and the last good one is not there",
+        ),
+    ],
+)
+def test_pin_comes_back_to_what_can_be_loaded(
+    settings: SiteSettings, copies: tuple[WebspaceCertificate, ...], comes_back: Thumbprint
+) -> None:
+    """A pin goes back, where its roll fails, to the last good version if the app loads that, else to its own."""
+    (edit,) = (one for one in edits(world(settings, copies=copies)) if one.key == "PIN")
+    assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(named(), id="it names nothing"),
+        pytest.param(named(FOREIGN, pins={"PIN": FOREIGN}), id="it names another's"),
+        pytest.param(named(NEW, pins={"PIN": NEW}), id="it names the current version"),
+        pytest.param(named(OLD, NEW), id="it names both in its list"),
+        pytest.param(named(OLD, everything=True), id="it loads everything"),
+        pytest.param(named(OLD, site="gone"), id="its site was not seen"),
+    ],
+)
+def test_other_app_is_left_alone(settings: SiteSettings) -> None:
+    """Only what names a stale version where it should name the current one is rolled."""
+    assert list(roll_app_settings.propose(world(settings), APPLY)) == []
+
+
+def test_nothing_is_rolled_without_a_current_version() -> None:
+    """Where no version passes the gate nothing is stale."""
+    nothing = lineage(version(), old_version(), current=None)
+    assert list(roll_app_settings.propose(world(named(OLD), versions=nothing), APPLY)) == []
+
+
+def test_lists_of_two_spellings_are_both_rolled() -> None:
+    """A load list that Azure shows under two spellings is edited in each that names a stale version."""
+    other, foreign = "website_load_certificates", "Website_Load_Certificates"
+    lists = ((LOAD_LIST, OLD), (other, OLDER), (foreign, FOREIGN))
+    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, one) for key, one in lists)
+    assert edits(world(replace(named(), references=references))) == (BESIDE, SettingEdit(other, NEW, (), OLDER))
+
+
+def test_apps_are_rolled_in_a_stable_order() -> None:
+    """The order in which apps were read changes nothing."""
+    sites = tuple(site(name) for name in ("b", "a", "c"))
+    settings = tuple(named(OLD, site=name) for name in ("b", "a", "c"))
+    seen = snapshot(sites=sites, copies=LIVE, settings=settings)
+    assert [item.subject[-1] for item in roll_app_settings.propose(seen, APPLY)] == ["a", "b", "c"]
+
+
+# ------------------------------------------------------------------------------------------------------ what leaves
+
+EXPIRED = lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW))
+LASTS = lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW + SECOND))
+
+
+@pytest.mark.parametrize(
+    ("seen", "leaving", "last_good"),
+    [
+        pytest.param(world(named(OLD), copies=(SYNCED,)), (OLD,), OLD, id="the last good one is not in the webspace"),
+        pytest.param(
+            world(named(OLD), copies=(SYNCED, copy("kept", OLD, source=None, webspace=NORTH))),
+            (OLD,),
+            OLD,
+            id="it is in another webspace only",
+        ),
+        pytest.param(world(named(OLD)), (), OLD, id="the last good one is there"),
+        pytest.param(
+            world(named(OLD, OLDER), copies=(SYNCED, KEPT)), (OLDER,), OLD, id="the one before is not in the webspace"
+        ),
+        pytest.param(
+            world(named(OLD, OLDER), copies=(SYNCED, LIVE[2])), (OLD,), OLDER, id="only the one before is there"
+        ),
+        pytest.param(world(named(OLD, OLDER), copies=(SYNCED,)), (OLD, OLDER), OLD, id="neither is in the webspace"),
+        pytest.param(world(named(OLD, OLDER)), (), OLD, id="both are there, and nothing is proven"),
+        pytest.param(world(named(OLD, OLDER), versions=EXPIRED), (OLDER,), OLD, id="the one before ends this moment"),
+        pytest.param(world(named(OLD, OLDER), versions=LASTS), (), OLD, id="the one before lasts a second longer"),
+        pytest.param(
+            world(named(OLD, OLDER, pins={"PIN": OLDER}), versions=EXPIRED), (), OLD, id="the one before is pinned"
+        ),
+        pytest.param(
+            world(named(OLD, OLDER, pins={"PIN": OLDER}), versions=EXPIRED, copies=(SYNCED, KEPT)),
+            (OLDER,),
+            OLD,
+            id="the one before is pinned, and not in the webspace",
+        ),
+        pytest.param(
+            world(named(OLD), versions=lineage(version(), old_version(not_after=NOW - DAY))),
+            (),
+            OLD,
+            id="the last good one has expired: it stays until the next roll",
+        ),
+        pytest.param(
+            world(named(OLD, OLDER), past=(roll(RollState.VALIDATED, proven=(OLD,)),)),
+            (OLDER,),
+            OLD,
+            id="the last good one was proven by an earlier roll",
+        ),
+        pytest.param(
+            world(named(OLD, OLDER), rolls=(roll(RollState.REFUSED, proven=(OLD,)),)),
+            (OLDER,),
+            OLD,
+            id="the last good one was proven, as this roll's record says",
+        ),
+        pytest.param(
+            world(named(OLD, OLDER), past=(roll(RollState.VALIDATED, proven=(OLDER,)),)),
+            (OLD,),
+            OLDER,
+            id="only the one before was proven: that is the last good one",
+        ),
+        pytest.param(
+            world(named(OLD, OLDER), past=(roll(RollState.VALIDATED, proven=(OLDER, OLD)),)),
+            (OLDER,),
+            OLD,
+            id="both were proven: the newer one is the last good one",
+        ),
+        pytest.param(
+            world(named(OLD, OLDER), past=(roll(RollState.VALIDATED, site="other", proven=(OLDER,)),)),
+            (),
+            OLD,
+            id="one was proven by another app",
+        ),
+    ],
+)
+def test_old_thumbprints_leave_with_the_next_roll(
+    seen: Snapshot, leaving: tuple[Thumbprint, ...], last_good: Thumbprint
+) -> None:
+    """What is not there leaves; of what is there, all but the last good one and pins, once nobody needs it."""
+    edit = edits(seen)[0]
+    assert edit == SettingEdit(LOAD_LIST, NEW, leaving, last_good)
+
+
+def test_what_an_imported_copy_held_is_rolled() -> None:
+    """Where a vault certificate was made again under its name, what its copy held is its older version."""
+    seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
+    (step,) = roll_app_settings.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert step.action.writes == {NEW}
+    later = replace(seen, fleet=replace(seen.fleet, certificates=(SYNCED,)))
+    assert edits(later) == (SettingEdit(LOAD_LIST, NEW, (FOREIGN,), FOREIGN),)
+
+
+def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
+    """Of two stale thumbprints the last good one is the newest known version; what is unknown comes last."""
+    held = copy("odd", FOREIGN)
+    seen = world(named(FOREIGN, OLD), copies=(*LIVE, held))
+    assert edits(seen) == (BESIDE,)
+
+
+# --------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_site_of_unknown_webspace_is_not_written() -> None:
+    """Where Azure does not say which webspace the site is in, no certificate is known to be live for it."""
+    seen = snapshot(sites=(site(webspace=None),), settings=(named(OLD),))
+    assert list(roll_app_settings.propose(seen, APPLY)) == [
+        Skip(
+            SUBJECT,
+            Reason.INCOMPLETE_VIEW,
+            "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+            site_ref(),
+        )
+    ]
+
+
+THEIRS = copy("theirs", OLD, source=OTHER_REF)
+CONTESTED = Skip(
+    SUBJECT,
+    Reason.AMBIGUOUS_LINEAGE,
+    f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it too: "
+    "write what it should follow by hand, or delete one of the two copies",
+    site_ref(),
+)
+
+
+def test_what_another_vault_certificate_claims_is_not_rolled() -> None:
+    """A thumbprint that may follow either of two vault certificates is left to a person, in lists and in pins."""
+    seen = world(named(OLD, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
+    assert list(roll_app_settings.propose(seen, APPLY)) == [CONTESTED]
+
+
+def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
+    """Beside a thumbprint that another vault certificate claims, what is ours alone is rolled."""
+    seen = world(named(OLD, OLDER, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
+    skip, step = roll_app_settings.propose(seen, APPLY)
+    assert skip == CONTESTED
+    assert isinstance(step, Step)
+    assert step.action == RollAppSettings(seen.fleet.settings[0], (SettingEdit(LOAD_LIST, NEW, (), OLDER),), WEST)
+
+
+def test_every_contested_thumbprint_is_named() -> None:
+    """Of several thumbprints that another vault certificate claims each is named."""
+    seen = world(named(OLD, OLDER), copies=(*LIVE, THEIRS, copy("too", OLDER, source=OTHER_REF)))
+    (skip,) = roll_app_settings.propose(seen, APPLY)
+    assert isinstance(skip, Skip)
+    assert skip.detail.startswith(f"{OLD}, {OLDER} is an older version")
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        pytest.param(
+            roll(RollState.STALE, replaces=(OLDER,)), SettingEdit(LOAD_LIST, NEW, (), OLDER), id="told: only that"
+        ),
+        pytest.param(roll(RollState.REFUSED, replaces=(OLDER,)), BESIDE, id="not told: whatever is stale"),
+        pytest.param(roll(RollState.STALE, site="other", replaces=(OLDER,)), BESIDE, id="another app was told"),
+    ],
+)
+def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
+    """An app that was told to go replaces what whoever told it saw: that one saw the whole webspace."""
+    assert edits(world(named(OLD, OLDER), rolls=(record,))) == (expected,)
+
+
+# ------------------------------------------------------------------------------------------------------ fought over
+
+
+@pytest.mark.parametrize(
+    ("state", "undone", "fought"),
+    [
+        pytest.param(RollState.VALIDATED, (NOW - HOUR,), True, id="validated, and undone for the second time"),
+        pytest.param(RollState.UNPROVEN, (NOW - HOUR,), True, id="unproven, and undone for the second time"),
+        pytest.param(RollState.OVERLAPPING, (NOW - HOUR,), True, id="under way, and undone for the second time"),
+        pytest.param(RollState.RETIRED, (NOW - HOUR,), True, id="retired, and undone for the second time"),
+        pytest.param(RollState.VALIDATED, (), False, id="undone for the first time"),
+        pytest.param(RollState.VALIDATED, (NOW - FIGHT + SECOND,), True, id="the first time is just not a day ago"),
+        pytest.param(RollState.VALIDATED, (NOW - FIGHT,), False, id="the first time is a day ago"),
+        pytest.param(RollState.VALIDATED, (NOW - 2 * DAY, NOW - HOUR), True, id="the first time is long ago"),
+        pytest.param(RollState.STALE, (NOW - HOUR,), False, id="told to go: this time is not over"),
+        pytest.param(RollState.REFUSED, (NOW - HOUR,), False, id="not written: nobody undid it"),
+        pytest.param(RollState.SET_ASIDE, (NOW - HOUR,), False, id="set aside: nobody undid it"),
+        pytest.param(RollState.ROLLED_BACK, (NOW - HOUR,), False, id="rolled back: we undid it"),
+        pytest.param(RollState.FOUGHT_OVER, (NOW - 2 * HOUR, NOW - HOUR), True, id="fought over since an hour"),
+        pytest.param(RollState.FOUGHT_OVER, (NOW - DAY - HOUR, NOW - DAY), False, id="fought over until a day ago"),
+    ],
+)
+def test_roll_that_others_take_back_is_left_to_them(
+    state: RollState, undone: tuple[datetime, ...], *, fought: bool
+) -> None:
+    """Where others took the same roll back twice within 24 hours, nothing is written there for a day."""
+    record = roll(state, undone=undone)
+    seen = world(named(OLD), rolls=(record,))
+    assert is_fought_over(record, seen) is fought
+    (item,) = roll_app_settings.propose(seen, APPLY)
+    assert item.reason is (Reason.FOUGHT_OVER if fought else Reason.STALE_THUMBPRINT)
+
+
+def test_who_fights_is_told_what_to_do() -> None:
+    """The refusal says what to look for, and what to change there."""
+    seen = world(named(OLD), rolls=(roll(RollState.VALIDATED, undone=(NOW - HOUR,)),))
+    assert list(roll_app_settings.propose(seen, APPLY)) == [
+        Skip(
+            SUBJECT,
+            Reason.FOUGHT_OVER,
+            "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
+            "pipeline) and let it name the new version, or leave the setting out",
+            site_ref(),
+        )
+    ]
+
+
+def test_nobody_fights_over_what_needs_no_edit() -> None:
+    """Where the settings are as they should be, an earlier fight is no refusal."""
+    seen = world(named(NEW), rolls=(roll(RollState.FOUGHT_OVER, undone=(NOW - HOUR,)),))
+    assert list(roll_app_settings.propose(seen, APPLY)) == []
+
+
+def test_newer_version_than_the_current_one_is_left() -> None:
+    """An app that names a version newer than the current one is ahead, not behind."""
+    ahead = lineage(version("v3", NEWER), version(), old_version(), current=1)
+    assert list(roll_app_settings.propose(world(named(NEWER), versions=ahead), APPLY)) == []
+    assert LINEAGE.is_stale(OLD)

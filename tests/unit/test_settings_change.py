@@ -1,0 +1,207 @@
+"""The careful write of an app's settings: one edit of ours, and nobody's work lost."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.settings_change import SettingsChange
+from shared.domain.app_settings import LOAD_LIST, AppSettings, SettingEdit, VaultReference, inverse, read_settings
+from shared.domain.errors import Conflict, NotSettled, OutcomeUnknown
+from tests.build import (
+    FOREIGN,
+    NEW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    REF,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    app_settings,
+    lineage,
+    named,
+    ports,
+    site,
+    site_ref,
+    snapshot,
+)
+
+SECRET = "Server=db;Password=open sesame"  # noqa: S105 - what must not show
+BEFORE = {"DB": SECRET, LOAD_LIST: f"{FOREIGN}, {OLD}", "PIN": f"/var/ssl/private/{OLD}.p12", "MODE": "live"}
+AFTER = BEFORE | {LOAD_LIST: f"{FOREIGN},{OLD},{NEW}", "PIN": f"/var/ssl/private/{NEW}.p12"}
+EDITS = SettingEdit(LOAD_LIST, NEW, (), OLD), SettingEdit("PIN", NEW, (OLD,), OLD)
+PLANNED = read_settings(app_settings(BEFORE))
+ROLL = RollAppSettings(PLANNED, EDITS, WEST)
+RESTORE = RestoreAppSettings(read_settings(app_settings(AFTER)), tuple(map(inverse, EDITS)), WEST)
+RETIRE = RetireThumbprint(read_settings(app_settings(AFTER)), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
+
+
+class Case:
+    """A run of a change in which Azure shows these settings, the last ones for ever."""
+
+    def __init__(self, change: SettingsChange, *seen: Mapping[str, str] | Exception, etag: str | None = '"7"') -> None:
+        shown: list[AppSettings | Exception] = [
+            one if isinstance(one, Exception) else app_settings(one, etag=etag) for one in seen
+        ]
+        self.azure, self.clock, self.change = RecordingAppService(seen=shown), ManualClock(), change
+
+    def perform(self) -> bool:
+        """Perform the change."""
+        return self.change.perform(ports(self.azure, self.clock))
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        pytest.param(ROLL, BEFORE, AFTER, id="a roll"),
+        pytest.param(
+            RESTORE, AFTER, BEFORE | {LOAD_LIST: f"{FOREIGN},{OLD}"}, id="a restore, but for the blank that was there"
+        ),
+        pytest.param(RETIRE, AFTER, AFTER | {LOAD_LIST: f"{FOREIGN},{NEW}"}, id="a retirement"),
+    ],
+)
+def test_change_is_one_write(change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """All edits of an app go in one write, with every other setting and the ETag as they were read just before."""
+    case = Case(change, before, after)
+    assert case.perform()
+    ((written,),) = case.azure.writes
+    assert isinstance(written, AppSettings)
+    assert (written.site, written.etag) == (site_ref(), '"7"')
+    assert dict(written.values) == after
+    assert case.azure.asked == ["settings_to_edit", "settings"]
+    assert case.clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        pytest.param(ROLL, BEFORE, AFTER, id="a roll"),
+        pytest.param(RESTORE, AFTER, BEFORE, id="a restore"),
+        pytest.param(RETIRE, AFTER, AFTER | {LOAD_LIST: NEW}, id="a retirement"),
+    ],
+)
+def test_change_that_is_done_is_not_written(
+    change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """Where a write came through before, nothing is written, and the app is not restarted once more."""
+    case = Case(change, after)
+    assert not case.perform()
+    assert (case.azure.writes, case.azure.asked) == ([], ["settings_to_edit"])
+    assert before != after
+
+
+def test_change_that_is_half_done_is_finished() -> None:
+    """Where one of two edits is in place already, the other one is written, and the first stays as it is."""
+    case = Case(ROLL, AFTER | {"PIN": BEFORE["PIN"]}, AFTER)
+    assert case.perform()
+    ((written,),) = case.azure.writes
+    assert isinstance(written, AppSettings)
+    assert dict(written.values) == AFTER
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        pytest.param(BEFORE | {"MODE": "test"}, "MODE changed", id="a value is another"),
+        pytest.param(BEFORE | {"NEXT": "1", "ADD": "2"}, "ADD, NEXT changed", id="two are new"),
+        pytest.param({key: BEFORE[key] for key in BEFORE if key != "DB"}, "DB changed", id="one is gone"),
+    ],
+)
+def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words: str) -> None:
+    """Where another setting is not as it was planned against, nothing is written; names are told, values never."""
+    case = Case(ROLL, seen)
+    with pytest.raises(Conflict) as raised:
+        case.perform()
+    assert str(raised.value) == f"app settings of shop: {words} since it was observed; it is planned again"
+    assert case.azure.writes == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(BEFORE | {"PIN": FOREIGN}, id="somebody pinned another certificate"),
+        pytest.param(BEFORE | {LOAD_LIST: FOREIGN}, id="somebody took the old one out of the list"),
+        pytest.param(BEFORE | {LOAD_LIST: "*"}, id="somebody made the list a star"),
+        pytest.param(BEFORE | {"PIN": "something else"}, id="it is no pin any more"),
+        pytest.param({key: BEFORE[key] for key in BEFORE if key != "PIN"}, id="it is gone"),
+        pytest.param({key: AFTER[key] for key in AFTER if key != "PIN"}, id="it is gone, and the rest is done"),
+    ],
+)
+def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -> None:
+    """Where what was to be edited is gone or another's, nothing is written: half a change helps nobody."""
+    case = Case(ROLL, seen)
+    with pytest.raises(Conflict) as raised:
+        case.perform()
+    assert str(raised.value) == "app settings of shop: what was to be edited is gone; it is planned again"
+    assert case.azure.writes == []
+
+
+def test_change_waits_until_azure_shows_it() -> None:
+    """Reads that lag behind the write are repeated, and the write is not."""
+    case = Case(ROLL, BEFORE, BEFORE, AFTER | {"PIN": BEFORE["PIN"]}, AFTER)
+    assert case.perform()
+    assert (len(case.azure.writes), case.clock.slept) == (1, [1.0, 2.0])
+
+
+def test_change_that_is_never_seen_fails() -> None:
+    """A write that Azure does not show within a minute is an error that names the app and no value."""
+    case = Case(ROLL, BEFORE)
+    with pytest.raises(NotSettled, match=r"^app settings of shop still shows the old state after 60 s$"):
+        case.perform()
+    assert len(case.azure.writes) == 1
+
+
+def test_write_of_unknown_outcome_is_read_before_it_is_repeated() -> None:
+    """Where the answer to the write is lost, the step as a whole is done again: it reads, and finds it done."""
+    case = Case(ROLL, BEFORE, AFTER)
+    case.azure.failures.append(OutcomeUnknown("504"))
+    with pytest.raises(OutcomeUnknown):
+        case.perform()
+    assert not case.perform()
+    assert len(case.azure.writes) == 1
+
+
+def test_change_says_what_it_is() -> None:
+    """A change is of one app, restarts it, is named without a value, and writes what it puts in."""
+    assert (ROLL.subject, ROLL.site, ROLL.webspace, ROLL.restarts_site) == (
+        "app settings of shop",
+        site_ref(),
+        WEST,
+        True,
+    )
+    assert (ROLL.writes, RESTORE.writes, RETIRE.writes) == (frozenset({NEW}), frozenset({OLD}), frozenset())
+    assert "sesame" not in f"{ROLL!r}{ROLL}"
+
+
+def test_projection_edits_this_app_alone() -> None:
+    """Afterwards this app's settings name what was put in; those of others are as they were."""
+    other = named(OLD, site="other")
+    before = named(OLD, OLDER, pins={"PIN": OLD}, odd_entries=1, digests={"A": "1"})
+    seen = snapshot(sites=(site(), site("other")), settings=(other, before))
+    after = RollAppSettings(before, EDITS, WEST).project(seen)
+    assert after == replace(
+        seen,
+        fleet=replace(
+            seen.fleet, settings=(other, named(OLD, NEW, OLDER, pins={"PIN": NEW}, odd_entries=1, digests={"A": "1"}))
+        ),
+    )
+
+
+def test_projection_fetches_what_references_lead_to() -> None:
+    """The restart also brings the current version to references that follow the newest, and to no other."""
+    led = (
+        VaultReference("A", REF, None, "v1"),
+        VaultReference("B", REF, "v1", "v1"),
+        VaultReference("C", OTHER_REF, None, "v7"),
+    )
+    before = named(OLD, led=led)
+    change = RollAppSettings(before, EDITS[:1], WEST)
+    fetched = replace(led[0], active="v2"), *led[1:]
+    assert change.project(snapshot(settings=(before,))).fleet.settings == (named(OLD, NEW, led=fetched),)
+    unknown = replace(led[0], active=None), *led[1:]
+    without = snapshot(lineage=lineage(current=None), settings=(before,))
+    assert change.project(without).fleet.settings == (named(OLD, NEW, led=unknown),)
