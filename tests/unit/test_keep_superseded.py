@@ -1,0 +1,434 @@
+"""Keeping a version that app settings name, when the imported copy under it is replaced."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import pytest
+
+from shared.actions import keep_superseded
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.domain.app_settings import SiteSettings
+from shared.domain.errors import Conflict, Denied, NotFound, NotKept, NotYet, OutcomeUnknown, Rejected
+from shared.domain.lineage import Lineage, Refusal
+from shared.domain.model import WebspaceCertificate
+from shared.domain.names import CopyRef
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.secret import Pfx
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    DAY,
+    EAST,
+    FOREIGN,
+    HOUR,
+    LINEAGE,
+    NEW,
+    NEWER,
+    NORTH,
+    NOW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    REF,
+    SUBSCRIPTION,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    RecordingVault,
+    blind_spot,
+    copy,
+    facts,
+    farm,
+    lineage,
+    named,
+    old_version,
+    ports,
+    site,
+    snapshot,
+    version,
+)
+
+THREE = lineage(version(), old_version(), old_version("v0", OLDER))
+NAME = f"certroll-shop-{OLD.lower()}"
+KEPT = WebspaceCertificate(
+    CopyRef(SUBSCRIPTION, "rg", NAME),
+    WEST,
+    "West Europe",
+    OLD,
+    frozenset(),
+    NOW + 30 * DAY,
+    None,
+    tags=(("certroll-lineage", "kv-shop/shop"),),
+)
+SUBJECT = f"certificate rg/{NAME} in rg-westeuropewebspace"
+PLAN = replace(farm(), location="West Europe")
+KEEP = KeepSuperseded(REF, old_version(), KEPT, PLAN, copy().ref)
+SYNCED = copy(thumbprint=NEW)
+UPLOADED = copy("up", OLD, source=None)
+OLD_APP = (named(OLD),)
+HIDDEN_SETTINGS = replace(blind_spot(), settings_only=True)
+
+
+def kept(seen: Snapshot) -> list[str]:
+    """Return the versions that are to be kept, having checked that each step is whole."""
+    items = list(keep_superseded.propose(seen, APPLY))
+    actions = [item.action for item in items if isinstance(item, Step) and item.reason is Reason.SUPERSEDED_IN_USE]
+    assert len(actions) == len(items)
+    assert all(isinstance(action, KeepSuperseded) for action in actions)
+    return [action.version.version for action in actions if isinstance(action, KeepSuperseded)]
+
+
+def world(*settings: SiteSettings, lineage: Lineage = THREE, **others: Any) -> Snapshot:  # noqa: ANN401 - as snapshot
+    """Return the ordinary world with apps and a third version."""
+    return snapshot(lineage=lineage, settings=settings, **others)
+
+
+def test_version_that_an_app_names_is_kept() -> None:
+    """What an imported copy holds and an app names goes up again, under a name of its own, before a sync."""
+    seen = snapshot(settings=OLD_APP, plans=(farm(NORTH), PLAN))
+    assert list(keep_superseded.propose(seen, APPLY)) == [Step(KEEP, Reason.SUPERSEDED_IN_USE)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(world(named(pins={"PIN": OLD})), ["v1"], id="an app pins it"),
+        pytest.param(world(named(OLD, NEW)), ["v1"], id="an app names both, and the copy is not synced yet"),
+        pytest.param(world(named(OLD), copies=(SYNCED,)), ["v1"], id="Azure was faster, and no copy holds it any more"),
+        pytest.param(world(named(OLDER, OLD)), ["v1"], id="of two old ones only the last good one"),
+        pytest.param(
+            world(named(OLDER, OLD), copies=(copy(thumbprint=OLDER),)), ["v1", "v0"], id="and what the copy holds"
+        ),
+        pytest.param(world(named(OLD, pins={"PIN": OLDER})), ["v1", "v0"], id="and what is pinned"),
+        pytest.param(world(named(OLD, NEW, pins={"P": OLDER}), copies=(SYNCED,)), ["v0"], id="what is pinned alone"),
+        pytest.param(
+            world(named(OLD), copies=(copy(), replace(UPLOADED, webspace=NORTH))),
+            ["v1"],
+            id="people uploaded it into another webspace only",
+        ),
+        pytest.param(world(blind_spots=(HIDDEN_SETTINGS,)), ["v1"], id="the settings of an app cannot be read"),
+        pytest.param(
+            world(blind_spots=(replace(HIDDEN_SETTINGS, webspace=None),)),
+            ["v1"],
+            id="the settings of some app of the subscription cannot be read",
+        ),
+        pytest.param(
+            world(
+                named(NEW),
+                lineage=lineage(
+                    version("v3", NEWER), version(), current=1, refusal=Refusal(Reason.NOT_PKCS12, "it is PEM")
+                ),
+                copies=(SYNCED,),
+            ),
+            ["v2"],
+            id="the current one, where Azure may import a newer one that was refused",
+        ),
+        pytest.param(world(named(OLD), lineage=replace(THREE, current=None)), ["v1"], id="no version passes the gate"),
+    ],
+)
+def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> None:
+    """What apps name, and only an imported copy holds or none any more, is kept, the newest first."""
+    assert kept(seen) == expected
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(), id="no app names it"),
+        pytest.param(world(named(FOREIGN)), id="an app names another's"),
+        pytest.param(world(named(OLD), copies=(copy(), UPLOADED)), id="people uploaded it, or it is kept already"),
+        pytest.param(
+            world(named(OLD), copies=(copy(), copy("other", OLD, source=OTHER_REF))),
+            id="a copy of another vault certificate holds it",
+        ),
+        pytest.param(world(named(OLD, NEW), copies=(SYNCED,)), id="an app names both, and the copy is synced"),
+        pytest.param(world(named(OLDER, NEW)), id="an app names both, and no copy ever held the old one"),
+        pytest.param(world(named(NEW), copies=(SYNCED,)), id="it is the newest: a sync brings it"),
+        pytest.param(world(named(OLD), sites=(site(webspace=NORTH),)), id="the app is in another webspace"),
+        pytest.param(world(named(OLD, site="gone")), id="the site of the app was not seen"),
+        pytest.param(world(named(OLD), copies=(UPLOADED,)), id="no copy was imported"),
+        pytest.param(world(named(FOREIGN), copies=(copy(thumbprint=FOREIGN),)), id="it is no version of the vault"),
+        pytest.param(world(blind_spots=(blind_spot(),)), id="a blind spot hides bindings, not settings"),
+        pytest.param(
+            world(blind_spots=(replace(HIDDEN_SETTINGS, webspace=NORTH),)), id="settings are hidden elsewhere"
+        ),
+        pytest.param(
+            world(blind_spots=(HIDDEN_SETTINGS,), copies=(copy(thumbprint=None),)), id="the copy hides what it holds"
+        ),
+        pytest.param(world(named(OLD), lineage=Lineage(REF, (), None)), id="the vault has no version"),
+    ],
+)
+def test_nothing_else_is_kept(seen: Snapshot) -> None:
+    """Nothing is uploaded that nobody names, that stays anyway, or that a sync brings."""
+    assert kept(seen) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(True, True, "v1", id="both are enabled: the newer one"),
+        pytest.param(True, False, "v1", id="the newer one is enabled"),
+        pytest.param(False, True, "v0", id="the older one is enabled"),
+    ],
+)
+def test_one_of_two_versions_of_one_thumbprint_is_kept(*, first: bool, second: bool, expected: str) -> None:
+    """Where a certificate was imported into its vault twice it is kept once, from a version that can be read."""
+    versions = replace(old_version(), enabled=first), replace(old_version("v0"), enabled=second)
+    assert kept(world(named(OLD), lineage=lineage(version(), *versions))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "plans", "subject", "detail"),
+    [
+        pytest.param(
+            old_version(not_after=NOW),
+            (PLAN,),
+            SUBJECT,
+            "it expired at 2026-11-21 12:00 UTC, so it is not kept beside the new version",
+            id="it expired this moment",
+        ),
+        pytest.param(
+            replace(old_version(), enabled=False),
+            (PLAN,),
+            SUBJECT,
+            "this version is disabled in the vault, so it cannot be kept beside the new one: enable it until then",
+            id="it is disabled",
+        ),
+        pytest.param(
+            old_version(),
+            (farm(NORTH),),
+            f"certificate unknown/{NAME} in rg-westeuropewebspace",
+            "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans",
+            id="no plan is visible",
+        ),
+    ],
+)
+def test_what_cannot_be_kept_is_told(old: Any, plans: tuple[Any, ...], subject: str, detail: str) -> None:  # noqa: ANN401
+    """A version that cannot be kept is named, with what would let it be."""
+    seen = snapshot(lineage=lineage(version(), old), settings=OLD_APP, plans=plans)
+    assert list(keep_superseded.propose(seen, APPLY)) == [Skip(subject, Reason.NO_OVERLAP, detail)]
+
+
+def test_version_that_ends_soon_is_kept() -> None:
+    """A version that is valid for another hour is kept for that hour."""
+    assert kept(snapshot(lineage=lineage(version(), old_version(not_after=NOW + HOUR)), settings=OLD_APP)) == ["v1"]
+
+
+def test_copy_knows_what_it_is_good_for() -> None:
+    """Where a version was looked into, the copy that is made has its names."""
+    known = replace(old_version(), facts=facts("a.contoso.com"))
+    (step,) = keep_superseded.propose(snapshot(lineage=lineage(version(), known), settings=OLD_APP), APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, KeepSuperseded)
+    assert step.action.kept.host_names == {"a.contoso.com"}
+
+
+def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
+    """Return the imported copy that is said to hold what is kept."""
+    (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, copies=copies), APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, KeepSuperseded)
+    return step.action.held_by
+
+
+def test_copy_under_it_is_known() -> None:
+    """Who holds the version now is the imported copy of that very webspace, or nobody."""
+    assert held_by(SYNCED, copy("b")) == copy("b").ref
+    assert held_by(SYNCED) is None
+    assert held_by(SYNCED, copy("n", webspace=NORTH)) is None
+
+
+def names(seen: Snapshot) -> list[tuple[str, str]]:
+    """Return the webspace and the name of each copy that is made."""
+    actions = [item.action for item in keep_superseded.propose(seen, APPLY) if isinstance(item, Step)]
+    return [(action.webspace.name, action.kept.ref.name) for action in actions if isinstance(action, KeepSuperseded)]
+
+
+def suffixed(webspace: str) -> str:
+    """Return the name of the copy in a webspace whose name is taken by another's."""
+    return f"{NAME}-{sha256(webspace.encode()).hexdigest()[:8]}"
+
+
+def test_webspaces_of_one_group_do_not_share_a_name() -> None:
+    """Two webspaces of one resource group get copies of different names: the second would replace the first."""
+    sites = site(), site("n", webspace=NORTH)
+    settings = named(OLD, site="n"), named(OLD)
+    for copies in ((copy(), copy("n", webspace=NORTH)), (copy("n", webspace=NORTH), copy())):
+        assert names(snapshot(sites=sites, settings=settings, copies=copies)) == [
+            (NORTH.name, NAME),
+            (WEST.name, suffixed(WEST.name)),
+        ]
+
+
+def test_name_that_is_taken_elsewhere_is_not_used() -> None:
+    """A name that a copy of another webspace has is not taken from it; one that stands in this webspace is."""
+    elsewhere = replace(KEPT, webspace=EAST)
+    assert names(snapshot(settings=OLD_APP, copies=(copy(), elsewhere))) == [(WEST.name, suffixed(WEST.name))]
+    here = replace(KEPT, thumbprint=FOREIGN)
+    assert names(snapshot(settings=OLD_APP, copies=(copy(), here))) == [(WEST.name, NAME)]
+
+
+def test_projection_holds_both() -> None:
+    """Afterwards the copy is there beside the imported one, and nothing more is proposed."""
+    after = KEEP.project(snapshot(settings=OLD_APP))
+    assert after.fleet.certificates == (copy(), KEPT)
+    assert kept(after) == []
+
+
+def test_keeping_says_what_it_is() -> None:
+    """A copy is made for the whole webspace, restarts nothing, and needs nothing that is there before."""
+    assert (KEEP.subject, KEEP.site, KEEP.webspace, KEEP.restarts_site) == (SUBJECT, None, WEST, False)
+    assert KEEP.writes == frozenset()
+
+
+# ------------------------------------------------------------------------------------------------------ the upload
+
+PFX = Pfx(b"a blob that nobody sees", "a password that nobody sees")
+THERE = KEPT
+
+
+class Case(NamedTuple):
+    """What a run of the action left behind."""
+
+    azure: RecordingAppService
+    vault: RecordingVault
+    clock: ManualClock
+    perform: Callable[[], bool]
+
+
+def performing(
+    *seen: WebspaceCertificate | Exception,
+    upload: Exception | None = None,
+    pfx: Pfx | Exception = PFX,
+    imported: WebspaceCertificate | Exception | None = None,
+    action: KeepSuperseded = KEEP,
+) -> Case:
+    """Return a run in which Azure shows these sights of the copy that is made, the last one for ever."""
+    azure = RecordingAppService(
+        copies=list(seen), others={copy().ref: [imported or copy()]}, failures=[upload] if upload else []
+    )
+    vault, clock = RecordingVault(pfx), ManualClock()
+    return Case(azure, vault, clock, lambda: action.perform(ports(azure, clock, vault=vault)))
+
+
+GONE = NotFound("404")
+
+
+def test_version_is_uploaded_once() -> None:
+    """The version goes up with its key, once, through a plan of its webspace, and ends when Azure shows it."""
+    case = performing(GONE, THERE)
+    assert case.perform()
+    assert case.azure.writes == [(KEPT, PFX, PLAN)]
+    assert case.vault.asked == [(REF, "v1", OLD)]
+    assert case.clock.slept == []
+
+
+def test_upload_waits_until_azure_shows_it() -> None:
+    """Reads that lag behind the write, or still show something else there, are repeated."""
+    case = performing(GONE, GONE, replace(KEPT, thumbprint=FOREIGN), THERE)
+    assert case.perform()
+    assert (len(case.azure.writes), case.clock.slept) == (1, [1.0, 2.0])
+
+
+def test_version_that_is_there_is_not_uploaded() -> None:
+    """Where the copy is there already nothing is written, and no key is read."""
+    case = performing(THERE)
+    assert not case.perform()
+    assert (case.azure.writes, case.vault.asked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        pytest.param(replace(KEPT, thumbprint=FOREIGN), f"{FOREIGN} in {WEST}", id="by another certificate"),
+        pytest.param(replace(KEPT, webspace=NORTH), f"{OLD} in {NORTH}", id="by a copy of another webspace"),
+    ],
+)
+def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertificate, words: str) -> None:
+    """Where the name is taken by something else nothing is written there, and people are told what to delete."""
+    case = performing(seen)
+    with pytest.raises(NotKept) as raised:
+        case.perform()
+    assert str(raised.value) == f"{SUBJECT}: the name is taken by {words}; delete that one"
+    assert (case.azure.writes, case.vault.asked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "error", [Denied("403 no"), NotFound("404 no"), Rejected("400 no")], ids=lambda e: type(e).__name__
+)
+def test_version_that_cannot_be_read_is_not_kept(error: Exception) -> None:
+    """Where the vault does not give the version, nothing is written, and what follows goes on without an overlap."""
+    case = performing(GONE, pfx=error)
+    with pytest.raises(NotKept) as raised:
+        case.perform()
+    assert str(raised.value) == f"{SUBJECT}: the old version cannot be read, so there is no overlap: {error}"
+    assert case.azure.writes == []
+
+
+def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
+    """Where the upload is refused while the imported copy still holds the version, it is done after the sync."""
+    case = performing(GONE, upload=Rejected("409 exists"))
+    with pytest.raises(NotYet, match=r"goes up after the sync: 409 exists$"):
+        case.perform()
+    assert len(case.azure.writes) == 1
+
+
+def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
+    """Where the upload is never shown while the imported copy holds the version, it is done after the sync."""
+    case = performing(GONE)
+    with pytest.raises(NotYet, match=r"goes up after the sync: .* still shows the old state after 20 s$"):
+        case.perform()
+    assert sum(case.clock.slept) <= 20
+
+
+@pytest.mark.parametrize(
+    ("error", "imported", "action"),
+    [
+        pytest.param(Denied("no"), copy(), KEEP, id="a right is missing"),
+        pytest.param(Rejected("no"), copy(), replace(KEEP, held_by=None), id="no copy holds it any more"),
+        pytest.param(Rejected("no"), SYNCED, KEEP, id="the copy was synced meanwhile"),
+        pytest.param(Rejected("no"), GONE, KEEP, id="the copy is gone"),
+    ],
+)
+def test_upload_that_azure_refuses_for_good_is_not_kept(
+    error: Exception, imported: WebspaceCertificate | Exception, action: KeepSuperseded
+) -> None:
+    """Where a sync would not help, the version is not kept, and what follows goes on without an overlap."""
+    case = performing(GONE, upload=error, imported=imported, action=action)
+    with pytest.raises(NotKept) as raised:
+        case.perform()
+    assert str(raised.value) == f"{SUBJECT}: Azure does not take it, so there is no overlap: no"
+    assert len(case.azure.writes) == 1
+
+
+def test_upload_that_is_never_shown_is_not_kept() -> None:
+    """Where no imported copy holds the version and the upload is never shown, it is not kept."""
+    with pytest.raises(NotKept, match=r"Azure does not take it, so there is no overlap: .* after 20 s$"):
+        performing(GONE, imported=SYNCED).perform()
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("504"), Conflict("412")], ids=lambda e: type(e).__name__)
+def test_other_errors_of_the_upload_are_passed_on(error: Exception) -> None:
+    """A lost answer is no refusal: the step is done again, reads first, and finds the copy there."""
+    case = performing(GONE, THERE, upload=error)
+    with pytest.raises(type(error)):
+        case.perform()
+    assert not case.perform()
+    assert len(case.azure.writes) == 1
+
+
+def test_no_error_shows_the_key() -> None:
+    """Whatever goes wrong, neither the PFX nor its password is in what is said."""
+    for upload in (Rejected("no"), Denied("no")):
+        with pytest.raises((NotYet, NotKept)) as raised:
+            performing(GONE, upload=upload).perform()
+        assert "nobody sees" not in f"{raised.value!r}{raised.value.__cause__!r}{PFX!r}{KEEP!r}"
+
+
+def test_ordinary_world_is_what_these_cases_think() -> None:
+    """The old version is stale, and the imported copy holds it."""
+    assert LINEAGE.is_stale(OLD)
+    assert copy().thumbprint == OLD

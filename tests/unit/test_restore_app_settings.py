@@ -1,0 +1,157 @@
+"""Bringing the last good values back."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.actions import restore_app_settings
+from shared.actions.restore_app_settings import RestoreAppSettings, restoring
+from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.plan import Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+from tests.build import APPLY, FOREIGN, NEW, OLD, OLDER, WEST, named, roll, rollout, site, site_ref, snapshot
+
+BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)
+INSTEAD = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
+PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
+RETIRED = SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW)
+LIST_BACK = SettingEdit(LOAD_LIST, OLD, (NEW,), NEW)
+PIN_BACK = SettingEdit("PIN", OLD, (NEW,), NEW)
+LOADED_AGAIN = SettingEdit(LOAD_LIST, OLD, (), NEW)
+
+
+def failed(*edits: SettingEdit, site: str = "shop") -> RollRecord:
+    """Return the record of an app that failed after these edits."""
+    return roll(RollState.FAILED, site=site, edits=edits)
+
+
+def restored(settings: SiteSettings, *edits: SettingEdit) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring the last good values back."""
+    return restoring(settings, failed(*edits))
+
+
+@pytest.mark.parametrize(
+    ("settings", "edits", "back"),
+    [
+        pytest.param(named(OLD, NEW), (BESIDE,), (LIST_BACK,), id="a list: the new one leaves"),
+        pytest.param(named(NEW), (INSTEAD,), (LIST_BACK,), id="a list without overlap: the old one comes back"),
+        pytest.param(named(FOREIGN, NEW), (BESIDE,), (LIST_BACK,), id="a list that lost the old one: it comes back"),
+        pytest.param(
+            named(OLD, NEW, pins={"PIN": NEW}), (BESIDE, PINNED), (LIST_BACK, PIN_BACK), id="a list and a pin"
+        ),
+        pytest.param(
+            named(OLD, pins={"PIN": NEW}),
+            (BESIDE, PINNED),
+            (PIN_BACK,),
+            id="a list that somebody changed back: the pin",
+        ),
+        pytest.param(
+            named(OLD, NEW, pins={"PIN": FOREIGN}),
+            (BESIDE, PINNED),
+            (LIST_BACK,),
+            id="a pin that somebody moved on: the list",
+        ),
+        pytest.param(
+            named(OLD, NEW, pins={"PIN": OLD}), (BESIDE, PINNED), (LIST_BACK,), id="a pin that somebody moved back"
+        ),
+        pytest.param(
+            named(OLD, NEW, pins={"P": NEW}), (PINNED,), (), id="a setting that is gone, and not its namesake"
+        ),
+        pytest.param(named(OLD), (BESIDE,), (), id="nothing of ours is left"),
+        pytest.param(named(OLD, NEW), (), (), id="nothing was recorded"),
+        pytest.param(named(NEW), (RETIRED,), (LOADED_AGAIN,), id="a retirement: the last good one comes back"),
+        pytest.param(named(NEW, OLDER), (RETIRED,), (), id="a retirement that somebody undid in part is theirs"),
+        pytest.param(named(FOREIGN), (RETIRED,), (), id="a retirement of a list that names the new one no more"),
+    ],
+)
+def test_what_is_still_ours_is_taken_back(
+    settings: SiteSettings, edits: tuple[SettingEdit, ...], back: tuple[SettingEdit, ...]
+) -> None:
+    """What stands as we wrote it is taken back; what somebody else wrote since is theirs."""
+    assert restored(settings, *edits) == back
+
+
+@pytest.mark.parametrize(
+    ("listed", "more"),
+    [
+        pytest.param((NEW,), (LOADED_AGAIN,), id="somebody took the old one out of the list"),
+        pytest.param((FOREIGN, NEW), (LOADED_AGAIN,), id="somebody took it out beside another"),
+        pytest.param((OLD, NEW), (), id="the old one is there"),
+        pytest.param((OLD,), (), id="the old one is there alone"),
+        pytest.param((FOREIGN,), (), id="the list has nothing of ours"),
+        pytest.param((), (), id="there is no list"),
+    ],
+)
+def test_pin_that_comes_back_is_loaded_again(listed: tuple[str, ...], more: tuple[SettingEdit, ...]) -> None:
+    """Where a pin comes back to a version that somebody took out of the load list, the list gets it again."""
+    settings = named(*listed, pins={"PIN": NEW})  # type: ignore[arg-type]
+    assert restored(settings, PINNED) == (PIN_BACK, *more)
+
+
+def test_list_that_is_edited_anyway_is_edited_once() -> None:
+    """Where the list itself is taken back, the pin that comes back needs no edit of the list."""
+    assert restored(named(NEW, pins={"PIN": NEW}), INSTEAD, PINNED) == (LIST_BACK, PIN_BACK)
+
+
+def test_two_pins_of_one_version_are_loaded_once() -> None:
+    """Where two pins come back to one version, the list gets it once, in each of its spellings."""
+    lists = (("website_load_certificates", NEW), (LOAD_LIST, NEW), ("A", NEW), ("PIN", NEW))
+    references = tuple(
+        SettingReference(key, ReferenceKind.PIN if len(key) < 4 else ReferenceKind.LOAD_LIST, one) for key, one in lists
+    )
+    other = SettingEdit("A", NEW, (OLD,), OLD)
+    assert restored(replace(named(), references=references), other, PINNED) == (
+        SettingEdit("A", OLD, (NEW,), NEW),
+        PIN_BACK,
+        LOADED_AGAIN,
+        SettingEdit("website_load_certificates", OLD, (), NEW),
+    )
+
+
+def world(*records: RollRecord, settings: SiteSettings | None = None) -> Snapshot:
+    """Return a world in which the app has both versions in its list."""
+    return snapshot(settings=(settings or named(OLD, NEW),), rollout=rollout(rolls=records))
+
+
+def test_app_that_failed_is_restored() -> None:
+    """An app whose own probe failed for good after a roll gets its last good values back."""
+    action = RestoreAppSettings(named(OLD, NEW), (LIST_BACK,), WEST)
+    assert list(restore_app_settings.propose(world(failed(BESIDE)), APPLY)) == [Step(action, Reason.PROBE_FAILED)]
+
+
+@pytest.mark.parametrize("state", [state for state in RollState if state is not RollState.FAILED])
+def test_other_app_is_left_alone(state: RollState) -> None:
+    """Only what failed is restored."""
+    assert list(restore_app_settings.propose(world(roll(state, edits=(BESIDE,))), APPLY)) == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(failed(BESIDE, site="other")), id="its settings were not read"),
+        pytest.param(
+            replace(world(failed(BESIDE)), fleet=replace(world().fleet, sites=())), id="its site was not seen"
+        ),
+        pytest.param(
+            replace(world(failed(BESIDE)), fleet=replace(world().fleet, sites=(site(webspace=None),))),
+            id="its webspace is not known",
+        ),
+        pytest.param(world(failed(BESIDE), settings=named(OLD)), id="somebody changed it back already"),
+        pytest.param(world(failed()), id="nobody knows what it was before"),
+    ],
+)
+def test_nothing_is_restored_blindly(seen: Snapshot) -> None:
+    """Where it is not known what was or what is, nothing is written."""
+    assert list(restore_app_settings.propose(seen, APPLY)) == []
+
+
+def test_what_is_restored_once_is_not_restored_again() -> None:
+    """After the restore nothing of ours is left."""
+    seen = world(failed(BESIDE))
+    (step,) = restore_app_settings.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    after = step.action.project(seen)
+    assert after.settings_of(site_ref()) == named(OLD)
+    assert list(restore_app_settings.propose(after, APPLY)) == []

@@ -1,0 +1,193 @@
+"""Taking superseded versions out of an app's load list, where an operator asks for it."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.actions import retire_thumbprint
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.lineage import Lineage
+from shared.domain.model import Site, Tags, WebspaceCertificate
+from shared.domain.plan import Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    FOREIGN,
+    NEW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    WEST,
+    copy,
+    lineage,
+    named,
+    old_version,
+    roll,
+    rollout,
+    site,
+    snapshot,
+    version,
+)
+
+ON: Tags = (("Certroll-Retire", " ON "),)
+NO: Tags = (("certroll-retire", "off"),)
+BOTH = named(OLD, NEW)
+VALIDATED = (roll(RollState.VALIDATED),)
+THREE = (version(), old_version(), old_version("v0", OLDER))
+OUT = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
+
+
+def world(
+    settings: SiteSettings = BOTH,
+    *,
+    sites: tuple[Site, ...] = (site(tags=ON),),
+    rolls: tuple[RollRecord, ...] = VALIDATED,
+    versions: Lineage | None = None,
+    copies: tuple[WebspaceCertificate, ...] = (),
+) -> Snapshot:
+    """Return a world in which an app that asked for retirement names both versions, and is validated."""
+    known = versions or lineage(*THREE)
+    return snapshot(lineage=known, sites=sites, settings=(settings,), copies=copies, rollout=rollout(rolls=rolls))
+
+
+def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
+    """Return the edits that are proposed, having checked the rest of the step; none where no step is."""
+    items = list(retire_thumbprint.propose(seen, APPLY))
+    if not items:
+        return ()
+    (step,) = items
+    assert isinstance(step, Step)
+    assert isinstance(step.action, RetireThumbprint)
+    assert step == Step(RetireThumbprint(seen.fleet.settings[0], step.action.edits, WEST), Reason.SUPERSEDED)
+    return step.action.edits
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param(BOTH, (OUT,), id="the old one"),
+        pytest.param(named(NEW, FOREIGN, OLD), (OUT,), id="the old one, and nothing of another's"),
+        pytest.param(
+            named(OLDER, NEW, OLD),
+            (SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW),),
+            id="all old ones, last good first",
+        ),
+        pytest.param(
+            named(OLD, NEW, pins={"A": NEW, "B": FOREIGN}), (OUT,), id="where pins name the new one, or others"
+        ),
+        pytest.param(named(OLD), (), id="not where the new one is not listed"),
+        pytest.param(named(NEW), (), id="not where there is nothing old"),
+        pytest.param(named(NEW, FOREIGN), (), id="not what is another's"),
+        pytest.param(named(OLD, NEW, pins={"PIN": OLD}), (), id="not what is pinned"),
+        pytest.param(named(OLD, NEW, pins={"PIN": OLDER}), (), id="not while any old one is pinned"),
+        pytest.param(named(NEW, pins={"PIN": OLD}), (), id="not out of a pin"),
+    ],
+)
+def test_what_is_superseded_is_retired(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
+    """The old thumbprints leave the load list where the new one is in it, and no pin needs any of them."""
+    assert edits(world(settings)) == expected
+
+
+def test_lists_of_two_spellings_are_both_cleaned() -> None:
+    """A load list that Azure shows under two spellings is cleaned in each that names the new version, too."""
+    lists = (
+        ("website_load_certificates", NEW),
+        ("website_load_certificates", OLDER),
+        (LOAD_LIST, OLD),
+        (LOAD_LIST, NEW),
+        ("Website_Load_Certificates", OLD),
+    )
+    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, one) for key, one in lists)
+    assert edits(world(replace(named(), references=references))) == (
+        OUT,
+        SettingEdit("website_load_certificates", None, (OLDER,), NEW),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "inherited", "of_the_certificate", "asked"),
+    [
+        pytest.param(ON, (), (), True, id="the site asks"),
+        pytest.param((), (), ON, True, id="the vault certificate asks"),
+        pytest.param(NO, (), ON, False, id="the site wins over the vault certificate"),
+        pytest.param(ON, (), NO, True, id="the site asks though the vault certificate does not"),
+        pytest.param((), (), (), False, id="nobody asks"),
+        pytest.param((("certroll-retire", "yes"),), (), (), False, id="another word is no request"),
+        pytest.param((("certroll-retire", ""),), (), ON, False, id="an empty word is none, and wins"),
+        pytest.param((), ON, (), True, id="the site of the slot asks"),
+        pytest.param(NO, ON, ON, False, id="the slot wins over its site"),
+    ],
+)
+def test_nothing_is_retired_without_a_request(
+    tags: Tags, inherited: Tags, of_the_certificate: Tags, *, asked: bool
+) -> None:
+    """Retirement is asked for by tag: of the slot, else of its site, else of the vault certificate."""
+    seen = world(
+        named(OLD, NEW, slot="staging"),
+        sites=(site(tags=inherited), site(slot="staging", tags=tags)),
+        rolls=(roll(RollState.VALIDATED, slot="staging"),),
+        versions=lineage(*THREE, tags=of_the_certificate),
+    )
+    assert edits(seen) == ((OUT,) if asked else ())
+
+
+@pytest.mark.parametrize(
+    ("rolls", "proven"),
+    [
+        *(pytest.param((roll(state),), state is RollState.VALIDATED, id=f"the roll is {state}") for state in RollState),
+        pytest.param((roll(RollState.STALE, retiring=True),), True, id="it was told to retire"),
+        pytest.param((roll(RollState.FAILED, retiring=True),), False, id="its retirement failed"),
+        pytest.param((roll(RollState.UNPROVEN, retiring=True),), False, id="its retirement was not proven"),
+        pytest.param((), False, id="nothing is recorded"),
+        pytest.param((roll(RollState.VALIDATED, site="other"),), False, id="another app is validated"),
+    ],
+)
+def test_nothing_is_retired_before_it_is_proven(rolls: tuple[RollRecord, ...], *, proven: bool) -> None:
+    """Only an app that was seen to use the new version lets go of the old one."""
+    assert bool(edits(world(rolls=rolls))) is proven
+
+
+def test_app_that_was_told_retires_what_it_was_told_to() -> None:
+    """What is retired is what whoever told the app saw."""
+    told = roll(RollState.STALE, retiring=True, replaces=(OLD,))
+    assert edits(world(named(OLD, OLDER, NEW), rolls=(told,))) == (OUT,)
+
+
+def test_what_another_vault_certificate_claims_is_not_retired() -> None:
+    """A thumbprint that may belong to another vault certificate stays in the list."""
+    assert edits(world(copies=(copy("theirs", source=OTHER_REF),))) == ()
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(sites=()), id="its site was not seen"),
+        pytest.param(world(sites=(site(webspace=None, tags=ON),)), id="its webspace is not known"),
+        pytest.param(world(versions=lineage(*THREE, current=None)), id="no version passes the gate"),
+    ],
+)
+def test_nothing_is_retired_blindly(seen: Snapshot) -> None:
+    """Where it is not known what is current, or where the app is, nothing is taken from it."""
+    assert edits(seen) == ()
+
+
+def test_apps_are_cleaned_in_a_stable_order() -> None:
+    """The order in which apps were read changes nothing."""
+    apps = "b", "a", "c"
+    seen = snapshot(
+        sites=tuple(site(name, tags=ON) for name in apps),
+        settings=tuple(named(OLD, NEW, site=name) for name in apps),
+        rollout=rollout(rolls=tuple(roll(RollState.VALIDATED, site=name) for name in apps)),
+    )
+    assert [item.subject[-1] for item in retire_thumbprint.propose(seen, APPLY)] == ["a", "b", "c"]
+
+
+def test_what_is_retired_once_is_not_retired_again() -> None:
+    """After the retirement nothing is left to retire."""
+    seen = world()
+    (step,) = retire_thumbprint.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert edits(step.action.project(seen)) == ()
