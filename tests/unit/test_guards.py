@@ -6,13 +6,20 @@ from typing import ClassVar
 
 import pytest
 
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.restart_site import RestartSite
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
+from shared.domain.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.model import BlindSpot, CertificateFacts, KeyType, SslState, Tags, WebspaceCertificate
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
 from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
@@ -24,9 +31,12 @@ from tests.build import (
     HOST,
     HOUR,
     NEW,
+    NEWER,
     NORTH,
     NOW,
     OFF,
+    OLD,
+    REF,
     SUBSCRIPTION,
     WEST,
     binding,
@@ -35,8 +45,10 @@ from tests.build import (
     facts,
     farm,
     lineage,
+    named,
     old_version,
     record,
+    roll,
     rollout,
     site,
     site_ref,
@@ -47,6 +59,15 @@ from tests.build import (
 
 SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 UPDATE = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+KEPT = copy("kept", source=None)
+KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), copy().ref), Reason.SUPERSEDED_IN_USE)
+ROLL = Step(RollAppSettings(named(OLD), (SettingEdit(LOAD_LIST, NEW, (), OLD),), WEST), Reason.STALE_THUMBPRINT)
+RESTORE = Step(
+    RestoreAppSettings(named(NEW, site="api"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
+)
+RETIRE = Step(
+    RetireThumbprint(named(OLD, NEW, site="web"), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST), Reason.SUPERSEDED
+)
 EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 WHOLE = Plan((SYNC, UPDATE), (EARLIER,))
 COPY = "certificate rg-web/shop-copy in rg-westeuropewebspace"
@@ -190,6 +211,23 @@ def test_hidden_thumbprint_serves_nothing() -> None:
     assert refusals(gate.guard, sync(old), seen) == []
 
 
+def test_small_key_is_brought_into_no_app() -> None:
+    """An app is not rolled to a version with too small a key."""
+    (skip,) = refusals(gate.guard, Plan((ROLL,)), renewed(facts(key_size=2047)))
+    assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", Reason.KEY_TOO_SMALL, site_ref())
+
+
+def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
+    """What App Service cannot import from a vault, or a host name is not covered by, an app may load."""
+    plan = Plan((ROLL, RETIRE))
+    assert refusals(gate.guard, plan, renewed(facts("x.contoso.com", key_type=KeyType.EC, key_size=256))) == []
+
+
+def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
+    """However bad the new version is, the old one is kept, and the last good values come back."""
+    assert refusals(gate.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
+
+
 # --------------------------------------------------------------------------------------------------------- opt-out
 
 
@@ -283,6 +321,7 @@ class Restart:
     of: SiteRef | None
     restarts_site: ClassVar[bool] = True
     webspace: Webspace = WEST
+    writes: frozenset[Thumbprint] = frozenset()
 
     @property
     def subject(self) -> str:
@@ -397,6 +436,54 @@ def test_end_of_the_old_certificate_outweighs_a_blind_spot(left: timedelta | Non
     assert bool(refusals(incomplete_view.guard, sync(old), seen)) is refused
 
 
+HIDDEN_SETTINGS = BlindSpot("app settings of hidden", "403", SUBSCRIPTION, WEST, settings_only=True)
+
+
+@pytest.mark.parametrize(
+    "spot", [blind_spot(WEST), blind_spot(None), HIDDEN_SETTINGS], ids=["a site", "any site", "settings alone"]
+)
+def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
+    """A version is not retired where something of the webspace cannot be seen, settings included."""
+    assert refusals(incomplete_view.guard, Plan((RETIRE, ROLL)), snapshot(blind_spots=(spot,))) == [
+        Skip(
+            "app settings of web",
+            Reason.INCOMPLETE_VIEW,
+            f"{spot.subject} cannot be seen ({spot.detail}), so nothing is retired in its webspace: "
+            "grant the roles that the README lists",
+            site_ref("web"),
+        )
+    ]
+
+
+def test_retirement_is_not_hurried() -> None:
+    """A near end of the old certificate does not make a retirement beside a blind spot any safer."""
+    near = lineage(version(), old_version(not_after=NOW + HOUR))
+    seen = snapshot(lineage=near, copies=(copy(not_after=NOW + HOUR),), blind_spots=(blind_spot(),))
+    assert [skip.reason for skip in refusals(incomplete_view.guard, Plan((RETIRE,)), seen)] == [Reason.INCOMPLETE_VIEW]
+
+
+@pytest.mark.parametrize(
+    ("step", "spot"),
+    [
+        pytest.param(SYNC, HIDDEN_SETTINGS, id="a sync, which Azure would make all the same, beside hidden settings"),
+        pytest.param(RETIRE, blind_spot(NORTH), id="a retirement beside a blind spot of another webspace"),
+        pytest.param(ROLL, blind_spot(), id="a roll, which touches one app alone"),
+        pytest.param(RESTORE, blind_spot(), id="a restore"),
+        pytest.param(KEEP, blind_spot(), id="the upload of a version"),
+    ],
+)
+def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
+    """Only what could harm the unseen waits until it is seen."""
+    assert refusals(incomplete_view.guard, Plan((step,)), snapshot(blind_spots=(spot,))) == []
+
+
+def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
+    """Beside both, a sync is refused for the site that cannot be seen."""
+    spots = BlindSpot("a", "403", SUBSCRIPTION, WEST, settings_only=True), blind_spot(subject="b")
+    (skip,) = refusals(incomplete_view.guard, Plan((SYNC,)), snapshot(blind_spots=spots))
+    assert skip.detail.startswith("b cannot be seen")
+
+
 # ------------------------------------------------------------------------------------------------------------ live
 
 
@@ -434,6 +521,46 @@ def test_later_sync_does_not_make_a_binding_possible() -> None:
     assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
 
 
+def test_app_is_not_given_what_is_not_there() -> None:
+    """A thumbprint that is no certificate of the webspace is never written into settings; all missing are named."""
+    missing = RollAppSettings(
+        named(OLD), (SettingEdit(LOAD_LIST, NEWER, (), OLD), SettingEdit("PIN", NEW, (OLD,), OLD)), WEST
+    )
+    seen = refusals(live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
+    detail = f"{NEW}, {NEWER} is not in rg-westeuropewebspace: see what is said of the copies there"
+    assert seen == [Skip("app settings of shop", Reason.NOT_LIVE, detail, site_ref())]
+
+
+@pytest.mark.parametrize(
+    ("steps", "refused"),
+    [
+        pytest.param((ROLL,), [ROLL], id="a roll to what is not there"),
+        pytest.param((SYNC, ROLL), [], id="a roll after the sync that brings it"),
+        pytest.param((ROLL, SYNC), [ROLL], id="a roll before the sync that brings it"),
+        pytest.param((RESTORE,), [], id="a restore of what is there"),
+        pytest.param((SYNC, RESTORE), [RESTORE], id="a restore of what a sync takes away"),
+        pytest.param((KEEP, SYNC, RESTORE), [], id="a restore of what is kept before"),
+        pytest.param((RETIRE,), [], id="a retirement, which puts nothing in"),
+        pytest.param(
+            (Step(RestartSite(site_ref(), WEST, version()), Reason.LOADED_AT_START),),
+            [Step(RestartSite(site_ref(), WEST, version()), Reason.LOADED_AT_START)],
+            id="a restart for what is not there",
+        ),
+    ],
+)
+def test_app_is_given_what_is_there(steps: tuple[Step, ...], refused: list[Step]) -> None:
+    """What an app is to load has to be in its webspace when its turn in the plan comes."""
+    seen = refusals(live.guard, Plan(steps), snapshot())
+    assert [(skip.subject, skip.reason) for skip in seen] == [(step.subject, Reason.NOT_LIVE) for step in refused]
+
+
+def test_refused_sync_brings_nothing() -> None:
+    """What a step that is itself refused would bring does not count."""
+    nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
+    seen = refusals(live.guard, Plan((nowhere, nowhere)), snapshot())
+    assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
+
+
 # ------------------------------------------------------------------------------------------------------------ mode
 
 
@@ -453,6 +580,7 @@ def test_applying_refuses_nothing() -> None:
 
 # ---------------------------------------------------------------------------------------------------------- stages
 
+NORTH_SYNC = Step(SyncCertificate(copy("n", webspace=NORTH), farm(NORTH), version()), Reason.STALE_COPY)
 WEST_FIRST = Plan((update(), update("north-1", webspace=NORTH), update("north-2", webspace=NORTH)), (EARLIER,))
 
 
@@ -515,10 +643,63 @@ def test_failure_holds_the_version() -> None:
     skips = refusals(stages.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
     detail = (
         "this version failed at bad (it serves another), worse (it serves another): "
-        "mend it there, or put a newer version in the vault"
+        "mend it and release the hold, or put a newer version in the vault"
     )
     assert {(skip.reason, skip.detail) for skip in skips} == {(Reason.VERSION_HELD, detail)}
     assert [skip.site for skip in skips] == [step.action.site for step in WEST_FIRST.steps]
+
+
+def failed_roll(state: RollState = RollState.ROLLED_BACK, *, retiring: bool = False) -> RollRecord:
+    """Return the record of an app that failed."""
+    return roll(state, site="bad", retiring=retiring, detail="its probe fails")
+
+
+@pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK])
+def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
+    """An app that failed with the version stops it everywhere, in bindings, copies and settings; the app is named."""
+    seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
+    cure = "mend it and release the hold, or put a newer version in the vault"
+    detail = f"this version failed at bad (its probe fails): {cure}"
+    assert [skip.detail for skip in refusals(stages.guard, Plan((SYNC, UPDATE, ROLL, RETIRE)), seen)] == [detail] * 4
+
+
+def test_failures_of_sites_and_apps_are_all_named() -> None:
+    """What failed by its bindings and what failed by its settings is named together."""
+    seen = two_webspaces(rollout(record(SiteState.FAILED, site="z", detail="seen"), rolls=(failed_roll(),)))
+    (skip,) = refusals(stages.guard, Plan((UPDATE,)), seen)
+    assert skip.detail.startswith("this version failed at z (seen), bad (its probe fails): mend it")
+
+
+def test_failed_retirement_holds_nothing() -> None:
+    """An app that fails without the old version says nothing against the new one."""
+    seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(retiring=True),)))
+    assert refusals(stages.guard, Plan((SYNC, UPDATE, ROLL)), seen) == []
+
+
+def test_hold_does_not_stop_what_protects() -> None:
+    """In spite of any hold an old version is kept, and last good values come back."""
+    seen = two_webspaces(rollout(record(SiteState.FAILED), rolls=(failed_roll(),)))
+    assert refusals(stages.guard, Plan((KEEP, RESTORE)), seen) == []
+
+
+def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
+    """A version is kept, and last good values come back, in every webspace at once; apps have stages of their own."""
+    elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH), None), KEEP.reason)
+    rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
+    back = Step(RestoreAppSettings(named(OLD, site="north-2"), (), NORTH), RESTORE.reason)
+    seen = refusals(stages.guard, Plan((update(), elsewhere, rolled, back)), two_webspaces())
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("state", "refused"),
+    [(RollState.VALIDATED, False), (RollState.UNPROVEN, True)],
+    ids=["an app is proven", "no app is proven"],
+)
+def test_app_proves_the_first_webspace_where_no_binding_can(state: RollState, *, refused: bool) -> None:
+    """Where the first webspace has no binding to move, its apps say when the others follow."""
+    seen = two_webspaces(rollout(first=WEST, rolls=(roll(state),)))
+    assert bool(refusals(stages.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
 
 
 def test_failure_holds_a_version_without_a_first_place() -> None:
@@ -543,6 +724,19 @@ def test_records_without_a_first_place_open_nothing() -> None:
             (SYNC, update("n", webspace=NORTH)), FRESH, APPLY, NORTH, id="not one where nothing is served to prove it"
         ),
         pytest.param((SYNC,), FRESH, APPLY, WEST, id="one without bindings where there is no other"),
+        pytest.param((SYNC, NORTH_SYNC, ROLL), FRESH, APPLY, WEST, id="without bindings, where an app uses it"),
+        pytest.param(
+            (SYNC, NORTH_SYNC, ROLL, update("n", webspace=NORTH)), FRESH, APPLY, NORTH, id="bindings rather than an app"
+        ),
+        pytest.param(
+            (*WEST_FIRST.steps, Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)),
+            FRESH,
+            APPLY,
+            NORTH,
+            id="bindings and an app rather than fewer bindings",
+        ),
+        pytest.param((KEEP, NORTH_SYNC), FRESH, APPLY, NORTH, id="not one where only an old version is kept"),
+        pytest.param((ROLL, KEEP), FRESH, APPLY, None, id="only apps: none, they have stages of their own"),
         pytest.param(WEST_FIRST.steps, FRESH, OURS, NORTH, id="that of our own site comes last"),
         pytest.param((SYNC, *WEST_FIRST.steps[:1]), FRESH, OURS, WEST, id="that of our own site where it is alone"),
         pytest.param(

@@ -1,7 +1,8 @@
 """What follows a run that must come back later."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,7 +11,8 @@ from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Intent
 from shared.domain.reason import Reason
-from shared.run import LONGEST_PAUSE, Run, pause
+from shared.domain.window import RestartWindow
+from shared.run import LONGEST_PAUSE, Run, pause, until_open
 from shared.work import _come_back
 from tests.build import NOW, REF, ManualClock, ports
 
@@ -23,7 +25,7 @@ def sent(outcome: Outcome, waits: int = 0) -> list[tuple[CertificateMessage, tim
     with ThreadPoolExecutor(1) as pool:
         run = Run.start(ports(clock=ManualClock()), Intent(), pool)
         message = CertificateMessage(REF, Cause.EVENT, waits)
-        _come_back(run, outcome, message.again(), lambda again, delay: messages.append((again, delay)))
+        _come_back(run, outcome, message, lambda again, delay: messages.append((again, delay)))
     return messages
 
 
@@ -56,6 +58,14 @@ def test_twentieth_wait_is_the_last() -> None:
     assert sent(waiting(SECOND), MOST_WAITS) == []
 
 
+@pytest.mark.parametrize("waits", [0, MOST_WAITS], ids=["the first", "the last"])
+def test_progress_is_waited_for_anew(waits: int) -> None:
+    """After a step forward the waits are counted from the start, so that a long way is not cut short."""
+    outcome = replace(waiting(SECOND), progress=True)
+    assert sent(outcome, waits) == [(CertificateMessage(REF, Cause.WAIT, 0), SECOND)]
+    assert sent(replace(outcome, until=NOW + LONGEST_PAUSE + SECOND), waits) == []
+
+
 @pytest.mark.parametrize(
     "outcome",
     [Converged(Reason.ROLLED_OUT), Stalled(Reason.NOT_COVERED, "x"), Deferred(Reason.NOT_DISPATCHED, "x")],
@@ -72,6 +82,24 @@ def test_pauses_grow_up_to_the_longest_wait() -> None:
     assert pauses[:8] == [SECOND] * 5 + [2 * SECOND, 4 * SECOND, 8 * SECOND]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(
+    ("window", "look"),
+    [
+        pytest.param(None, NOW, id="there is no window: now"),
+        pytest.param("Sat 11:00-13:00", NOW, id="it is open: now"),
+        pytest.param("Sat 12:10-13:00", NOW + 600 * SECOND, id="it opens within a quarter of an hour: then"),
+        pytest.param("Sat 13:00-14:00", NOW + LONGEST_PAUSE, id="it opens within hours: in a quarter of an hour"),
+        pytest.param("Sat 16:00-17:00", NOW + LONGEST_PAUSE, id="it opens in four hours: in a quarter of an hour"),
+        pytest.param("Sat 16:01-17:00", NOW + 241 * 60 * SECOND, id="it opens later: the sweep finds it"),
+    ],
+)
+def test_window_is_not_missed(window: str | None, look: datetime) -> None:
+    """Near the opening of the restart window somebody looks every quarter of an hour: a sweep may miss a short one."""
+    intent = Intent(restart_window=RestartWindow.parse(window) if window else None)
+    with ThreadPoolExecutor(1) as pool:
+        assert until_open(Run.start(ports(clock=ManualClock()), intent, pool)) == look
 
 
 def test_run_ends_well_inside_the_functions_time() -> None:

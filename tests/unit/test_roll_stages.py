@@ -1,0 +1,443 @@
+"""Whose turn it is: one app first, slots before production, the others when it is proven there."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.refresh_references import RefreshReferences
+from shared.actions.restart_site import RestartSite
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.model import Site, Tags
+from shared.domain.names import SiteRef
+from shared.domain.plan import Intent, Mode, Plan, Skip, Step
+from shared.domain.probe import Probe, ProbeInvalid
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import LOST_AFTER, URGENT
+from shared.domain.snapshot import Snapshot
+from shared.guards import roll_stages
+from shared.guards.roll_stages import Turns, probe_of
+from tests.build import (
+    APPLY,
+    HOUR,
+    NEW,
+    NORTH,
+    NOW,
+    OLD,
+    REF,
+    SUBSCRIPTION,
+    WEST,
+    binding,
+    copy,
+    farm,
+    lineage,
+    named,
+    old_version,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+SECOND = timedelta(seconds=1)
+PROVES: Tags = (("certroll-probe", "/health 200 {thumbprint}"),)
+ALIVE: Tags = (("certroll-probe", "/health"),)
+INVALID: Tags = (("certroll-probe", "health"),)
+NAMES = "a", "b", "c"
+ORDINARY = tuple(site(name) for name in NAMES)
+ANY_ORDER = Intent(mode=Mode.APPLY, slots_first=False)
+OURS = Intent(mode=Mode.APPLY, own_site="a", own_subscription=SUBSCRIPTION)
+SYNCED, KEPT = copy(thumbprint=NEW), copy("kept", OLD, source=None)
+
+
+def world(*rolls: RollRecord, sites: tuple[Site, ...] = ORDINARY, end: timedelta = timedelta(days=30)) -> Snapshot:
+    """Return a world in which every site names the old version, which ends after so long."""
+    return snapshot(
+        lineage=lineage(version(), old_version(not_after=NOW + end)),
+        sites=sites,
+        copies=(SYNCED, KEPT),
+        settings=tuple(named(OLD, site=one.ref.name, slot=one.ref.slot) for one in sites),
+        rollout=rollout(rolls=rolls),
+    )
+
+
+def going(seen: Snapshot, *apps: SiteRef, intent: Intent = APPLY) -> list[str]:
+    """Return which apps may go now, of these, or of all; the order in which they are met changes nothing."""
+    asked = frozenset(apps or (one.ref for one in seen.fleet.sites))
+    turns = Turns(seen, intent, asked)
+    return sorted(str(app) for app in asked if turns.refusal(app) is None)
+
+
+def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, str] | None:
+    """Return why an app may not go, where all have something to do."""
+    return Turns(seen, intent, frozenset(one.ref for one in seen.fleet.sites)).refusal(app)
+
+
+# ------------------------------------------------------------------------------------------------------- who is first
+
+
+@pytest.mark.parametrize(
+    ("sites", "intent", "first"),
+    [
+        pytest.param(ORDINARY, APPLY, "a", id="by name where all else is equal"),
+        pytest.param((site("a"), site("b", tags=ALIVE)), APPLY, "b", id="one that can say that it is alive"),
+        pytest.param(
+            (site("a", tags=ALIVE), site("b", tags=PROVES)), APPLY, "b", id="before it one that shows what it uses"
+        ),
+        pytest.param((site("a", tags=INVALID), site("b")), APPLY, "a", id="a probe that is none says nothing"),
+        pytest.param((site("a", tags=INVALID), site("b", tags=ALIVE)), APPLY, "b", id="less than one that is"),
+        pytest.param((site("a", running=False), site("b")), APPLY, "b", id="not one that is stopped"),
+        pytest.param(
+            (site("a", running=False, tags=PROVES), site("b")),
+            APPLY,
+            "b",
+            id="not one that is stopped, whatever it shows",
+        ),
+        pytest.param((site("a"), site("b")), OURS, "b", id="not our own"),
+        pytest.param((site("a"), site("b", running=False)), OURS, "b", id="a stopped one rather than our own"),
+        pytest.param((site("a"), site("z", "staging")), APPLY, "z/staging", id="a slot rather than a site"),
+        pytest.param(
+            (site("a", tags=ALIVE), site("z", "staging")), APPLY, "a", id="a site that proves more than a slot"
+        ),
+        pytest.param(
+            (site("a", tags=PROVES), site("a", "staging", tags=INVALID)),
+            APPLY,
+            "a/staging",
+            id="its slot before a site",
+        ),
+        pytest.param(
+            (site("a", tags=PROVES), site("a", "staging", tags=INVALID), site("b")),
+            APPLY,
+            "a/staging",
+            id="a slot rather than another site, where the best has to wait for it",
+        ),
+        pytest.param(
+            (site("a", tags=PROVES), site("a", "staging", tags=INVALID)), ANY_ORDER, "a", id="slots wait where told so"
+        ),
+        pytest.param(
+            (site("a", tags=PROVES), site("a", "staging", running=False)),
+            APPLY,
+            "a/staging",
+            id="its stopped slot, too",
+        ),
+    ],
+)
+def test_first_app_is_where_most_is_proven(sites: tuple[Site, ...], intent: Intent, first: str) -> None:
+    """One app goes first: one that runs, is not our own, and can prove the most; its own slots before it."""
+    assert going(world(sites=sites), intent=intent) == [first]
+    assert going(world(sites=sites[::-1]), intent=intent) == [first]
+
+
+def test_app_that_was_not_seen_may_be_first() -> None:
+    """Where a site cannot be seen it proves nothing, and is taken to run."""
+    assert going(world(sites=()), site_ref("b"), site_ref("a")) == ["a"]
+
+
+def test_probe_of_a_site_counts_for_its_slots() -> None:
+    """A slot without a tag of its own has the probe of its site."""
+    seen = world(sites=(site("z", tags=PROVES), site("z", "staging"), site("a", tags=ALIVE)))
+    assert going(seen) == ["z/staging"]
+    assert probe_of(seen, site_ref("z", "staging")) == Probe("/health", 200, "{thumbprint}")
+    assert probe_of(world(), site_ref("a")) is None
+    with pytest.raises(ProbeInvalid):
+        probe_of(world(sites=(site("a", tags=INVALID),)), site_ref("a"))
+
+
+def test_rest_waits_for_the_first_app() -> None:
+    """Before anything is recorded all but the first app wait, and are told for which."""
+    detail = "a goes first; the rest follows when it is proven there"
+    assert told(world(), site_ref("b")) == (Reason.AWAITING_FIRST_SITE, detail)
+
+
+ASIDE = roll(RollState.SET_ASIDE, site="a", broken_before=True)
+
+
+def test_app_that_was_set_aside_is_not_first() -> None:
+    """An app that was broken before it was touched lets another one go first, and goes with the rest."""
+    assert going(world(ASIDE)) == ["b"]
+    assert going(world(ASIDE, roll(RollState.VALIDATED, site="b"))) == ["a", "b", "c"]
+
+
+def test_app_that_was_set_aside_goes_where_there_is_no_other() -> None:
+    """Where only apps are left that were broken before, the first of them goes."""
+    assert going(world(ASIDE, roll(RollState.SET_ASIDE, site="b")), site_ref("a"), site_ref("b")) == ["a"]
+
+
+SITE_AND_SLOT = site("a"), site("a", "staging")
+SLOT_ASIDE = roll(RollState.SET_ASIDE, site="a", slot="staging")
+
+
+def test_slot_that_was_set_aside_does_not_hold_up_its_site() -> None:
+    """A slot that was broken before proves nothing for its site: neither waits for the other for ever."""
+    assert going(world(SLOT_ASIDE, sites=SITE_AND_SLOT)) == ["a"]
+    assert going(world(SLOT_ASIDE, roll(RollState.VALIDATED, site="a"), sites=SITE_AND_SLOT)) == ["a", "a/staging"]
+
+
+def test_site_that_was_set_aside_waits_for_its_slot() -> None:
+    """A site that was broken before it was touched still comes after its slot."""
+    assert going(world(ASIDE, sites=SITE_AND_SLOT)) == ["a/staging"]
+
+
+# ----------------------------------------------------------------------------------------------- when the rest follows
+
+SOAKED, URGENT_END = NOW - HOUR, URGENT - SECOND
+WAITING, FAR = [state for state in RollState if state not in {RollState.SET_ASIDE, RollState.STALE}], URGENT
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "opens"),
+    [
+        pytest.param(roll(RollState.VALIDATED, site="a"), FAR, True, id="it is validated"),
+        pytest.param(roll(RollState.RETIRED, site="a"), FAR, True, id="it is validated and retired"),
+        pytest.param(roll(RollState.UNPROVEN, site="a"), FAR, False, id="it is unproven"),
+        pytest.param(roll(RollState.UNPROVEN, site="a", at=SOAKED), FAR, True, id="it is unproven since the soak"),
+        pytest.param(
+            roll(RollState.UNPROVEN, site="a", at=SOAKED + SECOND), FAR, False, id="it is unproven since just less"
+        ),
+        pytest.param(roll(RollState.UNPROVEN, site="a"), URGENT_END, True, id="it is unproven, and it is urgent"),
+        pytest.param(roll(RollState.REFUSED, site="a"), FAR, False, id="it was refused"),
+        pytest.param(roll(RollState.REFUSED, site="a", at=SOAKED), FAR, True, id="it was refused a soak ago"),
+        pytest.param(roll(RollState.OVERLAPPING, site="a"), FAR, False, id="it is under way"),
+        pytest.param(roll(RollState.OVERLAPPING, site="a", at=SOAKED), FAR, True, id="it is under way since the soak"),
+        pytest.param(
+            roll(RollState.OVERLAPPING, site="a", at=NOW - LOST_AFTER),
+            URGENT_END,
+            True,
+            id="it is lost, and it is urgent",
+        ),
+        pytest.param(
+            roll(RollState.OVERLAPPING, site="a", at=NOW - LOST_AFTER + SECOND),
+            URGENT_END,
+            False,
+            id="it is not lost yet, though it is urgent",
+        ),
+        pytest.param(
+            roll(RollState.OVERLAPPING, site="a", at=NOW - LOST_AFTER),
+            FAR,
+            False,
+            id="it is late, and it is not urgent",
+        ),
+        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, True, id="it was told to go a soak ago"),
+    ],
+)
+def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
+    """The rest follows a proof at once, silence after the soak, and an old certificate's near end sooner."""
+    seen = world(first, end=end)
+    assert going(seen, site_ref("b"), site_ref("c")) == (["b", "c"] if opens else [])
+
+
+def test_one_proof_opens_for_all() -> None:
+    """Once one app is proven, what becomes of another holds up nobody."""
+    late = roll(RollState.OVERLAPPING, site="b", at=NOW)
+    assert going(world(late, roll(RollState.VALIDATED, site="a")), site_ref("c")) == ["c"]
+    assert going(world(late), site_ref("c")) == []
+
+
+def test_soak_is_what_operators_set() -> None:
+    """The wait for an unproven app is that of the settings."""
+    seen = world(roll(RollState.UNPROVEN, site="a"))
+    for soak, names in ((HOUR / 2, ["b"]), (HOUR / 2 + SECOND, [])):
+        assert going(seen, site_ref("b"), intent=Intent(mode=Mode.APPLY, stage_soak=soak)) == names
+
+
+def test_rest_is_told_until_when() -> None:
+    """Who waits is told for which app, and until when at the latest; of many, three are named."""
+    went = roll(RollState.UNPROVEN, site="a", slot="z"), roll(RollState.OVERLAPPING, site="b"), ASIDE
+    follows = "went first; the rest follows when it is proven there, at the latest at 2026-11-21 12:30:00 UTC"
+    assert told(world(*went), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"a/z, b {follows}")
+    three = tuple(roll(RollState.UNPROVEN, site=name) for name in ("z", "y", "x"))
+    assert told(world(*three), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"x, y, z {follows}")
+    five = *three, roll(RollState.UNPROVEN, site="w"), roll(RollState.UNPROVEN, site="v")
+    assert told(world(*five), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"v, w, x and 2 others {follows}")
+
+
+def test_app_that_was_told_goes() -> None:
+    """An app that was told to go is not called back, whoever else waits."""
+    assert going(world(roll(RollState.STALE, site="c", at=NOW))) == ["c"]
+    slot = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
+    assert going(world(roll(RollState.STALE, site="a", at=NOW), slot, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
+
+
+@pytest.mark.parametrize("state", WAITING)
+def test_app_that_was_not_told_waits(state: RollState) -> None:
+    """An app that went before, and has something to do again, waits like all others."""
+    seen = world(roll(state, site="a", at=NOW), roll(RollState.UNPROVEN, site="b", at=NOW))
+    opened = state in {RollState.VALIDATED, RollState.RETIRED}
+    assert going(seen, site_ref("a")) == (["a"] if opened else [])
+
+
+@pytest.mark.parametrize(
+    ("rolls", "opens"),
+    [
+        pytest.param((), None, id="nothing is recorded: there is no first"),
+        pytest.param((ASIDE,), None, id="only what was set aside: there is no first"),
+        pytest.param((roll(RollState.UNPROVEN),), NOW + HOUR / 2, id="unproven: after the soak"),
+        pytest.param(
+            (roll(RollState.UNPROVEN), roll(RollState.VALIDATED, site="b", at=NOW)), NOW, id="proven: since then"
+        ),
+    ],
+)
+def test_moment_is_known_at_which_the_rest_follows(rolls: tuple[RollRecord, ...], opens: object) -> None:
+    """From when the rest may go is known as soon as the first app is."""
+    assert Turns(world(*rolls), APPLY, frozenset()).opens_at() == opens
+
+
+def test_nobody_is_first_where_nobody_has_anything_to_do() -> None:
+    """Without apps nobody waits."""
+    assert roll_stages.guard(Plan(), world(), APPLY) == Plan()
+
+
+# ---------------------------------------------------------------------------------------------- slots before production
+
+OPEN = roll(RollState.VALIDATED, site="z")
+
+
+@pytest.mark.parametrize(
+    ("slot", "end", "goes"),
+    [
+        pytest.param(None, FAR, False, id="it has yet to go"),
+        pytest.param(roll(RollState.STALE, site="a", slot="staging", at=SOAKED), FAR, False, id="it was told to go"),
+        pytest.param(
+            roll(RollState.OVERLAPPING, site="a", slot="staging", at=SOAKED), FAR, False, id="its result is outstanding"
+        ),
+        pytest.param(
+            roll(RollState.OVERLAPPING, site="a", slot="staging", at=SOAKED),
+            URGENT_END,
+            False,
+            id="its result is outstanding, and it is urgent",
+        ),
+        pytest.param(roll(RollState.VALIDATED, site="a", slot="staging", at=NOW), FAR, True, id="it is validated"),
+        pytest.param(roll(RollState.RETIRED, site="a", slot="staging", at=NOW), FAR, True, id="it is retired"),
+        pytest.param(roll(RollState.UNPROVEN, site="a", slot="staging"), FAR, False, id="it is unproven"),
+        pytest.param(
+            roll(RollState.UNPROVEN, site="a", slot="staging", at=SOAKED), FAR, True, id="it is unproven since the soak"
+        ),
+        pytest.param(
+            roll(RollState.UNPROVEN, site="a", slot="staging", at=SOAKED + SECOND),
+            FAR,
+            False,
+            id="it is unproven since just less",
+        ),
+        pytest.param(
+            roll(RollState.UNPROVEN, site="a", slot="staging", at=NOW),
+            URGENT_END,
+            True,
+            id="it is unproven, and urgent",
+        ),
+        pytest.param(roll(RollState.REFUSED, site="a", slot="staging", at=SOAKED), FAR, True, id="it was refused"),
+        pytest.param(SLOT_ASIDE, FAR, True, id="it was set aside"),
+    ],
+)
+def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goes: bool) -> None:
+    """A production site goes when its slot is validated, or had its soak; its slot's proof is the nearest there is."""
+    seen = world(OPEN, *((slot,) if slot else ()), sites=SITE_AND_SLOT, end=end)
+    assert ("a" in going(seen)) is goes
+    assert "a" in going(seen, intent=ANY_ORDER)
+
+
+def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:
+    """A slot that names nothing stale, and is not recorded, is not waited for."""
+    assert going(world(OPEN, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
+    gone = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
+    assert going(world(OPEN, gone, sites=SITE_AND_SLOT), site_ref("a")) == []
+
+
+def test_slots_of_other_sites_are_not_waited_for() -> None:
+    """A site waits for its own slots alone, and a slot for none; those that it waits for are named."""
+    sites = site("a"), site("a", "y"), site("a", "x"), site("b"), site("c", "x")
+    seen = world(OPEN, sites=sites)
+    assert going(seen) == ["a/x", "a/y", "b", "c/x"]
+    assert told(seen, site_ref("a")) == (Reason.AWAITING_SLOTS, "a/x, a/y goes before its production site")
+
+
+# ------------------------------------------------------------------------------------------------------------ the guard
+
+
+def rolling(name: str, slot: str | None = None) -> Step:
+    """Return a roll of an app."""
+    action = RollAppSettings(named(OLD, site=name, slot=slot), (SettingEdit(LOAD_LIST, NEW, (), OLD),), WEST)
+    return Step(action, Reason.STALE_THUMBPRINT)
+
+
+RESTORE = Step(
+    RestoreAppSettings(named(NEW, site="c"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
+)
+RESTART = Step(RestartSite(site_ref("b"), WEST, version()), Reason.LOADED_AT_START)
+REFRESH = Step(RefreshReferences(named(site="c"), "v2", WEST), Reason.STALE_REFERENCE)
+UPDATE = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
+KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), None), Reason.SUPERSEDED_IN_USE)
+EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
+
+
+def test_what_waits_is_refused() -> None:
+    """Of rolls, restarts and refreshes the first app's goes; all else waits its turn, earlier refusals stay."""
+    plan = roll_stages.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
+    detail = "a goes first; the rest follows when it is proven there"
+    assert plan == Plan(
+        (rolling("a"),),
+        (
+            EARLIER,
+            Skip("site b", Reason.AWAITING_FIRST_SITE, detail, site_ref("b")),
+            Skip("Key Vault references of c", Reason.AWAITING_FIRST_SITE, detail, site_ref("c")),
+        ),
+    )
+
+
+def test_what_is_of_no_app_has_no_turn() -> None:
+    """Bindings and copies have stages of their own, and bringing the last good values back waits for nobody."""
+    steps = KEEP, SYNC, UPDATE, RESTORE
+    assert roll_stages.guard(Plan(steps), world(), APPLY) == Plan(steps)
+
+
+def test_app_that_is_restored_is_not_the_first() -> None:
+    """Bringing the last good values back is nobody's turn: another app may be first."""
+    restore_of_a = Step(
+        RestoreAppSettings(named(NEW, site="a"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
+    )
+    plan = Plan((restore_of_a, rolling("b"), rolling("c")))
+    assert roll_stages.guard(plan, world(), APPLY).steps == (restore_of_a, rolling("b"))
+
+
+def later(*steps: Step) -> Plan:
+    """Return what is left of a plan where the new version is not in the webspace yet."""
+    return roll_stages.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
+
+
+def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
+    """Where the version comes to a webspace only in a later stage, its apps wait, the first of all included."""
+    detail = "the version comes to rg-westeuropewebspace in a later stage"
+    assert later(rolling("a")) == Plan(
+        (), (Skip("app settings of a", Reason.AWAITING_FIRST_STAGE, detail, site_ref("a")),)
+    )
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((SYNC, rolling("a")), id="a step of this plan brings it there"),
+        pytest.param((rolling("a"), SYNC), id="a later step of this plan brings it there"),
+        pytest.param((REFRESH,), id="it needs nothing there"),
+        pytest.param((UPDATE,), id="it restarts nothing"),
+        pytest.param((RESTORE,), id="what it needs is there"),
+    ],
+)
+def test_app_goes_where_the_version_is(steps: tuple[Step, ...]) -> None:
+    """What this stage brings into the webspace counts as there, wherever in the plan it stands."""
+    assert later(*steps).steps == steps
+
+
+def test_app_whose_webspace_is_later_is_not_the_first() -> None:
+    """An app that has to wait for its webspace holds up no other."""
+    other = Step(
+        RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
+    )
+    seen = snapshot(sites=ORDINARY, copies=(copy(), copy("n", NEW, webspace=NORTH)))
+    assert roll_stages.guard(Plan((rolling("a"), other)), seen, APPLY).steps == (other,)

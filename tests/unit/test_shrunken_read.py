@@ -1,0 +1,87 @@
+"""A read that lost settings is never written back."""
+
+import pytest
+
+from shared.actions.restart_site import RestartSite
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.settings_change import SettingsChange
+from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.plan import Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.guards import shrunken_read
+from tests.build import APPLY, NEW, OLD, WEST, named, roll, rollout, site_ref, snapshot, version
+
+EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
+EDIT = (SettingEdit(LOAD_LIST, NEW, (), OLD),)
+
+
+def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
+    """Return a change of an app of which so many settings were read."""
+    settings = named(OLD, digests={str(number): "" for number in range(seen)})
+    return Step(kind(settings, EDIT, WEST), Reason.STALE_THUMBPRINT)
+
+
+def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
+    """Return what is refused, having checked that all else is as it was."""
+    judged = shrunken_read.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
+    assert judged.skips[0] == EARLIER
+    assert len(judged.steps) + len(judged.skips) == 2
+    return judged.skips[1:]
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "refused"),
+    [
+        pytest.param(40, 40, False, id="as many as before"),
+        pytest.param(40, 50, False, id="more than before"),
+        pytest.param(40, 30, False, id="a quarter is gone"),
+        pytest.param(40, 29, True, id="just more than a quarter is gone"),
+        pytest.param(43, 33, False, id="a quarter is gone, rounded down"),
+        pytest.param(43, 32, True, id="just more than a quarter is gone, rounded down"),
+        pytest.param(40, 0, True, id="everything is gone"),
+        pytest.param(3, 1, False, id="two of three are gone, as people do it"),
+        pytest.param(11, 9, False, id="two of eleven are gone"),
+        pytest.param(11, 8, True, id="three of eleven are gone"),
+        pytest.param(3, 0, True, id="three of three are gone"),
+        pytest.param(0, 0, False, id="there were none"),
+    ],
+)
+@pytest.mark.parametrize("state", [RollState.STALE, RollState.FAILED])
+def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: int, *, refused: bool) -> None:
+    """Where far fewer settings are read than when the app was chosen, nothing is written over what was not read."""
+    assert bool(refusals(change(seen), roll(state, settings=before))) is refused
+
+
+@pytest.mark.parametrize("kind", [RollAppSettings, RestoreAppSettings, RetireThumbprint])
+def test_people_are_told_what_is_missing(kind: type[SettingsChange]) -> None:
+    """The refusal says how many settings there were and are, whatever was to be written."""
+    detail = "4 settings were read where there were 40; nothing is written back"
+    assert refusals(change(4, kind), roll(RollState.STALE, settings=40)) == (
+        Skip("app settings of shop", Reason.SETTINGS_SHRUNKEN, detail, site_ref()),
+    )
+
+
+@pytest.mark.parametrize(
+    "rolls",
+    [
+        pytest.param((), id="nothing is recorded"),
+        pytest.param((roll(RollState.STALE, site="other", settings=40),), id="only another app is recorded"),
+        *(
+            pytest.param((roll(state, settings=40),), id=f"it is {state}")
+            for state in RollState
+            if state not in {RollState.STALE, RollState.FAILED}
+        ),
+    ],
+)
+def test_read_is_believed_where_nothing_is_known(rolls: tuple[RollRecord, ...]) -> None:
+    """Only an app that was told to go, or that failed, is about to be written: its count is the one that counts."""
+    assert refusals(change(4), *rolls) == ()
+
+
+def test_what_writes_no_settings_goes_on() -> None:
+    """A restart writes nothing back."""
+    step = Step(RestartSite(site_ref(), WEST, version()), Reason.LOADED_AT_START)
+    assert refusals(step, roll(RollState.STALE, settings=40)) == ()
