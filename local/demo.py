@@ -17,7 +17,9 @@ from typing import Any
 from azure.data.tables import TableServiceClient
 
 from local.app import BUILD, LocalApp
+from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import Host, Site
+from local.demo_rolls import SETTLE, apps_before, await_rolls, check_rolls
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.stand import Stand
 
@@ -67,7 +69,7 @@ def main() -> int:
     """The demo has run; 0 only if everything it claims was checked."""
     began = time.monotonic()
     _say("Starting a local Azure, Azurite and the function app")
-    with LocalApp("contoso", logs=BUILD / "demo") as local:
+    with LocalApp("contoso", {"CERTROLL_PROBE_SETTLE": SETTLE}, logs=BUILD / "demo") as local:
         _say(f"Ready after {time.monotonic() - began:.1f} s")
         report, checks = _renew_and_watch(local)
     REPORT.parent.mkdir(exist_ok=True)
@@ -85,11 +87,15 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
     renewing = {f"{vault}/{name}" for vault, name in stand.world.renewing}
     _show_fleet(before, renewing)
     moving = [bound for bound in before if bound.host.is_bound and bound.lineage in renewing and not _opted_out(bound)]
-    with stand.canary() as canary:
+    apps = apps_before(stand)
+    with stand.canary() as canary, AppWatch(stand.world) as watch:
         stand.world.journal.clear()
+        began = time.monotonic()
         old = {bound.name: bound.host.thumbprint for bound in before}
         seconds = _renew(stand, moving)
         settled = _await_settled(local, moving)
+        _say("Every host name serves it; now the apps that present client certificates to partners")
+        rolls = await_rolls(local, apps, began)
         writes = len(stand.world.journal.writes(ARM))
         _say("Sweeping once more: there should be nothing left to do")
         swept = _sweep(local)
@@ -97,13 +103,16 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
     after = {bound.name: bound for bound in _bound(stand)}
     rows = [_row(stand, bound, after[bound.name], old) for bound in moving]
     _show_moved(rows)
+    _show_rolls(rolls)
     checks = Checks()
     untouched = _untouched(local, before, moving)
     _show_untouched(untouched)
     print("\nChecked:")
     _check_served(checks, rows, seconds, settled=settled)
     _check_unharmed(checks, before, after, moving, canary)
-    _check_requests(checks, stand, writes, _copies(stand, renewing) + len(moving), swept=swept)
+    check_rolls(checks.claim, stand, apps, rolls, watch)
+    most = _copies(stand, renewing) + len(moving) + _kept(stand) + len(apps) + sum(app.refused for app in apps)
+    _check_requests(checks, stand, writes, most, swept=swept)
     return {
         "handshakes": canary.handshakes,
         "failed_handshakes": len(canary.failures),
@@ -113,6 +122,7 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
         "requests": requests,
         "event_to_served_seconds": round(seconds, 2),
         "untouched": untouched,
+        "rolls": rolls,
     }, checks
 
 
@@ -227,6 +237,11 @@ def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> lis
     return left
 
 
+def _kept(stand: Stand) -> int:
+    """Return how many copies of superseded versions were made."""
+    return sum(copy.name.startswith("certroll-") for copy in stand.world.web.certificates.values())
+
+
 def _row(stand: Stand, was: Bound, now: Bound, old: dict[str, str | None]) -> dict[str, Any]:
     return {
         "host": was.name,
@@ -267,7 +282,8 @@ def _check_unharmed(
 
 def _check_requests(checks: Checks, stand: Stand, writes: int, most: int, *, swept: bool) -> None:
     later = len(stand.world.journal.writes(ARM)) - writes
-    checks.claim(writes <= most, f"{writes} writes to ARM (at most {most}: one per stale copy and stale binding)")
+    each = "one per stale copy, binding and app, one per copy kept, one to take a roll back"
+    checks.claim(writes <= most, f"{writes} writes to ARM (at most {most}: {each})")
     checks.claim(swept and later == 0, f"{later} writes by the sweep that followed")
 
 
@@ -292,6 +308,15 @@ def _show_fleet(before: list[Bound], renewing: set[str]) -> None:
     ]
     _table(("host name", "site", "binding", "address", "vault certificate", ""), rows)
     print()
+
+
+def _show_rolls(rolls: list[dict[str, Any]]) -> None:
+    print("\nRolled through app settings:")
+    cells = [
+        (row["site"], row["lineage"], row["from"][:12], row["to"][:12], row["outcome"], f"{row['seconds']:.0f} s")
+        for row in rolls
+    ]
+    _table(("app", "vault certificate", "from", "to", "outcome", "after"), cells)
 
 
 def _note(bound: Bound, renewing: set[str]) -> str:

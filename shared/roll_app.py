@@ -334,8 +334,9 @@ def _restore(app: App) -> Outcome:
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
     if not record.edits or (barred is not None and barred.reason is Reason.NOT_LIVE):
-        detail = f"{record.site}: {record.detail}; the version before is not in its webspace any more: mend it by hand"
-        return _told(app, Stalled(Reason.NO_LAST_GOOD, detail))
+        why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
+        detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
+        return _conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
     if not app.plan.steps and barred is not None:
         return _told(
             app, Stalled(barred.reason, f"{record.site}: {record.detail}; it is not taken back: {barred.detail}")

@@ -71,7 +71,7 @@ class KeepSuperseded:
         Raises NotYet where Azure takes it only after the sync, NotKept where it cannot be had at all.
         """
         if (seen := _look(ports, self.kept.ref)) is not None:
-            if (seen.thumbprint, seen.webspace) == (self.version.thumbprint, self.kept.webspace):
+            if self._is_kept(seen):
                 return False
             raise NotKept(f"{self.subject}: the name is taken by {seen.thumbprint} in {seen.webspace}; delete that one")
         try:
@@ -88,11 +88,10 @@ class KeepSuperseded:
         return True
 
     def _is_kept(self, seen: WebspaceCertificate | None) -> bool:
-        return seen is not None and seen.thumbprint == self.version.thumbprint
+        return seen is not None and (seen.thumbprint, seen.webspace) == (self.version.thumbprint, self.kept.webspace)
 
     def _is_imported(self, ports: Ports) -> bool:
-        seen = _look(ports, self.held_by) if self.held_by is not None else None
-        return self._is_kept(seen)
+        return self.held_by is not None and self._is_kept(_look(ports, self.held_by))
 
 
 def _look(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:

@@ -49,7 +49,5 @@ def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[
     edited = {edit.key for edit in back}
     for key in sorted({one.key for one in settings.references if is_load_list(one.key)} - edited):
         listed = {one.thumbprint for one in settings.references if one.key == key}
-        for edit in back:
-            if edit.add is not None and edit.add not in listed and edit.beside in listed:
-                yield SettingEdit(key, edit.add, (), edit.beside)
-                break
+        missing = dict.fromkeys(edit.add for edit in back if edit.add not in listed and edit.beside in listed)
+        yield from (SettingEdit(key, add, (), back[0].beside) for add in missing)

@@ -1,8 +1,8 @@
 """Rolling a thumbprint through the settings of one app: the states, and whose turn it is.
 
     Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired
-      ▲                                          │     └────no proof──▶ Unproven
-      └── RolledBack ◀── Restored ◀──inverse edit── Failed
+                                                 │  └──no proof──▶ Unproven
+                                                 └──fails for good──▶ Failed ──inverse edit──▶ Restored ──▶ RolledBack
 
 Only the app's own answer proves a roll, and only an answer that shows the new thumbprint. What is unproven lets the
 next app go after a soak, but never retires anything; what fails is taken back and holds the version.
@@ -30,6 +30,7 @@ class RollState(StrEnum):
     REFUSED = "Refused"
     FAILED = "Failed"
     RESTORED = "Restored"
+    NO_LAST_GOOD = "NoLastGood"
     ROLLED_BACK = "RolledBack"
     RETIRED = "Retired"
     FOUGHT_OVER = "FoughtOver"
@@ -38,7 +39,7 @@ class RollState(StrEnum):
 UNDER_WAY = frozenset({RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED})
 WRITTEN = frozenset({RollState.OVERLAPPING, RollState.VALIDATED, RollState.UNPROVEN, RollState.RETIRED})
 PROVEN = frozenset({RollState.VALIDATED, RollState.RETIRED})
-HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK})
+HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD})
 TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 
 

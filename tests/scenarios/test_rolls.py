@@ -322,7 +322,7 @@ def test_without_a_last_good_version_a_failed_roll_is_left_for_a_person(install:
     town.partner.accept_only(town.old)
     new = roll(town, installation, timedelta(minutes=30))
     assert town.settings("billing")[LIST] == new
-    assert installation.rolls() == {"billing": "Failed"}
+    assert installation.rolls() == {"billing": "NoLastGood"}
     assert ("app billing", "NoLastGood") in installation.findings()
 
 

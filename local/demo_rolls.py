@@ -1,0 +1,105 @@
+"""Outbound client certificates in the demo: thumbprints roll through app settings, and one roll is taken back."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from azure.data.tables import TableServiceClient
+
+from local.app import LocalApp
+from local.azure.app_watch import AppWatch
+from local.azure.arm.resources import Site
+from local.stand import Stand
+
+SETTLE = "2s"
+"""How long the demo's apps get to restart; operators are given 120 s."""
+PATIENCE = 120.0
+LOOK_EVERY = 0.25
+LEAST_VALIDATED = 3
+ENDED = frozenset({"Validated", "Unproven", "RolledBack", "Retired"})
+Claim = Callable[[object, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An app as it was before the renewal: what its settings named, and how often it had been restarted."""
+
+    site: Site
+    lineage: str
+    thumbprint: str
+    refused: bool
+
+
+def apps_before(stand: Stand) -> list[Named]:
+    """Return every app whose settings name a version that is about to be replaced."""
+    world = stand.world
+    found = []
+    with world.lock:
+        for vault, name in world.renewing:
+            old = world.vaults[vault].certificates[name].newest
+            for site in world.web.sites.values():
+                if any(old.thumbprint in value for value in site.settings.values()):
+                    app = world.apps.of(site)
+                    pinned = app is not None and not app.partner.admits("0" * 40)
+                    found.append(Named(site, f"{vault}/{name}", old.thumbprint, pinned))
+    return sorted(found, key=lambda one: one.site.full_name)
+
+
+def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[str, Any]]:
+    """Return what became of each app, with the seconds since the renewal, once all have ended or patience has."""
+    ended: dict[str, tuple[str, float]] = {}
+    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
+        while len(ended) < len(apps) and time.monotonic() - began < PATIENCE:
+            rows = service.get_table_client("certrolljournal").list_entities()
+            for row in (row for row in rows if row.get("state") in ENDED and "app" in row):
+                ended.setdefault(row["app"].lower(), (row["state"], round(time.monotonic() - began, 1)))
+            time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+    return [_row(local.stand, app, *ended.get(app.site.id.lower(), ("", PATIENCE))) for app in apps]
+
+
+def _row(stand: Stand, was: Named, outcome: str, seconds: float) -> dict[str, Any]:
+    vault, _, name = was.lineage.partition("/")
+    now = stand.world.web.sites.get(was.site.id) or was.site
+    return {
+        "site": was.site.full_name,
+        "lineage": was.lineage,
+        "from": was.thumbprint,
+        "to": stand.world.vaults[vault].certificates[name].newest.thumbprint,
+        "outcome": outcome,
+        "restarts": now.restarts - was.site.restarts,
+        "seconds": seconds,
+    }
+
+
+def check_rolls(claim: Claim, stand: Stand, apps: list[Named], rows: list[dict[str, Any]], watch: AppWatch) -> None:
+    """Claim what an owner of these apps would look at, by what the partners accept and by the settings as they are."""
+    outcome = {row["site"]: row["outcome"] for row in rows}
+    good = [app for app in apps if not app.refused]
+    held = [app for app in apps if app.refused]
+    validated = [app for app in good if outcome[app.site.full_name] == "Validated" and _names_both(stand, app, rows)]
+    claim(len(validated) == len(good) >= LEAST_VALIDATED, f"{len(validated)} of {len(good)} apps present the new client certificate")
+    systems = {app.site.linux for app in validated}
+    claim(
+        systems == {True, False}, "a Linux app by its file, a Windows app by its thumbprint, and a slot before its site"
+    )
+    once = all(row["restarts"] == 1 for row in rows if row["outcome"] == "Validated")
+    claim(once, "each of them was restarted once")
+    back = [app for app in held if outcome[app.site.full_name] == "RolledBack" and _is_as_before(stand, app)]
+    claim(len(back) == len(held) >= 1, f"{len(back)} app whose partner refuses it has its last good values back")
+    names = {app.site.full_name for app in held}
+    lost = [text for _, text in watch.troubles if text.partition(":")[0] not in names]
+    claim(watch.looks > 1 and not lost, f"{watch.looks} looks at their calls meanwhile, {len(lost)} other call lost")
+    claim(not stand.world.apps.troubles(), "every app can make its call now, and could if it were restarted")
+
+
+def _names_both(stand: Stand, app: Named, rows: list[dict[str, Any]]) -> bool:
+    new = next(row["to"] for row in rows if row["site"] == app.site.full_name)
+    settings = stand.world.web.sites.get(app.site.id)
+    listed = settings.settings["WEBSITE_LOAD_CERTIFICATES"] if settings else ""
+    return f"{app.thumbprint},{new}" in listed
+
+
+def _is_as_before(stand: Stand, app: Named) -> bool:
+    now = stand.world.web.sites.get(app.site.id)
+    return now is not None and dict(now.settings) == dict(app.site.settings)

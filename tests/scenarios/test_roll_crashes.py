@@ -1,0 +1,141 @@
+"""A process that dies in the middle of a roll, and a journal that is lost."""
+
+from datetime import timedelta
+
+import pytest
+from azure.data.tables import TableServiceClient
+
+from local.azure.app_watch import AppWatch
+from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, street
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.worlds import VAULT
+
+HOURS = timedelta(hours=6)
+MOST_WRITES = 120
+
+
+def two_apps() -> Street:
+    """Return a town with an app and its slot."""
+    town = street()
+    town.linux_app("billing")
+    town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
+    return age(town)
+
+
+def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
+    """Deliver everything, dying once after that write; say whether it came to that. An hour later the sweep comes."""
+    died = False
+    with crasher.crashing_after(write):
+        try:
+            installation.deliver_all(HOURS)
+        except Crash:
+            died = True
+    if died:
+        break_leases(installation.storage)
+        installation.deliver_all(timedelta(hours=1))
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    return died
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("part", range(4))
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
+    """Both apps use the new version, restarted at most once more than needed, and no call was lost on the way."""
+    for write in range(1 + part, MOST_WRITES, 4):
+        town = two_apps()
+        installation = install(town.world, watched=False)
+        with AppWatch(town.world) as watch:
+            new = town.renew()
+            installation.look_at(VAULT, CLIENT)
+            died = deliver_dying(installation, crasher, write)
+        restarts = town.restarts("billing") + town.restarts("billing/staging")
+        assert town.settings("billing")[LIST] == f"{town.old},{new}", f"after a crash at write {write}"
+        assert town.settings("billing/staging")[PATH].endswith(f"{new}.p12"), f"after a crash at write {write}"
+        assert installation.rolls() == {"billing": "Validated", "billing/staging": "Validated"}, f"write {write}"
+        assert restarts <= 2 + 1, f"after a crash at write {write}"
+        assert watch.troubles == [], f"after a crash at write {write}"
+        assert installation.errors == []
+        if not died:
+            return
+    pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("part", range(3))
+def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install, crasher: Crasher, part: int) -> None:
+    """The partner refuses the new version: whichever write is the last of a process, the old values return."""
+    for write in range(1 + part, MOST_WRITES, 3):
+        town = street()
+        town.linux_app("billing")
+        installation = install(age(town).world, watched=False)
+        before = town.settings("billing")
+        town.partner.accept_only(town.old)
+        town.renew()
+        installation.look_at(VAULT, CLIENT)
+        died = deliver_dying(installation, crasher, write)
+        assert town.settings("billing") == before, f"after a crash at write {write}"
+        assert installation.rolls() == {"billing": "RolledBack"}, f"after a crash at write {write}"
+        assert town.restarts("billing") <= 2 + 1, f"after a crash at write {write}"
+        assert installation.errors == []
+        if not died:
+            return
+    pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 3, 10, 60])
+def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: int) -> None:
+    """Whenever it is lost: the app ends on the new version, asked again, and is not restarted again."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(minutes=minutes))
+    with TableServiceClient.from_connection_string(installation.storage) as service:
+        service.delete_table("certrolljournal")
+    installation.deliver_all(HOURS)
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert installation.errors == []
+    assert town.settings("billing")[LIST] == f"{town.old},{new}"
+    assert installation.rolls() == {"billing": "Validated"}
+    assert town.restarts("billing") == 1
+
+
+def test_a_lost_hold_is_found_again(install: Install) -> None:
+    """Without the journal nobody knows that the version failed: it fails again at the first app, and is taken back."""
+    town = street()
+    town.linux_app("billing")
+    town.linux_app("shipping")
+    installation = install(age(town).world)
+    before = town.settings("shipping")
+    town.partner.accept_only(town.old)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    with TableServiceClient.from_connection_string(installation.storage) as service:
+        service.delete_table("certrolljournal")
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert town.settings("billing") == town.settings("shipping") == before
+    assert list(installation.rolls().values()) == ["RolledBack"]
+
+
+def test_an_overlap_without_a_record_that_fails_has_nothing_to_go_back_to(install: Install) -> None:
+    """Somebody wrote old and new by hand: the app is asked; where it fails people are told, and nothing is written."""
+    town = street()
+    app = town.linux_app("billing")
+    installation = install(age(town).world)
+    new = town.renew()
+    town.world.web.nightly_sync()
+    both = {LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"}
+    town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **both})
+    app.broken = True
+    before = town.settings("billing")
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert town.settings("billing") == before
+    assert installation.rolls() == {"billing": "Unproven"}
+    assert ("app billing", "NotAskedBefore") in installation.findings()

@@ -1,0 +1,340 @@
+"""Whatever others do to an app's settings, and however Azure answers: nobody's work is lost, and ours is done once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from local.azure.app_watch import AppWatch
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from tests.scenarios.app_worlds import CLIENT, LIST, PATH, PIN, PROBE, Street, age, owned, street
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Installation
+from tests.scenarios.worlds import VAULT
+
+HOURS = timedelta(hours=6)
+SETTINGS = r"/config/appsettings$"
+LISTED = r"/config/appsettings/list$"
+
+
+def rolled(
+    install: Install, prepare: Callable[[Street], object], knobs: Knobs | None = None
+) -> tuple[Street, Installation, str]:
+    """Return a town with one app, rolled after that preparation."""
+    town = street(knobs)
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    prepare(town)
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    return town, installation, new
+
+
+def put_in(key: str, value: str) -> Callable[[dict[str, str]], dict[str, str]]:
+    """Return the edit of a colleague."""
+    return lambda settings: {**settings, key: value}
+
+
+def is_rolled(town: Street, new: str) -> bool:
+    """Say whether the app names old and new as it should."""
+    settings = town.settings("billing")
+    return settings[LIST] == f"{town.old},{new}" and settings[PATH].endswith(f"{new}.p12")
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("changed", ["FEATURE", "NEW_ONE", "DB_PASSWORD"])
+def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: str) -> None:
+    """A colleague changes another setting just before one of our reads: it stays, and the roll is done."""
+    town, installation, new = rolled(
+        install,
+        lambda town: town.world.meddle(town.site("billing"), edit=put_in(changed, "theirs"), before="POST", nth=nth),
+    )
+    assert town.settings("billing")[changed] == "theirs"
+    assert is_rolled(town, new)
+    assert installation.errors == []
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+def test_an_edit_after_our_write_survives(install: Install) -> None:
+    """What a colleague writes after us is theirs."""
+    town, installation, new = rolled(
+        install, lambda town: town.world.meddle(town.site("billing"), edit=put_in("FEATURE", "off"), after="PUT")
+    )
+    assert town.settings("billing")["FEATURE"] == "off"
+    assert is_rolled(town, new)
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_an_edit_between_read_and_write_survives_where_if_match_is_honoured(install: Install, nth: int) -> None:
+    """Azure refuses the write; it is planned again, on what the colleague wrote."""
+    town, installation, new = rolled(
+        install,
+        lambda town: town.world.meddle(town.site("billing"), edit=put_in("FEATURE", "off"), after="POST", nth=nth),
+        Knobs(if_match_honoured=True),
+    )
+    assert town.settings("billing")["FEATURE"] == "off"
+    assert is_rolled(town, new)
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Install) -> None:
+    """The edit is made on the list as it stands when it is written."""
+    stranger = "AB" * 20
+    town, _, new = rolled(
+        install,
+        lambda town: town.world.meddle(
+            town.site("billing"), edit=lambda s: {**s, LIST: f"{stranger},{s[LIST]}"}, before="POST", nth=2
+        ),
+    )
+    assert town.settings("billing")[LIST] == f"{stranger},{town.old},{new}"
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None:
+    """Azure answers once with no settings at all: not one of them is lost."""
+    town, installation, new = rolled(install, lambda town: town.world.misread(town.site("billing"), nth=nth))
+    assert set(town.settings("billing")) == {"DB_PASSWORD", "FEATURE", LIST, PATH, "ZZZ"}
+    assert installation.errors == []
+    assert is_rolled(town, new)
+
+
+@pytest.mark.parametrize("reads", [(2,), (3,), (2, 3), (2, 3, 4, 5)])
+def test_a_shrunken_read_is_never_written_back(install: Install, reads: tuple[int, ...]) -> None:
+    """Azure forgets most settings in some answers, in the same way each time: not one of them is lost."""
+
+    def forget(town: Street) -> None:
+        many = {f"SETTING_{number}": str(number) for number in range(20)}
+        town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **many})
+        for nth in reads:
+            few = lambda settings: {key: value for key, value in settings.items() if "CERT" in key}  # noqa: E731
+            town.world.misread(town.site("billing"), nth=nth, shown=few)
+
+    town, installation, new = rolled(install, forget)
+    assert len(town.settings("billing")) == 25
+    assert is_rolled(town, new)
+    assert installation.errors == []
+
+
+def test_settings_that_may_not_be_read_are_a_blind_spot_and_hold_up_nobody_else(install: Install) -> None:
+    """One app's settings are denied: people are told, the other app rolls, and the old version is kept for both."""
+    town = street()
+    town.linux_app("billing")
+    town.linux_app("secretive")
+    installation = install(age(town).world)
+    town.world.faults.add(Fault("denied", "POST", path="/sites/secretive/config/appsettings/list$", times=None))
+    with AppWatch(town.world) as watch:
+        town.renew()
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all(HOURS)
+    assert ("app settings of secretive", "BlindSpot") in installation.findings()
+    assert installation.rolls() == {"billing": "Validated"}
+    assert town.settings("secretive")[LIST] == town.old
+    assert watch.troubles == []
+
+
+def test_an_unreadable_app_alone_keeps_its_old_version(install: Install) -> None:
+    """Nobody knows what it names: what the sync would take away stays beside the new version."""
+    town = street()
+    town.linux_app("secretive")
+    installation = install(age(town).world)
+    town.world.faults.add(Fault("denied", "POST", path=LISTED, times=None))
+    with AppWatch(town.world) as watch:
+        town.renew()
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all(HOURS)
+    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert watch.troubles == []
+
+
+def test_sticky_settings_stay_with_their_slot(install: Install) -> None:
+    """Which settings stick is not touched: nobody writes the list of their names."""
+    town = street()
+    town.linux_app("billing")
+    sticky = town.site("billing")
+    town.world.web.put_site(type(sticky)(**{**_fields(sticky), "sticky_settings": (LIST, "FEATURE")}))
+    installation = install(age(town).world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert town.site("billing").sticky_settings == (LIST, "FEATURE")
+    assert not [entry for entry in town.world.journal.entries() if "slotconfignames" in entry.path.lower()]
+
+
+def _fields(site: object) -> dict[str, object]:
+    return {name: getattr(site, name) for name in site.__slots__}  # type: ignore[attr-defined]
+
+
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "the write is applied and answers 504": lambda: Fault("applied_but_lost", "PUT", path=SETTINGS),
+    "the answer to the write is lost": lambda: Fault("dropped", "PUT", path=SETTINGS, applied=True),
+    "the write is lost": lambda: Fault("dropped", "PUT", path=SETTINGS),
+    "the write fails with 500": lambda: Fault("server_error", "PUT", path=SETTINGS, status=500),
+    "the write fails with 503": lambda: Fault("server_error", "PUT", path=SETTINGS, status=503, times=2),
+    "the site is locked": lambda: Fault("site_lock", "PUT", path=SETTINGS, times=3),
+    "the read is throttled": lambda: Fault("throttle", "POST", path=LISTED, times=4),
+    "the upload answers 504": lambda: Fault("applied_but_lost", "PUT", path=r"/certificates/certroll-"),
+    "the upload is lost": lambda: Fault("dropped", "PUT", path=r"/certificates/certroll-"),
+    "the sync answers 504": lambda: Fault("applied_but_lost", "PUT", path=r"/certificates/client-"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_faults_change_nothing_but_the_time(install: Install, fault: Callable[[], Fault]) -> None:
+    """One write that changes something, one restart, the app proven, its call never lost."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    town.world.faults.add(fault())
+    with AppWatch(town.world) as watch:
+        new = town.renew()
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all(HOURS)
+    assert installation.errors == []
+    assert is_rolled(town, new)
+    assert town.restarts("billing") == 1
+    assert installation.rolls() == {"billing": "Validated"}
+    assert watch.troubles == []
+
+
+KNOBS: dict[str, Knobs] = {
+    "reads lag by two": Knobs(reads_until_visible=2),
+    "reads lag by two and Azure moves nothing": Knobs(reads_until_visible=2, sync_moves_bindings=False),
+    "the echo is wrong": Knobs(wrong_echo=True),
+    "If-Match is honoured": Knobs(if_match_honoured=True),
+    "a thumbprint is taken once": Knobs(second_import_same_thumbprint="refuse"),
+    "a second copy resolves to the first": Knobs(second_import_same_thumbprint="resolve"),
+    "a restart takes a minute and a half": Knobs(restart_seconds=90.0),
+    "the old process answers for ten minutes": Knobs(restart_seconds=20.0, old_process_answers=600.0),
+    "the platform rewrites load lists": Knobs(import_rewrites_load_list=True),
+    "pages of one": Knobs(page_size=1),
+}
+
+
+@pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
+def test_every_knob_ends_in_the_same_state(install: Install, knobs: Knobs) -> None:
+    """Where nobody knows what Azure does, both answers lead to apps that use the new version."""
+    town = street(Knobs(**{name: getattr(knobs, name) for name in knobs.__slots__}))
+    town.linux_app("billing")
+    town.app("orders", {LIST: town.old, PIN: town.old}, setting=PIN, plan=town.windows)
+    installation = install(age(town).world)
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert installation.errors == []
+    assert installation.rolls() == {"billing": "Validated", "orders": "Validated"}
+    assert town.settings("orders")[PIN] == new
+    assert town.world.apps.troubles() == ()
+
+
+def test_a_probe_tag_that_is_no_path_is_reported_and_asks_nobody(install: Install) -> None:
+    """A tag that points to another host is refused; the app rolls unproven."""
+    town = street()
+    app = town.linux_app("billing", tags={"certroll-probe": "https://evil.example/health 200"})
+    installation = install(age(town).world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert ("app billing", "ProbeInvalid") in installation.findings()
+    assert installation.rolls() == {"billing": "Unproven"}
+    assert app.visits == 0
+
+
+def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> None:
+    """The app is set aside, rolled, and never taken back for it."""
+    town = street()
+    app = town.linux_app("billing")
+    installation = install(age(town).world)
+    app.script = [(302, {"Location": "https://evil.example/"}, "")] * 400
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert ("app billing", "ProbeRedirects") in installation.findings()
+    assert is_rolled(town, new)
+    assert installation.rolls() == {"billing": "Unproven"}
+
+
+def test_a_list_with_unknown_thumbprints_keeps_them_and_says_so(install: Install) -> None:
+    """They may be somebody's; Certroll names them and lets them be."""
+    town = street()
+    stranger = "CD" * 20
+    town.app("billing", {LIST: f"{stranger},{town.old},junk", PIN: town.old}, setting=PIN)
+    installation = install(age(town).world)
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    installation.sweep()
+    assert town.settings("billing")[LIST] == f"{stranger},{town.old},{new},junk"
+    assert ("app settings of billing", "UnknownThumbprint") in installation.findings()
+    assert stranger in installation.details()
+    assert "junk" not in installation.details()
+
+
+def test_a_pin_of_two_lineages_is_left_to_a_person(install: Install) -> None:
+    """The same certificate was imported under two names; nobody can say which one the app follows."""
+    town = street()
+    vault = town.world.vaults[VAULT]
+    twin = vault.certificates[CLIENT].newest
+    town.build.add_certificate("twin", ("twin.contoso.com",))
+    town.build.add_copy("twin", town.linux, name="twin-linux", version=twin)
+    town.linux_app("billing")
+    before = town.settings("billing")
+    installation = install(age(town).world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert town.settings("billing") == before
+    assert ("app settings of billing", "AmbiguousLineage") in installation.findings()
+
+
+def test_an_app_that_opted_out_is_left_alone_and_keeps_its_version(install: Install) -> None:
+    """The sync cannot be spared to it, the loss of its certificate can."""
+    town = street()
+    town.linux_app("billing", tags=PROBE | {"certroll": "off"})
+    installation = install(age(town).world)
+    before = town.settings("billing")
+    with AppWatch(town.world) as watch:
+        town.renew()
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all(HOURS)
+    assert town.settings("billing") == before == owned({LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
+    assert town.restarts("billing") == 0
+    assert watch.troubles == []
+
+
+def test_our_own_app_is_never_rolled(install: Install) -> None:
+    """Certroll would restart itself in the middle of its work."""
+    town = street()
+    town.linux_app("certroll")
+    installation = install(age(town).world, own_site="certroll", own_subscription=town.linux.subscription.lower())
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert town.restarts("certroll") == 0
+    assert ("app settings of certroll", "OwnSite") in installation.findings()
+
+
+def test_observing_writes_nothing_and_tells_who_uses_what(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """The dry run names app, setting, certificate and age, and changes nothing."""
+    town = street()
+    town.linux_app("billing")
+    from shared.domain.plan import Mode  # noqa: PLC0415
+
+    installation = install(age(town).world, mode=Mode.OBSERVE)
+    before = town.settings("billing")
+    town.renew()
+    with caplog.at_level("INFO", "certroll"):
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    found = [record.message for record in caplog.records if '"references.found"' in record.message]
+    assert len(found) == 1
+    assert all(text in found[0] for text in ("billing", LIST, PATH, f"{VAULT}/{CLIENT}", '"days": 172', town.old))
+    assert town.settings("billing") == before
+    assert town.kept() == []
+    assert not [entry for entry in town.world.journal.writes("management.azure.com") if entry.changes]
