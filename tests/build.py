@@ -119,10 +119,12 @@ def site(
     webspace: Webspace | None = WEST,
     tags: Tags = (),
     running: bool = True,
+    plan: str = "",
 ) -> Site:
-    """Return a site or slot, by default running."""
+    """Return a site or slot, by default running, on a plan that Azure does not say."""
     ref = site_ref(name, slot)
-    return Site(ref, webspace, HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net"), tags=tags, running=running)
+    host_name = HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net")
+    return Site(ref, webspace, host_name, tags, running, plan)
 
 
 def binding(

@@ -75,6 +75,14 @@ def test_waiting_ends() -> None:
     assert SiteMessage(SLOT, REF, MOST_WAITS).again() is None
 
 
+@pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
+def test_progress_begins_the_count_anew(waits: int) -> None:
+    """After a step forward a message counts its waits from the start, however often it has waited."""
+    certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
+    assert certificate.again(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
+    assert site.again(progress=True) == SiteMessage(SLOT, REF, 0)
+
+
 TAMPERED = [
     pytest.param("", "the message is not JSON", id="nothing"),
     pytest.param("<xml/>", "the message is not JSON", id="no JSON"),

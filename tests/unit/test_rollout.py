@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.names import Thumbprint, Webspace
+from shared.domain.roll import RollState
 from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, stage
 from shared.domain.sight import Sight, verdict
-from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, WEST, record, rollout, site_ref
+from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, OLD, OLDER, WEST, record, roll, rollout, site_ref
 
 PENDING, PROVEN, UNPROVEN, FAILED = SiteState
 SECOND = timedelta(seconds=1)
@@ -66,6 +67,36 @@ SOON = NOW + URGENT - SECOND
             NOW,
             id="what is outstanding elsewhere does not count",
         ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.VALIDATED),)), FAR, DISPATCHED, id="no site, and an app is proven: since then"
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.UNPROVEN),)), FAR, DISPATCHED + SOAK, id="no site, an app: after its soak"
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.UNPROVEN),)), SOON, DISPATCHED, id="no site, an app, and urgent: no soak"
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.OVERLAPPING),)),
+            SOON,
+            DISPATCHED + LOST_AFTER,
+            id="no site, an app under way, and urgent: when it must be lost",
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.VALIDATED, webspace=NORTH),)),
+            FAR,
+            NOW + SOAK,
+            id="no site, and an app of another webspace: its proof is none here",
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.SET_ASIDE),)), FAR, NOW + SOAK, id="no site, and an app that was set aside"
+        ),
+        pytest.param(
+            rollout(record(UNPROVEN), rolls=(roll(RollState.VALIDATED),)),
+            FAR,
+            DISPATCHED + SOAK,
+            id="a site is unproven: an app proves nothing for it",
+        ),
     ],
 )
 def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
@@ -116,6 +147,77 @@ def test_rollout_knows_its_sites() -> None:
 def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
     """While sites are on their way nothing else is looked at, but for a first webspace that had its time."""
     assert seen.holds_up(Stage(opens_at), NOW) is waits
+
+
+LOOKED = NOW - HOUR / 4
+
+
+@pytest.mark.parametrize(
+    ("seen", "waits"),
+    [
+        pytest.param(
+            rollout(rolls=(roll(RollState.OVERLAPPING),), looked_at=LOOKED), True, id="an app is under way, nothing new"
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.OVERLAPPING),)), False, id="an app is under way, and nobody looked yet"
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.OVERLAPPING, at=NOW),), looked_at=LOOKED),
+            True,
+            id="an app went a step on its way since",
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.OVERLAPPING), roll(RollState.VALIDATED, site="b", at=NOW)), looked_at=LOOKED),
+            False,
+            id="another app was validated since",
+        ),
+        pytest.param(
+            rollout(rolls=(roll(RollState.OVERLAPPING), roll(RollState.VALIDATED, site="b")), looked_at=LOOKED),
+            True,
+            id="another app was validated before",
+        ),
+        pytest.param(
+            rollout(
+                rolls=(roll(RollState.OVERLAPPING), roll(RollState.VALIDATED, site="b", at=LOOKED)), looked_at=LOOKED
+            ),
+            True,
+            id="another app was validated at that moment",
+        ),
+        pytest.param(rollout(rolls=(roll(RollState.VALIDATED),), looked_at=LOOKED), False, id="no app is under way"),
+        pytest.param(
+            rollout(record(PENDING), rolls=(roll(RollState.VALIDATED),), looked_at=LOOKED),
+            True,
+            id="a site is under way, nothing new of apps",
+        ),
+        pytest.param(
+            rollout(record(PENDING), rolls=(roll(RollState.VALIDATED, at=NOW),), looked_at=LOOKED),
+            False,
+            id="a site is under way, and an app was validated since",
+        ),
+        pytest.param(rollout(record(PENDING)), True, id="a site is under way, and there are no apps"),
+    ],
+)
+def test_apps_are_waited_for_until_there_is_news(seen: Rollout, *, waits: bool) -> None:
+    """While apps are on their way nothing else is looked at, but for what became of one since the last look."""
+    assert seen.holds_up(Stage(FAR), NOW) is waits
+
+
+def test_rollout_knows_its_apps() -> None:
+    """What is recorded of each app is found again: by site, outstanding, holding, and proven with earlier versions."""
+    going, held = roll(RollState.OVERLAPPING, proven=(OLD,)), roll(RollState.ROLLED_BACK, site="b")
+    past = (
+        roll(RollState.VALIDATED, proven=(OLDER,)),
+        roll(RollState.VALIDATED, site="b", proven=(FOREIGN,)),
+        roll(RollState.FAILED, site="c"),
+        roll(RollState.RESTORED, site="d"),
+        roll(RollState.ROLLED_BACK, site="e"),
+    )
+    seen = rollout(rolls=(going, held, roll(RollState.VALIDATED, site="z")), past=past)
+    assert (seen.roll_of(site_ref()), seen.roll_of(site_ref("b")), seen.roll_of(site_ref("c"))) == (going, held, None)
+    assert (seen.rolling, seen.held_by) == ((going,), (held,))
+    assert seen.proven_at(site_ref()) == frozenset({OLD, OLDER})
+    assert seen.proven_at(site_ref("b")) == frozenset({FOREIGN})
+    assert seen.taking_back == past[2:4]
 
 
 def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:

@@ -1,0 +1,389 @@
+"""Which apps are told to go, and what is recorded of them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared import planner
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.refresh_references import RefreshReferences
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.dispatch import BELIEVED_AFTER, has_unrecorded, roll_records
+from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.model import Tags
+from shared.domain.names import Webspace
+from shared.domain.plan import Intent, Mode, Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    DAY,
+    FOREIGN,
+    HOUR,
+    NEW,
+    NORTH,
+    NOW,
+    OFF,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    REF,
+    SUBSCRIPTION,
+    WEST,
+    binding,
+    copy,
+    farm,
+    lineage,
+    named,
+    old_version,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+SECOND = timedelta(seconds=1)
+SYNCED, KEPT = copy(thumbprint=NEW), copy("kept", OLD, source=None)
+EDIT = SettingEdit(LOAD_LIST, NEW, (), OLD)
+FRESH_RECORD = RollRecord(
+    site_ref(),
+    "v2",
+    WEST,
+    RollState.STALE,
+    NOW,
+    plan=site_ref().resource_id,
+    copies=(SYNCED.ref, KEPT.ref),
+    replaces=(OLD,),
+)
+
+
+def rolling(name: str = "shop", webspace: Webspace = WEST) -> Step:
+    """Return a roll of an app."""
+    return Step(RollAppSettings(named(OLD, site=name), (EDIT,), webspace), Reason.STALE_THUMBPRINT)
+
+
+def world(*rolls: RollRecord, past: tuple[RollRecord, ...] = (), **others: Any) -> Snapshot:  # noqa: ANN401 - as snapshot
+    """Return a world in which both versions are in the webspace, and the app names the old one."""
+    given: dict[str, Any] = {"copies": (SYNCED, KEPT), "settings": (named(OLD),)} | others
+    return snapshot(**given, rollout=rollout(rolls=rolls, past=past))
+
+
+def records(
+    seen: Snapshot,
+    *steps: Step,
+    skips: tuple[Skip, ...] = (),
+    intent: Intent = APPLY,
+    lost: frozenset[Webspace] = frozenset(),
+) -> tuple[RollRecord, ...]:
+    """Return the records of a plan."""
+    return roll_records(seen, Plan(steps, skips), intent, lost)
+
+
+# -------------------------------------------------------------------------------------------------- who is told to go
+
+
+def test_app_that_may_go_is_recorded() -> None:
+    """An app with a step is told to go: from this moment, with what it replaces, and the copies that hold both."""
+    assert records(world(), rolling()) == (FRESH_RECORD,)
+
+
+def test_record_knows_what_there_will_be() -> None:
+    """The copies of a record are those of both versions that there are once the steps of the webspace are done."""
+    keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), copy().ref), Reason.SUPERSEDED_IN_USE)
+    sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
+    others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
+    seen = world(copies=(copy(), *others))
+    (record,) = records(seen, keep, sync, rolling())
+    assert record.copies == (SYNCED.ref, KEPT.ref)
+
+
+def test_record_knows_the_plan_of_the_app() -> None:
+    """A record says on which App Service plan the app runs; where Azure does not, the app counts as one of its own."""
+    (record,) = records(world(sites=(site(plan="/plans/a"),)), rolling())
+    assert record == replace(FRESH_RECORD, plan="/plans/a")
+
+
+def test_record_counts_the_settings() -> None:
+    """A record says how many settings the app had, so that a shrunken read is known later."""
+    (record,) = records(world(settings=(named(OLD, digests={"A": "1", "B": "2", "C": "3"}),)), rolling())
+    assert record.settings == 3
+
+
+def test_apps_are_told_in_a_stable_order() -> None:
+    """Each app is told once, in the order of their names, whatever steps it has."""
+    sites = tuple(site(name) for name in ("b", "a"))
+    seen = world(sites=sites, settings=tuple(named(OLD, site=name) for name in ("b", "a")))
+    refresh = Step(RefreshReferences(named(OLD, site="b"), "v2", WEST), Reason.STALE_REFERENCE)
+    assert [str(record.site) for record in records(seen, rolling("b"), rolling("a"), refresh)] == ["a", "b"]
+
+
+def test_what_restarts_no_app_tells_none() -> None:
+    """Bindings and copies tell no app anything."""
+    update = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+    sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
+    assert records(world(), update, sync) == ()
+
+
+def test_app_is_not_told_where_the_version_did_not_come() -> None:
+    """Where Azure refused the sync of a webspace its apps are not told; those of others are."""
+    assert records(world(), rolling(), lost=frozenset({WEST})) == ()
+    assert records(world(), rolling(), lost=frozenset({NORTH})) == (FRESH_RECORD,)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param({"lineage": lineage(current=None)}, id="no version passes the gate"),
+        pytest.param({"settings": ()}, id="its settings were not read"),
+        pytest.param({"sites": ()}, id="its site was not seen"),
+        pytest.param({"sites": (site(webspace=None),)}, id="its webspace is not known"),
+    ],
+)
+def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
+    """Without all that a record needs to know, no app is told."""
+    assert records(world(**others), rolling()) == ()
+
+
+@pytest.mark.parametrize("state", list(RollState))
+def test_app_that_is_under_way_is_not_told_again(state: RollState) -> None:
+    """A record of an app that is under way is not begun anew: its message carries it on."""
+    under_way = {RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
+    assert [one.state for one in records(world(roll(state)), rolling())] == (
+        [] if state in under_way else [RollState.STALE]
+    )
+
+
+def test_record_follows_on_the_one_before() -> None:
+    """A new record takes the place of the one before, of this version or an earlier one, and keeps what was proven."""
+    before = roll(RollState.REFUSED, proven=(OLDER,), revision="7", detail="denied", settings=0, edits=(EDIT,))
+    earlier = replace(before, version="v1", revision="5", proven=(OLD,))
+    after = replace(FRESH_RECORD, proven=(OLDER,), revision="7")
+    assert records(world(before), rolling()) == (after,)
+    assert records(world(before, past=(earlier,)), rolling()) == (after,)
+    assert records(world(past=(earlier,)), rolling()) == (replace(FRESH_RECORD, proven=(OLD,), revision="5"),)
+    assert records(world(roll(RollState.REFUSED, site="other", proven=(OLDER,))), rolling()) == (FRESH_RECORD,)
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [(RollState.SET_ASIDE, True), (RollState.REFUSED, None), (RollState.UNPROVEN, None)],
+    ids=["it was set aside", "it was refused", "it was unproven"],
+)
+def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | None) -> None:
+    """An app that was set aside is told with what was seen; any other one is asked anew."""
+    (record,) = records(world(roll(state, broken_before=True)), rolling())
+    assert record.broken_before is kept
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "failing", "expected"),
+    [
+        pytest.param(40, 41, None, 41, id="more than before: what is seen"),
+        pytest.param(40, 40, None, 40, id="as many as before"),
+        pytest.param(40, 3, None, 40, id="fewer than before: what was known"),
+        pytest.param(40, 3, BELIEVED_AFTER - SECOND, 40, id="fewer since just less than a day: what was known"),
+        pytest.param(40, 3, BELIEVED_AFTER, 3, id="fewer since a day: what is seen"),
+    ],
+)
+def test_shrunken_read_is_believed_after_a_day(
+    before: int, seen: int, failing: timedelta | None, expected: int
+) -> None:
+    """What an app had before counts until fewer settings were read for a day: somebody may have removed them."""
+    since = None if failing is None else NOW - failing
+    known = replace(roll(RollState.REFUSED, settings=before), failing_since=since)
+    settings = named(OLD, digests={str(number): "" for number in range(seen)})
+    (record,) = records(world(known, settings=(settings,)), rolling())
+    assert (record.settings, record.failing_since) == (expected, since)
+
+
+def test_failing_since_is_not_taken_over_from_another_state() -> None:
+    """Since when an app was not well counts only while it is refused for it."""
+    known = replace(roll(RollState.UNPROVEN, settings=40), failing_since=NOW - DAY)
+    (record,) = records(world(known), rolling())
+    assert record.failing_since is None
+
+
+# ------------------------------------------------------------------------------------------------- undone, and retired
+
+
+@pytest.mark.parametrize(
+    ("before", "undone"),
+    [
+        pytest.param(roll(RollState.VALIDATED), (NOW,), id="it was validated: somebody took it back"),
+        pytest.param(roll(RollState.UNPROVEN), (NOW,), id="it was unproven: somebody took it back"),
+        pytest.param(roll(RollState.RETIRED), (NOW,), id="it was retired: somebody took it back"),
+        pytest.param(roll(RollState.REFUSED), (), id="it was refused: it was never done"),
+        pytest.param(roll(RollState.SET_ASIDE), (), id="it was set aside: it was never done"),
+        pytest.param(roll(RollState.ROLLED_BACK), (), id="it was rolled back: we did that"),
+        pytest.param(
+            roll(RollState.VALIDATED, undone=(NOW - FIGHT, NOW - HOUR)),
+            (NOW - HOUR, NOW),
+            id="what is a day ago is past",
+        ),
+        pytest.param(
+            roll(RollState.FOUGHT_OVER, undone=(NOW - HOUR,)), (NOW - HOUR,), id="it was fought over: not once more"
+        ),
+    ],
+)
+def test_roll_that_was_undone_is_counted(before: RollRecord, undone: tuple[Any, ...]) -> None:
+    """Where a roll that was written is needed again, somebody took it back, and when is noted."""
+    (record,) = records(world(before), rolling())
+    assert (record.undone, record.retiring) == (undone, False)
+
+
+RETIRE = Step(RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST), Reason.SUPERSEDED)
+
+
+def test_retirement_is_no_undoing() -> None:
+    """A validated app whose settings are as they should be is told to retire, and nobody took anything back."""
+    seen = world(roll(RollState.VALIDATED, undone=(NOW - HOUR,)), settings=(named(OLD, NEW),))
+    assert records(seen, RETIRE) == (replace(FRESH_RECORD, retiring=True, undone=(NOW - HOUR,)),)
+
+
+def test_validated_app_that_is_stale_again_is_rolled() -> None:
+    """A validated app that somebody changed back is rolled again, and not retired."""
+    (record,) = records(world(roll(RollState.VALIDATED)), rolling())
+    assert (record.retiring, record.undone) == (False, (NOW,))
+
+
+def test_unproven_app_is_never_told_to_retire() -> None:
+    """Without a proof nothing is retired, whatever the plan says."""
+    (record,) = records(world(roll(RollState.UNPROVEN), settings=(named(OLD, NEW),)), RETIRE)
+    assert record.retiring is False
+
+
+FIGHT_SKIP = Skip("app settings of shop", Reason.FOUGHT_OVER, "others took this roll back", site_ref())
+
+
+def test_fight_is_recorded_once() -> None:
+    """What others took back for the second time is recorded as fought over, with both moments; then no more."""
+    before = roll(RollState.VALIDATED, undone=(NOW - 2 * DAY, NOW - HOUR), revision="7", proven=(OLD,))
+    after = replace(
+        before, state=RollState.FOUGHT_OVER, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
+    )
+    assert records(world(before), skips=(FIGHT_SKIP,)) == (after,)
+    assert records(world(after), skips=(FIGHT_SKIP,)) == ()
+
+
+@pytest.mark.parametrize(
+    ("skip", "known"),
+    [
+        pytest.param(replace(FIGHT_SKIP, reason=Reason.NOT_LIVE), True, id="another reason"),
+        pytest.param(replace(FIGHT_SKIP, site=None), True, id="no site"),
+        pytest.param(FIGHT_SKIP, False, id="nothing is recorded"),
+    ],
+)
+def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
+    """Only an app that is recorded, and refused for a fight, is recorded as fought over."""
+    assert records(world(*([roll(RollState.VALIDATED)] if known else [])), skips=(skip,)) == ()
+
+
+# ----------------------------------------------------------------------------------------------- overlaps found as such
+
+OVERLAP = named(NEW, OLD)
+OVERLAPPING = replace(FRESH_RECORD, state=RollState.OVERLAPPING)
+
+
+def test_overlap_that_nobody_recorded_is_recorded() -> None:
+    """An app that names both versions without a record is taken to be under way: it is asked, not written."""
+    seen = world(settings=(OVERLAP,))
+    assert records(seen) == (OVERLAPPING,)
+    assert has_unrecorded(seen, Plan(), APPLY)
+
+
+def test_overlap_of_a_pin_is_recorded() -> None:
+    """A pin of the new version beside a list of the old one is an overlap, too."""
+    assert records(world(settings=(named(OLD, pins={"PIN": NEW}),))) == (OVERLAPPING,)
+
+
+@pytest.mark.parametrize(
+    ("seen", "plan", "intent"),
+    [
+        pytest.param(world(settings=(named(NEW),)), Plan(), APPLY, id="it names the new one alone"),
+        pytest.param(world(settings=(named(OLD),)), Plan(), APPLY, id="it names the old one alone"),
+        pytest.param(world(settings=(named(NEW, FOREIGN),)), Plan(), APPLY, id="it names another's beside it"),
+        pytest.param(world(settings=(OVERLAP,)), Plan(), Intent(), id="the mode is observe"),
+        pytest.param(
+            world(settings=(OVERLAP,), lineage=lineage(tags=OFF)), Plan(), APPLY, id="the vault certificate opted out"
+        ),
+        pytest.param(world(settings=(OVERLAP,), sites=(site(tags=OFF),)), Plan(), APPLY, id="the site opted out"),
+        pytest.param(
+            world(settings=(OVERLAP,)),
+            Plan(),
+            Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION),
+            id="it is our own",
+        ),
+        pytest.param(
+            world(roll(RollState.UNPROVEN), settings=(OVERLAP,)), Plan(), APPLY, id="it is recorded for this version"
+        ),
+        pytest.param(
+            world(settings=(OVERLAP,)),
+            Plan((), (Skip("x", Reason.NOT_LIVE, "y", site_ref()),)),
+            APPLY,
+            id="it is refused",
+        ),
+        pytest.param(
+            world(settings=(OVERLAP,), lineage=lineage(current=None)), Plan(), APPLY, id="no version passes the gate"
+        ),
+    ],
+)
+def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
+    """What is not both, is known, or is not to be touched, is not recorded."""
+    assert roll_records(seen, plan, intent, frozenset()) == ()
+    assert not has_unrecorded(seen, plan, intent)
+
+
+def test_app_with_a_step_is_no_found_overlap() -> None:
+    """An app that names both, and has something to do, is told to go."""
+    refresh = Step(RefreshReferences(OVERLAP, "v2", WEST), Reason.STALE_REFERENCE)
+    seen = world(settings=(OVERLAP,))
+    assert records(seen, refresh) == (FRESH_RECORD,)
+    assert not has_unrecorded(seen, Plan((refresh,)), APPLY)
+
+
+@pytest.mark.parametrize("tags", [(), (("certroll", "on"),)], ids=["no tag", "another word"])
+def test_only_off_spares_an_overlap(tags: Tags) -> None:
+    """A tag that is not off spares nothing."""
+    assert len(records(world(settings=(OVERLAP,), sites=(site(tags=tags),)))) == 1
+
+
+def test_contested_version_is_not_replaced() -> None:
+    """What another vault certificate may claim is not among what a record replaces."""
+    theirs = copy("theirs", OLDER, source=OTHER_REF)
+    versions = lineage(version(), old_version(), old_version("v0", OLDER))
+    seen = world(settings=(named(OLD, OLDER, NEW),), copies=(SYNCED, KEPT, theirs), lineage=versions)
+    assert records(seen) == (OVERLAPPING,)
+
+
+def test_order_of_records_is_told_then_fights_then_overlaps() -> None:
+    """What is told comes first, then fights, then overlaps that were found."""
+    names = "a", "b", "c"
+    seen = snapshot(
+        sites=tuple(site(name) for name in names),
+        copies=(SYNCED, KEPT),
+        settings=(named(OLD, NEW, site="a"), named(OLD, site="b"), named(OLD, site="c")),
+        rollout=rollout(rolls=(roll(RollState.VALIDATED, site="b", undone=(NOW - HOUR,)),)),
+    )
+    fought = replace(FIGHT_SKIP, site=site_ref("b"))
+    found = records(seen, rolling("c"), skips=(fought,))
+    assert [(str(one.site), one.state) for one in found] == [
+        ("c", RollState.STALE),
+        ("b", RollState.FOUGHT_OVER),
+        ("a", RollState.OVERLAPPING),
+    ]
+
+
+def test_told_app_has_nothing_else_to_plan() -> None:
+    """What is recorded lets the app's own look plan the same roll: it replaces what it was told to."""
+    seen = world()
+    (record,) = records(seen, rolling())
+    told = replace(seen, rollout=rollout(rolls=(record,)))
+    assert [step.action for step in planner.plan(told, APPLY).steps if step.action.restarts_site] == [rolling().action]

@@ -1,0 +1,257 @@
+"""Which app uses which certificate, and what belongs to nothing."""
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
+from shared.domain.lineage import Lineage
+from shared.domain.model import WebspaceCertificate
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
+from shared.inventory import report_references
+from tests.build import (
+    DAY,
+    FOREIGN,
+    HOUR,
+    LINEAGE,
+    NEW,
+    NORTH,
+    NOW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    REF,
+    RecordingJournal,
+    copy,
+    lineage,
+    named,
+    old_version,
+    ports,
+    site,
+    snapshot,
+    version,
+)
+
+FILE = SettingReference("FILE", ReferenceKind.PATH, FOREIGN)
+SYNCED = copy(thumbprint=NEW)
+
+
+class Told:
+    """What is logged and found of apps."""
+
+    def __init__(self, log: pytest.LogCaptureFixture) -> None:
+        log.set_level(logging.INFO, logger="certroll")
+        self.log, self.findings = log, list[Finding]()
+
+    def report(
+        self,
+        *settings: SiteSettings,
+        copies: tuple[WebspaceCertificate, ...] = (SYNCED,),
+        lineages: Iterable[Lineage] = (LINEAGE,),
+        sites: object = None,
+    ) -> list[dict[str, Any]]:
+        """Return the log lines; the findings are kept."""
+        fleet = snapshot(settings=settings, copies=copies).fleet
+        journal = RecordingJournal()
+        if sites is not None:
+            fleet = replace(fleet, sites=sites)  # type: ignore[arg-type]
+        self.log.clear()
+        report_references(ports(journal=journal).journal, fleet, lineages)
+        self.findings = journal.findings
+        return [json.loads(line) for line in self.log.messages]
+
+
+@pytest.fixture(name="told")
+def _told(caplog: pytest.LogCaptureFixture) -> Told:
+    return Told(caplog)
+
+
+def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the references of the only line."""
+    (line,) = lines
+    found: list[dict[str, Any]] = line["references"]
+    return found
+
+
+def test_app_is_told_with_all_that_it_names(told: Told) -> None:
+    """One line for each app says which certificate it names where, whether that is there, and how old it is."""
+    led = VaultReference("LED", REF, None, "v1"), VaultReference("FIXED", OTHER_REF, "v7", "v7")
+    settings = replace(named(OLD, NEW, pins={"PIN": OLD}, led=led, everything=True))
+    assert told.report(settings) == [
+        {
+            "event": "references.found",
+            "site": "shop",
+            "everything": True,
+            "references": [
+                {
+                    "setting": "WEBSITE_LOAD_CERTIFICATES",
+                    "kind": "load list",
+                    "thumbprint": OLD,
+                    "live": False,
+                    "certificate": "kv-shop/shop",
+                    "version": "v1",
+                    "days": 60,
+                    "behind": 1,
+                },
+                {
+                    "setting": "WEBSITE_LOAD_CERTIFICATES",
+                    "kind": "load list",
+                    "thumbprint": NEW,
+                    "live": True,
+                    "certificate": "kv-shop/shop",
+                    "version": "v2",
+                    "days": 0,
+                    "behind": 0,
+                },
+                {
+                    "setting": "PIN",
+                    "kind": "pin",
+                    "thumbprint": OLD,
+                    "live": False,
+                    "certificate": "kv-shop/shop",
+                    "version": "v1",
+                    "days": 60,
+                    "behind": 1,
+                },
+                {
+                    "setting": "LED",
+                    "kind": "Key Vault reference",
+                    "certificate": "kv-shop/shop",
+                    "version": "v1",
+                    "pinned": False,
+                },
+                {
+                    "setting": "FIXED",
+                    "kind": "Key Vault reference",
+                    "certificate": "kv-shop/other",
+                    "version": "v7",
+                    "pinned": True,
+                },
+            ],
+        }
+    ]
+    assert told.findings == []
+
+
+def test_uploaded_certificate_is_told_by_its_copy(told: Told) -> None:
+    """What people uploaded, and no vault in scope has, is told by the copy that holds it."""
+    up = copy("up", FOREIGN, source=None)
+    expected = {"kind": "pin", "thumbprint": FOREIGN, "live": True, "copy": "rg-web/up"}
+    assert rows(told.report(named(pins={"PIN": FOREIGN}), copies=(up,))) == [{"setting": "PIN", **expected}]
+
+
+def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
+    """A text of 40 hex digits that is no known certificate may be a secret: it is neither logged nor reported."""
+    assert told.report(named(pins={"TOKEN": FOREIGN})) == []
+    assert told.findings == []
+    assert rows(told.report(named(NEW, pins={"TOKEN": FOREIGN}))) != []
+    assert FOREIGN not in told.log.text
+
+
+def test_what_loads_everything_is_told_though_it_names_nothing(told: Told) -> None:
+    """An app that loads everything is named, with nothing; one that names nothing is not."""
+    assert told.report(named(everything=True), named(site="b")) == [
+        {"event": "references.found", "site": "shop", "everything": True, "references": []}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lineages", "version_name", "behind"),
+    [
+        pytest.param((LINEAGE,), "v1", 1, id="one version"),
+        pytest.param(
+            (lineage(version(), old_version(), old_version("v0", OLD)),), "v1", 1, id="of two versions the newest"
+        ),
+        pytest.param(
+            (lineage(version(), version("vx", FOREIGN), old_version()),), "v1", 2, id="two newer ones: two behind"
+        ),
+    ],
+)
+def test_thumbprint_is_told_by_its_newest_version(
+    told: Told, lineages: tuple[Lineage, ...], version_name: str, behind: int
+) -> None:
+    """A thumbprint is that of the newest version that has it, and so many newer ones are counted."""
+    (row,) = rows(told.report(named(OLD), lineages=lineages))
+    assert (row["version"], row["behind"]) == (version_name, behind)
+
+
+def test_days_are_whole_days(told: Told) -> None:
+    """How old a version is counts in whole days since it was made."""
+    for age, days in ((2 * DAY, 2), (2 * DAY - HOUR, 1)):
+        known = lineage(version(created=NOW - age), old_version())
+        (row,) = rows(told.report(named(NEW), lineages=(known,)))
+        assert row["days"] == days
+
+
+IN_VAIN = (
+    f"{FOREIGN} is no certificate of its webspace, nor of a vault in scope: take it out, unless it is a public "
+    "certificate of the site itself, which is not looked at"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "detail"),
+    [
+        pytest.param(named(FOREIGN), IN_VAIN, id="in a list"),
+        pytest.param(named(FOREIGN, OLD, FOREIGN), IN_VAIN, id="twice in a list, beside a known one"),
+        pytest.param(replace(named(), references=(FILE,)), IN_VAIN, id="in a path"),
+        pytest.param(
+            named(FOREIGN, OLDER),
+            IN_VAIN.replace(f"{FOREIGN} is", f"{OLDER}, {FOREIGN} is"),
+            id="two of them, in order",
+        ),
+    ],
+)
+def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, detail: str) -> None:
+    """A thumbprint that is no certificate of the webspace nor of a vault in scope is reported once for an app."""
+    told.report(settings)
+    assert told.findings == [Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "copies"),
+    [
+        pytest.param(named(OLD), (SYNCED,), id="an older version, though it is not there"),
+        pytest.param(named(FOREIGN), (copy("up", FOREIGN, source=None),), id="what people uploaded"),
+        pytest.param(replace(named(), references=(FILE,)), (copy("up", FOREIGN),), id="the path of what is there"),
+        pytest.param(named(), (), id="nothing"),
+    ],
+)
+def test_what_is_known_is_no_finding(
+    told: Told, settings: SiteSettings, copies: tuple[WebspaceCertificate, ...]
+) -> None:
+    """What belongs to something is no finding."""
+    told.report(settings, copies=copies)
+    assert told.findings == []
+
+
+def test_certificate_of_another_webspace_is_not_there(told: Told) -> None:
+    """What only another webspace holds is named in vain, and told as not there."""
+    (row,) = rows(told.report(named(FOREIGN), copies=(copy("up", FOREIGN, webspace=NORTH),)))
+    assert row["live"] is False
+    assert [finding.detail for finding in told.findings] == [IN_VAIN]
+
+
+def test_odd_entries_are_counted_not_told(told: Told) -> None:
+    """What in a load list is no thumbprint is counted, and its text is told nowhere."""
+    told.report(named(OLD, odd_entries=2))
+    detail = "2 entries of the load list are no thumbprints; they are left as they are"
+    assert told.findings == [Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
+
+
+@pytest.mark.parametrize("sites", [(), (site(webspace=None),)], ids=["not seen", "of unknown webspace"])
+def test_app_that_is_not_placed_is_not_accused(told: Told, sites: object) -> None:
+    """Where it is not known where an app is, nobody knows what is there: it is told, and no finding."""
+    assert rows(told.report(named(FOREIGN, odd_entries=1), sites=sites)) != []
+    assert told.findings == []
+
+
+def test_findings_of_all_apps_are_recorded(told: Told) -> None:
+    """What is found in several apps is all recorded."""
+    told.report(named(FOREIGN), named(FOREIGN, site="b"), sites=(site(), site("b")))
+    assert [finding.subject for finding in told.findings] == ["app settings of shop", "app settings of b"]

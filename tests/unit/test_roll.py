@@ -1,0 +1,93 @@
+"""What the journal knows of an app, and when the next may go."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.roll import FIGHT, RollRecord, RollState, opens_at, soaked_at
+from tests.build import DAY, HOUR, NOW, roll
+
+SECOND = timedelta(seconds=1)
+SOAK, LOST = HOUR, timedelta(minutes=15)
+SINCE = NOW - HOUR / 2
+UNDER_WAY = {RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
+HOLDING = {RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD}
+
+
+@pytest.mark.parametrize("state", list(RollState))
+def test_state_says_whether_it_goes_on_and_whether_it_holds(state: RollState) -> None:
+    """What is under way has a message; what failed holds the version, but for a retirement."""
+    assert roll(state).under_way is (state in UNDER_WAY)
+    assert roll(state).holds is (state in HOLDING)
+    assert roll(state, retiring=True).under_way is (state in UNDER_WAY)
+    assert not roll(state, retiring=True).holds
+
+
+@pytest.mark.parametrize(
+    ("undone", "lately"),
+    [
+        pytest.param((), (), id="never"),
+        pytest.param((NOW - FIGHT,), (), id="a day ago"),
+        pytest.param((NOW - FIGHT + SECOND,), (NOW - FIGHT + SECOND,), id="just less than a day ago"),
+        pytest.param((NOW - 2 * DAY, NOW - HOUR, NOW), (NOW - HOUR, NOW), id="several times, in their order"),
+    ],
+)
+def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: tuple[datetime, ...]) -> None:
+    """Only what others undid within the last 24 hours counts."""
+    assert roll(RollState.VALIDATED, undone=undone).undone_lately(NOW) == lately
+
+
+@pytest.mark.parametrize(
+    ("state", "calm", "urgent"),
+    [
+        pytest.param(RollState.VALIDATED, SINCE, SINCE, id="validated: since then"),
+        pytest.param(RollState.RETIRED, SINCE, SINCE, id="retired: since then"),
+        pytest.param(RollState.UNPROVEN, SINCE + SOAK, SINCE, id="unproven: after the soak"),
+        pytest.param(RollState.REFUSED, SINCE + SOAK, SINCE, id="refused: after the soak"),
+        pytest.param(RollState.ROLLED_BACK, SINCE + SOAK, SINCE, id="rolled back: after the soak"),
+        pytest.param(RollState.FOUGHT_OVER, SINCE + SOAK, SINCE, id="fought over: after the soak"),
+        pytest.param(RollState.SET_ASIDE, SINCE + SOAK, SINCE, id="set aside: after the soak"),
+        *(pytest.param(state, None, None, id=f"{state}: not yet") for state in RollState if state in UNDER_WAY),
+    ],
+)
+def test_app_holds_up_its_site_until_its_soak(state: RollState, calm: datetime | None, urgent: datetime | None) -> None:
+    """A result lets the next go: a proof at once, silence after the soak, and at once where it is urgent."""
+    assert soaked_at(roll(state), SOAK, urgent=False) == calm
+    assert soaked_at(roll(state), SOAK, urgent=True) == urgent
+
+
+@pytest.mark.parametrize(
+    ("rolls", "calm", "urgent"),
+    [
+        pytest.param((), None, None, id="nothing: never"),
+        pytest.param((roll(RollState.SET_ASIDE),), None, None, id="only what was set aside: never"),
+        pytest.param((roll(RollState.VALIDATED),), SINCE, SINCE, id="validated: since then"),
+        pytest.param((roll(RollState.UNPROVEN),), SINCE + SOAK, SINCE, id="unproven: after the soak"),
+        *(
+            pytest.param((roll(state),), SINCE + SOAK, SINCE + LOST, id=f"{state}: after the soak, or when it is lost")
+            for state in RollState
+            if state in UNDER_WAY
+        ),
+        pytest.param(
+            (roll(RollState.UNPROVEN), roll(RollState.VALIDATED, site="b", at=NOW)), NOW, SINCE, id="the soonest counts"
+        ),
+        pytest.param(
+            (roll(RollState.SET_ASIDE, at=NOW - DAY), roll(RollState.UNPROVEN)),
+            SINCE + SOAK,
+            SINCE,
+            id="what was set aside long ago does not",
+        ),
+    ],
+)
+def test_rest_may_go_with_the_first_result(
+    rolls: tuple[RollRecord, ...], calm: datetime | None, urgent: datetime | None
+) -> None:
+    """Apps after the first go as soon as one is proven, else when one had its soak; sooner where it is urgent."""
+    assert opens_at(rolls, SOAK, LOST, urgent=False) == calm
+    assert opens_at(rolls, SOAK, LOST, urgent=True) == urgent
+    assert opens_at(rolls[::-1], SOAK, LOST, urgent=False) == calm
+
+
+def test_what_is_lost_is_never_waited_for_longer_than_the_soak() -> None:
+    """A soak shorter than the time after which a message is lost counts where it is urgent, too."""
+    assert opens_at((roll(RollState.OVERLAPPING),), 5 * SECOND, LOST, urgent=True) == SINCE + 5 * SECOND
