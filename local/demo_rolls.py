@@ -78,7 +78,8 @@ def check_rolls(claim: Claim, stand: Stand, apps: list[Named], rows: list[dict[s
     good = [app for app in apps if not app.refused]
     held = [app for app in apps if app.refused]
     validated = [app for app in good if outcome[app.site.full_name] == "Validated" and _names_both(stand, app, rows)]
-    claim(len(validated) == len(good) >= LEAST_VALIDATED, f"{len(validated)} of {len(good)} apps present the new client certificate")
+    enough = len(validated) == len(good) >= LEAST_VALIDATED
+    claim(enough, f"{len(validated)} of {len(good)} apps present the new client certificate")
     systems = {app.site.linux for app in validated}
     claim(
         systems == {True, False}, "a Linux app by its file, a Windows app by its thumbprint, and a slot before its site"

@@ -20,6 +20,7 @@ from shared.actions.settings_change import SettingsChange, settings_subject
 from shared.domain.app_settings import SettingEdit
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
+from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
@@ -64,12 +65,6 @@ class App:
         return frozenset(self.record.replaces)
 
     @property
-    def plan_id(self) -> str:
-        """The App Service plan that it runs on; where Azure does not say it, the app counts as a plan of its own."""
-        site = self.snapshot.site(self.record.site)
-        return (site.plan if site else "") or self.record.site.resource_id
-
-    @property
     def running(self) -> bool:
         """Whether the app is running."""
         site = self.snapshot.site(self.record.site)
@@ -79,7 +74,10 @@ class App:
 def roll_app(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: RollRecord, waits: int
 ) -> Outcome:
-    """Carry the settings of one app a step further. Raises Conflict where the world moved meanwhile."""
+    """Carry the settings of one app a step further. Raises Conflict where the world moved, LeaseBusy for its plan."""
+    if record.state is RollState.STALE and not _claimed(run, lineage, record):
+        detail = f"{run.intent.max_restarts} sites of its App Service plan are restarting"
+        return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
         app = _look(run, lease, lineage, current, record, waits)
     except (NotFound, Denied, Rejected) as error:
@@ -123,9 +121,6 @@ def _write(app: App) -> Outcome:
     asked, sight = _ask_before(app)
     if sight is not None and asked.broken_before and app.record.broken_before is None:
         return _set_aside(app, sight)
-    if not _claimed(app):
-        detail = f"{app.run.intent.max_restarts} sites of its App Service plan are restarting"
-        return Waiting(app.run.now() + pause(app.waits), Reason.PLAN_BUSY, detail)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.journal.put_roll(app.lineage.ref, recorded))
     refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
@@ -167,6 +162,7 @@ def _nothing_to_write(app: App) -> Outcome:
 
 def _refused(app: App, skip: Skip) -> Outcome:
     if skip.reason is Reason.OUTSIDE_WINDOW:
+        _give_back(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
     stalled = skip.reason in NEEDS_A_PERSON
@@ -182,11 +178,11 @@ def _set_aside(app: App, sight: ProbeSight) -> Outcome:
     return _conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken_before=True)
 
 
-def _claimed(app: App) -> bool:
+def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
     """Say whether the app may restart now, beside the others of its plan. Raises LeaseBusy."""
-    with app.run.ports.leases.hold(f"plan {app.plan_id}"):
-        claim = app.run.ports.journal.claim_restart
-        return claim(app.plan_id, app.record.site, app.lineage.ref, app.run.intent.max_restarts)
+    with run.ports.leases.hold(f"plan {record.plan}"):
+        claim = run.ports.journal.claim_restart
+        return claim(record.plan, record.site, lineage.ref, run.intent.max_restarts)
 
 
 # ---------------------------------------------------------------------------------------------------- the app's answer
@@ -217,7 +213,7 @@ def _not_yet(app: App) -> Waiting | None:
         return Waiting(settled, Reason.SETTLING, f"{site} restarts; it is asked afterwards")
     if app.running:
         return None
-    _give_back(app)
+    _give_back(app.run, app.lineage, app.record)
     return Waiting(now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; it is asked when it runs")
 
 
@@ -375,8 +371,19 @@ def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -
     """Record what became of the app, let another of its plan restart, and return the outcome."""
     record = replace(app.record, state=state, at=app.run.now(), detail=outcome.detail, **changes)  # type: ignore[arg-type]
     app.run.ports.journal.put_roll(app.lineage.ref, record)
-    _give_back(app)
+    _give_back(app.run, app.lineage, app.record)
+    _wake(app, outcome)
     return _told(app, outcome)
+
+
+def _wake(app: App, outcome: Outcome) -> None:
+    """Have the certificate's own run look at once, where this was the last app that it waited for.
+
+    What is deferred goes back to it anyway.
+    """
+    ref = app.lineage.ref
+    if not isinstance(outcome, Deferred) and not app.run.ports.journal.rollout(ref, app.record.version).rolling:
+        app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT))
 
 
 def _told(app: App, outcome: Outcome) -> Outcome:
@@ -388,8 +395,8 @@ def _told(app: App, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _give_back(app: App) -> None:
-    app.run.ports.journal.restarted(app.plan_id, app.record.site, app.lineage.ref)
+def _give_back(run: Run, lineage: Lineage, record: RollRecord) -> None:
+    run.ports.journal.restarted(record.plan, record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
@@ -398,6 +405,7 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
     if record.state is RollState.STALE:
         changed = replace(record, state=RollState.REFUSED, at=run.now(), detail=outcome.detail)
         run.ports.journal.put_roll(lineage.ref, changed)
+        _give_back(run, lineage, record)
     finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])
     run.ports.journal.report((finding,))
     return outcome

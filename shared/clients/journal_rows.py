@@ -101,6 +101,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "webspace": record.webspace.name,
         "state": str(record.state),
         "at": record.at,
+        "plan": record.plan,
         "copies": json.dumps([copy.resource_id for copy in record.copies]),
         "replaces": json.dumps(record.replaces),
         "broken_before": json.dumps(record.broken_before),
@@ -124,6 +125,7 @@ def roll_record(row: Entity) -> RollRecord:
         webspace=Webspace(row["subscription"], row["webspace"]),
         state=RollState(row["state"]),
         at=moment(row["at"]),
+        plan=row["plan"],
         copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
         replaces=_thumbprints(json.loads(row["replaces"])),
         edits=tuple(

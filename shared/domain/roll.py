@@ -47,13 +47,13 @@ TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 class RollRecord:
     """What the journal knows of one version in the settings of one app.
 
-    `at` is when it came into this state (UTC). `copies` hold the new version and those it replaces; `replaces` are the
-    thumbprints that were named before. `edits` is the intention, recorded before the write: its inverse brings the last
-    good values back. `broken_before` says that the app failed its own probe before anything was written, None where it
-    was not asked; `asked` is a digest of the probe that it passed then. `failing_since` is when it was first seen not
-    to be well. `undone` are the moments at which somebody else took the roll back. `proven` are thumbprints that the
-    app was seen to use. `settings` is how many settings it had when it was told to go. `retiring` tells a retirement
-    from a roll. `revision` is the journal's own.
+    `at` is when it came into this state (UTC). `plan` is the App Service plan that it runs on. `copies` hold the new
+    version and those it replaces; `replaces` are the thumbprints that were named before. `edits` is the intention,
+    recorded before the write: its inverse brings the last good values back. `broken_before` says that the app failed
+    its own probe before anything was written, None where it was not asked; `asked` is a digest of the probe that it
+    passed then. `failing_since` is when it was first seen not to be well. `undone` are the moments at which somebody
+    else took the roll back. `proven` are thumbprints that the app was seen to use. `settings` is how many settings it
+    had when it was told to go. `retiring` tells a retirement from a roll. `revision` is the journal's own.
     """
 
     site: SiteRef
@@ -61,6 +61,7 @@ class RollRecord:
     webspace: Webspace
     state: RollState
     at: datetime
+    plan: str = ""
     copies: tuple[CopyRef, ...] = ()
     replaces: tuple[Thumbprint, ...] = ()
     edits: tuple[SettingEdit, ...] = ()
