@@ -2,7 +2,7 @@
 
 Few names, few thumbprints and few moments, so that they meet: versions that share a thumbprint, sites beside their
 slots, two copies in one webspace, stale, newer, unknown and hidden thumbprints, blind spots, opt-outs, refused
-versions, certificates at the very edge of their last 72 hours.
+versions, certificates at the very edge of their last 72 hours; and settings that name all of these in every form.
 """
 
 from dataclasses import replace
@@ -11,11 +11,13 @@ from itertools import combinations, product
 
 from hypothesis import strategies as st
 
+from shared.domain.app_settings import LOAD_LIST, AppSettings, SettingEdit, SiteSettings, read_settings
 from shared.domain.lineage import Lineage, Refusal, newest_first
 from shared.domain.model import (
     Binding,
     BlindSpot,
     CertificateVersion,
+    Fleet,
     KeyType,
     ServerFarm,
     Site,
@@ -23,11 +25,13 @@ from shared.domain.model import (
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef
+from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Mode
 from shared.domain.reason import Reason
+from shared.domain.roll import HOLDING, RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.window import RestartWindow
 from tests.build import (
     APPLY,
     DAY,
@@ -56,7 +60,6 @@ from tests.build import (
     rollout,
     site,
     site_ref,
-    snapshot,
     version,
 )
 
@@ -66,7 +69,18 @@ REFS = (("shop", None), ("shop", "staging"), ("api", None), ("api", "staging"), 
 ENDS = (NOW + URGENT - timedelta(seconds=1), NOW + URGENT, NOW + 30 * DAY, NOW - HOUR)
 REFUSED = Refusal(Reason.NEWLY_SELF_SIGNED, "it is self-signed and the version before it was not")
 TROUBLES = ("version", "tags", "places", "copies", "plans", "view")
-TAGS: tuple[Tags, ...] = ((), (), OFF, (("Certroll", " on "),), (("team", "web"),))
+PROBES = ("/health 200 {thumbprint}", "/health", "no path")
+ASKING = (("certroll-restart", "on"), ("certroll-retire", "On"))
+TAGS: tuple[Tags, ...] = ((), (), OFF, (("Certroll", " on "),), (("team", "web"),), (*OFF, *ASKING))
+APP_TAGS: tuple[Tags, ...] = (
+    (),
+    (),
+    *(((("certroll-probe", probe)),) for probe in PROBES),
+    ASKING,
+    (("certroll-probe", PROBES[0]), *ASKING),
+)
+SECRET = Thumbprint("5EC2E7" * 6 + "5EC2")
+"""A value of 40 hex digits that is no certificate's thumbprint: it may be anything, a password too."""
 
 SHOWN = (OLDER, OLD, OLD, OLD, OLD, NEW, NEWER, FOREIGN, None)
 COVERED = ((HOST,), ("*.contoso.com",), NAMES[:2], NAMES)
@@ -111,6 +125,91 @@ made_bindings = {
     )
     for name in NAMES
 }
+PIN, FILE, PASSWORD, REFERENCE = "CLIENT_PIN", "CLIENT_FILE", "KEY", "CLIENT_REFERENCE"
+LISTS = (
+    *(None, OLD, OLD, f"{OLD.lower()},{FOREIGN}", f"{FOREIGN},{OLDER},{OLD},{NEWER}", f"{OLDER}, {OLD} ,odd,"),
+    *(f"{OLD},{NEW}", f"{OLD},{FOREIGN},{NEW}", NEW, FOREIGN, "", "*", "*", f"*,{OLD}"),
+)
+PINS = (None, None, None, OLD, OLDER, NEW, FOREIGN.lower())
+FILES = (
+    *(None, None, None, f"/var/ssl/private/{OLD}.p12", f"/var/ssl/private/{NEW}.p12"),
+    f"C:\\appservice\\certificates\\private\\{OLDER.lower()}.pfx",
+)
+LEADS = (None, None, None, None, ("", "v0"), ("", "v1"), ("", None), ("v1", None), ("v0", None))
+"""The version that a Key Vault reference names, and the one that it leads to now."""
+
+
+def app_settings(
+    listed: str | None, pin: str | None, file: str | None, lead: tuple[str, str | None] | None
+) -> SiteSettings:
+    """Return what is read of these settings, among others that are nobody's business."""
+    uri = f"https://kv-shop.vault.azure.net/secrets/shop/{lead[0] if lead else ''}"
+    led = f"@Microsoft.KeyVault(SecretUri={uri})"
+    given = {LOAD_LIST: listed, PIN: pin, FILE: file, REFERENCE: led if lead else None}
+    values = {"DEBUG": "1", PASSWORD: SECRET.lower(), **{key: value for key, value in given.items() if value}}
+    digests = {key: f"digest of {key}" for key in values}
+    read = read_settings(AppSettings(BARE, values, digests))
+    active = lead[1] if lead else None
+    return replace(read, vault_references=tuple(replace(one, active=active) for one in read.vault_references))
+
+
+def settings_with(
+    lists: tuple[str | None, ...], pins: tuple[str | None, ...] = PINS, files: tuple[str | None, ...] = FILES
+) -> st.SearchStrategy[SiteSettings]:
+    """Return settings of no site yet, with these values in every combination; half of them hold no reference."""
+    return st.sampled_from([app_settings(*parts) for parts in product(lists, pins, files, LEADS)])
+
+
+any_settings = settings_with(LISTS)
+stale_settings = settings_with((OLD, f"{OLD.lower()},{FOREIGN}", f"{FOREIGN},{OLDER},{OLD},{NEWER}"))
+overlapping_settings = settings_with((f"{OLD},{NEW}", f"{FOREIGN},{OLD},{NEW},{OLDER}"), (None, NEW), (None,))
+all_settings = settings_with(("*", f"*,{OLD}"), (None, None, OLD))
+EDITS: tuple[tuple[SettingEdit, ...], ...] = (
+    (),
+    (SettingEdit(LOAD_LIST, NEW, (), OLD),),
+    (SettingEdit(LOAD_LIST, NEW, (), OLD), SettingEdit(PIN, NEW, (OLD,), OLD)),
+    (SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD), SettingEdit(FILE, NEW, (OLDER,), OLDER)),
+    (SettingEdit(LOAD_LIST, NEW, (OLD,), OLD),),
+    (SettingEdit(PIN, NEW, (OLD,), OLD), SettingEdit("GONE", NEW, (OLD,), OLD)),
+)
+RETIRING: tuple[tuple[SettingEdit, ...], ...] = ((), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),))
+UNDONE = ((), (), (NOW - HOUR,), (NOW - 24 * HOUR,), (NOW - HOUR, NOW - 2 * HOUR))
+AGES = (timedelta(0), timedelta(minutes=15), HOUR - timedelta(seconds=1), HOUR, 25 * HOUR)
+BEFORE = (((OLD,), (), 3), ((OLD, OLDER), (OLD,), 3), ((OLD, OLDER, FOREIGN), (NEW, OLD), 12))
+"""What a roll replaces, what was proven, and how many settings there were."""
+
+
+def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
+    """Return records in these states, of no site yet, and none as often."""
+    made = [
+        RollRecord(
+            BARE,
+            "v0",
+            WEST,
+            state,
+            NOW - age,
+            replaces=replaces,
+            proven=proven,
+            settings=settings,
+            edits=edits,
+            undone=undone,
+            retiring=retiring,
+            detail="as it was",
+        )
+        for state, age, undone, (replaces, proven, settings), (retiring, edits) in product(
+            states,
+            AGES,
+            UNDONE,
+            BEFORE,
+            [(False, one) for one in EDITS] + [(True, one) for one in RETIRING],
+        )
+    ]
+    return st.sampled_from([*made, *[None] * len(made)])
+
+
+no_rolls: st.SearchStrategy[RollRecord | None] = st.none()
+any_rolls = rolls_in(*RollState)
+quiet_rolls = rolls_in(*(state for state in RollState if state not in HOLDING))
 made_copies = st.sampled_from(
     [
         copy("", thumbprint, webspace=place, host_names=covered, not_after=end, source=source)
@@ -178,9 +277,29 @@ def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     return (*draw(good_copies()), *odd) if draw(st.booleans()) else odd
 
 
+@st.composite
+def more_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
+    """Return an upload, or a copy that Certroll kept, or none: what lets old and new be live together."""
+    made = draw(some_uploads)
+    return tuple(replace(one, ref=replace(one.ref, name=f"{one.ref.name}-{one.webspace}")) for one in made)
+
+
+uploads = [
+    copy(name, thumbprint, webspace=place, source=None)
+    for name, thumbprint, place in product((f"certroll-shop-{OLD.lower()}", "upload"), (OLD, OLDER, NEW), (WEST, NORTH))
+]
+some_uploads = st.sampled_from([(), *[(one,) for one in uploads], *combinations(uploads, 2)])
+two_farms = (farm(WEST), replace(farm(WEST), resource_id=f"{farm(WEST).resource_id}-2"), farm(NORTH), farm(EAST))
+some_farms = st.sampled_from((PLANS, two_farms))
 odd_farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from(((farm(WEST),), ()))
 odd_views: st.SearchStrategy[tuple[BlindSpot, ...]] = st.sampled_from(
-    ((blind_spot(WEST),), (blind_spot(NORTH), blind_spot(EAST)), (blind_spot(None),))
+    (
+        (blind_spot(WEST),),
+        (blind_spot(NORTH), blind_spot(EAST)),
+        (blind_spot(None),),
+        (replace(blind_spot(WEST), settings_only=True),),
+        (replace(blind_spot(None), settings_only=True),),
+    )
 )
 known = st.sampled_from(
     [
@@ -202,13 +321,24 @@ failed = started.map(
     lambda seen: replace(seen, records=(*seen.records, record(SiteState.FAILED, site="bad", detail="seen")))
 )
 rollouts = st.one_of(fresh, opened, opened, closed, started)
+WINDOWS = (None, None, RestartWindow.parse("Sat 11:00-13:00"), RestartWindow.parse("Sun 01:00-02:00"))
 intents: st.SearchStrategy[Intent] = st.sampled_from(
-    (
-        APPLY,
-        Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION),
-        Intent(mode=Mode.APPLY, stage_soak=timedelta(0)),
-    )
+    [
+        replace(intent, slots_first=slots_first, restart_window=window)
+        for intent, slots_first, window in product(
+            (
+                APPLY,
+                Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION),
+                Intent(mode=Mode.APPLY, stage_soak=timedelta(0)),
+            ),
+            (True, True, False),
+            WINDOWS,
+        )
+    ]
 )
+app_tags = st.sampled_from(APP_TAGS)
+both_tags = st.sampled_from((*TAGS, *APP_TAGS))
+runs = st.sampled_from([(f"{plan}", running) for plan in ("plan-1", "plan-2", "") for running in (True, True, False)])
 
 
 @st.composite
@@ -216,27 +346,49 @@ def worlds(
     draw: st.DrawFn,
     rollouts: st.SearchStrategy[Rollout] = rollouts,
     troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
+    rolls: st.SearchStrategy[RollRecord | None] = quiet_rolls,
+    settings: st.SearchStrategy[SiteSettings] = any_settings,
 ) -> Snapshot:
     """Return a world in which few things are the matter, or all at once: so that plans have steps, and refusals."""
     trouble = draw(troubles)
-    seen = tuple(
-        site(
-            name,
-            slot,
-            webspace=draw(odd_places if "places" in trouble else places),
-            tags=draw(odd_tags) if "tags" in trouble else (),
-        )
-        for name, slot in draw(some_sites)
+    seen = tuple(draw(seen_site(name, slot, trouble)) for name, slot in draw(some_sites))
+    read = tuple(one for one in seen if "view" not in trouble or draw(st.booleans()))
+    fleet = Fleet(
+        NOW,
+        seen,
+        draw(bindings(seen)),
+        (*draw(odd_copies() if "copies" in trouble else good_copies()), *draw(more_copies())),
+        draw(odd_farms if "plans" in trouble else some_farms),
+        draw(odd_views) if "view" in trouble else (),
+        tuple(replace(draw(settings), site=one.ref) for one in read),
     )
-    return snapshot(
-        lineage=draw(odd_lineages() if "version" in trouble else good_lineages()),
-        sites=seen,
-        bindings=draw(bindings(seen)),
-        copies=draw(odd_copies() if "copies" in trouble else good_copies()),
-        plans=draw(odd_farms) if "plans" in trouble else PLANS,
-        blind_spots=draw(odd_views) if "view" in trouble else (),
-        rollout=draw(rollouts),
-    )
+    lineage = draw(odd_lineages() if "version" in trouble else good_lineages())
+    return Snapshot(lineage, fleet, replace(draw(rollouts), rolls=draw(recorded(seen, rolls))))
+
+
+@st.composite
+def seen_site(draw: st.DrawFn, name: str, slot: str | None, trouble: frozenset[str]) -> Site:
+    """Return a site or slot, running or not, on one of two plans."""
+    place = draw(odd_places if "places" in trouble else places)
+    plan, running = draw(runs)
+    tags = draw(both_tags if "tags" in trouble else app_tags)
+    return replace(site(name, slot, webspace=place, tags=tags), plan=plan, running=running)
+
+
+@st.composite
+def recorded(
+    draw: st.DrawFn, seen: tuple[Site, ...], rolls: st.SearchStrategy[RollRecord | None]
+) -> tuple[RollRecord, ...]:
+    """Return records of some of the sites, or of none."""
+    if rolls is no_rolls or draw(st.booleans()):
+        return ()
+    found = [(one, draw(rolls)) for one in seen]
+    return tuple(placed(roll, one.ref, one.webspace) for one, roll in found if roll is not None)
+
+
+def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRecord:
+    """Return the record as that of a site."""
+    return replace(roll, site=ref, webspace=webspace or WEST)
 
 
 @st.composite
@@ -280,3 +432,28 @@ def live(world: Snapshot, thumbprint: Thumbprint | None, ref: SiteRef) -> bool:
     """Say whether a certificate is in the webspace of a site."""
     places = {one.webspace for one in world.fleet.sites if one.ref == ref}
     return any(one.thumbprint == thumbprint and one.webspace in places for one in world.fleet.certificates)
+
+
+def family(world: Snapshot, ref: SiteRef) -> frozenset[Thumbprint | None]:
+    """Return all that belongs to the vault certificate where a site is: its versions, and what its copies hold."""
+    places = {one.webspace for one in world.fleet.sites if one.ref == ref}
+    copies = {c.thumbprint for c in world.fleet.certificates if c.source == REF and c.webspace in places}
+    return frozenset(copies | {one.thumbprint for one in world.lineage.versions})
+
+
+def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
+    """Return what an app names that is older than the current version, or what a copy of a recreated one held."""
+    current, versions = world.lineage.current, world.lineage.versions
+    if current is None:
+        return set()
+    fresh = {one.thumbprint for one in versions[: versions.index(current) + 1]}
+    return {one.thumbprint for one in settings.references if one.thumbprint in family(world, settings.site) - fresh}
+
+
+def lags(world: Snapshot, settings: SiteSettings) -> bool:
+    """Say whether an app pins a superseded version, or lists one without the current one and without loading all."""
+    stale, current = superseded(world, settings), world.lineage.current
+    pinned = any(one.thumbprint in stale for one in settings.pins)
+    listed = set(settings.load_list)
+    behind = bool(listed & stale) and not settings.loads_everything
+    return pinned or (behind and current is not None and current.thumbprint not in listed)
