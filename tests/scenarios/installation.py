@@ -178,31 +178,32 @@ class Installation:
 
     def findings(self) -> set[tuple[str, str]]:
         """Return what people are told, as (subject, reason)."""
-        return {(row["subject"], row["reason"]) for row in self._rows("certrollfindings") if "subject" in row}
+        return {(row["subject"], row["reason"]) for row in self.rows("certrollfindings") if "subject" in row}
 
     def details(self) -> str:
         """Return the details of all findings, joined."""
-        return "\n".join(str(row.get("detail")) for row in self._rows("certrollfindings"))
+        return "\n".join(str(row.get("detail")) for row in self.rows("certrollfindings"))
 
     def kept(self) -> list[dict[str, object]]:
         """Return the kept poison messages."""
-        return [dict(row) for row in self._rows("certrollfindings") if row.get("reason") == "Poisoned"]
+        return [dict(row) for row in self.rows("certrollfindings") if row.get("reason") == "Poisoned"]
 
     def states(self) -> dict[str, str]:
         """Return the recorded state of each site."""
         return {
-            row["site"].rpartition("/sites/")[2]: row["state"] for row in self._rows("certrolljournal") if "site" in row
+            row["site"].rpartition("/sites/")[2]: row["state"] for row in self.rows("certrolljournal") if "site" in row
         }
 
     def rolls(self) -> dict[str, str]:
         """Return the recorded state of each app's settings."""
         return {
             row["app"].rpartition("/sites/")[2].replace("/slots/", "/"): row["state"]
-            for row in self._rows("certrolljournal")
+            for row in self.rows("certrolljournal")
             if "app" in row
         }
 
-    def _rows(self, table: str) -> list[dict[str, object]]:
+    def rows(self, table: str) -> list[dict[str, object]]:
+        """Return every row of a table."""
         with TableServiceClient.from_connection_string(self.storage) as service:
             try:
                 return [dict(row) for row in service.get_table_client(table).list_entities()]

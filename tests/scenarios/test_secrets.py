@@ -1,0 +1,80 @@
+"""Nothing secret leaves the memory of the process: markers are looked for in everything that is written or said."""
+
+import base64
+import logging
+from datetime import timedelta
+
+import pytest
+
+from local.azure.faults import Fault
+from shared.clients import key_vault
+from shared.domain.messages import CertificateMessage, SiteMessage
+from shared.domain.secret import Pfx
+from tests.scenarios.app_worlds import CLIENT, LIST, PIN, SECRET, age, street
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Installation
+from tests.scenarios.worlds import VAULT
+
+TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
+TOKEN = "0badc0de" * 5
+"""An unrelated secret of 40 hex digits, which looks like a thumbprint."""
+
+
+def everything_written(installation: Installation, caplog: pytest.LogCaptureFixture, sent: list[str]) -> str:
+    """Return every table row, every queue message, every log line and every raised error as one text."""
+    rows = [str(row) for table in TABLES for row in installation.rows(table)]
+    errors = [repr(error) + str(error.__cause__) + str(error.__context__) for error in installation.errors]
+    return "\n".join([*rows, *sent, caplog.text, *errors, *(record.getMessage() for record in caplog.records)])
+
+
+@pytest.mark.parametrize(
+    "trouble", ["none", "the partner refuses", "the write is refused", "the upload is refused", "the read is refused"]
+)
+def test_no_value_key_password_or_pfx_is_written_anywhere(
+    install: Install, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Values of unrelated settings, private keys, PFX bytes and passwords are in no log, table, message or error."""
+    town = street()
+    town.app("billing", {LIST: town.old, PIN: town.old, "API_TOKEN": TOKEN}, setting=PIN)
+    built: list[Pfx] = []
+    build = key_vault.build_pfx
+    monkeypatch.setattr(key_vault, "build_pfx", lambda *parts: built.append(build(*parts)) or built[-1])
+    installation = install(age(town).world)
+    sent: list[str] = []
+    put = installation.queue.put
+    monkeypatch.setattr(
+        installation.queue, "put", lambda queue, body, *rest: sent.append(body) or put(queue, body, *rest)
+    )
+    troubles = {
+        "the partner refuses": lambda: town.partner.accept_only(town.old),
+        "the write is refused": lambda: town.world.faults.add(
+            Fault("denied", "PUT", path=r"/config/appsettings$", times=None)
+        ),
+        "the upload is refused": lambda: town.world.faults.add(
+            Fault("server_error", "PUT", path=r"/certificates/certroll-", status=500, times=None)
+        ),
+        "the read is refused": lambda: town.world.faults.add(
+            Fault("denied", "POST", path=r"/config/appsettings/list$", times=2, skip=1)
+        ),
+    }
+    troubles.get(trouble, lambda: None)()
+    version = town.world.vaults[VAULT].certificates[CLIENT].newest
+    with caplog.at_level(logging.DEBUG):
+        town.renew()
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all(timedelta(hours=1))
+        installation.sweep()
+        installation.deliver_all(timedelta(hours=1))
+    text = everything_written(installation, caplog, sent)
+    assert town.old in text, "the search looks at nothing"
+    assert built, "no PFX was made"
+    key = version.imported().private_key_pem.decode().splitlines()[3]
+    pfxs = [base64.b64encode(pfx.blob).decode()[200:260] for pfx in built]
+    for secret in (SECRET, TOKEN, TOKEN.upper(), key, *pfxs, *(pfx.password for pfx in built)):
+        assert secret not in text
+
+
+def test_messages_hold_names_only() -> None:
+    """A queue message says which certificate and which site, and nothing of their contents."""
+    assert set(CertificateMessage.__slots__) == {"ref", "cause", "waits"}
+    assert set(SiteMessage.__slots__) == {"site", "ref", "waits"}
