@@ -363,7 +363,7 @@ def staying(world: Snapshot, ref: SiteRef) -> set[Thumbprint | None]:
 
 @given(worlds(), intents)
 def test_an_app_goes_on_naming_a_version_that_is_live_beside_the_new_one(world: Snapshot, intent: Intent) -> None:
-    """A superseded version stays listed where a copy holds it that no sync replaces; a proven one, where there is one."""
+    """A superseded version that no sync replaces stays listed; a proven one, where there is one."""
     seen = world
     for step in planner.plan(world, intent).steps:
         if isinstance(step.action, RollAppSettings):
