@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.actions import roll_app_settings
-from shared.actions.roll_app_settings import RollAppSettings, is_fought_over
+from shared.actions.roll_app_settings import RollAppSettings, is_fought_over, roll_edits
 from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
 from shared.domain.lineage import Lineage
 from shared.domain.model import WebspaceCertificate
@@ -148,6 +148,12 @@ def test_nothing_is_rolled_without_a_current_version() -> None:
     """Where no version passes the gate nothing is stale."""
     nothing = lineage(version(), old_version(), current=None)
     assert list(roll_app_settings.propose(world(named(OLD), versions=nothing), APPLY)) == []
+
+
+def test_nothing_is_edited_without_a_current_version() -> None:
+    """Without a current version there is nothing that settings could be brought to."""
+    seen = world(named(OLD), versions=lineage(version(), old_version(), current=None))
+    assert roll_edits(seen, site(), named(OLD), (OLD,)) == ()
 
 
 def test_lists_of_two_spellings_are_both_rolled() -> None:

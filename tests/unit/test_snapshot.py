@@ -1,0 +1,200 @@
+"""What a snapshot says of apps and what they name."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.app_settings import SiteSettings
+from shared.domain.names import SiteRef, Thumbprint
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import URGENT
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    FOREIGN,
+    HOUR,
+    NEW,
+    NEWER,
+    NORTH,
+    NOW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    WEST,
+    copy,
+    lineage,
+    named,
+    old_version,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+SECOND = timedelta(seconds=1)
+ENDS = NOW + 9 * HOUR
+VERSIONS = version("v3", NEWER), version(), old_version(), old_version("v0", OLDER)
+THEIRS = copy("theirs", OLD, source=OTHER_REF)
+
+
+def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tuple[RollRecord, ...] = ()) -> Snapshot:
+    """Return a world in which the second of four versions is the current one."""
+    return snapshot(lineage=lineage(*VERSIONS, current=1), settings=settings, rollout=rollout(rolls=rolls, past=past))
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen", "stale"),
+    [
+        pytest.param(named(), world(), (), id="nothing"),
+        pytest.param(named(NEW, NEWER, FOREIGN), world(), (), id="nothing that is older"),
+        pytest.param(named(OLDER, OLD), world(), (OLD, OLDER), id="the newest first"),
+        pytest.param(named(pins={"A": OLDER, "B": OLD}), world(), (OLD, OLDER), id="pins as well"),
+        pytest.param(named(OLD, OLD, pins={"B": OLD}), world(), (OLD,), id="each once"),
+        pytest.param(
+            named(OLDER, OLD),
+            world(past=(roll(RollState.VALIDATED, proven=(OLDER,)),)),
+            (OLDER, OLD),
+            id="proven first",
+        ),
+        pytest.param(
+            named(OLDER, OLD),
+            world(rolls=(roll(RollState.VALIDATED, proven=(OLDER, OLD)),)),
+            (OLD, OLDER),
+            id="the newest of what is proven first",
+        ),
+        pytest.param(
+            named(OLDER, OLD),
+            world(past=(roll(RollState.VALIDATED, site="other", proven=(OLDER,)),)),
+            (OLD, OLDER),
+            id="what another app proved does not count",
+        ),
+        pytest.param(
+            named(FOREIGN, OLDER),
+            snapshot(lineage=lineage(*VERSIONS, current=1), copies=(copy(thumbprint=FOREIGN),)),
+            (OLDER, FOREIGN),
+            id="what only a copy held comes last",
+        ),
+        pytest.param(
+            named(FOREIGN),
+            snapshot(copies=(copy(thumbprint=FOREIGN, webspace=NORTH),)),
+            (),
+            id="not of another webspace",
+        ),
+        pytest.param(
+            named(FOREIGN, site="gone"), snapshot(copies=(copy(thumbprint=FOREIGN),)), (), id="not of an unseen site"
+        ),
+        pytest.param(named(OLD, site="gone"), world(), (OLD,), id="a version, wherever the site is"),
+        pytest.param(
+            named(OLDER, OLD),
+            snapshot(
+                lineage=lineage(version(), old_version("v1", OLDER), old_version("v0", OLD), old_version("v", OLDER))
+            ),
+            (OLDER, OLD),
+            id="of two versions of one thumbprint the newer one counts",
+        ),
+    ],
+)
+def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
+    """The stale thumbprints of an app are in order: the last good one, which it was seen to use, first."""
+    assert seen.named_stale(settings) == stale
+
+
+@pytest.mark.parametrize(
+    ("seen", "rollable"),
+    [
+        pytest.param(world(), (OLD, OLDER), id="nothing is recorded"),
+        pytest.param(world(rolls=(roll(RollState.STALE, replaces=(OLDER,)),)), (OLDER,), id="what it was told to"),
+        pytest.param(world(rolls=(roll(RollState.STALE, replaces=(FOREIGN,)),)), (), id="nothing that it was told to"),
+        pytest.param(world(rolls=(roll(RollState.OVERLAPPING, replaces=(OLDER,)),)), (OLD, OLDER), id="it is written"),
+        pytest.param(world(rolls=(roll(RollState.STALE, site="b", replaces=()),)), (OLD, OLDER), id="another was told"),
+        pytest.param(replace(world(), fleet=snapshot(copies=(THEIRS,)).fleet), (OLDER,), id="another claims one"),
+        pytest.param(
+            replace(world(), fleet=snapshot(copies=(replace(THEIRS, webspace=NORTH),)).fleet),
+            (OLD, OLDER),
+            id="another claims one elsewhere",
+        ),
+        pytest.param(
+            replace(world(), fleet=snapshot(copies=(replace(THEIRS, source=None),)).fleet),
+            (OLD, OLDER),
+            id="people uploaded one",
+        ),
+    ],
+)
+def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
+    """What is replaced is stale, nobody else's, and what the app was told to replace, if it was told."""
+    assert seen.rollable(named(OLDER, OLD)) == rollable
+
+
+def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
+    """Where the webspace of a site is not known, no copy is known to claim what it names."""
+    seen = snapshot(sites=(), copies=(THEIRS,))
+    assert seen.rollable(named(OLD)) == (OLD,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sites", "ends"),
+    [
+        pytest.param((named(OLD),), (site_ref(),), ENDS, id="an app names it"),
+        pytest.param((named(OLD),), (site_ref("other"),), None, id="another app is asked for"),
+        pytest.param((named(NEW),), (site_ref(),), None, id="an app names the new one"),
+        pytest.param((named(OLDER, OLD),), (site_ref(),), ENDS, id="the last good one counts, not one before"),
+        pytest.param((named(OLDER),), (site_ref(),), NOW + HOUR, id="one before, where there is no other"),
+        pytest.param(
+            (named(OLD), named(OLDER, site="b")), (site_ref(), site_ref("b")), NOW + HOUR, id="of two apps the sooner"
+        ),
+        pytest.param((named(OLD),), (), None, id="no app is asked for"),
+    ],
+)
+def test_end_of_what_apps_leave_is_known(
+    settings: tuple[SiteSettings, ...], sites: tuple[SiteRef, ...], ends: datetime | None
+) -> None:
+    """What is urgent is decided by the first certificate to end that one of the apps names and will leave."""
+    versions = version(), old_version(not_after=ENDS), old_version("v0", OLDER, not_after=NOW + HOUR)
+    seen = snapshot(lineage=lineage(*versions), sites=(site(), site("b")), settings=settings)
+    assert seen.settings_expire_at(sites) == ends
+
+
+@pytest.mark.parametrize(("ago", "counts"), [(URGENT - SECOND, True), (URGENT, False)], ids=["lately", "long ago"])
+def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: bool) -> None:
+    """A forgotten app with a certificate that ended long ago does not make every later version urgent."""
+    seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
+    assert seen.settings_expire_at((site_ref(),)) == (NOW - ago if counts else None)
+
+
+def test_settings_of_a_webspace_are_found() -> None:
+    """The apps of a webspace are found in a stable order; those of others, and of unseen sites, are not among them."""
+    here = named(site="b"), named(site="a", slot="x"), named(site="a")
+    others = named(site="north"), named(site="gone"), named(site="nowhere")
+    sites = site("a"), site("a", "x"), site("b"), site("north", webspace=NORTH), site("nowhere", webspace=None)
+    for settings in ((*here, *others), (*others, *here)):
+        seen = snapshot(sites=sites, settings=settings)
+        assert seen.settings_in(WEST) == here[::-1]
+    assert seen.settings_of(site_ref("a", "x")) == here[1]
+    assert seen.settings_of(site_ref("c")) is None
+
+
+def test_world_is_changed_by_value() -> None:
+    """A changed snapshot is another one: what was looked up in the first is not found in the second."""
+    before = snapshot(settings=(named(OLD), named(OLD, site="b")))
+    assert before.settings_of(site_ref()) == named(OLD)
+    after = before.with_settings(named(NEW))
+    assert after.settings_of(site_ref()) == named(NEW)
+    assert after.settings_of(site_ref("b")) == named(OLD, site="b")
+    assert before.settings_of(site_ref()) == named(OLD)
+    more = before.with_certificate(copy("more", NEW))
+    assert more.fleet.certificates == (copy(), copy("more", NEW))
+    assert more.live_in(WEST) == frozenset({OLD, NEW})
+    assert before.live_in(WEST) == frozenset({OLD})
+    assert (before.live_in(NORTH), before.live_in(None)) == (frozenset(), frozenset())
+
+
+def test_start_takes_the_place_of_the_record_before() -> None:
+    """An app that is started with a version has one record: of this moment, under way."""
+    other = roll(RollState.VALIDATED, site="b")
+    seen = world(rolls=(roll(RollState.REFUSED), other))
+    after = seen.with_start_of(site_ref(), WEST, version())
+    started = RollRecord(site_ref(), "v2", WEST, RollState.OVERLAPPING, NOW)
+    assert after.rollout.rolls == (other, started)
+    assert after.rollout.roll_of(site_ref()) == started
