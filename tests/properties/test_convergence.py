@@ -1,0 +1,242 @@
+"""What becomes of a whole roll, app by app, whatever the apps answer and whoever writes beside Certroll."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import planner
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.settings_change import SettingsChange
+from shared.dispatch import roll_records
+from shared.domain.app_settings import SiteSettings
+from shared.domain.model import Fleet
+from shared.domain.names import SiteRef
+from shared.domain.plan import Intent, Plan, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.snapshot import Snapshot
+from shared.domain.window import RestartWindow
+from shared.guards.stages import first_webspace
+from tests.build import APPLY
+from tests.properties.fleets import fresh, lags, no_rolls, some_troubles, stale_settings, worlds
+
+BOUND = 150
+"""Looks of the certificate's run until all is over; the longest waits are a day's restart window and a fight."""
+PAUSES = (timedelta(minutes=1), timedelta(minutes=20), timedelta(hours=1))
+OVER = {RollState.VALIDATED: 5, RollState.UNPROVEN: 3, RollState.FAILED: 1}
+IN_TIME = frozenset(
+    {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.OUTSIDE_WINDOW}
+)
+ways = st.sampled_from(
+    [
+        replace(APPLY, slots_first=slots_first, restart_window=window, stage_soak=soak)
+        for slots_first in (True, False)
+        for window in (None, RestartWindow.parse("daily 13:00-15:00"))
+        for soak in (timedelta(0), timedelta(hours=1))
+    ]
+)
+dice = st.integers(0, 2**32).map(Random)
+few = some_troubles.map(lambda troubles: troubles - {"version"})
+beginnings = worlds(fresh, few, no_rolls) | worlds(fresh, few, no_rolls, stale_settings)
+
+
+@dataclass(slots=True)
+class Model:
+    """A world in which time passes, Certroll works, apps answer as they like, and others may write."""
+
+    world: Snapshot
+    intent: Intent
+    dice: Random
+    meddlers: int = 0
+    holding: bool = True
+    rolled: Counter[SiteRef] = field(default_factory=Counter)
+    undone: Counter[SiteRef] = field(default_factory=Counter)
+    begun: tuple[SiteSettings, ...] = ()
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        """Remember how it began."""
+        self.begun = self.world.fleet.settings
+
+    @property
+    def now(self) -> datetime:
+        """The moment."""
+        return self.world.now
+
+    @property
+    def rolls(self) -> tuple[RollRecord, ...]:
+        """What is recorded of apps."""
+        return self.world.rollout.rolls
+
+    def run(self) -> Plan:
+        """Let time pass until nothing is to be done or waited for; return the last plan."""
+        while self.looks < BOUND:
+            self.looks += 1
+            plan = planner.plan(self.world, self.intent)
+            told = roll_records(self.world, plan, self.intent, frozenset())
+            self._carry(plan)
+            self._record(*told)
+            under_way = [roll for roll in self.rolls if roll.under_way]
+            if under_way:
+                self._go_on(self.dice.choice(under_way))
+            elif not plan.steps and not any(skip.reason in IN_TIME for skip in plan.skips):
+                return plan
+            self._meddle()
+            self._wait(self.dice.choice(PAUSES))
+        raise AssertionError(f"not over after {BOUND} looks: {[(str(r.site), r.state) for r in self.rolls]}")
+
+    def _wait(self, pause: timedelta) -> None:
+        self.world = replace(self.world, fleet=replace(self.world.fleet, taken_at=self.now + pause))
+
+    def _record(self, *records: RollRecord) -> None:
+        rolls = {roll.site: roll for roll in (*self.rolls, *records)}
+        self.world = replace(self.world, rollout=replace(self.world.rollout, rolls=tuple(rolls.values())))
+
+    def _carry(self, plan: Plan) -> None:
+        """Carry out what is not about apps; sites answer at once that they serve the version, or not at all."""
+        steps = tuple(step for step in plan.steps if not step.action.restarts_site)
+        rollout = self.world.rollout
+        if plan.steps:
+            rollout = replace(rollout, first=first_webspace(plan, self.world, self.intent))
+            rollout = replace(rollout, started_at=rollout.started_at or self.now)
+        records = {one.site: one for one in (*rollout.records, *self._bound(steps))}
+        self.world = planner.project(Plan(steps), replace(self.world, rollout=rollout))
+        self.world = replace(self.world, rollout=replace(rollout, records=tuple(records.values())))
+
+    def _bound(self, steps: Iterable[Step]) -> Iterable[SiteRecord]:
+        for action in (step.action for step in steps):
+            if action.site is not None:
+                state = self.dice.choice((SiteState.PROVEN, SiteState.UNPROVEN))
+                yield SiteRecord(action.site, self.world.rollout.version, action.webspace, state, self.now)
+
+    # --------------------------------------------------------------------------------------- one app, as it sees itself
+
+    def _go_on(self, roll: RollRecord) -> None:
+        match roll.state:
+            case RollState.STALE:
+                self._write(roll)
+            case RollState.OVERLAPPING:
+                self._answer(roll)
+            case _:
+                self._take_back(roll)
+
+    def _seen(self, roll: RollRecord) -> Plan:
+        """Return the plan of one app, from what its own run looks at."""
+        fleet, settings = self.world.fleet, self.world.settings_of(roll.site)
+        sites = tuple(one for one in fleet.sites if one.ref in {roll.site, roll.site.production})
+        copies = tuple(one for one in fleet.certificates if one.ref in roll.copies)
+        seen = Fleet(self.now, sites, (), copies, settings=(settings,) if settings else ())
+        held = frozenset((roll.webspace, thumbprint) for thumbprint in roll.replaces)
+        plan = planner.plan(Snapshot(self.world.lineage, seen, Rollout(roll.version, rolls=(roll,)), held), self.intent)
+        steps = tuple(step for step in plan.steps if step.action.site == roll.site and step.action.restarts_site)
+        return Plan(steps, tuple(skip for skip in plan.skips if skip.site == roll.site))
+
+    def _put(self, roll: RollRecord, state: RollState, **changes: object) -> None:
+        self._record(replace(roll, state=state, at=self.now, **changes))  # type: ignore[arg-type]
+
+    def _write(self, roll: RollRecord) -> None:
+        plan = self._seen(roll)
+        if any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips):
+            return
+        if self.world.rollout.held_by:
+            self._put(roll, RollState.REFUSED)
+        elif plan.steps and roll.broken_before is None and self.dice.random() < 0.1:
+            self._put(roll, RollState.SET_ASIDE, broken_before=True)
+        else:
+            self._perform(roll, plan)
+
+    def _perform(self, roll: RollRecord, plan: Plan) -> None:
+        current = self.world.lineage.current
+        assert current is not None
+        settings = self.world.settings_of(roll.site)
+        done = settings is not None and (current.thumbprint in settings.named or settings.vault_references)
+        rolling = [step for step in plan.steps if not isinstance(step.action, RetireThumbprint)]
+        self.rolled[roll.site] += len(rolling)
+        self.world = self._changed(plan)
+        changes = [step.action for step in plan.steps if isinstance(step.action, SettingsChange)]
+        edits = tuple(edit for change in changes for edit in change.edits)
+        self._put(roll, RollState.OVERLAPPING if plan.steps or done else RollState.REFUSED, edits=edits)
+
+    def _changed(self, plan: Plan) -> Snapshot:
+        after = planner.project(plan, self.world)
+        return replace(after, rollout=self.world.rollout)
+
+    def _answer(self, roll: RollRecord) -> None:
+        """Let the app answer well, without proof, or not at all; one that cannot prove it never proves it."""
+        (state,) = self.dice.choices([*OVER], [*OVER.values()])
+        if state is RollState.VALIDATED and roll.retiring:
+            state = RollState.RETIRED
+        if state is RollState.FAILED and not roll.edits:
+            state = RollState.NO_LAST_GOOD
+        proven = self.world.lineage.current
+        assert proven is not None
+        self._put(
+            roll, state, proven=(proven.thumbprint, *roll.proven) if state is RollState.VALIDATED else roll.proven
+        )
+
+    def _take_back(self, roll: RollRecord) -> None:
+        plan = self._seen(roll)
+        assert all(isinstance(step.action, RestoreAppSettings) for step in plan.steps)
+        stuck = any(skip.reason is Reason.NOT_LIVE for skip in plan.skips)
+        self.world = self._changed(plan)
+        self._put(roll, RollState.NO_LAST_GOOD if stuck else RollState.ROLLED_BACK)
+
+    # ------------------------------------------------------------------------------------------------------ the others
+
+    def _meddle(self) -> None:
+        """Let somebody put the settings of an app back as they were, a few times in all."""
+        if not self.begun or not self.meddlers or self.dice.random() < 0.8:
+            return
+        self.meddlers -= 1
+        was = self.dice.choice(self.begun)
+        self.undone[was.site] += 1
+        self.world = self.world.with_settings(was)
+
+
+def settled(model: Model, plan: Plan) -> None:
+    """Check that nobody is forgotten: what still lags has a reason that no waiting ends."""
+    if model.world.rollout.held_by:
+        return
+    told = {skip.site for skip in plan.skips if skip.reason not in IN_TIME}
+    assert not [one.site for one in model.world.fleet.settings if lags(model.world, one) and one.site not in told]
+
+
+@given(beginnings, ways, dice)
+def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Random) -> None:
+    """Whatever the apps answer, in the end each is rolled, or has a reason, or the version is held."""
+    model = Model(world, intent, dice)
+    settled(model, model.run())
+
+
+@given(beginnings, ways, dice)
+def test_no_app_restarts_more_than_once_per_version(world: Snapshot, intent: Intent, dice: Random) -> None:
+    """An app is rolled once, whatever the others answer and in whatever order they come."""
+    model = Model(world, intent, dice)
+    model.run()
+    assert not {site: times for site, times in model.rolled.items() if times > 1}
+
+
+@given(beginnings, ways, dice)
+def test_an_app_restarts_again_only_where_others_undid_it(world: Snapshot, intent: Intent, dice: Random) -> None:
+    """Where somebody puts settings back, the roll still ends, and costs one restart for each time at most."""
+    model = Model(world, intent, dice, meddlers=4)
+    settled(model, model.run())
+    assert not {site: times for site, times in model.rolled.items() if times > 1 + model.undone[site]}
+
+
+@given(beginnings, ways, dice)
+def test_nothing_is_restored_or_rolled_once_it_is_over(world: Snapshot, intent: Intent, dice: Random) -> None:
+    """When all is over, a look a day later finds nothing to do, and what failed has its last good values."""
+    model = Model(world, intent, dice)
+    model.run()
+    later = replace(model.world, fleet=replace(model.world.fleet, taken_at=model.now + timedelta(days=1)))
+    plan = planner.plan(later, intent)
+    held = bool(model.world.rollout.held_by)
+    assert held or not plan.steps
