@@ -45,7 +45,7 @@ def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
         return fresh
     retiring = before.state is RollState.VALIDATED and not _is_stale_again(snapshot, site)
     undone = before.undone_lately(snapshot.now)
-    if before.state in WRITTEN and not retiring:
+    if before.state in WRITTEN and not retiring and set(fresh.replaces) & set(before.replaces):
         undone = (*undone, snapshot.now)
     aside = before.broken_before if before.state is RollState.SET_ASIDE else None
     return replace(fresh, broken_before=aside, undone=undone, retiring=retiring)
@@ -100,7 +100,7 @@ def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> R
         state=state,
         at=snapshot.now,
         plan=seen.plan or site.resource_id,  # where Azure does not say it, the app counts as a plan of its own
-        copies=tuple(c.ref for c in after.fleet.certificates_in(seen.webspace) if c.thumbprint in wanted),
+        copies=tuple(sorted(c.ref for c in after.fleet.certificates_in(seen.webspace) if c.thumbprint in wanted)),
         replaces=replaces,
         proven=before.proven if before else (),
         settings=_settings_expected(before, len(settings.digests), snapshot.now),

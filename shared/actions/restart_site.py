@@ -73,7 +73,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         return
     for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
         site = snapshot.site(settings.site)
-        if site is None or not settings.loads_everything or not _concerns(snapshot, site):
+        if site is None or settings.changing or not settings.loads_everything or not _concerns(snapshot, site):
             continue
         record = snapshot.rollout.roll_of(site.ref)
         if site.webspace is None or (record is not None and record.state not in UNTOUCHED):

@@ -1,10 +1,11 @@
 """Bring the last good values back: the inverse of the edits that the journal holds."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import SettingEdit, SiteSettings, inverse, is_load_list
+from shared.domain.names import Thumbprint
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
@@ -21,20 +22,26 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
     Only what is still as we wrote it is taken back: a setting that somebody else wrote since is theirs.
     """
-    for record in snapshot.rollout.rolls:
+    for record in sorted(snapshot.rollout.rolls, key=lambda one: one.site):
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
         if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
             continue
-        edits = restoring(settings, record)
+        edits = restoring(settings, record, snapshot.live_in(site.webspace))
         if edits:
             yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
 
 
-def restoring(settings: SiteSettings, record: RollRecord) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the last good values back; empty where nothing of ours is left."""
-    ours = tuple(edit for edit in record.edits if _is_ours(settings, edit))
-    back = tuple(inverse(edit) for edit in ours)
-    return (*back, *_loading(settings, back))
+def restoring(settings: SiteSettings, record: RollRecord, live: frozenset[Thumbprint]) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring the last good values back; empty where nothing of ours is left.
+
+    What is no longer live cannot come back. Where that is so for one of several settings, the others come back, and the
+    new version stays in the load list for the one that keeps it.
+    """
+    back = tuple(inverse(edit) for edit in record.edits if _is_ours(settings, edit))
+    kept = tuple(edit for edit in back if edit.add in live) or back
+    if kept != back:
+        kept = tuple(replace(edit, remove=()) if is_load_list(edit.key) else edit for edit in kept)
+    return (*kept, *_loading(settings, kept))
 
 
 def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:

@@ -31,10 +31,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         record = snapshot.rollout.roll_of(settings.site)
         told = record is not None and record.state is RollState.STALE and record.retiring
         proven = told or (record is not None and record.state is RollState.VALIDATED)
-        if site is None or site.webspace is None or not proven or not _asked(snapshot, snapshot.lineage, site):
+        if site is None or site.webspace is None or settings.changing or not proven:
             continue
         edits = _edits(snapshot, settings, current.thumbprint)
-        if edits:
+        if edits and _asked(snapshot, snapshot.lineage, site):
             yield Step(RetireThumbprint(settings, edits, site.webspace), Reason.SUPERSEDED)
 
 

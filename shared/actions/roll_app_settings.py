@@ -9,8 +9,10 @@ from shared.domain.model import Site
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import WRITTEN, RollRecord, RollState
+from shared.domain.roll import WRITTEN, RollRecord
 from shared.domain.snapshot import Snapshot
+
+MOST_UNDONE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,8 @@ def is_fought_over(record: RollRecord, snapshot: Snapshot) -> bool:
 
     For a day nothing is written there; then it is tried again.
     """
-    if record.state is RollState.FOUGHT_OVER:
-        return bool(record.undone_lately(snapshot.now))
-    return record.state in WRITTEN and bool(record.undone_lately(snapshot.now))
+    this_time = record.state in WRITTEN
+    return len(record.undone_lately(snapshot.now)) + this_time >= MOST_UNDONE
 
 
 def roll_edits(

@@ -59,7 +59,7 @@ class SettingsChange:
             replace(one, active=version) if one.ref == snapshot.lineage.ref and one.pinned is None else one
             for one in self.settings.vault_references
         )
-        after = replace(edited_settings(self.settings, self.edits), vault_references=fetched)
+        after = replace(edited_settings(self.settings, self.edits), vault_references=fetched, changing=True)
         return snapshot.with_settings(after)
 
     def perform(self, ports: Ports) -> bool:

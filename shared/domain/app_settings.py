@@ -67,7 +67,7 @@ class SiteSettings:
     """The part of an app's settings that is about certificates, and what tells whether the rest has changed.
 
     `odd_entries` counts what is in the load list and is no thumbprint. `digests` are salted, by setting: they are
-    compared within one process and never leave it.
+    compared within one process and never leave it. `changing` says that a plan writes them already, once being enough.
     """
 
     site: SiteRef
@@ -76,6 +76,7 @@ class SiteSettings:
     loads_everything: bool = False
     odd_entries: int = 0
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
+    changing: bool = field(default=False, compare=False)
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:

@@ -8,7 +8,7 @@ from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.probe import Probe, ProbeInvalid
 from shared.domain.reason import Reason
-from shared.domain.roll import RollState, opens_at, soaked_at
+from shared.domain.roll import WRITTEN, RollState, opens_at, soaked_at
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
 
@@ -96,7 +96,7 @@ class Turns:
 
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
-        if record is None:
+        if record is None or (record.state in WRITTEN and slot in self._apps):  # somebody took it back: it goes again
             return False
         through = soaked_at(record, self._intent.stage_soak, urgent=self._urgent)
         return through is not None and through <= self._snapshot.now

@@ -16,8 +16,8 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, snapshot.expires_at())
     started = snapshot.rollout.first is not None
-    failures = [f"{record.site} ({record.detail})" for record in gate.failed]
-    failures += [f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by]
+    failures = sorted(f"{record.site} ({record.detail})" for record in gate.failed)
+    failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)
 
     def refusal(step: Step) -> Skip | None:
         if isinstance(step.action, KeepSuperseded | RestoreAppSettings):
