@@ -1,0 +1,249 @@
+"""How a run carries out its steps."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+
+from shared.domain.errors import (
+    CertrollError,
+    Conflict,
+    Denied,
+    LeaseLost,
+    NotFound,
+    NotKept,
+    NotSettled,
+    NotYet,
+    OutcomeUnknown,
+    OutOfTime,
+    Rejected,
+)
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.record import HistoryEntry
+from shared.domain.snapshot import Snapshot
+from shared.run import ROUNDS, TIME_BUDGET, Run, perform_all, planning_again
+from tests.build import NOW, REF, WEST, ManualClock, ports, site_ref
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An action that answers as it is told, the last answer for ever, and notes when it was its turn."""
+
+    name: str
+    answers: list[bool | Exception]
+    turns: list[str]
+    of: SiteRef | None = None
+    restarts_site: ClassVar[bool] = False
+    webspace: Webspace = WEST
+    writes: frozenset[Thumbprint] = frozenset()
+
+    @property
+    def subject(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The site."""
+        return self.of
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the same world."""
+        return snapshot
+
+    def perform(self, _: Ports) -> bool:
+        """Return or raise the next answer."""
+        self.turns.append(self.name)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass
+class Doing:
+    """A run over trials: a lease, a journal and a retry layer that note what they are asked."""
+
+    run: Run
+    clock: ManualClock
+    turns: list[str] = field(default_factory=list)
+    history: list[HistoryEntry] = field(default_factory=list)
+    checks: int = 0
+    lost_at: int = 99
+    tries: int = 0
+
+    def check(self) -> None:
+        """Count the look at the lease, which may be lost."""
+        self.checks += 1
+        if self.checks >= self.lost_at:
+            raise LeaseLost("lost")
+
+    def again(self, work: Callable[[], Result]) -> Result:
+        """Do the work once."""
+        self.tries += 1
+        return work()
+
+    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
+        """Keep the entries."""
+        assert ref == REF
+        self.history.extend(entries)
+
+    def step(self, name: str, *answers: bool | Exception, site: str | None = None) -> Step:
+        """Return a step that answers so."""
+        trial = Trial(name, list(answers) or [True], self.turns, site_ref(site) if site else None)
+        return Step(trial, Reason.STALE_COPY)
+
+    def all(self, *steps: Step) -> tuple[Skip, ...]:
+        """Perform the steps."""
+        return perform_all(self.run, self, REF, steps)
+
+
+@pytest.fixture(name="doing")
+def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
+    caplog.set_level(logging.INFO, logger="certroll")
+    clock = ManualClock()
+    with ThreadPoolExecutor(1) as pool:
+        bare: Any = ports(clock=clock)
+        doing = Doing(Run.start(bare, Intent(), pool), clock)
+        given: Any = doing
+        doing.run = replace(doing.run, ports=replace(bare, journal=given, retrying=given))
+        yield doing
+
+
+def logged(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return the name and the subject of each event."""
+    return [(line["event"], line.get("subject", "")) for line in map(json.loads, log.messages)]
+
+
+def test_steps_are_performed_in_order(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
+    """Each step is done once, through the retry layer, and is in the history: what was written and what need not be."""
+    assert doing.all(doing.step("a"), doing.step("b", False), doing.step("c")) == ()
+    assert (doing.turns, doing.tries) == (["a", "b", "c"], 3)
+    assert doing.history == [
+        HistoryEntry(NOW, "step.performed", "a", Reason.STALE_COPY),
+        HistoryEntry(NOW, "step.not_needed", "b", Reason.STALE_COPY),
+        HistoryEntry(NOW, "step.performed", "c", Reason.STALE_COPY),
+    ]
+    assert logged(caplog) == [("step.performed", "a"), ("step.not_needed", "b"), ("step.performed", "c")]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Denied("no"), Reason.DENIED_BY_AZURE),
+        (Rejected("no"), Reason.REJECTED_BY_AZURE),
+        (NotFound("no"), Reason.REJECTED_BY_AZURE),
+        (NotSettled("no"), Reason.NOT_SETTLED),
+        (NotKept("no"), Reason.NO_OVERLAP),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_refusal_of_a_step_does_not_hold_up_the_others(
+    doing: Doing, caplog: pytest.LogCaptureFixture, error: CertrollError, reason: Reason
+) -> None:
+    """What Azure refuses is returned with its reason and its site, and what follows is done."""
+    refused = doing.all(doing.step("a", error, site="shop"), doing.step("b"), doing.step("c", error))
+    assert refused == (Skip("a", reason, "no", site_ref()), Skip("c", reason, "no"))
+    assert doing.turns == ["a", "b", "c"]
+    assert [entry.subject for entry in doing.history] == ["b"]
+    assert logged(caplog) == [("step.refused", "a"), ("step.performed", "b"), ("step.refused", "c")]
+
+
+@pytest.mark.parametrize(
+    "error", [Conflict("moved"), OutcomeUnknown("504"), KeyError("bug")], ids=lambda e: type(e).__name__
+)
+def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
+    """What asks for a new plan, or was not foreseen, is passed on at once."""
+    with pytest.raises(type(error)):
+        doing.all(doing.step("a", error), doing.step("b"))
+    assert doing.turns == ["a"]
+
+
+EARLY = NotYet("after the sync")
+
+
+def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
+    """A step that can only be done after the others goes to the end, and is done there."""
+    assert doing.all(doing.step("keep", EARLY, True), doing.step("sync"), doing.step("bind")) == ()
+    assert doing.turns == ["keep", "sync", "bind", "keep"]
+    assert [entry.subject for entry in doing.history] == ["sync", "bind", "keep"]
+    assert logged(caplog)[0] == ("step.put_off", "keep")
+
+
+def test_several_steps_that_are_too_early_are_all_done(doing: Doing) -> None:
+    """Several steps may have to wait for one that follows."""
+    early = [doing.step(name, EARLY, True) for name in ("a", "b", "c")]
+    assert doing.all(*early, doing.step("sync")) == ()
+    assert doing.turns == ["a", "b", "c", "sync", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("many", [1, 2, 5])
+def test_step_that_stays_too_early_ends(doing: Doing, caplog: pytest.LogCaptureFixture, many: int) -> None:
+    """Where what a step waits for is not done the run ends: nothing was replaced, so nothing is lost."""
+    early = [doing.step(f"keep {number}", EARLY) for number in range(many)]
+    (refused,) = doing.all(*early, doing.step("sync", Denied("no")))
+    assert refused.subject == "sync"
+    assert doing.history == []
+    assert {("step.not_needed", step.subject) for step in early} <= set(logged(caplog))
+    assert len(doing.turns) <= 2 * many + 1
+
+
+def test_step_that_is_too_early_alone_ends(doing: Doing) -> None:
+    """Where nothing follows, a step that is too early is tried once."""
+    assert doing.all(doing.step("keep", EARLY)) == ()
+    assert doing.turns == ["keep"]
+
+
+def test_lost_lease_stops_between_steps(doing: Doing) -> None:
+    """Before each step the lease is looked at: where it is lost another instance may write, and this one stops."""
+    doing.lost_at = 2
+    with pytest.raises(LeaseLost):
+        doing.all(doing.step("a"), doing.step("b"))
+    assert doing.turns == ["a"]
+
+
+def test_time_that_is_over_stops_between_steps(doing: Doing) -> None:
+    """Before each step the time is looked at: what is left goes into another run."""
+    doing.clock.time = NOW + TIME_BUDGET - timedelta(seconds=1)
+    assert doing.all(doing.step("a")) == ()
+    doing.clock.time = NOW + TIME_BUDGET
+    with pytest.raises(OutOfTime):
+        doing.all(doing.step("b"))
+    assert doing.turns == ["a"]
+
+
+@pytest.mark.parametrize("moves", range(ROUNDS))
+def test_world_that_moves_is_planned_again(moves: int) -> None:
+    """Where the world moved under a plan it is made again, up to three times in all."""
+    rounds = iter([Conflict("moved")] * moves + [None])
+
+    def attempt() -> str:
+        if (error := next(rounds)) is not None:
+            raise error
+        return "done"
+
+    assert planning_again(attempt) == "done"
+    assert next(rounds, "over") == "over"
+
+
+def test_world_that_keeps_moving_is_left() -> None:
+    """After the third time the message fails, and comes back later."""
+    tries: list[int] = []
+
+    def attempt() -> None:
+        tries.append(1)
+        raise Conflict("moved")
+
+    with pytest.raises(Conflict):
+        planning_again(attempt)
+    assert len(tries) == ROUNDS == 3
