@@ -60,7 +60,7 @@ FRESH_RECORD = RollRecord(
     RollState.STALE,
     NOW,
     plan=site_ref().resource_id,
-    copies=(SYNCED.ref, KEPT.ref),
+    copies=(KEPT.ref, SYNCED.ref),
     replaces=(OLD,),
 )
 
@@ -102,7 +102,7 @@ def test_record_knows_what_there_will_be() -> None:
     others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
     seen = world(copies=(copy(), *others))
     (record,) = records(seen, keep, sync, rolling())
-    assert record.copies == (SYNCED.ref, KEPT.ref)
+    assert record.copies == (KEPT.ref, SYNCED.ref)
 
 
 def test_record_knows_the_plan_of_the_app() -> None:
@@ -230,6 +230,12 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
         ),
         pytest.param(
             roll(RollState.FOUGHT_OVER, undone=(NOW - HOUR,)), (NOW - HOUR,), id="it was fought over: not once more"
+        ),
+        pytest.param(
+            roll(RollState.VALIDATED, replaces=(OLDER, OLD)), (NOW,), id="one of what it replaced is there again"
+        ),
+        pytest.param(
+            roll(RollState.VALIDATED, replaces=(OLDER,)), (), id="what is there was not there before: it is new"
         ),
     ],
 )

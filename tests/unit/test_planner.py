@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from shared import actions, guards, planner
+from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings, VaultReference
 from shared.domain.lineage import Refusal
-from shared.domain.model import SslState
-from shared.domain.plan import Intent, Plan
+from shared.domain.model import SslState, Tags
+from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.window import RestartWindow
 from tests.build import (
     APPLY,
     NEW,
@@ -26,21 +29,27 @@ from tests.build import (
     OLD,
     OLDER,
     OTHER_REF,
+    REF,
+    SUBSCRIPTION,
     binding,
     blind_spot,
     copy,
     facts,
     lineage,
+    named,
     old_version,
     record,
+    roll,
     rollout,
     site,
+    site_ref,
     snapshot,
     two_webspaces,
     version,
 )
 
 PROVEN = rollout(record(SiteState.PROVEN))
+CLOSED = RestartWindow.parse("Sun 01:00-02:00")
 WAITING = rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH)
 
 
@@ -204,6 +213,134 @@ def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Rea
     plan = planner.plan(seen, intent)
     assert plan.steps == ()
     assert [skip.reason for skip in plan.skips if skip.site] == [given]
+
+
+ON: Tags = (("certroll-restart", "on"),)
+
+
+def apps(*settings: SiteSettings, tags: Tags = (), rolls: tuple[RollRecord, ...] = (), synced: bool = True) -> Snapshot:
+    """Return a world in which nothing is bound, and an app names this; the new version is there, or is to come."""
+    copies = (copy(thumbprint=NEW), copy("kept", source=None)) if synced else (copy(),)
+    seen = rollout(record(SiteState.PROVEN), rolls=rolls)
+    return snapshot(sites=(site(tags=tags),), bindings=(), copies=copies, settings=settings, rollout=seen)
+
+
+def test_old_version_is_kept_before_its_copy_is_synced() -> None:
+    """What an app names goes up before the sync that replaces it, and the app is written when both are there."""
+    assert told(planner.plan(apps(named(OLD), synced=False), APPLY)) == [
+        (Reason.SUPERSEDED_IN_USE, f"certificate rg/certroll-shop-{OLD.lower()}"),
+        (Reason.STALE_COPY, "certificate rg-web/shop-copy"),
+        (Reason.STALE_THUMBPRINT, "app settings"),
+    ]
+
+
+def test_app_that_is_rolled_has_both_versions() -> None:
+    """After the plan the app names both versions, both are in its webspace, and no second plan is needed."""
+    seen = apps(named(OLD, pins={"PIN": OLD}), synced=False)
+    after = planner.project(planner.plan(seen, APPLY), seen)
+    assert after.settings_of(site_ref()) == named(OLD, NEW, pins={"PIN": NEW})
+    assert {c.thumbprint for c in after.fleet.certificates} == {OLD, NEW}
+    assert planner.plan(after, APPLY).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "reasons"),
+    [
+        pytest.param(
+            apps(named(OLD, led=(VaultReference("K", REF, None, "v1"),))),
+            [Reason.STALE_THUMBPRINT],
+            id="a roll, which also fetches what references lead to",
+        ),
+        pytest.param(
+            apps(named(everything=True, led=(VaultReference("K", REF, None, "v1"),)), tags=ON),
+            [Reason.LOADED_AT_START],
+            id="a restart, which also fetches what references lead to",
+        ),
+        pytest.param(
+            apps(named(everything=True, pins={"PIN": OLD}), tags=ON),
+            [Reason.STALE_THUMBPRINT],
+            id="the edit of a pin, which also loads everything anew",
+        ),
+        pytest.param(
+            apps(named(led=(VaultReference("K", REF, None, "v1"),))), [Reason.STALE_REFERENCE], id="a refresh alone"
+        ),
+        pytest.param(
+            apps(
+                named(OLD, NEW),
+                rolls=(roll(RollState.FAILED, edits=(SettingEdit(LOAD_LIST, NEW, (), OLD),)),),
+            ),
+            [Reason.PROBE_FAILED],
+            id="a restore alone, and no roll of the same version after it",
+        ),
+    ],
+)
+def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
+    """Whatever an app needs, one plan restarts it once."""
+    plan = planner.plan(seen, APPLY)
+    assert [step.reason for step in plan.steps if step.action.restarts_site] == reasons
+    assert all(step.action.restarts_site for step in plan.steps)
+
+
+@pytest.mark.parametrize(
+    ("seen", "intent", "given"),
+    [
+        pytest.param(
+            apps(named(OLD), tags=OFF), Intent(own_site="shop"), Reason.OPTED_OUT, id="what operators took out, first"
+        ),
+        pytest.param(
+            apps(named(OLD), synced=False),
+            Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION),
+            Reason.OWN_SITE,
+            id="our own before whose turn it is",
+        ),
+        pytest.param(
+            replace(
+                apps(named(OLD), rolls=(roll(RollState.STALE, settings=40),)),
+                fleet=replace(apps(named(OLD)).fleet, certificates=()),
+            ),
+            APPLY,
+            Reason.NOT_LIVE,
+            id="what is missing before a read that shrank",
+        ),
+        pytest.param(
+            apps(named(OLD), rolls=(roll(RollState.STALE, settings=40),)),
+            Intent(),
+            Reason.SETTINGS_SHRUNKEN,
+            id="a read that shrank before the mode",
+        ),
+        pytest.param(
+            apps(named(OLD)), Intent(restart_window=CLOSED), Reason.OBSERVE_ONLY, id="the mode before the window"
+        ),
+        pytest.param(
+            apps(named(OLD), rolls=(roll(RollState.ROLLED_BACK, site="b"),)),
+            Intent(mode=Mode.APPLY, restart_window=CLOSED),
+            Reason.VERSION_HELD,
+            id="a hold before the window",
+        ),
+        pytest.param(
+            apps(named(OLD), rolls=(roll(RollState.UNPROVEN, site="b"),)),
+            Intent(mode=Mode.APPLY, restart_window=CLOSED),
+            Reason.OUTSIDE_WINDOW,
+            id="the window before whose turn it is",
+        ),
+    ],
+)
+def test_most_telling_reason_is_given_for_an_app(seen: Snapshot, intent: Intent, given: Reason) -> None:
+    """Where several things stop an app, the reason given is the one that would still hold without the others."""
+    plan = planner.plan(seen, intent)
+    assert [skip.reason for skip in plan.skips if skip.site] == [given]
+
+
+def test_slot_that_was_set_aside_and_its_site_do_not_wait_for_each_other() -> None:
+    """A slot that was broken before and its production site: one of them goes."""
+    seen = snapshot(
+        sites=(site(), site(slot="staging")),
+        bindings=(),
+        copies=(copy(thumbprint=NEW), copy("kept", source=None)),
+        settings=(named(OLD), named(OLD, slot="staging")),
+        rollout=rollout(rolls=(roll(RollState.SET_ASIDE, slot="staging", broken_before=True),)),
+    )
+    assert [str(step.action.site) for step in planner.plan(seen, APPLY).steps] == ["shop"]
 
 
 def test_every_guard_is_in_the_table() -> None:

@@ -1,5 +1,6 @@
 """Restarting an app that loads every certificate."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -98,6 +99,7 @@ def test_tag_of_a_site_counts_for_its_slots() -> None:
     "seen",
     [
         pytest.param({"settings": named(OLD)}, id="it does not load everything"),
+        pytest.param({"settings": replace(EVERYTHING, changing=True)}, id="this plan writes its settings already"),
         pytest.param({"settings": named(site="gone", everything=True)}, id="its site was not seen"),
         pytest.param(
             {"settings": named(everything=True, pins={"PIN": OLD})}, id="it pins a version, whose edit restarts it"

@@ -7,11 +7,12 @@ import pytest
 from shared.actions import restore_app_settings
 from shared.actions.restore_app_settings import RestoreAppSettings, restoring
 from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.names import Thumbprint
 from shared.domain.plan import Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.snapshot import Snapshot
-from tests.build import APPLY, FOREIGN, NEW, OLD, OLDER, WEST, named, roll, rollout, site, site_ref, snapshot
+from tests.build import APPLY, FOREIGN, NEW, OLD, OLDER, WEST, copy, named, roll, rollout, site, site_ref, snapshot
 
 BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)
 INSTEAD = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
@@ -27,9 +28,11 @@ def failed(*edits: SettingEdit, site: str = "shop") -> RollRecord:
     return roll(RollState.FAILED, site=site, edits=edits)
 
 
-def restored(settings: SiteSettings, *edits: SettingEdit) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the last good values back."""
-    return restoring(settings, failed(*edits))
+def restored(
+    settings: SiteSettings, *edits: SettingEdit, live: tuple[Thumbprint, ...] = (OLD, OLDER, NEW)
+) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring the last good values back, where these are in the webspace."""
+    return restoring(settings, failed(*edits), frozenset(live))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,82 @@ def test_two_pins_of_one_version_are_loaded_once() -> None:
         LOADED_AGAIN,
         SettingEdit("website_load_certificates", OLD, (), NEW),
     )
+
+
+OTHER_PIN = SettingEdit("Q", NEW, (OLDER,), OLDER)
+LISTED = SettingEdit(LOAD_LIST, OLD, (), NEW)
+BOTH_PINS = named(OLD, NEW, pins={"PIN": NEW, "Q": NEW})
+
+
+@pytest.mark.parametrize(
+    ("settings", "edits", "live", "back"),
+    [
+        pytest.param(
+            BOTH_PINS,
+            (BESIDE, PINNED, OTHER_PIN),
+            (OLD, OLDER),
+            (LIST_BACK, PIN_BACK, SettingEdit("Q", OLDER, (NEW,), NEW)),
+            id="all are live: all come back",
+        ),
+        pytest.param(
+            BOTH_PINS,
+            (BESIDE, PINNED, OTHER_PIN),
+            (OLD, NEW),
+            (LISTED, PIN_BACK),
+            id="one pin's is not: that pin stays, and the new one in the list",
+        ),
+        pytest.param(
+            BOTH_PINS,
+            (BESIDE, OTHER_PIN),
+            (OLDER, NEW),
+            (SettingEdit("Q", OLDER, (NEW,), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW)),
+            id="the list's is not: it stays, and loads what the pin comes back to",
+        ),
+        pytest.param(
+            BOTH_PINS,
+            (BESIDE, PINNED),
+            (NEW,),
+            (LIST_BACK, PIN_BACK),
+            id="none is: all is tried, and refused as a whole",
+        ),
+    ],
+)
+def test_what_is_not_live_does_not_come_back(
+    settings: SiteSettings, edits: tuple[SettingEdit, ...], live: tuple[Thumbprint, ...], back: tuple[SettingEdit, ...]
+) -> None:
+    """What is no longer in the webspace cannot come back; the others do, and what stays can still be loaded."""
+    assert restored(settings, *edits, live=live) == back
+
+
+def test_two_pins_of_two_versions_are_both_loaded() -> None:
+    """Where two pins come back to two versions that somebody took out of the list, it gets both again."""
+    assert restored(named(NEW, pins={"PIN": NEW, "Q": NEW}), PINNED, OTHER_PIN) == (
+        PIN_BACK,
+        SettingEdit("Q", OLDER, (NEW,), NEW),
+        LOADED_AGAIN,
+        SettingEdit(LOAD_LIST, OLDER, (), NEW),
+    )
+
+
+def test_only_what_is_live_comes_back() -> None:
+    """A restore goes by what is in the webspace of the app."""
+    seen = snapshot(
+        settings=(BOTH_PINS,), copies=(copy(),), rollout=rollout(rolls=(failed(BESIDE, PINNED, OTHER_PIN),))
+    )
+    (step,) = restore_app_settings.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert step.action == RestoreAppSettings(BOTH_PINS, (LISTED, PIN_BACK), WEST)
+
+
+def test_apps_are_restored_in_a_stable_order() -> None:
+    """The order in which records were read changes nothing."""
+    apps = "b", "a", "c"
+    seen = snapshot(
+        sites=tuple(site(name) for name in apps),
+        settings=tuple(named(OLD, NEW, site=name) for name in apps),
+        rollout=rollout(rolls=tuple(failed(BESIDE, site=name) for name in apps)),
+    )
+    assert [item.subject[-1] for item in restore_app_settings.propose(seen, APPLY)] == ["a", "b", "c"]
 
 
 def world(*records: RollRecord, settings: SiteSettings | None = None) -> Snapshot:

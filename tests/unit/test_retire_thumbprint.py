@@ -165,6 +165,7 @@ def test_what_another_vault_certificate_claims_is_not_retired() -> None:
     "seen",
     [
         pytest.param(world(sites=()), id="its site was not seen"),
+        pytest.param(world(replace(BOTH, changing=True)), id="this plan writes its settings already"),
         pytest.param(world(sites=(site(webspace=None, tags=ON),)), id="its webspace is not known"),
         pytest.param(world(versions=lineage(*THREE, current=None)), id="no version passes the gate"),
     ],

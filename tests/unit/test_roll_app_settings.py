@@ -354,6 +354,7 @@ def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expe
         pytest.param(RollState.SET_ASIDE, (NOW - HOUR,), False, id="set aside: nobody undid it"),
         pytest.param(RollState.ROLLED_BACK, (NOW - HOUR,), False, id="rolled back: we undid it"),
         pytest.param(RollState.FOUGHT_OVER, (NOW - 2 * HOUR, NOW - HOUR), True, id="fought over since an hour"),
+        pytest.param(RollState.FOUGHT_OVER, (NOW - DAY, NOW - HOUR), False, id="fought over, the first time a day ago"),
         pytest.param(RollState.FOUGHT_OVER, (NOW - DAY - HOUR, NOW - DAY), False, id="fought over until a day ago"),
     ],
 )

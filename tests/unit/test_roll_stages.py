@@ -338,8 +338,25 @@ OPEN = roll(RollState.VALIDATED, site="z")
 def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goes: bool) -> None:
     """A production site goes when its slot is validated, or had its soak; its slot's proof is the nearest there is."""
     seen = world(OPEN, *((slot,) if slot else ()), sites=SITE_AND_SLOT, end=end)
+    apps = (site_ref("a"),) if slot else (site_ref("a"), site_ref("a", "staging"))
+    assert ("a" in going(seen, *apps)) is goes
+    assert "a" in going(seen, *apps, intent=ANY_ORDER)
+
+
+@pytest.mark.parametrize(
+    ("state", "goes"),
+    [
+        pytest.param(RollState.VALIDATED, False, id="it was validated, and somebody took it back"),
+        pytest.param(RollState.UNPROVEN, False, id="it was unproven, and somebody took it back"),
+        pytest.param(RollState.RETIRED, False, id="it was retired, and somebody took it back"),
+        pytest.param(RollState.REFUSED, True, id="it was refused: that holds up nobody for longer than the soak"),
+    ],
+)
+def test_site_waits_for_its_slot_to_go_again(state: RollState, *, goes: bool) -> None:
+    """A slot that was written, and has something to do again, goes before its production site once more."""
+    seen = world(OPEN, roll(state, site="a", slot="staging", at=SOAKED), sites=SITE_AND_SLOT)
     assert ("a" in going(seen)) is goes
-    assert "a" in going(seen, intent=ANY_ORDER)
+    assert "a/staging" in going(seen)
 
 
 def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:

@@ -191,6 +191,13 @@ def test_projection_edits_this_app_alone() -> None:
     )
 
 
+def test_projection_writes_an_app_once() -> None:
+    """Afterwards the app counts as one that this plan writes, so that nothing else restarts it."""
+    before = named(OLD)
+    after = RollAppSettings(before, EDITS[:1], WEST).project(snapshot(settings=(before, named(OLD, site="b")))).fleet
+    assert [one.changing for one in after.settings] == [True, False]
+
+
 def test_projection_fetches_what_references_lead_to() -> None:
     """The restart also brings the current version to references that follow the newest, and to no other."""
     led = (
