@@ -33,6 +33,7 @@ from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site,
 MOST_DEQUEUES = 5
 REDELIVERY = timedelta(minutes=2)
 WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
+NO_WRITES = ("comp=lease", "/msi/", "/config/appsettings/list")
 
 
 class Crash(BaseException):
@@ -244,11 +245,7 @@ class Crasher:
             if crasher._dead:
                 raise Crash
             answer = real(adapter, request, **options)  # type: ignore[arg-type]
-            if (
-                request.method in WRITING
-                and "comp=lease" not in (request.url or "")
-                and "/msi/" not in (request.url or "")
-            ):
+            if request.method in WRITING and not any(part in (request.url or "") for part in NO_WRITES):
                 crasher.writes += 1
                 if crasher.writes == crasher.after:
                     crasher._dead = True

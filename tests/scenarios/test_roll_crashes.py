@@ -6,21 +6,13 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from local.azure.app_watch import AppWatch
-from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, street
+from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, owned, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
 from tests.scenarios.worlds import VAULT
 
 HOURS = timedelta(hours=6)
-MOST_WRITES = 120
-
-
-def two_apps() -> Street:
-    """Return a town with an app and its slot."""
-    town = street()
-    town.linux_app("billing")
-    town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
-    return age(town)
+MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK = 120, 15, 8
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
@@ -39,52 +31,59 @@ def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> b
     return died
 
 
+def roll_dying(
+    install: Install, crasher: Crasher, write: int, *, refused: bool
+) -> tuple[Street, Installation, str, bool]:
+    """Return a town with one app after a roll whose process died after that write, and whether it came to that."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    if refused:
+        town.partner.accept_only(town.old)
+    with AppWatch(town.world) as watch:
+        new = town.renew()
+        installation.look_at(VAULT, CLIENT)
+        if refused:  # what comes before the write of the settings is the other test's
+            installation.deliver_all(timedelta(seconds=30))
+        died = deliver_dying(installation, crasher, write)
+    assert installation.errors == [], f"after a crash at write {write}"
+    assert refused or watch.troubles == [], f"after a crash at write {write}"
+    return town, installation, new, died
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("part", range(4))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
-    """Both apps use the new version, restarted at most once more than needed, and no call was lost on the way."""
+    """The app uses the new version, restarted at most once more than needed, and no call was lost on the way."""
     for write in range(1 + part, MOST_WRITES, 4):
-        town = two_apps()
-        installation = install(town.world, watched=False)
-        with AppWatch(town.world) as watch:
-            new = town.renew()
-            installation.look_at(VAULT, CLIENT)
-            died = deliver_dying(installation, crasher, write)
-        restarts = town.restarts("billing") + town.restarts("billing/staging")
+        town, installation, new, died = roll_dying(install, crasher, write, refused=False)
         assert town.settings("billing")[LIST] == f"{town.old},{new}", f"after a crash at write {write}"
-        assert town.settings("billing/staging")[PATH].endswith(f"{new}.p12"), f"after a crash at write {write}"
-        assert installation.rolls() == {"billing": "Validated", "billing/staging": "Validated"}, f"write {write}"
-        assert restarts <= 2 + 1, f"after a crash at write {write}"
-        assert watch.troubles == [], f"after a crash at write {write}"
-        assert installation.errors == []
+        assert town.settings("billing")[PATH].endswith(f"{new}.p12"), f"after a crash at write {write}"
+        assert installation.rolls() == {"billing": "Validated"}, f"after a crash at write {write}"
+        assert town.restarts("billing") <= 1 + 1, f"after a crash at write {write}"
         if not died:
+            assert write > FEWEST_WRITES, "hardly anything was written: the loop did not look"
             return
     pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(4))
 def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install, crasher: Crasher, part: int) -> None:
     """The partner refuses the new version: whichever write is the last of a process, the old values return."""
-    for write in range(1 + part, MOST_WRITES, 3):
-        town = street()
-        town.linux_app("billing")
-        installation = install(age(town).world, watched=False)
-        before = town.settings("billing")
-        town.partner.accept_only(town.old)
-        town.renew()
-        installation.look_at(VAULT, CLIENT)
-        died = deliver_dying(installation, crasher, write)
+    for write in range(1 + part, MOST_WRITES, 4):
+        town, installation, _, died = roll_dying(install, crasher, write, refused=True)
+        before = owned({LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
         assert town.settings("billing") == before, f"after a crash at write {write}"
         assert installation.rolls() == {"billing": "RolledBack"}, f"after a crash at write {write}"
         assert town.restarts("billing") <= 2 + 1, f"after a crash at write {write}"
-        assert installation.errors == []
         if not died:
+            assert write > FEWEST_WRITES_BACK, "hardly anything was written: the loop did not look"
             return
     pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
 
 
-@pytest.mark.parametrize("minutes", [0, 1, 3, 10, 60])
+@pytest.mark.parametrize("minutes", [0, 1, 10])
 def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: int) -> None:
     """Whenever it is lost: the app ends on the new version, asked again, and is not restarted again."""
     town = street()

@@ -45,8 +45,9 @@ def is_rolled(town: Street, new: str) -> bool:
     return settings[LIST] == f"{town.old},{new}" and settings[PATH].endswith(f"{new}.p12")
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("changed", ["FEATURE", "NEW_ONE", "DB_PASSWORD"])
+@pytest.mark.parametrize(
+    ("nth", "changed"), [(1, "FEATURE"), (2, "NEW_ONE"), (3, "DB_PASSWORD"), (4, "FEATURE"), (5, "NEW_ONE")]
+)
 def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: str) -> None:
     """A colleague changes another setting just before one of our reads: it stays, and the roll is done."""
     town, installation, new = rolled(
@@ -94,7 +95,7 @@ def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Ins
     assert town.settings("billing")[LIST] == f"{stranger},{town.old},{new}"
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+@pytest.mark.parametrize("nth", [1, 2, 3])
 def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None:
     """Azure answers once with no settings at all: not one of them is lost."""
     town, installation, new = rolled(install, lambda town: town.world.misread(town.site("billing"), nth=nth))
@@ -103,7 +104,7 @@ def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None
     assert is_rolled(town, new)
 
 
-@pytest.mark.parametrize("reads", [(2,), (3,), (2, 3), (2, 3, 4, 5)])
+@pytest.mark.parametrize("reads", [(2,), (3,), (2, 3, 4, 5)])
 def test_a_shrunken_read_is_never_written_back(install: Install, reads: tuple[int, ...]) -> None:
     """Azure forgets most settings in some answers, in the same way each time: not one of them is lost."""
 
