@@ -12,7 +12,7 @@ not recorded for the current version is given back to it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared import planner
@@ -118,7 +118,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
         return _without_current(run, lineage)
     rollout = run.ports.journal.rollout(ref, lineage.current.version)
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
-        return _await_sites(now, message.waits, rollout)
+        return _await_sites(run, message.waits, rollout)
     fleet = observe_fleet(
         run.ports.app_service,
         run.pool,
@@ -278,7 +278,7 @@ def _certificate_outcome(
 
 def _to_wait_for(run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int) -> Waiting | None:
     if rollout.pending or rollout.rolling:
-        return _await_sites(run.now(), waits, rollout)
+        return _await_sites(run, waits, rollout)
     awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(_next_look(run, snapshot, rollout, waits), awaiting.reason, awaiting.detail)
@@ -318,9 +318,12 @@ def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> da
     return min(max(soonest, now + pause(waits)), now + LONGEST_PAUSE)
 
 
-def _await_sites(now: datetime, waits: int, rollout: Rollout) -> Waiting:
+def _await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
+    """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
     sites = {record.site for record in rollout.pending} | {roll.site for roll in rollout.rolling}
-    return Waiting(now + pause(waits), Reason.DISPATCHED, f"{len(sites)} sites are on their way")
+    least = timedelta(0) if rollout.pending else run.intent.probe_settle
+    until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
+    return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")
 
 
 def _without_current(run: Run, lineage: Lineage) -> Outcome:
