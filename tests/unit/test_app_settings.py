@@ -96,10 +96,11 @@ def test_name_of_the_load_list_has_no_case(key: str) -> None:
 
 def test_load_lists_of_several_cases_are_all_read() -> None:
     """Where Azure shows the load list under two spellings, both count, in a stable order, before all pins."""
-    values = {"website_load_certificates": f"{FOREIGN},x", LOAD_LIST: "*,y", "A": OLD}
+    values = {"website_load_certificates": f"{FOREIGN},x", LOAD_LIST: f"*,y,{NEW}", "A": OLD}
     for order in (list(values), list(values)[::-1]):
         seen = read(**{key: values[key] for key in order})
         assert seen.references == (
+            SettingReference(LOAD_LIST, LIST, NEW),
             SettingReference("website_load_certificates", LIST, FOREIGN),
             SettingReference("A", PIN, OLD),
         )
@@ -190,6 +191,11 @@ def test_pins_are_read_in_a_stable_order() -> None:
         assert read(**{key: values[key] for key in order}).references == expected
 
 
+def test_app_of_which_nothing_is_said_names_nothing() -> None:
+    """An app without settings names nothing, loads nothing, and has no odd entries."""
+    assert read() == SiteSettings(site_ref())
+
+
 def test_site_and_digests_are_kept() -> None:
     """What is read belongs to its app, and tells by digests whether the rest has changed."""
     whole = app_settings({"A": "1"}, site="api", slot="staging")
@@ -251,6 +257,9 @@ V2 = "0123456789abcdef0123456789abcdef"
             id="names in another order and case, between blanks",
         ),
         pytest.param("VaultName=kv-shop;SecretName=other", VaultReference("K", OTHER_REF), id="another certificate"),
+        pytest.param(
+            "VaultName=kv-shop;\n SecretName=shop\n", VaultReference("K", REF), id="names on lines of their own"
+        ),
     ],
 )
 def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> None:
@@ -330,6 +339,24 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
             SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
             f"{FOREIGN},{OLD},{NEW},x",
             id="beside one while another leaves",
+        ),
+        pytest.param(
+            f"{OLDER},{FOREIGN}",
+            SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
+            f"{FOREIGN},{NEW}",
+            id="at the end, where what it should go beside is gone and what is to leave is not",
+        ),
+        pytest.param(
+            f"{OLD.lower()},{FOREIGN},{OLDER.lower()}",
+            SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
+            f"{OLD.lower()},{NEW},{FOREIGN}",
+            id="beside one in lower case while another in lower case leaves",
+        ),
+        pytest.param(
+            f"{FOREIGN},{OLD},{OLDER.lower()},{FOREIGN}",
+            SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
+            f"{FOREIGN},{OLD},{NEW},{FOREIGN}",
+            id="beside one while the next, in lower case, leaves",
         ),
         pytest.param(
             f"{NEW.lower()},{OLD},{FOREIGN}", NEW_FOR_OLD, f"{NEW.lower()},{FOREIGN}", id="there already: only removed"

@@ -13,7 +13,7 @@ from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
-from shared.dispatch import BELIEVED_AFTER, has_unrecorded, roll_records
+from shared.dispatch import has_unrecorded, roll_records
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.model import Tags
 from shared.domain.names import Webspace
@@ -189,8 +189,8 @@ def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | N
         pytest.param(40, 41, None, 41, id="more than before: what is seen"),
         pytest.param(40, 40, None, 40, id="as many as before"),
         pytest.param(40, 3, None, 40, id="fewer than before: what was known"),
-        pytest.param(40, 3, BELIEVED_AFTER - SECOND, 40, id="fewer since just less than a day: what was known"),
-        pytest.param(40, 3, BELIEVED_AFTER, 3, id="fewer since a day: what is seen"),
+        pytest.param(40, 3, DAY - SECOND, 40, id="fewer since just less than a day: what was known"),
+        pytest.param(40, 3, DAY, 3, id="fewer since a day: what is seen"),
     ],
 )
 def test_shrunken_read_is_believed_after_a_day(

@@ -17,6 +17,7 @@ from shared.domain.roll import RollRecord, RollState
 from shared.domain.snapshot import Snapshot
 from tests.build import (
     APPLY,
+    DAY,
     FOREIGN,
     LINEAGE,
     NEW,
@@ -151,7 +152,7 @@ def test_app_is_restarted_while_it_may_run_with_the_old_version(seen: dict[str, 
 
 def test_version_of_just_a_week_is_young() -> None:
     """A version that came exactly a week ago still asks for restarts."""
-    week = version(created=NOW - RECENT)
+    week = version(created=NOW - 7 * DAY)
     (step,) = restart_site.propose(world(versions=lineage(week, old_version())), APPLY)
     assert step == Step(RestartSite(site_ref(), WEST, week), Reason.LOADED_AT_START)
 

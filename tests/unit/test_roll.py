@@ -35,6 +35,7 @@ def test_state_says_whether_it_goes_on_and_whether_it_holds(state: RollState) ->
 def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: tuple[datetime, ...]) -> None:
     """Only what others undid within the last 24 hours counts."""
     assert roll(RollState.VALIDATED, undone=undone).undone_lately(NOW) == lately
+    assert DAY == FIGHT
 
 
 @pytest.mark.parametrize(

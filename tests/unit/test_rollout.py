@@ -104,6 +104,12 @@ def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datet
     assert stage(seen, NOW, SOAK, expires_at) == Stage(opens_at)
 
 
+def test_moments_are_those_that_people_are_told() -> None:
+    """An end is near with less than 72 hours left, and a message is taken to be lost after a quarter of an hour."""
+    assert timedelta(hours=72) == URGENT
+    assert timedelta(minutes=15) == LOST_AFTER
+
+
 def test_urgent_wait_is_never_longer_than_the_soak() -> None:
     """A soak shorter than the time after which a message is lost counts when it is urgent, too."""
     opened = stage(rollout(record(PENDING)), NOW, 5 * SECOND, SOON)
@@ -142,6 +148,12 @@ def test_rollout_knows_its_sites() -> None:
         pytest.param(rollout(record(PENDING)), NOW, False, id="the soak of the first webspace is over"),
         pytest.param(rollout(record(PROVEN), record(PENDING, site="b", webspace=NORTH)), NOW, True, id="others are"),
         pytest.param(rollout(record(PROVEN)), NOW, False, id="nothing is"),
+        pytest.param(
+            rollout(record(PENDING), record(PENDING, site="b", webspace=NORTH)),
+            NOW,
+            False,
+            id="the soak of the first webspace is over, though others are on their way, too",
+        ),
     ],
 )
 def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
