@@ -43,6 +43,8 @@ PROBE_AGAIN = timedelta(seconds=15)
 OLD_AGAIN = timedelta(minutes=5)
 RECYCLED_AFTER = timedelta(minutes=45)
 """How long an old process may answer: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
+OTHERWISE = frozenset({Reason.PINNED_REFERENCE, Reason.AMBIGUOUS_LINEAGE, Reason.LOADS_EVERYTHING})
+"""What is said of an app beside its roll: it stands for no step that was refused."""
 UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
 
 
@@ -148,8 +150,9 @@ def _settling(app: App, state: RollState) -> Outcome:
 
 def _nothing_to_write(app: App) -> Outcome:
     """Return the outcome where the plan has nothing for the app: it was done before a crash, or may not be done now."""
-    if app.plan.skips:
-        return _refused(app, app.plan.skips[0])
+    barred = next((skip for skip in app.plan.skips if skip.reason not in OTHERWISE), None)
+    if barred is not None:
+        return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
     named = settings is not None and (
         app.current.thumbprint in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.probe import Probe, ProbeInvalid
@@ -19,7 +20,8 @@ SHOWN = 3
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse changes of apps whose turn has not come."""
     plan = _where_live(plan, snapshot)
-    apps = frozenset(step.action.site for step in plan.steps if _staged(step) and step.action.site is not None)
+    rolling = (step.action for step in plan.steps if _staged(step) and not isinstance(step.action, RetireThumbprint))
+    apps = frozenset(action.site for action in rolling if action.site is not None)
     turns = Turns(snapshot, intent, apps)
 
     def refusal(step: Step) -> Skip | None:
