@@ -1,11 +1,11 @@
 """Ask App Service to fetch what an app's Key Vault references lead to; by itself it does so once a day."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from shared.actions.settings_change import settings_subject
-from shared.domain.app_settings import SiteSettings
+from shared.domain.app_settings import SiteSettings, fetched
 from shared.domain.errors import OutcomeUnknown
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
@@ -46,13 +46,7 @@ class RefreshReferences:
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot in which the app has the current version."""
-        ref = snapshot.lineage.ref
-        fetched = tuple(
-            replace(one, active=self.version) if one.ref == ref and one.pinned is None else one
-            for one in self.settings.vault_references
-        )
-        after = replace(self.settings, vault_references=fetched)
-        return snapshot.with_settings(after)
+        return snapshot.with_settings(fetched(self.settings, snapshot.lineage.ref, self.version))
 
     def perform(self, ports: Ports) -> bool:
         """Ask for one refresh. Where the answer is lost it is not asked again: the next look tells."""

@@ -15,6 +15,7 @@ from shared.domain.app_settings import (
     changed_elsewhere,
     edited,
     edited_settings,
+    fetched,
     is_done,
 )
 from shared.domain.errors import Conflict
@@ -55,12 +56,8 @@ class SettingsChange:
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the edits done; a restart also fetches what Key Vault references lead to."""
         version = snapshot.lineage.current.version if snapshot.lineage.current else None
-        fetched = tuple(
-            replace(one, active=version) if one.ref == snapshot.lineage.ref and one.pinned is None else one
-            for one in self.settings.vault_references
-        )
-        after = replace(edited_settings(self.settings, self.edits), vault_references=fetched, changing=True)
-        return snapshot.with_settings(after)
+        after = fetched(edited_settings(self.settings, self.edits), snapshot.lineage.ref, version)
+        return snapshot.with_settings(replace(after, changing=True))
 
     def perform(self, ports: Ports) -> bool:
         """Read, compare with what was planned against, write once, and return when Azure shows it.

@@ -173,6 +173,15 @@ def inverse(edit: SettingEdit) -> SettingEdit:
     return SettingEdit(edit.key, edit.beside, (edit.add,), edit.add)
 
 
+def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | None) -> SiteSettings:
+    """Return the settings after App Service has fetched what they refer to: a start does so, and a refresh."""
+    led = tuple(
+        replace(one, active=version) if one.ref == ref and one.pinned is None else one
+        for one in settings.vault_references
+    )
+    return replace(settings, vault_references=led)
+
+
 def changed_elsewhere(now: Mapping[str, str], then: Mapping[str, str], edits: Iterable[SettingEdit]) -> tuple[str, ...]:
     """Return the names of settings, but for the edited ones, that are not as they were."""
     ours = {edit.key for edit in edits}
