@@ -147,6 +147,14 @@ def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> 
         pytest.param(world(named(OLD, NEW), copies=(SYNCED,)), id="an app names both, and the copy is synced"),
         pytest.param(world(named(OLDER, NEW)), id="an app names both, and no copy ever held the old one"),
         pytest.param(world(named(NEW), copies=(SYNCED,)), id="it is the newest: a sync brings it"),
+        pytest.param(
+            world(named(OLD, NEW), copies=(SYNCED, copy("n", webspace=NORTH))),
+            id="an app names both, and only the copy of another webspace is not synced",
+        ),
+        pytest.param(
+            world(named(pins={"PIN": NEW}), lineage=lineage(version("v3", NEWER), *THREE.versions, current=1)),
+            id="an app pins the current one, which is not there, and not the newest",
+        ),
         pytest.param(world(named(OLD), sites=(site(webspace=NORTH),)), id="the app is in another webspace"),
         pytest.param(world(named(OLD, site="gone")), id="the site of the app was not seen"),
         pytest.param(world(named(OLD), copies=(UPLOADED,)), id="no copy was imported"),
@@ -178,6 +186,14 @@ def test_one_of_two_versions_of_one_thumbprint_is_kept(*, first: bool, second: b
     """Where a certificate was imported into its vault twice it is kept once, from a version that can be read."""
     versions = replace(old_version(), enabled=first), replace(old_version("v0"), enabled=second)
     assert kept(world(named(OLD), lineage=lineage(version(), *versions))) == [expected]
+
+
+def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
+    """Where neither of two versions of one thumbprint is enabled, people are told of the newer one, once."""
+    old = replace(old_version(), enabled=False), replace(old_version("v0", not_after=NOW), enabled=False)
+    (skip,) = keep_superseded.propose(world(named(OLD), lineage=lineage(version(), *old)), APPLY)
+    assert isinstance(skip, Skip)
+    assert skip.detail.startswith("this version is disabled")
 
 
 @pytest.mark.parametrize(
@@ -253,12 +269,14 @@ def suffixed(webspace: str) -> str:
 
 
 def test_webspaces_of_one_group_do_not_share_a_name() -> None:
-    """Two webspaces of one resource group get copies of different names: the second would replace the first."""
-    sites = site(), site("n", webspace=NORTH)
-    settings = named(OLD, site="n"), named(OLD)
-    for copies in ((copy(), copy("n", webspace=NORTH)), (copy("n", webspace=NORTH), copy())):
-        assert names(snapshot(sites=sites, settings=settings, copies=copies)) == [
-            (NORTH.name, NAME),
+    """Webspaces of one resource group get copies of different names: the second would replace the first."""
+    sites = site(), site("n", webspace=NORTH), site("e", webspace=EAST)
+    settings = named(OLD, site="n"), named(OLD), named(OLD, site="e")
+    copies = copy(), copy("n", webspace=NORTH), copy("e", webspace=EAST)
+    for order in (copies, copies[::-1]):
+        assert names(snapshot(sites=sites, settings=settings, copies=order)) == [
+            (EAST.name, NAME),
+            (NORTH.name, suffixed(NORTH.name)),
             (WEST.name, suffixed(WEST.name)),
         ]
 

@@ -72,6 +72,7 @@ def test_waiting_ends() -> None:
     """After twenty waits in a row nothing follows: the sweep finds what is left."""
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).again() == CertificateMessage(REF, Cause.WAIT, 20)
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).again() is None
+    assert SiteMessage(SLOT, REF, MOST_WAITS - 1).again() == SiteMessage(SLOT, REF, 20)
     assert SiteMessage(SLOT, REF, MOST_WAITS).again() is None
 
 
@@ -105,6 +106,12 @@ TAMPERED = [
     pytest.param({"waits": "3"}, "waits is not a number from 0 to 20", id="waits as a text"),
     pytest.param({"waits": 1.5}, "waits is not a number from 0 to 20", id="waits with a fraction"),
 ]
+
+
+def test_longest_body_is_read() -> None:
+    """A body of just as many characters as are expected at most is read."""
+    body = json.dumps(SITE)
+    assert SiteMessage.parse(body + " " * (4096 - len(body))).waits == 3
 
 
 def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:

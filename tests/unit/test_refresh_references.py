@@ -105,6 +105,9 @@ def test_version_of_a_reference_has_no_case() -> None:
     led = VaultReference("K", REF, "abc", "abc"), VaultReference("L", REF, None, "abc")
     seen = snapshot(lineage=lineage(current, old_version()), settings=(named(led=led),))
     assert list(refresh_references.propose(seen, APPLY)) == []
+    behind = named(led=(VaultReference("K", REF, None, "v1"),))
+    seen = snapshot(lineage=lineage(version(), old_version("V1")), settings=(behind,))
+    assert list(refresh_references.propose(seen, APPLY)) == [step(behind)]
 
 
 @pytest.mark.parametrize("state", list(RollState))

@@ -209,7 +209,10 @@ def test_other_app_is_left_alone(state: RollState) -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(world(failed(BESIDE, site="other")), id="its settings were not read"),
+        pytest.param(world(failed(BESIDE, site="other")), id="neither its site was seen nor its settings read"),
+        pytest.param(
+            snapshot(rollout=rollout(rolls=(failed(BESIDE),))), id="its site was seen, and its settings were not read"
+        ),
         pytest.param(
             replace(world(failed(BESIDE)), fleet=replace(world().fleet, sites=())), id="its site was not seen"
         ),

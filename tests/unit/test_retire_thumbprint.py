@@ -61,6 +61,7 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
     (step,) = items
     assert isinstance(step, Step)
     assert isinstance(step.action, RetireThumbprint)
+    assert step.action.edits
     assert step == Step(RetireThumbprint(seen.fleet.settings[0], step.action.edits, WEST), Reason.SUPERSEDED)
     return step.action.edits
 

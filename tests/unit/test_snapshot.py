@@ -21,6 +21,7 @@ from tests.build import (
     OLDER,
     OTHER_REF,
     WEST,
+    binding,
     copy,
     lineage,
     named,
@@ -101,6 +102,34 @@ def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, sta
     assert seen.named_stale(settings) == stale
 
 
+MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
+
+
+def test_unknown_thumbprints_are_in_a_stable_order() -> None:
+    """What only copies held, and no version is known of, comes in the order of the thumbprints."""
+    seen = snapshot(copies=tuple(copy(one[-1], one) for one in MANY))
+    assert seen.named_stale(named(*MANY[::-1])) == MANY
+
+
+def test_nothing_is_stale_without_a_current_version() -> None:
+    """Where no version passes the gate, neither an older version is stale nor what a copy holds."""
+    seen = snapshot(lineage=lineage(current=None), copies=(copy(thumbprint=FOREIGN),))
+    assert seen.named_stale(named(FOREIGN, OLD)) == ()
+
+
+def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
+    """A copy that hides what it holds makes nothing stale, and nothing live."""
+    seen = snapshot(copies=(copy(thumbprint=None),))
+    assert not seen.stale_in(WEST, None)
+    assert seen.live_in(WEST) == frozenset()
+
+
+def test_binding_of_an_unseen_site_is_nowhere() -> None:
+    """Where a site was not seen, the webspace of its bindings is not known."""
+    assert snapshot(sites=()).webspace_of(binding()) is None
+    assert snapshot().webspace_of(binding()) == WEST
+
+
 @pytest.mark.parametrize(
     ("seen", "rollable"),
     [
@@ -161,6 +190,25 @@ def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: boo
     """A forgotten app with a certificate that ended long ago does not make every later version urgent."""
     seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
     assert seen.settings_expire_at((site_ref(),)) == (NOW - ago if counts else None)
+
+
+def test_what_has_no_known_end_makes_nothing_urgent() -> None:
+    """What only a copy held, and no version is known of, has no end that is known."""
+    seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
+    assert seen.settings_expire_at((site_ref(),)) is None
+
+
+def test_tag_of_a_site_that_opted_out_has_no_case() -> None:
+    """What will not move, because its site opted out in capitals, makes nothing urgent."""
+    assert snapshot(sites=(site(tags=(("certroll", "OFF"),)),)).expires_at() is None
+
+
+def test_one_binding_is_changed() -> None:
+    """A changed binding takes the place of its namesake of the same site, and of no other."""
+    others = binding(site="b"), binding("b.contoso.com")
+    seen = snapshot(bindings=(others[0], binding(), others[1]))
+    after = seen.with_binding(binding(thumbprint=NEW))
+    assert after.fleet.bindings == (others[0], binding(thumbprint=NEW), others[1])
 
 
 def test_settings_of_a_webspace_are_found() -> None:
