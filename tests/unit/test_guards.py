@@ -27,6 +27,7 @@ from tests.build import (
     APPLY,
     DAY,
     EAST,
+    FOREIGN,
     FRESH,
     HOST,
     HOUR,
@@ -36,6 +37,7 @@ from tests.build import (
     NOW,
     OFF,
     OLD,
+    OLDER,
     REF,
     SUBSCRIPTION,
     WEST,
@@ -137,11 +139,11 @@ def test_uncovered_host_name_is_refused_alone() -> None:
     ]
 
 
-LOSES = ("lost.contoso.com", "also.contoso.com", HOST)
+LOSES = ("lost.contoso.com", "also.contoso.com", HOST, "more.contoso.com", "even.contoso.com")
 
 
 def losing(not_after: datetime | None = NOW + 30 * DAY) -> tuple[Plan, Snapshot]:
-    """Return a sync that would leave two host names uncovered, and its world."""
+    """Return a sync that would leave four host names uncovered, and its world."""
     old = copy(host_names=LOSES, not_after=not_after)
     return sync(old), snapshot(bindings=tuple(binding(name) for name in LOSES), copies=(old,))
 
@@ -158,7 +160,8 @@ def test_sync_that_takes_cover_away_is_refused() -> None:
     assert skip == Skip(
         COPY,
         Reason.NOT_COVERED,
-        "the new version no longer covers also.contoso.com, lost.contoso.com, which this copy serves; "
+        "the new version no longer covers also.contoso.com, even.contoso.com, lost.contoso.com, more.contoso.com, "
+        "which this copy serves; "
         "a sync moves all; Azure itself will sync within 24 h: issue a version that covers them, "
         "or bind another certificate there first",
     )
@@ -523,11 +526,10 @@ def test_later_sync_does_not_make_a_binding_possible() -> None:
 
 def test_app_is_not_given_what_is_not_there() -> None:
     """A thumbprint that is no certificate of the webspace is never written into settings; all missing are named."""
-    missing = RollAppSettings(
-        named(OLD), (SettingEdit(LOAD_LIST, NEWER, (), OLD), SettingEdit("PIN", NEW, (OLD,), OLD)), WEST
-    )
+    edits = tuple(SettingEdit(one, one, (OLD,), OLD) for one in (NEWER, FOREIGN, NEW, OLDER))
+    missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
-    detail = f"{NEW}, {NEWER} is not in rg-westeuropewebspace: see what is said of the copies there"
+    detail = f"{OLDER}, {NEW}, {NEWER}, {FOREIGN} is not in rg-westeuropewebspace: see what is said of the copies there"
     assert seen == [Skip("app settings of shop", Reason.NOT_LIVE, detail, site_ref())]
 
 

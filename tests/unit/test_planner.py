@@ -49,6 +49,7 @@ from tests.build import (
 )
 
 PROVEN = rollout(record(SiteState.PROVEN))
+OURS = Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION)
 CLOSED = RestartWindow.parse("Sun 01:00-02:00")
 WAITING = rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH)
 
@@ -289,9 +290,26 @@ def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
         ),
         pytest.param(
             apps(named(OLD), synced=False),
-            Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION),
+            OURS,
             Reason.OWN_SITE,
             id="our own before whose turn it is",
+        ),
+        pytest.param(
+            replace(apps(named(OLD)), lineage=lineage(version(facts=facts(key_size=1024)), old_version())),
+            OURS,
+            Reason.KEY_TOO_SMALL,
+            id="what is wrong with the certificate before our own",
+        ),
+        pytest.param(
+            replace(
+                apps(named(OLD, NEW), rolls=(roll(RollState.VALIDATED),), tags=(("certroll-retire", "on"),)),
+                fleet=replace(
+                    apps(named(OLD, NEW), tags=(("certroll-retire", "on"),)).fleet, blind_spots=(blind_spot(),)
+                ),
+            ),
+            OURS,
+            Reason.OWN_SITE,
+            id="our own before what cannot be seen",
         ),
         pytest.param(
             replace(

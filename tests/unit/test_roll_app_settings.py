@@ -287,6 +287,12 @@ def test_site_of_unknown_webspace_is_not_written() -> None:
     ]
 
 
+def test_site_of_unknown_webspace_that_names_nothing_stale_is_not_reported() -> None:
+    """Where nothing is to be rolled, nobody is bothered with a webspace that Azure does not say."""
+    seen = snapshot(sites=(site(webspace=None),), settings=(named(NEW, FOREIGN),))
+    assert list(roll_app_settings.propose(seen, APPLY)) == []
+
+
 THEIRS = copy("theirs", OLD, source=OTHER_REF)
 CONTESTED = Skip(
     SUBJECT,

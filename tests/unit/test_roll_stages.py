@@ -8,6 +8,7 @@ from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.refresh_references import RefreshReferences
 from shared.actions.restart_site import RestartSite
 from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
@@ -92,6 +93,7 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
             (site("a", tags=ALIVE), site("b", tags=PROVES)), APPLY, "b", id="before it one that shows what it uses"
         ),
         pytest.param((site("a", tags=INVALID), site("b")), APPLY, "a", id="a probe that is none says nothing"),
+        pytest.param((site("a"), site("b", tags=INVALID)), APPLY, "a", id="no more than none does"),
         pytest.param((site("a", tags=INVALID), site("b", tags=ALIVE)), APPLY, "b", id="less than one that is"),
         pytest.param((site("a", running=False), site("b")), APPLY, "b", id="not one that is stopped"),
         pytest.param(
@@ -368,10 +370,12 @@ def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:
 
 def test_slots_of_other_sites_are_not_waited_for() -> None:
     """A site waits for its own slots alone, and a slot for none; those that it waits for are named."""
-    sites = site("a"), site("a", "y"), site("a", "x"), site("b"), site("c", "x")
+    slots = "z", "x", "w", "y", "v"
+    sites = site("a"), *(site("a", slot) for slot in slots), site("b"), site("c", "x")
     seen = world(OPEN, sites=sites)
-    assert going(seen) == ["a/x", "a/y", "b", "c/x"]
-    assert told(seen, site_ref("a")) == (Reason.AWAITING_SLOTS, "a/x, a/y goes before its production site")
+    assert going(seen) == ["a/v", "a/w", "a/x", "a/y", "a/z", "b", "c/x"]
+    detail = "a/v, a/w, a/x, a/y, a/z goes before its production site"
+    assert told(seen, site_ref("a")) == (Reason.AWAITING_SLOTS, detail)
 
 
 # ------------------------------------------------------------------------------------------------------------ the guard
@@ -421,6 +425,19 @@ def test_app_that_is_restored_is_not_the_first() -> None:
     )
     plan = Plan((restore_of_a, rolling("b"), rolling("c")))
     assert roll_stages.guard(plan, world(), APPLY).steps == (restore_of_a, rolling("b"))
+
+
+RETIRE_SLOT = Step(
+    RetireThumbprint(named(OLD, NEW, site="a", slot="staging"), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST),
+    Reason.SUPERSEDED,
+)
+
+
+def test_retirement_holds_up_nobody() -> None:
+    """A slot that is validated lets its site go, though its old version has yet to be retired."""
+    seen = world(roll(RollState.VALIDATED, site="a", slot="staging"), sites=SITE_AND_SLOT)
+    plan = Plan((RETIRE_SLOT, rolling("a")))
+    assert roll_stages.guard(plan, seen, APPLY) == plan
 
 
 def later(*steps: Step) -> Plan:
