@@ -19,13 +19,17 @@ from shared.domain.snapshot import Snapshot
 BELIEVED_AFTER = timedelta(hours=24)
 
 
-def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, lost: frozenset[Webspace]) -> tuple[RollRecord, ...]:
+def roll_records(
+    snapshot: Snapshot, plan: Plan, intent: Intent, lost: frozenset[Webspace], *, fresh: bool
+) -> tuple[RollRecord, ...]:
     """Return the records to write: of apps that may go now, of overlaps that nobody recorded, and of fights.
 
-    `lost` are webspaces that the version did not reach after all.
+    `lost` are webspaces that the version did not reach after all. An app that was refused is told again only when
+    somebody looks afresh (an event, the sweep): what refuses it once refuses it a second later as well.
     """
     going = {step.action.site for step in plan.steps if step.action.restarts_site and step.action.webspace not in lost}
-    told = (_told(snapshot, plan, site) for site in sorted(site for site in going if site is not None))
+    sites = sorted(site for site in going if site is not None and (fresh or not _is_refused(snapshot, site)))
+    told = (_told(snapshot, plan, site) for site in sites)
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
     overlaps = (_overlap(snapshot, plan, site) for site in _unrecorded(snapshot, plan, intent))
     return tuple(record for record in (*told, *fights, *overlaps) if record is not None)
@@ -34,6 +38,11 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, lost: frozenset
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     """Say whether an app names old and new without a record of it: the journal was lost, or a person was faster."""
     return any(True for _ in _unrecorded(snapshot, plan, intent))
+
+
+def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
+    record = snapshot.rollout.roll_of(site)
+    return record is not None and record.state is RollState.REFUSED
 
 
 def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
@@ -48,7 +57,8 @@ def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
     if before.state in WRITTEN and not retiring and set(fresh.replaces) & set(before.replaces):
         undone = (*undone, snapshot.now)
     aside = before.broken_before if before.state is RollState.SET_ASIDE else None
-    return replace(fresh, broken_before=aside, undone=undone, retiring=retiring)
+    since = before.at if before.state is RollState.REFUSED else fresh.at  # tried again, it holds up nobody anew
+    return replace(fresh, at=since, broken_before=aside, undone=undone, retiring=retiring)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:

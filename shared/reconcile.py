@@ -161,7 +161,8 @@ def _roll_out(
             lost |= _lost(webspace, steps, refused)
         _send(run, message.ref, (record.site for record in records if record.state is SiteState.PENDING))
         rollout = _merged(rollout, records)
-    rollout = _tell_apps(run, message.ref, snapshot, plan, rollout, frozenset(lost))
+    apps = roll_records(snapshot, plan, run.intent, frozenset(lost), fresh=fresh)
+    rollout = _tell_apps(run, message.ref, snapshot, apps, rollout)
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
     again = (*snapshot.rollout.rolling, *snapshot.rollout.taking_back) if fresh else ()
     _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
@@ -177,10 +178,9 @@ def _lost(webspace: Webspace, steps: tuple[Step, ...], refused: tuple[Skip, ...]
 
 
 def _tell_apps(
-    run: Run, ref: VaultCertificateRef, snapshot: Snapshot, plan: Plan, rollout: Rollout, lost: frozenset[Webspace]
+    run: Run, ref: VaultCertificateRef, snapshot: Snapshot, records: tuple[RollRecord, ...], rollout: Rollout
 ) -> Rollout:
     """Record the apps that may go now and send each its message; return the rollout with them."""
-    records = roll_records(snapshot, plan, run.intent, lost)
     if records or rollout.rolls:
         run.ports.journal.looked(ref, rollout, snapshot.now)
     recorded = tuple(run.ports.journal.put_roll(ref, record) for record in records)
@@ -291,6 +291,8 @@ def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
     if rollout.held_by:
         return Stalled(Reason.ROLLED_BACK, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.held_by))
+    if rollout.refused:
+        return Stalled(Reason.APP_REFUSED, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.refused))
     hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
     if hidden is not None:
         return Stalled(Reason.INCOMPLETE_VIEW, f"{hidden.subject} cannot be seen ({hidden.detail})")

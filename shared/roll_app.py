@@ -286,6 +286,8 @@ def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
         probe = probe_of(app.snapshot, record.site)
     except ProbeInvalid:
         return record, None
+    if probe is not None and app.record.asked == _digest(probe):
+        return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
     if probe is None or not app.running:
         return record, None
     sight = _ask(app, probe, app.current.thumbprint, app.old)
@@ -372,20 +374,22 @@ def _check_restored(app: App) -> Outcome:
 
 def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -> Outcome:
     """Record what became of the app, let another of its plan restart, and return the outcome."""
-    record = replace(app.record, state=state, at=app.run.now(), detail=outcome.detail, **changes)  # type: ignore[arg-type]
+    at = app.record.at if state is RollState.REFUSED else app.run.now()
+    record = replace(app.record, state=state, at=at, detail=outcome.detail, **changes)  # type: ignore[arg-type]
     app.run.ports.journal.put_roll(app.lineage.ref, record)
     _give_back(app.run, app.lineage, app.record)
-    _wake(app, outcome)
+    _wake(app, state, outcome)
     return _told(app, outcome)
 
 
-def _wake(app: App, outcome: Outcome) -> None:
+def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """Have the certificate's own run look at once, where this was the last app that it waited for.
 
-    What is deferred goes back to it anyway.
+    What is deferred goes back to it anyway; an app that was refused frees no other.
     """
     ref = app.lineage.ref
-    if not isinstance(outcome, Deferred) and not app.run.ports.journal.rollout(ref, app.record.version).rolling:
+    silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
+    if not silent and not app.run.ports.journal.rollout(ref, app.record.version).rolling:
         app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT))
 
 
@@ -403,10 +407,15 @@ def _give_back(run: Run, lineage: Lineage, record: RollRecord) -> None:
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
-    """Record an app that could not be looked at; what was written there stays, and is looked at again by the sweep."""
-    outcome = Stalled(REFUSALS[type(error)], str(error))
-    if record.state is RollState.STALE:
-        changed = replace(record, state=RollState.REFUSED, at=run.now(), detail=outcome.detail)
+    """Record an app that could not be looked at.
+
+    One that is gone is waited for no longer. What was written to one that is only hidden stays, and is looked at again
+    by the sweep.
+    """
+    reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else REFUSALS[type(error)]
+    outcome = Stalled(reason, str(error))
+    if record.state is RollState.STALE or isinstance(error, NotFound):
+        changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.journal.put_roll(lineage.ref, changed)
         _give_back(run, lineage, record)
     finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     PROBING = "Probing"
     PLAN_BUSY = "PlanBusy"
     SITE_STOPPED = "SiteStopped"
+    APP_REFUSED = "AppRefused"
     BROKEN_BEFORE = "BrokenBefore"
     NOT_ASKED_BEFORE = "NotAskedBefore"
     UNDONE = "Undone"

@@ -95,21 +95,12 @@ def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta
 
     An app that was set aside, because it was broken before, proves nothing and is not waited for.
     """
-    return min((_opens(roll, soak, lost_after, urgent=urgent) for roll in rolls if _counts(roll)), default=None)
+    counted = (roll for roll in rolls if roll.state is not RollState.SET_ASIDE)
+    return min((opens(roll, soak, lost_after, urgent=urgent) for roll in counted), default=None)
 
 
-def soaked_at(roll: RollRecord, soak: timedelta, *, urgent: bool) -> datetime | None:
-    """Return from when one app holds up its production site no longer; None while its result is outstanding."""
-    if roll.under_way:
-        return None
-    return roll.at if roll.state in PROVEN or urgent else roll.at + soak
-
-
-def _counts(roll: RollRecord) -> bool:
-    return roll.state is not RollState.SET_ASIDE
-
-
-def _opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
+def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
+    """Return from when one app holds up those after it no longer: nothing is waited for without end."""
     if roll.under_way:
         return roll.at + (min(soak, lost_after) if urgent else soak)
-    return soaked_at(roll, soak, urgent=urgent) or roll.at
+    return roll.at if roll.state in PROVEN or urgent else roll.at + soak

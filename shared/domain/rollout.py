@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from shared.domain.model import Binding
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.roll import TAKING_BACK, RollRecord, opens_at
+from shared.domain.roll import TAKING_BACK, RollRecord, RollState, opens_at
 
 URGENT = timedelta(hours=72)
 LOST_AFTER = timedelta(minutes=15)
@@ -94,6 +94,11 @@ class Rollout:
     def taking_back(self) -> tuple[RollRecord, ...]:
         """Apps that an earlier version broke, and that do not have their last good values back yet."""
         return tuple(roll for roll in self.past_rolls if roll.state in TAKING_BACK)
+
+    @property
+    def refused(self) -> tuple[RollRecord, ...]:
+        """Apps that could not be written; each has a finding of its own."""
+        return tuple(roll for roll in self.rolls if roll.state is RollState.REFUSED)
 
     @property
     def held_by(self) -> tuple[RollRecord, ...]:

@@ -9,7 +9,7 @@ from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.probe import Probe, ProbeInvalid
 from shared.domain.reason import Reason
-from shared.domain.roll import WRITTEN, RollState, opens_at, soaked_at
+from shared.domain.roll import WRITTEN, RollState, opens, opens_at
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
 
@@ -66,8 +66,7 @@ class Turns:
 
     def _rank(self, app: SiteRef) -> tuple[object, ...]:
         """Return who goes first: where it can be proven, and not an app that was broken before it was touched."""
-        site = self._snapshot.site(app)
-        stopped = site is not None and not site.running
+        stopped = not self._runs(app)
         held_up = any(slot in self._apps for slot in self._waited_for(app))
         proof = _proof(self._snapshot, app)
         return app in self._aside, held_up, self._intent.owns(app), stopped, proof, app.slot is None, app
@@ -76,12 +75,12 @@ class Turns:
         if not self._went:
             detail = f"{self._first} goes first; the rest follows when it is proven there"
             return None if app == self._first else (Reason.AWAITING_FIRST_SITE, detail)
-        opens = self.opens_at()
-        if opens is None or opens <= self._snapshot.now:
+        open_at = self.opens_at()
+        if open_at is None or open_at <= self._snapshot.now:
             return None
         more = f" and {len(self._went) - SHOWN} others" if len(self._went) > SHOWN else ""
         names = f"{', '.join(self._went[:SHOWN])}{more}"
-        latest = f"at the latest at {opens:%Y-%m-%d %H:%M:%S} UTC"
+        latest = f"at the latest at {open_at:%Y-%m-%d %H:%M:%S} UTC"
         return Reason.AWAITING_FIRST_SITE, f"{names} went first; the rest follows when it is proven there, {latest}"
 
     def _awaiting_slots(self, app: SiteRef) -> tuple[Reason, str] | None:
@@ -91,17 +90,20 @@ class Turns:
         return Reason.AWAITING_SLOTS, f"{', '.join(map(str, waiting))} goes before its production site"
 
     def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
-        """Return the slots that go before the app; one that was broken before it was touched proves nothing for it."""
+        """Return the slots that go before the app; one that is broken or does not run proves nothing for it."""
         if app.slot is not None or not self._intent.slots_first:
             return ()
-        return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._aside)
+        return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._aside and self._runs(slot))
+
+    def _runs(self, app: SiteRef) -> bool:
+        site = self._snapshot.site(app)
+        return site is not None and site.running
 
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
         if record is None or (record.state in WRITTEN and slot in self._apps):  # somebody took it back: it goes again
             return False
-        through = soaked_at(record, self._intent.stage_soak, urgent=self._urgent)
-        return through is not None and through <= self._snapshot.now
+        return opens(record, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent) <= self._snapshot.now
 
 
 def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]]:
