@@ -82,9 +82,33 @@ def records(
     skips: tuple[Skip, ...] = (),
     intent: Intent = APPLY,
     lost: frozenset[Webspace] = frozenset(),
+    fresh: bool = True,
 ) -> tuple[RollRecord, ...]:
-    """Return the records of a plan."""
-    return roll_records(seen, Plan(steps, skips), intent, lost)
+    """Return the records of a plan that somebody made afresh."""
+    return roll_records(seen, Plan(steps, skips), intent, lost, fresh=fresh)
+
+
+@pytest.mark.parametrize(
+    ("state", "fresh", "told"),
+    [
+        pytest.param(RollState.REFUSED, True, True, id="it was refused, and somebody looks afresh"),
+        pytest.param(RollState.REFUSED, False, False, id="it was refused a moment ago"),
+        pytest.param(RollState.UNPROVEN, False, True, id="it was not refused"),
+        pytest.param(None, False, True, id="nothing is recorded"),
+    ],
+)
+def test_app_that_was_refused_is_told_afresh_only(state: RollState | None, *, fresh: bool, told: bool) -> None:
+    """What refused an app a second ago still does: it is told again by an event or a sweep, not by every look."""
+    seen = world(*([roll(state)] if state else []))
+    assert bool(records(seen, rolling(), fresh=fresh)) is told
+
+
+def test_app_that_was_refused_holds_up_nobody_anew() -> None:
+    """An app that is tried again counts from its first try, so that others do not wait for it once more."""
+    (record,) = records(world(roll(RollState.REFUSED, at=NOW - DAY)), rolling())
+    assert (record.state, record.at) == (RollState.STALE, NOW - DAY)
+    (record,) = records(world(roll(RollState.UNPROVEN, at=NOW - DAY)), rolling())
+    assert record.at == NOW
 
 
 # -------------------------------------------------------------------------------------------------- who is told to go
@@ -165,7 +189,7 @@ def test_record_follows_on_the_one_before() -> None:
     """A new record takes the place of the one before, of this version or an earlier one, and keeps what was proven."""
     before = roll(RollState.REFUSED, proven=(OLDER,), revision="7", detail="denied", settings=0, edits=(EDIT,))
     earlier = replace(before, version="v1", revision="5", proven=(OLD,))
-    after = replace(FRESH_RECORD, proven=(OLDER,), revision="7")
+    after = replace(FRESH_RECORD, at=before.at, proven=(OLDER,), revision="7")
     assert records(world(before), rolling()) == (after,)
     assert records(world(before, past=(earlier,)), rolling()) == (after,)
     assert records(world(past=(earlier,)), rolling()) == (replace(FRESH_RECORD, proven=(OLD,), revision="5"),)
@@ -343,7 +367,7 @@ def test_overlap_of_a_pin_is_recorded() -> None:
 )
 def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
     """What is not both, is known, or is not to be touched, is not recorded."""
-    assert roll_records(seen, plan, intent, frozenset()) == ()
+    assert roll_records(seen, plan, intent, frozenset(), fresh=True) == ()
     assert not has_unrecorded(seen, plan, intent)
 
 

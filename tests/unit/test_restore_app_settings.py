@@ -143,7 +143,7 @@ BOTH_PINS = named(OLD, NEW, pins={"PIN": NEW, "Q": NEW})
             id="the list's is not: it stays, and loads what the pin comes back to",
         ),
         pytest.param(
-            BOTH_PINS,
+            named(OLD, NEW, pins={"PIN": NEW}),
             (BESIDE, PINNED),
             (NEW,),
             (LIST_BACK, PIN_BACK),
@@ -156,6 +156,18 @@ def test_what_is_not_live_does_not_come_back(
 ) -> None:
     """What is no longer in the webspace cannot come back; the others do, and what stays can still be loaded."""
     assert restored(settings, *edits, live=live) == back
+
+
+@pytest.mark.parametrize(
+    ("pins", "back"),
+    [
+        pytest.param({"X": NEW}, LISTED, id="somebody else pinned the new one: it stays in the list"),
+        pytest.param({"X": FOREIGN}, LIST_BACK, id="somebody else pinned another's: the new one leaves"),
+    ],
+)
+def test_what_others_pinned_meanwhile_stays_loaded(pins: dict[str, Thumbprint], back: SettingEdit) -> None:
+    """Where somebody else pinned the new version meanwhile, the old one comes back beside it."""
+    assert restored(named(NEW, pins=pins), INSTEAD) == (back,)
 
 
 def test_two_pins_of_two_versions_are_both_loaded() -> None:

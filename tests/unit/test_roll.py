@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.roll import FIGHT, RollRecord, RollState, opens_at, soaked_at
+from shared.domain.roll import FIGHT, RollRecord, RollState, opens, opens_at
 from tests.build import DAY, HOUR, NOW, roll
 
 SECOND = timedelta(seconds=1)
@@ -48,13 +48,17 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
         pytest.param(RollState.ROLLED_BACK, SINCE + SOAK, SINCE, id="rolled back: after the soak"),
         pytest.param(RollState.FOUGHT_OVER, SINCE + SOAK, SINCE, id="fought over: after the soak"),
         pytest.param(RollState.SET_ASIDE, SINCE + SOAK, SINCE, id="set aside: after the soak"),
-        *(pytest.param(state, None, None, id=f"{state}: not yet") for state in RollState if state in UNDER_WAY),
+        *(
+            pytest.param(state, SINCE + SOAK, SINCE + LOST, id=f"{state}: after the soak, or when it is lost")
+            for state in RollState
+            if state in UNDER_WAY
+        ),
     ],
 )
-def test_app_holds_up_its_site_until_its_soak(state: RollState, calm: datetime | None, urgent: datetime | None) -> None:
-    """A result lets the next go: a proof at once, silence after the soak, and at once where it is urgent."""
-    assert soaked_at(roll(state), SOAK, urgent=False) == calm
-    assert soaked_at(roll(state), SOAK, urgent=True) == urgent
+def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
+    """A proof lets the next go at once, silence after the soak, sooner where it is urgent; nothing waits without end."""
+    assert opens(roll(state), SOAK, LOST, urgent=False) == calm
+    assert opens(roll(state), SOAK, LOST, urgent=True) == urgent
 
 
 @pytest.mark.parametrize(

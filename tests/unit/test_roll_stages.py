@@ -124,10 +124,7 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
             (site("a", tags=PROVES), site("a", "staging", tags=INVALID)), ANY_ORDER, "a", id="slots wait where told so"
         ),
         pytest.param(
-            (site("a", tags=PROVES), site("a", "staging", running=False)),
-            APPLY,
-            "a/staging",
-            id="its stopped slot, too",
+            (site("a", tags=PROVES), site("a", "staging", running=False)), APPLY, "a", id="not a slot that is stopped"
         ),
     ],
 )
@@ -138,8 +135,9 @@ def test_first_app_is_where_most_is_proven(sites: tuple[Site, ...], intent: Inte
 
 
 def test_app_that_was_not_seen_may_be_first() -> None:
-    """Where a site cannot be seen it proves nothing, and is taken to run."""
+    """Where no site can be seen the first by name goes; one that can be seen goes before."""
     assert going(world(sites=()), site_ref("b"), site_ref("a")) == ["a"]
+    assert going(world(sites=(site("b"),)), site_ref("b"), site_ref("a")) == ["b"]
 
 
 def test_probe_of_a_site_counts_for_its_slots() -> None:
@@ -305,15 +303,16 @@ OPEN = roll(RollState.VALIDATED, site="z")
     ("slot", "end", "goes"),
     [
         pytest.param(None, FAR, False, id="it has yet to go"),
-        pytest.param(roll(RollState.STALE, site="a", slot="staging", at=SOAKED), FAR, False, id="it was told to go"),
-        pytest.param(
-            roll(RollState.OVERLAPPING, site="a", slot="staging", at=SOAKED), FAR, False, id="its result is outstanding"
-        ),
-        pytest.param(
-            roll(RollState.OVERLAPPING, site="a", slot="staging", at=SOAKED),
-            URGENT_END,
-            False,
-            id="its result is outstanding, and it is urgent",
+        *(
+            pytest.param(roll(state, site="a", slot="staging", at=NOW - age), end, goes, id=f"it is {state}{words}")
+            for state in (RollState.STALE, RollState.OVERLAPPING)
+            for age, end, goes, words in (
+                (HOUR - SECOND, FAR, False, " since just less than the soak"),
+                (HOUR, FAR, True, " since the soak: nothing is waited for without end"),
+                (LOST_AFTER, FAR, False, ", and not urgent"),
+                (LOST_AFTER, URGENT_END, True, ", and lost, and urgent"),
+                (LOST_AFTER - SECOND, URGENT_END, False, ", not lost yet, and urgent"),
+            )
         ),
         pytest.param(roll(RollState.VALIDATED, site="a", slot="staging", at=NOW), FAR, True, id="it is validated"),
         pytest.param(roll(RollState.RETIRED, site="a", slot="staging", at=NOW), FAR, True, id="it is retired"),
@@ -366,6 +365,14 @@ def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:
     assert going(world(OPEN, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
     gone = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(OPEN, gone, sites=SITE_AND_SLOT), site_ref("a")) == []
+
+
+def test_slot_that_does_not_run_holds_up_nobody() -> None:
+    """A slot that is stopped, or cannot be seen, proves nothing for its site, which does not wait for it."""
+    stopped = world(OPEN, sites=(site("a"), site("a", "staging", running=False)))
+    assert going(stopped) == ["a", "a/staging"]
+    unseen = world(OPEN, sites=(site("a"),))
+    assert going(unseen, site_ref("a"), site_ref("a", "staging")) == ["a", "a/staging"]
 
 
 def test_slots_of_other_sites_are_not_waited_for() -> None:

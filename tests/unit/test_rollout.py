@@ -207,6 +207,10 @@ LOOKED = NOW - HOUR / 4
             id="a site is under way, and an app was validated since",
         ),
         pytest.param(rollout(record(PENDING)), True, id="a site is under way, and there are no apps"),
+        pytest.param(
+            rollout(past=(roll(RollState.OVERLAPPING),)), True, id="an app is under way with an earlier version"
+        ),
+        pytest.param(rollout(past=(roll(RollState.VALIDATED),)), False, id="an app was validated with an earlier one"),
     ],
 )
 def test_apps_are_waited_for_until_there_is_news(seen: Rollout, *, waits: bool) -> None:
@@ -222,14 +226,16 @@ def test_rollout_knows_its_apps() -> None:
         roll(RollState.VALIDATED, site="b", proven=(FOREIGN,)),
         roll(RollState.FAILED, site="c"),
         roll(RollState.RESTORED, site="d"),
-        roll(RollState.ROLLED_BACK, site="e"),
+        roll(RollState.OVERLAPPING, site="e"),
+        roll(RollState.ROLLED_BACK, site="f"),
     )
-    seen = rollout(rolls=(going, held, roll(RollState.VALIDATED, site="z")), past=past)
+    refused = roll(RollState.REFUSED, site="z")
+    seen = rollout(rolls=(going, held, refused), past=past)
     assert (seen.roll_of(site_ref()), seen.roll_of(site_ref("b")), seen.roll_of(site_ref("c"))) == (going, held, None)
     assert (seen.rolling, seen.held_by) == ((going,), (held,))
     assert seen.proven_at(site_ref()) == frozenset({OLD, OLDER})
     assert seen.proven_at(site_ref("b")) == frozenset({FOREIGN})
-    assert seen.taking_back == past[2:4]
+    assert (seen.unfinished, seen.refused) == (past[2:5], (refused,))
 
 
 def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:

@@ -111,6 +111,13 @@ def test_unknown_thumbprints_are_in_a_stable_order() -> None:
     assert seen.named_stale(named(*MANY[::-1])) == MANY
 
 
+def test_what_copies_held_before_is_remembered() -> None:
+    """What a copy held before the version came, and the vault knows no more, is stale, as the journal remembers it."""
+    remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
+    assert snapshot(rollout=remembered).named_stale(named(FOREIGN)) == (FOREIGN,)
+    assert snapshot(rollout=remembered).named_stale(named(FOREIGN, site="gone")) == ()
+
+
 def test_nothing_is_stale_without_a_current_version() -> None:
     """Where no version passes the gate, neither an older version is stale nor what a copy holds."""
     seen = snapshot(lineage=lineage(current=None), copies=(copy(thumbprint=FOREIGN),))
