@@ -80,7 +80,8 @@ class Model:
         while self.looks < BOUND:
             self.looks += 1
             plan = planner.plan(self.world, self.intent)
-            told = roll_records(self.world, plan, self.intent, frozenset())
+            fresh = self.dice.random() < 0.5
+            told = roll_records(self.world, plan, self.intent, frozenset(), fresh=fresh)
             self._carry(plan)
             self._record(*told)
             under_way = [roll for roll in self.rolls if roll.under_way]
