@@ -172,8 +172,9 @@ def test_app_is_not_told_where_the_version_did_not_come() -> None:
     ],
 )
 def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
-    """Without all that a record needs to know, no app is told."""
+    """Without all that a record needs to know, no app is told, whatever was recorded before."""
     assert records(world(**others), rolling()) == ()
+    assert records(world(roll(RollState.REFUSED), **others), rolling()) == ()
 
 
 @pytest.mark.parametrize("state", list(RollState))
@@ -344,7 +345,12 @@ def test_overlap_of_a_pin_is_recorded() -> None:
         pytest.param(
             world(settings=(OVERLAP,), lineage=lineage(tags=OFF)), Plan(), APPLY, id="the vault certificate opted out"
         ),
-        pytest.param(world(settings=(OVERLAP,), sites=(site(tags=OFF),)), Plan(), APPLY, id="the site opted out"),
+        pytest.param(
+            world(settings=(OVERLAP,), sites=(site(tags=(("certroll", "OFF"),)),)),
+            Plan(),
+            APPLY,
+            id="the site opted out",
+        ),
         pytest.param(
             world(settings=(OVERLAP,)),
             Plan(),

@@ -583,6 +583,7 @@ def test_applying_refuses_nothing() -> None:
 # ---------------------------------------------------------------------------------------------------------- stages
 
 NORTH_SYNC = Step(SyncCertificate(copy("n", webspace=NORTH), farm(NORTH), version()), Reason.STALE_COPY)
+NOWHERE, ELSEWHERE = (update(name, webspace=Webspace(SUBSCRIPTION, f"rg-{name}webspace")) for name in ("x", "y"))
 WEST_FIRST = Plan((update(), update("north-1", webspace=NORTH), update("north-2", webspace=NORTH)), (EARLIER,))
 
 
@@ -667,9 +668,11 @@ def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
 
 def test_failures_of_sites_and_apps_are_all_named() -> None:
     """What failed by its bindings and what failed by its settings is named together."""
-    seen = two_webspaces(rollout(record(SiteState.FAILED, site="z", detail="seen"), rolls=(failed_roll(),)))
-    (skip,) = refusals(stages.guard, Plan((UPDATE,)), seen)
-    assert skip.detail.startswith("this version failed at z (seen), bad (its probe fails): mend it")
+    sites = tuple(record(SiteState.FAILED, site=name, detail="seen") for name in ("z", "x", "y"))
+    apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
+    (skip,) = refusals(stages.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
+    where = "x (seen), y (seen), z (seen), a (asked), b (asked), c (asked)"
+    assert skip.detail.startswith(f"this version failed at {where}: mend it")
 
 
 def test_failed_retirement_holds_nothing() -> None:
@@ -710,10 +713,14 @@ def test_failure_holds_a_version_without_a_first_place() -> None:
     assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
 
 
-def test_records_without_a_first_place_open_nothing() -> None:
+@pytest.mark.parametrize("soak", [HOUR, timedelta(0)], ids=["with a soak", "without a soak"])
+def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
     """After a crash between recording sites and the first place, the first place is chosen again, and goes alone."""
-    seen = two_webspaces(rollout(record(SiteState.PROVEN), first=None))
-    assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen)} == {Reason.AWAITING_FIRST_STAGE}
+    seen, intent = (
+        two_webspaces(rollout(record(SiteState.PROVEN), first=None)),
+        Intent(mode=Mode.APPLY, stage_soak=soak),
+    )
+    assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen, intent)} == {Reason.AWAITING_FIRST_STAGE}
 
 
 @pytest.mark.parametrize(
@@ -749,7 +756,11 @@ def test_records_without_a_first_place_open_nothing() -> None:
             id="that of our own site before one that proves nothing",
         ),
         pytest.param(
-            (update(), update("n", webspace=NORTH)), FRESH, APPLY, NORTH, id="by name where all else is equal"
+            (update(), update("n", webspace=NORTH), update("e", webspace=EAST), NOWHERE, ELSEWHERE),
+            FRESH,
+            APPLY,
+            EAST,
+            id="by name where all else is equal",
         ),
     ],
 )

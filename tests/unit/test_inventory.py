@@ -11,6 +11,7 @@ import pytest
 from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
 from shared.domain.lineage import Lineage
 from shared.domain.model import WebspaceCertificate
+from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.inventory import report_references
@@ -20,6 +21,7 @@ from tests.build import (
     HOUR,
     LINEAGE,
     NEW,
+    NEWER,
     NORTH,
     NOW,
     OLD,
@@ -37,6 +39,7 @@ from tests.build import (
     version,
 )
 
+MORE = Thumbprint("E" * 40)
 FILE = SettingReference("FILE", ReferenceKind.PATH, FOREIGN)
 SYNCED = copy(thumbprint=NEW)
 
@@ -160,6 +163,18 @@ def test_what_loads_everything_is_told_though_it_names_nothing(told: Told) -> No
     ]
 
 
+def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> None:
+    """An app that has a certificate only by a Key Vault reference is named with it."""
+    led = VaultReference("LED", REF, None, None)
+    expected = {"setting": "LED", "kind": "Key Vault reference", "certificate": "kv-shop/shop"}
+    assert rows(told.report(named(led=(led,)))) == [{**expected, "version": None, "pinned": False}]
+
+
+def test_nothing_is_recorded_where_nothing_is_found() -> None:
+    """Where nothing is named in vain the journal is not troubled."""
+    report_references(ports().journal, snapshot(settings=(named(OLD),)).fleet, (LINEAGE,))
+
+
 @pytest.mark.parametrize(
     ("lineages", "version_name", "behind"),
     [
@@ -201,9 +216,9 @@ IN_VAIN = (
         pytest.param(named(FOREIGN, OLD, FOREIGN), IN_VAIN, id="twice in a list, beside a known one"),
         pytest.param(replace(named(), references=(FILE,)), IN_VAIN, id="in a path"),
         pytest.param(
-            named(FOREIGN, OLDER),
-            IN_VAIN.replace(f"{FOREIGN} is", f"{OLDER}, {FOREIGN} is"),
-            id="two of them, in order",
+            named(FOREIGN, NEWER, OLDER, MORE),
+            IN_VAIN.replace(f"{FOREIGN} is", f"{OLDER}, {NEWER}, {MORE}, {FOREIGN} is"),
+            id="several of them, in order",
         ),
     ],
 )

@@ -8,10 +8,36 @@ from typing import Any
 
 import pytest
 
-from shared.clients.journal_rows import CHUNK, chunked, joined, roll_key, roll_record, roll_row
+from shared.clients.journal_rows import (
+    CHUNK,
+    chunked,
+    joined,
+    lineage_key,
+    roll_key,
+    roll_record,
+    roll_row,
+    site_record,
+    site_row,
+)
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.model import SslState
 from shared.domain.roll import RollRecord, RollState
-from tests.build import FOREIGN, HOUR, NEW, NOW, OLD, OLDER, copy, roll, site_ref
+from shared.domain.rollout import SiteState
+from tests.build import (
+    FOREIGN,
+    HOUR,
+    NEW,
+    NOW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    REF,
+    binding,
+    copy,
+    record,
+    roll,
+    site_ref,
+)
 
 EDITS = (
     SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
@@ -83,4 +109,17 @@ def test_long_text_is_kept_in_parts(length: int) -> None:
     parts = chunked("edits", text)
     assert max(map(len, parts.values())) <= CHUNK
     assert joined("edits", {**parts, "edit": "x", "other_0": "y"}) == text
+    assert joined("edits", dict(reversed(parts.items()))) == text
     assert json.dumps(parts)
+
+
+@pytest.mark.parametrize("state", list(SiteState))
+def test_record_of_a_site_comes_back_as_it_was(state: SiteState) -> None:
+    """What is recorded of a site comes back the same from its row, its last good bindings included."""
+    last_good = binding(virtual_ip="203.0.113.7", ssl_state=SslState.IP_BASED), binding("b.contoso.com", None)
+    seen = replace(record(state, detail="seen"), copies=(copy("a#1").ref, copy("b").ref), last_good=last_good)
+    row = site_row(REF, seen)
+    assert site_record(row) == seen
+    assert (row["certificate"], row["PartitionKey"]) == ("kv-shop/shop", lineage_key(REF))
+    assert row["RowKey"] != roll_key(seen.site)
+    assert lineage_key(REF) != lineage_key(OTHER_REF)

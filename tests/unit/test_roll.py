@@ -56,7 +56,7 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
     ],
 )
 def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
-    """A proof lets the next go at once, silence after the soak, sooner where it is urgent; nothing waits without end."""
+    """A proof lets the next go at once, silence after the soak, sooner where it is urgent; nobody waits for ever."""
     assert opens(roll(state), SOAK, LOST, urgent=False) == calm
     assert opens(roll(state), SOAK, LOST, urgent=True) == urgent
 

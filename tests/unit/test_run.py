@@ -33,6 +33,7 @@ from shared.run import ROUNDS, TIME_BUDGET, Run, perform_all, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, ports, site_ref
 
 Result = TypeVar("Result")
+EARLY = NotYet("after the sync")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,24 @@ def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
         yield doing
 
 
+def whole(log: pytest.LogCaptureFixture) -> list[dict[str, str]]:
+    """Return the events with all that they say, the vault certificate left out, having checked that it is there."""
+    lines: list[dict[str, str]] = [json.loads(line) for line in log.messages]
+    assert {line.pop("certificate") for line in lines} == {"kv-shop/shop"}
+    return lines
+
+
+def test_log_says_what_became_of_each_step(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
+    """Each event names the vault certificate and the subject, with the reason of the step, or what Azure said."""
+    doing.all(doing.step("keep", EARLY), doing.step("sync", Denied("no")), doing.step("bind"))
+    assert whole(caplog) == [
+        {"event": "step.put_off", "subject": "keep", "detail": "after the sync"},
+        {"event": "step.refused", "subject": "sync", "reason": "DeniedByAzure", "detail": "no"},
+        {"event": "step.performed", "subject": "bind", "reason": "StaleCopy"},
+        {"event": "step.not_needed", "subject": "keep", "reason": "StaleCopy"},
+    ]
+
+
 def logged(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """Return the name and the subject of each event."""
     return [(line["event"], line.get("subject", "")) for line in map(json.loads, log.messages)]
@@ -167,9 +186,6 @@ def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
     with pytest.raises(type(error)):
         doing.all(doing.step("a", error), doing.step("b"))
     assert doing.turns == ["a"]
-
-
-EARLY = NotYet("after the sync")
 
 
 def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
@@ -223,8 +239,9 @@ def test_time_that_is_over_stops_between_steps(doing: Doing) -> None:
 
 
 @pytest.mark.parametrize("moves", range(ROUNDS))
-def test_world_that_moves_is_planned_again(moves: int) -> None:
+def test_world_that_moves_is_planned_again(moves: int, caplog: pytest.LogCaptureFixture) -> None:
     """Where the world moved under a plan it is made again, up to three times in all."""
+    caplog.set_level(logging.INFO, logger="certroll")
     rounds = iter([Conflict("moved")] * moves + [None])
 
     def attempt() -> str:
@@ -234,6 +251,7 @@ def test_world_that_moves_is_planned_again(moves: int) -> None:
 
     assert planning_again(attempt) == "done"
     assert next(rounds, "over") == "over"
+    assert [json.loads(line) for line in caplog.messages] == [{"event": "plan.outdated", "detail": "moved"}] * moves
 
 
 def test_world_that_keeps_moving_is_left() -> None:

@@ -81,7 +81,7 @@ def test_pauses_grow_up_to_the_longest_wait() -> None:
     pauses = [pause(waits) for waits in range(MOST_WAITS + 1)]
     assert pauses[:8] == [SECOND] * 5 + [2 * SECOND, 4 * SECOND, 8 * SECOND]
     assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE
+    assert pauses[-1] == LONGEST_PAUSE == timedelta(minutes=15)
 
 
 @pytest.mark.parametrize(
