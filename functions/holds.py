@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import azure.functions as func
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.runtime import Runtime
 from shared.work import release
 
@@ -21,6 +21,8 @@ def blueprint(runtime: Callable[[], Runtime]) -> func.Blueprint:
             where = release(runtime().run(), req.route_params["vault"], req.route_params["name"])
         except NotFound as error:
             return func.HttpResponse(f"{error}\n", status_code=HTTPStatus.NOT_FOUND)
+        except Conflict as error:
+            return func.HttpResponse(f"{error}\n", status_code=HTTPStatus.CONFLICT)
         return func.HttpResponse(f"released at {where}\n", status_code=HTTPStatus.ACCEPTED)
 
     return functions

@@ -47,7 +47,8 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
 
 def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
     before = snapshot.rollout.roll_of(site)
-    if before is not None and before.under_way:
+    unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished)
+    if unfinished or (before is not None and before.under_way):
         return None
     fresh = _fresh(snapshot, plan, site, RollState.STALE)
     if fresh is None or before is None:

@@ -30,7 +30,7 @@ from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.roll import TAKING_BACK, RollRecord
+from shared.domain.roll import UNFINISHED, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
 from shared.domain.rollout import LOST_AFTER, Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict
@@ -115,7 +115,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
         return lineage
     report_lineage(run.ports.journal, lineage, now)
     if lineage.current is None:
-        return _without_current(run, lineage)
+        return _finishing(run, lineage, fresh=fresh) or _without_current(run, lineage)
     rollout = run.ports.journal.rollout(ref, lineage.current.version)
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
         return _await_sites(run, message.waits, rollout)
@@ -133,6 +133,15 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     return _roll_out(run, lease, snapshot, lineage.current, plan, message, fresh=fresh)
 
 
+def _finishing(run: Run, lineage: Lineage, *, fresh: bool) -> Waiting | None:
+    """Have apps finished that another version was written to: no good version is needed for that."""
+    unfinished = run.ports.journal.rollout(lineage.ref, "").unfinished
+    if not unfinished or not fresh:
+        return None
+    _send(run, lineage.ref, (roll.site for roll in unfinished))
+    return Waiting(run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"{len(unfinished)} sites are on their way")
+
+
 def _roll_out(
     run: Run,
     lease: Lease,
@@ -146,7 +155,7 @@ def _roll_out(
     """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
     rollout, skips, lost = snapshot.rollout, list(plan.skips), set[Webspace]()
     if plan.steps:
-        rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent))
+        rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent), held=snapshot.held_unknown)
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
     for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
         shown[binding.site] = (*shown.get(binding.site, ()), binding)
@@ -164,7 +173,7 @@ def _roll_out(
     apps = roll_records(snapshot, plan, run.intent, frozenset(lost), fresh=fresh)
     rollout = _tell_apps(run, message.ref, snapshot, apps, rollout)
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
-    again = (*snapshot.rollout.rolling, *snapshot.rollout.taking_back) if fresh else ()
+    again = (*snapshot.rollout.rolling, *snapshot.rollout.unfinished) if fresh else ()
     _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
@@ -277,7 +286,7 @@ def _certificate_outcome(
 
 
 def _to_wait_for(run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int) -> Waiting | None:
-    if rollout.pending or rollout.rolling:
+    if rollout.pending or rollout.rolling or rollout.unfinished:
         return _await_sites(run, waits, rollout)
     awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
@@ -322,7 +331,7 @@ def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> da
 
 def _await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
     """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
-    sites = {record.site for record in rollout.pending} | {roll.site for roll in rollout.rolling}
+    sites = {one.site for one in rollout.pending} | {one.site for one in (*rollout.rolling, *rollout.unfinished)}
     least = timedelta(0) if rollout.pending else run.intent.probe_settle
     until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
     return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")
@@ -361,26 +370,33 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     lineage = _read_lineage(run, message.ref)
     if not isinstance(lineage, Lineage):
         return lineage
+    roll = run.ports.journal.roll(message.ref, message.site)
+    if roll is not None and roll.state in UNFINISHED and not _is_of(roll, lineage.current):
+        return roll_app(run, lease, _as_of(lineage, roll), roll, message.waits)
     if lineage.current is None:
         return _without_current(run, lineage)
-    version = lineage.current.version
-    record = run.ports.journal.site(message.ref, version, message.site)
-    roll = _roll_of(run, message, version)
+    record = run.ports.journal.site(message.ref, lineage.current.version, message.site)
+    if roll is not None and not _is_of(roll, lineage.current):
+        roll = None
     if record is None and roll is None:
-        detail = f"{message.site} is not recorded for version {version} of {message.ref}"
+        detail = f"{message.site} is not recorded for version {lineage.current.version} of {message.ref}"
         return Deferred(Reason.NOT_DISPATCHED, detail)
     outcomes: list[Outcome] = []
     if record is not None and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(_bindings_of_site(run, lease, lineage, lineage.current, record))
     if roll is not None:
-        outcomes.append(roll_app(run, lease, lineage, lineage.current, roll, message.waits))
+        outcomes.append(roll_app(run, lease, lineage, roll, message.waits))
     return min(outcomes, key=lambda outcome: URGENCY.index(type(outcome)))
 
 
-def _roll_of(run: Run, message: SiteMessage, version: str) -> RollRecord | None:
-    """Return the record to go on from: of this version, or of an older one that is to be taken back."""
-    roll = run.ports.journal.roll(message.ref, message.site)
-    return roll if roll and (roll.version == version or roll.state in TAKING_BACK) else None
+def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
+    return version is not None and roll.version == version.version
+
+
+def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
+    """Return the lineage as it was when the app was told to go: what was begun is judged by that version."""
+    version = next((one for one in lineage.versions if one.version == roll.version), lineage.current)
+    return replace(lineage, current=version, refusal=None)
 
 
 def _bindings_of_site(

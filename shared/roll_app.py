@@ -21,7 +21,6 @@ from shared.domain.app_settings import SettingEdit
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
-from shared.domain.model import CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Plan, Skip
@@ -55,11 +54,17 @@ class App:
     run: Run
     lease: Lease
     lineage: Lineage
-    current: CertificateVersion
     record: RollRecord
     snapshot: Snapshot
     plan: Plan
     waits: int
+
+    @property
+    def new(self) -> Thumbprint:
+        """The thumbprint that it is to use; the record names one where the vault knows the version no more."""
+        added = next((edit.add for edit in self.record.edits if edit.add is not None), Thumbprint(""))
+        current = self.lineage.current
+        return current.thumbprint if current and current.version == self.record.version else added
 
     @property
     def old(self) -> frozenset[Thumbprint]:
@@ -73,15 +78,13 @@ class App:
         return site is not None and site.running
 
 
-def roll_app(
-    run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: RollRecord, waits: int
-) -> Outcome:
+def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
     """Carry the settings of one app a step further. Raises Conflict where the world moved, LeaseBusy for its plan."""
     if record.state is RollState.STALE and not _claimed(run, lineage, record):
         detail = f"{run.intent.max_restarts} sites of its App Service plan are restarting"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
-        app = _look(run, lease, lineage, current, record, waits)
+        app = _look(run, lease, lineage, record, waits)
     except (NotFound, Denied, Rejected) as error:
         return _unseen(run, lineage, record, error)
     match record.state:
@@ -97,7 +100,7 @@ def roll_app(
             return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
 
 
-def _look(run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: RollRecord, waits: int) -> App:
+def _look(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held)
@@ -107,7 +110,7 @@ def _look(run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion,
         tuple(skip for skip in whole.skips if skip.site == record.site and not skip.subject.startswith("binding ")),
     )
     report_plan(run.ports.journal, plan, snapshot)
-    return App(run, lease, lineage, current, record, snapshot, plan, waits)
+    return App(run, lease, lineage, record, snapshot, plan, waits)
 
 
 # -------------------------------------------------------------------------------------------------------- the write
@@ -142,7 +145,7 @@ def _intention(app: App) -> tuple[SettingEdit, ...]:
 
 def _settling(app: App, state: RollState) -> Outcome:
     now = app.run.now()
-    record = replace(app.record, state=state, at=now)
+    record = replace(app.record, state=state, at=now, failing_since=None)
     app.run.ports.journal.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
     return Waiting(until, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards", progress=True)
@@ -155,7 +158,7 @@ def _nothing_to_write(app: App) -> Outcome:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
     named = settings is not None and (
-        app.current.thumbprint in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)
+        app.new in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)
     )
     if named:
         return _settling(app, RollState.OVERLAPPING)
@@ -205,7 +208,7 @@ def _validate(app: App) -> Outcome:
     if probe is None:
         detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
-    return _judge(app, probe, _ask_in_a_row(app, probe, app.current.thumbprint, app.old))
+    return _judge(app, probe, _ask_in_a_row(app, probe, app.new, app.old))
 
 
 def _not_yet(app: App) -> Waiting | None:
@@ -245,8 +248,8 @@ def _passed(app: App, probe: Probe) -> Outcome:
     if not probe.proves:
         detail = f"{site} is well, but its probe does not show which certificate it uses"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
-    proven = tuple(dict.fromkeys((app.current.thumbprint, *app.record.proven)))
-    validated = Converged(Reason.VALIDATED, f"{site} uses {app.current.thumbprint}")
+    proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
+    validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")
     return _conclude(app, RollState.VALIDATED, validated, proven=proven)
 
 
@@ -264,12 +267,9 @@ def _still_old(app: App, sight: ProbeSight) -> Outcome:
 
 def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
     """Ask again until it failed for as long as a start takes; only what passed before can fail by this roll."""
-    record, now = app.record, app.run.now()
-    if record.failing_since is None:
-        app.run.ports.journal.put_roll(app.lineage.ref, replace(record, failing_since=now))
-    patience = max(app.run.intent.probe_settle, PROBE_AGAIN)
-    if record.failing_since is None or now - record.failing_since < patience:
-        return Waiting(now + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {sight.detail}")
+    record = app.record
+    if not _has_failed_for_good(app):
+        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {sight.detail}")
     if record.broken_before:
         detail = f"{record.site} failed its own probe before this roll, and does so now: {sight.detail}"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
@@ -277,6 +277,15 @@ def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
         detail = f"{record.site} fails a probe that it did not pass before this roll: {sight.detail}"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.NOT_ASKED_BEFORE, detail))
     return _failed(app, sight)
+
+
+def _has_failed_for_good(app: App) -> bool:
+    """Say whether it failed for as long as a start takes; note when it began."""
+    record, now = app.record, app.run.now()
+    if record.failing_since is None:
+        app.run.ports.journal.put_roll(app.lineage.ref, replace(record, failing_since=now))
+        return False
+    return now - record.failing_since >= max(app.run.intent.probe_settle, PROBE_AGAIN)
 
 
 def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
@@ -290,7 +299,7 @@ def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
         return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
     if probe is None or not app.running:
         return record, None
-    sight = _ask(app, probe, app.current.thumbprint, app.old)
+    sight = _ask(app, probe, app.new, app.old)
     failed = sight.verdict is Verdict.FAILED
     return replace(record, broken_before=failed, asked="" if failed else _digest(probe)), sight
 
@@ -326,7 +335,7 @@ def _failed(app: App, sight: ProbeSight) -> Outcome:
     now, ref = app.run.now(), app.lineage.ref
     record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
     record = app.run.ports.journal.put_roll(ref, record)
-    return _restore(_look(app.run, app.lease, app.lineage, app.current, record, app.waits))
+    return _restore(_look(app.run, app.lease, app.lineage, record, app.waits))
 
 
 def _restore(app: App) -> Outcome:
@@ -361,12 +370,15 @@ def _check_restored(app: App) -> Outcome:
     except ProbeInvalid:
         probe = None
     detail = f"{app.record.site}: {app.record.detail}; the last good values are back"
-    if probe is not None:
-        good = frozenset({app.current.thumbprint, *app.old})
-        sight = _ask_in_a_row(app, probe, next(iter(app.old), app.current.thumbprint), good)
-        well = sight.verdict is not Verdict.FAILED
-        detail += ", and it works with them" if well else f", and it fails with them as well: {sight.detail}"
-    return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
+    if probe is None:
+        return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
+    sight = _ask_in_a_row(app, probe, app.new, app.old)
+    if sight.verdict is not Verdict.FAILED:
+        return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, f"{detail}, and it works with them"))
+    if not _has_failed_for_good(app):
+        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{app.record.site}: {sight.detail}")
+    ill = Deferred(Reason.BROKEN_BEFORE, f"{detail}, but it fails with them as well: {sight.detail}")
+    return _conclude(app, RollState.SET_ASIDE, ill, broken_before=True, failing_since=None)
 
 
 # ------------------------------------------------------------------------------------------------------- the record

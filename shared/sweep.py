@@ -107,7 +107,7 @@ def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:
     snapshot = Snapshot(lineage, fleet, rollout)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
-    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.taking_back
+    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished
     return bool(plan.steps or outstanding or has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan))
 
 

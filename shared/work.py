@@ -79,7 +79,10 @@ def replay(run: Run, queue: str, key: str) -> None:
 
 
 def release(run: Run, vault: str, name: str) -> str:
-    """Let a version that failed somewhere go on; return where that was. Raises NotFound where nothing is held."""
+    """Let a version that failed somewhere go on; return where that was.
+
+    Raises NotFound where nothing is held, Conflict while an app is being taken back.
+    """
     try:
         ref = VaultCertificateRef.parse(vault, "certificate", name)
     except InvalidNameError as error:

@@ -128,8 +128,9 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     staying = {copy.thumbprint for copy in fleet.certificates_in(webspace) if copy.source != lineage.ref}
     unread = any(spot.settings_only and spot.hides(webspace) for spot in fleet.blind_spots)
     wanted: set[Thumbprint | None] = set(imported) if unread else set()
+    current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
     for settings in snapshot.settings_in(webspace):
-        wanted |= settings.named & imported
+        wanted |= settings.named & (imported | current)  # Azure itself brings a newest version that is refused
         if lineage.current and lineage.current.thumbprint not in settings.load_list:
             wanted |= set(snapshot.named_stale(settings)[:1])
         wanted |= {pin.thumbprint for pin in settings.pins if snapshot.stale_in(webspace, pin.thumbprint)}

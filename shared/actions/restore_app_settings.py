@@ -34,12 +34,14 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def restoring(settings: SiteSettings, record: RollRecord, live: frozenset[Thumbprint]) -> tuple[SettingEdit, ...]:
     """Return the edits that bring the last good values back; empty where nothing of ours is left.
 
-    What is no longer live cannot come back. Where that is so for one of several settings, the others come back, and the
-    new version stays in the load list for the one that keeps it.
+    What is no longer live cannot come back. Where that is so for one of several settings, or where somebody else pinned
+    the new version meanwhile, the new version stays in the load list for those that keep it.
     """
     back = tuple(inverse(edit) for edit in record.edits if _is_ours(settings, edit))
     kept = tuple(edit for edit in back if edit.add in live) or back
-    if kept != back:
+    ours = {edit.key for edit in kept}
+    pinned = {pin.thumbprint for pin in settings.pins if pin.key not in ours}
+    if kept != back or any(pinned & set(edit.remove) for edit in kept):
         kept = tuple(replace(edit, remove=()) if is_load_list(edit.key) else edit for edit in kept)
     return (*kept, *_loading(settings, kept))
 

@@ -275,7 +275,7 @@ class AppService:
         self._retrying.write(f"restart of {site}", write, CURE)
 
     def _digest(self, key: str, value: str) -> str:
-        return hmac.digest(self._salt, f"{key}\0{value}".encode(), "sha256").hex()
+        return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
     # ------------------------------------------------------------------------------------------------ requests
 

@@ -13,7 +13,7 @@ from shared.domain.app_settings import SettingEdit
 from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import SiteRecord, SiteState
+from shared.domain.rollout import Rollout, SiteRecord, SiteState
 
 ROLL = "roll-"
 CHUNK = 30_000  # a string property holds 32 K characters
@@ -88,6 +88,17 @@ def site_record(row: Entity) -> SiteRecord:
         ),
         detail=row["detail"],
     )
+
+
+def held_text(rollout: Rollout) -> str:
+    """Return what copies held, as a property."""
+    return json.dumps(sorted([place.subscription, place.name, thumbprint] for place, thumbprint in rollout.held))
+
+
+def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
+    """Return what such a property says; nothing where there is none."""
+    found = json.loads(row.get("held") or "[]")
+    return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in found)
 
 
 def roll_row(record: RollRecord) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from shared.clients.journal_rows import (
     Entity,
     chunked,
     digest,
+    held_of,
+    held_text,
     joined,
     lineage_key,
     moment,
@@ -47,7 +49,7 @@ from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.ports import Clock
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.roll import TAKING_BACK, RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.telemetry import event
 
@@ -83,6 +85,7 @@ class TableJournal:
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
             looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
+            held=held_of(begun or {}),
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
@@ -97,7 +100,8 @@ class TableJournal:
             place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
             keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW}
             began = rollout.started_at or self._clock.now()
-            rows.append({**keys, "certificate": str(ref), "version": rollout.version, **place, "at": began})
+            about = {"certificate": str(ref), "version": rollout.version, "at": began, "held": held_text(rollout)}
+            rows.append({**keys, **place, **about})
         self._write(JOURNAL, rows)
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
@@ -151,15 +155,23 @@ class TableJournal:
         place = rollout.first or Webspace("", "")
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
         keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
-        self._write(JOURNAL, [{**keys, "version": rollout.version, **fields, "looked_at": at}])
+        about = {"version": rollout.version, "looked_at": at, "held": held_text(rollout)}
+        self._write(JOURNAL, [{**keys, **fields, **about}])
 
     def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
-        """Forget the failures that hold a version; return where they were. It is tried again from the start."""
+        """Forget the failures that hold a version; return where they were. It is tried again from the start.
+
+        Raises Conflict while an app is being taken back: its record is all that is known of its last good values.
+        """
         rollout = self.rollout(ref, version)
+        busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
+        if busy:
+            raise Conflict(f"{', '.join(busy)} is being taken back; release the hold when that is done")
         table = self._table(JOURNAL)
         held = [roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER]
         for roll in held:
-            table.delete_entity(lineage_key(ref), roll_key(roll.site))
+            keys = (lineage_key(ref), roll_key(roll.site))
+            table.delete_entity(*keys, etag=roll.revision, match_condition=MatchConditions.IfNotModified)
         for record in rollout.failed:
             detail = f"released at {now:%Y-%m-%d %H:%M} UTC; before: {record.detail}"
             self.record_site(ref, replace(record, state=SiteState.UNPROVEN, detail=detail[:1000]))

@@ -41,6 +41,8 @@ WRITTEN = frozenset({RollState.OVERLAPPING, RollState.VALIDATED, RollState.UNPRO
 PROVEN = frozenset({RollState.VALIDATED, RollState.RETIRED})
 HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD})
 TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
+UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
+"""What was written and is not judged yet; it is finished before a newer version is written there."""
 
 
 @dataclass(frozen=True, slots=True)

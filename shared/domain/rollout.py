@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from shared.domain.model import Binding
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.roll import TAKING_BACK, RollRecord, RollState, opens_at
+from shared.domain.roll import UNFINISHED, RollRecord, RollState, opens_at
 
 URGENT = timedelta(hours=72)
 LOST_AFTER = timedelta(minutes=15)
@@ -50,7 +50,8 @@ class Rollout:
     """One version on its way. `first` and `started_at` are None before the first place is chosen.
 
     `rolls` are of this version, `past_rolls` what is left of earlier ones: one app has one or the other. `looked_at` is
-    when the fleet was last observed for it.
+    when the fleet was last observed for it. `held` is what imported copies held before the version came to them, where
+    the vault knows it no more.
     """
 
     version: str
@@ -60,6 +61,7 @@ class Rollout:
     rolls: tuple[RollRecord, ...] = ()
     past_rolls: tuple[RollRecord, ...] = ()
     looked_at: datetime | None = None
+    held: frozenset[tuple[Webspace, Thumbprint]] = frozenset()
     _roll_by_site: Mapping[SiteRef, RollRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -91,9 +93,9 @@ class Rollout:
         return tuple(roll for roll in self.rolls if roll.under_way)
 
     @property
-    def taking_back(self) -> tuple[RollRecord, ...]:
-        """Apps that an earlier version broke, and that do not have their last good values back yet."""
-        return tuple(roll for roll in self.past_rolls if roll.state in TAKING_BACK)
+    def unfinished(self) -> tuple[RollRecord, ...]:
+        """Apps in which another version was written and is not judged yet, or not taken back."""
+        return tuple(roll for roll in self.past_rolls if roll.state in UNFINISHED)
 
     @property
     def refused(self) -> tuple[RollRecord, ...]:
@@ -112,7 +114,11 @@ class Rollout:
         """
         first = any(record.webspace == self.first for record in self.pending)
         news = self.looked_at is None or any(roll.at > self.looked_at for roll in self.rolls if not roll.under_way)
-        return bool(self.pending or self.rolling) and not (first and stage.is_open(now)) and not (self.rolls and news)
+        return (
+            bool(self.pending or self.rolling or self.unfinished)
+            and not (first and stage.is_open(now))
+            and not (self.rolls and news)
+        )
 
     @property
     def failed(self) -> tuple[SiteRecord, ...]:

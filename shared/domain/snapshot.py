@@ -30,7 +30,7 @@ class Snapshot:
         """Note what the copies hold, unless it is known from an earlier observation."""
         if self.held is None:
             held = frozenset((copy.webspace, copy.thumbprint) for copy in self.copies if copy.thumbprint is not None)
-            object.__setattr__(self, "held", held)
+            object.__setattr__(self, "held", held | self.rollout.held)
 
     def is_stale(self, binding: Binding) -> bool:
         """Say whether the binding shows an older version of the lineage, or what a copy of it held before.
@@ -103,6 +103,12 @@ class Snapshot:
         return tuple(
             sorted((one for site, one in found if site and site.webspace == webspace), key=lambda one: one.site)
         )
+
+    @property
+    def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
+        """What copies held that is no version of the lineage: once they are synced, nothing else tells of it."""
+        known = {version.thumbprint for version in self.lineage.versions}
+        return frozenset(one for one in self.held or () if one[1] not in known)
 
     @property
     def now(self) -> datetime:
