@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from local.worlds.builders import Builder
 from shared import planner
 from shared.clients import lease
 from shared.clients.lease import SAFE_SECONDS, HeldLease
+from shared.domain.app_settings import AppSettings, SiteSettings, read_settings
 from shared.domain.errors import LeaseLost
 from shared.domain.lineage import Lineage
 from shared.domain.model import (
@@ -34,6 +36,7 @@ from shared.domain.model import (
 from shared.domain.model import Site as SeenSite
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
 from shared.domain.plan import Intent, Mode
+from shared.domain.reason import Reason
 from shared.domain.rollout import Rollout
 from shared.domain.sight import Sight
 from shared.domain.snapshot import Snapshot
@@ -447,7 +450,7 @@ def test_a_lease_that_is_renewed_is_held(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _large_fleet(sites: int, hosts: int) -> Snapshot:
-    """Return sites with stale bindings each, in one webspace, on a vault certificate with twenty versions."""
+    """Return sites with stale bindings and settings each, in one webspace, on a certificate of twenty versions."""
     now = datetime(2026, 11, 1, tzinfo=UTC)
     subscription = "00000000-0000-0000-0000-000000000001"
     ref = VaultCertificateRef.parse(VAULT, "certificate", "web")
@@ -478,15 +481,27 @@ def _large_fleet(sites: int, hosts: int) -> Snapshot:
         ),
         (WebspaceCertificate(copy, webspace, "westeurope", old.thumbprint, facts.host_names, old.not_after, ref),),
         (ServerFarm(farm, webspace),),
+        settings=tuple(_settings(site, old.thumbprint) for site in refs),
     )
     return Snapshot(Lineage(ref, (current, old, *older), current), fleet, Rollout(current.version))
 
 
+def _settings(site: SiteRef, named: Thumbprint) -> SiteSettings:
+    """Return what is read of an app with a load list and a pin among thirty other settings."""
+    others = {f"SETTING_{number}": "x" for number in range(30)}
+    values = {**others, "WEBSITE_LOAD_CERTIFICATES": named, "CLIENT_PIN": named}
+    return read_settings(AppSettings(site, values, values))
+
+
 def test_planning_a_large_fleet_takes_seconds_at_most() -> None:
-    """A thousand sites with three bindings each are planned in a fraction of the time that a lease lasts."""
+    """A thousand sites with three bindings and stale settings each are planned while a fraction of a lease lasts.
+
+    One copy is kept and one synced, every binding is overwritten, and one app goes first.
+    """
     snapshot = _large_fleet(1000, 3)
     began = time.process_time()
     plan = planner.plan(snapshot, Intent(mode=Mode.APPLY))
     assert time.process_time() - began < 3.0
-    assert len(plan.steps) == 1 + 3000
-    assert plan.skips == ()
+    assert len(plan.steps) == 1 + 1 + 3000 + 1
+    assert Counter(skip.reason for skip in plan.skips) == {Reason.AWAITING_FIRST_SITE: 999}
+    assert sum(len(skip.detail) for skip in plan.skips) < 999 * 200
