@@ -186,6 +186,15 @@ def test_app_that_is_under_way_is_not_told_again(state: RollState) -> None:
     )
 
 
+@pytest.mark.parametrize("state", list(RollState))
+def test_app_is_not_told_before_an_earlier_version_is_judged(state: RollState) -> None:
+    """Where an earlier version was written and is not judged, or not taken back, that is finished first."""
+    unfinished = {RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
+    earlier = replace(roll(state), version="v1")
+    assert bool(records(world(past=(earlier,)), rolling())) is (state not in unfinished)
+    assert len(records(world(past=(replace(earlier, site=site_ref("other")),)), rolling())) == 1
+
+
 def test_record_follows_on_the_one_before() -> None:
     """A new record takes the place of the one before, of this version or an earlier one, and keeps what was proven."""
     before = roll(RollState.REFUSED, proven=(OLDER,), revision="7", detail="denied", settings=0, edits=(EDIT,))

@@ -11,6 +11,8 @@ import pytest
 from shared.clients.journal_rows import (
     CHUNK,
     chunked,
+    held_of,
+    held_text,
     joined,
     lineage_key,
     roll_key,
@@ -27,15 +29,18 @@ from tests.build import (
     FOREIGN,
     HOUR,
     NEW,
+    NORTH,
     NOW,
     OLD,
     OLDER,
     OTHER_REF,
     REF,
+    WEST,
     binding,
     copy,
     record,
     roll,
+    rollout,
     site_ref,
 )
 
@@ -123,3 +128,12 @@ def test_record_of_a_site_comes_back_as_it_was(state: SiteState) -> None:
     assert (row["certificate"], row["PartitionKey"]) == ("kv-shop/shop", lineage_key(REF))
     assert row["RowKey"] != roll_key(seen.site)
     assert lineage_key(REF) != lineage_key(OTHER_REF)
+
+
+def test_what_copies_held_comes_back_as_it_was() -> None:
+    """What copies held comes back the same from its property, in a stable order; nothing from a row without it."""
+    held = frozenset({(WEST, OLD), (NORTH, NEW), (WEST, FOREIGN)})
+    text = held_text(replace(rollout(), held=held))
+    assert held_of({"held": text}) == held
+    assert json.loads(text) == sorted(json.loads(text))
+    assert (held_of({}), held_of({"held": ""}), held_of({"held": held_text(rollout())})) == (frozenset(),) * 3

@@ -1,5 +1,7 @@
 """A read that lost settings is never written back."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.actions.restart_site import RestartSite
@@ -12,7 +14,7 @@ from shared.domain.plan import Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.guards import shrunken_read
-from tests.build import APPLY, NEW, OLD, WEST, named, roll, rollout, site_ref, snapshot, version
+from tests.build import APPLY, NEW, NOW, OLD, WEST, named, roll, rollout, site_ref, snapshot, version
 
 EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 EDIT = (SettingEdit(LOAD_LIST, NEW, (), OLD),)
@@ -52,7 +54,20 @@ def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
 @pytest.mark.parametrize("state", [RollState.STALE, RollState.FAILED])
 def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: int, *, refused: bool) -> None:
     """Where far fewer settings are read than when the app was chosen, nothing is written over what was not read."""
-    assert bool(refusals(change(seen), roll(state, settings=before))) is refused
+    assert bool(refusals(change(seen), roll(state, at=NOW, settings=before))) is refused
+
+
+@pytest.mark.parametrize(
+    ("state", "ago", "refused"),
+    [
+        pytest.param(RollState.FAILED, timedelta(minutes=15), False, id="it failed a quarter of an hour ago"),
+        pytest.param(RollState.FAILED, timedelta(minutes=15, seconds=-1), True, id="it failed just now"),
+        pytest.param(RollState.STALE, timedelta(days=1), True, id="it was told to go long ago"),
+    ],
+)
+def test_app_that_stays_broken_is_restored(state: RollState, ago: timedelta, *, refused: bool) -> None:
+    """An app that failed, and was looked at more than once, is restored with what there is: it is broken as it is."""
+    assert bool(refusals(change(4), roll(state, at=NOW - ago, settings=40))) is refused
 
 
 @pytest.mark.parametrize("kind", [RollAppSettings, RestoreAppSettings, RetireThumbprint])

@@ -118,6 +118,14 @@ def test_what_copies_held_before_is_remembered() -> None:
     assert snapshot(rollout=remembered).named_stale(named(FOREIGN, site="gone")) == ()
 
 
+def test_what_only_copies_tell_of_is_known() -> None:
+    """What a copy holds and the vault knows no more is to be remembered, with what was remembered before."""
+    remembered = replace(rollout(), held=frozenset({(NORTH, NEWER)}))
+    copies = copy(thumbprint=FOREIGN), copy("b", OLD), copy("c", None), copy("up", OLDER, source=None)
+    assert snapshot(copies=copies, rollout=remembered).held_unknown == frozenset({(WEST, FOREIGN), (NORTH, NEWER)})
+    assert snapshot().held_unknown == frozenset()
+
+
 def test_nothing_is_stale_without_a_current_version() -> None:
     """Where no version passes the gate, neither an older version is stale nor what a copy holds."""
     seen = snapshot(lineage=lineage(current=None), copies=(copy(thumbprint=FOREIGN),))
