@@ -67,7 +67,10 @@ def observe_app(
 ) -> Fleet:
     """Return one site or slot with what its settings name, and the copies that it may name."""
     settings = _followed(app_service, read_settings(app_service.settings(ref)), lambda one: one == followed)
-    return replace(observe_site(app_service, ref, copies, now), settings=(settings,))
+    seen = observe_site(app_service, ref, copies, now)
+    if ref.slot is not None and seen.site(ref.production) is None:  # a slot may have its site's tags, one by one
+        seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
+    return replace(seen, settings=(settings,))
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:

@@ -22,7 +22,7 @@ from shared.actions.update_binding import UpdateBinding, binding_subject
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.model import Binding, CertificateVersion
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
@@ -87,7 +87,8 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     if isinstance(outcome, Deferred):
-        run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT))
+        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS  # else its run is there, and waits already
+        run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
     return _told("site.reconciled", str(message.ref), str(message.site), outcome)
 
 

@@ -15,12 +15,13 @@ from datetime import timedelta
 from hashlib import sha256
 
 from shared import planner
+from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.roll_app_settings import roll_edits
 from shared.actions.settings_change import SettingsChange, settings_subject
 from shared.domain.app_settings import SettingEdit
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.names import Thumbprint
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Plan, Skip
@@ -343,18 +344,21 @@ def _restore(app: App) -> Outcome:
     run, record = app.run, app.record
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
-    if not record.edits or (barred is not None and barred.reason is Reason.NOT_LIVE):
+    steps = tuple(step for step in app.plan.steps if isinstance(step.action, RestoreAppSettings))
+    lost = not steps and barred is not None and barred.reason is Reason.NOT_LIVE
+    if not record.edits or lost:
         why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
         detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
         return _conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
-    if not app.plan.steps and barred is not None:
+    if not steps and barred is not None:
         return _told(
             app, Stalled(barred.reason, f"{record.site}: {record.detail}; it is not taken back: {barred.detail}")
         )
-    refused = perform_all(run, app.lease, app.lineage.ref, app.plan.steps)
+    refused = perform_all(run, app.lease, app.lineage.ref, steps)
     report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
     if refused and refused[0].reason is not Reason.NOT_SETTLED:
-        return Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
+        detail = f"{record.site}: {record.detail}; it is not taken back: {refused[0].detail}"
+        return _told(app, Stalled(refused[0].reason, detail))
     detail = f"{record.site}: {record.detail}; the last good values are back"
     settling = _settling(app, RollState.RESTORED)
     _told(app, Stalled(Reason.ROLLED_BACK, detail))
@@ -397,12 +401,13 @@ def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """Have the certificate's own run look at once, where this was the last app that it waited for.
 
-    What is deferred goes back to it anyway; an app that was refused frees no other.
+    What is deferred goes back to it anyway; an app that was refused frees no other. It looks once: the run that waits
+    for the apps goes on by itself.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
     if not silent and not app.run.ports.journal.rollout(ref, app.record.version).rolling:
-        app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT))
+        app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT, MOST_WAITS))
 
 
 def _told(app: App, outcome: Outcome) -> Outcome:

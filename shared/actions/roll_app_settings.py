@@ -9,7 +9,7 @@ from shared.domain.model import Site
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import WRITTEN, RollRecord
+from shared.domain.roll import TAKING_BACK, WRITTEN, RollRecord
 from shared.domain.snapshot import Snapshot
 
 MOST_UNDONE = 2
@@ -53,6 +53,8 @@ def _roll(
     if not edits:
         return
     record = snapshot.rollout.roll_of(site.ref)
+    if record is not None and record.state in TAKING_BACK:
+        return
     if record is not None and is_fought_over(record, snapshot):
         detail = (
             "others took this roll back twice within 24 hours: find what writes these settings (a template, a "

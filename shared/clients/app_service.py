@@ -49,6 +49,7 @@ from shared.domain.secret import Pfx
 
 CURE = "grant the identity the roles that the README lists, on this subscription"
 SETTINGS_CURE = f"{CURE}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
+WRITE_CURE = f"{CURE}; writing app settings takes Microsoft.Web/sites/config/write"
 REFRESH_API = "2022-03-01"
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
@@ -239,7 +240,7 @@ class AppService:
                 return web_apps.update_application_settings(**names, app_settings=body, headers=headers)
             return web_apps.update_application_settings_slot(**names, app_settings=body, headers=headers)
 
-        self._retrying.write(f"app settings of {site}", write, SETTINGS_CURE, secret=True)
+        self._retrying.write(f"app settings of {site}", write, WRITE_CURE, secret=True)
 
     def vault_references(self, site: SiteRef) -> dict[str, str]:
         """Return the version that each Key Vault reference leads to now, by setting; what leads nowhere is left out."""

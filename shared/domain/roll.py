@@ -17,6 +17,7 @@ from shared.domain.app_settings import SettingEdit
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 
 FIGHT = timedelta(hours=24)
+UNWRITTEN = timedelta(hours=24)
 
 
 class RollState(StrEnum):
@@ -102,7 +103,12 @@ def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta
 
 
 def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
-    """Return from when one app holds up those after it no longer: nothing is waited for without end."""
+    """Return from when one app holds up those after it no longer: nothing is waited for without end.
+
+    One that is not written yet has proven nothing, however long ago it was told: its plan may be busy.
+    """
+    if roll.state is RollState.STALE and not urgent:
+        return roll.at + max(soak, UNWRITTEN)
     if roll.under_way:
         return roll.at + (min(soak, lost_after) if urgent else soak)
     return roll.at if roll.state in PROVEN or urgent else roll.at + soak
