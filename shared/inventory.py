@@ -10,10 +10,12 @@ from datetime import datetime
 from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
 from shared.domain.lineage import Lineage
 from shared.domain.model import Fleet
-from shared.domain.names import Thumbprint, VaultCertificateRef
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.ports import Journal
+from shared.domain.probe import ProbeInvalid
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
+from shared.guards.roll_stages import probe_of
 from shared.telemetry import event
 
 
@@ -39,11 +41,24 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
         led = [_led(one) for one in settings.vault_references]
         if named or led or settings.loads_everything:
             everything = settings.loads_everything
-            event("references.found", site=str(settings.site), everything=everything, references=[*named, *led])
+            probe = _probe(fleet, settings.site)
+            found = [*named, *led]
+            event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
         if site is not None and site.webspace is not None:
             findings += _in_vain(settings, origins, copies, fleet.taken_at)
     if findings:
         journal.report(tuple(findings))
+
+
+def _probe(fleet: Fleet, site: SiteRef) -> str:
+    """Return what the app's probe can say of a roll: `proves`, `alive`, `none` or `invalid`."""
+    try:
+        probe = probe_of(fleet, site)
+    except ProbeInvalid:
+        return "invalid"
+    if probe is None:
+        return "none"
+    return "proves" if probe.proves else "alive"
 
 
 def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:

@@ -203,7 +203,7 @@ def _validate(app: App) -> Outcome:
     if wait := _not_yet(app):
         return wait
     try:
-        probe = probe_of(app.snapshot, record.site)
+        probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid as invalid:
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
     if probe is None:
@@ -293,7 +293,7 @@ def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
     """Return the record with what the app answers before anything is written, and the answer where it can be asked."""
     record = replace(app.record, asked="")
     try:
-        probe = probe_of(app.snapshot, record.site)
+        probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid:
         return record, None
     if probe is not None and app.record.asked == _digest(probe):
@@ -370,7 +370,7 @@ def _check_restored(app: App) -> Outcome:
     if wait := _not_yet(app):
         return wait
     try:
-        probe = probe_of(app.snapshot, app.record.site)
+        probe = probe_of(app.snapshot.fleet, app.record.site)
     except ProbeInvalid:
         probe = None
     detail = f"{app.record.site}: {app.record.detail}; the last good values are back"

@@ -186,6 +186,15 @@ class Fleet:
         """Return the observed site or slot, None where it was not seen."""
         return self.index.sites.get(ref)
 
+    def tag(self, ref: SiteRef, name: str) -> str | None:
+        """Return a site's tag; a slot's own tag wins over its site's."""
+        own = self.site(ref)
+        value = tag(own.tags, name) if own else None
+        if value is not None or ref.slot is None:
+            return value
+        parent = self.site(ref.production)
+        return tag(parent.tags, name) if parent else None
+
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
         """Return what the settings of a site or slot name, None where they were not read."""
         return self.index.settings.get(ref)

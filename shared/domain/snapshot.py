@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate, tag
+from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
@@ -180,12 +180,7 @@ class Snapshot:
 
     def tag(self, ref: SiteRef, name: str) -> str | None:
         """Return a site's tag; a slot's own tag wins over its site's."""
-        own = self.site(ref)
-        value = tag(own.tags, name) if own else None
-        if value is not None or ref.slot is None:
-            return value
-        parent = self.site(ref.production)
-        return tag(parent.tags, name) if parent else None
+        return self.fleet.tag(ref, name)
 
     def with_binding(self, updated: Binding) -> "Snapshot":
         """Return the snapshot with this binding in place of the one of its host name."""

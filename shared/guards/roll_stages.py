@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.domain.model import Fleet
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.probe import Probe, ProbeInvalid
@@ -32,9 +33,9 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     return plan.refuse(refusal)
 
 
-def probe_of(snapshot: Snapshot, site: SiteRef) -> Probe | None:
+def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:
     """Return the probe that the tag asks for, None where there is none. Raises ProbeInvalid."""
-    text = snapshot.tag(site, TAG)
+    text = fleet.tag(site, TAG)
     return None if text is None else Probe.parse(text)
 
 
@@ -116,7 +117,7 @@ def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]
 def _proof(snapshot: Snapshot, app: SiteRef) -> int:
     """Return how well the app can prove a roll: 0 by its thumbprint, 1 by being alive, 2 not at all."""
     try:
-        probe = probe_of(snapshot, app)
+        probe = probe_of(snapshot.fleet, app)
     except ProbeInvalid:
         return 2
     return 2 if probe is None else 1 - probe.proves
