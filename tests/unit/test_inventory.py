@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
 from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate
+from shared.domain.model import Tags, WebspaceCertificate
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
@@ -90,6 +90,7 @@ def test_app_is_told_with_all_that_it_names(told: Told) -> None:
             "event": "references.found",
             "site": "shop",
             "everything": True,
+            "probe": "none",
             "references": [
                 {
                     "setting": "WEBSITE_LOAD_CERTIFICATES",
@@ -159,7 +160,7 @@ def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
 def test_what_loads_everything_is_told_though_it_names_nothing(told: Told) -> None:
     """An app that loads everything is named, with nothing; one that names nothing is not."""
     assert told.report(named(everything=True), named(site="b")) == [
-        {"event": "references.found", "site": "shop", "everything": True, "references": []}
+        {"event": "references.found", "site": "shop", "everything": True, "probe": "none", "references": []}
     ]
 
 
@@ -168,6 +169,25 @@ def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> N
     led = VaultReference("LED", REF, None, None)
     expected = {"setting": "LED", "kind": "Key Vault reference", "certificate": "kv-shop/shop"}
     assert rows(told.report(named(led=(led,)))) == [{**expected, "version": None, "pinned": False}]
+
+
+@pytest.mark.parametrize(
+    ("tags", "probe"),
+    [
+        pytest.param(
+            (("certroll-probe", "/health 200 {thumbprint}"),), "proves", id="its answer shows the certificate"
+        ),
+        pytest.param((("certroll-probe", "/health"),), "alive", id="its answer says that it is alive"),
+        pytest.param((("certroll-probe", "health"),), "invalid", id="its tag is no probe"),
+        pytest.param((), "none", id="it has no tag"),
+    ],
+)
+def test_app_is_told_with_what_its_probe_can_prove(told: Told, tags: Tags, probe: str) -> None:
+    """Each app is told with what its probe can say of a roll; a slot has the probe of its site."""
+    for slot in (None, "staging"):
+        sites = site(tags=tags), site(slot="staging")
+        (line,) = told.report(named(NEW, slot=slot), sites=sites)
+        assert line["probe"] == probe
 
 
 def test_nothing_is_recorded_where_nothing_is_found() -> None:

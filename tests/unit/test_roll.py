@@ -51,8 +51,9 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
         *(
             pytest.param(state, SINCE + SOAK, SINCE + LOST, id=f"{state}: after the soak, or when it is lost")
             for state in RollState
-            if state in UNDER_WAY
+            if state in UNDER_WAY - {RollState.STALE}
         ),
+        pytest.param(RollState.STALE, SINCE + DAY, SINCE + LOST, id="told, and not written: after a day, or lost"),
     ],
 )
 def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
@@ -71,8 +72,9 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
         *(
             pytest.param((roll(state),), SINCE + SOAK, SINCE + LOST, id=f"{state}: after the soak, or when it is lost")
             for state in RollState
-            if state in UNDER_WAY
+            if state in UNDER_WAY - {RollState.STALE}
         ),
+        pytest.param((roll(RollState.STALE),), SINCE + DAY, SINCE + LOST, id="told, and not written: after a day"),
         pytest.param(
             (roll(RollState.UNPROVEN), roll(RollState.VALIDATED, site="b", at=NOW)), NOW, SINCE, id="the soonest counts"
         ),
@@ -91,6 +93,11 @@ def test_rest_may_go_with_the_first_result(
     assert opens_at(rolls, SOAK, LOST, urgent=False) == calm
     assert opens_at(rolls, SOAK, LOST, urgent=True) == urgent
     assert opens_at(rolls[::-1], SOAK, LOST, urgent=False) == calm
+
+
+def test_soak_of_more_than_a_day_counts_for_what_is_not_written() -> None:
+    """Where the soak is longer than the day that an app has to be written, the soak counts."""
+    assert opens(roll(RollState.STALE), 2 * DAY, LOST, urgent=False) == SINCE + 2 * DAY
 
 
 def test_what_is_lost_is_never_waited_for_longer_than_the_soak() -> None:

@@ -25,6 +25,7 @@ from shared.guards import roll_stages
 from shared.guards.roll_stages import Turns, probe_of
 from tests.build import (
     APPLY,
+    DAY,
     HOUR,
     NEW,
     NORTH,
@@ -144,10 +145,10 @@ def test_probe_of_a_site_counts_for_its_slots() -> None:
     """A slot without a tag of its own has the probe of its site."""
     seen = world(sites=(site("z", tags=PROVES), site("z", "staging"), site("a", tags=ALIVE)))
     assert going(seen) == ["z/staging"]
-    assert probe_of(seen, site_ref("z", "staging")) == Probe("/health", 200, "{thumbprint}")
-    assert probe_of(world(), site_ref("a")) is None
+    assert probe_of(seen.fleet, site_ref("z", "staging")) == Probe("/health", 200, "{thumbprint}")
+    assert probe_of(world().fleet, site_ref("a")) is None
     with pytest.raises(ProbeInvalid):
-        probe_of(world(sites=(site("a", tags=INVALID),)), site_ref("a"))
+        probe_of(world(sites=(site("a", tags=INVALID),)).fleet, site_ref("a"))
 
 
 def test_rest_waits_for_the_first_app() -> None:
@@ -224,7 +225,8 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.SET_ASID
             False,
             id="it is late, and it is not urgent",
         ),
-        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, True, id="it was told to go a soak ago"),
+        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, False, id="it was told to go a soak ago"),
+        pytest.param(roll(RollState.STALE, site="a", at=NOW - DAY), FAR, True, id="it was told to go a day ago"),
     ],
 )
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
@@ -297,6 +299,7 @@ def test_nobody_is_first_where_nobody_has_anything_to_do() -> None:
 # ---------------------------------------------------------------------------------------------- slots before production
 
 OPEN = roll(RollState.VALIDATED, site="z")
+PATIENCE = {RollState.STALE: DAY, RollState.OVERLAPPING: HOUR}
 
 
 @pytest.mark.parametrize(
@@ -307,8 +310,8 @@ OPEN = roll(RollState.VALIDATED, site="z")
             pytest.param(roll(state, site="a", slot="staging", at=NOW - age), end, goes, id=f"it is {state}{words}")
             for state in (RollState.STALE, RollState.OVERLAPPING)
             for age, end, goes, words in (
-                (HOUR - SECOND, FAR, False, " since just less than the soak"),
-                (HOUR, FAR, True, " since the soak: nothing is waited for without end"),
+                (PATIENCE[state] - SECOND, FAR, False, " for just not too long"),
+                (PATIENCE[state], FAR, True, " for too long: nothing is waited for without end"),
                 (LOST_AFTER, FAR, False, ", and not urgent"),
                 (LOST_AFTER, URGENT_END, True, ", and lost, and urgent"),
                 (LOST_AFTER - SECOND, URGENT_END, False, ", not lost yet, and urgent"),
