@@ -31,7 +31,8 @@ def roll_records(
     sites = sorted(site for site in going if site is not None and (fresh or not _is_refused(snapshot, site)))
     told = (_told(snapshot, plan, site) for site in sites)
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
-    overlaps = (_overlap(snapshot, plan, site) for site in _unrecorded(snapshot, plan, intent))
+    found = _unrecorded(snapshot, plan, intent)
+    overlaps = (_overlap(snapshot, plan, site) for site in found if fresh or not _is_refused(snapshot, site))
     return tuple(record for record in (*told, *fights, *overlaps) if record is not None)
 
 
@@ -47,7 +48,7 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
 
 def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
     before = snapshot.rollout.roll_of(site)
-    unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished)
+    unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
     if unfinished or (before is not None and before.under_way):
         return None
     fresh = _fresh(snapshot, plan, site, RollState.STALE)
@@ -84,16 +85,25 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
         return
     refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
     for settings in snapshot.fleet.settings:
-        overlaps = current is not None and current.thumbprint in settings.named and snapshot.named_stale(settings)
+        overlaps = bool(current and current.thumbprint in settings.named and snapshot.named_stale(settings))
         spared = intent.owns(settings.site) or (snapshot.tag(settings.site, "certroll") or "").lower() == "off"
-        known = snapshot.rollout.roll_of(settings.site) is not None or settings.site in refused
+        record = snapshot.rollout.roll_of(settings.site)
+        written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
+        overlaps |= bool(written and current and current.thumbprint in settings.named)
+        known = (record is not None and not written) or settings.site in refused
         if overlaps and not spared and not known:
             yield settings.site
 
 
 def _overlap(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
-    """Return the record of an overlap that was found: it is asked first, and nothing is known to restore."""
-    return _fresh(snapshot, plan, site, RollState.OVERLAPPING)
+    """Return the record of an overlap that was found: it is asked first, and mostly nothing is known to restore.
+
+    Of one that counted as refused, and was written all the same, what was recorded before the write is known.
+    """
+    fresh, before = _fresh(snapshot, plan, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
+    if fresh is None or before is None:
+        return fresh
+    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None)
 
 
 def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> RollRecord | None:

@@ -30,7 +30,7 @@ from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.roll import UNFINISHED, RollRecord
+from shared.domain.roll import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
 from shared.domain.rollout import LOST_AFTER, Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict
@@ -113,10 +113,10 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     ref, now = message.ref, run.now()
     lineage = _read_lineage(run, ref)
     if not isinstance(lineage, Lineage):
-        return lineage
+        return _finishing(run, ref, fresh=fresh) or lineage
     report_lineage(run.ports.journal, lineage, now)
     if lineage.current is None:
-        return _finishing(run, lineage, fresh=fresh) or _without_current(run, lineage)
+        return _finishing(run, ref, fresh=fresh) or _without_current(run, lineage)
     rollout = run.ports.journal.rollout(ref, lineage.current.version)
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
         return _await_sites(run, message.waits, rollout)
@@ -134,12 +134,12 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     return _roll_out(run, lease, snapshot, lineage.current, plan, message, fresh=fresh)
 
 
-def _finishing(run: Run, lineage: Lineage, *, fresh: bool) -> Waiting | None:
+def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
     """Have apps finished that another version was written to: no good version is needed for that."""
-    unfinished = run.ports.journal.rollout(lineage.ref, "").unfinished
+    unfinished = run.ports.journal.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None
-    _send(run, lineage.ref, (roll.site for roll in unfinished))
+    _send(run, ref, (roll.site for roll in unfinished))
     return Waiting(run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"{len(unfinished)} sites are on their way")
 
 
@@ -174,7 +174,7 @@ def _roll_out(
     apps = roll_records(snapshot, plan, run.intent, frozenset(lost), fresh=fresh)
     rollout = _tell_apps(run, message.ref, snapshot, apps, rollout)
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
-    again = (*snapshot.rollout.rolling, *snapshot.rollout.unfinished) if fresh else ()
+    again = (*snapshot.rollout.rolling, *snapshot.rollout.unfinished(snapshot.now)) if fresh else ()
     _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
@@ -287,7 +287,7 @@ def _certificate_outcome(
 
 
 def _to_wait_for(run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int) -> Waiting | None:
-    if rollout.pending or rollout.rolling or rollout.unfinished:
+    if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return _await_sites(run, waits, rollout)
     awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
@@ -332,7 +332,8 @@ def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> da
 
 def _await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
     """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
-    sites = {one.site for one in rollout.pending} | {one.site for one in (*rollout.rolling, *rollout.unfinished)}
+    unfinished = rollout.unfinished(run.now())
+    sites = {one.site for one in rollout.pending} | {one.site for one in (*rollout.rolling, *unfinished)}
     least = timedelta(0) if rollout.pending else run.intent.probe_settle
     until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
     return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")
@@ -368,26 +369,33 @@ def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> S
 
 
 def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
+    """Carry what is recorded of the site: its bindings first, and its settings, of whatever version they were begun."""
     lineage = _read_lineage(run, message.ref)
+    known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
+    current = known.current
+    record = run.ports.journal.site(message.ref, current.version, message.site) if current else None
+    roll = _to_go_on_from(run.ports.journal.roll(message.ref, message.site), current)
+    outcomes: list[Outcome] = []
+    if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
+        outcomes.append(_bindings_of_site(run, lease, known, current, record))
+    if roll is not None:
+        outcomes.append(roll_app(run, lease, _as_of(known, roll), roll, message.waits))
+    if outcomes:
+        return min(outcomes, key=lambda outcome: URGENCY.index(type(outcome)))
     if not isinstance(lineage, Lineage):
         return lineage
-    roll = run.ports.journal.roll(message.ref, message.site)
-    if roll is not None and roll.state in UNFINISHED and not _is_of(roll, lineage.current):
-        return roll_app(run, lease, _as_of(lineage, roll), roll, message.waits)
-    if lineage.current is None:
+    if current is None:
         return _without_current(run, lineage)
-    record = run.ports.journal.site(message.ref, lineage.current.version, message.site)
-    if roll is not None and not _is_of(roll, lineage.current):
-        roll = None
-    if record is None and roll is None:
-        detail = f"{message.site} is not recorded for version {lineage.current.version} of {message.ref}"
-        return Deferred(Reason.NOT_DISPATCHED, detail)
-    outcomes: list[Outcome] = []
-    if record is not None and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
-        outcomes.append(_bindings_of_site(run, lease, lineage, lineage.current, record))
-    if roll is not None:
-        outcomes.append(roll_app(run, lease, lineage, roll, message.waits))
-    return min(outcomes, key=lambda outcome: URGENCY.index(type(outcome)))
+    detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
+    return Deferred(Reason.NOT_DISPATCHED, detail)
+
+
+def _to_go_on_from(roll: RollRecord | None, current: CertificateVersion | None) -> RollRecord | None:
+    """Return the record of this version, or of another that was begun: bringing old values back needs no vault."""
+    if roll is None or _is_of(roll, current):
+        return roll
+    begun = roll.state in TAKING_BACK or (roll.state in UNFINISHED and current is not None)
+    return roll if begun else None
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:

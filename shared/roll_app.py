@@ -29,7 +29,7 @@ from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.guards.roll_stages import probe_of
@@ -41,8 +41,8 @@ PASSES = 3
 BETWEEN_PASSES = 2.0
 PROBE_AGAIN = timedelta(seconds=15)
 OLD_AGAIN = timedelta(minutes=5)
-RECYCLED_AFTER = timedelta(minutes=45)
-"""How long an old process may answer: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
+BELIEVED_AFTER = timedelta(minutes=50)
+"""How long the same few settings must be read before they are believed: the sweep looks every hour."""
 OTHERWISE = frozenset({Reason.PINNED_REFERENCE, Reason.AMBIGUOUS_LINEAGE, Reason.LOADS_EVERYTHING})
 """What is said of an app beside its roll: it stands for no step that was refused."""
 UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
@@ -350,6 +350,8 @@ def _restore(app: App) -> Outcome:
         why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
         detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
         return _conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
+    if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
+        return _restore(_look(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
         return _told(
             app, Stalled(barred.reason, f"{record.site}: {record.detail}; it is not taken back: {barred.detail}")
@@ -363,6 +365,28 @@ def _restore(app: App) -> Outcome:
     settling = _settling(app, RollState.RESTORED)
     _told(app, Stalled(Reason.ROLLED_BACK, detail))
     return settling
+
+
+def _is_believed(app: App) -> bool:
+    """Say whether the same few settings were read an hour ago as well; note what is read now."""
+    record, now = app.record, app.run.now()
+    left = _names_left(app)
+    if record.missing == left:
+        return record.failing_since is not None and now - record.failing_since >= BELIEVED_AFTER
+    app.run.ports.journal.put_roll(app.lineage.ref, replace(record, missing=left, failing_since=now))
+    return False
+
+
+def _believing(app: App) -> RollRecord:
+    """Return the record with as many settings as are read now: their owner has taken the others out."""
+    settings = app.snapshot.settings_of(app.record.site)
+    fewer = replace(app.record, settings=len(settings.digests) if settings else 0)
+    return app.run.ports.journal.put_roll(app.lineage.ref, fewer)
+
+
+def _names_left(app: App) -> str:
+    settings = app.snapshot.settings_of(app.record.site)
+    return sha256("\0".join(sorted(settings.digests if settings else ())).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _check_restored(app: App) -> Outcome:

@@ -94,6 +94,9 @@ def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> Look:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
+        if run.ports.journal.rollout(ref, "").unfinished(fleet.taken_at):  # bringing old values back needs no vault
+            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+            return Look(busy=True)
         return Look()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
         return Look(error=error)
@@ -107,7 +110,7 @@ def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:
     snapshot = Snapshot(lineage, fleet, rollout)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
-    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished
+    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(fleet.taken_at)
     return bool(plan.steps or outstanding or has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan))
 
 

@@ -37,7 +37,7 @@ def restoring(settings: SiteSettings, record: RollRecord, live: frozenset[Thumbp
     What is no longer live cannot come back. Where that is so for one of several settings, or where somebody else pinned
     the new version meanwhile, the new version stays in the load list for those that keep it.
     """
-    back = tuple(inverse(edit) for edit in record.edits if _is_ours(settings, edit))
+    back = tuple(one for edit in record.edits if _is_ours(settings, edit) for one in inverse(edit))
     kept = tuple(edit for edit in back if edit.add in live) or back
     ours = {edit.key for edit in kept}
     pinned = {pin.thumbprint for pin in settings.pins if pin.key not in ours}

@@ -166,11 +166,11 @@ def edited_settings(settings: SiteSettings, edits: Iterable[SettingEdit]) -> Sit
     return replace(settings, references=tuple(one for references in by_key.values() for one in references))
 
 
-def inverse(edit: SettingEdit) -> SettingEdit:
-    """Return the edit that brings the last good value back: of a roll, or of a retirement."""
+def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring the last good value back: of a roll, or of a retirement of one version or several."""
     if edit.add is None:
-        return SettingEdit(edit.key, edit.remove[0], (), edit.beside)
-    return SettingEdit(edit.key, edit.beside, (edit.add,), edit.add)
+        return tuple(SettingEdit(edit.key, removed, (), edit.beside) for removed in edit.remove)
+    return (SettingEdit(edit.key, edit.beside, (edit.add,), edit.add),)
 
 
 def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | None) -> SiteSettings:

@@ -17,6 +17,8 @@ from shared.domain.app_settings import SettingEdit
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 
 FIGHT = timedelta(hours=24)
+RECYCLED_AFTER = timedelta(minutes=45)
+"""How long an old process may answer: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
 UNWRITTEN = timedelta(hours=24)
 
 
@@ -56,7 +58,8 @@ class RollRecord:
     its own probe before anything was written, None where it was not asked; `asked` is a digest of the probe that it
     passed then. `failing_since` is when it was first seen not to be well. `undone` are the moments at which somebody
     else took the roll back. `proven` are thumbprints that the app was seen to use. `settings` is how many settings it
-    had when it was told to go. `retiring` tells a retirement from a roll. `revision` is the journal's own.
+    had when it was told to go, `missing` a digest of the names that were left where many were missed. `retiring` tells
+    a retirement from a roll. `revision` is the journal's own.
     """
 
     site: SiteRef
@@ -74,6 +77,7 @@ class RollRecord:
     undone: tuple[datetime, ...] = ()
     proven: tuple[Thumbprint, ...] = ()
     settings: int = 0
+    missing: str = ""
     retiring: bool = False
     detail: str = ""
     revision: str | None = None

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from shared.domain.model import Binding
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.roll import UNFINISHED, RollRecord, RollState, opens_at
+from shared.domain.roll import RECYCLED_AFTER, TAKING_BACK, UNFINISHED, RollRecord, RollState, opens_at
 
 URGENT = timedelta(hours=72)
 LOST_AFTER = timedelta(minutes=15)
@@ -92,10 +92,16 @@ class Rollout:
         """Apps whose result is outstanding."""
         return tuple(roll for roll in self.rolls if roll.under_way)
 
-    @property
-    def unfinished(self) -> tuple[RollRecord, ...]:
-        """Apps in which another version was written and is not judged yet, or not taken back."""
-        return tuple(roll for roll in self.past_rolls if roll.state in UNFINISHED)
+    def unfinished(self, now: datetime) -> tuple[RollRecord, ...]:
+        """Return the apps in which another version was written and is not judged yet, or not taken back.
+
+        One that cannot be judged within the time of a restart, a stopped one say, is left to the newer version.
+        """
+        return tuple(
+            roll
+            for roll in self.past_rolls
+            if roll.state in TAKING_BACK or (roll.state in UNFINISHED and now - roll.at < RECYCLED_AFTER)
+        )
 
     @property
     def refused(self) -> tuple[RollRecord, ...]:
@@ -115,7 +121,7 @@ class Rollout:
         first = any(record.webspace == self.first for record in self.pending)
         news = self.looked_at is None or any(roll.at > self.looked_at for roll in self.rolls if not roll.under_way)
         return (
-            bool(self.pending or self.rolling or self.unfinished)
+            bool(self.pending or self.rolling or self.unfinished(now))
             and not (first and stage.is_open(now))
             and not (self.rolls and news)
         )

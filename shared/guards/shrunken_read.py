@@ -1,7 +1,5 @@
 """A read that lost settings is never written back."""
 
-from datetime import timedelta
-
 from shared.actions.settings_change import SettingsChange
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
@@ -9,7 +7,6 @@ from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
 
 WATCHED = frozenset({RollState.STALE, RollState.FAILED})
-BELIEVED_AFTER = timedelta(minutes=15)
 FEW, MOST_LOST = 2, 4
 """Two settings, or one in four, may have gone since the app was chosen: people remove one or two, a bad answer most."""
 
@@ -25,8 +22,6 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
         seen = len(change.settings.digests)
         if record is None or record.state not in WATCHED:
             return None
-        if record.state is RollState.FAILED and snapshot.now - record.at >= BELIEVED_AFTER:
-            return None  # the app is broken, and it was looked at more than once
         if record.settings - seen <= max(FEW, record.settings // MOST_LOST):
             return None
         detail = f"{seen} settings were read where there were {record.settings}; nothing is written back"
