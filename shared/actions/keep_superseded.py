@@ -105,7 +105,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every version that settings name and that only an imported copy holds, or none any more."""
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace in sorted({copy.webspace for copy in snapshot.copies}):
-        plan = next((plan for plan in snapshot.fleet.plans if plan.webspace == webspace), None)
+        plans = (plan for plan in snapshot.fleet.plans if plan.webspace == webspace)
+        plan = min(plans, key=lambda one: one.resource_id, default=None)
         for version in _to_keep(snapshot, webspace):
             kept = _kept(snapshot.lineage, version, webspace, plan, taken)
             refusal = _refusal(snapshot, version, plan)
@@ -113,7 +114,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
                 yield Skip(copy_subject(kept.ref, webspace), Reason.NO_OVERLAP, refusal)
                 continue
             taken[kept.ref] = webspace
-            held_by = next((c.ref for c in snapshot.copies if _holds(c, webspace, version.thumbprint)), None)
+            held_by = min((c.ref for c in snapshot.copies if _holds(c, webspace, version.thumbprint)), default=None)
             yield Step(KeepSuperseded(snapshot.lineage.ref, version, kept, plan, held_by), Reason.SUPERSEDED_IN_USE)
 
 
