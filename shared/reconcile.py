@@ -374,7 +374,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = run.ports.journal.site(message.ref, current.version, message.site) if current else None
-    roll = _to_go_on_from(run.ports.journal.roll(message.ref, message.site), current)
+    roll = _to_go_on_from(run.ports.journal.roll(message.ref, message.site), known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(_bindings_of_site(run, lease, known, current, record))
@@ -390,12 +390,12 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     return Deferred(Reason.NOT_DISPATCHED, detail)
 
 
-def _to_go_on_from(roll: RollRecord | None, current: CertificateVersion | None) -> RollRecord | None:
+def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:
     """Return the record of this version, or of another that was begun: bringing old values back needs no vault."""
-    if roll is None or _is_of(roll, current):
+    if roll is None or _is_of(roll, lineage.current):
         return roll
-    begun = roll.state in TAKING_BACK or (roll.state in UNFINISHED and current is not None)
-    return roll if begun else None
+    judged = roll.state in UNFINISHED and any(_is_of(roll, version) for version in lineage.versions)
+    return roll if judged or roll.state in TAKING_BACK else None
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
