@@ -71,7 +71,8 @@ def test_only_what_is_edited_changes(value: str, edit: SettingEdit) -> None:
 def test_roll_of_a_list_is_taken_back(value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
     """A roll, then its inverse, leaves a load list with the thumbprints that it had, whether both overlapped or not."""
     roll = SettingEdit(LOAD_LIST, NEW, () if overlap else (OLD,), OLD)
-    back = edited(LOAD_LIST, edited(LOAD_LIST, value, roll), inverse(roll))
+    (taken_back,) = inverse(roll)
+    back = edited(LOAD_LIST, edited(LOAD_LIST, value, roll), taken_back)
     before, after = (read_settings(app_settings({LOAD_LIST: text})) for text in (value, back))
     assert after.named == before.named
     assert (after.loads_everything, after.odd_entries) == (before.loads_everything, before.odd_entries)
@@ -84,7 +85,8 @@ def test_roll_of_a_pin_is_taken_back(value: str) -> None:
     """A roll, then its inverse, leaves a pin as it was, but for the case of its thumbprint."""
     roll = SettingEdit("PIN", NEW, (OLD,), OLD)
     rolled = edited("PIN", value, roll)
-    back = edited("PIN", rolled, inverse(roll))
+    (taken_back,) = inverse(roll)
+    back = edited("PIN", rolled, taken_back)
     assert back == (value if rolled == value else value.replace(OLD.lower(), OLD))
     assert (NEW in rolled) is (OLD in value.upper())
 

@@ -390,7 +390,7 @@ def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
         pytest.param(f" {FOREIGN},{OLDER}", NEW_BESIDE_OLD, id="what it should go beside is not there"),
         pytest.param("", NEW_BESIDE_OLD, id="the list is empty"),
         pytest.param("*", NEW_BESIDE_OLD, id="the list became a star"),
-        pytest.param(FOREIGN, inverse(NEW_BESIDE_OLD), id="what is to be taken back is gone"),
+        pytest.param(FOREIGN, inverse(NEW_BESIDE_OLD)[0], id="what is to be taken back is gone"),
     ],
 )
 def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit) -> None:
@@ -483,15 +483,21 @@ def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
         ),
         pytest.param(PINNED, SettingEdit("PIN", OLD, (NEW,), NEW), id="of a pin"),
         pytest.param(
-            SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW),
+            SettingEdit(LOAD_LIST, None, (OLD,), NEW),
             SettingEdit(LOAD_LIST, OLD, (), NEW),
-            id="of a retirement: the last good one comes back",
+            id="of a retirement: the old one comes back",
         ),
     ],
 )
 def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) -> None:
     """The inverse of an edit brings the last good value back."""
-    assert inverse(edit) == back
+    assert inverse(edit) == (back,)
+
+
+def test_all_that_was_retired_comes_back() -> None:
+    """The inverse of a retirement of several versions brings each of them back."""
+    back = inverse(SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW))
+    assert back == (SettingEdit(LOAD_LIST, OLD, (), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW))
 
 
 @pytest.mark.parametrize(

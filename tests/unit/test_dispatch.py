@@ -14,7 +14,7 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.dispatch import has_unrecorded, roll_records
-from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings
 from shared.domain.model import Tags
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Mode, Plan, Skip, Step
@@ -392,6 +392,38 @@ def test_app_with_a_step_is_no_found_overlap() -> None:
     seen = world(settings=(OVERLAP,))
     assert records(seen, refresh) == (FRESH_RECORD,)
     assert not has_unrecorded(seen, Plan((refresh,)), APPLY)
+
+
+WRITTEN_ALL_THE_SAME = replace(
+    roll(RollState.REFUSED, replaces=(OLD, OLDER), edits=(EDIT,), at=NOW - HOUR, revision="7"), failing_since=NOW - HOUR
+)
+
+
+@pytest.mark.parametrize("settings", [OVERLAP, named(NEW)], ids=["both are named", "only the new one is named"])
+def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSettings) -> None:
+    """Where Azure refused a write and did it all the same, the app is asked, and what was before stays known."""
+    seen = world(WRITTEN_ALL_THE_SAME, settings=(settings,))
+    found = replace(WRITTEN_ALL_THE_SAME, state=RollState.OVERLAPPING, at=NOW, failing_since=None)
+    assert records(seen) == (found,)
+    assert has_unrecorded(seen, Plan(), APPLY)
+    assert records(seen, fresh=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "settings"),
+    [
+        pytest.param(replace(WRITTEN_ALL_THE_SAME, edits=()), OVERLAP, id="nothing was to be written"),
+        pytest.param(WRITTEN_ALL_THE_SAME, named(OLD), id="the new one is not named"),
+        pytest.param(
+            replace(WRITTEN_ALL_THE_SAME, state=RollState.UNPROVEN), OVERLAP, id="it does not count as refused"
+        ),
+    ],
+)
+def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: SiteSettings) -> None:
+    """What was refused and not written is no overlap."""
+    seen = world(record, settings=(settings,))
+    assert records(seen) == ()
+    assert not has_unrecorded(seen, Plan(), APPLY)
 
 
 @pytest.mark.parametrize("tags", [(), (("certroll", "on"),)], ids=["no tag", "another word"])

@@ -253,6 +253,7 @@ def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
 def test_copy_under_it_is_known() -> None:
     """Who holds the version now is the imported copy of that very webspace, or nobody."""
     assert held_by(SYNCED, copy("b")) == copy("b").ref
+    assert held_by(SYNCED, copy("c"), copy("b")) == copy("b").ref
     assert held_by(SYNCED) is None
     assert held_by(SYNCED, copy("n", webspace=NORTH)) is None
 
@@ -266,6 +267,16 @@ def names(seen: Snapshot) -> list[tuple[str, str]]:
 def suffixed(webspace: str) -> str:
     """Return the name of the copy in a webspace whose name is taken by another's."""
     return f"{NAME}-{sha256(webspace.encode()).hexdigest()[:8]}"
+
+
+def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
+    """Of several plans of a webspace the same one is named, in whatever order Azure lists them."""
+    plans = tuple(replace(PLAN, resource_id=f"/s/x/resourceGroups/rg/providers/p/serverfarms/{one}") for one in "bca")
+    for order in (plans, plans[::-1]):
+        (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, plans=order), APPLY)
+        assert isinstance(step, Step)
+        assert isinstance(step.action, KeepSuperseded)
+        assert step.action.plan == plans[2]
 
 
 def test_webspaces_of_one_group_do_not_share_a_name() -> None:

@@ -64,7 +64,12 @@ def restored(
         ),
         pytest.param(named(OLD), (BESIDE,), (), id="nothing of ours is left"),
         pytest.param(named(OLD, NEW), (), (), id="nothing was recorded"),
-        pytest.param(named(NEW), (RETIRED,), (LOADED_AGAIN,), id="a retirement: the last good one comes back"),
+        pytest.param(
+            named(NEW),
+            (RETIRED,),
+            (LOADED_AGAIN, SettingEdit(LOAD_LIST, OLDER, (), NEW)),
+            id="a retirement: all that was retired comes back",
+        ),
         pytest.param(named(NEW, OLDER), (RETIRED,), (), id="a retirement that somebody undid in part is theirs"),
         pytest.param(named(FOREIGN), (RETIRED,), (), id="a retirement of a list that names the new one no more"),
     ],

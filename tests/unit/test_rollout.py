@@ -235,7 +235,27 @@ def test_rollout_knows_its_apps() -> None:
     assert (seen.rolling, seen.held_by) == ((going,), (held,))
     assert seen.proven_at(site_ref()) == frozenset({OLD, OLDER})
     assert seen.proven_at(site_ref("b")) == frozenset({FOREIGN})
-    assert (seen.unfinished, seen.refused) == (past[2:5], (refused,))
+    assert (seen.unfinished(NOW), seen.refused) == (past[2:5], (refused,))
+
+
+@pytest.mark.parametrize(
+    ("state", "ago", "unfinished"),
+    [
+        pytest.param(RollState.OVERLAPPING, timedelta(minutes=45) - SECOND, True, id="under way since just less"),
+        pytest.param(
+            RollState.OVERLAPPING, timedelta(minutes=45), False, id="under way for as long as a restart takes"
+        ),
+        pytest.param(RollState.FAILED, 30 * 24 * HOUR, True, id="to be taken back, however long ago"),
+        pytest.param(RollState.RESTORED, 30 * 24 * HOUR, True, id="taken back and not seen well, however long ago"),
+        pytest.param(RollState.STALE, timedelta(0), False, id="not written"),
+    ],
+)
+def test_what_an_earlier_version_began_is_finished_in_time(
+    state: RollState, ago: timedelta, *, unfinished: bool
+) -> None:
+    """What cannot be judged within the time of a restart is left to the newer version; what failed is taken back."""
+    earlier = roll(state, at=NOW - ago)
+    assert rollout(past=(earlier,)).unfinished(NOW) == ((earlier,) if unfinished else ())
 
 
 def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:

@@ -36,7 +36,9 @@ AFTER = BEFORE | {LOAD_LIST: f"{FOREIGN},{OLD},{NEW}", "PIN": f"/var/ssl/private
 EDITS = SettingEdit(LOAD_LIST, NEW, (), OLD), SettingEdit("PIN", NEW, (OLD,), OLD)
 PLANNED = read_settings(app_settings(BEFORE))
 ROLL = RollAppSettings(PLANNED, EDITS, WEST)
-RESTORE = RestoreAppSettings(read_settings(app_settings(AFTER)), tuple(map(inverse, EDITS)), WEST)
+RESTORE = RestoreAppSettings(
+    read_settings(app_settings(AFTER)), tuple(back for edit in EDITS for back in inverse(edit)), WEST
+)
 RETIRE = RetireThumbprint(read_settings(app_settings(AFTER)), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
 
 
