@@ -235,6 +235,7 @@ class Crasher:
         self._send = requests.adapters.HTTPAdapter.send
         self.writes = 0
         self.after: int | None = None
+        self.at: str | None = None
         self._dead = False
         monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", self._sending())
 
@@ -247,7 +248,8 @@ class Crasher:
             answer = real(adapter, request, **options)  # type: ignore[arg-type]
             if request.method in WRITING and not any(part in (request.url or "") for part in NO_WRITES):
                 crasher.writes += 1
-                if crasher.writes == crasher.after:
+                named = crasher.at is not None and (request.url or "").partition("?")[0].endswith(crasher.at)
+                if crasher.writes == crasher.after or named:
                     crasher._dead = True
                     answer.close()
                     raise Crash
@@ -258,11 +260,22 @@ class Crasher:
     @contextmanager
     def crashing_after(self, write: int) -> Iterator[None]:
         """Die after that write; alive again afterwards."""
-        self.writes, self.after, self._dead = 0, write, False
+        with self._crashing(write, None):
+            yield
+
+    @contextmanager
+    def crashing_at(self, path: str) -> Iterator[None]:
+        """Die after the first write whose path ends so; alive again afterwards."""
+        with self._crashing(None, path):
+            yield
+
+    @contextmanager
+    def _crashing(self, write: int | None, path: str | None) -> Iterator[None]:
+        self.writes, self.after, self.at, self._dead = 0, write, path, False
         try:
             yield
         finally:
-            self.after, self._dead = None, False
+            self.after, self.at, self._dead = None, None, False
 
 
 def outcome_of(found: Outcome) -> str:

@@ -1,0 +1,507 @@
+"""Rolls that meet people, pipelines and outages at the worst moment: nothing is lost, nothing goes round for ever."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from shared.domain.errors import Conflict
+from tests.scenarios.app_worlds import CLIENT, LIST, PATH, SUBJECT, Street, age, street
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.worlds import VAULT
+
+SOON, LATER = timedelta(minutes=20), timedelta(hours=2)
+WRITTEN = timedelta(seconds=70)
+"""How long it takes until the first app is written, and not asked yet."""
+FAILING = timedelta(seconds=150)
+"""How long it takes until the first app was asked and failed, and not for long enough."""
+MANY = 20
+SETTINGS = r"/config/appsettings$"
+MOST = 150
+
+
+def begin(town: Street, installation: Installation, during: timedelta, **differences: object) -> str:
+    """Renew the client certificate, deliver for that long, and return the new thumbprint."""
+    new = town.renew(**differences)
+    installation.look_at(VAULT, CLIENT)
+    delivered(installation, during)
+    return new
+
+
+def delivered(installation: Installation, during: timedelta, most: int = MOST) -> int:
+    """Deliver everything, and return how many messages that were; more than `most` is a storm."""
+    until, count = installation.clock.now() + during, 0
+    while (message := installation.queue.take(until)) is not None:
+        count += 1
+        assert count <= most, "messages go round"
+        installation.deliver(message)
+    return count
+
+
+def sweep(installation: Installation, after: timedelta = LATER, during: timedelta = SOON) -> None:
+    """Let that time pass, then sweep and deliver."""
+    installation.clock.advance(after)
+    installation.sweep()
+    delivered(installation, during)
+
+
+def many(town: Street) -> dict[str, str]:
+    """Return the settings of an app that has many of them."""
+    others = {f"FEATURE_{number}": "x" for number in range(MANY)}
+    return {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12", **others}
+
+
+def without_features(settings: dict[str, str]) -> dict[str, str]:
+    """Return settings without what `many` added."""
+    return {key: value for key, value in settings.items() if not key.startswith("FEATURE_")}
+
+
+def stop(town: Street, name: str) -> None:
+    """Stop a site, as its owner does."""
+    town.world.web.put_site(replace(town.site(name), state="Stopped"))
+
+
+def refuse_writes(town: Street, name: str, **how: object) -> None:
+    """Let Azure deny writes of an app's settings."""
+    town.world.faults.add(Fault("denied", "PUT", path=f"/sites/{name}{SETTINGS}", **{"times": None, **how}))  # type: ignore[arg-type]
+
+
+def looks(town: Street) -> int:
+    """Return how often somebody listed the certificates."""
+    return sum(entry.path.endswith("/certificates") and entry.method == "GET" for entry in town.world.journal.entries())
+
+
+# ------------------------------------------------------------------------------------------- what Azure refuses
+
+
+def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(install: Install) -> None:
+    """A lock on one app makes no storm: one try for each look from outside; without the lock the app rolls."""
+    town = street()
+    town.linux_app("aaa")
+    town.linux_app("locked")
+    installation = install(age(town).world, watched=False)
+    refuse_writes(town, "locked")
+    begin(town, installation, LATER)
+    assert installation.rolls() == {"aaa": "Validated", "locked": "Refused"}
+    assert sum(fault.strikes for fault in town.world.faults.all()) == 1
+    assert len(installation.queue) == 0
+    town.world.faults.clear()
+    sweep(installation)
+    assert installation.rolls() == {"aaa": "Validated", "locked": "Validated"}
+    assert installation.errors == []
+
+
+def test_an_app_whose_settings_shrank_is_tried_again_by_the_sweep_alone(install: Install) -> None:
+    """The fleet's reads are whole and the app's own are not: no storm, and nothing is written over what was missing."""
+    town = street()
+    town.linux_app("aaa")
+    town.app("bbb", many(town), setting=PATH)
+    installation = install(age(town).world, watched=False)
+    before = town.settings("bbb")
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    until, count = installation.clock.now() + LATER, 0
+    while count < MOST and (message := installation.queue.take(until)) is not None:
+        count += 1
+        if "sites/bbb" in message.body.lower():
+            town.world.misread(town.site("bbb"), nth=1, shown=without_features)
+        installation.deliver(message)
+    assert count < MOST
+    assert town.settings("bbb") == before
+    assert installation.rolls()["bbb"] == "Refused"
+
+
+def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Install) -> None:
+    """The write was applied and its answer lost, then the role was gone for a while: what broke is taken back."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    town.world.faults.add(Fault("applied_but_lost", "PUT", path=f"/sites/billing{SETTINGS}", times=1))
+    town.world.faults.add(Fault("denied", "POST", path="/sites/billing/config/appsettings/list$", times=2, skip=3))
+    new = begin(town, installation, SOON)
+    assert new in town.settings("billing")[LIST]
+    assert installation.rolls() == {"billing": "Refused"}
+    town.world.faults.clear()
+    sweep(installation)
+    assert town.settings("billing") == before
+    assert installation.rolls() == {"billing": "RolledBack"}
+
+
+def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
+    """Behind private endpoints no app answers: the fleet is looked at about as often as there are apps."""
+    town = street()
+    names = [f"app{number}" for number in range(6)]
+    for name in names:
+        town.linux_app(name).broken = True
+    installation = install(age(town).world, watched=False)
+    begin(town, installation, LATER)
+    assert looks(town) <= 2 * len(names) + 8
+    assert installation.errors == []
+
+
+# --------------------------------------------------------------------------------------------------------- slots
+
+
+def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
+    """Production rolls at once, although its staging slot is stopped, as most are between deployments."""
+    town = street()
+    town.linux_app("billing")
+    town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
+    stop(town, "billing/staging")
+    installation = install(age(town).world, watched=False)
+    begin(town, installation, SOON)
+    assert installation.rolls()["billing"] == "Validated"
+
+
+def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(install: Install) -> None:
+    """A pipeline deletes the slot after the write: production rolls within the soak, and nothing goes on for ever."""
+    town = street()
+    town.linux_app("billing")
+    town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
+    installation = install(age(town).world, watched=False)
+    begin(town, installation, WRITTEN)
+    assert installation.rolls() == {"billing/staging": "Overlapping"}
+    town.world.web.sites.remove(town.site("billing/staging").id)
+    delivered(installation, LATER)
+    assert installation.rolls()["billing"] == "Validated"
+    assert installation.sweep() == ()
+
+
+# ------------------------------------------------------------------------------------------------ other people
+
+
+def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(install: Install) -> None:
+    """Their write meets ours and the app does not answer for a moment: it passed before, so what breaks it goes."""
+    town = street()
+    app = town.linux_app("billing")
+    town.linux_app("shipping")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+
+    def edit(settings: dict[str, str]) -> dict[str, str]:
+        app.script = [(503, {}, "restarting")]
+        return {**settings, "FEATURE": "off"}
+
+    # the fleet's read, the read of the app's run, and the careful one before the write
+    town.world.meddle(town.site("billing"), edit=edit, before="POST", nth=3)
+    town.partner.accept_only(town.old)
+    new = begin(town, installation, SOON)
+    assert app.script == []
+    assert town.settings("billing") == {**before, "FEATURE": "off"}
+    assert installation.rolls() == {"billing": "RolledBack"}
+    assert new not in town.settings("shipping")[LIST]
+
+
+def test_an_owner_who_tidies_up_gets_the_last_good_values_back(install: Install) -> None:
+    """Most settings went after our write: an hour later that is believed, and the broken app is taken back."""
+    town = street()
+    town.app("billing", many(town), setting=PATH)
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    town.world.meddle(town.site("billing"), edit=without_features, after="PUT")
+    begin(town, installation, SOON)
+    assert installation.rolls() == {"billing": "Failed"}
+    sweep(installation, timedelta(hours=1))
+    assert town.settings("billing") == without_features(before)
+    assert installation.rolls() == {"billing": "RolledBack"}
+
+
+def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> None:
+    """The way back was locked for long; then Azure forgets most settings in some answers: none of them is lost."""
+    town = street()
+    town.app("billing", many(town), setting=PATH)
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    refuse_writes(town, "billing", skip=1)
+    begin(town, installation, timedelta(minutes=30))
+    assert installation.rolls() == {"billing": "Failed"}
+    town.world.faults.clear()
+    for nth in range(1, 6):
+        town.world.misread(town.site("billing"), nth=nth, shown=without_features)
+    sweep(installation)
+    sweep(installation)
+    assert town.settings("billing") == before
+
+
+def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None:
+    """After our write a setting of their own pins the new version: it stays in the list when ours is taken back."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    new = town.renew()
+    town.world.meddle(town.site("billing"), edit=lambda s: {**s, "OTHER_PARTNER_CERT": new}, after="PUT")
+    installation.look_at(VAULT, CLIENT)
+    delivered(installation, SOON)
+    settings = town.settings("billing")
+    assert settings[PATH] == before[PATH]
+    assert settings["OTHER_PARTNER_CERT"] == new
+    assert set(settings[LIST].split(",")) == {town.old, new}
+
+
+def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
+    """The way back meets a lock and an operator releases the hold: refused, and the last good values come back."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    refuse_writes(town, "billing", skip=1)
+    begin(town, installation, SOON)
+    assert installation.rolls() == {"billing": "Failed"}
+    with pytest.raises(Conflict, match="billing"):
+        installation.release(VAULT, CLIENT)
+    town.world.faults.clear()
+    sweep(installation)
+    assert town.settings("billing") == before
+    assert installation.rolls() == {"billing": "RolledBack"}
+
+
+def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install: Install) -> None:
+    """Slot and production change settings between the write and the verdict: both are rolled in the end."""
+    town = street()
+    town.linux_app("billing")
+    town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
+    installation = install(age(town).world, watched=False)
+    new = begin(town, installation, WRITTEN)
+    production, slot = town.settings("billing"), town.settings("billing/staging")
+    town.world.meddle(town.site("billing"), edit=lambda _: slot)
+    town.world.meddle(town.site("billing/staging"), edit=lambda _: production)
+    delivered(installation, LATER)
+    sweep(installation)
+    assert new in town.settings("billing")[PATH]
+    assert new in town.settings("billing/staging")[PATH]
+
+
+def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> None:
+    """Both are renewed at once: one after the other is rolled and proven, and the app restarts twice."""
+    town = street()
+    second = town.build.add_certificate("second", ("second.contoso.com",)).thumbprint
+    town.build.add_copy("second", town.linux, name="second-linux")
+    both = {LIST: f"{town.old},{second}", PATH: f"/var/ssl/private/{town.old}.p12", "SECOND_PIN": second}
+    town.app("billing", both, setting=PATH)
+    installation = install(age(town).world, watched=False)
+    newer = town.world.vaults[VAULT].renew("second").thumbprint
+    installation.look_at(VAULT, "second")
+    new = begin(town, installation, LATER)
+    settings = town.settings("billing")
+    assert (settings[LIST], settings["SECOND_PIN"]) == (f"{town.old},{new},{second},{newer}", newer)
+    assert town.restarts("billing") == 2
+
+
+# ------------------------------------------------------------------------------- versions that come, go, or are bad
+
+
+def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(install: Install) -> None:
+    """The partner refuses both: the app gets back what worked, and not the version between."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    begin(town, installation, FAILING)
+    assert installation.rolls() == {"billing": "Overlapping"}
+    begin(town, installation, timedelta(hours=1))
+    assert town.settings("billing")[PATH] == before[PATH]
+    assert town.world.apps.troubles() == ()
+
+
+def disable(town: Street) -> None:
+    """Disable the newest version, as the runbook tells operators to."""
+    certificate = town.world.vaults[VAULT].certificates[CLIENT]
+    certificate.versions[certificate.versions.index(certificate.newest)] = replace(certificate.newest, enabled=False)
+    assert not certificate.newest.enabled
+
+
+def forbid(town: Street) -> None:
+    """Take away the right to read the vault certificate."""
+    town.world.faults.add(Fault("denied", "GET", path=f"/certificates/{CLIENT}", times=None))
+
+
+@pytest.mark.parametrize(("withdraw", "during"), [(disable, FAILING), (forbid, timedelta(minutes=4, seconds=30))])
+def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
+    install: Install, withdraw: Callable[[Street], None], during: timedelta
+) -> None:
+    """Bringing old values back needs no vault: the app gets what worked, whatever the vault says meanwhile."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    begin(town, installation, during)
+    withdraw(town)
+    installation.look_at(VAULT, CLIENT)
+    delivered(installation, SOON)
+    assert town.settings("billing") == before
+    assert town.world.apps.troubles() == ()
+
+
+def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: Install) -> None:
+    """Azure's own sync imports what the gate refuses: the version that apps name is kept beside it."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    town.renew(self_signed=True)
+    town.world.web.nightly_sync()
+    installation.look_at(VAULT, CLIENT)
+    delivered(installation, SOON)
+    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert town.world.apps.troubles() == ()
+
+
+def test_every_app_of_a_certificate_that_was_made_again_is_rolled(install: Install) -> None:
+    """The vault knows nothing of what the copies held before; the second app is rolled as the first one is."""
+    town = street()
+    town.linux_app("aaa")
+    town.linux_app("bbb")
+    installation = install(age(town).world, watched=False)
+    vault, now = town.world.vaults[VAULT], town.world.clock.now()
+    del vault.certificates[CLIENT]
+    lifetime = {"created": now, "not_before": now, "not_after": now + timedelta(days=100)}
+    new = town.build.add_certificate(CLIENT, (SUBJECT,), vault, **lifetime).thumbprint  # type: ignore[arg-type]
+    installation.look_at(VAULT, CLIENT)
+    delivered(installation, LATER)
+    assert [new in town.settings(name)[LIST] for name in ("aaa", "bbb")] == [True, True]
+    assert [new in town.settings(name)[PATH] for name in ("aaa", "bbb")] == [True, True]
+
+
+def test_an_app_that_was_stopped_through_two_renewals_is_ready_for_the_last(install: Install) -> None:
+    """It is written for the newer version too, and holds up nobody."""
+    town = street()
+    town.linux_app("aaa")
+    town.linux_app("zzz")
+    installation = install(age(town).world, watched=False)
+    stop(town, "zzz")
+    begin(town, installation, LATER)
+    installation.clock.advance(timedelta(days=20))
+    last = begin(town, installation, LATER)
+    assert last in town.settings("aaa")[PATH]
+    assert last in town.settings("zzz")[PATH]
+
+
+@pytest.mark.parametrize("why", ["it is stopped", "its settings may not be read"])
+def test_an_unfinished_roll_of_an_earlier_version_holds_up_no_binding(install: Install, why: str) -> None:
+    """An app that cannot be judged shows its visitors the newer version all the same."""
+    town = street(Knobs(sync_moves_bindings=False))
+    town.linux_app("billing")
+    copy = next(one for one in town.world.web.certificates.values() if one.name == "client-linux")
+    town.build.add_host(town.site("billing"), SUBJECT, copy)
+    installation = install(age(town).world, watched=False)
+    begin(town, installation, WRITTEN)
+    assert installation.rolls() == {"billing": "Overlapping"}
+    if why == "it is stopped":
+        stop(town, "billing")
+    else:
+        town.world.faults.add(Fault("denied", "POST", path="/sites/billing/config/appsettings/list$", times=None))
+    delivered(installation, SOON)
+    last = begin(town, installation, LATER)
+    assert town.site("billing").hosts[SUBJECT].thumbprint == last
+
+
+# ------------------------------------------------------------------------------------------------------- outages
+
+
+def test_an_outage_of_the_app_itself_is_no_proof_against_the_version(install: Install) -> None:
+    """It fails with the last good values as well: they stay, people are told, and the others are not held."""
+    town = street()
+    app = town.linux_app("aaa")
+    town.linux_app("bbb")
+    installation = install(age(town).world, watched=False)
+    new = begin(town, installation, WRITTEN)
+    assert installation.rolls() == {"aaa": "Overlapping"}
+    app.broken = True
+    delivered(installation, LATER)
+    assert installation.rolls()["bbb"] == "Validated"
+    assert new in town.settings("bbb")[PATH]
+
+
+def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Install) -> None:
+    """New processes fail and an old one answers for fifty minutes beside them: the roll is taken back in the end."""
+    town = street(Knobs(restart_seconds=60, old_process_answers=3000))
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    begin(town, installation, LATER)
+    sweep(installation)
+    assert town.settings("billing") == before
+
+
+def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> None:
+    """An app that takes ten minutes to start fails every probe of its first minutes: that is no loop of restarts."""
+    town = street()
+    app = town.linux_app("aaa")
+    installation = install(age(town).world, watched=False)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    for _ in range(4):
+        deliver_to_slow(town, installation, lambda down: setattr(app, "broken", down))
+        installation.sweep()
+    assert town.restarts("aaa") <= 4
+
+
+def deliver_to_slow(town: Street, installation: Installation, say: Callable[[bool], None]) -> None:
+    """Deliver for two hours, the app being down for ten minutes after each restart."""
+    until, seen, up_at = installation.clock.now() + LATER, town.restarts("aaa"), installation.clock.now()
+    while (message := installation.queue.take(until)) is not None:
+        say(installation.clock.now() < up_at)
+        installation.deliver(message)
+        if town.restarts("aaa") != seen:
+            seen, up_at = town.restarts("aaa"), installation.clock.now() + timedelta(minutes=10)
+    say(False)
+    installation.clock.set(until)
+
+
+def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Install, crasher: Crasher) -> None:
+    """The process dies with its write, the next reads show what was before, the app starts: it is taken back."""
+    town = street(Knobs(restart_seconds=200))
+    app = town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    before = town.settings("billing")
+    town.partner.accept_only(town.old)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    with crasher.crashing_at("/config/appsettings"), pytest.raises(Crash):
+        delivered(installation, SOON)
+    assert town.settings("billing") != before
+    break_leases(installation.storage)
+    for nth in (1, 2):
+        town.world.misread(town.site("billing"), nth=nth, shown=lambda _: before)
+    app.script = [(503, {}, "starting")]
+    delivered(installation, LATER)
+    assert town.settings("billing") == before
+    assert installation.rolls() == {"billing": "RolledBack"}
+
+
+def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install) -> None:
+    """The others roll, and the next sweep finds nothing to do."""
+    town = street()
+    town.linux_app("aaa")
+    town.linux_app("bbb")
+    installation = install(age(town).world, watched=False)
+    begin(town, installation, WRITTEN)
+    assert installation.rolls() == {"aaa": "Overlapping"}
+    town.world.web.sites.remove(town.site("aaa").id)
+    delivered(installation, LATER)
+    assert installation.rolls()["bbb"] == "Validated"
+    assert installation.sweep() == ()
+
+
+def test_a_setting_that_is_no_valid_text_holds_up_nobody(install: Install) -> None:
+    """A lone surrogate in a setting of one app: the others roll, and the value is told to nobody."""
+    town = street()
+    town.linux_app("good")
+    town.build.add_site("odd", town.linux, settings={"X": "odd-value-\ud800"})
+    installation = install(age(town).world, watched=False)
+    begin(town, installation, SOON)
+    assert installation.rolls() == {"good": "Validated"}
+    assert installation.errors == []
