@@ -226,6 +226,7 @@ some_troubles = st.sampled_from(
     + [frozenset(TROUBLES)] * 3
 )
 some_sites = st.sampled_from([some for count in (1, 2, 2, 3, 3) for some in combinations(REFS, count)])
+with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {one[1] for one in some[:2]} != {None}])
 some_names = st.sampled_from([some for count in (1, 2) for some in (*combinations(NAMES, count), ())])
 
 
@@ -348,10 +349,11 @@ def worlds(
     troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
     rolls: st.SearchStrategy[RollRecord | None] = quiet_rolls,
     settings: st.SearchStrategy[SiteSettings] = any_settings,
+    sites: st.SearchStrategy[tuple[tuple[str, str | None], ...]] = some_sites,
 ) -> Snapshot:
     """Return a world in which few things are the matter, or all at once: so that plans have steps, and refusals."""
     trouble = draw(troubles)
-    seen = tuple(draw(seen_site(name, slot, trouble)) for name, slot in draw(some_sites))
+    seen = tuple(draw(seen_site(name, slot, trouble)) for name, slot in draw(sites))
     read = tuple(one for one in seen if "view" not in trouble or draw(st.booleans()))
     fleet = Fleet(
         NOW,

@@ -48,6 +48,7 @@ from tests.properties.fleets import (
     stale_settings,
     started,
     superseded,
+    with_slots,
     worlds,
 )
 
@@ -379,7 +380,21 @@ def test_an_app_goes_on_naming_a_version_that_is_live_beside_the_new_one(world: 
         seen = step.action.project(seen)
 
 
-@given(worlds(opened, rolls=any_rolls, settings=stale_settings), intents)
+@given(worlds(), intents)
+def test_what_a_roll_replaces_is_there_to_go_back_to(world: Snapshot, intent: Intent) -> None:
+    """Where the certificate is imported, a roll begins only with its last good version live, if it can be had."""
+    imported = {copy.webspace for copy in world.fleet.certificates if copy.source == REF}
+    possible = imported & {plan.webspace for plan in world.fleet.plans}
+    seen = world
+    for step in planner.plan(world, intent).steps:
+        if isinstance(step.action, RollAppSettings) and step.action.webspace in possible:
+            for edit in step.action.edits:
+                good = world.lineage.version_of(edit.beside)
+                assert good is None or good.not_after <= NOW or live(seen, edit.beside, step.action.settings.site)
+        seen = step.action.project(seen)
+
+
+@given(worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_settings, sites=with_slots), intents)
 def test_an_app_that_opted_out_keeps_its_settings(world: Snapshot, intent: Intent) -> None:
     """No setting changes of an app that opted out, nor of Certroll's own site and its slots; they do not restart."""
     plan = planner.plan(world, intent)
@@ -442,7 +457,7 @@ def test_no_app_goes_while_the_first_has_not_answered(world: Snapshot, intent: I
         assert not rolls(planner.plan(world, intent))
 
 
-@given(worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_settings), intents)
+@given(worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_settings, sites=with_slots), intents)
 def test_slots_go_before_their_production_site(world: Snapshot, intent: Intent) -> None:
     """A production site is not changed in one plan with its running slot, nor while that waits for its turn."""
     if not intent.slots_first:
