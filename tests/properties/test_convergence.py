@@ -27,8 +27,8 @@ from shared.guards.stages import first_webspace
 from tests.build import APPLY
 from tests.properties.fleets import fresh, lags, live, no_rolls, some_troubles, stale_settings, worlds
 
-BOUND = 150
-"""Looks of the certificate's run until all is over; the longest waits are a day's restart window and a fight."""
+BOUND = 600
+"""Looks of the certificate's run until all is over, half an hour apart: each of four fights may cost two days."""
 PAUSES = (timedelta(minutes=1), timedelta(minutes=20), timedelta(hours=1))
 OVER = {RollState.VALIDATED: 5, RollState.UNPROVEN: 3, RollState.FAILED: 1}
 IN_TIME = frozenset(

@@ -382,15 +382,17 @@ def test_an_app_goes_on_naming_a_version_that_is_live_beside_the_new_one(world: 
 
 @given(worlds(), intents)
 def test_what_a_roll_replaces_is_there_to_go_back_to(world: Snapshot, intent: Intent) -> None:
-    """Where the certificate is imported, a roll begins only with its last good version live, if it can be had."""
+    """Where the certificate is imported, a roll begins only with a version to go back to, and all that pins name."""
     imported = {copy.webspace for copy in world.fleet.certificates if copy.source == REF}
     possible = imported & {plan.webspace for plan in world.fleet.plans}
+    able = {version.thumbprint for version in world.lineage.versions if version.not_after > NOW}
     seen = world
     for step in planner.plan(world, intent).steps:
         if isinstance(step.action, RollAppSettings) and step.action.webspace in possible:
-            for edit in step.action.edits:
-                good = world.lineage.version_of(edit.beside)
-                assert good is None or good.not_after <= NOW or live(seen, edit.beside, step.action.settings.site)
+            was = step.action.settings
+            back = superseded(world, was) & able
+            assert not back or any(live(seen, one, was.site) for one in back)
+            assert all(live(seen, pin.thumbprint, was.site) for pin in was.pins if pin.thumbprint in back)
         seen = step.action.project(seen)
 
 
