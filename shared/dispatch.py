@@ -33,7 +33,8 @@ def roll_records(
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
     found = _unrecorded(snapshot, plan, intent)
     overlaps = (_overlap(snapshot, plan, site) for site in found if fresh or not _is_refused(snapshot, site))
-    return tuple(record for record in (*told, *fights, *overlaps) if record is not None)
+    records = (record for record in (*told, *fights, *overlaps) if record is not None)
+    return tuple(sorted(records, key=lambda record: record.site))
 
 
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:

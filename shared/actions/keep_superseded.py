@@ -132,7 +132,8 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
     for settings in snapshot.settings_in(webspace):
         wanted |= settings.named & (imported | current)  # Azure itself brings a newest version that is refused
-        if lineage.current and lineage.current.thumbprint not in settings.load_list:
+        listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
+        if not listed:
             wanted |= set(snapshot.named_stale(settings)[:1])
         wanted |= {pin.thumbprint for pin in settings.pins if snapshot.stale_in(webspace, pin.thumbprint)}
     newest = lineage.versions[0].thumbprint if lineage.versions else None

@@ -254,7 +254,8 @@ def _vault_reference(key: str, value: str) -> VaultReference | None:
 def _edited_list(value: str, edit: SettingEdit) -> str:
     """Return the load list after the edit. Entries of others keep their order and case; App Service wants no blanks."""
     before = _entries(value)
-    if not {entry.upper() for entry in before} & {edit.beside, *edit.remove}:
+    present = {entry.upper() for entry in before}
+    if not present & {edit.beside, *edit.remove} or (edit.add is None and edit.beside not in present):
         return value
     after = [entry for entry in before if entry.upper() not in edit.remove]
     if edit.add is not None and edit.add not in {entry.upper() for entry in before}:
