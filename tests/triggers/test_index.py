@@ -23,6 +23,7 @@ from tests.triggers.app import (
     timer_call,
 )
 
+RELEASE = "holds/{vault}/{name}/release"
 ROUTE = "poison/{queue}/{key}/replay"
 STORAGE = "AzureWebJobsStorage"
 HOURLY = "0 0 * * * *"
@@ -33,6 +34,7 @@ TRIGGERS = {
     "certificates_poison": {"type": "queueTrigger", "queueName": "certificates-poison", "connection": STORAGE},
     "sites_poison": {"type": "queueTrigger", "queueName": "sites-poison", "connection": STORAGE},
     "replay_poisoned": {"type": "httpTrigger", "route": ROUTE, "methods": ["POST"], "authLevel": "FUNCTION"},
+    "release_hold": {"type": "httpTrigger", "route": RELEASE, "methods": ["POST"], "authLevel": "FUNCTION"},
     "sweep_timer": {"type": "timerTrigger", "schedule": HOURLY, "useMonitor": True},
 }
 CALLS = (
