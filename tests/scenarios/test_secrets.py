@@ -62,9 +62,9 @@ def test_no_value_key_password_or_pfx_is_written_anywhere(
     with caplog.at_level(logging.DEBUG):
         town.renew()
         installation.look_at(VAULT, CLIENT)
-        installation.deliver_all(timedelta(hours=1))
+        installation.deliver_all(timedelta(minutes=10))
         installation.sweep()
-        installation.deliver_all(timedelta(hours=1))
+        installation.deliver_all(timedelta(0))
     text = everything_written(installation, caplog, sent)
     assert town.old in text, "the search looks at nothing"
     assert built, "no PFX was made"
