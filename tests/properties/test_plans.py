@@ -382,7 +382,7 @@ def test_an_app_goes_on_naming_a_version_that_is_live_beside_the_new_one(world: 
 
 @given(worlds(), intents)
 def test_what_a_roll_replaces_is_there_to_go_back_to(world: Snapshot, intent: Intent) -> None:
-    """Where the certificate is imported, a roll begins only with a version to go back to, and all that pins name."""
+    """Where the certificate is imported, a roll begins only with its last good version live, and what pins name."""
     imported = {copy.webspace for copy in world.fleet.certificates if copy.source == REF}
     possible = imported & {plan.webspace for plan in world.fleet.plans}
     ended = {version.thumbprint for version in world.lineage.versions if version.not_after <= NOW}
@@ -391,9 +391,12 @@ def test_what_a_roll_replaces_is_there_to_go_back_to(world: Snapshot, intent: In
     for step in planner.plan(world, intent).steps:
         if isinstance(step.action, RollAppSettings) and step.action.webspace in possible:
             was = step.action.settings
-            back = able & {one for edit in step.action.edits for one in (*edit.remove, edit.beside)}
-            assert not back or told_less(world, was) or any(live(seen, one, was.site) for one in back)
-            assert all(live(seen, pin.thumbprint, was.site) for pin in was.pins if pin.thumbprint in back)
+            proven, named = world.rollout.proven_at(was.site), superseded(world, was)
+            best = min(world.lineage.versions, key=lambda v: (v.thumbprint not in named, v.thumbprint not in proven))
+            pinned = {pin.thumbprint for pin in was.pins} & named
+            replaced = {one for edit in step.action.edits for one in (*edit.remove, edit.beside)}
+            for one in replaced & able & {best.thumbprint, *pinned}:
+                assert live(seen, one, was.site)
         seen = step.action.project(seen)
 
 
