@@ -440,8 +440,8 @@ def test_contested_version_is_not_replaced() -> None:
     assert records(seen) == (OVERLAPPING,)
 
 
-def test_order_of_records_is_told_then_fights_then_overlaps() -> None:
-    """What is told comes first, then fights, then overlaps that were found."""
+def test_records_come_in_the_order_of_their_sites() -> None:
+    """What is told, fights, and overlaps that were found: in the order of the sites, whatever Azure lists first."""
     names = "a", "b", "c"
     seen = snapshot(
         sites=tuple(site(name) for name in names),
@@ -452,9 +452,9 @@ def test_order_of_records_is_told_then_fights_then_overlaps() -> None:
     fought = replace(FIGHT_SKIP, site=site_ref("b"))
     found = records(seen, rolling("c"), skips=(fought,))
     assert [(str(one.site), one.state) for one in found] == [
-        ("c", RollState.STALE),
-        ("b", RollState.FOUGHT_OVER),
         ("a", RollState.OVERLAPPING),
+        ("b", RollState.FOUGHT_OVER),
+        ("c", RollState.STALE),
     ]
 
 
