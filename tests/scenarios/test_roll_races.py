@@ -14,7 +14,8 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
 from tests.scenarios.worlds import VAULT
 
-SOON, LATER = timedelta(minutes=20), timedelta(hours=2)
+SOON, LATER = timedelta(minutes=10), timedelta(minutes=75)
+"""What a roll and its way back take; and a soak of an hour besides."""
 WRITTEN = timedelta(seconds=70)
 """How long it takes until the first app is written, and not asked yet."""
 FAILING = timedelta(seconds=150)
@@ -136,12 +137,13 @@ def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Insta
 def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
     """Behind private endpoints no app answers: the fleet is looked at about as often as there are apps."""
     town = street()
-    names = [f"app{number}" for number in range(6)]
+    names = [f"app{number}" for number in range(4)]
     for name in names:
         town.linux_app(name).broken = True
-    installation = install(age(town).world, watched=False)
-    begin(town, installation, LATER)
-    assert looks(town) <= 2 * len(names) + 8
+    installation = install(age(town).world, watched=False, max_restarts=len(names), stage_soak=timedelta(minutes=5))
+    begin(town, installation, SOON)
+    assert looks(town) <= 2 * len(names) + 4
+    assert set(installation.rolls()) == set(names)
     assert installation.errors == []
 
 
@@ -221,7 +223,7 @@ def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> 
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     refuse_writes(town, "billing", skip=1)
-    begin(town, installation, timedelta(minutes=30))
+    begin(town, installation, SOON)
     assert installation.rolls() == {"billing": "Failed"}
     town.world.faults.clear()
     for nth in range(1, 6):
@@ -310,7 +312,7 @@ def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(i
     town.partner.accept_only(town.old)
     begin(town, installation, FAILING)
     assert installation.rolls() == {"billing": "Overlapping"}
-    begin(town, installation, timedelta(hours=1))
+    begin(town, installation, SOON)
     assert town.settings("billing")[PATH] == before[PATH]
     assert town.world.apps.troubles() == ()
 
@@ -381,8 +383,7 @@ def test_an_app_that_was_stopped_through_two_renewals_is_ready_for_the_last(inst
     town.linux_app("zzz")
     installation = install(age(town).world, watched=False)
     stop(town, "zzz")
-    begin(town, installation, LATER)
-    installation.clock.advance(timedelta(days=20))
+    begin(town, installation, SOON)
     last = begin(town, installation, LATER)
     assert last in town.settings("aaa")[PATH]
     assert last in town.settings("zzz")[PATH]
@@ -450,7 +451,7 @@ def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> No
 
 
 def deliver_to_slow(town: Street, installation: Installation, say: Callable[[bool], None]) -> None:
-    """Deliver for two hours, the app being down for ten minutes after each restart."""
+    """Deliver for an hour and more, the app being down for ten minutes after each restart."""
     until, seen, up_at = installation.clock.now() + LATER, town.restarts("aaa"), installation.clock.now()
     while (message := installation.queue.take(until)) is not None:
         say(installation.clock.now() < up_at)

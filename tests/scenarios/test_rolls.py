@@ -410,9 +410,10 @@ def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> No
 
 
 def test_restarts_wait_for_the_window(install: Install) -> None:
-    """Monday's renewal restarts nothing before Wednesday night, and then all that waited."""
+    """An evening's renewal restarts nothing before the window of the night, and then all that waited."""
     town = street()
     town.linux_app("billing")
+    town.world.clock.advance(timedelta(hours=14))
     installation = install(age(town).world, restart_window=RestartWindow.parse("Thu 01:15-01:40"))
     new = town.renew()
     installation.look_at(VAULT, CLIENT)
