@@ -80,7 +80,7 @@ class Snapshot:
         age = {version.thumbprint: place for place, version in reversed(list(enumerate(self.lineage.versions)))}
         stale = (one for one in settings.named if self.stale_in(webspace, one))
         proven = self.rollout.proven_at(settings.site)
-        return tuple(sorted(stale, key=lambda one: (one not in proven, age.get(one, len(age)), one)))
+        return tuple(sorted(stale, key=lambda one: (one not in proven, age.get(one, len(self.lineage.versions)), one)))
 
     def rollable(self, settings: SiteSettings) -> tuple[Thumbprint, ...]:
         """Return those of the stale thumbprints that may be replaced, the last good one first.
