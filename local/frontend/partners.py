@@ -67,6 +67,7 @@ class Partners:
         except OSError:
             return CallEnd.UNREACHABLE
         with connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 status = _ask(connection, partner.host_name, certificate)
             except (OSError, http.client.HTTPException):
