@@ -31,12 +31,34 @@ class Knobs:
     """Whether an import or sync that replaces a thumbprint renames it in `WEBSITE_LOAD_CERTIFICATES` of the webspace's
     sites, which restarts them. No document says so; a user reports it (azure-docs #82903).
     """
+    certificates_per_webspace: int = 1000
+    """How many private certificates a webspace takes (Azure docs, configure-ssl-certificate)."""
+    public_certificates_per_plan: int = 1000
+    """How many public certificates the sites of one plan take together (Azure docs, configure-ssl-certificate)."""
+    aes_pfx_refused: bool = False
+    """Whether an upload encrypted with AES fails as if its password were wrong, and only triple DES is read.
+
+    Earlier docs ask for triple DES, today's do not; users of OpenSSL 3 report the failure.
+    """
+    long_serials_refused: bool = True
+    """Whether an upload with a serial number of more than the 20 octets that RFC 5280 allows is refused."""
+    site_certificates_hide_host_names: bool = False
+    """Whether the certificates of Flex Consumption sites show no host names (az CLI provides for that)."""
+    flex_uses_webspace_certificates: bool = False
+    """Whether a Flex Consumption site may bind and load what its webspace holds, beside its own certificates."""
     restart_seconds: float = 0.0
     """Seconds of the world's clock from a start until the new process answers; the old one answers until then."""
     old_process_answers: float = 0.0
     """Seconds for which the old process answers too once the new one does, in turn by connection."""
     slow_front_end: float = 0.0
     """Seconds of the world's clock until the front ends serve what a write changed."""
+    certificate_events_have_secret_twins: bool = False
+    """Whether a new version of a certificate is announced as one of the secret behind it too. No document says so."""
+    import_needs_certificates_get: bool = True
+    """Whether App Service has to be let at certificates too, beside secrets, to import one.
+
+    Azure docs, configure-ssl-certificate, ask for both; what it reads is the secret.
+    """
     page_size: int = 100
     """How many entries a page of a list holds; small values make every client follow nextLink."""
 

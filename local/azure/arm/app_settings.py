@@ -23,10 +23,10 @@ def store_settings(world: "World", site: Site, settings: Mapping[str, str], by: 
 
 
 def rewrite_load_lists(world: "World", certificate: "Certificate", old: str) -> None:
-    """Name the certificate in every load list of its webspace that named the old thumbprint, if the knob says so."""
+    """Name the certificate in every load list beside it that named the old thumbprint, if the knob says so."""
     if not world.knobs.import_rewrites_load_list:
         return
-    for site in tuple(world.web.sites_in(certificate.webspace)):
+    for site in tuple(world.web.sites_with(certificate)):
         value = site.settings.get(LOAD_LIST, "")
         renamed = rename(value, old, certificate.thumbprint)
         if renamed != value:

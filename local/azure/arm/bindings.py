@@ -52,7 +52,7 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
 
 
 def _certificate(world: World, site: Site, host: Host, wish: Wish) -> Certificate:
-    candidates = list(world.web.certificates_in(site.webspace))
+    candidates = list(world.web.certificates_for(site))
     if wish.thumbprint is None:
         found = next((one for one in candidates if one.covers(host.name)), None)
     else:

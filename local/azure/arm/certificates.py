@@ -1,41 +1,16 @@
 """Certificates over the wire: imported from a vault, synced by writing them again, uploaded, deleted."""
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
-
-from local.azure.arm import imports, refusals
+from local.azure.arm import certificate_checks, imports, refusals, uploads
 from local.azure.arm.call import GROUP, SUBSCRIPTION, WEB, Call, Route
+from local.azure.arm.certificate_wire import certificate_json, warnings
 from local.azure.arm.resources import Certificate, Plan, Source, Webspace, display_location, short_location, web_id
-from local.azure.vault.authority import Leaf
-from local.azure.vault.state import ImportedCertificate, imported
+from local.azure.vault.state import APP_SERVICE, ImportedCertificate
 from local.azure.wire import Refused, Response, arm_error, json_response
 from local.azure.world import World
-
-SELF_SIGNED_WARNING = (
-    "199 Some of the uploaded certificates are either self-signed or expired.,"
-    "199 Some of the uploaded certificates cannot be validated to a trusted CA"
-)
-ALWAYS_NULL = (
-    "pfxBlob",
-    "password",
-    "siteName",
-    "selfLink",
-    "valid",
-    "toDelete",
-    "cerBlob",
-    "publicKeyHash",
-    "hostingEnvironment",
-    "hostingEnvironmentProfile",
-    "serverFarmId",
-    "tags",
-    "resourceGroup",
-)
 
 
 def list_certificates(call: Call) -> Response:
@@ -67,16 +42,55 @@ def delete_certificate(call: Call) -> Response:
     certificate = call.world.web.certificates.get(_id(call))
     if certificate is None:
         return Response(204)
-    _check_unused(call.world, certificate)
-    call.world.web.certificates.remove(certificate.id)
-    call.world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]} deleted")
+    delete(call.world, certificate)
     return Response(200)
+
+
+def accept(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
+    """Return what an answer shows, once the certificate is in use: itself, or as the knobs say another one.
+
+    Raises a Refused where the present state does not allow it.
+    """
+    if (first := certificate_checks.resolved(world, certificate, before)) is not None:
+        return first
+    certificate_checks.check_allowed(world, certificate, before)
+    imports.install(world, certificate)
+    return _wrong_echo(world, certificate, before) if world.knobs.wrong_echo else certificate
+
+
+def content_of(
+    world: World, properties: Mapping[str, Any], before: Certificate | None, reader: str = APP_SERVICE
+) -> tuple[Source | None, ImportedCertificate]:
+    """Return source and content that a request stands for: a PFX, what the reader finds in a vault, or as before."""
+    if properties.get("pfxBlob"):
+        return None, uploads.read_pfx(str(properties["pfxBlob"]), str(properties.get("password") or ""), world.knobs)
+    vault_id, secret = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
+    if vault_id and secret:
+        source = Source(str(vault_id), str(secret))
+        return source, imports.fetch_or_refuse(world, source, reader)
+    if before is not None:
+        return before.source, before.content
+    raise refusals.invalid("Certificate", "Either a PFX blob or a Key Vault and its secret is required.")
+
+
+def delete(world: World, certificate: Certificate) -> None:
+    """Take the certificate away; raise a Refused where a host name is bound to it."""
+    certificate_checks.check_unused(world, certificate)
+    world.web.remove_certificate(certificate)
+    world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]} deleted")
+
+
+def check_location(location: str, before: Certificate | None) -> None:
+    """Refuse to move a certificate to another region (azure-cli #16464)."""
+    if before is not None and short_location(before.location) != short_location(location):
+        message = f"The resource '{before.name}' already exists in location '{short_location(before.location)}'."
+        raise Refused(arm_error(409, "InvalidResourceLocation", message))
 
 
 def _write(call: Call, payload: Mapping[str, Any], before: Certificate | None) -> Response:
     properties = payload.get("properties") or {}
     location = _location(payload, before)
-    source, content = _content(call.world, properties, before)
+    source, content = content_of(call.world, properties, before)
     certificate = Certificate(
         subscription=before.subscription if before else call["subscription"],
         resource_group=before.resource_group if before else call["group"],
@@ -87,48 +101,17 @@ def _write(call: Call, payload: Mapping[str, Any], before: Certificate | None) -
         source=source,
         tags=payload.get("tags") or {},
     )
-    if (first := _resolved(call.world, certificate, before)) is not None:
-        return json_response(200, certificate_json(first, with_status=False))
-    _check_allowed(call.world, certificate, before)
-    imports.install(call.world, certificate)
-    echo = _wrong_echo(call.world, certificate, before) if call.world.knobs.wrong_echo else certificate
-    response = json_response(200, certificate_json(echo, with_status=False))
-    return response.adding({"warning": SELF_SIGNED_WARNING}) if content.self_signed else response
+    shown = accept(call.world, certificate, before)
+    answer = json_response(200, certificate_json(shown, with_status=False))
+    return answer.adding(warnings(call.world, content))
 
 
 def _location(payload: Mapping[str, Any], before: Certificate | None) -> str:
     location = payload.get("location")
     if not location:
         raise Refused(arm_error(400, "LocationRequired", "The location property is required for this definition."))
-    if before is not None and short_location(before.location) != short_location(str(location)):
-        message = f"The resource '{before.name}' already exists in location '{short_location(before.location)}'."
-        raise Refused(arm_error(409, "InvalidResourceLocation", message))
+    check_location(str(location), before)
     return str(location)
-
-
-def _content(
-    world: World, properties: Mapping[str, Any], before: Certificate | None
-) -> tuple[Source | None, ImportedCertificate]:
-    if properties.get("pfxBlob"):
-        return None, _uploaded(str(properties["pfxBlob"]), str(properties.get("password") or ""))
-    vault_id, secret = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
-    if vault_id and secret:
-        source = Source(str(vault_id), str(secret))
-        return source, imports.fetch_or_refuse(world, source)
-    if before is not None:
-        return before.source, before.content
-    raise refusals.invalid("Certificate", "Either a PFX blob or a Key Vault and its secret is required.")
-
-
-def _uploaded(blob: str, password: str) -> ImportedCertificate:
-    try:
-        bundle = pkcs12.load_pkcs12(base64.b64decode(blob, validate=True), password.encode() or None)
-    except (ValueError, binascii.Error) as unreadable:
-        raise refusals.bad("The certificate file or its password is not valid.") from unreadable
-    if bundle.cert is None or not isinstance(bundle.key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise refusals.bad("The certificate file holds no certificate with a private key.")
-    chain = tuple(above.certificate for above in bundle.additional_certs)
-    return imported(Leaf(bundle.cert.certificate, bundle.key, chain))
 
 
 def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Webspace:
@@ -149,90 +132,16 @@ def _plans_near(call: Call, location: str) -> Iterator[Plan]:
         plan
         for plan in call.world.web.plans.values()
         if call.within(plan.subscription, plan.resource_group)
+        and not plan.is_flex
         and short_location(plan.location) == short_location(location)
     )
 
 
-def _check_allowed(world: World, certificate: Certificate, before: Certificate | None) -> None:
-    if world.knobs.second_import_same_thumbprint == "refuse":
-        _check_only_one(world, certificate)
-    replaced = before is not None and before.thumbprint != certificate.thumbprint
-    if before is not None and replaced and certificate.source is None:
-        _check_unused(world, before)
-
-
-def _check_only_one(world: World, certificate: Certificate) -> None:
-    if (other := _first(world, certificate)) is not None:
-        raise refusals.conflict("A certificate with thumbprint {0} already exists as {1}.", other.thumbprint, other.id)
-
-
-def _resolved(world: World, certificate: Certificate, before: Certificate | None) -> Certificate | None:
-    """Return the copy that the request for a new one leads to instead, if the knob says so and there is one."""
-    resolves = world.knobs.second_import_same_thumbprint == "resolve" and before is None
-    return _first(world, certificate) if resolves else None
-
-
-def _first(world: World, certificate: Certificate) -> Certificate | None:
-    """Return another copy of the same thumbprint in the same subscription and location, or None."""
-    same_thumbprint = (one for one in world.web.certificates.values() if one.thumbprint == certificate.thumbprint)
-    others = (one for one in same_thumbprint if one.id.lower() != certificate.id.lower())
-    return next((one for one in others if _place(one) == _place(certificate)), None)
-
-
-def _place(certificate: Certificate) -> tuple[str, str]:
-    return certificate.subscription.lower(), short_location(certificate.location)
-
-
-def _check_unused(world: World, certificate: Certificate) -> None:
-    """Refuse to take away what is bound (azure docs, support articles; reported for uploads that are replaced)."""
-    for _, host in world.web.using(certificate.webspace, certificate.thumbprint):
-        raise refusals.in_use(certificate.thumbprint, host.name)
-
-
 def _wrong_echo(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
     """Return what the answer shows instead: another copy's source, and the content from before the write."""
-    others = (one.source for one in world.web.certificates.values() if one.source and one.source != certificate.source)
+    others = (one.source for one in world.web.all_certificates() if one.source and one.source != certificate.source)
     source = next(others, certificate.source)
     return replace(certificate, source=source, content=(before or certificate).content)
-
-
-def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
-    """Return the certificate as Microsoft.Web writes it.
-
-    The vault's id comes back in lower case and the plan's as null; `keyVaultSecretStatus` is in reads only (recorded
-    azure-cli test_webapp_ssl_import).
-    """
-    content = certificate.content
-    properties: dict[str, Any] = dict.fromkeys(ALWAYS_NULL) | {
-        "friendlyName": "",
-        "subjectName": content.subject_name,
-        "hostNames": list(content.host_names),
-        "issuer": content.issuer,
-        "issueDate": content.not_before.isoformat(),
-        "expirationDate": content.not_after.isoformat(),
-        "thumbprint": content.thumbprint,
-        "webSpace": certificate.webspace.name,
-        **_source_json(certificate, with_status=with_status),
-    }
-    return {
-        "id": certificate.id,
-        "name": certificate.name,
-        "type": "Microsoft.Web/certificates",
-        "location": display_location(certificate.location),
-        "tags": dict(certificate.tags),
-        "properties": properties,
-    }
-
-
-def _source_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
-    if certificate.source is None:
-        return {"keyVaultId": None, "keyVaultSecretName": None}
-    status = {"keyVaultSecretStatus": certificate.status} if with_status else {}
-    return {
-        "keyVaultId": certificate.source.vault_id.lower(),
-        "keyVaultSecretName": certificate.source.secret_name,
-        **status,
-    }
 
 
 def _filtered(call: Call, certificates: Iterator[Certificate]) -> Iterator[Certificate]:

@@ -40,15 +40,15 @@ def find_vault(world: "World", vault_id: str) -> Vault:
     return vault
 
 
-def fetch(world: "World", source: Source) -> ImportedCertificate:
-    """Return what the vault hands to App Service now; raise a VaultRefusal where it hands out nothing."""
-    return find_vault(world, source.vault_id).newest_importable(source.secret_name, APP_SERVICE)
+def fetch(world: "World", source: Source, reader: str = APP_SERVICE) -> ImportedCertificate:
+    """Return what the vault hands to that principal now; raise a VaultRefusal where it hands out nothing."""
+    return find_vault(world, source.vault_id).newest_importable(source.secret_name, reader)
 
 
-def fetch_or_refuse(world: "World", source: Source) -> ImportedCertificate:
-    """Return what the vault hands to App Service now; raise a Refused as Microsoft.Web answers it."""
+def fetch_or_refuse(world: "World", source: Source, reader: str = APP_SERVICE) -> ImportedCertificate:
+    """Return what the vault hands to that principal now; raise a Refused as Microsoft.Web answers it."""
     try:
-        return fetch(world, source)
+        return fetch(world, source, reader)
     except VaultDenied as denied:
         raise refusals.bad(
             f"The service does not have access to '{source.vault_id.lower()}' Key Vault. Please make sure that you have"
@@ -68,7 +68,7 @@ def install(world: "World", certificate: Certificate) -> None:
     App Service team, "Deploying Azure Web App Certificate through Key Vault": creating the certificate again with the
     same body updates it in place and migrates every app that uses it.
     """
-    before = world.web.certificates.get(certificate.id)
+    before = world.web.certificate(certificate.id)
     world.web.put_certificate(certificate)
     old = before.thumbprint if before else None
     world.journal.note(f"certificate {certificate.name} {(old or 'none')[:8]}->{certificate.thumbprint[:8]}")
@@ -79,11 +79,11 @@ def install(world: "World", certificate: Certificate) -> None:
 
 
 def move_bindings(world: "World", certificate: Certificate, old: str) -> None:
-    """Move every binding of the webspace from the old thumbprint to the certificate's.
+    """Move every binding that may use the certificate from the old thumbprint to the certificate's.
 
     A host name that the new content does not cover keeps its old thumbprint while the `mismatch_refused` knob is on.
     """
-    for site, host in tuple(world.web.using(certificate.webspace, old)):
+    for site, host in tuple(world.web.using(certificate, old)):
         if world.knobs.mismatch_refused and not certificate.covers(host.name):
             continue
         _rebind(world, site, host, certificate.thumbprint)
@@ -91,14 +91,14 @@ def move_bindings(world: "World", certificate: Certificate, old: str) -> None:
 
 def sync_all(world: "World") -> None:
     """Bring every imported copy to what its vault hands out now, and its bindings with it."""
-    for certificate in tuple(world.web.certificates.values()):
+    for certificate in world.web.all_certificates():
         if certificate.source is not None:
             _sync(world, certificate, certificate.source)
 
 
 def _sync(world: "World", certificate: Certificate, source: Source) -> None:
     try:
-        fresh = replace(certificate, content=fetch(world, source), status=INITIALIZED)
+        fresh = replace(certificate, content=fetch(world, source, certificate.reader), status=INITIALIZED)
     except VaultRefusal as refusal:
         fresh = replace(certificate, status=_status(refusal))
     if fresh == certificate:

@@ -39,7 +39,7 @@ def plan_json(call: Call, plan: Plan) -> dict[str, Any]:
         "id": plan.id,
         "name": plan.name,
         "type": "Microsoft.Web/serverfarms",
-        "kind": "linux" if plan.linux else "app",
+        "kind": _kind(plan),
         "location": location,
         "tags": dict(plan.tags),
         "properties": {
@@ -65,6 +65,12 @@ def plan_json(call: Call, plan: Plan) -> dict[str, Any]:
             "capacity": 1,
         },
     }
+
+
+def _kind(plan: Plan) -> str:
+    if plan.is_flex:
+        return "functionapp"
+    return "linux" if plan.linux else "app"
 
 
 FARMS = f"{WEB}/serverfarms"

@@ -1,17 +1,23 @@
-"""The resources of Microsoft.Web, as frozen values: plans, sites and slots, host names, imported copies."""
+"""The resources of Microsoft.Web, as frozen values: plans, sites and slots, host names, certificates."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from local.azure.vault.state import ImportedCertificate
+from local.azure.vault.state import APP_SERVICE, ImportedCertificate
 
 SslState = Literal["Disabled", "SniEnabled", "IpBasedEnabled"]
 DISABLED: SslState = "Disabled"
 SNI: SslState = "SniEnabled"
 IP_BASED: SslState = "IpBasedEnabled"
 SSL_STATES: Mapping[str, SslState] = {state.lower(): state for state in (DISABLED, SNI, IP_BASED)}
+StoreLocation = Literal["CurrentUserMy", "LocalMachineMy", "Unknown"]
+CURRENT_USER: StoreLocation = "CurrentUserMy"
+STORE_LOCATIONS: tuple[StoreLocation, ...] = (CURRENT_USER, "LocalMachineMy", "Unknown")
+FLEX = "FC"
+"""How the sizes of Flex Consumption plans begin; there is FC1 alone."""
 
 RUNNING = "Running"
 STOPPED = "Stopped"
@@ -87,6 +93,11 @@ class Plan:
         """The plan's resource id."""
         return web_id(self.subscription, self.resource_group, "serverfarms", self.name)
 
+    @property
+    def is_flex(self) -> bool:
+        """Whether the plan is a Flex Consumption plan."""
+        return self.sku.upper().startswith(FLEX)
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -129,6 +140,7 @@ class Site:
     slot: str | None = None
     linux: bool = False
     windows_container: bool = False
+    flex: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -156,6 +168,8 @@ class Site:
     @property
     def kind(self) -> str:
         """The kind as ARM shows it."""
+        if self.flex:
+            return "functionapp,linux"
         if self.windows_container:
             return "app,container,windows"
         return "app,linux" if self.linux else "app"
@@ -181,7 +195,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate in a webspace: a copy imported from a vault, or one that was uploaded (no source)."""
+    """A certificate with its private key: a copy imported from a vault, or one that was uploaded (no source).
+
+    It belongs to a webspace, or with `site_id` to that Flex Consumption site or slot alone; then `loaded` says whether
+    the app's code gets it, and `by_site_identity` whether the site's own identity reads the vault.
+    """
 
     subscription: str
     resource_group: str
@@ -192,11 +210,26 @@ class Certificate:
     source: Source | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     status: str = "Initialized"
+    site_id: str | None = None
+    loaded: bool = False
+    by_site_identity: bool = False
 
     @property
     def id(self) -> str:
         """The certificate's resource id."""
+        if self.site_id is not None:
+            return f"{self.site_id}/certificates/{self.name}"
         return web_id(self.subscription, self.resource_group, "certificates", self.name)
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """Who may use the certificate: what the sites that may have in common."""
+        return self.webspace.key if self.site_id is None else (self.site_id.lower(),)
+
+    @property
+    def reader(self) -> str:
+        """The principal that reads the vault: App Service, or the site's identity, called by the site's id."""
+        return self.site_id if self.site_id is not None and self.by_site_identity else APP_SERVICE
 
     @property
     def thumbprint(self) -> str:
@@ -206,3 +239,23 @@ class Certificate:
     def covers(self, host_name: str) -> bool:
         """Whether the certificate names the host name, itself or by a wildcard."""
         return any(covers(name, host_name) for name in self.content.host_names)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicCertificate:
+    """A certificate without a private key that was given to one site or slot, for its code to load."""
+
+    site_id: str
+    name: str
+    der: bytes = field(repr=False)
+    location: StoreLocation = CURRENT_USER
+
+    @property
+    def id(self) -> str:
+        """The certificate's resource id."""
+        return f"{self.site_id}/publicCertificates/{self.name}"
+
+    @property
+    def thumbprint(self) -> str:
+        """The SHA-1 of the certificate in upper-case hex."""
+        return hashlib.sha1(self.der).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard

@@ -9,6 +9,7 @@ from local.azure.arm.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on
 from local.azure.arm.resources import (
     DEFAULT_DOMAIN,
     DISABLED,
+    FLEX,
     IP_BASED,
     RUNNING,
     STOPPED,
@@ -191,6 +192,8 @@ def _hosting(world: World, site: Site) -> dict[str, Any]:
 
 def plan_tier(sku: str) -> str:
     """Return the tier that a plan's size belongs to."""
+    if sku.upper().startswith(FLEX):
+        return "FlexConsumption"
     tiers = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "PremiumV3", "I": "IsolatedV2"}
     return tiers.get(sku[:1].upper(), "Standard")
 

@@ -14,6 +14,7 @@ from local.azure.arm.resources import (
     Certificate,
     Host,
     Plan,
+    PublicCertificate,
     Site,
     Webspace,
     covers,
@@ -37,7 +38,9 @@ class WebState:
         self.plans: Store[Plan] = Store("plan", self.history)
         self.sites: Store[Site] = Store("site", self.history)
         self.certificates: Store[Certificate] = Store("certificate", self.history)
-        self._installed: dict[tuple[str, str, str], ImportedCertificate] = {}
+        self.site_certificates: Store[Certificate] = Store("site certificate", self.history)
+        self.public_certificates: Store[PublicCertificate] = Store("public certificate", self.history)
+        self._installed: dict[tuple[str, ...], ImportedCertificate] = {}
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
         self._random = random.Random(world.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
@@ -126,8 +129,22 @@ class WebState:
 
     def put_certificate(self, certificate: Certificate) -> None:
         """Store the certificate and hand it to the front ends, which keep what they once got."""
-        self._installed[*certificate.webspace.key, certificate.thumbprint] = certificate.content
-        self.certificates.put(certificate.id, certificate)
+        self._installed[*certificate.scope, certificate.thumbprint] = certificate.content
+        store = self.certificates if certificate.site_id is None else self.site_certificates
+        store.put(certificate.id, certificate)
+
+    def remove_certificate(self, certificate: Certificate) -> None:
+        """Make the certificate be gone; front ends keep what they once got."""
+        store = self.certificates if certificate.site_id is None else self.site_certificates
+        store.remove(certificate.id)
+
+    def certificate(self, resource_id: str) -> Certificate | None:
+        """Return the certificate with that resource id, of a webspace or of a site, as it is."""
+        return self.certificates.get(resource_id) or self.site_certificates.get(resource_id)
+
+    def all_certificates(self) -> tuple[Certificate, ...]:
+        """Return the certificates of all webspaces and sites as they are; the public ones are not among them."""
+        return (*self.certificates.values(), *self.site_certificates.values())
 
     def sites_in(self, webspace: Webspace) -> Iterator[Site]:
         """Return the sites and slots of a webspace as they are."""
@@ -137,11 +154,31 @@ class WebState:
         """Return the certificates of a webspace as they are."""
         return (one for one in self.certificates.values() if one.webspace.key == webspace.key)
 
-    def using(self, webspace: Webspace, thumbprint: str) -> Iterator[tuple[Site, Host]]:
-        """Return the sites and host names of the webspace that are bound to that thumbprint."""
+    def certificates_for(self, site: Site) -> Iterator[Certificate]:
+        """Return the certificates that the site or slot may use as they are: its own first, then its webspace's.
+
+        A Flex Consumption site uses its own alone, unless the knob lets it use its webspace's too.
+        """
+        yield from (one for one in self.site_certificates.values() if one.scope == (site.id.lower(),))
+        if self._shares(site):
+            yield from self.certificates_in(site.webspace)
+
+    def public_certificates_of(self, site: Site) -> Iterator[PublicCertificate]:
+        """Return the public certificates of the site or slot as they are."""
+        return (one for one in self.public_certificates.values() if one.site_id.lower() == site.id.lower())
+
+    def sites_with(self, certificate: Certificate) -> Iterator[Site]:
+        """Return the sites and slots that may use the certificate, as they are."""
+        if certificate.site_id is None:
+            return (site for site in self.sites_in(certificate.webspace) if self._shares(site))
+        owner = self.sites.get(certificate.site_id)
+        return iter(() if owner is None else (owner,))
+
+    def using(self, certificate: Certificate, thumbprint: str) -> Iterator[tuple[Site, Host]]:
+        """Return the sites and host names that may use the certificate and are bound to that thumbprint."""
         return (
             (site, host)
-            for site in self.sites_in(webspace)
+            for site in self.sites_with(certificate)
             for host in site.hosts.values()
             if host.thumbprint == thumbprint
         )
@@ -153,7 +190,11 @@ class WebState:
     def _content(self, site: Site, host: Host | None) -> ImportedCertificate | None:
         if host is None or host.thumbprint is None:
             return None
-        return self._installed.get((*site.webspace.key, host.thumbprint))
+        own = self._installed.get((site.id.lower(), host.thumbprint))
+        return own or self._installed.get((*site.webspace.key, host.thumbprint))
+
+    def _shares(self, site: Site) -> bool:
+        return not site.flex or self._world.knobs.flex_uses_webspace_certificates
 
     def _hosting(self, host_name: str) -> Site | None:
         name = host_name.lower()

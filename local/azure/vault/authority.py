@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
@@ -260,6 +261,29 @@ def _general_name(name: str) -> x509.GeneralName:
 def _signed(builder: x509.CertificateBuilder, issuer: x509.Name, key: PrivateKey) -> x509.Certificate:
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return builder.issuer_name(issuer).add_extension(identifier, critical=False).sign(key, hashes.SHA256())
+
+
+@functools.lru_cache(maxsize=512)
+def leads_to_root(der: bytes, chain_pem: bytes) -> bool:
+    """Whether a certificate that comes with that chain leads to the local authority's root, dates aside."""
+    chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
+    return _leads_to_root(x509.load_der_x509_certificate(der), chain)
+
+
+def _leads_to_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
+    if _issued(authority().root, certificate):
+        return True
+    rest = [one for one in chain if one != certificate]
+    above = next((one for one in rest if _issued(one, certificate)), None)
+    return above is not None and _leads_to_root(above, rest)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def server_leaf(*host_names: str) -> Leaf:
