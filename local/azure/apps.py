@@ -1,4 +1,7 @@
-"""Running apps: processes that were made at a start, and the certificate that each of them presents to a partner."""
+"""Running apps: processes that were made at a start, and the certificates that each of them found.
+
+One is presented to a partner; another, public one may be needed to trust what somebody signed.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,13 +10,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from local.azure.arm.resources import RUNNING, Site
 from local.azure.changes import Changes
 from local.azure.loading import Chosen, Loaded, load
-from local.azure.vault.authority import authority
+from local.azure.vault.authority import leads_to_root
 from local.azure.vault.state import ImportedCertificate
 
 if TYPE_CHECKING:
@@ -60,12 +62,16 @@ class Partner:
 
 @dataclass(slots=True)
 class Process:
-    """One process of an app. It answers from `up_at` until `gone_at`; None: until something ends it."""
+    """One process of an app. It answers from `up_at` until `gone_at`; None: until something ends it.
+
+    `trusted` is the thumbprint of the public certificate that it found; None: it found none, or looks for none.
+    """
 
     loaded: Loaded
     certificate: ImportedCertificate | None
     up_at: datetime
     gone_at: datetime | None = None
+    trusted: str | None = None
 
     def answers(self, now: datetime) -> bool:
         """Whether the process answers at that moment."""
@@ -153,7 +159,7 @@ class Apps:
             app.replace_processes(fresh, now, knobs.old_process_answers)
 
     def troubles(self) -> tuple[str, ...]:
-        """Return in words every call to a partner that would fail: now, or by a process that is started now.
+        """Return in words everything that an app would fail at: now, or in a process that is started now.
 
         Looked at are the apps on running sites: each process that answers or is coming up, and one made of the
         present settings and webspace. Nothing is sent. Sentences name sites and thumbprints, never a setting's value.
@@ -168,16 +174,24 @@ class Apps:
         for process in app.processes:
             if not process.is_gone(now):
                 which = "the running process" if process.answers(now) else "the process that is coming up"
-                yield from _trouble(site, app, which, process.certificate)
-        yield from _trouble(site, app, "a process started now", self._process(app, site, now).certificate)
+                yield from _troubles_of(site, app, which, process)
+        yield from _troubles_of(site, app, "a process started now", self._process(app, site, now))
 
     def _process(self, app: App, site: Site, up_at: datetime) -> Process:
-        available = (one.content for one in self._world.web.certificates_in(site.webspace))
-        loaded = load(site, available)
-        return Process(loaded, loaded.choose(app.chosen, site.settings), up_at)
+        web = self._world.web
+        loaded = load(site, web.certificates_for(site), web.public_certificates_of(site))
+        chosen, trusted = loaded.choose(app.chosen, site.settings), loaded.trusted(app.chosen, site.settings)
+        return Process(loaded, chosen, up_at, trusted=trusted)
 
 
-def _trouble(site: Site, app: App, which: str, certificate: ImportedCertificate | None) -> Iterator[str]:
+def _troubles_of(site: Site, app: App, which: str, process: Process) -> Iterator[str]:
+    if app.chosen.trusts and process.trusted is None:
+        yield f"{site.full_name}: {which} has no public certificate under its setting {app.chosen.trusts}"
+    if app.chosen.calls:
+        yield from _troubles_of_call(site, app, which, process.certificate)
+
+
+def _troubles_of_call(site: Site, app: App, which: str, certificate: ImportedCertificate | None) -> Iterator[str]:
     if certificate is None:
         what = f"setting {app.chosen.setting}" if app.chosen.setting else f"subject {app.chosen.subject}"
         yield f"{site.full_name}: {which} has no certificate under its {what}"
@@ -192,25 +206,7 @@ def _pins(thumbprints: Collection[str] | None) -> frozenset[str] | None:
 @lru_cache(maxsize=512)
 def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
     """Whether a TLS server that trusts the local root alone takes that certificate with that chain, dates aside."""
-    leaf = x509.load_der_x509_certificate(der)
-    chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
-    return _is_for_clients(leaf) and _leads_to_root(leaf, chain)
-
-
-def _leads_to_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
-    if _issued(authority().root, certificate):
-        return True
-    rest = [one for one in chain if one != certificate]
-    above = next((one for one in rest if _issued(one, certificate)), None)
-    return above is not None and _leads_to_root(above, rest)
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+    return _is_for_clients(x509.load_der_x509_certificate(der)) and leads_to_root(der, chain_pem)
 
 
 def _is_for_clients(certificate: x509.Certificate) -> bool:

@@ -1,33 +1,47 @@
-"""How certificates get from a webspace into an app's process, and how its code finds them there.
+"""How certificates get from a webspace or a site into an app's process, and how its code finds them there.
 
-Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*`; what it names is
-put into a store on Windows, and into files named after the thumbprint on Linux and in Windows containers.
+Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*`, of private and of
+public certificates; what it names is put into a store on Windows, and into files named after the thumbprint on Linux
+and in Windows containers. The certificates of Flex Consumption sites have a switch of their own instead (az CLI 2.91).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from local.azure.arm.resources import Site, covers
+from local.azure.arm.resources import CURRENT_USER, Certificate, PublicCertificate, Site, covers
 from local.azure.vault.state import ImportedCertificate
 
 LOAD_LIST = "WEBSITE_LOAD_CERTIFICATES"
 EVERYTHING = "*"
 LINUX_FILES = ("/var/ssl/private/{}.p12", "/var/ssl/certs/{}.der")
+LINUX_PUBLIC_FILE = "/var/ssl/certs/{}.der"
 CONTAINER_FILE = r"C:\appservice\certificates\private\{}.pfx"
+CONTAINER_PUBLIC_FILE = r"C:\appservice\certificates\public\{}.cer"
 Platform = Literal["linux", "windows", "windows container"]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How an app picks its certificate: by what a setting says, or the newest with a name; one of the two is set."""
+    """How an app picks its certificates.
+
+    The one for its calls: by what a setting says, or the newest with a name. `trusts` names the setting that says which
+    public certificate it needs; an app with that alone makes no calls.
+    """
 
     setting: str | None = None
     subject: str | None = None
+    trusts: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.setting is None) == (self.subject is None):
+        both, none = self.setting and self.subject, not (self.setting or self.subject or self.trusts)
+        if both or none:
             raise ValueError("An app chooses its certificate by a setting or by a subject, one of the two.")
+
+    @property
+    def calls(self) -> bool:
+        """Whether the app calls its partner."""
+        return bool(self.setting or self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +50,11 @@ class Loaded:
 
     platform: Platform
     certificates: tuple[ImportedCertificate, ...] = field(repr=False)
+    public: tuple[str, ...] = ()
 
     @property
     def thumbprints(self) -> tuple[str, ...]:
-        """The thumbprints of what is held."""
+        """The thumbprints of the private certificates that are held; `public` has those of the public ones."""
         return tuple(one.thumbprint for one in self.certificates)
 
     def choose(self, chosen: Chosen, settings: Mapping[str, str]) -> ImportedCertificate | None:
@@ -48,6 +63,15 @@ class Loaded:
             return self._newest_named(chosen.subject)
         value = settings.get(chosen.setting or "", "")
         return self._by_thumbprint(value) or self._files().get(self._spelling(value))
+
+    def trusted(self, chosen: Chosen, settings: Mapping[str, str]) -> str | None:
+        """Return the thumbprint of the public certificate that the app needs, if it finds it, by thumbprint or path."""
+        value = settings.get(chosen.trusts or "", "")
+        if value.upper() in self.public:
+            return value.upper()
+        templates = {"linux": LINUX_PUBLIC_FILE, "windows": "", "windows container": CONTAINER_PUBLIC_FILE}
+        files = {self._spelling(templates[self.platform].format(one)): one for one in self.public}
+        return files.get(self._spelling(value))
 
     def _newest_named(self, subject: str) -> ImportedCertificate | None:
         named = (one for one in self.certificates if any(covers(name, subject) for name in one.host_names))
@@ -65,12 +89,25 @@ class Loaded:
         return path if self.platform == "linux" else path.lower()
 
 
-def load(site: Site, available: Iterable[ImportedCertificate]) -> Loaded:
-    """Return what a process of the site that starts now would hold, of the certificates that its webspace has."""
+def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
+    """Return what a process of the site that starts now would hold, of the certificates that the site may use."""
+    held = {one.thumbprint: one.content for one in private if one.content.private_key_pem and _is_loaded(site, one)}
+    trusted = (one.thumbprint for one in public if _is_named(site, one.thumbprint) and _is_in_reach(site, one))
+    return Loaded(_platform(site), tuple(held.values()), tuple(dict.fromkeys(trusted)))
+
+
+def _is_loaded(site: Site, certificate: Certificate) -> bool:
+    return certificate.loaded if certificate.site_id is not None else _is_named(site, certificate.thumbprint)
+
+
+def _is_named(site: Site, thumbprint: str) -> bool:
     wanted = set(load_list(site.settings))
-    private = (one for one in available if one.private_key_pem)
-    named = {one.thumbprint: one for one in private if one.thumbprint in wanted or EVERYTHING in wanted}
-    return Loaded(_platform(site), tuple(named.values()))
+    return thumbprint in wanted or EVERYTHING in wanted
+
+
+def _is_in_reach(site: Site, certificate: PublicCertificate) -> bool:
+    """Whether the site's code may look where the certificate is put: on Windows, the user's store alone."""
+    return _platform(site) != "windows" or certificate.location == CURRENT_USER
 
 
 def load_list(settings: Mapping[str, str]) -> Iterator[str]:

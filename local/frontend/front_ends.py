@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from local.azure.apps import App
+from local.azure.apps import App, Process
 from local.azure.arm.resources import RUNNING, STOPPED, Site
 from local.azure.vault.authority import server_leaf
 from local.azure.vault.state import ImportedCertificate
@@ -124,13 +124,20 @@ class FrontEnds:
             if app.script:
                 status, headers, body = app.script.pop(0)
                 return _plain(status, body).adding(headers)
-            certificate = processes[turns[app.site_id] % len(processes)].certificate
-        if app.broken:
-            return _plain(500, "broken")
-        if certificate is None:
+            process = processes[turns[app.site_id] % len(processes)]
+        return _plain(500, "broken") if app.broken else self._process_answer(app, process)
+
+    def _process_answer(self, app: App, process: Process) -> Response:
+        """Answer with what the process found: the public certificate that it needs, then the one for its call."""
+        if app.chosen.trusts and process.trusted is None:
+            return _plain(500, "no public certificate")
+        trusting = f" trusting {process.trusted}" if process.trusted else ""
+        if not app.chosen.calls:
+            return _plain(200, f"ok{trusting}")
+        if process.certificate is None:
             return _plain(500, "no certificate")
-        end = self._partners.call(app.partner, certificate)
-        return _plain(CALL_STATUS[end], f"{end.value} {certificate.thumbprint}")
+        end = self._partners.call(app.partner, process.certificate)
+        return _plain(CALL_STATUS[end], f"{end.value} {process.certificate.thumbprint}{trusting}")
 
 
 def _plain(status: int, text: str) -> Response:
