@@ -182,7 +182,7 @@ def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
     events = world.events
     match wanted.get("do", "emit"):
         case "emit":
-            names = ("vault", "name", "kind", "version")
+            names = ("vault", "name", "kind", "version", "object_type")
             return [events.emit(**{name: wanted[name] for name in names if name in wanted})]
         case "repeat":
             return [events.repeat()]

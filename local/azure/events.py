@@ -1,4 +1,4 @@
-"""Event Grid: what Key Vault says when a certificate changes, and how it reaches a webhook.
+"""Event Grid: what Key Vault says when a certificate or a secret changes, and how it reaches a webhook.
 
 Events go to subscribers (plain callables) at once. `WebhookDelivery` is the subscriber that plays Event Grid's push
 delivery over HTTP.
@@ -18,6 +18,7 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from local.azure.clock import Clock
+    from local.azure.vault.secrets import Secret, SecretVersion
     from local.azure.vault.state import Vault, VaultCertificate, Version
     from local.azure.world import World
 
@@ -69,8 +70,8 @@ class Event:
     object_name: str
     version: str
     url: str
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None
+    not_after: datetime | None
     time: datetime
     shape: Shape
 
@@ -106,7 +107,9 @@ class Event:
         cases = {"as is": self.topic, "lower": self.topic.lower(), "upper": self.topic.upper()}
         return cases[self.shape.topic_case]
 
-    def _moment(self, moment: datetime) -> float | str | None:
+    def _moment(self, moment: datetime | None) -> float | str | None:
+        if moment is None:
+            return None
         seconds = int(moment.timestamp())
         spellings: dict[str, float | str | None] = {
             "number": seconds,
@@ -118,17 +121,12 @@ class Event:
 
 
 class Events:
-    """The events of a world: every new certificate version is announced to the subscribers.
-
-    `twins` is a knob: whether the secret and the key behind a certificate announce themselves too is not settled by
-    the sources.
-    """
+    """The events of a world: every new version of a certificate or a plain secret is announced to the subscribers."""
 
     def __init__(self, world: "World") -> None:
         """Start with no subscribers and the plain shape."""
         self.world = world
         self.shape = Shape()
-        self.twins = False
         self.emitted: list[Event] = []
         self._subscribers: list[Subscriber] = []
         self._held: list[Event] | None = None
@@ -141,20 +139,35 @@ class Events:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
-    def new_version(self, vault: "Vault", certificate: "VaultCertificate", version: "Version") -> None:
-        """Announce a new version, and its twins where that knob is set."""
-        types: tuple[ObjectType, ...] = ("Certificate", "Secret", "Key") if self.twins else ("Certificate",)
-        for object_type in types:
-            self._publish(self._event(vault, certificate, version, "NewVersionCreated", object_type))
+    def new_version(
+        self, vault: "Vault", found: "VaultCertificate | Secret", version: "Version | SecretVersion"
+    ) -> None:
+        """Announce a new version; one of a certificate as its secret's too where that knob is set."""
+        plain = found.name.lower() in vault.secrets
+        twins = self.world.knobs.certificate_events_have_secret_twins
+        types: tuple[ObjectType, ...] = ("Certificate", "Secret") if twins else ("Certificate",)
+        for object_type in ("Secret",) if plain else types:
+            self._publish(self._event(vault, found, version, "NewVersionCreated", object_type))
 
-    def emit(self, vault: str, name: str, kind: Kind = "NewVersionCreated", version: str | None = None) -> Event:
-        """Return an event about a certificate of that vault, announced as if Azure had sent it now."""
+    def emit(
+        self,
+        vault: str,
+        name: str,
+        kind: Kind = "NewVersionCreated",
+        version: str | None = None,
+        object_type: ObjectType | None = None,
+    ) -> Event:
+        """Return an event about an object of that vault, announced as if Azure had sent it now.
+
+        It is announced as what it is, a certificate or a secret, unless another type is given: that of a twin.
+        """
         source = self.world.vaults[vault.lower()]
-        certificate = source.certificates[name.lower()]
-        found = certificate.newest if version is None else certificate.version(version)
-        if found is None:
-            raise KeyError(f"Certificate {name} of vault {vault} has no version {version}.")
-        event = self._event(source, certificate, found, kind, "Certificate")
+        found = source.certificate(name) or source.secrets[name.lower()]
+        about = found.newest if version is None else found.version(version)
+        if about is None:
+            raise KeyError(f"{name} of vault {vault} has no version {version}.")
+        kind_of_object: ObjectType = "Secret" if name.lower() in source.secrets else "Certificate"
+        event = self._event(source, found, about, kind, object_type or kind_of_object)
         self._publish(event)
         return event
 
@@ -194,8 +207,8 @@ class Events:
     def _event(
         self,
         vault: "Vault",
-        certificate: "VaultCertificate",
-        version: "Version",
+        found: "VaultCertificate | Secret",
+        version: "Version | SecretVersion",
         kind: Kind,
         object_type: ObjectType,
     ) -> Event:
@@ -206,9 +219,9 @@ class Events:
             vault=vault.name,
             topic=vault.resource_id,
             object_type=object_type,
-            object_name=certificate.name,
+            object_name=found.name,
             version=version.id,
-            url=f"{vault.url}/{collection}/{certificate.name}/{version.id}",
+            url=f"{vault.url}/{collection}/{found.name}/{version.id}",
             not_before=version.not_before,
             not_after=version.not_after,
             time=self.world.clock.now(),

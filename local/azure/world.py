@@ -3,7 +3,7 @@
 import random
 import threading
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from local.azure.apps import Apps
 from local.azure.arm.resources import Site
@@ -17,6 +17,7 @@ from local.azure.journal import Journal
 from local.azure.knobs import Knobs
 from local.azure.meddling import Edit, Meddling, Method, OtherPeople
 from local.azure.roles import Roles
+from local.azure.vault.access import RoleAssignment
 from local.azure.vault.state import Vault
 
 
@@ -45,8 +46,8 @@ class ResourceGroup:
 class World:
     """All state of one simulated Azure. Whoever reads or changes it holds `lock`.
 
-    Vaults are keyed by lower-case name, resource groups by lower-case subscription and name. `renewing` names the
-    vault certificates (vault, name) that the demo renews.
+    Vaults are keyed by lower-case name, resource groups by lower-case subscription and name, role assignments by
+    lower-case resource id. `renewing` names the vault certificates (vault, name) that the demo renews.
     """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
@@ -54,6 +55,7 @@ class World:
         self.lock = threading.RLock()
         self.changes = Changes(self.lock)
         self.clock = clock or Clock()
+        self._applications = UUID(int=seed % 2**128)
         self.random = random.Random(seed)  # noqa: S311 - ids that a test can repeat, not secrets
         self.knobs = knobs or Knobs()
         self.journal = Journal(self.clock)
@@ -64,6 +66,7 @@ class World:
         self.subscriptions: dict[str, Subscription] = {}
         self.resource_groups: dict[tuple[str, str], ResourceGroup] = {}
         self.vaults: dict[str, Vault] = {}
+        self.role_assignments: dict[str, RoleAssignment] = {}
         self.web = WebState(self)
         self.apps = Apps(self)
         self.other_people = OtherPeople(self)
@@ -72,6 +75,10 @@ class World:
     def new_id(self) -> UUID:
         """Return a fresh id from the world's seed."""
         return UUID(int=self.random.getrandbits(128), version=4)
+
+    def object_id(self, application_id: str) -> str:
+        """Return the object id of the application's principal in this tenant: it follows from the world's seed."""
+        return str(uuid5(self._applications, application_id.lower()))
 
     def meddle(
         self,

@@ -20,7 +20,9 @@ from local.azure.arm.resources import (
     short_location,
 )
 from local.azure.loading import Chosen
-from local.azure.vault.state import APP_SERVICE, Differences, ImportedCertificate, Vault, Version
+from local.azure.vault.access import Access
+from local.azure.vault.secrets import SecretDifferences, SecretVersion
+from local.azure.vault.state import APP_SERVICE, Differences, ImportedCertificate, Vault, Version, imported
 from local.azure.world import ResourceGroup, Subscription, World
 
 LOCATION = "westeurope"
@@ -58,8 +60,9 @@ class Builder:
         *,
         tags: Mapping[str, str] | None = None,
         app_service_may_read: bool = True,
+        by_roles: bool = True,
     ) -> Vault:
-        """Return a new vault."""
+        """Return a new vault that App Service may import from: by its role, or by an access policy, as documented."""
         group = group or self._group()
         vault = Vault(
             self.world,
@@ -69,8 +72,12 @@ class Builder:
             location=group.location,
             tags=tags,
         )
-        if not app_service_may_read:
-            vault.deny(APP_SERVICE)
+        if not by_roles:
+            vault.access = Access(by_roles=False)
+        if app_service_may_read and by_roles:
+            vault.assign(APP_SERVICE)
+        elif app_service_may_read:
+            vault.permit(APP_SERVICE, secrets=["get"], certificates=["get"])
         self.world.vaults[name.lower()] = vault
         return vault
 
@@ -86,6 +93,21 @@ class Builder:
         wanted: Differences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
         wanted.update(differences)
         return (vault or self._vault()).add(name, host_names, **wanted)
+
+    def add_secret(
+        self,
+        name: str,
+        host_names: Collection[str],
+        vault: Vault | None = None,
+        *,
+        pem: bool = False,
+        **differences: Unpack[SecretDifferences],
+    ) -> SecretVersion:
+        """Return the first version of a plain secret that holds a certificate: 170 days old, and valid for 30 more."""
+        created = differences.get("created", self.world.clock.now() - AGE)
+        wanted: SecretDifferences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
+        wanted.update(differences)
+        return (vault or self._vault()).set_pfx_secret(name, host_names, pem=pem, **wanted)
 
     def add_plan(
         self,
@@ -112,25 +134,34 @@ class Builder:
         vault: Vault | None = None,
         *,
         name: str | None = None,
-        version: Version | None = None,
+        version: Version | SecretVersion | None = None,
     ) -> Certificate:
-        """Return a copy of a vault certificate in the plan's webspace, named as az names it; of the newest version."""
+        """Return a copy of a vault certificate or secret in the plan's webspace, named as az names it.
+
+        It is one of the newest version, unless another is given. A secret without a certificate is a ValueError.
+        """
         plan, vault = plan or self._plan(), vault or self._vault()
-        version = version or vault.certificates[certificate.lower()].newest
+        if version is None:
+            found = vault.certificate(certificate) or vault.secrets[certificate.lower()]
+            version = found.newest
         copy = Certificate(
             subscription=plan.subscription,
             resource_group=plan.resource_group,
             name=name or f"{plan.resource_group}-{vault.name}-{certificate}",
             location=plan.location,
             webspace=plan.webspace,
-            content=version.imported(),
+            content=_content(version),
             source=Source(vault.resource_id, certificate),
         )
         self.world.web.put_certificate(copy)
         return copy
 
     def add_upload(
-        self, content: Version | Certificate | ImportedCertificate, plan: Plan | None = None, *, name: str | None = None
+        self,
+        content: Version | SecretVersion | Certificate | ImportedCertificate,
+        plan: Plan | None = None,
+        *,
+        name: str | None = None,
     ) -> Certificate:
         """Return an upload, a certificate without a vault, in the plan's webspace: of that version, copy or content."""
         plan = plan or self._plan()
@@ -209,7 +240,7 @@ class Builder:
         self,
         site: Site,
         host_name: str,
-        copy: Certificate | Version | None = None,
+        copy: Certificate | Version | SecretVersion | None = None,
         ssl_state: SslState = SNI,
     ) -> Site:
         """Return the site with that host name, bound to the copy (or to a version of it), or not bound at all."""
@@ -241,7 +272,7 @@ class Builder:
         return next(self.world.web.plans.values(), None) or self.add_plan()
 
 
-def _content(of: Version | Certificate | ImportedCertificate) -> ImportedCertificate:
-    if isinstance(of, Version):
-        return of.imported()
+def _content(of: Version | SecretVersion | Certificate | ImportedCertificate) -> ImportedCertificate:
+    if isinstance(of, Version | SecretVersion):
+        return imported(of.leaf, of.content_type or "")
     return of.content if isinstance(of, Certificate) else of

@@ -76,13 +76,36 @@ def test_documented_spellings_are_all_there(vault: Vault, heard: list[Event]) ->
 
 
 def test_twins_announce_themselves_where_asked(vault: Vault, heard: list[Event]) -> None:
-    """With that knob the secret and the key behind a certificate are announced too."""
-    vault.world.events.twins = True
-    vault.renew("shop")
-    assert [event.type.removeprefix("Microsoft.KeyVault.") for event in heard] == [
-        "CertificateNewVersionCreated",
-        "SecretNewVersionCreated",
-        "KeyNewVersionCreated",
+    """With that knob the secret behind a certificate is announced too, under its own address."""
+    vault.world.knobs.certificate_events_have_secret_twins = True
+    version = vault.renew("shop")
+    certificate, secret = heard
+    assert certificate.type == "Microsoft.KeyVault.CertificateNewVersionCreated"
+    assert secret.type == SystemEventNames.KeyVaultSecretNewVersionCreatedEventName
+    assert secret.url == f"https://kv-shop.vault.azure.net/secrets/shop/{version.id}"
+
+
+def test_new_version_of_a_secret_is_announced(vault: Vault, heard: list[Event]) -> None:
+    """A plain secret announces its versions as a secret alone; without dates beside the value there are none."""
+    vault.world.knobs.certificate_events_have_secret_twins = True
+    vault.set_secret("password", "one")
+    version = vault.set_pfx_secret("order", ["shop.contoso.com"], dated=True)
+    password, order = heard
+    assert {event.type for event in heard} == {SystemEventNames.KeyVaultSecretNewVersionCreatedEventName}
+    assert (password.payload["data"]["NBF"], password.payload["data"]["EXP"]) == (None, None)
+    assert order.payload["data"]["Id"] == f"https://kv-shop.vault.azure.net/secrets/order/{version.id}"
+    assert order.payload["data"]["EXP"] == int(version.leaf.certificate.not_valid_after_utc.timestamp())
+
+
+def test_secrets_and_twins_are_announced_on_request(vault: Vault, heard: list[Event]) -> None:
+    """Whatever is in a vault can be announced again, and a certificate as the key behind it."""
+    vault.set_secret("password", "one")
+    heard.clear()
+    vault.world.events.emit("kv-shop", "password", "NearExpiry")
+    vault.world.events.emit("kv-shop", "shop", object_type="Key")
+    assert [event.type for event in heard] == [
+        "Microsoft.KeyVault.SecretNearExpiry",
+        "Microsoft.KeyVault.KeyNewVersionCreated",
     ]
 
 

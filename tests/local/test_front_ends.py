@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from local.azure.arm.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
-from local.azure.vault.state import ImportedCertificate, Vault
+from local.azure.vault.state import APP_SERVICE, ImportedCertificate, Vault
 from local.azure.world import World
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.stand import Stand
@@ -25,6 +25,7 @@ class Fleet:
         self.world = World()
         self.vault = Vault(self.world, "kv", subscription=SUBSCRIPTION, resource_group=GROUP)
         self.world.vaults["kv"] = self.vault
+        self.vault.assign(APP_SERVICE)
         plan = Plan(SUBSCRIPTION, GROUP, "plan", "westeurope", SPACE)
         self.world.web.plans.put(plan.id, plan)
         self.site = Site(SUBSCRIPTION, GROUP, "shop", plan.id, "westeurope", SPACE)

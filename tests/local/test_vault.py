@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from local.azure.entra import CERTROLL, OPERATOR, TENANT, Principal, token
 from local.azure.server import LocalAzure
+from local.azure.vault.access import Mechanism
 from local.azure.vault.authority import authority
 from local.azure.vault.state import (
     APP_SERVICE,
-    Refusal,
     Vault,
     VaultDenied,
     VaultObjectDisabled,
@@ -34,6 +34,7 @@ def vault() -> Vault:
     world = World(seed=7)
     vault = Vault(world, "kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"] = vault
+    vault.assign(APP_SERVICE)
     vault.add("shop", ["shop.contoso.com", "*.shop.contoso.com"], tags={"certroll": "off"})
     world.clock.advance(timedelta(days=60))
     vault.renew("shop")
@@ -230,7 +231,7 @@ def test_what_is_not_there_is_not_found(vault: Vault, path: str, code: str) -> N
 @pytest.mark.parametrize(
     ("how", "inner"), [("rbac", "ForbiddenByRbac"), ("policy", "AccessDenied"), ("firewall", "ForbiddenByFirewall")]
 )
-def test_denied_principal_is_refused_while_others_read(vault: Vault, how: Refusal, inner: str) -> None:
+def test_denied_principal_is_refused_while_others_read(vault: Vault, how: Mechanism, inner: str) -> None:
     """A denial concerns its principal only, and names the mechanism."""
     vault.deny(CERTROLL.object_id, how)
     assert error_of(Client(vault, CERTROLL).send("GET", "/certificates")) == (403, "Forbidden", inner)

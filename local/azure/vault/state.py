@@ -1,24 +1,31 @@
-"""The state of Key Vault: vaults, their certificates, the versions of each, and who may not read them."""
+"""The state of Key Vault: vaults, their certificates and secrets, the versions of each, and who may read them."""
 
+import base64
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar, Unpack
 
-from local.azure.vault.authority import KeyType, Leaf, PrivateKey, Request, authority
-from local.azure.vault.policy import PKCS12, SELF, Policy
+from local.azure.vault.access import CERTIFICATE_USER, Access, AccessPolicy, Mechanism, NetworkRules, assignment
+from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH, KeyType, Leaf, PrivateKey, Request, authority
+from local.azure.vault.policy import PEM, PKCS12, SELF, Policy
+from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion
 
 if TYPE_CHECKING:
     from local.azure.world import World
 
 APP_SERVICE = "abfa0a7c-a6b6-4736-8310-5855508787cd"
 """Application id of App Service in the public cloud (Azure docs, configure-ssl-certificate)."""
+REGISTRATION = "f3c21649-0979-4721-ac85-b0216b2cf413"
+"""Application id of purchased App Service certificates (Azure docs, configure-ssl-app-service-certificate)."""
+PROVIDERS = (APP_SERVICE, REGISTRATION)
+"""Whose access a vault's roles, policies and firewall decide; everybody else may do what no denial forbids."""
 EVERYONE = "*"
 DAYS_PER_MONTH = 30
 NAME_RULE = re.compile(r"[0-9A-Za-z-]{1,127}")
-Refusal = Literal["rbac", "policy", "firewall"]
+PFX_SECRET_DAYS = 180
 
 
 class VaultRefusal(Exception):
@@ -30,7 +37,7 @@ class VaultDenied(VaultRefusal):
 
 
 class VaultObjectMissing(VaultRefusal):
-    """The vault has no object of that name."""
+    """The vault has neither a certificate nor a secret of that name."""
 
 
 class VaultObjectDisabled(VaultRefusal):
@@ -38,7 +45,7 @@ class VaultObjectDisabled(VaultRefusal):
 
 
 class VaultObjectUnusable(VaultRefusal):
-    """App Service cannot import the newest version: no private key, PEM, or not an RSA key."""
+    """App Service cannot import the newest version: no certificate, no private key, PEM, or not an RSA key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,26 @@ class Version:
     def host_names(self) -> tuple[str, ...]:
         """The names that the certificate covers."""
         return self.leaf.host_names
+
+    @property
+    def content_type(self) -> str:
+        """The content type of the secret behind the version."""
+        return self.policy.content_type
+
+    @property
+    def import_problem(self) -> str | None:
+        """Why App Service cannot import this version, or None where it can.
+
+        It reads the secret behind the certificate, which has to be a PFX without a password, of content type
+        `application/x-pkcs12`, with an RSA key (Azure docs, configure-ssl-certificate).
+        """
+        problems = {
+            "its private key is not exportable": not self.policy.exportable,
+            f"its secret is not {PKCS12}": self.policy.content_type != PKCS12,
+            "elliptic-curve keys cannot be imported from a vault": self.leaf.key_type != "RSA",
+            "its secret holds no private key": self.leaf.private_key is None,
+        }
+        return next((problem for problem, applies in problems.items() if applies), None)
 
     def imported(self) -> ImportedCertificate:
         """Return what App Service keeps of this version."""
@@ -150,12 +177,23 @@ class VaultCertificate:
         return next((version for version in self.versions if version.id == identifier), None)
 
 
+AnyVersion_co = TypeVar("AnyVersion_co", bound=Version | SecretVersion, covariant=True)
+
+
+class Versioned(Protocol[AnyVersion_co]):
+    """A certificate or a plain secret: what has versions, oldest first."""
+
+    @property
+    def versions(self) -> Sequence[AnyVersion_co]:
+        """The versions, oldest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Operations that a vault refuses a principal, and by which of its mechanisms."""
 
     principal: str
-    how: Refusal = "rbac"
+    how: Mechanism = "rbac"
     operations: frozenset[str] = frozenset({"*"})
 
     def covers(self, principal: str, operation: str) -> bool:
@@ -187,7 +225,11 @@ class RenewalDifferences(Differences, total=False):
 
 
 class Vault:
-    """One vault: certificates by lower-case name, and the denials that stand."""
+    """One vault: certificates and plain secrets by lower-case name, who gets in, and the denials that stand.
+
+    `access` says what Azure shows of it: it decides for App Service and for the registration of certificates
+    (`PROVIDERS`). Everybody else may do everything, but for denials, which stand against anybody.
+    """
 
     def __init__(
         self,
@@ -199,7 +241,7 @@ class Vault:
         location: str = "westeurope",
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Make an empty vault; `latest_skips_disabled` is a knob.
+        """Make an empty vault that goes by roles and lets no provider in; `latest_skips_disabled` is a knob.
 
         Whether a vault whose newest version is disabled refuses a read without a version (as secrets are documented
         to) or answers with the newest enabled one is not settled by the sources; the default is to refuse.
@@ -212,6 +254,9 @@ class Vault:
         self.tags = dict(tags or {})
         self.certificates: dict[str, VaultCertificate] = {}
         self.deleted: dict[str, VaultCertificate] = {}
+        self.secrets: dict[str, Secret] = {}
+        self.deleted_secrets: dict[str, Secret] = {}
+        self.access = Access()
         self.denials: list[Denial] = []
         self.latest_skips_disabled = False
 
@@ -230,7 +275,12 @@ class Vault:
         """Return the certificate of that name in any spelling, or None."""
         return self.certificates.get(name.lower())
 
-    def deny(self, principal: str = EVERYONE, how: Refusal = "rbac", operations: Collection[str] = ("*",)) -> None:
+    def secret(self, name: str) -> VaultCertificate | Secret | None:
+        """Return what `/secrets/{name}` leads to, in any spelling: a certificate with versions, or a plain secret."""
+        certificate = self.certificate(name)
+        return certificate if certificate and certificate.versions else self.secrets.get(name.lower())
+
+    def deny(self, principal: str = EVERYONE, how: Mechanism = "rbac", operations: Collection[str] = ("*",)) -> None:
         """Refuse these operations (`certificates/get`, `secrets/*` …) to that principal from now on."""
         self.denials.append(Denial(principal, how, frozenset(operations)))
 
@@ -239,8 +289,53 @@ class Vault:
         self.denials = [] if principal == EVERYONE else [kept for kept in self.denials if kept.principal != principal]
 
     def refusal(self, principal: str, operation: str) -> Denial | None:
-        """Return the first denial that stands against that principal and operation, or None."""
-        return next((denial for denial in self.denials if denial.covers(principal, operation)), None)
+        """Return what stands against that principal and operation: a denial, or no access; None where it may.
+
+        A provider is known by its application id and by its object id alike.
+        """
+        known = next((one for one in PROVIDERS if principal.lower() in {one, self.world.object_id(one)}), principal)
+        stated = next((denial for denial in self.denials if denial.covers(known, operation)), None)
+        return stated or (self._no_access(known, operation) if known in PROVIDERS else None)
+
+    def lets(self, principal: str, operation: str) -> bool:
+        """Whether that principal may do that (`secrets/get`, `secrets/set`, `certificates/list` …) in this vault."""
+        return self.refusal(principal, operation) is None
+
+    def assign(self, application_id: str, role: str = CERTIFICATE_USER, scope: str | None = None) -> None:
+        """Give the application that built-in role on this vault, or on a scope above it: a resource id."""
+        principal, now = self.world.object_id(application_id), self.world.clock.now()
+        given = assignment(principal, role, scope or self.resource_id, now)
+        self.world.role_assignments[given.id.lower()] = given
+
+    def unassign(self, application_id: str) -> None:
+        """Take from the application the roles that it has on this vault, whether here or from above."""
+        principal, assignments = self.world.object_id(application_id), self.world.role_assignments
+        for key, one in tuple(assignments.items()):
+            if one.concerns(principal) and one.reaches(self.resource_id):
+                del assignments[key]
+
+    def permit(
+        self,
+        application_id: str,
+        *,
+        secrets: Collection[str] = (),
+        certificates: Collection[str] = (),
+        keys: Collection[str] = (),
+    ) -> None:
+        """Make this the application's access policy, and the vault one that goes by access policies."""
+        principal = self.world.object_id(application_id)
+        own = AccessPolicy(principal, tuple(secrets), tuple(certificates), tuple(keys))
+        self.access = replace(self.access, by_roles=False, policies=(*self.access.others(principal), own))
+
+    def close(self, bypass: str = "AzureServices") -> None:
+        """Let only named networks in, and Microsoft's trusted services unless `bypass` is `None`, the word."""
+        self.access = replace(self.access, network=NetworkRules(bypass, "Deny"))
+
+    def _no_access(self, application_id: str, operation: str) -> Denial | None:
+        principal = self.world.object_id(application_id)
+        here = (one for one in self.world.role_assignments.values() if one.reaches(self.resource_id))
+        how = self.access.refusal(principal, operation, [one.role for one in here if one.concerns(principal)])
+        return how and Denial(application_id, how, frozenset({operation}))
 
     def add(
         self,
@@ -319,35 +414,107 @@ class Vault:
         self.certificates[name.lower()] = certificate
         return certificate
 
-    def latest(self, certificate: VaultCertificate) -> Version:
+    def set_secret(
+        self,
+        name: str,
+        value: str,
+        *,
+        content_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        created: datetime | None = None,
+        enabled: bool = True,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+    ) -> SecretVersion:
+        """Return the new newest version of a plain secret, which is made if it was not there; subscribers were told.
+
+        A ValueError where the name is none, or is a certificate's.
+        """
+        _check_name(name)
+        if self.certificate(name):
+            raise ValueError(f"{name} is a certificate of vault {self.name}; its secrets come with its versions.")
+        moment = created or self.world.clock.now()
+        version = SecretVersion(
+            self.new_id(), value, moment, moment, content_type, enabled, dict(tags or {}), not_before, not_after
+        )
+        with self.world.lock:
+            secret = self.secrets.setdefault(name.lower(), Secret(name))
+            secret.versions.append(version)
+            self.world.events.new_version(self, secret, version)
+        return version
+
+    def set_pfx_secret(
+        self, name: str, host_names: Collection[str], *, pem: bool = False, **differences: Unpack[SecretDifferences]
+    ) -> SecretVersion:
+        """Return the new newest version of a plain secret that holds a new certificate for these host names.
+
+        As purchased certificates are stored: key, certificate and chain as PKCS12 without a password, in base64; with
+        `pem` as PEM.
+        """
+        created = differences.get("created", self.world.clock.now())
+        leaf = authority().issue(_wanted(tuple(host_names), created, differences))
+        text = (leaf.private_key_pem + leaf.certificate_pem + leaf.chain_pem) if pem else base64.b64encode(leaf.pfx())
+        dated = differences.get("dated", False)
+        return self.set_secret(
+            name,
+            text.decode(),
+            content_type=differences.get("content_type", PEM if pem else PKCS12),
+            tags=differences.get("tags"),
+            created=created,
+            enabled=differences.get("enabled", True),
+            not_before=leaf.certificate.not_valid_before_utc if dated else None,
+            not_after=leaf.certificate.not_valid_after_utc if dated else None,
+        )
+
+    def delete_secret(self, name: str) -> Secret:
+        """Return the plain secret, now among the deleted ones (soft delete)."""
+        secret = self.secrets.pop(name.lower())
+        secret.deleted_at = self.world.clock.now()
+        self.deleted_secrets[name.lower()] = secret
+        return secret
+
+    def recover_secret(self, name: str) -> Secret:
+        """Return the plain secret, again among the live ones."""
+        secret = self.deleted_secrets.pop(name.lower())
+        secret.deleted_at = None
+        self.secrets[name.lower()] = secret
+        return secret
+
+    def latest(self, found: Versioned[AnyVersion_co]) -> AnyVersion_co:
         """Return the version that a read without a version means, enabled or not."""
-        enabled = [version for version in certificate.versions if version.enabled]
-        return enabled[-1] if self.latest_skips_disabled and enabled else certificate.newest
+        enabled = [version for version in found.versions if version.enabled]
+        return enabled[-1] if self.latest_skips_disabled and enabled else found.versions[-1]
 
     def newest_importable(self, name: str, principal: str = APP_SERVICE) -> ImportedCertificate:
         """Return what App Service gets when it imports that object; raise a VaultRefusal where it gets nothing.
 
-        App Service reads the secret behind the certificate. It needs a PFX without a password, in a secret of content
-        type `application/x-pkcs12`, with an RSA key (Azure docs, configure-ssl-certificate).
+        It reads a secret: the one behind a certificate, or a plain one. For a certificate it is documented to need the
+        right to read that too; a knob says whether it does.
         """
-        if self.refusal(principal, "secrets/get"):
+        found = self.secret(name)
+        if not self._may_import(principal, certificate=isinstance(found, VaultCertificate)):
             raise VaultDenied(f"The service does not have access to '{self.resource_id}' Key Vault.")
-        certificate = self.certificate(name)
-        if certificate is None or not certificate.versions:
+        if found is None:
             raise VaultObjectMissing(f"Vault {self.name} has no object {name}.")
-        version = self.latest(certificate)
+        version: Version | SecretVersion = self.latest(found)
         if not version.enabled:
             raise VaultObjectDisabled(f"The newest version of {name} in vault {self.name} is disabled.")
-        _check_usable(version)
-        return version.imported()
+        if version.import_problem:
+            raise VaultObjectUnusable(f"The certificate cannot be imported: {version.import_problem}.")
+        return imported(version.leaf, PKCS12)
+
+    def _may_import(self, principal: str, *, certificate: bool) -> bool:
+        both = certificate and self.world.knobs.import_needs_certificates_get
+        return all(self.lets(principal, one) for one in ("secrets/get", "certificates/get")[: 1 + both])
 
     def new_id(self) -> str:
         """Return a fresh version id: 32 hex digits from the world's seed."""
         return f"{self.world.random.getrandbits(128):032x}"
 
     def _entry(self, name: str, policy: Policy) -> VaultCertificate:
-        if not NAME_RULE.fullmatch(name):
-            raise ValueError(f"Key Vault takes letters, digits and dashes in a certificate's name, not {name!r}.")
+        _check_name(name)
+        if name.lower() in self.secrets:
+            raise ValueError(f"{name} is a plain secret of vault {self.name}; no certificate can have its name.")
         certificate = VaultCertificate(name, policy, self.world.clock.now())
         self.certificates[name.lower()] = certificate
         return certificate
@@ -363,12 +530,19 @@ def _changed(policy: Policy, differences: RenewalDifferences) -> Policy:
     )
 
 
-def _check_usable(version: Version) -> None:
-    problems = {
-        "its private key is not exportable": not version.policy.exportable,
-        "its secret is not application/x-pkcs12": version.policy.content_type != PKCS12,
-        "elliptic-curve keys cannot be imported from a vault": version.leaf.key_type != "RSA",
-        "its secret holds no private key": version.leaf.private_key is None,
-    }
-    for problem in (problem for problem, applies in problems.items() if applies):
-        raise VaultObjectUnusable(f"The certificate cannot be imported: {problem}.")
+def _check_name(name: str) -> None:
+    if not NAME_RULE.fullmatch(name):
+        raise ValueError(f"Key Vault takes letters, digits and dashes in the name of an object, not {name!r}.")
+
+
+def _wanted(host_names: tuple[str, ...], created: datetime, differences: SecretDifferences) -> Request:
+    not_before = differences.get("not_before", created)
+    return Request(
+        host_names,
+        not_before,
+        differences.get("not_after", not_before + timedelta(days=PFX_SECRET_DAYS)),
+        differences.get("key_type", "RSA"),
+        differences.get("key_size", 2048),
+        differences.get("self_signed", False),
+        tuple(differences.get("usages", (SERVER_AUTH, CLIENT_AUTH))),
+    )
