@@ -90,6 +90,23 @@ class Reason(StrEnum):
     MALFORMED_EVENT = "MalformedEvent"
     MALFORMED_MESSAGE = "MalformedMessage"
     POISONED = "Poisoned"
+    # a purchased certificate, and who may read a vault
+    ORDER_PENDING = "OrderPending"
+    ORDER_DENIED = "OrderDenied"
+    ORDER_ENDED = "OrderEnded"
+    ORDER_UNREADABLE = "OrderUnreadable"
+    ORDER_NOT_STORED = "OrderNotStored"
+    ORDER_STORE_FAILED = "OrderStoreFailed"
+    ORDER_NOT_RENEWABLE = "OrderNotRenewable"
+    AUTO_RENEW_OFF = "AutoRenewOff"
+    VERIFICATION_DUE = "VerificationDue"
+    RENEWAL_DUE = "RenewalDue"
+    REISSUE_ASKED = "ReissueAsked"
+    ORDER_ACTIONS_OFF = "OrderActionsOff"
+    ORDER_ACTION_REFUSED = "OrderActionRefused"
+    ORDER_ACTION_UNKNOWN = "OrderActionUnknown"
+    VAULT_ACCESS_LACKING = "VaultAccessLacking"
+    VAULT_ACCESS_UNKNOWN = "VaultAccessUnknown"
 
 
 NEEDS_A_PERSON = frozenset(
@@ -109,5 +126,15 @@ NEEDS_A_PERSON = frozenset(
         Reason.REJECTED_BY_AZURE,
         Reason.DENIED_BY_AZURE,
         Reason.NOT_SETTLED,
+        Reason.ORDER_PENDING,
+        Reason.ORDER_DENIED,
+        Reason.ORDER_ENDED,
+        Reason.ORDER_UNREADABLE,
+        Reason.ORDER_NOT_STORED,
+        Reason.ORDER_STORE_FAILED,
+        Reason.ORDER_NOT_RENEWABLE,
+        Reason.VERIFICATION_DUE,
+        Reason.ORDER_ACTION_UNKNOWN,
+        Reason.VAULT_ACCESS_LACKING,
     }
 )
