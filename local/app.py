@@ -77,6 +77,7 @@ class LocalApp:
             "CERTROLL_VAULTS": ",".join(vault.name for vault in world.vaults.values()),
             "CERTROLL_SUBSCRIPTIONS": "",
             "CERTROLL_MODE": "apply",
+            "CERTROLL_DNS_SERVERS": self.stand.dns.address,
             "CERTROLL_SWEEP_SCHEDULE": "0 0 3 * * *",
             "WEBSITE_OWNER_NAME": f"{subscription}+certroll-WestEuropewebspace-Linux",
             "WEBSITE_SITE_NAME": OWN_SITE,

@@ -40,7 +40,8 @@ class Control:
     """The control port, running from construction until `close`.
 
     GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs, GET, POST and DELETE /faults,
-    POST /reset, POST /world, POST /webhooks, POST /events, POST /vaults/{vault}/certificates/{name}/renew.
+    GET, POST and DELETE /dns, POST /reset, POST /world, POST /webhooks, POST /events,
+    POST /vaults/{vault}/certificates/{name}/renew.
     """
 
     def __init__(self, steered: Steered) -> None:
@@ -91,6 +92,9 @@ class Control:
             ("GET", "/faults", self._faults),
             ("POST", "/faults", self._add_faults),
             ("DELETE", "/faults", self._clear_faults),
+            ("GET", "/dns", self._dns),
+            ("POST", "/dns", self._add_record),
+            ("DELETE", "/dns", self._remove_record),
             ("POST", "/reset", self._reset),
             ("POST", "/world", self._seed),
             ("POST", "/webhooks", self._add_webhook),
@@ -144,6 +148,19 @@ class Control:
     def _clear_faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
         self._world.faults.clear()
         return Response(204)
+
+    def _dns(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        return json_response(200, self._world.dns.to_json())
+
+    def _add_record(self, request: Request, names: Mapping[str, str]) -> Response:
+        wanted = _asked(request)
+        self._world.dns.add(wanted["name"], wanted["kind"], wanted["value"])
+        return self._dns(request, names)
+
+    def _remove_record(self, request: Request, names: Mapping[str, str]) -> Response:
+        wanted = _asked(request)
+        self._world.dns.remove(wanted["name"], wanted["kind"])
+        return self._dns(request, names)
 
     def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
         self._steered.reset()

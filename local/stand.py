@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from local.azure.clock import Clock
+from local.azure.dns import DnsServer
 from local.azure.entra import Directory, ManagedIdentity
 from local.azure.events import Schema, WebhookDelivery
 from local.azure.server import LocalAzure
@@ -39,6 +40,7 @@ class Stand:
 
     def __enter__(self) -> Self:
         """Return the stand, serving."""
+        self.dns = self._closing.enter_context(DnsServer(lambda: self._world.dns))
         self.partners = self._closing.enter_context(Partners(self._world))
         self.front_ends = self._closing.enter_context(FrontEnds(self._world, self.partners))
         self.proxy = self._closing.enter_context(Proxy(self._azure(), self.front_ends.resolve))

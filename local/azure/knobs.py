@@ -59,6 +59,10 @@ class Knobs:
 
     Azure docs, configure-ssl-certificate, ask for both; what it reads is the secret.
     """
+    managed_issuance_seconds: float = 20.0
+    """Seconds of the world's clock until a managed certificate is issued or refused; at 0 the PUT itself says which."""
+    managed_hides_thumbprint: bool = True
+    """Whether a managed certificate shows neither thumbprint nor issuer nor dates, and its bindings no thumbprint."""
     page_size: int = 100
     """How many entries a page of a list holds; small values make every client follow nextLink."""
 

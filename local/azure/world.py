@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from local.azure.apps import Apps
+from local.azure.arm.managed import ManagedCertificates
 from local.azure.arm.resources import Site
 from local.azure.arm.state import WebState
 from local.azure.changes import Changes
 from local.azure.clock import Clock
+from local.azure.dns import Zones
 from local.azure.entra import TENANT
 from local.azure.events import Events
 from local.azure.faults import Faults
@@ -68,6 +70,8 @@ class World:
         self.vaults: dict[str, Vault] = {}
         self.role_assignments: dict[str, RoleAssignment] = {}
         self.web = WebState(self)
+        self.dns = Zones(self)
+        self.managed = ManagedCertificates(self)
         self.apps = Apps(self)
         self.other_people = OtherPeople(self)
         self.renewing: tuple[tuple[str, str], ...] = ()

@@ -23,6 +23,7 @@ from local.azure.loading import Chosen
 from local.azure.vault.access import Access
 from local.azure.vault.secrets import SecretDifferences, SecretVersion
 from local.azure.vault.state import APP_SERVICE, Differences, ImportedCertificate, Vault, Version, imported
+from local.azure.dns import Kind
 from local.azure.world import ResourceGroup, Subscription, World
 
 LOCATION = "westeurope"
@@ -276,3 +277,33 @@ def _content(of: Version | SecretVersion | Certificate | ImportedCertificate) ->
     if isinstance(of, Version | SecretVersion):
         return imported(of.leaf, of.content_type or "")
     return of.content if isinstance(of, Certificate) else of
+    def add_record(self, name: str, kind: Kind, value: str) -> None:
+        """Let public DNS have that record, its value as a zone file writes it: `0 issue "digicert.com"`."""
+        self.world.dns.add(name, kind, value)
+
+    def add_root(self, name: str, *sites: Site) -> None:
+        """Let the name be a root domain, with an A record for the inbound address of each site."""
+        self.world.dns.add_zone(name)
+        for site in sites:
+            self.add_record(name, "A", self.world.web.address_of(site.default_host_name) or "")
+
+    def add_managed(self, site: Site, host_name: str, *, hidden: bool = True, bound: bool = True) -> Certificate:
+        """Return a managed certificate of a host name of that site, issued now, and bound by SNI unless told not to."""
+        current = self.world.web.sites.get(site.id) or site
+        certificate = Certificate(
+            subscription=site.subscription,
+            resource_group=site.plan_id.split("/")[4],
+            name=host_name,
+            location=site.location,
+            webspace=site.webspace,
+            content=self.world.managed.new_content(host_name.lower()),
+            managed=host_name.lower(),
+            hidden=hidden,
+        )
+        self.world.web.put_certificate(certificate)
+        if bound:
+            thumbprint = certificate.thumbprint
+            host = Host(host_name, SNI, thumbprint, record_type="CName", hidden=hidden)
+            self.world.web.put_site(replace(current, hosts={**current.hosts, host_name.lower(): host}))
+        return certificate
+

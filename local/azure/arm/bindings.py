@@ -39,7 +39,7 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
     kept = replace(host, record_type=wish.record_type or host.record_type)
     if wish.ssl_state in {None, DISABLED}:
         unbound = DISABLED if host.is_bound or wish.ssl_state else host.ssl_state
-        return replace(kept, ssl_state=unbound, thumbprint=None, virtual_ip=None)
+        return replace(kept, ssl_state=unbound, thumbprint=None, hidden=False, virtual_ip=None)
     certificate = _certificate(world, site, host, wish)
     if world.knobs.mismatch_refused and not certificate.covers(host.name):
         raise refusals.mismatch(certificate.thumbprint, host.name)
@@ -47,6 +47,7 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
         kept,
         ssl_state=wish.ssl_state,
         thumbprint=certificate.thumbprint,
+        hidden=certificate.hidden,
         virtual_ip=_address(world, site, host, wish),
     )
 
@@ -54,6 +55,7 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
 def _certificate(world: World, site: Site, host: Host, wish: Wish) -> Certificate:
     candidates = list(world.web.certificates_for(site))
     if wish.thumbprint is None:
+        candidates.sort(key=lambda one: one.managed != host.name.lower())
         found = next((one for one in candidates if one.covers(host.name)), None)
     else:
         found = next((one for one in candidates if one.thumbprint == wish.thumbprint), None)

@@ -44,6 +44,7 @@ def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str
         "thumbprint": content.thumbprint,
         "webSpace": certificate.webspace.name,
         **_source_json(certificate, with_status=with_status),
+        **_managed_json(certificate),
     }
     return {
         "id": certificate.id,
@@ -67,6 +68,18 @@ def warnings(world: World, content: ImportedCertificate) -> Mapping[str, str]:
     )
     text = ",".join(warning for warning, applies in found if applies)
     return {"warning": text} if text else {}
+
+
+def _managed_json(certificate: Certificate) -> dict[str, Any]:
+    """Return what differs in a managed certificate: thumbprint, issuer and dates are hidden since 2021.
+
+    Recorded of one in 2020: `keyVaultId` is an empty text.
+    """
+    if certificate.managed is None:
+        return {}
+    own = {"canonicalName": certificate.managed, "keyVaultId": "", "keyVaultSecretName": ""}
+    blank = {"thumbprint": "", "issuer": "", "issueDate": None, "expirationDate": None} if certificate.hidden else {}
+    return own | blank
 
 
 def _source_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from local.azure.arm import certificate_checks, imports, refusals, uploads
+from local.azure.arm import certificate_checks, imports, managed, refusals, uploads
 from local.azure.arm.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.arm.certificate_wire import certificate_json, warnings
 from local.azure.arm.resources import Certificate, Plan, Source, Webspace, display_location, short_location, web_id
@@ -27,8 +27,12 @@ def get_certificate(call: Call) -> Response:
 
 def put_certificate(call: Call) -> Response:
     """Import or upload a certificate; written again, an import is synced in place. It answers 200, not 201."""
-    payload = call.payload()
-    return _write(call, payload, call.world.web.certificates.get(_id(call)))
+    payload, before = call.payload(), call.world.web.certificates.get(_id(call))
+    if not (payload.get("properties") or {}).get("canonicalName"):
+        return _write(call, payload, before)
+    if before is None:
+        return managed.put(call, payload, _location(payload, before))
+    return json_response(200, certificate_json(managed.again(before, payload), with_status=True))
 
 
 def patch_certificate(call: Call) -> Response:
@@ -181,4 +185,5 @@ ROUTES: tuple[Route, ...] = (
     ("PUT", f"{CERTIFICATES}/{{name}}", put_certificate),
     ("PATCH", f"{CERTIFICATES}/{{name}}", patch_certificate),
     ("DELETE", f"{CERTIFICATES}/{{name}}", delete_certificate),
+    ("GET", f"{SUBSCRIPTION}{WEB}/locations/{{location}}/operationResults/{{operation}}", managed.poll),
 )

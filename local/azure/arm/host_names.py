@@ -61,12 +61,14 @@ def binding_json(site: Site, host: Host) -> dict[str, Any]:
     A host name that was never bound has no sslState and no thumbprint at all (recorded azure-cli traffic).
     """
     properties: dict[str, Any] = {"siteName": site.name, "domainId": None, "hostNameType": host.host_name_type}
+    if host.resource_type != "Website":
+        properties["azureResourceType"] = host.resource_type
     if host.record_type:
         properties["customHostNameDnsRecordType"] = host.record_type
     if host.ssl_state is not None:
         properties["sslState"] = host.ssl_state
-    if host.thumbprint is not None:
-        properties["thumbprint"] = host.thumbprint
+    if host.shown_thumbprint is not None:
+        properties["thumbprint"] = host.shown_thumbprint
     if host.ssl_state == IP_BASED:
         properties["virtualIP"] = host.virtual_ip
     kind = "Microsoft.Web/sites/slots/hostNameBindings" if site.slot else "Microsoft.Web/sites/hostNameBindings"

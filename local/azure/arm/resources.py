@@ -109,6 +109,13 @@ class Host:
     virtual_ip: str | None = None
     record_type: str | None = None
     host_name_type: str = "Verified"
+    resource_type: str = "Website"
+    hidden: bool = False
+
+    @property
+    def shown_thumbprint(self) -> str | None:
+        """The thumbprint as reads show it; that of a managed certificate may be hidden."""
+        return None if self.hidden else self.thumbprint
 
     @property
     def is_bound(self) -> bool:
@@ -198,7 +205,8 @@ class Certificate:
     """A certificate with its private key: a copy imported from a vault, or one that was uploaded (no source).
 
     It belongs to a webspace, or with `site_id` to that Flex Consumption site or slot alone; then `loaded` says whether
-    the app's code gets it, and `by_site_identity` whether the site's own identity reads the vault.
+    the app's code gets it, and `by_site_identity` whether the site's own identity reads the vault. `managed` is the
+    host name that Azure manages it for; `hidden` says that reads show neither its thumbprint nor its dates.
     """
 
     subscription: str
@@ -213,6 +221,8 @@ class Certificate:
     site_id: str | None = None
     loaded: bool = False
     by_site_identity: bool = False
+    managed: str | None = None
+    hidden: bool = False
 
     @property
     def id(self) -> str:

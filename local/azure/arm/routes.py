@@ -57,6 +57,7 @@ class Arm:
 def _behind_front_door(world: World, function: Function) -> RoutedFunction:
     """Return the function behind what ARM itself checks before a resource provider sees a request."""
 
+                self._world.managed.settle()
     def checked(request: Request, parameters: Mapping[str, str]) -> Response:
         """Return what the function answers, or refuse."""
         call = Call(world, request, parameters, principal_of(request))

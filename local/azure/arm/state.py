@@ -92,11 +92,12 @@ class WebState:
         """Do what Azure does by itself within 24 hours: every imported copy becomes its vault's newest version.
 
         Bindings move with it (Azure docs, configure-ssl-certificate). What cannot be read keeps its old content, and
-        the status of the copy says why.
+        the status of the copy says why. Managed certificates are renewed 45 days before their end.
         """
         with self._world.lock:
             self.history.begin_write()
             imports.sync_all(self._world)
+            self._world.managed.renew()
 
     def shared_address(self, webspace: Webspace) -> str:
         """Return the address that the sites of the webspace share; the first call gives it one."""
