@@ -16,15 +16,17 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared import planner
+from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import SyncCertificate, copy_subject
 from shared.actions.update_binding import UpdateBinding, binding_subject
+from shared.actions.upload_certificate import UploadCertificate
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.model import Binding, CertificateVersion
-from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
@@ -44,6 +46,7 @@ from shared.run import BUSY_PAUSE, LONGEST_PAUSE, SECOND_LOOK, Run, pause, perfo
 from shared.telemetry import event
 
 AWAITING = frozenset({Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS})
+NO_LINEAGE = frozenset({Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE})
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """Of two outcomes of one site the first of these counts: what has to come back does."""
 VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICATE}
@@ -114,6 +117,8 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     lineage = _read_lineage(run, ref)
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
+    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason in NO_LINEAGE:
+        return Converged(*lineage.refusal)  # most secrets are passwords: where a copy comes of it, the sweep says so
     report_lineage(run.ports.journal, lineage, now)
     if lineage.current is None:
         return _finishing(run, ref, fresh=fresh) or _without_current(run, lineage)
@@ -182,9 +187,15 @@ def _roll_out(
 
 
 def _lost(webspace: Webspace, steps: tuple[Step, ...], refused: tuple[Skip, ...]) -> set[Webspace]:
-    """Return the webspace where Azure refused a sync: what apps there are to load may not be there."""
-    syncs = {step.subject for step in steps if isinstance(step.action, SyncCertificate)}
-    return {webspace} if any(skip.subject in syncs for skip in refused) else set()
+    """Return the webspace where Azure refused a sync or an upload: what apps there are to load may not be there."""
+    brought = {step.subject for step in steps if _brings(step)}
+    return {webspace} if any(skip.subject in brought for skip in refused) else set()
+
+
+def _brings(step: Step) -> bool:
+    """Say whether the step brings the current version to a webspace."""
+    is_upload = isinstance(step.action, UploadCertificate) and not isinstance(step.action, KeepSuperseded)
+    return is_upload or isinstance(step.action, SyncCertificate)
 
 
 def _tell_apps(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from shared import planner
 from shared.dispatch import has_unrecorded
@@ -9,7 +10,7 @@ from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
-from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.plan import Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
@@ -41,8 +42,8 @@ def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
     vaults = run.intent.vaults
     fleet = _observed(run, vaults)
     report_blind_spots(run.ports.journal, "sweep", fleet)
-    refs = sorted({*_imported(fleet, vaults), *_behind_uploads(run, fleet, vaults)})
-    looks = list(run.pool.map(partial(_looked_at, run, fleet), refs))
+    refs = sorted({*_in_vaults(run), *_imported(fleet, vaults)})
+    looks = list(run.pool.map(partial(_looked_at, run, fleet, _Use.of(fleet)), refs))
     busy = tuple(ref for ref, look in zip(refs, looks, strict=True) if look.busy)
     report_references(run.ports.journal, fleet, [look.lineage for look in looks if look.lineage])
     event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
@@ -55,18 +56,44 @@ def _imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificat
     return {copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults}
 
 
-def _behind_uploads(run: Run, fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
-    """Return every vault certificate where somebody uploads: only its versions tell whether an upload is one."""
-    if not any(copy.uploaded for copy in fleet.certificates):
-        return set()
+def _in_vaults(run: Run) -> set[VaultCertificateRef]:
+    """Return every certificate of the vaults, and every secret that holds one.
+
+    Only its versions tell whether an upload is one of them, and only all of them which tags it has inherited.
+    """
     found: set[VaultCertificateRef] = set()
-    for vault in sorted(vaults):
-        try:
-            found.update(run.ports.vault.names(vault))
-        except (Denied, NotFound, Rejected) as error:
-            finding = Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error))
-            run.ports.journal.report((finding,))
+    for vault in sorted(run.intent.vaults):
+        for names in (run.ports.vault.names, run.ports.vault.secret_names):
+            try:
+                found.update(names(vault))
+            except (Denied, NotFound, Rejected) as error:
+                finding = Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error))
+                run.ports.journal.report((finding,))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What App Service has, or is asked for, of all vaults: most vault certificates are for other services."""
+
+    refs: frozenset[VaultCertificateRef]
+    thumbprints: frozenset[Thumbprint | None]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Self:
+        """Return what the fleet has."""
+        led = {one.ref for settings in fleet.settings for one in settings.vault_references}
+        named = {one for settings in fleet.settings for one in settings.named}
+        bound = {binding.thumbprint for binding in fleet.bindings if binding.thumbprint}
+        held = {copy.thumbprint for copy in fleet.certificates if copy.thumbprint}
+        return cls(
+            frozenset(led | {copy.source for copy in fleet.certificates if copy.source}),
+            frozenset(named | bound | held),
+        )
+
+    def has(self, lineage: Lineage) -> bool:
+        """Say whether the lineage is there in any way."""
+        return lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
 
 
 def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
@@ -75,7 +102,7 @@ def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
             run.ports.app_service,
             run.pool,
             run.intent.subscriptions,
-            lambda copy: copy.uploaded or (copy.source is not None and copy.source.vault in vaults),
+            lambda copy: copy.thumbprint is not None if copy.source is None else copy.source.vault in vaults,
             lambda ref: ref.vault in vaults,
             run.now(),
         )
@@ -84,11 +111,13 @@ def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
         raise
 
 
-def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> Look:
+def _looked_at(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef) -> Look:
     """Put the certificate on the queue if it has work, and say so; or return what went wrong with it."""
     try:
         run.check_time()
         lineage = run.ports.vault.lineage(ref, fleet.taken_at)
+        if not use.has(lineage):
+            return Look(lineage)
         busy = _has_work(run, fleet, lineage)
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
@@ -105,6 +134,9 @@ def _looked_at(run: Run, fleet: Fleet, ref: VaultCertificateRef) -> Look:
 
 def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:
     report_lineage(run.ports.journal, lineage, fleet.taken_at)
+    if lineage.current is None and lineage.refusal is not None:
+        finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
+        run.ports.journal.report((finding,))
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.journal.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     snapshot = Snapshot(lineage, fleet, rollout)

@@ -13,11 +13,13 @@ from shared.actions import (
     roll_app_settings,
     sync_certificate,
     update_binding,
+    upload_certificate,
 )
 from shared.domain.plan import Propose
 
 PROPOSALS: tuple[Propose, ...] = (
     keep_superseded.propose,
+    upload_certificate.propose,
     sync_certificate.propose,
     update_binding.propose,
     restore_app_settings.propose,

@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.domain.app_settings import SettingEdit
 from shared.domain.model import Binding, SslState
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 
@@ -27,8 +27,8 @@ def digest(text: str) -> str:
 
 
 def lineage_key(ref: VaultCertificateRef) -> str:
-    """Return the partition of a lineage."""
-    return digest(f"{ref.vault}/{ref.kind}/{ref.name}")
+    """Return the partition of a lineage, of whatever kind its vault object is."""
+    return digest(f"{ref.vault}/{ObjectKind.CERTIFICATE}/{ref.name}")
 
 
 def roll_key(site: SiteRef) -> str:

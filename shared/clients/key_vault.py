@@ -1,45 +1,41 @@
 """Key Vault: certificates, their versions and policy; and of a version that is asked for, its key, for an upload.
 
-Only `pfx` reads a secret. What it returns never leaves memory but in that upload: it has no text form, and no error on
-the way quotes or carries what was read. The SDK logs no bodies, at any level: its log of requests has none, and its
-trace of the network, which has, is off unless a client is made with `logging_enable`.
+Secrets are read for a PFX that is to be uploaded, and where a secret is itself the lineage: its list says neither
+thumbprint nor dates. What is read never leaves memory but in an upload: a PFX has no text form, and no error on the way
+quotes or carries what was read. The SDK logs no bodies, at any level: its log of requests has none, and its trace of
+the network, which has, is off unless a client is made with `logging_enable`.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from azure.core.credentials import TokenCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
-from azure.keyvault.secrets import KeyVaultSecret, SecretClient
-from cryptography import x509
+from azure.keyvault.secrets import SecretClient
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 from shared.clients.clouds import Cloud
 from shared.clients.pfx import build_pfx
 from shared.clients.retrying import SDK_OPTIONS, Retrying
-from shared.domain.errors import AzureError, Conflict, Rejected
-from shared.domain.lineage import Lineage, Refusal, lineage_tags, newest_first, refuse_version
-from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, KeyType, Tags
+from shared.clients.vault_secrets import LIST_CURE, SecretLineages, holds_certificate, read_secret
+from shared.clients.x509_facts import read_facts
+from shared.domain.errors import Conflict, Denied, NotFound, Rejected
+from shared.domain.lineage import PKCS12, Lineage, judge, lineage_tags, newest_first
+from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags
 from shared.domain.names import (
-    HostName,
-    InvalidNameError,
     ObjectKind,
     Thumbprint,
     VaultCertificateRef,
     VaultName,
-    parse_host_name,
     parse_thumbprint,
 )
 from shared.domain.secret import Pfx, PfxEncryption
 
 CURE = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
-PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
-DEEPEST_LOOK = 10
 PASSWORD_BYTES = 32
 
 
@@ -70,6 +66,7 @@ class KeyVault:
         self._vaults = vaults
         self._retrying = retrying
         self._encryption = encryption
+        self._secrets = SecretLineages(vaults.secrets, retrying)
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List all certificates of a vault, the disabled ones too; the deleted ones are not there any more."""
@@ -77,13 +74,21 @@ class KeyVault:
         entries = self._retrying.pages(f"the certificates of vault {vault}", listing, CURE)
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
 
+    def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+        """List the secrets of a vault that hold a certificate by their content type, without reading one."""
+        listing = self._vaults.secrets(vault).list_properties_of_secrets()
+        entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_CURE)
+        held = (entry for entry in entries if not entry.managed and holds_certificate(entry.content_type))
+        return tuple(VaultCertificateRef.parse(vault, ObjectKind.SECRET, entry.name or "") for entry in held)
+
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return key, certificate and chain of one version as a PFX with a new random password.
 
         Raises Rejected where the secret of that version is not what the thumbprint says, or cannot be read.
         """
         what = f"the secret of vault certificate {ref}, version {version}"
-        secret = self._secret(what, ref, version)
+        client = self._vaults.secrets(ref.vault)
+        secret = read_secret(self._retrying, what, lambda: client.get_secret(ref.name, version))
         kind = secret.properties.content_type or ""
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         try:
@@ -91,24 +96,25 @@ class KeyVault:
         except Rejected as error:
             raise Rejected(f"{what}: {error}") from None
 
-    def _secret(self, what: str, ref: VaultCertificateRef, version: str) -> KeyVaultSecret:
-        """Read the secret. What is raised stands alone: the text of an SDK error shows the body that it failed on."""
-        client = self._vaults.secrets(ref.vault)
-        try:
-            return self._retrying.read(what, lambda: client.get_secret(ref.name, version), PFX_CURE)
-        except AzureError as error:
-            raise error from None
-        except ValueError:
-            raise Rejected(f"{what}: the answer cannot be read") from None
-
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one vault certificate with its versions, judged as of `now`. Raises Rejected where it makes no sense."""
+        """Read one lineage with its versions, judged as of `now`. Raises Rejected where it makes no sense.
+
+        Nobody says of which kind the source of an imported copy is: where no certificate of that name is found, it is
+        looked for among the secrets. A secret that is no certificate is no lineage: its refusal says so, and its value
+        was not read.
+        """
+        if ref.kind is ObjectKind.SECRET:
+            return self._secrets.lineage(ref, now)
         try:
-            return self._lineage(ref, now)
+            return self._certificate_lineage(ref, now)
+        except NotFound as missing:
+            with suppress(Denied, NotFound, Rejected):
+                return self._secrets.lineage(replace(ref, kind=ObjectKind.SECRET), now)
+            raise missing from None
         except (ValueError, UnsupportedAlgorithm) as error:
             raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
-    def _lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
+    def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read the versions, and as many of the certificates as it takes to find a good one.
 
         Two requests where the newest version is good: the versions, and the latest with its policy. Versions are
@@ -135,28 +141,9 @@ class KeyVault:
                 known[version.version] = read_facts(bytes(bundle.cer or b""))
             return known[version.version]
 
-        current, refusal = _judge(versions, facts, _policy(latest.policy), now)
+        current, refusal = judge(versions, facts, now)
         judged = tuple(current if current and v.version == current.version else v for v in versions)
-        return Lineage(ref, judged, current, refusal, tags, inherited)
-
-
-def _judge(
-    versions: tuple[CertificateVersion, ...],
-    facts: Callable[[CertificateVersion], CertificateFacts],
-    policy: KeyPolicy,
-    now: datetime,
-) -> tuple[CertificateVersion | None, Refusal | None]:
-    """Return the newest version that passes the version half of the gate, and why the newest one does not."""
-    newest_refusal: Refusal | None = None
-    for position, version in enumerate(versions[:DEEPEST_LOOK]):
-        judged = replace(version, facts=facts(version)) if version.enabled else version
-        older = next((v for v in versions[position + 1 :] if v.enabled), None)
-        self_signed = judged.facts is not None and judged.facts.self_signed
-        refusal = refuse_version(judged, facts(older) if self_signed and older else None, policy, now)
-        if refusal is None:
-            return judged, newest_refusal
-        newest_refusal = newest_refusal or refusal
-    return None, newest_refusal
+        return Lineage(ref, judged, current, refusal, tags, inherited, _policy(latest.policy))
 
 
 def _version(entry: CertificateProperties) -> CertificateVersion:
@@ -178,40 +165,9 @@ def _tags(entry: CertificateProperties) -> Tags:
 def _policy(policy: CertificatePolicy | None) -> KeyPolicy:
     """Return what the policy says of export and format; Key Vault's own defaults are exportable and PKCS12."""
     if policy is None:
-        return KeyPolicy(exportable=True, content_type="application/x-pkcs12")
+        return KeyPolicy(exportable=True, content_type=PKCS12)
     kind = policy.content_type
     return KeyPolicy(
         exportable=policy.exportable is not False,
-        content_type=str(getattr(kind, "value", kind) or "application/x-pkcs12").lower(),
+        content_type=str(getattr(kind, "value", kind) or PKCS12).lower(),
     )
-
-
-def read_facts(der: bytes) -> CertificateFacts:
-    """Return what a certificate says of itself. The common name counts only where there are no alternative names."""
-    certificate = x509.load_der_x509_certificate(der)
-    key = certificate.public_key()
-    kind = KeyType.RSA if isinstance(key, rsa.RSAPublicKey) else KeyType.EC
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        return CertificateFacts(_names(certificate), KeyType.OTHER, 0, _self_signed(certificate))
-    return CertificateFacts(_names(certificate), kind, key.key_size, _self_signed(certificate))
-
-
-def _self_signed(certificate: x509.Certificate) -> bool:
-    return certificate.issuer == certificate.subject
-
-
-def _names(certificate: x509.Certificate) -> frozenset[HostName]:
-    try:
-        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        texts: Iterable[str] = alternative.value.get_values_for_type(x509.DNSName)
-    except x509.ExtensionNotFound:
-        texts = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return frozenset(name for text in texts for name in _host_names(text))
-
-
-def _host_names(text: str) -> tuple[HostName, ...]:
-    """Return the name, or nothing for a text that cannot be a host name, such as a person's common name."""
-    try:
-        return (parse_host_name(text),)
-    except InvalidNameError:
-        return ()

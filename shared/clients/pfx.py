@@ -59,6 +59,26 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
     return Pfx(blob, password)
 
 
+def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, bool]:
+    """Return the certificate that a secret's value is about, and whether its private key is there too.
+
+    Without a key it is the one that issued none of the others. Raises Rejected.
+    """
+    found, certificates = _read(value, content_type.strip().lower())
+    if found is not None:
+        key = _usable(found)
+        fitting = [one for one in certificates if _fits(one, key)]
+        if not fitting:
+            raise Rejected("no certificate in its value belongs to its private key")
+        return max(fitting, key=lambda one: (one.not_valid_after_utc, thumbprint(one))), True
+    lowest = [one for one in certificates if not any(_issued(other, one) for other in certificates if other != one)]
+    if len(lowest) != 1:
+        raise Rejected(
+            f"its value holds no private key, and {len(certificates)} certificates of which none is the leaf"
+        )
+    return lowest[0], False
+
+
 def _scheme(encryption: PfxEncryption, password: str) -> KeySerializationEncryption:
     algorithm, digest = _SCHEMES[encryption]
     builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(ROUNDS)

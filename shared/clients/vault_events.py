@@ -5,14 +5,16 @@ import json
 from azure.eventgrid import SystemEventNames
 
 from shared.domain.errors import EventRejected
-from shared.domain.events import VaultEvent, parse_vault_event
-from shared.domain.names import VaultName
+from shared.domain.events import EventKind, VaultEvent, parse_vault_event
+from shared.domain.names import ObjectKind, VaultName
 from shared.domain.reason import Reason
 
-FINDINGS: dict[str, Reason | None] = {
-    SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName.value.lower(): None,
-    SystemEventNames.KeyVaultCertificateNearExpiryEventName.value.lower(): Reason.NEAR_EXPIRY,
-    SystemEventNames.KeyVaultCertificateExpiredEventName.value.lower(): Reason.EXPIRED,
+_CERTIFICATE, _SECRET = ObjectKind.CERTIFICATE, ObjectKind.SECRET
+KINDS: dict[str, EventKind] = {
+    SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName.value.lower(): EventKind(_CERTIFICATE),
+    SystemEventNames.KeyVaultCertificateNearExpiryEventName.value.lower(): EventKind(_CERTIFICATE, Reason.NEAR_EXPIRY),
+    SystemEventNames.KeyVaultCertificateExpiredEventName.value.lower(): EventKind(_CERTIFICATE, Reason.EXPIRED),
+    SystemEventNames.KeyVaultSecretNewVersionCreatedEventName.value.lower(): EventKind(_SECRET),
 }
 
 
@@ -25,4 +27,4 @@ def read_vault_event(text: str, vaults: frozenset[VaultName]) -> VaultEvent:
         raw = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise EventRejected(Reason.MALFORMED_EVENT, f"the event is not JSON: {error}") from error
-    return parse_vault_event(raw, FINDINGS, vaults)
+    return parse_vault_event(raw, KINDS, vaults)

@@ -8,9 +8,10 @@ leading blank, and types for NBF and EXP that disagree with its table).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.domain.errors import EventRejected
-from shared.domain.names import InvalidNameError, VaultCertificateRef, VaultName
+from shared.domain.names import InvalidNameError, ObjectKind, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 
 
@@ -20,6 +21,13 @@ class VaultEvent:
 
     ref: VaultCertificateRef
     finding: Reason | None
+
+
+class EventKind(NamedTuple):
+    """What an event type is about, and what it says should be reported, None for a new version."""
+
+    of: ObjectKind
+    finding: Reason | None = None
 
 
 def _folded(fields: object) -> dict[str, object]:
@@ -34,28 +42,28 @@ def _text(fields: Mapping[str, object], *names: str) -> str:
     return str(found).strip()
 
 
-def parse_vault_event(raw: object, findings: Mapping[str, Reason | None], vaults: frozenset[VaultName]) -> VaultEvent:
+def parse_vault_event(raw: object, kinds: Mapping[str, EventKind], vaults: frozenset[VaultName]) -> VaultEvent:
     """Return what a raw event asks for. Raises EventRejected with the reason for every other event.
 
-    `findings` maps the event types that are acted on, in lower case, to what is to be reported.
+    `kinds` are the event types that are acted on, in lower case.
     """
     event = _folded(raw)
     data = _folded(event.get("data"))
     kind = _text(event, "eventtype", "type")
     if not kind or not data:
         raise EventRejected(Reason.MALFORMED_EVENT, "the event has no type or no data object")
-    if kind.lower() not in findings:
+    if kind.lower() not in kinds:
         raise EventRejected(
             Reason.UNKNOWN_EVENT, f"events of type {kind[:80]!r} are not acted on; narrow the subscription"
         )
     source = _text(data, "vaultname") or _text(event, "topic", "source")
     name = _text(data, "objectname") or _text(event, "subject")
     try:
-        ref = VaultCertificateRef.parse(source, "certificate", name)
+        ref = VaultCertificateRef.parse(source, kinds[kind.lower()].of, name)
     except InvalidNameError as error:
         raise EventRejected(Reason.MALFORMED_EVENT, str(error)) from error
     if ref.vault not in vaults:
         raise EventRejected(
             Reason.UNKNOWN_VAULT, f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or drop the event"
         )
-    return VaultEvent(ref, findings[kind.lower()])
+    return VaultEvent(ref, kinds[kind.lower()].finding)

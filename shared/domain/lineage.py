@@ -1,6 +1,7 @@
 """A vault certificate as the list of its versions, and which of them is the current one."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 
 PKCS12 = "application/x-pkcs12"
+USABLE_KEY = KeyPolicy(exportable=True, content_type=PKCS12)
+DEEPEST_LOOK = 10
 
 
 class Refusal(NamedTuple):
@@ -23,7 +26,8 @@ class Lineage:
     """All versions of one vault certificate, newest first.
 
     `current` is the newest version that passes the version half of the gate, None where none does. `refusal` says why
-    the newest version is not the current one, None where it is.
+    the newest version is not the current one, None where it is. `key` says whether a private key comes with it, and in
+    which format.
     """
 
     ref: VaultCertificateRef
@@ -32,6 +36,7 @@ class Lineage:
     refusal: Refusal | None = None
     tags: Tags = ()
     tags_inherited: bool = False
+    key: KeyPolicy = USABLE_KEY
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
         """Say whether the thumbprint belongs to a version older than the current one, and to no other."""
@@ -76,9 +81,7 @@ def opted_out(tags: Tags) -> bool:
     return (tag(tags, "certroll") or "").lower() == "off"
 
 
-def refuse_version(
-    version: CertificateVersion, before: CertificateFacts | None, policy: KeyPolicy, now: datetime
-) -> Refusal | None:
+def refuse_version(version: CertificateVersion, before: CertificateFacts | None, now: datetime) -> Refusal | None:
     """Judge one version by itself: the version half of the gate. None means that it passes.
 
     `before` holds the facts of the next older enabled version, needed only where this one is self-signed: a private
@@ -87,16 +90,6 @@ def refuse_version(
     facts = version.facts
     checks = (
         (not version.enabled, Reason.VERSION_DISABLED, "it is disabled"),
-        (
-            not policy.exportable,
-            Reason.KEY_NOT_EXPORTABLE,
-            "its key is not exportable, so App Service cannot import it",
-        ),
-        (
-            policy.content_type != PKCS12,
-            Reason.NOT_PKCS12,
-            f"its content type is {policy.content_type[:60]!r}; App Service imports {PKCS12} only",
-        ),
         (version.not_after <= now, Reason.EXPIRED, f"it expired at {version.not_after:%Y-%m-%d %H:%M} UTC"),
         (
             facts is not None and facts.self_signed and before is not None and not before.self_signed,
@@ -106,3 +99,21 @@ def refuse_version(
         (version.not_before > now, Reason.NOT_YET_VALID, f"it is valid from {version.not_before:%Y-%m-%d %H:%M} UTC"),
     )
     return next((Refusal(reason, detail) for failed, reason, detail in checks if failed), None)
+
+
+def judge(
+    versions: tuple[CertificateVersion, ...],
+    facts: Callable[[CertificateVersion], CertificateFacts],
+    now: datetime,
+) -> tuple[CertificateVersion | None, Refusal | None]:
+    """Return the newest version that passes the version half of the gate, and why the newest one does not."""
+    newest_refusal: Refusal | None = None
+    for position, version in enumerate(versions[:DEEPEST_LOOK]):
+        judged = replace(version, facts=facts(version)) if version.enabled else version
+        older = next((v for v in versions[position + 1 :] if v.enabled), None)
+        self_signed = judged.facts is not None and judged.facts.self_signed
+        refusal = refuse_version(judged, facts(older) if self_signed and older else None, now)
+        if refusal is None:
+            return judged, newest_refusal
+        newest_refusal = newest_refusal or refusal
+    return None, newest_refusal

@@ -42,7 +42,7 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """The part of a vault certificate's policy that decides whether App Service can import it."""
+    """What decides whether App Service can import a vault certificate, or be given it: its key, and its format."""
 
     exportable: bool
     content_type: str

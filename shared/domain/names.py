@@ -5,7 +5,7 @@ Azure treats resource ids, vault names and host names without regard to case and
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Self
 from urllib.parse import quote, unquote
@@ -68,17 +68,23 @@ def parse_subscription(text: str) -> str:
 
 
 class ObjectKind(StrEnum):
-    """What kind of vault object carries a lineage."""
+    """What kind of vault object carries a lineage: a vault certificate, or a secret that holds a PFX."""
 
     CERTIFICATE = "certificate"
+    SECRET = "secret"  # noqa: S105 - the word, not one of them
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class VaultCertificateRef:
-    """One named certificate of one vault, all its versions."""
+    """One named certificate of one vault, all its versions.
+
+    `kind` says how it is read and is no part of its identity: a vault certificate has the secret of its own name, so a
+    vault never has both a certificate and another secret of one name (Azure docs, "About Azure Key Vault certificates",
+    composition). App Service does not say of which kind the source of a copy is.
+    """
 
     vault: VaultName
-    kind: ObjectKind
+    kind: ObjectKind = field(compare=False)
     name: str
 
     @classmethod

@@ -87,10 +87,13 @@ class Vault(Protocol):
     """Key Vault. Every method raises AzureError's kinds."""
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one vault certificate with its versions, judged as of `now`."""
+        """Read one lineage with its versions, judged as of `now`."""
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List the certificates of a vault."""
+
+    def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+        """List the secrets of a vault that hold a certificate by their content type."""
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return one version with its private key and chain, under a random password. It is kept nowhere."""

@@ -8,6 +8,7 @@ class Reason(StrEnum):
 
     # a step
     STALE_COPY = "StaleCopy"
+    STALE_UPLOAD = "StaleUpload"
     STALE_THUMBPRINT = "StaleThumbprint"
     SUPERSEDED_IN_USE = "SupersededInUse"
     LOADED_AT_START = "LoadedAtStart"
@@ -22,6 +23,8 @@ class Reason(StrEnum):
     NOT_COVERED = "NotCovered"
     KEY_NOT_IMPORTABLE = "KeyNotImportable"
     KEY_TOO_SMALL = "KeyTooSmall"
+    KEY_NOT_EXPORTABLE = "KeyNotExportable"
+    NOT_PKCS12 = "NotPkcs12"
     NEWEST_REFUSED = "NewestRefused"
     NOT_LIVE = "NotLive"
     AMBIGUOUS_LINEAGE = "AmbiguousLineage"
@@ -39,11 +42,11 @@ class Reason(StrEnum):
     SETTINGS_SHRUNKEN = "SettingsShrunken"
     # a version refused: the version half of the gate
     VERSION_DISABLED = "VersionDisabled"
-    KEY_NOT_EXPORTABLE = "KeyNotExportable"
-    NOT_PKCS12 = "NotPkcs12"
     EXPIRED = "Expired"
     NEWLY_SELF_SIGNED = "NewlySelfSigned"
     NOT_YET_VALID = "NotYetValid"
+    NOT_A_CERTIFICATE = "NotACertificate"
+    BEHIND_A_CERTIFICATE = "BehindACertificate"
     # an outcome, a finding or a record
     NOTHING_STALE = "NothingStale"
     ROLLED_OUT = "RolledOut"
@@ -84,6 +87,9 @@ class Reason(StrEnum):
     UNKNOWN_THUMBPRINT = "UnknownThumbprint"
     DUPLICATE_IMPORT = "DuplicateImport"
     TAGS_INHERITED = "TagsInherited"
+    TARGET_INVALID = "TargetInvalid"
+    NO_SUCH_TARGET = "NoSuchTarget"
+    AMBIGUOUS_TARGET = "AmbiguousTarget"
     NEAR_EXPIRY = "NearExpiry"
     UNKNOWN_VAULT = "UnknownVault"
     UNKNOWN_EVENT = "UnknownEvent"
@@ -115,6 +121,8 @@ NEEDS_A_PERSON = frozenset(
         Reason.NOT_COVERED,
         Reason.KEY_NOT_IMPORTABLE,
         Reason.KEY_TOO_SMALL,
+        Reason.KEY_NOT_EXPORTABLE,
+        Reason.NOT_PKCS12,
         Reason.NEWEST_REFUSED,
         Reason.NOT_LIVE,
         Reason.AMBIGUOUS_LINEAGE,

@@ -136,6 +136,24 @@ class Snapshot:
             sorted(b for b in self.fleet.bindings if self.looks_stale(b) or self.lineage.is_current(b.thumbprint))
         )
 
+    @property
+    def uploaded_to(self) -> frozenset[Webspace]:
+        """The webspaces that hold an older version as an upload, and into which nothing is imported.
+
+        An upload by people counts by itself; one of our own only while something there shows or names it.
+        """
+        imported = {copy.webspace for copy in self.copies}
+        stale = (c for c in self.fleet.certificates if c.source is None and self.lineage.is_stale(c.thumbprint))
+        return frozenset(
+            copy.webspace
+            for copy in stale
+            if copy.webspace not in imported and (copy.uploaded or self._is_used(copy.webspace, copy.thumbprint))
+        )
+
+    def _is_used(self, webspace: Webspace, thumbprint: Thumbprint | None) -> bool:
+        bound = any(b.thumbprint == thumbprint and self.webspace_of(b) == webspace for b in self.fleet.bindings)
+        return bound or any(thumbprint in settings.named for settings in self.settings_in(webspace))
+
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
         """Return the bindings of the copy's webspace that show its thumbprint, in no particular order."""
         return tuple(
@@ -151,7 +169,8 @@ class Snapshot:
 
         What will not be moved does not count: a forgotten binding must not make every later version urgent.
         """
-        shown = (binding.thumbprint for binding in self.bindings if self._will_move(binding))
+        reached = frozenset(copy.webspace for copy in self.copies) | self.uploaded_to
+        shown = (binding.thumbprint for binding in self.bindings if self._will_move(binding, reached))
         return self._first_end(shown)
 
     def settings_expire_at(self, sites: Collection[SiteRef]) -> datetime | None:
@@ -168,14 +187,15 @@ class Snapshot:
         ends = (version.not_after for version in versions if version is not None)
         return min((end for end in ends if end > self.now - URGENT), default=None)
 
-    def _will_move(self, binding: Binding) -> bool:
+    def _will_move(self, binding: Binding, reached: frozenset[Webspace]) -> bool:
+        """Say whether the binding will get the current version, which a sync or an upload brings where it reaches."""
         facts = self.lineage.current.facts if self.lineage.current else None
         return (
             self.is_stale(binding)
             and binding.ssl_state is not SslState.DISABLED
             and (self.tag(binding.site, "certroll") or "").lower() != "off"
             and (facts is None or covers(facts.host_names, binding.host_name))
-            and any(copy.webspace == self.webspace_of(binding) for copy in self.copies)
+            and self.webspace_of(binding) in reached
         )
 
     def tag(self, ref: SiteRef, name: str) -> str | None:

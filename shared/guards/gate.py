@@ -9,7 +9,9 @@ from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
-from shared.domain.model import CertificateFacts, KeyType
+from shared.actions.upload_certificate import UploadCertificate
+from shared.domain.lineage import PKCS12
+from shared.domain.model import CertificateFacts, KeyPolicy, KeyType
 from shared.domain.names import covers
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
@@ -21,17 +23,29 @@ SMALLEST_RSA_KEY = 2048
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     """Refuse what the current version is not good for; what it is good for is not held back by it."""
-    current = snapshot.lineage.current
-    if current is None or current.facts is None:
+    lineage = snapshot.lineage
+    if lineage.current is None or lineage.current.facts is None:
         return plan
-    facts = current.facts
+    facts = lineage.current.facts
 
     def refusal(step: Step) -> Skip | None:
         if isinstance(step.action, KeepSuperseded | RestoreAppSettings):  # they are about an older version
             return None
-        return _weak_key(step, facts) or _uncovered(step, facts, snapshot)
+        return _unusable(step, lineage.key) or _weak_key(step, facts) or _uncovered(step, facts, snapshot)
 
     return plan.refuse(refusal)
+
+
+def _unusable(step: Step, key: KeyPolicy) -> Skip | None:
+    if not isinstance(step.action, SyncCertificate | UploadCertificate):
+        return None
+    if not key.exportable:
+        detail = "its key is not exportable, so App Service cannot have it: issue a version with an exportable key"
+        return Skip(step.subject, Reason.KEY_NOT_EXPORTABLE, detail, step.action.site)
+    if key.content_type != PKCS12 and isinstance(step.action, SyncCertificate):
+        detail = f"its content type is {key.content_type[:60]!r}; App Service imports {PKCS12} only"
+        return Skip(step.subject, Reason.NOT_PKCS12, detail, step.action.site)
+    return None
 
 
 def _weak_key(step: Step, facts: CertificateFacts) -> Skip | None:

@@ -1,6 +1,6 @@
 """What may stop a step: an example of its own for each refusal, and for what comes close to one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -13,8 +13,10 @@ from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_certificate import UploadCertificate
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
-from shared.domain.model import BlindSpot, CertificateFacts, KeyType, SslState, Tags, WebspaceCertificate
+from shared.domain.lineage import PKCS12
+from shared.domain.model import BlindSpot, CertificateFacts, KeyPolicy, KeyType, SslState, Tags, WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
 from shared.domain.ports import Ports
@@ -31,6 +33,7 @@ from tests.build import (
     FRESH,
     HOST,
     HOUR,
+    LINEAGE,
     NEW,
     NEWER,
     NORTH,
@@ -63,6 +66,9 @@ SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 UPDATE = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
 KEPT = copy("kept", source=None)
 KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), copy().ref), Reason.SUPERSEDED_IN_USE)
+UPLOAD = Step(
+    UploadCertificate(REF, version(), copy("new", NEW, source=None, webspace=NORTH), farm(NORTH)), Reason.STALE_UPLOAD
+)
 ROLL = Step(RollAppSettings(named(OLD), (SettingEdit(LOAD_LIST, NEW, (), OLD),), WEST), Reason.STALE_THUMBPRINT)
 RESTORE = Step(
     RestoreAppSettings(named(NEW, site="api"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
@@ -127,6 +133,33 @@ def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
     seen = renewed(facts(key_type=kind, key_size=256))
     detail = f"its key is {kind}; App Service imports RSA keys only from a vault"
     assert refusals(gate.guard, WHOLE, seen) == [Skip(COPY, Reason.KEY_NOT_IMPORTABLE, detail)]
+
+
+@pytest.mark.parametrize(
+    ("key", "refused"),
+    [
+        pytest.param(
+            KeyPolicy(exportable=False, content_type=PKCS12),
+            [(COPY, Reason.KEY_NOT_EXPORTABLE), (UPLOAD.subject, Reason.KEY_NOT_EXPORTABLE)],
+            id="a key that stays in the vault is neither imported nor uploaded",
+        ),
+        pytest.param(
+            KeyPolicy(exportable=True, content_type="application/x-pem-file"),
+            [(COPY, Reason.NOT_PKCS12)],
+            id="a PEM file is not imported, but uploaded as a PFX",
+        ),
+    ],
+)
+def test_key_that_app_service_cannot_have_is_refused(key: KeyPolicy, refused: list[tuple[str, Reason]]) -> None:
+    """What cannot be had from the vault is not asked for; bindings and older versions do not mind it."""
+    seen = snapshot(lineage=replace(LINEAGE, key=key))
+    plan = Plan((SYNC, UPLOAD, UPDATE, KEEP))
+    assert [(skip.subject, skip.reason) for skip in refusals(gate.guard, plan, seen)] == refused
+
+
+def test_elliptic_key_is_uploaded() -> None:
+    """App Service takes elliptic keys as an upload (Azure docs, private certificate requirements)."""
+    assert refusals(gate.guard, Plan((UPLOAD,)), renewed(facts(key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_uncovered_host_name_is_refused_alone() -> None:

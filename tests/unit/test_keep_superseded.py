@@ -239,7 +239,7 @@ def test_copy_knows_what_it_is_good_for() -> None:
     (step,) = keep_superseded.propose(snapshot(lineage=lineage(version(), known), settings=OLD_APP), APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, KeepSuperseded)
-    assert step.action.kept.host_names == {"a.contoso.com"}
+    assert step.action.copy.host_names == {"a.contoso.com"}
 
 
 def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
@@ -261,7 +261,7 @@ def test_copy_under_it_is_known() -> None:
 def names(seen: Snapshot) -> list[tuple[str, str]]:
     """Return the webspace and the name of each copy that is made."""
     actions = [item.action for item in keep_superseded.propose(seen, APPLY) if isinstance(item, Step)]
-    return [(action.webspace.name, action.kept.ref.name) for action in actions if isinstance(action, KeepSuperseded)]
+    return [(action.webspace.name, action.copy.ref.name) for action in actions if isinstance(action, KeepSuperseded)]
 
 
 def suffixed(webspace: str) -> str:

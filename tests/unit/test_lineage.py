@@ -6,21 +6,19 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.lineage import (
-    PKCS12,
     Lineage,
     lineage_tags,
     newest_first,
     opted_out,
     refuse_version,
 )
-from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
+from shared.domain.model import CertificateFacts, CertificateVersion, Tags, tag
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from tests.build import DAY, FOREIGN, NEW, NEWER, NOW, OFF, OLD, OLDER, facts, lineage, old_version, version
 
 V4, V3 = version("v4", NEWER), version("v3", NEW)
 V2, V1 = old_version("v2", OLD), old_version("v1", OLDER)
-GOOD = KeyPolicy(exportable=True, content_type=PKCS12)
 SELF_SIGNED = facts(self_signed=True)
 
 
@@ -136,74 +134,56 @@ def test_tag_is_found_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "before", "policy"),
+    ("judged", "before"),
     [
-        pytest.param(version(), None, GOOD, id="an ordinary version"),
-        pytest.param(version(not_before=NOW), None, GOOD, id="valid from this very moment"),
-        pytest.param(version(not_after=NOW + timedelta(seconds=1)), None, GOOD, id="valid for one more second"),
-        pytest.param(version(facts=SELF_SIGNED), SELF_SIGNED, GOOD, id="self-signed as the one before"),
-        pytest.param(version(facts=SELF_SIGNED), None, GOOD, id="self-signed and the first"),
-        pytest.param(version(), facts(), GOOD, id="signed as the one before"),
-        pytest.param(version(), SELF_SIGNED, GOOD, id="no longer self-signed"),
-        pytest.param(version(facts=None), facts(), GOOD, id="not looked into"),
+        pytest.param(version(), None, id="an ordinary version"),
+        pytest.param(version(not_before=NOW), None, id="valid from this very moment"),
+        pytest.param(version(not_after=NOW + timedelta(seconds=1)), None, id="valid for one more second"),
+        pytest.param(version(facts=SELF_SIGNED), SELF_SIGNED, id="self-signed as the one before"),
+        pytest.param(version(facts=SELF_SIGNED), None, id="self-signed and the first"),
+        pytest.param(version(), facts(), id="signed as the one before"),
+        pytest.param(version(), SELF_SIGNED, id="no longer self-signed"),
+        pytest.param(version(facts=None), facts(), id="not looked into"),
     ],
 )
-def test_good_version_passes(judged: CertificateVersion, before: CertificateFacts | None, policy: KeyPolicy) -> None:
+def test_good_version_passes(judged: CertificateVersion, before: CertificateFacts | None) -> None:
     """What is good, if only just, is rolled out."""
-    assert refuse_version(judged, before, policy, NOW) is None
+    assert refuse_version(judged, before, NOW) is None
 
 
 @pytest.mark.parametrize(
-    ("judged", "policy", "reason", "detail"),
+    ("judged", "reason", "detail"),
     [
-        pytest.param(version(enabled=False), GOOD, Reason.VERSION_DISABLED, "it is disabled", id="disabled"),
+        pytest.param(version(enabled=False), Reason.VERSION_DISABLED, "it is disabled", id="disabled"),
         pytest.param(
-            version(),
-            KeyPolicy(exportable=False, content_type=PKCS12),
-            Reason.KEY_NOT_EXPORTABLE,
-            "its key is not exportable, so App Service cannot import it",
-            id="a key that stays in the vault",
-        ),
-        pytest.param(
-            version(),
-            KeyPolicy(exportable=True, content_type="application/x-pem-file"),
-            Reason.NOT_PKCS12,
-            "its content type is 'application/x-pem-file'; App Service imports application/x-pkcs12 only",
-            id="a PEM file",
-        ),
-        pytest.param(
-            version(not_after=NOW), GOOD, Reason.EXPIRED, "it expired at 2026-11-21 12:00 UTC", id="expired right now"
+            version(not_after=NOW), Reason.EXPIRED, "it expired at 2026-11-21 12:00 UTC", id="expired right now"
         ),
         pytest.param(
             version(not_before=NOW + DAY),
-            GOOD,
             Reason.NOT_YET_VALID,
             "it is valid from 2026-11-22 12:00 UTC",
             id="valid from tomorrow",
         ),
         pytest.param(
             version(facts=SELF_SIGNED),
-            GOOD,
             Reason.NEWLY_SELF_SIGNED,
             "it is self-signed and the version before it was not",
             id="self-signed where the one before was not",
         ),
         pytest.param(
             version(enabled=False, not_after=NOW - DAY),
-            KeyPolicy(exportable=False, content_type=""),
             Reason.VERSION_DISABLED,
             "it is disabled",
             id="several things wrong: what people did on purpose comes first",
         ),
         pytest.param(
             version(not_before=NOW + DAY, facts=SELF_SIGNED),
-            GOOD,
             Reason.NEWLY_SELF_SIGNED,
             "it is self-signed and the version before it was not",
             id="what time does not mend comes before what it does",
         ),
     ],
 )
-def test_bad_version_is_refused(judged: CertificateVersion, policy: KeyPolicy, reason: Reason, detail: str) -> None:
+def test_bad_version_is_refused(judged: CertificateVersion, reason: Reason, detail: str) -> None:
     """Each flaw of a version has a reason of its own, in words that tell what is wrong with it."""
-    assert refuse_version(judged, facts(), policy, NOW) == (reason, detail)
+    assert refuse_version(judged, facts(), NOW) == (reason, detail)

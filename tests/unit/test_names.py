@@ -178,7 +178,9 @@ def test_vault_certificate_is_named_in_lower_case() -> None:
     ("vault", "kind", "name", "complaint"),
     [
         pytest.param("kv", "certificate", "shop", "'kv' is not a Key Vault name", id="a bad vault"),
-        pytest.param("kv-shop", "key", "shop", "'key' is not a kind of vault object; known: certificate", id="a key"),
+        pytest.param(
+            "kv-shop", "key", "shop", "'key' is not a kind of vault object; known: certificate, secret", id="a key"
+        ),
         pytest.param("kv-shop", "certificate", "", "'' is not a Key Vault object name", id="no name"),
         pytest.param("kv-shop", "certificate", "a" * 128, "is not a Key Vault object name", id="a name too long"),
         pytest.param("kv-shop", "certificate", "../keys/x", "is not a Key Vault object name", id="a path"),

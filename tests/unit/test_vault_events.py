@@ -7,7 +7,7 @@ import pytest
 from shared.clients.vault_events import read_vault_event
 from shared.domain.errors import EventRejected
 from shared.domain.events import VaultEvent
-from shared.domain.names import VaultName
+from shared.domain.names import ObjectKind, VaultName
 from shared.domain.reason import Reason
 from tests.build import REF, SUBSCRIPTION, VAULT
 
@@ -127,10 +127,10 @@ def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
             {**EVENT_GRID, "data": "shop"}, Reason.MALFORMED_EVENT, "has no type or no data object", id="data as a text"
         ),
         pytest.param(
-            {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNewVersionCreated"},
+            {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNearExpiry"},
             Reason.UNKNOWN_EVENT,
-            "events of type 'Microsoft.KeyVault.SecretNewVersionCreated' are not acted on; narrow the subscription",
-            id="an event of a secret",
+            "events of type 'Microsoft.KeyVault.SecretNearExpiry' are not acted on; narrow the subscription",
+            id="another event of a secret",
         ),
         pytest.param(
             {**EVENT_GRID, "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent"},
@@ -189,3 +189,10 @@ def test_vault_of_another_name_is_never_ours() -> None:
     """Only the whole name of a vault counts."""
     with pytest.raises(EventRejected, match="vault 'kv-shop' is not among"):
         read_vault_event(json.dumps(EVENT_GRID), frozenset({VaultName("kv-shop2")}))
+
+
+def test_new_version_of_a_secret_is_looked_at_as_one() -> None:
+    """A purchased certificate lives in a secret, whose events are about secrets."""
+    event = {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNewVersionCreated"}
+    seen = read(event)
+    assert (seen.ref.kind, str(seen.ref), seen.finding) == (ObjectKind.SECRET, "kv-shop/shop", None)

@@ -1,0 +1,173 @@
+"""Bringing a version to a webspace that has the certificate as an upload."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.actions import upload_certificate
+from shared.actions.upload_certificate import UploadCertificate
+from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.lineage import Lineage
+from shared.domain.model import WebspaceCertificate
+from shared.domain.names import CopyRef
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.secret import Pfx
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    DAY,
+    FOREIGN,
+    HOST,
+    LINEAGE,
+    NEW,
+    NORTH,
+    NOW,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    REF,
+    SUBSCRIPTION,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    RecordingVault,
+    copy,
+    farm,
+    lineage,
+    named,
+    old_version,
+    ports,
+    snapshot,
+    version,
+)
+
+NAME = f"certroll-shop-{NEW.lower()}"
+PLAN = replace(farm(), location="West Europe")
+COPY = WebspaceCertificate(
+    CopyRef(SUBSCRIPTION, "rg", NAME),
+    WEST,
+    "West Europe",
+    NEW,
+    frozenset({HOST}),
+    NOW + 90 * DAY,
+    None,
+    tags=(("certroll-lineage", "kv-shop/shop"),),
+)
+SUBJECT = f"certificate rg/{NAME} in rg-westeuropewebspace"
+UPLOAD = UploadCertificate(REF, version(), COPY, PLAN)
+UPLOADED = copy("by-hand", OLD, source=None)
+OURS = copy(f"certroll-shop-{OLD.lower()}", OLD, source=None)
+PFX = Pfx(b"blob", "password")
+GONE = NotFound("there is no such certificate")
+
+
+def test_stale_upload_gets_the_new_version_beside_it() -> None:
+    """Where people uploaded an older version, the new one goes up under a name of its own."""
+    seen = snapshot(copies=(UPLOADED,), plans=(farm(NORTH), PLAN))
+    assert list(upload_certificate.propose(seen, APPLY)) == [Step(UPLOAD, Reason.STALE_UPLOAD)]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(snapshot(copies=(UPLOADED, copy())), id="it is imported there too, so a sync brings it"),
+        pytest.param(snapshot(copies=(UPLOADED, copy("up", NEW, source=None))), id="somebody has uploaded the new one"),
+        pytest.param(
+            snapshot(copies=(UPLOADED, copy("kv", NEW, source=OTHER_REF))), id="the new one is there in another form"
+        ),
+        pytest.param(snapshot(copies=(copy("x", FOREIGN, source=None),)), id="an upload of something else"),
+        pytest.param(snapshot(copies=(copy("new", NEW, source=None),)), id="an upload of the new version"),
+        pytest.param(
+            snapshot(copies=(copy("free", None, source=None),)), id="a managed certificate, which hides it"
+        ),
+        pytest.param(snapshot(copies=(OURS,), bindings=()), id="an upload of our own that nothing uses any more"),
+        pytest.param(snapshot(copies=(UPLOADED,), lineage=lineage(current=None)), id="no good version"),
+        pytest.param(snapshot(copies=()), id="the old one is gone"),
+    ],
+)
+def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
+    """A private key goes nowhere but where an older version of it is an upload."""
+    assert list(upload_certificate.propose(seen, APPLY)) == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(snapshot(copies=(OURS,)), id="a host name is bound to it"),
+        pytest.param(snapshot(copies=(OURS,), bindings=(), settings=(named(OLD),)), id="an app names it"),
+        pytest.param(snapshot(copies=(UPLOADED,), bindings=()), id="people uploaded it, whatever for"),
+    ],
+)
+def test_upload_of_our_own_is_carried_on_while_it_is_used(seen: Snapshot) -> None:
+    """What was uploaded for one version is uploaded for the next, too."""
+    subjects = [item.subject for item in upload_certificate.propose(seen, APPLY)]
+    assert subjects == [SUBJECT]
+
+
+def test_two_old_versions_in_a_webspace_get_one_new() -> None:
+    """However many old uploads there are, the new version goes up once per webspace."""
+    older = lineage(version(), old_version(), old_version("v0", OLDER))
+    copies = (UPLOADED, copy("older", OLDER, source=None), copy("north", OLD, source=None, webspace=NORTH))
+    steps = list(upload_certificate.propose(snapshot(lineage=older, copies=copies), APPLY))
+    assert [item.action.webspace for item in steps if isinstance(item, Step)] == [NORTH, WEST]
+
+
+def test_upload_without_a_plan_is_refused() -> None:
+    """An upload must name a plan of the webspace; where none is seen, that is said."""
+    (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
+    assert isinstance(skip, Skip)
+    assert (skip.reason, "grant Reader on its plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
+
+
+def test_version_is_live_after_the_upload() -> None:
+    """Once it is there, bindings and settings may name it, and nothing is uploaded again."""
+    after = UPLOAD.project(snapshot(copies=(UPLOADED,)))
+    assert NEW in after.live_in(WEST)
+    assert OLD in after.live_in(WEST)
+    assert list(upload_certificate.propose(after, APPLY)) == []
+
+
+def test_upload_is_made_once_and_read_back() -> None:
+    """The key is read of the version that is meant, sent once, and the copy is looked at until it shows."""
+    azure, vault = RecordingAppService(copies=[GONE, GONE, COPY]), RecordingVault(PFX)
+    assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
+    assert azure.writes == [(COPY, PFX, PLAN)]
+    assert vault.asked == [(REF, "v2", NEW)]
+
+
+def test_what_is_there_is_not_uploaded_again() -> None:
+    """A second try finds the copy, and no key is read for it."""
+    azure, vault = RecordingAppService(copies=[COPY]), RecordingVault(PFX)
+    assert not UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
+    assert (azure.writes, vault.asked) == ([], [])
+
+
+def test_name_that_is_taken_is_not_overwritten() -> None:
+    """Another certificate under our name stays: it may be bound."""
+    azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
+    with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}"):
+        UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
+    assert azure.writes == []
+
+
+def test_key_that_may_not_be_read_is_said_with_the_cure() -> None:
+    """Without the right to the secret nothing is uploaded, and the refusal is the vault's own."""
+    azure = RecordingAppService(copies=[GONE])
+    with pytest.raises(Denied, match="grant"):
+        UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(Denied("grant the identity the role"))))
+    assert azure.writes == []
+
+
+def bound_to(lineage: Lineage, *copies: WebspaceCertificate) -> Snapshot:
+    """Return the ordinary world with these copies."""
+    return snapshot(lineage=lineage, copies=copies)
+
+
+def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
+    """What an upload will replace counts as what a sync will."""
+    ends = NOW + 2 * DAY
+    soon = lineage(version(), old_version(not_after=ends))
+    assert bound_to(soon, UPLOADED).expires_at() == ends
+    assert bound_to(soon).expires_at() is None
+    assert LINEAGE.current is not None
