@@ -7,14 +7,18 @@ from typing import Unpack
 
 from local.azure.apps import PROBE, App, Partner
 from local.azure.arm.resources import (
+    CURRENT_USER,
+    FLEX,
     RUNNING,
     SNI,
     Certificate,
     Host,
     Plan,
+    PublicCertificate,
     Site,
     Source,
     SslState,
+    StoreLocation,
     Webspace,
     display_location,
     short_location,
@@ -118,13 +122,18 @@ class Builder:
         location: str | None = None,
         linux: bool = False,
         webspace: str | None = None,
+        sku: str = "P1v3",
     ) -> Plan:
-        """Return a new plan; its webspace is named after group, region and system unless another name is given."""
+        """Return a new plan; its webspace is named after group, region and system unless another name is given.
+
+        A plan of size FC1 is a Flex Consumption plan, which is always Linux.
+        """
+        linux = linux or sku.upper().startswith(FLEX)
         group = group or self._group()
         location = short_location(location or group.location)
         region = display_location(location).replace(" ", "")
         space = Webspace(group.subscription, webspace or f"{group.name}-{region}webspace{'-Linux' if linux else ''}")
-        plan = Plan(group.subscription, group.name, name, location, space, linux)
+        plan = Plan(group.subscription, group.name, name, location, space, linux, sku)
         self.world.web.plans.put(plan.id, plan)
         return plan
 
@@ -142,9 +151,7 @@ class Builder:
         It is one of the newest version, unless another is given. A secret without a certificate is a ValueError.
         """
         plan, vault = plan or self._plan(), vault or self._vault()
-        if version is None:
-            found = vault.certificate(certificate) or vault.secrets[certificate.lower()]
-            version = found.newest
+        version = version or _newest(vault, certificate)
         copy = Certificate(
             subscription=plan.subscription,
             resource_group=plan.resource_group,
@@ -177,6 +184,49 @@ class Builder:
         self.world.web.put_certificate(upload)
         return upload
 
+    def add_site_certificate(
+        self,
+        site: Site,
+        of: str | Version | SecretVersion | Certificate | ImportedCertificate,
+        vault: Vault | None = None,
+        *,
+        name: str | None = None,
+        loaded: bool = False,
+        by_site_identity: bool = False,
+    ) -> Certificate:
+        """Return a certificate of a Flex Consumption site alone: a copy of that vault certificate, or an upload.
+
+        `loaded`: the app's code gets it. `by_site_identity`: the site's own identity reads the vault. A ValueError for
+        a site on another plan.
+        """
+        if not site.flex:
+            raise ValueError(f"Site {site.full_name} is not on a Flex Consumption plan and has no own certificates.")
+        source = Source((vault or self._vault()).resource_id, of) if isinstance(of, str) else None
+        content = _content(_newest(vault or self._vault(), of) if isinstance(of, str) else of)
+        certificate = Certificate(
+            subscription=site.subscription,
+            resource_group=site.resource_group,
+            name=name or (source.secret_name if source else content.thumbprint),
+            location=site.location,
+            webspace=site.webspace,
+            content=content,
+            source=source,
+            site_id=site.id,
+            loaded=loaded,
+            by_site_identity=by_site_identity,
+        )
+        self.world.web.put_certificate(certificate)
+        return certificate
+
+    def add_public_certificate(
+        self, site: Site, der: bytes, *, name: str | None = None, location: StoreLocation = CURRENT_USER
+    ) -> PublicCertificate:
+        """Return a public certificate of that site or slot, named after its thumbprint unless another name is given."""
+        nameless = PublicCertificate(site.id, "", der, location)
+        certificate = replace(nameless, name=name or nameless.thumbprint)
+        self.world.web.public_certificates.put(certificate.id, certificate)
+        return certificate
+
     def add_site(
         self,
         name: str,
@@ -187,9 +237,15 @@ class Builder:
         settings: Mapping[str, str] | None = None,
         state: str = RUNNING,
         windows_container: bool = False,
+        flex: bool = False,
     ) -> Site:
-        """Return a new site with its default host name, in its plan's resource group unless another is given."""
-        plan = plan or self._plan()
+        """Return a new site with its default host name, in its plan's resource group unless another is given.
+
+        A Flex Consumption app is one on a plan of that kind; with `flex` and without a plan it gets one of its own.
+        """
+        plan = plan or (self.add_plan(f"{name}-plan", group, sku="FC1") if flex else self._plan())
+        if flex and not plan.is_flex:
+            raise ValueError(f"Plan {plan.name} is no Flex Consumption plan: its size is {plan.sku}, not FC1.")
         site = Site(
             subscription=plan.subscription,
             resource_group=group.name if group else plan.resource_group,
@@ -199,6 +255,7 @@ class Builder:
             webspace=plan.webspace,
             linux=plan.linux,
             windows_container=windows_container,
+            flex=plan.is_flex,
             tags=dict(tags or {}),
             settings=dict(settings or {}),
             state=state,
@@ -228,14 +285,17 @@ class Builder:
         *,
         setting: str | None = None,
         subject: str | None = None,
+        trusts: str | None = None,
         probe: str = PROBE,
     ) -> App:
         """Return the app of that site or slot, started: it calls the partner with the certificate that it chooses.
 
         `setting` names the app setting whose value is a thumbprint or a path; `subject` is a name that the newest
-        certificate has. Without a partner it calls the first there is. One of the two has to be given: a ValueError.
+        certificate has. Without a partner it calls the first there is. `trusts` names the app setting that says, by
+        thumbprint or path, which public certificate the app needs; with that alone it calls nobody. Not one of the
+        three, or both of the first two: a ValueError.
         """
-        return self.world.apps.add(site, partner or self._partner(), Chosen(setting, subject), probe)
+        return self.world.apps.add(site, partner or self._partner(), Chosen(setting, subject, trusts), probe)
 
     def add_host(
         self,
@@ -252,31 +312,6 @@ class Builder:
             host = replace(host, ssl_state=ssl_state, thumbprint=copy.thumbprint, virtual_ip=address)
         return self.world.web.put_site(replace(current, hosts={**current.hosts, host_name.lower(): host}))
 
-    def _born(self, site: Site) -> Site:
-        default = site.default_host_name
-        born = replace(site, hosts={default: Host(default)}, created=self.world.clock.now())
-        return self.world.web.put_site(born)
-
-    def _subscription(self) -> Subscription:
-        return next(iter(self.world.subscriptions.values()), None) or self.add_subscription()
-
-    def _group(self) -> ResourceGroup:
-        return next(iter(self.world.resource_groups.values()), None) or self.add_group("contoso")
-
-    def _vault(self) -> Vault:
-        return next(iter(self.world.vaults.values()), None) or self.add_vault()
-
-    def _partner(self) -> Partner:
-        return next(iter(self.world.apps.partners.values()), None) or self.add_partner()
-
-    def _plan(self) -> Plan:
-        return next(self.world.web.plans.values(), None) or self.add_plan()
-
-
-def _content(of: Version | SecretVersion | Certificate | ImportedCertificate) -> ImportedCertificate:
-    if isinstance(of, Version | SecretVersion):
-        return imported(of.leaf, of.content_type or "")
-    return of.content if isinstance(of, Certificate) else of
     def add_record(self, name: str, kind: Kind, value: str) -> None:
         """Let public DNS have that record, its value as a zone file writes it: `0 issue "digicert.com"`."""
         self.world.dns.add(name, kind, value)
@@ -307,3 +342,34 @@ def _content(of: Version | SecretVersion | Certificate | ImportedCertificate) ->
             self.world.web.put_site(replace(current, hosts={**current.hosts, host_name.lower(): host}))
         return certificate
 
+    def _born(self, site: Site) -> Site:
+        default = site.default_host_name
+        born = replace(site, hosts={default: Host(default)}, created=self.world.clock.now())
+        return self.world.web.put_site(born)
+
+    def _subscription(self) -> Subscription:
+        return next(iter(self.world.subscriptions.values()), None) or self.add_subscription()
+
+    def _group(self) -> ResourceGroup:
+        return next(iter(self.world.resource_groups.values()), None) or self.add_group("contoso")
+
+    def _vault(self) -> Vault:
+        return next(iter(self.world.vaults.values()), None) or self.add_vault()
+
+    def _partner(self) -> Partner:
+        return next(iter(self.world.apps.partners.values()), None) or self.add_partner()
+
+    def _plan(self) -> Plan:
+        shared = (plan for plan in self.world.web.plans.values() if not plan.is_flex)
+        return next(shared, None) or self.add_plan()
+
+
+def _newest(vault: Vault, name: str) -> Version | SecretVersion:
+    found = vault.certificate(name) or vault.secrets[name.lower()]
+    return found.newest
+
+
+def _content(of: Version | SecretVersion | Certificate | ImportedCertificate) -> ImportedCertificate:
+    if isinstance(of, Version | SecretVersion):
+        return imported(of.leaf, of.content_type or "")
+    return of.content if isinstance(of, Certificate) else of

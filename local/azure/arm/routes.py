@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 from uuid import UUID
 
-from local.azure.arm import certificates, config_references, configuration, host_names, plans, resource_lists, sites
+from local.azure.arm import (
+    certificates,
+    config_references,
+    configuration,
+    host_names,
+    plans,
+    public_certificates,
+    resource_lists,
+    site_certificates,
+    sites,
+)
 from local.azure.arm.call import Call, Function, Route
 from local.azure.entra import principal_of
 from local.azure.wire import Refused, Request, Response, RoutedFunction, Router, arm_error
@@ -17,6 +27,8 @@ ROUTES: tuple[Route, ...] = (
     *sites.ROUTES,
     *host_names.ROUTES,
     *certificates.ROUTES,
+    *site_certificates.ROUTES,
+    *public_certificates.ROUTES,
     *configuration.ROUTES,
     *config_references.ROUTES,
 )
