@@ -18,6 +18,7 @@ CertrollError
 ├── LeaseBusy             another instance is at work: come back later
 ├── MessageInvalid        a queue message that no retry can mend
 ├── EventRejected         an event that is not for this installation, or cannot be read
+├── TargetInvalid         a tag names a target that cannot be one, that is not there, or that may be several
 └── SettingsInvalid       the settings are wrong; names every problem
 """
 
@@ -104,6 +105,14 @@ class MessageInvalid(CertrollError):
 
 class EventRejected(CertrollError):
     """An event that is recorded and accepted, but not acted on."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TargetInvalid(CertrollError):
+    """A tag does not say where something is to go. The message says which entry, and what to write."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -1,0 +1,145 @@
+"""Tags that name targets."""
+
+import pytest
+
+from shared.domain.errors import TargetInvalid
+from shared.domain.model import Tags
+from shared.domain.names import SiteRef
+from shared.domain.reason import Reason
+from shared.domain.targets import (
+    Target,
+    names_of_plan,
+    names_of_site,
+    names_of_webspace,
+    parse_targets,
+    resolve,
+)
+from tests.build import SUBSCRIPTION, WEST, farm, site_ref
+
+TO = "certroll-import-to"
+
+
+@pytest.mark.parametrize(
+    ("tags", "targets"),
+    [
+        pytest.param((), [], id="no tag names nothing"),
+        pytest.param(((TO, ""),), [], id="an empty tag names nothing"),
+        pytest.param(((TO, " , ,"),), [], id="commas alone name nothing"),
+        pytest.param(((TO, "shop"),), ["shop"], id="one name"),
+        pytest.param(((TO, "shop, rg-web/api ,"),), ["shop", "rg-web/api"], id="several, with blanks and a last comma"),
+        pytest.param(((TO, "Shop,RG-Web/API"),), ["shop", "rg-web/api"], id="names have no case"),
+        pytest.param(((TO, "shop/staging,rg-web/shop/staging"),), ["shop/staging", "rg-web/shop/staging"], id="slots"),
+        pytest.param(((TO, "rg / shop"),), ["rg/shop"], id="blanks around the slash"),
+        pytest.param(((TO, "büro,rg.1/(x)_"),), ["büro", "rg.1/(x)_"], id="all that a resource group may be called"),
+        pytest.param(((" CertRoll-Import-To ", "a"),), ["a"], id="the tag's name has no case"),
+        pytest.param(((TO, "a,b,a"), (f"{TO}-2", "b,c")), ["a", "b", "c"], id="what is named twice counts once"),
+        pytest.param(((f"{TO}-3", "c"), (f"{TO}-2", "b"), (TO, "a")), ["a", "b", "c"], id="continued, in any order"),
+        pytest.param(((TO, "a"), (f"{TO}-name", "?!")), ["a"], id="another tag that begins alike"),
+        pytest.param((("certroll-public-to", "?!"),), [], id="another list's errors do not matter"),
+        pytest.param(tuple((f"{TO}-{n}" if n > 1 else TO, f"s{n}") for n in range(1, 16)), None, id="all 15 tags"),
+    ],
+)
+def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
+    """A list of targets is understood however it is spread over the tags."""
+    expected = targets if targets is not None else [f"s{n}" for n in range(1, 16)]
+    assert [str(target) for target in parse_targets(tags, TO)] == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        pytest.param(((TO, "a/b/c/d"),), f"{TO}: 'a/b/c/d' is neither `name` nor `group/name`", id="too many parts"),
+        pytest.param(((TO, "a,my site"),), f"{TO}: 'my site' is neither `name` nor `group/name`", id="a blank inside"),
+        pytest.param(((TO, "rg/"),), f"{TO}: 'rg/' is neither `name` nor `group/name`", id="nothing after the slash"),
+        pytest.param(((TO, "rg./a"),), f"{TO}: 'rg./a' is neither `name` nor `group/name`", id="a dot at the end"),
+        pytest.param(((TO, "x" * 91),), f"{TO}: '{'x' * 91}' is neither `name` nor `group/name`", id="91 characters"),
+        pytest.param(
+            ((TO, "a"), (f"{TO}-3", "b")),
+            f"{TO}-3 is there and {TO}-2 is not: number the tags anew",
+            id="a number is missing",
+        ),
+        pytest.param(((f"{TO}-2", "b"),), f"{TO}-2 is there and {TO} is not: number the tags anew", id="no beginning"),
+        pytest.param(
+            ((TO, "a"), (f"{TO}-1", "b")),
+            f"{TO}-1: the list begins with {TO} and goes on with {TO}-2",
+            id="the first one numbered",
+        ),
+        pytest.param(
+            ((TO, "a"), (f"{TO}-02", "b")),
+            f"{TO}-02: the list begins with {TO} and goes on with {TO}-2",
+            id="a number with a zero before it",
+        ),
+        pytest.param(
+            ((TO, "a,?"), (f"{TO}-2", "!")),
+            f"{TO}: '?' is neither `name` nor `group/name`; {TO}-2: '!' is neither `name` nor `group/name`",
+            id="several problems, all of them named",
+        ),
+    ],
+)
+def test_bad_tag_is_refused_whole(tags: Tags, problem: str) -> None:
+    """Where an entry cannot be a name, or a number is missing, nothing is guessed, and people are told which it is."""
+    with pytest.raises(TargetInvalid) as caught:
+        parse_targets(tags, TO)
+    assert (caught.value.reason, str(caught.value)) == (Reason.TARGET_INVALID, problem)
+
+
+SHOP, SLOT = site_ref(), site_ref(slot="staging")
+TWIN = SiteRef(SUBSCRIPTION, "rg-two", "shop")
+OTHER = SiteRef(SUBSCRIPTION, "shop", "staging")
+SITES = {ref.resource_id: names_of_site(ref) for ref in (SHOP, SLOT)}
+
+
+def target(text: str) -> Target:
+    """Return the target of that text."""
+    (found,) = parse_targets(((TO, text),), TO)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates", "found"),
+    [
+        pytest.param("shop", SITES, SHOP.resource_id, id="a site by its name"),
+        pytest.param("RG-web/Shop", SITES, SHOP.resource_id, id="a site by group and name"),
+        pytest.param("shop/staging", SITES, SLOT.resource_id, id="a slot by site and slot"),
+        pytest.param("rg-web/shop/staging", SITES, SLOT.resource_id, id="a slot by group, site and slot"),
+        pytest.param("rg-westeuropewebspace", {"w": names_of_webspace(WEST)}, "w", id="a webspace"),
+        pytest.param(str(WEST), {"p": names_of_plan(farm().resource_id)}, "p", id="a plan by its name"),
+        pytest.param(f"rg/{WEST}", {"p": names_of_plan(farm().resource_id)}, "p", id="a plan by group and name"),
+        pytest.param("rg-two/shop", SITES | {"twin": names_of_site(TWIN)}, "twin", id="a twin by its group"),
+    ],
+)
+def test_target_is_found_by_its_short_name(text: str, candidates: dict[str, frozenset[str]], found: str) -> None:
+    """A short name, with its group where people write it, leads to the one thing of that name."""
+    assert resolve(target(text), candidates) == found
+
+
+def test_unknown_target_is_refused() -> None:
+    """A name that nothing answers to is a problem of its own, not an empty list."""
+    with pytest.raises(TargetInvalid) as caught:
+        resolve(target("rg/shop"), SITES)
+    assert caught.value.reason is Reason.NO_SUCH_TARGET
+    assert str(caught.value) == "nothing that Certroll sees is called 'rg/shop': correct the tag"
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        pytest.param("shop", (SHOP, TWIN), id="two sites of one name"),
+        pytest.param("shop/staging", (OTHER, SLOT), id="a slot, or a site in a group of the site's name"),
+    ],
+)
+def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple[SiteRef, ...]) -> None:
+    """Of several things of one name none is chosen, and all are named."""
+    ids = sorted(ref.resource_id for ref in others)
+    with pytest.raises(TargetInvalid) as caught:
+        resolve(target(text), {ref.resource_id: names_of_site(ref) for ref in others})
+    assert caught.value.reason is Reason.AMBIGUOUS_TARGET
+    assert str(caught.value) == (
+        f"'{text}' may be {', '.join(ids)}: write what tells them apart before it, as in `group/name`"
+    )
+
+
+def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
+    """However many things share a name, the message stays readable."""
+    with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09 and 2 more: write"):
+        resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(12)})
