@@ -23,11 +23,11 @@ from local.azure.arm.resources import (
     display_location,
     short_location,
 )
+from local.azure.dns import Kind
 from local.azure.loading import Chosen
 from local.azure.vault.access import Access
 from local.azure.vault.secrets import SecretDifferences, SecretVersion
 from local.azure.vault.state import APP_SERVICE, Differences, ImportedCertificate, Vault, Version, imported
-from local.azure.dns import Kind
 from local.azure.world import ResourceGroup, Subscription, World
 
 LOCATION = "westeurope"

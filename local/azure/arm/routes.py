@@ -57,6 +57,7 @@ class Arm:
             self._world.web.history.begin_write()
         try:
             with self._world.changes.batch():
+                self._world.managed.settle()
                 return self._with_ids(self._router.dispatch(request))
         except Refused as refused:
             return self._with_ids(refused.response)
@@ -69,7 +70,6 @@ class Arm:
 def _behind_front_door(world: World, function: Function) -> RoutedFunction:
     """Return the function behind what ARM itself checks before a resource provider sees a request."""
 
-                self._world.managed.settle()
     def checked(request: Request, parameters: Mapping[str, str]) -> Response:
         """Return what the function answers, or refuse."""
         call = Call(world, request, parameters, principal_of(request))
