@@ -1,22 +1,20 @@
-"""Key Vault's data plane: `https://{vault}.vault.azure.net`, certificates and the secrets behind them."""
+"""Key Vault's data plane: `https://{vault}.vault.azure.net`, its front door and its certificates."""
 
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from local.azure.entra import audience_fits, claims_of
-from local.azure.vault import wire
+from local.azure.vault import content, secret_routes, wire
 from local.azure.vault.authority import Leaf, PrivateKey, authority, common_name
-from local.azure.vault.policy import PEM, PKCS12, UNKNOWN, Policy
-from local.azure.vault.state import NAME_RULE, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.call import Call, check_name, page, routes
+from local.azure.vault.policy import UNKNOWN, Policy
+from local.azure.vault.state import Operation, Vault
 from local.azure.vault.wire import Refused, answer
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -24,63 +22,6 @@ from local.azure.world import World
 HOST_SUFFIX = ".vault.azure.net"
 API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
 """Both forms are in use: 7.4 by az CLI 2.91, 2026-04-01 by azure-keyvault-certificates 4.12.0."""
-PAGE_SIZE = 25
-PEM_MARK = b"-----BEGIN"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that has passed authentication: to which vault, about which object."""
-
-    vault: Vault
-    request: Request
-    name: str = ""
-    version: str = ""
-
-    @property
-    def certificate(self) -> VaultCertificate:
-        """The certificate that the request names; refused where there is none."""
-        found = self.vault.certificate(self.name)
-        if found is None:
-            raise wire.missing(self.name)
-        return found
-
-    @property
-    def found(self) -> tuple[VaultCertificate, Version]:
-        """The certificate and the version that the request names; without a version the latest."""
-        certificate = self.certificate
-        if not certificate.versions:
-            raise wire.missing(self.name)
-        version = certificate.version(self.version) if self.version else self.vault.latest(certificate)
-        if version is None:
-            raise wire.missing(self.name, self.version)
-        return certificate, version
-
-    @property
-    def pending(self) -> tuple[VaultCertificate, Operation]:
-        """The certificate and its operation; refused where nothing is pending."""
-        certificate = self.certificate
-        if certificate.pending is None:
-            raise Refused(404, "PendingCertificateNotFound", f"Pending certificate not found: {self.name}")
-        return certificate, certificate.pending
-
-    @property
-    def deleted(self) -> VaultCertificate:
-        """The deleted certificate that the request names."""
-        found = self.vault.deleted.get(self.name.lower())
-        if found is None:
-            raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {self.name}")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A method and path of the data plane, the permission it needs, and what answers it."""
-
-    method: str
-    path: re.Pattern[str]
-    permission: str
-    answer: Callable[[Call], Response]
 
 
 class KeyVault:
@@ -112,7 +53,7 @@ def _dispatch(vault: Vault, request: Request, principal: str) -> Response:
     if not API_VERSION.fullmatch(request.query.get("api-version", "")):
         raise Refused(400, "BadParameter", "The request's api-version is missing or not supported.")
     path = request.path.strip("/")
-    for route in ROUTES:
+    for route in (*ROUTES, *secret_routes.ROUTES):
         match = route.path.fullmatch(path)
         if match and route.method == request.method:
             denial = vault.refusal(principal, route.permission)
@@ -126,7 +67,7 @@ def list_certificates(call: Call) -> Response:
     """Return a page of the vault's certificates, each with its newest version's attributes."""
     ready = [certificate for certificate in call.vault.certificates.values() if certificate.versions]
     items = [wire.item(call.vault, one, one.newest, versioned=False) for one in ready]
-    return _page(call, items)
+    return page(call, items)
 
 
 def list_versions(call: Call) -> Response:
@@ -134,25 +75,7 @@ def list_versions(call: Call) -> Response:
     certificate = call.vault.certificate(call.name)
     versions = certificate.versions if certificate else []
     ordered = sorted(versions, key=lambda version: version.id)
-    return _page(call, [wire.item(call.vault, call.certificate, version, versioned=True) for version in ordered])
-
-
-def _page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
-    query = call.request.query
-    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.world.knobs.page_size)
-    start = _offset(query.get("$skiptoken", ""))
-    shown, left = items[start : start + size], len(items) > start + size
-    token = base64.urlsafe_b64encode(str(start + size).encode()).decode()
-    address = f"{call.vault.url}{call.request.path}?api-version={query['api-version']}"
-    next_link = f"{address}&$skiptoken={token}&maxresults={size}" if left else None
-    return answer(200, {"value": list(shown), "nextLink": next_link})
-
-
-def _offset(token: str) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(token) or b"0")
-    except ValueError as wrong:
-        raise Refused(400, "BadParameter", "The skiptoken is not valid.") from wrong
+    return page(call, [wire.item(call.vault, call.certificate, version, versioned=True) for version in ordered])
 
 
 def get_certificate(call: Call) -> Response:
@@ -183,18 +106,6 @@ def update_policy(call: Call) -> Response:
     certificate = call.certificate
     certificate.policy = certificate.policy.merged(wire.json_body(call.request))
     return get_policy(call)
-
-
-def get_secret(call: Call) -> Response:
-    """Return the secret behind a version; that of a disabled one is refused."""
-    certificate = call.vault.certificate(call.name)
-    if certificate is None or not certificate.versions or (call.version and not certificate.version(call.version)):
-        message = f"A secret with (name/id) {call.name} was not found in this key vault."
-        raise Refused(404, "SecretNotFound", message)
-    certificate, version = call.found
-    if not version.enabled:
-        raise Refused(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
-    return answer(200, wire.secret(call.vault, certificate, version))
 
 
 def create_certificate(call: Call) -> Response:
@@ -277,7 +188,7 @@ def import_certificate(call: Call) -> Response:
     _check_name(call)
     wanted = wire.json_body(call.request)
     given = wanted.get("policy") or {}
-    leaf, content_type = _parse(wanted.get("value") or "", wanted.get("pwd") or "")
+    leaf, content_type = _parsed(wanted.get("value") or "", wanted.get("pwd") or "")
     before = call.vault.certificate(call.name)
     start = replace(before.policy if before else Policy(issuer_name=UNKNOWN), subject="")
     policy = replace(start.merged(given), host_names=leaf.host_names, key_type=leaf.key_type, content_type=content_type)
@@ -292,39 +203,20 @@ def import_certificate(call: Call) -> Response:
     return answer(200, wire.bundle(call.vault, certificate, version))
 
 
-def _parse(value: str, password: str) -> tuple[Leaf, str]:
-    """Return what the value holds and its content type; PEM comes as it is, or in base64 as the SDKs send it."""
+def _parsed(value: str, password: str) -> tuple[Leaf, str]:
     try:
-        blob = value.encode() if PEM_MARK.decode() in value else base64.b64decode(value)
-        return (_from_pem(blob), PEM) if PEM_MARK in blob else (_from_pfx(blob, password), PKCS12)
-    except (ValueError, TypeError, binascii.Error) as wrong:
+        found = content.read(value, password)
+    except ValueError as wrong:
         raise Refused(400, "BadParameter", "The specified PKCS#12 or PEM content cannot be read.") from wrong
-
-
-def _from_pem(text: bytes) -> Leaf:
-    first, *above = x509.load_pem_x509_certificates(text)
-    return Leaf(first, _usable(load_pem_private_key(text, None)), tuple(above))
-
-
-def _from_pfx(blob: bytes, password: str) -> Leaf:
-    key, certificate, above = pkcs12.load_key_and_certificates(blob, password.encode() or None)
-    if certificate is None:
-        raise ValueError("no certificate inside")
-    return Leaf(certificate, _usable(key), tuple(above))
-
-
-def _usable(key: object) -> PrivateKey:
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise TypeError("no private key that Key Vault takes")
-    return key
+    if found[0].private_key is None:
+        raise Refused(400, "BadParameter", "The specified content holds no private key that Key Vault takes.")
+    return found
 
 
 def _check_name(call: Call) -> None:
-    if not NAME_RULE.fullmatch(call.name):
-        raise Refused(400, "BadParameter", f"The certificate name {call.name} is not valid.")
-    if call.name.lower() in call.vault.deleted:
-        message = f"Certificate {call.name} is currently in a deleted but recoverable state."
-        raise Refused(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
+    check_name(call, call.vault.deleted, "Certificate")
+    if call.name.lower() in call.vault.secrets or call.name.lower() in call.vault.deleted_secrets:
+        raise Refused(409, "Conflict", f"The name {call.name} is already in use by a secret of this key vault.")
 
 
 def delete_certificate(call: Call) -> Response:
@@ -350,14 +242,7 @@ def recover_deleted(call: Call) -> Response:
     return answer(200, wire.bundle(call.vault, certificate, certificate.newest))
 
 
-def _routes(lines: Iterable[tuple[str, str, str, Callable[[Call], Response]]]) -> tuple[Route, ...]:
-    def pattern(path: str) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)
-
-    return tuple(Route(method, pattern(path), permission, function) for method, path, permission, function in lines)
-
-
-ROUTES = _routes(
+ROUTES = routes(
     (
         ("GET", "certificates", "certificates/list", list_certificates),
         ("POST", "certificates/{name}/create", "certificates/create", create_certificate),
@@ -377,7 +262,5 @@ ROUTES = _routes(
         ("GET", "deletedcertificates/{name}", "certificates/get", get_deleted),
         ("DELETE", "deletedcertificates/{name}", "certificates/purge", purge_deleted),
         ("POST", "deletedcertificates/{name}/recover", "certificates/recover", recover_deleted),
-        ("GET", "secrets/{name}", "secrets/get", get_secret),
-        ("GET", "secrets/{name}/{version}", "secrets/get", get_secret),
     )
 )

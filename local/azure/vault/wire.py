@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from local.azure.vault.access import VAULTS, data_action
 from local.azure.vault.policy import PEM
+from local.azure.vault.secrets import Secret, SecretVersion
 from local.azure.vault.state import Denial, Operation, Vault, VaultCertificate, Version
 from local.azure.wire import Refused as AzureRefused
 from local.azure.wire import Request, Response
@@ -55,7 +57,7 @@ def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refu
         message = (
             "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
             f"definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\n"
-            f"Action: 'Microsoft.KeyVault/vaults/{kind}/{verb}'\r\nResource: '{vault.resource_id.lower()}'\r\n"
+            f"Action: '{VAULTS}/{data_action(operation)}'\r\nResource: '{vault.resource_id.lower()}'\r\n"
             f"Assignment: (not found)\r\nVault: {where}\r\n"
         )
         return Refused(403, "Forbidden", message, "ForbiddenByRbac")
@@ -77,6 +79,17 @@ def missing(name: str, version: str = "") -> Refused:
     )
 
 
+def secret_missing(name: str) -> Refused:
+    """Return the 404 for a secret or one of its versions."""
+    return Refused(404, "SecretNotFound", f"A secret with (name/id) {name} was not found in this key vault.")
+
+
+def managed(verb: str) -> Refused:
+    """Return the 403 for a change of what stands behind a certificate (as users of Key Vault report it)."""
+    message = f'Operation "{verb}" is not allowed as this object\'s lifetime is managed by Key Vault.'
+    return Refused(403, "Forbidden", message, "SecretManagedByKeyVault")
+
+
 def unix(moment: datetime) -> int:
     """Return the moment as Key Vault writes it: whole seconds since 1970."""
     return int(moment.timestamp())
@@ -87,12 +100,12 @@ def thumbprint(version: Version) -> str:
     return base64.urlsafe_b64encode(bytes.fromhex(version.thumbprint)).rstrip(b"=").decode()
 
 
-def attributes(version: Version) -> dict[str, Any]:
-    """Return a version's attributes; moments are integers."""
+def attributes(version: Version | SecretVersion) -> dict[str, Any]:
+    """Return a version's attributes; moments are integers, and a plain secret may lack its dates."""
     return {
         "enabled": version.enabled,
-        "nbf": unix(version.not_before),
-        "exp": unix(version.not_after),
+        **({"nbf": unix(version.not_before)} if version.not_before else {}),
+        **({"exp": unix(version.not_after)} if version.not_after else {}),
         "created": unix(version.created),
         "updated": unix(version.updated),
     }
@@ -147,16 +160,38 @@ def deleted_bundle(vault: Vault, certificate: VaultCertificate) -> dict[str, Any
     }
 
 
-def secret(vault: Vault, certificate: VaultCertificate, version: Version) -> dict[str, Any]:
-    """Return the secret behind a version: a PFX without a password, or PEM, as the policy of that version says."""
+def secret_item(
+    vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion, *, versioned: bool
+) -> dict[str, Any]:
+    """Return an entry of a list of secrets, without the value; only what stands behind a certificate is `managed`.
+
+    Azure leaves out what a plain secret was not given: content type, dates, tags.
+    """
+    address = f"{vault.url}/secrets/{found.name}"
+    plain = isinstance(found, Secret)
     return {
-        "value": _secret_value(version),
-        "contentType": version.policy.content_type,
-        "id": f"{vault.url}/secrets/{certificate.name}/{version.id}",
-        "managed": True,
+        "id": f"{address}/{version.id}" if versioned else address,
+        **({"contentType": version.content_type} if version.content_type else {}),
+        **({} if plain else {"managed": True}),
         "attributes": attributes(version) | RECOVERY,
-        "kid": f"{vault.url}/keys/{certificate.name}/{version.id}",
-        "tags": version.tags,
+        **({"tags": version.tags} if version.tags or not plain else {}),
+    }
+
+
+def secret(vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> dict[str, Any]:
+    """Return a secret with its value: behind a certificate a PFX without a password, or PEM, as its policy says."""
+    key = {} if isinstance(found, Secret) else {"kid": f"{vault.url}/keys/{found.name}/{version.id}"}
+    value = version.value if isinstance(version, SecretVersion) else _secret_value(version)
+    return {"value": value} | secret_item(vault, found, version, versioned=True) | key
+
+
+def deleted_secret(vault: Vault, found: Secret) -> dict[str, Any]:
+    """Return a deleted secret without its value, and until when it can be recovered."""
+    at = found.deleted_at or vault.world.clock.now()
+    return secret_item(vault, found, found.newest, versioned=True) | {
+        "recoveryId": f"{vault.url}/deletedsecrets/{found.name}",
+        "deletedDate": unix(at),
+        "scheduledPurgeDate": unix(at + PURGE_AFTER),
     }
 
 

@@ -1,0 +1,106 @@
+"""A call to Key Vault's data plane: what its path names, the routes, and lists in pages."""
+
+import base64
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local.azure.vault import wire
+from local.azure.vault.state import NAME_RULE, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.wire import Refused, answer
+from local.azure.wire import Request, Response
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has passed authentication: to which vault, about which object."""
+
+    vault: Vault
+    request: Request
+    name: str = ""
+    version: str = ""
+
+    @property
+    def certificate(self) -> VaultCertificate:
+        """The certificate that the request names; refused where there is none."""
+        found = self.vault.certificate(self.name)
+        if found is None:
+            raise wire.missing(self.name)
+        return found
+
+    @property
+    def found(self) -> tuple[VaultCertificate, Version]:
+        """The certificate and the version that the request names; without a version the latest."""
+        certificate = self.certificate
+        if not certificate.versions:
+            raise wire.missing(self.name)
+        version = certificate.version(self.version) if self.version else self.vault.latest(certificate)
+        if version is None:
+            raise wire.missing(self.name, self.version)
+        return certificate, version
+
+    @property
+    def pending(self) -> tuple[VaultCertificate, Operation]:
+        """The certificate and its operation; refused where nothing is pending."""
+        certificate = self.certificate
+        if certificate.pending is None:
+            raise Refused(404, "PendingCertificateNotFound", f"Pending certificate not found: {self.name}")
+        return certificate, certificate.pending
+
+    @property
+    def deleted(self) -> VaultCertificate:
+        """The deleted certificate that the request names."""
+        found = self.vault.deleted.get(self.name.lower())
+        if found is None:
+            raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {self.name}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and path of the data plane, the permission it needs, and what answers it."""
+
+    method: str
+    path: re.Pattern[str]
+    permission: str
+    answer: Callable[[Call], Response]
+
+
+def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
+    """Refuse a name that is none, and one that a deleted object of that kind still holds."""
+    if not NAME_RULE.fullmatch(call.name):
+        raise Refused(400, "BadParameter", f"The {kind.lower()} name {call.name} is not valid.")
+    if call.name.lower() in deleted:
+        message = f"{kind} {call.name} is currently in a deleted but recoverable state."
+        raise Refused(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
+
+
+def page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
+    """Return one page of a list, with a link to the next where there is more."""
+    query = call.request.query
+    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.world.knobs.page_size)
+    start = _offset(query.get("$skiptoken", ""))
+    shown, left = items[start : start + size], len(items) > start + size
+    token = base64.urlsafe_b64encode(str(start + size).encode()).decode()
+    address = f"{call.vault.url}{call.request.path}?api-version={query['api-version']}"
+    next_link = f"{address}&$skiptoken={token}&maxresults={size}" if left else None
+    return answer(200, {"value": list(shown), "nextLink": next_link})
+
+
+def _offset(token: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token) or b"0")
+    except ValueError as wrong:
+        raise Refused(400, "BadParameter", "The skiptoken is not valid.") from wrong
+
+
+def routes(lines: Iterable[tuple[str, str, str, Callable[[Call], Response]]]) -> tuple[Route, ...]:
+    """Return the routes for these lines: method, path, permission, and what answers."""
+
+    def pattern(path: str) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)
+
+    return tuple(Route(method, pattern(path), permission, function) for method, path, permission, function in lines)
