@@ -1,17 +1,14 @@
-"""What ARM itself and the smaller resource providers answer: subscriptions, groups, generic lists, vaults."""
+"""What ARM itself answers: subscriptions, groups, generic lists; and that of some things there are none."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.azure.arm import refusals
 from local.azure.arm.call import GROUP, SUBSCRIPTION, Call, Route
 from local.azure.arm.resources import Certificate, Plan, Site, short_location
-from local.azure.vault.state import Vault
+from local.azure.arm.vaults import generic_vault
 from local.azure.wire import Response, json_response
 from local.azure.world import ResourceGroup, Subscription, World
 
-VAULT_TYPE = "Microsoft.KeyVault/vaults"
-VAULTS = f"/providers/{VAULT_TYPE}"
 SECURITY_MODULES = "/providers/Microsoft.KeyVault/managedHSMs"
 ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
 Item = dict[str, Any]
@@ -55,20 +52,6 @@ def list_resources(call: Call) -> Response:
     return call.page(item if times else _without_time(item) for item in items)
 
 
-def list_vaults(call: Call) -> Response:
-    """Answer the vaults of a subscription or a group."""
-    vaults = (one for one in call.world.vaults.values() if call.within(one.subscription, one.resource_group))
-    return call.page(_vault(call.world, one) for one in vaults if call.sees(one.resource_id))
-
-
-def get_vault(call: Call) -> Response:
-    """Answer one vault."""
-    vault = call.world.vaults.get(call["vault"].lower())
-    if vault is None or not call.within(vault.subscription, vault.resource_group):
-        raise refusals.absent(VAULT_TYPE, call["vault"], call["group"])
-    return json_response(200, _vault(call.world, vault))
-
-
 def list_nothing(call: Call) -> Response:
     """Answer that there is none: az asks for purchased certificates before an import, for HSMs beside vaults."""
     return call.page(())
@@ -80,7 +63,7 @@ def _resources(call: Call) -> Iterator[Item]:
         *(_generic_site(one) for one in web.sites.overview(call.below)),
         *(_generic(one, "Microsoft.Web/serverFarms") for one in web.plans.overview(call.below)),
         *(_generic(one, "Microsoft.Web/certificates") for one in web.certificates.overview(call.below)),
-        *(_generic_vault(one) for one in call.world.vaults.values() if call.below(one.resource_id.lower())),
+        *(generic_vault(one) for one in call.world.vaults.values() if call.below(one.resource_id.lower())),
     )
     return (item for item in items if call.sees(item["id"]))
 
@@ -98,10 +81,6 @@ def _generic_site(site: Site) -> Item:
     item = _item(site.id, site.full_name, kind, site.location, site.tags)
     created = None if site.created is None else site.created.isoformat()
     return item | {"kind": site.kind, "createdTime": created}
-
-
-def _generic_vault(vault: Vault) -> Item:
-    return _item(vault.resource_id, vault.name, VAULT_TYPE, vault.location, vault.tags)
 
 
 def _without_time(item: Item) -> Item:
@@ -145,22 +124,6 @@ def _group(group: ResourceGroup) -> Item:
     }
 
 
-def _vault(world: World, vault: Vault) -> Item:
-    properties = {
-        "sku": {"family": "A", "name": "standard"},
-        "tenantId": world.tenant_id,
-        "accessPolicies": [],
-        "enabledForDeployment": False,
-        "enableSoftDelete": True,
-        "softDeleteRetentionInDays": 90,
-        "enableRbacAuthorization": True,
-        "vaultUri": f"{vault.url}/",
-        "provisioningState": "Succeeded",
-        "publicNetworkAccess": "Enabled",
-    }
-    return _generic_vault(vault) | {"properties": properties}
-
-
 ROUTES: tuple[Route, ...] = (
     ("GET", "/subscriptions", list_subscriptions),
     ("GET", "/tenants", list_tenants),
@@ -169,9 +132,6 @@ ROUTES: tuple[Route, ...] = (
     ("GET", GROUP, get_group),
     ("GET", f"{SUBSCRIPTION}/resources", list_resources),
     ("GET", f"{GROUP}/resources", list_resources),
-    ("GET", f"{SUBSCRIPTION}{VAULTS}", list_vaults),
-    ("GET", f"{GROUP}{VAULTS}", list_vaults),
-    ("GET", f"{GROUP}{VAULTS}/{{vault}}", get_vault),
     ("GET", f"{SUBSCRIPTION}{ORDERS}", list_nothing),
     ("GET", f"{GROUP}{ORDERS}", list_nothing),
     ("GET", f"{SUBSCRIPTION}{SECURITY_MODULES}", list_nothing),

@@ -13,8 +13,10 @@ from local.azure.arm import (
     plans,
     public_certificates,
     resource_lists,
+    role_assignments,
     site_certificates,
     sites,
+    vaults,
 )
 from local.azure.arm.call import Call, Function, Route
 from local.azure.entra import principal_of
@@ -23,6 +25,8 @@ from local.azure.world import World
 
 ROUTES: tuple[Route, ...] = (
     *resource_lists.ROUTES,
+    *vaults.ROUTES,
+    *role_assignments.ROUTES,
     *plans.ROUTES,
     *sites.ROUTES,
     *host_names.ROUTES,
