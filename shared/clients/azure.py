@@ -7,11 +7,13 @@ from shared.clients.credentials import make_credential
 from shared.clients.journal_table import TableJournal
 from shared.clients.key_vault import KeyVault, KeyVaults
 from shared.clients.lease import BlobLeases
+from shared.clients.orders import OrderClients, Orders
 from shared.clients.queue import StorageQueue
 from shared.clients.retrying import Retrying
 from shared.clients.storage import blob_service, queue_service, table_service
 from shared.clients.tls_probe import TlsProbe
 from shared.clients.vault_events import read_vault_event
+from shared.clients.vault_rights import VaultRights
 from shared.domain.ports import Clock, Ports
 from shared.domain.secret import PfxEncryption
 from shared.domain.where import CloudName, StorageAddress
@@ -28,9 +30,13 @@ def connect(
     names = CLOUDS[cloud]
     credential = make_credential(names, client_id)
     retrying = Retrying(clock)
+    arm = AppServiceClients(credential, names)
+    sold_here = cloud is CloudName.PUBLIC  # Azure docs: purchased certificates are not in the national clouds
     return Ports(
-        app_service=AppService(AppServiceClients(credential, names), retrying),
+        app_service=AppService(arm, retrying),
         vault=KeyVault(KeyVaults(credential, names), retrying, encryption),
+        orders=Orders(OrderClients(credential, names) if sold_here else None, retrying),
+        vault_rights=VaultRights(arm, retrying),
         tls_probe=TlsProbe(clock),
         app_probe=AppProbe(),
         journal=TableJournal(table_service(storage, credential), clock),

@@ -12,6 +12,8 @@ from typing import Any
 from shared.domain.app_settings import SettingEdit
 from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.order import OrderRef
+from shared.domain.order_action import AskedState, OrderAction, OrderRecord
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 
@@ -152,6 +154,39 @@ def roll_record(row: Entity) -> RollRecord:
         settings=row["settings"],
         missing=row["missing"],
         retiring=row["retiring"],
+        detail=row["detail"],
+        revision=metadata.get("etag"),
+    )
+
+
+def order_key(order: OrderRef) -> str:
+    """Return the partition of what was asked of an order."""
+    return f"order-{digest(order.resource_id)}"
+
+
+def asked_row(record: OrderRecord) -> dict[str, Any]:
+    """Return the row of what was asked: one for each action and certificate of an order."""
+    return {
+        "PartitionKey": order_key(record.order),
+        "RowKey": digest(f"{record.action} {record.certificate}"),
+        "order": record.order.resource_id,
+        "action": str(record.action),
+        "current": record.certificate,
+        "state": str(record.state),
+        "at": record.at,
+        "detail": record.detail[:1000],
+    }
+
+
+def asked_record(row: Entity) -> OrderRecord:
+    """Return what such a row says."""
+    metadata: Mapping[str, str] = getattr(row, "metadata", {})
+    return OrderRecord(
+        order=OrderRef.parse(row["order"]),
+        action=OrderAction(row["action"]),
+        certificate=row["current"],
+        state=AskedState(row["state"]),
+        at=moment(row["at"]),
         detail=row["detail"],
         revision=metadata.get("etag"),
     )

@@ -1,7 +1,8 @@
 """The journal in Table storage.
 
     certrolljournal   PartitionKey: hash of the lineage; RowKey: hash of the site, that with `roll-` before it for the
-                      settings of an app, or `rollout`; and for restarts under way PartitionKey: hash of the plan
+                      settings of an app, or `rollout`; for restarts under way PartitionKey: hash of the plan;
+                      for what was asked of an order PartitionKey: hash of the order, RowKey: of action and certificate
     certrollhistory   PartitionKey: hash of the lineage; RowKey: time and hash of the entry; only ever added to
     certrollfindings  PartitionKey: hash of the scope, or the poison queue; RowKey: hash of subject and reason, or of
                       the message
@@ -31,6 +32,8 @@ from shared.clients.journal_rows import (
     CHUNK,
     ROLL,
     Entity,
+    asked_record,
+    asked_row,
     chunked,
     digest,
     held_of,
@@ -38,6 +41,7 @@ from shared.clients.journal_rows import (
     joined,
     lineage_key,
     moment,
+    order_key,
     roll_key,
     roll_record,
     roll_row,
@@ -46,6 +50,8 @@ from shared.clients.journal_rows import (
 )
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.order import OrderRef
+from shared.domain.order_action import OrderRecord
 from shared.domain.ports import Clock
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
@@ -135,20 +141,20 @@ class TableJournal:
         Raises Conflict where that revision is no longer there: another run wrote it meanwhile, or it was deleted.
         """
         row = {"PartitionKey": lineage_key(ref), "certificate": str(ref), **roll_row(record)}
-        answer: dict[str, Mapping[str, Any]] = {}
+        return replace(record, revision=self._put(row, record.revision, f"the record of {record.site} for {ref}"))
 
-        def write(table: TableClient) -> None:
-            if record.revision is None:
-                answer["metadata"] = table.create_entity(row)
-                return
-            condition = {"etag": record.revision, "match_condition": MatchConditions.IfNotModified}
-            answer["metadata"] = table.update_entity(row, UpdateMode.REPLACE, **condition)  # type: ignore[arg-type]
+    def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
+        """Return what was asked of an order, of whatever certificate of it, oldest first."""
+        found = (asked_record(row) for row in self._rows(JOURNAL, order_key(order)))
+        return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
-        try:
-            self._creating(JOURNAL, write)
-        except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
-            raise Conflict(f"the record of {record.site} for {ref} was written by another run") from error
-        return replace(record, revision=str(answer["metadata"]["etag"]))
+    def put_asked(self, record: OrderRecord) -> OrderRecord:
+        """Record what is asked, in place of the revision that it was made from; return it with its new revision.
+
+        Raises Conflict where that revision is no longer there: another run asks.
+        """
+        what = f"what was asked of order {record.order}"
+        return replace(record, revision=self._put(asked_row(record), record.revision, what))
 
     def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record when the fleet was last observed for a version."""
@@ -272,6 +278,23 @@ class TableJournal:
             return self._table(table).get_entity(partition, row)
         except ResourceNotFoundError:
             return None
+
+    def _put(self, row: Entity, revision: str | None, what: str) -> str:
+        """Write a row of the journal in place of a revision, None for a new row; return its new revision."""
+        answer: dict[str, Mapping[str, Any]] = {}
+
+        def write(table: TableClient) -> None:
+            if revision is None:
+                answer["metadata"] = table.create_entity(row)
+                return
+            condition = {"etag": revision, "match_condition": MatchConditions.IfNotModified}
+            answer["metadata"] = table.update_entity(row, UpdateMode.REPLACE, **condition)  # type: ignore[arg-type]
+
+        try:
+            self._creating(JOURNAL, write)
+        except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
+            raise Conflict(f"{what} was written by another run") from error
+        return str(answer["metadata"]["etag"])
 
     def _write(self, table: str, rows: Iterable[Entity]) -> None:
         """Upsert rows of one partition, fifty at a time, in order."""

@@ -12,12 +12,15 @@ from shared.domain.lineage import Lineage
 from shared.domain.messages import CertificateMessage, SiteMessage
 from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.order import Order, OrderRef
+from shared.domain.order_action import OrderRecord
 from shared.domain.probe import Probe, ProbeSight
 from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.roll import RollRecord
 from shared.domain.rollout import Rollout, SiteRecord
 from shared.domain.secret import Pfx
 from shared.domain.sight import Sight
+from shared.domain.vault_access import VaultSettings
 
 Result = TypeVar("Result")
 
@@ -99,6 +102,38 @@ class Vault(Protocol):
         """Return one version with its private key and chain, under a random password. It is kept nowhere."""
 
 
+class Orders(Protocol):
+    """Orders of purchased certificates. Every method raises AzureError's kinds. The last three are asked once each."""
+
+    def orders(self, subscription: str) -> Listing[Order]:
+        """List the orders of a subscription, without when their domains were last verified."""
+
+    def order(self, ref: OrderRef) -> Order:
+        """Read one order."""
+
+    def last_verified(self, ref: OrderRef) -> datetime | None:
+        """Return when somebody last proved the domain, None where the order's history does not say."""
+
+    def turn_on_auto_renew(self, ref: OrderRef) -> None:
+        """Turn automatic renewal on and leave all else as it is read now."""
+
+    def renew(self, order: Order) -> None:
+        """Buy the next certificate of an order."""
+
+    def reissue(self, order: Order) -> None:
+        """Have the certificate issued again with a new key; the old one is revoked later."""
+
+
+class VaultRights(Protocol):
+    """Who may do what on vaults, as ARM shows it. Every method raises AzureError's kinds."""
+
+    def vaults(self, subscription: str) -> Mapping[VaultName, str]:
+        """Return the resource ids of a subscription's vaults."""
+
+    def settings(self, vault_id: str) -> VaultSettings:
+        """Read how a vault decides who may use it."""
+
+
 class Clock(Protocol):
     """Time, as an argument."""
 
@@ -162,6 +197,15 @@ class Journal(Protocol):
     def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef) -> None:
         """Count the site no longer."""
 
+    def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
+        """Return what was asked of an order, of whatever certificate of it."""
+
+    def put_asked(self, record: OrderRecord) -> OrderRecord:
+        """Record what is asked, in place of the revision that it was made from; return it with its new revision.
+
+        Raises Conflict where that revision is no longer there: another run asks.
+        """
+
     def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Append to the history."""
 
@@ -221,6 +265,8 @@ class Ports:
 
     app_service: AppService
     vault: Vault
+    orders: Orders
+    vault_rights: VaultRights
     tls_probe: TlsProbe
     app_probe: AppProbe
     journal: Journal
