@@ -5,7 +5,7 @@ one host name; the copy in WEST holds the old version too, and the vault has a g
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
@@ -63,11 +63,27 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def facts(
-    *host_names: str, key_type: KeyType = KeyType.RSA, key_size: int = 2048, self_signed: bool = False
+    *host_names: str,
+    key_type: KeyType = KeyType.RSA,
+    key_size: int = 2048,
+    self_signed: bool = False,
+    **differences: object,
 ) -> CertificateFacts:
-    """Return what a certificate says of itself; without names it covers HOST."""
-    names = frozenset(map(HostName, host_names)) or frozenset({HOST})
-    return CertificateFacts(names, key_type, key_size, self_signed)
+    """Return what a good certificate says of itself; without names it covers HOST."""
+    ordinary = CertificateFacts(
+        host_names=frozenset(map(HostName, host_names)) or frozenset({HOST}),
+        key_type=key_type,
+        key_size=key_size,
+        self_signed=self_signed,
+        server_auth=True,
+        client_auth=True,
+        signature_hash="sha256",
+        serial_octets=16,
+        issuer="Contoso Issuing CA",
+        curve="secp256r1" if key_type is KeyType.EC else None,
+        public_policy=False,
+    )
+    return replace(ordinary, **differences)  # type: ignore[arg-type]  # of whatever kind each field is
 
 
 GOOD = facts()

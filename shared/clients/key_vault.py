@@ -16,7 +16,6 @@ from functools import lru_cache
 from azure.core.credentials import TokenCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
 from azure.keyvault.secrets import SecretClient
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from shared.clients.clouds import Cloud
 from shared.clients.pfx import build_pfx
@@ -24,7 +23,7 @@ from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault_secrets import LIST_CURE, SecretLineages, holds_certificate, read_secret
 from shared.clients.x509_facts import read_facts
 from shared.domain.errors import Conflict, Denied, NotFound, Rejected
-from shared.domain.lineage import PKCS12, Lineage, judge, lineage_tags, newest_first
+from shared.domain.lineage import Lineage, judge, lineage_tags, newest_first
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags
 from shared.domain.names import (
     ObjectKind,
@@ -33,6 +32,7 @@ from shared.domain.names import (
     VaultName,
     parse_thumbprint,
 )
+from shared.domain.requirements import PKCS12
 from shared.domain.secret import Pfx, PfxEncryption
 
 CURE = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
@@ -111,7 +111,7 @@ class KeyVault:
             with suppress(Denied, NotFound, Rejected):
                 return self._secrets.lineage(replace(ref, kind=ObjectKind.SECRET), now)
             raise missing from None
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except ValueError as error:
             raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
@@ -131,18 +131,19 @@ class KeyVault:
             raise Conflict(f"{what} got a new version while it was read; it is read again")
         versions = newest_first(tuple(_version(entry) for entry in listed.values()), newest)
         tags, inherited = lineage_tags(tuple(_tags(listed[version.version]) for version in versions))
-        known = {newest: read_facts(bytes(latest.cer or b""))}
+        known = {newest: bytes(latest.cer or b"")}
 
         def facts(version: CertificateVersion) -> CertificateFacts:
-            if version.version not in known:
-                bundle = self._retrying.read(
-                    what, lambda: client.get_certificate_version(ref.name, version.version), CURE
-                )
-                known[version.version] = read_facts(bytes(bundle.cer or b""))
-            return known[version.version]
+            name = version.version
+            if name not in known:
+                bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, name), CURE)
+                known[name] = bytes(bundle.cer or b"")
+            try:
+                return read_facts(known[name])
+            except ValueError as error:
+                raise ValueError(f"version {name}: {error}") from error
 
-        current, refusal = judge(versions, facts, now)
-        judged = tuple(current if current and v.version == current.version else v for v in versions)
+        judged, current, refusal = judge(versions, facts, now)
         return Lineage(ref, judged, current, refusal, tags, inherited, _policy(latest.policy))
 
 

@@ -87,7 +87,7 @@ class SecretLineages:
                 refusal = leaf
         known = [entry for entry in ordered if entry.version in leaves]
         versions = newest_first(tuple(_version(e, leaves[str(e.version)]) for e in known), newest)
-        current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
+        versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
         tags, inherited = lineage_tags(tuple(tuple(sorted((entry.tags or {}).items())) for entry in ordered))
         first = known[0] if known else ordered[0]
         has_key = current is not None and leaves[current.version].has_key

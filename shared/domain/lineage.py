@@ -8,8 +8,8 @@ from typing import NamedTuple
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
+from shared.domain.requirements import PKCS12, Case, compares, refusals
 
-PKCS12 = "application/x-pkcs12"
 USABLE_KEY = KeyPolicy(exportable=True, content_type=PKCS12)
 DEEPEST_LOOK = 10
 
@@ -50,6 +50,14 @@ class Lineage:
         """Say whether the thumbprint is that of the current version."""
         return self.current is not None and thumbprint == self.current.thumbprint
 
+    @property
+    def before(self) -> CertificateFacts | None:
+        """What the version before the current one says of itself, None where there is none or it was not needed."""
+        if self.current is None:
+            return None
+        older = self.versions[self.versions.index(self.current) + 1 :]
+        return next((version.facts for version in older if version.enabled), None)
+
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version with this thumbprint."""
         return next((version for version in self.versions if version.thumbprint == thumbprint), None)
@@ -84,35 +92,45 @@ def opted_out(tags: Tags) -> bool:
 def refuse_version(version: CertificateVersion, before: CertificateFacts | None, now: datetime) -> Refusal | None:
     """Judge one version by itself: the version half of the gate. None means that it passes.
 
-    `before` holds the facts of the next older enabled version, needed only where this one is self-signed: a private
+    `before` holds the facts of the next older enabled version, needed only where a judgment depends on it: a private
     fleet may well use self-signed certificates, but a vault that suddenly makes one has lost its issuer.
     """
-    facts = version.facts
-    checks = (
-        (not version.enabled, Reason.VERSION_DISABLED, "it is disabled"),
-        (version.not_after <= now, Reason.EXPIRED, f"it expired at {version.not_after:%Y-%m-%d %H:%M} UTC"),
-        (
-            facts is not None and facts.self_signed and before is not None and not before.self_signed,
-            Reason.NEWLY_SELF_SIGNED,
-            "it is self-signed and the version before it was not",
-        ),
-        (version.not_before > now, Reason.NOT_YET_VALID, f"it is valid from {version.not_before:%Y-%m-%d %H:%M} UTC"),
-    )
-    return next((Refusal(reason, detail) for failed, reason, detail in checks if failed), None)
+    refused = refusals(Case(version, None, now, before))
+    return Refusal(refused[0].reason, refused[0].detail) if refused else None
 
 
 def judge(
     versions: tuple[CertificateVersion, ...],
     facts: Callable[[CertificateVersion], CertificateFacts],
     now: datetime,
+) -> tuple[tuple[CertificateVersion, ...], CertificateVersion | None, Refusal | None]:
+    """Return the versions, the newest that passes the version half of the gate, and why the newest one does not.
+
+    The facts are asked for of as few versions as it takes, and are with those that were asked for.
+    """
+    seen = dict[str, CertificateVersion]()
+
+    def looked_into(version: CertificateVersion) -> CertificateVersion:
+        if version.version not in seen:
+            seen[version.version] = replace(version, facts=facts(version))
+        return seen[version.version]
+
+    current, refusal = _newest_good(versions, looked_into, now)
+    return tuple(seen.get(version.version, version) for version in versions), current, refusal
+
+
+def _newest_good(
+    versions: tuple[CertificateVersion, ...],
+    looked_into: Callable[[CertificateVersion], CertificateVersion],
+    now: datetime,
 ) -> tuple[CertificateVersion | None, Refusal | None]:
-    """Return the newest version that passes the version half of the gate, and why the newest one does not."""
     newest_refusal: Refusal | None = None
     for position, version in enumerate(versions[:DEEPEST_LOOK]):
-        judged = replace(version, facts=facts(version)) if version.enabled else version
+        judged = looked_into(version) if version.enabled else version
         older = next((v for v in versions[position + 1 :] if v.enabled), None)
-        self_signed = judged.facts is not None and judged.facts.self_signed
-        refusal = refuse_version(judged, facts(older) if self_signed and older else None, now)
+        compared = judged.facts is not None and compares(judged.facts)
+        before = looked_into(older).facts if compared and older else None
+        refusal = refuse_version(judged, before, now)
         if refusal is None:
             return judged, newest_refusal
         newest_refusal = newest_refusal or refusal

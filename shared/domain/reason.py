@@ -23,6 +23,12 @@ class Reason(StrEnum):
     NOT_COVERED = "NotCovered"
     KEY_NOT_IMPORTABLE = "KeyNotImportable"
     KEY_TOO_SMALL = "KeyTooSmall"
+    UNKNOWN_CURVE = "UnknownCurve"
+    NO_PRIVATE_KEY = "NoPrivateKey"
+    KEY_MISMATCH = "KeyMismatch"
+    CHAIN_LOST = "ChainLost"
+    SERVER_AUTH_LOST = "ServerAuthLost"
+    CLIENT_AUTH_LOST = "ClientAuthLost"
     KEY_NOT_EXPORTABLE = "KeyNotExportable"
     NOT_PKCS12 = "NotPkcs12"
     NEWEST_REFUSED = "NewestRefused"
@@ -44,6 +50,8 @@ class Reason(StrEnum):
     VERSION_DISABLED = "VersionDisabled"
     EXPIRED = "Expired"
     NEWLY_SELF_SIGNED = "NewlySelfSigned"
+    SERIAL_TOO_LONG = "SerialTooLong"
+    WEAKER_SIGNATURE = "WeakerSignature"
     NOT_YET_VALID = "NotYetValid"
     NOT_A_CERTIFICATE = "NotACertificate"
     BEHIND_A_CERTIFICATE = "BehindACertificate"
@@ -87,6 +95,7 @@ class Reason(StrEnum):
     UNKNOWN_THUMBPRINT = "UnknownThumbprint"
     DUPLICATE_IMPORT = "DuplicateImport"
     TAGS_INHERITED = "TagsInherited"
+    REQUIREMENT_WARNING = "RequirementWarning"
     TARGET_INVALID = "TargetInvalid"
     NO_SUCH_TARGET = "NoSuchTarget"
     AMBIGUOUS_TARGET = "AmbiguousTarget"
@@ -121,6 +130,12 @@ NEEDS_A_PERSON = frozenset(
         Reason.NOT_COVERED,
         Reason.KEY_NOT_IMPORTABLE,
         Reason.KEY_TOO_SMALL,
+        Reason.UNKNOWN_CURVE,
+        Reason.NO_PRIVATE_KEY,
+        Reason.KEY_MISMATCH,
+        Reason.CHAIN_LOST,
+        Reason.SERVER_AUTH_LOST,
+        Reason.CLIENT_AUTH_LOST,
         Reason.KEY_NOT_EXPORTABLE,
         Reason.NOT_PKCS12,
         Reason.NEWEST_REFUSED,

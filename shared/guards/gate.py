@@ -1,91 +1,81 @@
-"""The use half of the gate: is the new version good for this copy, and for this binding?
+"""The use half of the gate: is the new version good for this copy, this binding, this app?
 
-The version half, which judges a version by itself, is in shared/domain/lineage.py.
+What is asked is in shared/domain/requirements.py. The version half, which judges a version by itself, is in
+shared/domain/lineage.py.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.refresh_references import RefreshReferences
+from shared.actions.restart_site import RestartSite
 from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.actions.upload_certificate import UploadCertificate
-from shared.domain.lineage import PKCS12
-from shared.domain.model import CertificateFacts, KeyPolicy, KeyType
+from shared.domain.model import CertificateFacts, CertificateVersion
 from shared.domain.names import covers
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use, refusals, uncovered
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
 
-SMALLEST_RSA_KEY = 2048
+BRINGS = (RollAppSettings, RefreshReferences, RestartSite)
+"""What makes an app use the current version. An app that names it already does so because people wanted it to."""
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     """Refuse what the current version is not good for; what it is good for is not held back by it."""
-    lineage = snapshot.lineage
-    if lineage.current is None or lineage.current.facts is None:
+    current = snapshot.lineage.current
+    if current is None or current.facts is None:
         return plan
-    facts = lineage.current.facts
+    facts = current.facts
 
     def refusal(step: Step) -> Skip | None:
         if isinstance(step.action, KeepSuperseded | RestoreAppSettings):  # they are about an older version
             return None
-        return _unusable(step, lineage.key) or _weak_key(step, facts) or _uncovered(step, facts, snapshot)
+        refused = [verdict for case in _cases(step, current, snapshot) for verdict in refusals(case)]
+        if refused:
+            return Skip(step.subject, refused[0].reason, refused[0].detail, step.action.site)
+        return _takes_cover_away(step, facts, snapshot)
 
     return plan.refuse(refusal)
 
 
-def _unusable(step: Step, key: KeyPolicy) -> Skip | None:
-    if not isinstance(step.action, SyncCertificate | UploadCertificate):
-        return None
-    if not key.exportable:
-        detail = "its key is not exportable, so App Service cannot have it: issue a version with an exportable key"
-        return Skip(step.subject, Reason.KEY_NOT_EXPORTABLE, detail, step.action.site)
-    if key.content_type != PKCS12 and isinstance(step.action, SyncCertificate):
-        detail = f"its content type is {key.content_type[:60]!r}; App Service imports {PKCS12} only"
-        return Skip(step.subject, Reason.NOT_PKCS12, detail, step.action.site)
-    return None
-
-
-def _weak_key(step: Step, facts: CertificateFacts) -> Skip | None:
-    if facts.key_type is not KeyType.RSA and isinstance(step.action, SyncCertificate):
-        detail = f"its key is {facts.key_type}; App Service imports RSA keys only from a vault"
-        return Skip(step.subject, Reason.KEY_NOT_IMPORTABLE, detail, step.action.site)
-    if facts.key_type is KeyType.RSA and facts.key_size < SMALLEST_RSA_KEY:
-        detail = f"its RSA key has {facts.key_size} bits; at least {SMALLEST_RSA_KEY} are needed"
-        return Skip(step.subject, Reason.KEY_TOO_SMALL, detail, step.action.site)
-    return None
-
-
-def _uncovered(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
+def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+    """Return what the step would have the current version do."""
+    key, before = snapshot.lineage.key, snapshot.lineage.before
+    case = Case(current, Use.OUTBOUND, snapshot.now, before if isinstance(step.action, BRINGS) else None, key)
     match step.action:
-        case UpdateBinding(binding=binding) if not covers(facts.host_names, binding.host_name):
-            detail = (
-                f"the new version does not cover {binding.host_name}: issue one that does, or bind another certificate"
-            )
-            return Skip(step.subject, Reason.NOT_COVERED, detail, binding.site)
-        case SyncCertificate() as sync:
-            return _takes_cover_away(sync, facts, snapshot)
-    return None
+        case UpdateBinding(binding=binding):
+            return (replace(case, use=Use.BINDING, before=before, hosts=(binding.host_name,)),)
+        case UploadCertificate():
+            return (replace(case, use=Use.UPLOAD, before=before),)
+        case SyncCertificate(copy=copy):
+            imported = replace(case, use=Use.IMPORT, before=before)
+            return (imported, replace(imported, use=Use.BINDING)) if snapshot.served_by(copy) else (imported,)
+    return (case,)
 
 
-def _takes_cover_away(sync: SyncCertificate, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
+def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
     """Refuse a sync that would move a host name from a certificate that covers it to one that does not.
 
     A sync moves all bindings of the copy at once. Close to the old certificate's end it goes ahead all the same: the
     uncovered host name would be lost anyway, and the others must not be lost with it.
     """
-    lost = [
-        binding.host_name
-        for binding in snapshot.served_by(sync.copy)
-        if not covers(facts.host_names, binding.host_name)
-        and (not sync.copy.host_names or covers(sync.copy.host_names, binding.host_name))
-    ]
+    sync = step.action
+    if not isinstance(sync, SyncCertificate):
+        return None
+    covered = sync.copy.host_names
+    served = (binding.host_name for binding in snapshot.served_by(sync.copy))
+    lost = uncovered(facts, tuple(host for host in served if not covered or covers(covered, host)))
     if not lost or ends_within(sync, snapshot, URGENT):
         return None
     detail = (
-        f"the new version no longer covers {', '.join(sorted(set(lost)))}, which this copy serves; a sync moves all; "
+        f"the new version no longer covers {', '.join(lost)}, which this copy serves; a sync moves all; "
         "Azure itself will sync within 24 h: issue a version that covers them, or bind another certificate there first"
     )
     return Skip(sync.subject, Reason.NOT_COVERED, detail)

@@ -25,10 +25,8 @@ from shared.domain.errors import LeaseLost
 from shared.domain.lineage import Lineage
 from shared.domain.model import (
     Binding,
-    CertificateFacts,
     CertificateVersion,
     Fleet,
-    KeyType,
     ServerFarm,
     SslState,
     WebspaceCertificate,
@@ -40,6 +38,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout import Rollout
 from shared.domain.sight import Sight
 from shared.domain.snapshot import Snapshot
+from tests.build import facts as good
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation, Message
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
@@ -455,7 +454,7 @@ def _large_fleet(sites: int, hosts: int) -> Snapshot:
     subscription = "00000000-0000-0000-0000-000000000001"
     ref = VaultCertificateRef.parse(VAULT, "certificate", "web")
     webspace = Webspace(subscription, "w")
-    facts = CertificateFacts(frozenset({HostName("*.contoso.com")}), KeyType.RSA, 2048, self_signed=False)
+    facts = good("*.contoso.com")
     current, old, *older = (
         CertificateVersion(
             f"v{age}",
