@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from local.azure.arm.resources import Resolution, Site
-from local.azure.vault.state import Vault, Version
+from local.azure.vault.state import Vault
 
 if TYPE_CHECKING:
     from local.azure.world import World
@@ -65,11 +65,11 @@ def _resolve(world: "World", site: Site, value: str) -> Resolution:
 
 
 def _looked_up(vault: Vault, named: Resolution) -> Resolution:
-    certificate = vault.certificate(named.secret_name or "")
-    if certificate is None or not certificate.versions:
+    found = vault.secret(named.secret_name or "")
+    if found is None:
         return replace(named, status="SecretNotFound")
     wanted = named.secret_version
-    version: Version | None = certificate.version(wanted) if wanted else vault.latest(certificate)
+    version = found.version(wanted) if wanted else vault.latest(found)
     if version is None:
         return replace(named, status="SecretVersionNotFound")
     if not version.enabled:
