@@ -63,6 +63,12 @@ class Knobs:
     """Seconds of the world's clock until a managed certificate is issued or refused; at 0 the PUT itself says which."""
     managed_hides_thumbprint: bool = True
     """Whether a managed certificate shows neither thumbprint nor issuer nor dates, and its bindings no thumbprint."""
+    orders_renew_themselves: bool = True
+    """Whether Azure renews a purchased certificate 32 days before its end where automatic renewal is on."""
+    orders_show_late: float = 0.0
+    """Seconds for which an order that is renewed or reissued still reads as issued, and takes a second request."""
+    order_patch_forgets: bool = False
+    """Whether a PATCH of an order that does not name where its certificate is kept makes it kept nowhere."""
     page_size: int = 100
     """How many entries a page of a list holds; small values make every client follow nextLink."""
 

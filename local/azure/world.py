@@ -18,6 +18,7 @@ from local.azure.faults import Faults
 from local.azure.journal import Journal
 from local.azure.knobs import Knobs
 from local.azure.meddling import Edit, Meddling, Method, OtherPeople
+from local.azure.registration.orders import Orders
 from local.azure.roles import Roles
 from local.azure.vault.access import RoleAssignment
 from local.azure.vault.state import Vault
@@ -72,6 +73,7 @@ class World:
         self.web = WebState(self)
         self.dns = Zones(self)
         self.managed = ManagedCertificates(self)
+        self.orders = Orders(self)
         self.apps = Apps(self)
         self.other_people = OtherPeople(self)
         self.renewing: tuple[tuple[str, str], ...] = ()

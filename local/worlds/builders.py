@@ -25,13 +25,23 @@ from local.azure.arm.resources import (
 )
 from local.azure.dns import Kind
 from local.azure.loading import Chosen
-from local.azure.vault.access import Access
+from local.azure.registration.orders import WILDCARD, Order, Stored
+from local.azure.vault.access import SECRETS_OFFICER, Access
 from local.azure.vault.secrets import SecretDifferences, SecretVersion
-from local.azure.vault.state import APP_SERVICE, Differences, ImportedCertificate, Vault, Version, imported
+from local.azure.vault.state import (
+    APP_SERVICE,
+    REGISTRATION,
+    Differences,
+    ImportedCertificate,
+    Vault,
+    Version,
+    imported,
+)
 from local.azure.world import ResourceGroup, Subscription, World
 
 LOCATION = "westeurope"
 AGE = timedelta(days=170)
+ORDER_AGE = timedelta(days=30)
 LIFETIME = timedelta(days=200)
 """Public TLS certificates issued since March 2026 last 200 days at most (CA/Browser Forum, ballot SC-081v3)."""
 
@@ -113,6 +123,47 @@ class Builder:
         wanted: SecretDifferences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
         wanted.update(differences)
         return (vault or self._vault()).set_pfx_secret(name, host_names, pem=pem, **wanted)
+
+    def add_order(
+        self,
+        name: str,
+        host: str,
+        vault: Vault | None = None,
+        *,
+        age: timedelta = ORDER_AGE,
+        verified: timedelta | None = None,
+        status: str = "Issued",
+        auto_renew: bool = True,
+        stored: bool = True,
+        may_store: bool = True,
+        tags: Mapping[str, str] | None = None,
+    ) -> Order:
+        """Return an order whose certificate is that old, of 198 days, and kept in the vault under its name and an id.
+
+        `verified` is how long ago its domain was, at first with the certificate. One that is not `Issued` has no
+        certificate. `may_store` gives the registration what it needs of the vault.
+        """
+        vault = vault or self._vault()
+        now, new = self.world.clock.now(), self.world.new_id
+        order = Order(
+            vault.subscription, vault.resource_group, name, host, new().hex[:22], now - age, auto_renew=auto_renew
+        )
+        order.product = WILDCARD if host.startswith("*.") else order.product
+        order.status, order.tags = status, dict(tags or {})
+        self.world.orders.add(order)
+        if may_store and vault.access.by_roles:
+            vault.assign(REGISTRATION, SECRETS_OFFICER)
+            vault.assign(REGISTRATION)
+        elif may_store:
+            vault.permit(REGISTRATION, secrets=["get", "list", "set", "delete"], certificates=["get", "list"])
+        if status == "Issued":
+            order.verified_at = now - (age if verified is None else verified)
+            order.actions.append(("DomainValidationComplete", order.verified_at))
+            self.world.orders.issue(order, now - age)
+        if stored:
+            order.stored[name] = Stored(vault.resource_id, f"{name}{new()}")
+            self.world.orders.store(order, order.stored[name], order.issued_at)
+        return order
 
     def add_plan(
         self,

@@ -10,7 +10,6 @@ from local.azure.wire import Response, json_response
 from local.azure.world import ResourceGroup, Subscription, World
 
 SECURITY_MODULES = "/providers/Microsoft.KeyVault/managedHSMs"
-ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
 Item = dict[str, Any]
 
 
@@ -53,7 +52,7 @@ def list_resources(call: Call) -> Response:
 
 
 def list_nothing(call: Call) -> Response:
-    """Answer that there is none: az asks for purchased certificates before an import, for HSMs beside vaults."""
+    """Answer that there is none: az asks for HSMs beside vaults."""
     return call.page(())
 
 
@@ -132,7 +131,5 @@ ROUTES: tuple[Route, ...] = (
     ("GET", GROUP, get_group),
     ("GET", f"{SUBSCRIPTION}/resources", list_resources),
     ("GET", f"{GROUP}/resources", list_resources),
-    ("GET", f"{SUBSCRIPTION}{ORDERS}", list_nothing),
-    ("GET", f"{GROUP}{ORDERS}", list_nothing),
     ("GET", f"{SUBSCRIPTION}{SECURITY_MODULES}", list_nothing),
 )

@@ -20,6 +20,7 @@ from local.azure.arm import (
 )
 from local.azure.arm.call import Call, Function, Route
 from local.azure.entra import principal_of
+from local.azure.registration import routes as registration
 from local.azure.wire import Refused, Request, Response, RoutedFunction, Router, arm_error
 from local.azure.world import World
 
@@ -35,6 +36,7 @@ ROUTES: tuple[Route, ...] = (
     *public_certificates.ROUTES,
     *configuration.ROUTES,
     *config_references.ROUTES,
+    *registration.ROUTES,
 )
 
 
@@ -62,6 +64,7 @@ class Arm:
         try:
             with self._world.changes.batch():
                 self._world.managed.settle()
+                self._world.orders.settle()
                 return self._with_ids(self._router.dispatch(request))
         except Refused as refused:
             return self._with_ids(refused.response)

@@ -1,0 +1,1 @@
+"""Microsoft.CertificateRegistration: purchased App Service certificates."""

@@ -1,0 +1,232 @@
+"""Orders of purchased certificates and their life on the world's clock: issued, stored in a vault, renewed, ended.
+
+Facts: Azure docs, "Create and manage an App Service certificate"; the models of azure-mgmt-certificateregistration.
+What is due happens when the next request to ARM comes, or when `settle` is called.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from local.azure.arm.imports import VaultMissing, find_vault
+from local.azure.vault.authority import SERVER_AUTH, Leaf, Request, authority
+from local.azure.vault.policy import PKCS12
+from local.azure.vault.state import REGISTRATION
+
+if TYPE_CHECKING:
+    from local.azure.vault.state import Vault
+    from local.azure.world import World
+
+AUTOMATIC = timedelta(days=32)
+MANUAL = timedelta(days=60)
+VALIDITY = timedelta(days=198)
+REUSE = timedelta(days=198)
+"""How long a proof of the domain serves, and so a certificate is valid (Azure docs, industry-wide changes, 2026)."""
+ISSUING = timedelta(minutes=5)
+"""Azure docs say that a rekey takes one to ten minutes."""
+NEEDS = (
+    "secrets/get",
+    "secrets/list",
+    "secrets/set",
+    "secrets/delete",
+    "certificates/get",
+    "certificates/list",
+)
+"""What the registration's principal needs in a vault (the access policy that the portal sets up)."""
+PENDING = frozenset({"Pendingissuance", "PendingRekey"})
+WILDCARD = "StandardDomainValidatedWildCardSsl"
+STANDARD = "StandardDomainValidatedSsl"
+Wish = Literal["issue", "renew", "reissue"]
+
+_COMMON_NAME = re.compile(r"CN=([^,]+)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Stored:
+    """Where an order keeps its certificate, and which one is there."""
+
+    vault_id: str
+    secret_name: str
+    status: str = "Initialized"
+    thumbprint: str = ""
+
+
+@dataclass(slots=True)
+class Order:
+    """One order. `purchases` counts what was paid for; `hidden_until` is when it first shows what it was asked last."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    host: str
+    token: str
+    created: datetime
+    product: str = STANDARD
+    auto_renew: bool = True
+    key_size: int = 2048
+    status: str = "Pendingissuance"
+    certificate: Leaf | None = None
+    issued_at: datetime | None = None
+    verified_at: datetime | None = None
+    wish: Wish | None = None
+    due: datetime | None = None
+    hidden_until: datetime | None = None
+    purchases: int = 1
+    reissues: int = 0
+    external_key: bool = False
+    refuses_renewal: tuple[str, ...] = ()
+    stored: dict[str, Stored] = field(default_factory=dict)
+    actions: list[tuple[str, datetime]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    in_progress: bool = False
+
+    @property
+    def id(self) -> str:
+        """The resource id."""
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/Microsoft.CertificateRegistration/certificateOrders/{self.name}"
+
+    @property
+    def serial(self) -> str:
+        """The serial number of the current certificate in hex, empty before the first."""
+        return f"{self.certificate.certificate.serial_number:032X}" if self.certificate else ""
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the current certificate ends."""
+        return self.certificate.certificate.not_valid_after_utc if self.certificate else None
+
+    def shown_status(self, now: datetime) -> str:
+        """Return the status as a reader is shown it, which may be late."""
+        late = self.hidden_until is not None and now < self.hidden_until and self.status in PENDING
+        return "Issued" if late and self.certificate else self.status
+
+    def not_renewable(self, now: datetime) -> tuple[str, ...]:
+        """Return why Azure would not renew the order now."""
+        reasons = list(self.refuses_renewal)
+        if self.shown_status(now) != "Issued":
+            reasons.append("RegistrationStatusNotSupportedForRenewal")
+        if self.ends is None or self.ends - now > MANUAL:
+            reasons.append("ExpirationNotInRenewalTimeRange")
+        return tuple(reasons)
+
+
+class Orders:
+    """The orders of a world, by lower-case resource id."""
+
+    def __init__(self, world: "World") -> None:
+        """Begin without orders."""
+        self._world = world
+        self._orders: dict[str, Order] = {}
+
+    def __iter__(self) -> Iterator[Order]:
+        """Yield the orders in the order of their making."""
+        return iter(tuple(self._orders.values()))
+
+    def get(self, resource_id: str) -> Order | None:
+        """Return the order with that id in any case, or None."""
+        return self._orders.get(resource_id.lower())
+
+    def add(self, order: Order) -> Order:
+        """Return the order, which the world now has."""
+        self._orders[order.id.lower()] = order
+        order.actions.append(("CertificateOrderCreated", order.created))
+        return order
+
+    def remove(self, order: Order) -> None:
+        """Make the order be gone; its certificate is revoked."""
+        del self._orders[order.id.lower()]
+
+    def begin(self, order: Order, wish: Wish) -> None:
+        """Begin to issue, renew or reissue the order's certificate. A renewal is paid for, whatever comes of it."""
+        now = self._world.clock.now()
+        order.wish, order.due = wish, now + ISSUING
+        order.status = "PendingRekey" if wish == "reissue" else "Pendingissuance"
+        order.hidden_until = now + timedelta(seconds=self._world.knobs.orders_show_late)
+        order.purchases += wish == "renew"
+        order.reissues += wish == "reissue"
+        self._world.journal.note(f"order {order.name}: {wish} begun")
+
+    def verify(self, order: Order) -> bool:
+        """Look for the token at the host name and the domains above it; whether it was there."""
+        labels = order.host.removeprefix("*.").split(".")
+        climbing = (".".join(labels[start:]) for start in range(len(labels) - 1))
+        texts = (text for name in climbing for text in self._world.dns.values(name, "TXT"))
+        if not any(order.token in text for text in texts):
+            return False
+        order.verified_at = self._world.clock.now()
+        order.actions.append(("DomainValidationComplete", order.verified_at))
+        self._world.journal.note(f"order {order.name}: domain verified")
+        return True
+
+    def settle(self) -> None:
+        """Do what is due by now: renew by itself, issue what is verified, store what is issued, expire."""
+        now = self._world.clock.now()
+        for order in self:
+            if order.status == "Issued" and order.ends is not None and order.ends <= now:
+                order.status = "Expired"
+            if self._renews_itself(order, now):
+                self.begin(order, "renew")
+            if order.wish and order.due and order.due <= now and _is_verified(order, now):
+                self.issue(order, now)
+            for stored in order.stored.values():
+                self.store(order, stored)
+
+    def issue(self, order: Order, at: datetime) -> None:
+        """Give the order a new certificate that is valid from then on for 198 days."""
+        names = (order.host, order.host.removeprefix("*.")) if order.product == WILDCARD else (order.host,)
+        wanted = Request(names, at, at + VALIDITY, key_size=order.key_size, usages=(SERVER_AUTH,))
+        order.certificate = authority().issue(wanted)
+        order.issued_at, order.wish, order.due, order.status = at, None, None, "Issued"
+        order.actions.append(("CertificateIssued", at))
+        self._world.journal.note(f"order {order.name}: issued {order.certificate.thumbprint[:8]}")
+
+    def store(self, order: Order, stored: Stored, at: datetime | None = None) -> None:
+        """Write the newest certificate into the vault as a new version of the secret, where that is allowed."""
+        if order.status == "Denied":
+            stored.status = "CertificateOrderFailed"
+        elif order.external_key:
+            stored.status = "ExternalPrivateKey"
+        elif order.certificate is None:
+            stored.status = "WaitingOnCertificateOrder"
+        elif stored.thumbprint != order.certificate.thumbprint or stored.status != "Succeeded":
+            self._write(order.certificate, stored, at or self._world.clock.now())
+
+    def _write(self, certificate: Leaf, stored: Stored, at: datetime) -> None:
+        try:
+            vault = find_vault(self._world, stored.vault_id)
+        except VaultMissing:
+            stored.status = "KeyVaultDoesNotExist"
+            return
+        stored.status = _refusal(vault) or "Succeeded"
+        if stored.status == "Succeeded" and stored.thumbprint != certificate.thumbprint:
+            value = base64.b64encode(certificate.pfx()).decode()
+            vault.set_secret(stored.secret_name, value, content_type=PKCS12, created=at)
+            stored.thumbprint = certificate.thumbprint
+
+    def _renews_itself(self, order: Order, now: datetime) -> bool:
+        due = order.ends is not None and order.ends - now <= AUTOMATIC
+        works = self._world.knobs.orders_renew_themselves and not order.refuses_renewal
+        return order.status == "Issued" and order.auto_renew and due and works
+
+
+def _is_verified(order: Order, now: datetime) -> bool:
+    return order.verified_at is not None and now - order.verified_at <= REUSE
+
+
+def _refusal(vault: "Vault") -> str | None:
+    """Return the status that says why the vault does not take a certificate, or None where it does."""
+    refusals = (vault.refusal(REGISTRATION, operation) for operation in NEEDS)
+    first = next((refusal for refusal in refusals if refusal is not None), None)
+    if first is None:
+        return None
+    return "OperationNotPermittedOnKeyVault" if first.how == "firewall" else "AzureServiceUnauthorizedToAccessKeyVault"
+
+
+def host_of(distinguished_name: str) -> str | None:
+    """Return the common name of a distinguished name in lower case, or None."""
+    match = _COMMON_NAME.search(distinguished_name)
+    return match[1].strip().lower() if match else None
