@@ -81,8 +81,6 @@ def _leaf(bundle: pkcs12.PKCS12KeyAndCertificates) -> Leaf:
     key, certificate = bundle.key, bundle.cert
     if certificate is None or not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise refusals.bad(NO_KEY)
-    if key.public_key() != certificate.certificate.public_key():
-        raise refusals.bad(NO_KEY)
     return Leaf(certificate.certificate, key, tuple(above.certificate for above in bundle.additional_certs))
 
 

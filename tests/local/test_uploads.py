@@ -1,0 +1,249 @@
+"""Uploaded PFX files, judged as App Service judges them."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.web import WebSiteManagementClient
+from azure.mgmt.web.models import Certificate, CertificateProperties
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
+
+from local.azure.arm import uploads
+from local.azure.vault.authority import Leaf, Request, authority
+from local.azure.wire import Response
+from local.frontend.visitor import HandshakeFailed
+from local.stand import Stand
+from tests.local.arm_client import Shop
+from tests.local.pfx_files import AES, PASSWORD, encrypted, pfx, upload, with_serial_of
+from tests.local.sdk import web_client
+
+HOST = "shop.contoso.com"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """A fresh shop."""
+    return Shop()
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    """A stand for all tests here."""
+    with Stand() as stand:
+        yield stand
+
+
+@pytest.fixture
+def client(shop: Shop, stand: Stand) -> Iterator[WebSiteManagementClient]:
+    """The unmodified SDK against the shop's world."""
+    with web_client(stand, shop.build) as client:
+        yield client
+
+
+def path(shop: Shop, name: str = "upload") -> str:
+    """Return the path of a certificate beside the shop's copy."""
+    return f"{shop.copy.id.rsplit('/', maxsplit=1)[0]}/{name}"
+
+
+def send(shop: Shop, packed: bytes, password: str | None = PASSWORD, name: str = "upload") -> Response:
+    """Return what an upload answers."""
+    return shop.arm.send("PUT", path(shop, name), upload(packed, password))
+
+
+def refusal(shop: Shop, packed: bytes, password: str | None = PASSWORD) -> str:
+    """Return in which words an upload is refused, after which there is no such certificate."""
+    response = send(shop, packed, password)
+    assert response.status == 400
+    shop.arm.get(path(shop), 404)
+    return str(response.json()["Message"])
+
+
+def another(shop: Shop, **differences: object) -> Leaf:
+    """Return a leaf of the local authority that differs so."""
+    now = shop.world.clock.now()
+    plain = Request((HOST,), now.replace(year=now.year - 1), now.replace(year=now.year + 1))
+    return authority().issue(replace(plain, **differences))  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize("password", ["wrong", "", None, PASSWORD.upper()])
+def test_a_wrong_password_is_refused(shop: Shop, password: str | None) -> None:
+    """A PFX that the password does not open is refused in the words that users report."""
+    assert refusal(shop, pfx(shop.first.leaf), password) == uploads.NOT_LOADED
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "", None])
+def test_a_pfx_without_a_password_is_refused(shop: Shop, password: str | None) -> None:
+    """What a vault's secret holds cannot be uploaded as it is, whatever password comes along."""
+    assert refusal(shop, pfx(shop.first.leaf, NoEncryption()), password) == uploads.NO_PASSWORD
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, -1])
+def test_a_broken_pfx_is_refused(shop: Shop, cut: int) -> None:
+    """A PFX that was cut off, or is none, is refused; nothing of it is in the answer."""
+    packed = pfx(shop.first.leaf)[:cut] or b"no PFX"
+    message = refusal(shop, packed)
+    assert message == uploads.NOT_LOADED
+
+
+def test_what_is_no_base64_is_refused(shop: Shop) -> None:
+    """The blob of a request is base64."""
+    body = upload(b"") | {"properties": {"pfxBlob": "###", "password": PASSWORD}}
+    assert shop.arm.put(path(shop), body, 400)["Message"] == "Blob is invalid.  Base64 is required."
+
+
+def test_a_pfx_needs_its_private_key(shop: Shop) -> None:
+    """A PFX with certificates alone, or with the key of another, holds nothing to serve."""
+    leaf = shop.first.leaf
+    bare = pkcs12.serialize_key_and_certificates(None, None, leaf.certificate, None, encrypted())
+    assert refusal(shop, bare) == uploads.NO_KEY
+    key = another(shop).private_key
+    strange = pkcs12.serialize_key_and_certificates(None, key, None, [leaf.certificate], encrypted())
+    assert refusal(shop, strange) == uploads.NO_KEY
+
+
+@pytest.mark.parametrize(
+    ("differences", "words"),
+    [
+        ({"key_size": 1024}, "The private key has 1024 bits; at least 2048 are required."),
+        ({}, None),
+        ({"key_type": "EC", "key_size": 256}, None),
+    ],
+)
+def test_weak_keys_are_refused(shop: Shop, differences: dict[str, object], words: str | None) -> None:
+    """RSA keys have 2048 bits at least; keys of elliptic curves may be uploaded."""
+    packed = pfx(another(shop, **differences))
+    if words is None:
+        assert send(shop, packed).status == 200
+    else:
+        assert refusal(shop, packed) == words
+
+
+def test_curves_that_tls_does_not_know_are_refused(shop: Shop) -> None:
+    """A curve of the vault's that no browser speaks is of no use."""
+    assert (
+        refusal(shop, pfx(with_serial_of(8, ec.SECP256K1())))
+        == "The curve secp256k1 of the private key is not supported."
+    )
+
+
+@pytest.mark.parametrize(("octets", "refused", "status"), [(20, True, 200), (21, True, 400), (21, False, 200)])
+def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, status: int, *, refused: bool) -> None:
+    """A serial number of more than 20 octets is refused, unless the knob takes it."""
+    shop.world.knobs.turn(long_serials_refused=refused)
+    response = send(shop, pfx(with_serial_of(octets)))
+    assert response.status == status
+    if status == 400:
+        assert response.json()["Message"] == "The serial number of the certificate has more than 20 octets."
+
+
+@pytest.mark.parametrize(("refused", "status"), [(False, 200), (True, 400)])
+def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: bool) -> None:
+    """Whether App Service reads what OpenSSL 3 writes is open; triple DES it reads always."""
+    shop.world.knobs.turn(aes_pfx_refused=refused)
+    assert send(shop, pfx(shop.first.leaf)).status == 200
+    response = send(shop, pfx(shop.first.leaf, encrypted(algorithm=AES)), name="modern")
+    assert response.status == status
+    if refused:
+        assert response.json()["Message"] == uploads.NOT_LOADED
+
+
+def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
+    """The limit counts imports and uploads of one webspace; what is there may still be renewed, and room be made."""
+    shop.world.knobs.turn(certificates_per_webspace=2)
+    shop.arm.put(path(shop, "second"), upload(pfx(another(shop))))
+    for body in (upload(pfx(another(shop))), shop.import_body()):
+        assert shop.arm.put(path(shop, "third"), body, 409)["Message"] == (
+            "The webspace contoso-WestEuropewebspace holds 2 private certificates, which is the limit."
+            " Delete one that is not used."
+        )
+    shop.vault.renew("shop")
+    shop.arm.put(shop.copy.id, shop.import_body())
+    shop.arm.put(path(shop, "elsewhere"), upload(pfx(another(shop))) | {"location": "North Europe"})
+    shop.arm.delete(path(shop, "second"))
+    shop.arm.put(path(shop, "third"), upload(pfx(another(shop))))
+
+
+def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
+    """The same content may be written again, another one has to come under a new name."""
+    first, second = another(shop), another(shop)
+    send(shop, pfx(first))
+    shop.bind("SniEnabled", first.thumbprint)
+    assert send(shop, pfx(first)).status == 200
+    refused = send(shop, pfx(second))
+    assert (refused.status, first.thumbprint in refused.json()["Message"]) == (409, True)
+    assert shop.served() == first.thumbprint
+    assert send(shop, pfx(second), name="next").status == 200
+
+
+# --------------------------------------------------------------------------------------------- what is warned about
+
+
+def test_an_expired_certificate_is_taken_with_a_warning(shop: Shop) -> None:
+    """Dates are not judged, but a header warns; a good certificate comes without."""
+    past = shop.world.clock.now().replace(year=2020)
+    old = another(shop, not_before=past.replace(year=2019), not_after=past)
+    response = send(shop, pfx(old))
+    assert (response.status, response.headers["warning"]) == (
+        200,
+        "199 Some of the uploaded certificates are either self-signed or expired.",
+    )
+    assert "warning" not in send(shop, pfx(another(shop)), name="good").headers
+
+
+def test_a_self_signed_certificate_gets_both_warnings(shop: Shop) -> None:
+    """The header is the recorded one."""
+    response = send(shop, pfx(another(shop, self_signed=True)))
+    assert response.headers["warning"] == (
+        "199 Some of the uploaded certificates are either self-signed or expired.,"
+        "199 Some of the uploaded certificates cannot be validated to a trusted CA"
+    )
+
+
+def test_nothing_secret_is_in_an_answer(shop: Shop) -> None:
+    """Neither the PFX nor its password comes back, from a good upload or from a bad one."""
+    packed = pfx(shop.first.leaf)
+    for password in (PASSWORD, "wrong horse"):
+        said = send(shop, packed, password).body.decode()
+        assert password not in said
+        assert base64.b64encode(packed).decode()[:60] not in said
+
+
+# -------------------------------------------------------------------------------------------------- by the SDK
+
+
+def test_the_sdk_uploads_and_hears_refusals(shop: Shop, client: WebSiteManagementClient) -> None:
+    """azure-mgmt-web uploads a PFX, reads it back without its secrets, and tells a refusal with its words."""
+    leaf = another(shop)
+    properties = CertificateProperties(pfx_blob=pfx(leaf), password=PASSWORD, server_farm_id=shop.plan.id)
+    made = client.certificates.create_or_update(
+        "contoso", "up", Certificate(location="westeurope", properties=properties)
+    )
+    assert made.properties is not None
+    assert made.properties.thumbprint == leaf.thumbprint
+    assert (made.properties.password, made.properties.pfx_blob) == (None, None)
+    wrong = CertificateProperties(pfx_blob=pfx(leaf), password="wrong")  # noqa: S106 - that is the point
+    with pytest.raises(HttpResponseError, match="could not be loaded") as refused:
+        client.certificates.create_or_update("contoso", "no", Certificate(location="westeurope", properties=wrong))
+    assert refused.value.status_code == 400
+
+
+def test_a_chain_is_served_as_it_was_uploaded(shop: Shop, stand: Stand, client: WebSiteManagementClient) -> None:
+    """Without its intermediate a certificate is taken with a warning, and strict visitors fail; complete it is fine."""
+    assert client is not None
+    whole = another(shop)
+    alone = send(shop, pfx(replace(whole, chain=())), name="alone")
+    assert (alone.status, alone.headers["warning"]) == (
+        200,
+        "199 Some of the uploaded certificates cannot be validated to a trusted CA",
+    )
+    shop.bind("SniEnabled", whole.thumbprint)
+    with pytest.raises(HandshakeFailed, match="unable to get local issuer certificate"):
+        stand.visitor.handshake(HOST)
+    assert send(shop, pfx(whole), name="alone").status == 200
+    assert stand.visitor.handshake(HOST) == whole.thumbprint
