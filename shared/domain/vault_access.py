@@ -85,6 +85,7 @@ APP_SERVICE_IDS = {
     CloudName.US_GOVERNMENT: "6a02c803-dafd-4136-b4c3-5a6f318b4714",
 }
 REGISTRATION_ID = "f3c21649-0979-4721-ac85-b0216b2cf413"
+APPLICATION_IDS = frozenset({*APP_SERVICE_IDS.values(), REGISTRATION_ID})
 
 
 def app_service(cloud: CloudName = CloudName.PUBLIC, object_id: str | None = None) -> Principal:
