@@ -17,6 +17,7 @@ from shared.domain.errors import SettingsInvalid
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
+from shared.domain.vault_access import APPLICATION_IDS, app_service, registration
 from shared.domain.where import CloudName, StorageAddress
 from shared.domain.window import RestartWindow
 
@@ -24,6 +25,7 @@ HOURLY = "0 0 * * * *"
 SCHEDULE_FIELDS = 6
 _NCRONTAB = re.compile(r"[\d*/,\s-]+")
 _CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
+_OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
@@ -46,6 +48,9 @@ class Settings(BaseSettings):
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
     pfx_encryption: PfxEncryption = Field(PfxEncryption.TRIPLE_DES, alias="CERTROLL_PFX_ENCRYPTION")
+    order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
+    app_service_object_id: str | None = Field(None, alias="CERTROLL_APP_SERVICE_OBJECT_ID")
+    registration_object_id: str | None = Field(None, alias="CERTROLL_REGISTRATION_OBJECT_ID")
     cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
@@ -83,10 +88,15 @@ class Settings(BaseSettings):
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value
 
-    @field_validator("slots_first", mode="before")
+    @field_validator("slots_first", "order_actions", mode="before")
     @classmethod
     def _switch(cls, value: object) -> object:
         return parse_switch(value) if isinstance(value, str) else value
+
+    @field_validator("app_service_object_id", "registration_object_id")
+    @classmethod
+    def _object_id(cls, value: str | None) -> str | None:
+        return None if value is None else parse_object_id(value)
 
     @field_validator("restart_window", mode="before")
     @classmethod
@@ -132,6 +142,9 @@ class Settings(BaseSettings):
             slots_first=self.slots_first,
             restart_window=self.restart_window,
             max_restarts=self.max_restarts,
+            order_actions=self.order_actions,
+            app_service=app_service(self.cloud, self.app_service_object_id),
+            registration=registration(self.registration_object_id),
         )
 
 
@@ -166,6 +179,16 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError("write a duration as a number with its unit: 90s, 15m, 1h or 2d")
     return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+
+
+def parse_object_id(text: str) -> str:
+    """Return an object id of Entra in lower case. Raises ValueError; an application id has the same form."""
+    lowered = text.strip().lower()
+    if not _OBJECT_ID.fullmatch(lowered):
+        raise ValueError("give an object id, as `az ad sp show --id APPLICATION --query id -o tsv` prints it")
+    if lowered in APPLICATION_IDS:
+        raise ValueError("that is the application id; `az ad sp show --id` with it prints the object id")
+    return lowered
 
 
 def parse_switch(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Intent, steps, skips and the plan: what Certroll would do, as a value."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -10,6 +10,7 @@ from shared.domain.names import SiteRef, Thumbprint, VaultName, Webspace
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.domain.vault_access import Principal, app_service, registration
 from shared.domain.window import RestartWindow
 
 
@@ -27,6 +28,8 @@ class Intent:
     No `subscriptions` means all that the identity sees. `own_site` is the site that Certroll runs on.
     `probe_settle` is the wait between a change of a site and the first probe that counts. `max_restarts` is how many
     sites of one App Service plan may be restarting at a time; no `restart_window` means at any time.
+    `order_actions` lets purchased certificates be renewed and reissued, which costs money. `app_service` and
+    `registration` are the services of Azure that have to get into the vaults.
     """
 
     vaults: frozenset[VaultName] = frozenset()
@@ -39,6 +42,9 @@ class Intent:
     slots_first: bool = True
     restart_window: RestartWindow | None = None
     max_restarts: int = 1
+    order_actions: bool = False
+    app_service: Principal = field(default_factory=app_service)
+    registration: Principal = field(default_factory=registration)
 
     def owns(self, site: SiteRef) -> bool:
         """Say whether the site, or the site of the slot, is the one that Certroll itself runs on."""
