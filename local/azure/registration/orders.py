@@ -165,24 +165,29 @@ class Orders:
     def settle(self) -> None:
         """Do what is due by now: renew by itself, issue what is verified, store what is issued, expire."""
         now = self._world.clock.now()
-        for order in self:
-            if order.status == "Issued" and order.ends is not None and order.ends <= now:
-                order.status = "Expired"
-            if self._renews_itself(order, now):
-                self.begin(order, "renew")
-            if order.wish and order.due and order.due <= now and _is_verified(order, now):
-                self.issue(order, now)
-            for stored in order.stored.values():
-                self.store(order, stored)
+        with self._world.journal.apart():
+            for order in self:
+                self._settle(order, now)
 
-    def issue(self, order: Order, at: datetime) -> None:
-        """Give the order a new certificate that is valid from then on for 198 days."""
+    def _settle(self, order: Order, now: datetime) -> None:
+        if order.status == "Issued" and order.ends is not None and order.ends <= now:
+            order.status = "Expired"
+        if self._renews_itself(order, now):
+            self.begin(order, "renew")
+        if order.wish and order.due and order.due <= now and _is_verified(order, now):
+            issued = self.issue(order, now)
+            self._world.journal.note(f"order {order.name}: issued {issued.thumbprint[:8]}")
+        for stored in order.stored.values():
+            self.store(order, stored)
+
+    def issue(self, order: Order, at: datetime) -> Leaf:
+        """Return the new certificate of the order, which is valid from then on for 198 days."""
         names = (order.host, order.host.removeprefix("*.")) if order.product == WILDCARD else (order.host,)
         wanted = Request(names, at, at + VALIDITY, key_size=order.key_size, usages=(SERVER_AUTH,))
         order.certificate = authority().issue(wanted)
         order.issued_at, order.wish, order.due, order.status = at, None, None, "Issued"
         order.actions.append(("CertificateIssued", at))
-        self._world.journal.note(f"order {order.name}: issued {order.certificate.thumbprint[:8]}")
+        return order.certificate
 
     def store(self, order: Order, stored: Stored, at: datetime | None = None) -> None:
         """Write the newest certificate into the vault as a new version of the secret, where that is allowed."""
