@@ -68,6 +68,10 @@ class KeyVault:
         self._encryption = encryption
         self._secrets = SecretLineages(vaults.secrets, retrying)
 
+    def forget(self) -> None:
+        """Read again what was read once: for whoever follows another Azure with the same clients."""
+        self._secrets.forget()
+
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List all certificates of a vault, the disabled ones too; the deleted ones are not there any more."""
         listing = self._vaults.client(vault).list_properties_of_certificates()
@@ -94,7 +98,7 @@ class KeyVault:
         try:
             return build_pfx(secret.value or "", kind, thumbprint, self._encryption, password)
         except Rejected as error:
-            raise Rejected(f"{what}: {error}") from None
+            raise Rejected(f"{what}: {error}", error.reason) from None
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one lineage with its versions, judged as of `now`. Raises Rejected where it makes no sense.

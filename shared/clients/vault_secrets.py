@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
-from shared.clients.pfx import PEM, PKCS12, read_leaf, thumbprint
+from shared.clients.pfx import read_leaf, thumbprint
 from shared.clients.retrying import Retrying
 from shared.clients.x509_facts import facts_of
-from shared.domain.errors import AzureError, Conflict, Rejected
+from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
 from shared.domain.lineage import DEEPEST_LOOK, Lineage, Refusal, judge, lineage_tags, newest_first
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
+from shared.domain.requirements import PEM, PKCS12
 
 PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
 LIST_CURE = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"
@@ -46,14 +47,15 @@ class SecretLineages:
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one secret with its versions, judged as of `now`; what is no certificate is read no further.
 
-        One request tells a password from a certificate. Raises Conflict where a version came meanwhile.
+        One request tells a password from a certificate. Raises NotFound, and Conflict where a version came
+        meanwhile.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)
         entries = {e.version: e for e in self._retrying.pages(what, listing, LIST_CURE) if e.version}
         ordered = sorted(entries.values(), key=_age, reverse=True)
         if not ordered:
-            return Lineage(ref, (), None)
+            raise NotFound(f"{what}: there is no secret of that name")
         if (foreign := _foreign(ordered[0])) is not None:
             return Lineage(ref, (), None, foreign)
         newest = self._newest(client, what, ref, ordered)
@@ -61,6 +63,10 @@ class SecretLineages:
             raise Conflict(f"{what} got a new version while it was read; it is read again")
         ordered.sort(key=lambda entry: (entry.version == newest, *_age(entry)), reverse=True)
         return self._judged(ref, ordered, newest, now)
+
+    def forget(self) -> None:
+        """Read every version again."""
+        self._leaf.cache_clear()
 
     def _newest(
         self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]

@@ -135,9 +135,9 @@ class Installation:
         """Deliver an Event Grid event."""
         on_vault_event(self.start(), text)
 
-    def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT) -> None:
-        """Ask for one vault certificate."""
-        self.queue.send_certificate(CertificateMessage(VaultCertificateRef.parse(vault, "certificate", name), cause))
+    def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT, kind: str = "certificate") -> None:
+        """Ask for one vault certificate, or for a secret that holds one."""
+        self.queue.send_certificate(CertificateMessage(VaultCertificateRef.parse(vault, kind, name), cause))
 
     def sweep(self) -> tuple[VaultCertificateRef, ...]:
         """Run the sweep."""

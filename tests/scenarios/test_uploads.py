@@ -1,0 +1,237 @@
+"""Certificates that people uploaded, and certificates in secrets: nobody renews the ones, few see the others."""
+
+from typing import NamedTuple
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED
+from local.azure.clock import Clock
+from local.azure.knobs import Knobs
+from local.azure.vault.state import SecretVersion, Version
+from local.azure.world import World
+from local.worlds.builders import Builder
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, break_leases
+from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
+
+HOSTS = ("shop.contoso.com", "www.contoso.com", "api.contoso.com")
+MOST_WRITES = 60
+PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
+
+
+class Uploaded(NamedTuple):
+    """A world in which one certificate was uploaded into two webspaces."""
+
+    world: World
+    version: Version | SecretVersion
+
+
+def uploads(knobs: Knobs | None = None, *, kind: str = "certificate", **differences: object) -> Uploaded:
+    """Return two webspaces with uploads of one vault object: an IP-based binding, SNI ones, and an app that pins it."""
+    world = World(Clock(), 0, knobs)
+    build = Builder(world)
+    names = ("*.contoso.com", "contoso.com")
+    if kind == "certificate":
+        version: Version | SecretVersion = build.add_certificate("web", names, **differences)  # type: ignore[arg-type]
+    else:
+        version = build.add_secret("web", names, pem=kind == "pem", **differences)  # type: ignore[arg-type]
+    windows, linux = build.add_plan("windows"), build.add_plan("linux", location="northeurope", linux=True)
+    upload, other = build.add_upload(version, windows), build.add_upload(version, linux)
+    thumbprint = version.thumbprint
+    settings = {"WEBSITE_LOAD_CERTIFICATES": thumbprint, "CLIENT_CERT": thumbprint}
+    shop = build.add_site("shop", windows)
+    build.add_host(shop, "shop.contoso.com", upload, IP_BASED)
+    build.add_host(shop, "www.contoso.com", upload)
+    build.add_partner()
+    orders = build.add_site("orders", windows, tags=PROBED, settings=settings)
+    build.add_app(orders, setting="CLIENT_CERT")
+    build.add_host(build.add_site("api", linux), "api.contoso.com", other)
+    world.clock.advance(AGE)
+    return Uploaded(world, version)
+
+
+def renew(uploaded: Uploaded, *, pem: bool = False) -> str:
+    """Renew, and return the new thumbprint."""
+    vault = uploaded.world.vaults[VAULT]
+    if isinstance(uploaded.version, Version):
+        return vault.renew("web").thumbprint
+    return vault.set_pfx_secret("web", ("*.contoso.com", "contoso.com"), pem=pem).thumbprint
+
+
+def copies(world: World) -> dict[str, int]:
+    """Return how often each thumbprint is there."""
+    held = [copy.thumbprint for copy in world.web.certificates.values()]
+    return {thumbprint: held.count(thumbprint) for thumbprint in held}
+
+
+@pytest.mark.parametrize("kind", ["certificate", "secret", "pem"])
+def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install, kind: str) -> None:
+    """The new version goes up beside the old one, host names and settings follow, and the old one stays."""
+    uploaded = uploads(kind=kind)
+    world = uploaded.world
+    installation = install(world)
+    before, new = shown(world), renew(uploaded, pem=kind == "pem")
+    installation.look_at(VAULT, "web", kind="certificate" if kind == "certificate" else "secret")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, HOSTS)
+    assert set(installation.states().values()) == {"Proven"}
+    assert installation.rolls() == {"orders": "Validated"}
+    assert copies(world) == {uploaded.version.thumbprint: 2, new: 2}
+    assert writes(world) == 2 + 3 + 1  # an upload per webspace, a binding each, one app
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
+    """App Service imports no elliptic keys from a vault, but takes them as an upload."""
+    uploaded = uploads(key_type="EC")
+    installation = install(uploaded.world)
+    before, new = shown(uploaded.world), renew(uploaded)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(uploaded.world) == after_renewal(before, new, HOSTS)
+
+
+def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
+    """What Certroll uploaded it renews, though people have taken their own upload away."""
+    uploaded = uploads()
+    world = uploaded.world
+    installation = install(world)
+    before, first = shown(world), renew(uploaded)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    for copy in tuple(world.web.certificates.values()):
+        if copy.thumbprint == uploaded.version.thumbprint:
+            world.web.certificates.remove(copy.id)
+    second = renew(uploaded)
+    assert installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, second, HOSTS)
+    assert copies(world) == {first: 2, second: 2}
+
+
+@pytest.mark.parametrize("reading", ["accept", "refuse", "resolve"])
+def test_a_version_that_is_there_already_is_used(install: Install, reading: str) -> None:
+    """Where somebody has uploaded the new version under another name or group, it is bound and not sent again."""
+    uploaded = uploads(Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
+    world = uploaded.world
+    installation = install(world)
+    before, new = shown(world), renew(uploaded)
+    build, newest = Builder(world), world.vaults[VAULT].certificates["web"].newest
+    for plan in tuple(world.web.plans.values()):
+        build.add_upload(newest, plan, name=f"by-hand-{plan.name}")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, HOSTS)
+    assert copies(world)[new] == 2
+
+
+def one_upload() -> World:
+    """Return one webspace with one upload, bound to an IP-based host name and another."""
+    world = World(Clock())
+    build = Builder(world)
+    upload = build.add_upload(build.add_certificate("web", ("*.contoso.com",)))
+    shop = build.add_site("shop")
+    build.add_host(shop, "shop.contoso.com", upload, IP_BASED)
+    build.add_host(shop, "www.contoso.com", upload)
+    world.clock.advance(AGE)
+    return world
+
+
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
+    """Whichever write is the last of a process, nothing is uploaded twice and every host name arrives."""
+    for write in range(1, MOST_WRITES):
+        world = one_upload()
+        installation = install(world)
+        before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
+        installation.look_at(VAULT, "web")
+        died = False
+        with crasher.crashing_after(write):
+            try:
+                installation.deliver_all()
+            except Crash:
+                died = True
+        if died:
+            break_leases(installation.storage)
+            installation.deliver_all()
+        assert shown(world) == after_renewal(before, new, HOSTS), f"after a crash at write {write}"
+        assert copies(world)[new] == 1, f"after a crash at write {write}"
+        if not died:
+            break
+    else:
+        pytest.fail("no end: the loop did not see all writes")
+    assert write > 6
+
+
+# ----------------------------------------------------------------------------------------------------------- secrets
+
+
+def imported_secret() -> World:
+    """Return a webspace with a copy of a certificate that lives in a secret, as purchased ones do."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_secret("order-0d5f", ("shop.contoso.com",))
+    copy = build.add_copy("order-0d5f")
+    build.add_host(build.add_site("shop"), "shop.contoso.com", copy, IP_BASED)
+    world.clock.advance(AGE)
+    return world
+
+
+def vault_requests(world: World) -> list[str]:
+    """Return what the vaults were asked for."""
+    return [
+        f"{entry.method} {entry.path}" for entry in world.journal.entries() if entry.host.endswith(".vault.azure.net")
+    ]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["by its event", "by the sweep"])
+def test_a_copy_of_a_secret_is_synced(install: Install, lost: bool) -> None:  # noqa: FBT001
+    """A new version of the secret reaches the host name, though no vault certificate of that name exists."""
+    world = imported_secret()
+    installation = install(world)
+    before = shown(world)
+    new = world.vaults[VAULT].set_pfx_secret("order-0d5f", ("shop.contoso.com",)).thumbprint
+    if lost:
+        assert installation.sweep()
+    else:
+        installation.look_at(VAULT, "order-0d5f", kind="secret")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("shop.contoso.com",))
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+def test_a_password_costs_one_request_and_is_not_read(install: Install) -> None:
+    """Every rotation of a password in the vault comes by; its value stays where it is, and nobody is told."""
+    world = imported_secret()
+    installation = install(world)
+    world.vaults[VAULT].set_secret("database", "hunter2-marker")
+    asked = len(vault_requests(world))
+    installation.look_at(VAULT, "database", kind="secret")
+    installation.deliver_all()
+    assert vault_requests(world)[asked:] == ["GET /secrets/database/versions"]
+    assert writes(world) == 0
+    assert installation.findings() == set()
+
+
+def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install) -> None:
+    """Its certificate has an event of its own; the fleet is looked at once, not twice."""
+    uploaded = uploads()
+    installation = install(uploaded.world)
+    installation.look_at(VAULT, "web", kind="secret")
+    installation.deliver_all()
+    assert [entry for entry in uploaded.world.journal.entries() if entry.host == "management.azure.com"] == []
+
+
+def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) -> None:
+    """Where a copy comes of a secret that somebody overwrote with something else, the sweep says so."""
+    world = imported_secret()
+    installation = install(world)
+    world.vaults[VAULT].set_secret("order-0d5f", "not a pfx", content_type="application/x-pkcs12")
+    installation.sweep()
+    assert "NewestRefused" in {reason for _, reason in installation.findings()}
+    world.clock.advance(AGE)
+    world.vaults[VAULT].set_secret("order-0d5f", "hunter2-marker", content_type="text/plain")
+    installation.sweep()
+    assert "NotACertificate" in {reason for _, reason in installation.findings()}
+    assert "hunter2-marker" not in installation.details()
