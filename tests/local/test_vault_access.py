@@ -266,6 +266,22 @@ def test_access_policies_are_added_replaced_and_removed(shop: Shop) -> None:
     shop.arm.put(f"{shop.vault.resource_id}/accessPolicies/add", {"properties": {"accessPolicies": [{}]}}, 400)
 
 
+def test_rights_for_others_are_shown_and_do_not_count(shop: Shop) -> None:
+    """A policy for users of an application, and a role under a condition, let App Service itself do nothing."""
+    condition = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'shop'"
+    asked_for = {"properties": asked(shop)["properties"] | {"condition": condition}}
+    answer = shop.arm.put(assignments(shop.vault.resource_id), asked_for, 201)["properties"]
+    assert (answer["condition"], answer["conditionVersion"]) == (condition, "2.0")
+    assert allowed(shop.vault) == set()
+    vault = with_policy(shop, secrets=["all"], certificates=["all"])
+    vault["properties"]["accessPolicies"][0]["applicationId"] = OPERATOR.client_id
+    answer = shop.arm.put(shop.vault.resource_id, vault)["properties"]
+    assert answer["accessPolicies"] == vault["properties"]["accessPolicies"]
+    assert allowed(shop.vault) == set()
+    shop.vault.permit(APP_SERVICE, secrets=["get"])
+    assert len(shop.vault.access.policies) == 2
+
+
 @pytest.mark.parametrize(
     ("rules", "public", "open_to_services"),
     [

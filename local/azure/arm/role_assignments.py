@@ -93,6 +93,7 @@ def _wanted(call: Call) -> RoleAssignment:
         principal=_text(properties, "principalId"),
         created=call.world.clock.now(),
         principal_type=properties.get("principalType") or "ServicePrincipal",
+        condition=properties.get("condition"),
     )
 
 
@@ -122,8 +123,8 @@ def _assignment_json(call: Call, one: RoleAssignment) -> dict[str, Any]:
         "principalId": one.principal,
         "principalType": one.principal_type,
         "scope": one.scope,
-        "condition": None,
-        "conditionVersion": None,
+        "condition": one.condition,
+        "conditionVersion": "2.0" if one.condition else None,
         "createdOn": created,
         "updatedOn": created,
         "delegatedManagedIdentityResourceId": None,

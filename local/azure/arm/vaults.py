@@ -17,6 +17,7 @@ VAULTS = f"/providers/{VAULT_TYPE}"
 VAULT = f"{GROUP}{VAULTS}/{{vault}}"
 Item = dict[str, Any]
 Words = tuple[str, ...]
+NO_RIGHTS: Mapping[str, Words] = {"secrets": (), "certificates": (), "keys": ()}
 
 
 def list_vaults(call: Call) -> Response:
@@ -117,8 +118,8 @@ def _policies(properties: Mapping[str, Any]) -> tuple[AccessPolicy, ...]:
 
 def _policy(entry: Mapping[str, Any]) -> AccessPolicy:
     granted = entry.get("permissions") or {}
-    kinds = (granted.get("secrets"), granted.get("certificates"), granted.get("keys"))
-    return AccessPolicy(str(entry["objectId"]), *(tuple(words or ()) for words in kinds))
+    rights = {kind: tuple(granted.get(kind) or ()) for kind in NO_RIGHTS}
+    return AccessPolicy(str(entry["objectId"]), **rights, application_id=entry.get("applicationId"))
 
 
 def _network(rules: Mapping[str, Any]) -> NetworkRules:
@@ -131,15 +132,14 @@ def _network(rules: Mapping[str, Any]) -> NetworkRules:
 
 
 def _combined(access: Access, change: AccessPolicy, words: Callable[[Words, Words], Words]) -> Access:
-    own = access.policy_of(change.object_id)
-    policy = AccessPolicy(
-        own.object_id,
-        words(own.secrets, change.secrets),
-        words(own.certificates, change.certificates),
-        words(own.keys, change.keys),
+    own = next((one for one in access.policies if one.is_about(change)), replace(change, **NO_RIGHTS))
+    policy = replace(
+        own,
+        secrets=words(own.secrets, change.secrets),
+        certificates=words(own.certificates, change.certificates),
+        keys=words(own.keys, change.keys),
     )
-    left = (policy,) if policy != AccessPolicy(own.object_id) else ()
-    return replace(access, policies=(*access.others(own.object_id), *left))
+    return access.with_policy(policy)
 
 
 def _added(access: Access, change: AccessPolicy) -> Access:
@@ -185,7 +185,8 @@ def _vault_json(world: World, vault: Vault) -> Item:
 def _policy_json(world: World, policy: AccessPolicy) -> Item:
     granted = {"keys": policy.keys, "secrets": policy.secrets, "certificates": policy.certificates}
     permissions = {kind: list(words) for kind, words in granted.items() if words}
-    return {"tenantId": world.tenant_id, "objectId": policy.object_id, "permissions": permissions}
+    through = {"applicationId": policy.application_id} if policy.application_id else {}
+    return {"tenantId": world.tenant_id, "objectId": policy.object_id, **through, "permissions": permissions}
 
 
 def _network_json(rules: NetworkRules) -> Item:

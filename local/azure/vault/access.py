@@ -1,7 +1,7 @@
 """Who may do what in a vault: built-in roles and their assignments, access policies, the firewall."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -83,7 +83,10 @@ def role(name_or_id: str) -> Role:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """A principal has a role at a scope and at everything below it."""
+    """A principal has a role at a scope and at everything below it.
+
+    A condition is kept and shown, never judged: an assignment that has one lets nobody in.
+    """
 
     name: str
     scope: str
@@ -91,6 +94,7 @@ class RoleAssignment:
     principal: str
     created: datetime
     principal_type: str = "ServicePrincipal"
+    condition: str | None = None
 
     @property
     def id(self) -> str:
@@ -124,16 +128,25 @@ def assignment(principal: str, role_name: str, scope: str, created: datetime) ->
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """What a vault without roles lets one principal do, in Key Vault's words: `Get`, `list`, `all`."""
+    """What a vault without roles lets one principal do, in Key Vault's words: `Get`, `list`, `all`.
+
+    With an `application_id` it is for those who come through that application, and never for the principal itself.
+    """
 
     object_id: str
     secrets: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    application_id: str | None = None
 
     def concerns(self, principal: str) -> bool:
         """Whether the policy is that principal's, named by its object id."""
-        return self.object_id.casefold() == principal.casefold()
+        return self.application_id is None and self.object_id.casefold() == principal.casefold()
+
+    def is_about(self, other: "AccessPolicy") -> bool:
+        """Whether both policies are for the same principal, coming the same way."""
+        mine, its = (one.object_id + (one.application_id or "") for one in (self, other))
+        return mine.casefold() == its.casefold()
 
     def lets(self, operation: str) -> bool:
         """Whether the policy covers that operation; `all` does not mean purge (Azure docs, set-policy)."""
@@ -182,10 +195,8 @@ class Access:
         own = (policy for policy in self.policies if policy.concerns(object_id))
         return None if any(policy.lets(operation) for policy in own) else "policy"
 
-    def policy_of(self, object_id: str) -> AccessPolicy:
-        """Return the principal's access policy; an empty one where it has none."""
-        return next((one for one in self.policies if one.concerns(object_id)), AccessPolicy(object_id))
-
-    def others(self, object_id: str) -> tuple[AccessPolicy, ...]:
-        """Return the access policies of everybody else."""
-        return tuple(policy for policy in self.policies if not policy.concerns(object_id))
+    def with_policy(self, wanted: AccessPolicy) -> "Access":
+        """Return this with that access policy in place of the one for the same principal; one without rights goes."""
+        empty = not (wanted.secrets or wanted.certificates or wanted.keys)
+        others = tuple(policy for policy in self.policies if not policy.is_about(wanted))
+        return replace(self, policies=others if empty else (*others, wanted))

@@ -325,7 +325,7 @@ class Vault:
         """Make this the application's access policy, and the vault one that goes by access policies."""
         principal = self.world.object_id(application_id)
         own = AccessPolicy(principal, tuple(secrets), tuple(certificates), tuple(keys))
-        self.access = replace(self.access, by_roles=False, policies=(*self.access.others(principal), own))
+        self.access = replace(self.access, by_roles=False).with_policy(own)
 
     def close(self, bypass: str = "AzureServices") -> None:
         """Let only named networks in, and Microsoft's trusted services unless `bypass` is `None`, the word."""
@@ -333,8 +333,8 @@ class Vault:
 
     def _no_access(self, application_id: str, operation: str) -> Denial | None:
         principal = self.world.object_id(application_id)
-        here = (one for one in self.world.role_assignments.values() if one.reaches(self.resource_id))
-        how = self.access.refusal(principal, operation, [one.role for one in here if one.concerns(principal)])
+        own = (one for one in self.world.role_assignments.values() if one.concerns(principal) and not one.condition)
+        how = self.access.refusal(principal, operation, [one.role for one in own if one.reaches(self.resource_id)])
         return how and Denial(application_id, how, frozenset({operation}))
 
     def add(
