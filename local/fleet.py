@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.azure.apps import App, Process
-from local.azure.arm.resources import Certificate, Host, Plan, Site
+from local.azure.arm.resources import Certificate, Host, Plan, PublicCertificate, Site
 from local.azure.vault.state import Vault, Version
 from local.azure.world import World
 
@@ -25,7 +25,8 @@ def fleet(world: World) -> dict[str, Any]:
             "vaults": {vault.name: _vault(vault) for vault in world.vaults.values()},
             "plans": [_plan(plan) for plan in world.web.plans.values()],
             "sites": [_site(site) for site in world.web.sites.values()],
-            "copies": [_copy(certificate) for certificate in world.web.certificates.values()],
+            "copies": [_copy(certificate) for certificate in world.web.all_certificates()],
+            "public": [_public(certificate) for certificate in world.web.public_certificates.values()],
             "apps": [_app(world, app) for app in world.apps.all()],
             "addresses": sorted(world.web.addresses()),
         }
@@ -84,11 +85,16 @@ def _app(world: World, app: App) -> dict[str, Any]:
         "partner": app.partner.name,
         "probe": app.probe,
         "thumbprint": _thumbprint(answering[-1]) if answering else None,
-        "processes": [
-            {"thumbprint": _thumbprint(one), "loaded": list(one.loaded.thumbprints), "answers": one.answers(now)}
-            for one in app.processes
-            if not one.is_gone(now)
-        ],
+        "processes": [_process(one, answers=one.answers(now)) for one in app.processes if not one.is_gone(now)],
+    }
+
+
+def _process(process: Process, *, answers: bool) -> dict[str, Any]:
+    return {
+        "thumbprint": _thumbprint(process),
+        "trusted": process.trusted,
+        "loaded": list(process.loaded.thumbprints),
+        "answers": answers,
     }
 
 
@@ -107,4 +113,9 @@ def _copy(certificate: Certificate) -> dict[str, Any]:
         "vault": source and source.vault_id,
         "secret": source and source.secret_name,
         "status": certificate.status,
+        "site": certificate.site_id,
     }
+
+
+def _public(certificate: PublicCertificate) -> dict[str, Any]:
+    return {"id": certificate.id, "site": certificate.site_id, "thumbprint": certificate.thumbprint}

@@ -69,8 +69,9 @@ class Loaded:
         value = settings.get(chosen.trusts or "", "")
         if value.upper() in self.public:
             return value.upper()
-        templates = {"linux": LINUX_PUBLIC_FILE, "windows": "", "windows container": CONTAINER_PUBLIC_FILE}
-        files = {self._spelling(templates[self.platform].format(one)): one for one in self.public}
+        templates = {"linux": LINUX_PUBLIC_FILE, "windows container": CONTAINER_PUBLIC_FILE}
+        template = templates.get(self.platform)
+        files = {self._spelling(template.format(one)): one for one in self.public} if template else {}
         return files.get(self._spelling(value))
 
     def _newest_named(self, subject: str) -> ImportedCertificate | None:

@@ -293,6 +293,16 @@ def test_troubles_tell_what_a_partner_refuses(out: Outbound) -> None:
     assert out.world.apps.troubles() == ()
 
 
+def test_a_certificate_that_a_setting_names_may_be_deleted(out: Outbound) -> None:
+    """Azure keeps only what a host name is bound to: the running process goes on, and the next start finds nothing."""
+    out.arm.delete(out.copy.id)
+    assert out.held() == [out.first.thumbprint]
+    assert out.world.apps.troubles() == (f"caller: a process started now has no certificate under its setting {PIN}",)
+    out.restart()
+    assert out.held() == [None]
+    assert len(out.world.apps.troubles()) == 2
+
+
 def test_a_partner_may_pin_from_the_start(out: Outbound) -> None:
     """A partner that was made with thumbprints accepts these alone."""
     picky = out.build.add_partner("woodgrove", accepts=["AB"])
