@@ -118,7 +118,7 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         except tuple(REFUSALS) as error:
-            reason = REFUSALS[type(error)]
+            reason = error.reason if isinstance(error, Rejected) else REFUSALS[type(error)]
             refused.append(Skip(step.subject, reason, str(error), step.action.site))
             event("step.refused", certificate=str(ref), subject=step.subject, reason=reason, detail=str(error))
             continue

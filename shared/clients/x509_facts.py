@@ -20,7 +20,7 @@ LONGEST_ISSUER = 200
 PUBLIC_POLICIES = frozenset({"2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2", "2.23.140.1.2.3"})
 """What certificates under the CA/Browser Forum's rules name one of (Baseline Requirements 7.1.2.7.9 and 7.1.6.1)."""
 _OLD_HASHES = {"1.2.840.113549.1.1.2": "md2", "1.2.840.113549.1.1.3": "md4", "1.2.840.113549.1.1.4": "md5"}
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     TypeError,
     OverflowError,
@@ -29,6 +29,7 @@ _UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+"""What the parsers of the library raise of hostile input."""
 Value = TypeVar("Value")
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
@@ -48,7 +49,7 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
 def _readable(read: Callable[[], Value]) -> Value:
     try:
         return read()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(f"no certificate that can be read: {str(error)[:LONGEST_ISSUER]}") from error
 
 

@@ -72,7 +72,11 @@ class NotFound(AzureError):
 
 
 class Rejected(AzureError):
-    """Azure refuses the request as it is; the same request would be refused again."""
+    """The request is refused as it is, by Azure or before it is sent; the same one would be refused again."""
+
+    def __init__(self, message: str, reason: Reason = Reason.REJECTED_BY_AZURE) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotKept(AzureError):

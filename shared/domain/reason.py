@@ -27,6 +27,8 @@ class Reason(StrEnum):
     NO_PRIVATE_KEY = "NoPrivateKey"
     KEY_MISMATCH = "KeyMismatch"
     CHAIN_LOST = "ChainLost"
+    SECRET_UNREADABLE = "SecretUnreadable"
+    ANOTHER_CERTIFICATE = "AnotherCertificate"
     SERVER_AUTH_LOST = "ServerAuthLost"
     CLIENT_AUTH_LOST = "ClientAuthLost"
     KEY_NOT_EXPORTABLE = "KeyNotExportable"
@@ -134,6 +136,8 @@ NEEDS_A_PERSON = frozenset(
         Reason.NO_PRIVATE_KEY,
         Reason.KEY_MISMATCH,
         Reason.CHAIN_LOST,
+        Reason.SECRET_UNREADABLE,
+        Reason.ANOTHER_CERTIFICATE,
         Reason.SERVER_AUTH_LOST,
         Reason.CLIENT_AUTH_LOST,
         Reason.KEY_NOT_EXPORTABLE,

@@ -2,7 +2,7 @@
 
 import base64
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from cryptography import x509
@@ -16,7 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.clients.pfx import PEM, PKCS12, build_pfx, thumbprint
+from shared.clients.pfx import build_pfx, thumbprint
+from shared.clients.x509_facts import name_of
+from shared.domain.model import Bundle, KeyFound
+from shared.domain.requirements import PEM, PKCS12
 from shared.domain.secret import Pfx, PfxEncryption
 from tests.chains import OPENSSL, Issued, Key, issued
 
@@ -36,6 +39,13 @@ class Secret:
     value: str = field(repr=False)
     content_type: str
     chain: tuple[x509.Certificate, ...]
+
+    @property
+    def beside(self) -> Bundle:
+        """What is told of it: the names of the chain, and of what is missing above it."""
+        last = (self.issued.leaf, *self.chain)[-1]
+        missing = None if last.issuer == last.subject else name_of(last.issuer)
+        return Bundle(KeyFound.MATCHING, tuple(name_of(one.subject) for one in self.chain), missing, ordered=True)
 
     def built(self, encryption: PfxEncryption) -> Pfx:
         """Return the PFX that is made of it."""
@@ -79,11 +89,13 @@ def _same(key: object, other: Key) -> bool:
 @given(secrets(), st.sampled_from(PfxEncryption))
 def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption) -> None:
     """Whatever order and whatever else the value holds, the PFX holds the key, its leaf and the chain upwards."""
-    found = pkcs12.load_pkcs12(secret.built(encryption).blob, PASSWORD.encode())
+    built = secret.built(encryption)
+    found = pkcs12.load_pkcs12(built.blob, PASSWORD.encode())
     assert _same(found.key, secret.issued.key)
     assert found.cert is not None
     assert found.cert.certificate == secret.issued.leaf
     assert tuple(one.certificate for one in found.additional_certs) == secret.chain
+    assert built.bundle in {replace(secret.beside, ordered=ordered) for ordered in (True, False)}
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="there is no openssl on this machine")

@@ -27,10 +27,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from shared.clients.key_vault import KeyVault, KeyVaults
-from shared.clients.pfx import PEM, PKCS12, build_pfx, thumbprint
+from shared.clients.pfx import build_pfx, read_bundle, thumbprint
 from shared.clients.retrying import Retrying
 from shared.domain.errors import AzureError, Denied, Rejected
+from shared.domain.model import Bundle, KeyFound
 from shared.domain.names import Thumbprint
+from shared.domain.reason import Reason
+from shared.domain.requirements import PEM, PKCS12
 from shared.domain.secret import Pfx, PfxEncryption
 from shared.runtime import Runtime
 from tests.build import FOREIGN, NOW, REF, ManualClock
@@ -212,6 +215,7 @@ class Bad:
     content_type: str
     value: str
     problem: str
+    reason: Reason = Reason.SECRET_UNREADABLE
 
     def __repr__(self) -> str:
         """Return what is said of it."""
@@ -237,22 +241,29 @@ BAD = [
         PKCS12,
         base64.b64encode(pkcs12.serialize_key_and_certificates(None, None, CHAIN.leaf, None, PLAIN)).decode(),
         NO_KEY,
+        Reason.NO_PRIVATE_KEY,
     ),
     Bad(PEM, "", "its certificates cannot be read"),
     Bad(PEM, pfx(CHAIN), "its certificates cannot be read"),
     Bad(PEM, pem(CHAIN.key), "its certificates cannot be read"),
-    Bad(PEM, pem(CHAIN.leaf), NO_KEY),
+    Bad(PEM, pem(CHAIN.leaf), NO_KEY, Reason.NO_PRIVATE_KEY),
     Bad(PEM, _MANGLED, "its private key cannot be read"),
     Bad(PEM, pem(CHAIN.leaf, CHAIN.key, encryption=BestAvailableEncryption(b"x")), "its private key cannot be read"),
     Bad(PEM, pem(CHAIN.key, CHAIN.leaf, CHAIN.key), "its value holds 2 private keys; one is expected"),
     Bad(PEM, pem(CHAIN.leaf, _ED), "its private key is neither RSA nor EC"),
-    Bad(PEM, pem(CHAIN.leaf, _STRANGER), "no certificate in its value belongs to its private key"),
+    Bad(
+        PEM,
+        pem(CHAIN.leaf, _STRANGER),
+        "no certificate in its value belongs to its private key",
+        Reason.KEY_MISMATCH,
+    ),
     Bad(
         PEM,
         pem(CHAIN.key, CHAIN.leaf, CHAIN.strangers[2]),
         f"it holds the certificate {', '.join(sorted((LEAF, thumbprint(CHAIN.strangers[2]))))}, not {FOREIGN}",
+        Reason.ANOTHER_CERTIFICATE,
     ),
-    Bad(PKCS12, pfx(CHAIN), f"it holds the certificate {LEAF}, not {FOREIGN}"),
+    Bad(PKCS12, pfx(CHAIN), f"it holds the certificate {LEAF}, not {FOREIGN}", Reason.ANOTHER_CERTIFICATE),
 ]
 
 
@@ -261,8 +272,64 @@ def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
     """What is wrong with a secret is said in a sentence, and the error has no other one behind it."""
     with pytest.raises(Rejected) as caught:
         build_pfx(bad.value, bad.content_type, FOREIGN, PfxEncryption.AES256, PASSWORD)
-    assert str(caught.value) == bad.problem
+    assert (str(caught.value), caught.value.reason) == (bad.problem, bad.reason)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "key_found"),
+    [
+        pytest.param((CHAIN.leaf,), KeyFound.NONE, id="no key"),
+        pytest.param((CHAIN.leaf, _STRANGER), KeyFound.FOREIGN, id="another one's key"),
+        pytest.param((CHAIN.leaf, CHAIN.key), KeyFound.MATCHING, id="its own key"),
+    ],
+)
+def test_key_beside_a_certificate_is_judged(parts: tuple[Any, ...], key_found: KeyFound) -> None:
+    """Whether the key beside a certificate is its own is told, and nothing of the key."""
+    assert read_bundle(pem(*parts), PEM, LEAF) == Bundle(key_found, (), "authority 0", ordered=True)
+
+
+LONG_CHAIN = issued("EC", 2)
+PATH = (LONG_CHAIN.leaf, *LONG_CHAIN.intermediates, LONG_CHAIN.root)
+NAMES = ("authority 0", "authority 1", "authority 2")
+
+
+@pytest.mark.parametrize(
+    ("parts", "bundle"),
+    [
+        pytest.param(PATH, Bundle(KeyFound.MATCHING, NAMES, None, ordered=True), id="up to the root, in order"),
+        pytest.param(PATH[::-1], Bundle(KeyFound.MATCHING, NAMES, None, ordered=False), id="backwards"),
+        pytest.param(
+            (*PATH[:1], *PATH[2:1:-1], PATH[1], PATH[3]),
+            Bundle(KeyFound.MATCHING, NAMES, None, ordered=False),
+            id="two intermediates changed about",
+        ),
+        pytest.param(
+            (PATH[0], LONG_CHAIN.strangers[0], *PATH[1:], PATH[1]),
+            Bundle(KeyFound.MATCHING, NAMES, None, ordered=True),
+            id="a stranger and a double between",
+        ),
+        pytest.param(
+            PATH[:-1], Bundle(KeyFound.MATCHING, NAMES[:-1], "authority 2", ordered=True), id="without the root"
+        ),
+        pytest.param(
+            (PATH[0], *PATH[2:]), Bundle(KeyFound.MATCHING, (), "authority 0", ordered=True), id="without the nearest"
+        ),
+    ],
+)
+def test_chain_beside_a_certificate_is_told(parts: tuple[x509.Certificate, ...], bundle: Bundle) -> None:
+    """Who is above a certificate, who is missing, and whether they lay in order is told; the upload says the same."""
+    leaf = thumbprint(LONG_CHAIN.leaf)
+    value = pem(LONG_CHAIN.key, *parts)
+    assert read_bundle(value, PEM, leaf) == bundle
+    assert build_pfx(value, PEM, leaf, PfxEncryption.AES256, PASSWORD).bundle == bundle
+
+
+def test_bundle_without_the_certificate_is_refused() -> None:
+    """Where the value holds other certificates only, it is said which."""
+    with pytest.raises(Rejected, match=f"it holds the certificate {LEAF}, not {FOREIGN}") as caught:
+        read_bundle(pem(CHAIN.leaf), PEM, FOREIGN)
+    assert caught.value.reason is Reason.ANOTHER_CERTIFICATE
 
 
 # -------------------------------------------------------------------------------------------------------- the adapter
