@@ -40,8 +40,11 @@ class Knobs:
 
     Earlier docs ask for triple DES, today's do not; users of OpenSSL 3 report the failure.
     """
-    long_serials_refused: bool = True
-    """Whether an upload with a serial number of more than the 20 octets that RFC 5280 allows is refused."""
+    serial_octets: int = 20
+    """How many octets the serial number of an upload may have. RFC 5280 allows 20, and more is refused.
+
+    Earlier docs say that App Service takes 10 of the 20 that OpenSSL 3 makes; nobody reports it.
+    """
     site_certificates_hide_host_names: bool = False
     """Whether the certificates of Flex Consumption sites show no host names (az CLI provides for that)."""
     flex_uses_webspace_certificates: bool = False

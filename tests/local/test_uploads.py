@@ -132,14 +132,17 @@ def test_curves_that_tls_does_not_know_are_refused(shop: Shop) -> None:
     )
 
 
-@pytest.mark.parametrize(("octets", "refused", "status"), [(20, True, 200), (21, True, 400), (21, False, 200)])
-def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, status: int, *, refused: bool) -> None:
-    """A serial number of more than 20 octets is refused, unless the knob takes it."""
-    shop.world.knobs.turn(long_serials_refused=refused)
+@pytest.mark.parametrize(
+    ("octets", "limit", "status"), [(20, 20, 200), (21, 20, 400), (21, 21, 200), (11, 10, 400), (10, 10, 200)]
+)
+def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, limit: int, status: int) -> None:
+    """A serial number of more than 20 octets is refused, unless the knob says another number."""
+    shop.world.knobs.turn(serial_octets=limit)
     response = send(shop, pfx(with_serial_of(octets)))
     assert response.status == status
     if status == 400:
-        assert response.json()["Message"] == "The serial number of the certificate has more than 20 octets."
+        words = f"The serial number of the certificate has {octets} octets; at most {limit} are supported."
+        assert response.json()["Message"] == words
 
 
 @pytest.mark.parametrize(("refused", "status"), [(False, 200), (True, 400)])

@@ -26,8 +26,6 @@ NO_PUBLIC_CERTIFICATE = "The file is no public certificate in DER or PEM."
 HOLDS_A_KEY = "The file holds a private key; a public certificate comes without one."
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 MINIMUM_RSA_BITS = 2048
-MAXIMUM_SERIAL_BITS = 20 * 8 - 1
-"""A serial number is a positive INTEGER: 20 octets hold 159 bits and the sign (RFC 5280, 4.1.2.2)."""
 AES_CBC = b"\x60\x86\x48\x01\x65\x03\x04\x01"
 """How the object identifiers of AES begin in DER; a PFX names its encryption in the clear."""
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -90,5 +88,6 @@ def _problems(leaf: Leaf, knobs: Knobs) -> Iterator[str]:
         yield f"The private key has {key.key_size} bits; at least {MINIMUM_RSA_BITS} are required."
     if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, CURVES):
         yield f"The curve {key.curve.name} of the private key is not supported."
-    if knobs.long_serials_refused and leaf.certificate.serial_number.bit_length() > MAXIMUM_SERIAL_BITS:
-        yield "The serial number of the certificate has more than 20 octets."
+    octets = leaf.certificate.serial_number.bit_length() // 8 + 1
+    if octets > knobs.serial_octets:
+        yield f"The serial number of the certificate has {octets} octets; at most {knobs.serial_octets} are supported."
