@@ -3,12 +3,13 @@
 Plain HTTP and JSON on a loopback port of its own, so that nothing of it can be mistaken for Azure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self, cast
 
 from local.azure.events import Event, Schema
 from local.azure.faults import Fault
+from local.azure.vault.secrets import SecretDifferences
 from local.azure.vault.state import RenewalDifferences
 from local.azure.wire import Request, Response, Router, json_response
 from local.azure.world import World
@@ -41,7 +42,7 @@ class Control:
 
     GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs, GET, POST and DELETE /faults,
     GET, POST and DELETE /dns, POST /reset, POST /world, POST /webhooks, POST /events,
-    POST /vaults/{vault}/certificates/{name}/renew.
+    POST /vaults/{vault}/certificates/{name}/renew, POST /vaults/{vault}/secrets/{name}/renew.
     """
 
     def __init__(self, steered: Steered) -> None:
@@ -100,6 +101,7 @@ class Control:
             ("POST", "/webhooks", self._add_webhook),
             ("POST", "/events", self._event),
             ("POST", "/vaults/{vault}/certificates/{name}/renew", self._renew),
+            ("POST", "/vaults/{vault}/secrets/{name}/renew", self._renew_secret),
         ):
             router.add(method, path, function)
         return router
@@ -183,7 +185,14 @@ class Control:
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
         vault = self._world.vaults[names["vault"].lower()]
-        version = vault.renew(names["name"], **_differences(_asked(request)))
+        wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
+        return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
+
+    def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
+        vault = self._world.vaults[names["vault"].lower()]
+        wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
+        host_names = wanted.pop("host_names", None)
+        version = vault.renew_secret(names["name"], host_names, **cast("SecretDifferences", wanted))
         return json_response(200, version_as_json(version))
 
 
@@ -214,9 +223,7 @@ def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
             raise ValueError(f"Events can be told to emit, repeat, hold, release or lose, not to {unknown}.")
 
 
-def _differences(wanted: Mapping[str, Any]) -> RenewalDifferences:
-    known = RenewalDifferences.__annotations__
+def _differences(wanted: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     if unknown := sorted(set(wanted) - set(known)):
         raise KeyError(f"A renewal cannot differ in {', '.join(unknown)}; it can in {', '.join(sorted(known))}.")
-    read = {name: datetime.fromisoformat(value) if name in MOMENTS else value for name, value in wanted.items()}
-    return cast("RenewalDifferences", read)
+    return {name: datetime.fromisoformat(value) if name in MOMENTS else value for name, value in wanted.items()}

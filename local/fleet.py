@@ -4,6 +4,7 @@ from typing import Any
 
 from local.azure.apps import App, Process
 from local.azure.arm.resources import Certificate, Host, Plan, PublicCertificate, Site
+from local.azure.vault.secrets import SecretVersion
 from local.azure.vault.state import Vault, Version
 from local.azure.world import World
 
@@ -18,11 +19,12 @@ def bound_host_names(world: World) -> tuple[str, ...]:
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the whole world as JSON-ready values; no private key and no app setting is in it."""
+    """Return the whole world as JSON-ready values; no private key, no secret's value and no app setting is in it."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),
             "vaults": {vault.name: _vault(vault) for vault in world.vaults.values()},
+            "secrets": {vault.name: _secrets(vault) for vault in world.vaults.values()},
             "plans": [_plan(plan) for plan in world.web.plans.values()],
             "sites": [_site(site) for site in world.web.sites.values()],
             "copies": [_copy(certificate) for certificate in world.web.all_certificates()],
@@ -32,14 +34,15 @@ def fleet(world: World) -> dict[str, Any]:
         }
 
 
-def version_as_json(version: Version) -> dict[str, Any]:
-    """Return what identifies a version and how long it is valid."""
+def version_as_json(version: Version | SecretVersion) -> dict[str, Any]:
+    """Return what identifies a version and how long its certificate is valid."""
+    certificate = version.leaf.certificate
     return {
         "version": version.id,
         "thumbprint": version.thumbprint,
         "host_names": list(version.host_names),
-        "not_before": version.not_before.isoformat(),
-        "not_after": version.not_after.isoformat(),
+        "not_before": certificate.not_valid_before_utc.isoformat(),
+        "not_after": certificate.not_valid_after_utc.isoformat(),
         "enabled": version.enabled,
         "tags": version.tags,
     }
@@ -49,6 +52,15 @@ def _vault(vault: Vault) -> dict[str, Any]:
     return {
         certificate.name: [version_as_json(version) for version in certificate.versions]
         for certificate in vault.certificates.values()
+    }
+
+
+def _secrets(vault: Vault) -> dict[str, Any]:
+    """Return the plain secrets that hold a certificate."""
+    return {
+        secret.name: [version_as_json(version) for version in secret.versions if version.has_certificate]
+        for secret in vault.secrets.values()
+        if any(version.has_certificate for version in secret.versions)
     }
 
 

@@ -94,6 +94,20 @@ def test_renewal_by_request(stand: Stand) -> None:
     assert ask(stand, "POST", "/vaults/kv/certificates/none/renew", {})[0] == 400
 
 
+def test_renewal_of_a_secret_by_request(stand: Stand) -> None:
+    """A certificate in a plain secret is renewed under its names; the world's state shows it, and never a value."""
+    vault = stand.world.vaults["kv"]
+    first, password = vault.set_pfx_secret("order", ["www.contoso.com"]), vault.set_secret("password", "s3cr3t-marker")
+    status, version = ask(stand, "POST", "/vaults/kv/secrets/Order/renew", {"not_after": "2027-01-01T00:00:00+00:00"})
+    assert (status, version["host_names"]) == (200, ["www.contoso.com"])
+    assert version["not_after"] == "2027-01-01T00:00:00+00:00"
+    state = ask(stand, "GET", "/state")[1]
+    assert [one["version"] for one in state["secrets"]["kv"]["order"]] == [first.id, version["version"]]
+    assert password.value not in json.dumps(state)
+    for name, payload in (("order", {"hostnames": []}), ("none", {}), ("password", {})):
+        assert ask(stand, "POST", f"/vaults/kv/secrets/{name}/renew", payload)[0] == 400
+
+
 def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
     """A world can be seeded by name and put back to its beginning; an unknown name is refused."""
     assert ask(stand, "POST", "/world", {"name": "empty", "seed": 3})[0] == 200

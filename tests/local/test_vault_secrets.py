@@ -217,6 +217,17 @@ def test_certificate_in_a_secret_differs_as_asked(vault: Vault, client: SecretCl
     assert vault.secrets["order"].newest.leaf.key_type == "EC"
 
 
+@pytest.mark.parametrize("pem", [True, False])
+def test_renewed_secret_is_like_the_one_before(vault: Vault, *, pem: bool) -> None:
+    """A renewal keeps names, kind of key and wrapping, and has another certificate; tags stay behind."""
+    first = vault.set_pfx_secret("order", ["www.contoso.com"], pem=pem, key_type="EC", tags={"certroll": "off"})
+    second = vault.renew_secret("ORDER")
+    assert (second.is_pem, second.content_type, second.host_names) == (pem, first.content_type, first.host_names)
+    assert (second.leaf.key_type, second.tags) == ("EC", {})
+    assert second.thumbprint != first.thumbprint
+    assert vault.renew_secret("order", ["a.contoso.com"]).host_names == ("a.contoso.com",)
+
+
 def test_value_without_a_certificate_has_no_thumbprint(vault: Vault) -> None:
     """A password is no certificate, and says so."""
     with pytest.raises(ValueError, match="holds no certificate"):

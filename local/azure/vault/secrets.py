@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from local.azure.vault.authority import KeyType, Leaf
 from local.azure.vault.content import certificate_in
-from local.azure.vault.policy import PKCS12
+from local.azure.vault.policy import PEM, PKCS12
 
 
 @dataclass(slots=True)
@@ -45,6 +45,17 @@ class SecretVersion:
     def host_names(self) -> tuple[str, ...]:
         """The names that the certificate in the value covers."""
         return self.leaf.host_names
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether the value holds a certificate that can be read without a password."""
+        return certificate_in(self.value) is not None
+
+    @property
+    def is_pem(self) -> bool:
+        """Whether the value is a certificate in PEM, whatever its content type says."""
+        found = certificate_in(self.value)
+        return found is not None and found[1] == PEM
 
     @property
     def import_problem(self) -> str | None:

@@ -466,6 +466,20 @@ class Vault:
             not_after=leaf.certificate.not_valid_after_utc if dated else None,
         )
 
+    def renew_secret(
+        self, name: str, host_names: Collection[str] | None = None, **differences: Unpack[SecretDifferences]
+    ) -> SecretVersion:
+        """Return a new version of a plain secret that holds a certificate: same names, kind of key and wrapping.
+
+        Tags belong to a version, and the new one has none unless they are given. A KeyError where there is no such secret, a ValueError where it holds no certificate.
+        """
+        newest = self.secrets[name.lower()].newest
+        wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
+        if newest.content_type:
+            wanted["content_type"] = newest.content_type
+        wanted.update(differences)
+        return self.set_pfx_secret(name, host_names or newest.host_names, pem=newest.is_pem, **wanted)
+
     def delete_secret(self, name: str) -> Secret:
         """Return the plain secret, now among the deleted ones (soft delete)."""
         secret = self.secrets.pop(name.lower())
