@@ -471,7 +471,8 @@ class Vault:
     ) -> SecretVersion:
         """Return a new version of a plain secret that holds a certificate: same names, kind of key and wrapping.
 
-        Tags belong to a version, and the new one has none unless they are given. A KeyError where there is no such secret, a ValueError where it holds no certificate.
+        Tags belong to a version, and the new one has none unless they are given. A KeyError where there is no such
+        secret, a ValueError where it holds no certificate.
         """
         newest = self.secrets[name.lower()].newest
         wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
