@@ -4,7 +4,7 @@ Facts: Azure docs, "Create and manage an App Service certificate"; the models of
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +12,8 @@ from typing import Self
 
 from shared.domain.model import Tags, tag
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
-from shared.domain.reason import Reason
+from shared.domain.outcome import Converged, Outcome, Stalled
+from shared.domain.reason import NEEDS_A_PERSON, Reason
 
 AUTOMATIC_WINDOW = timedelta(days=32)
 """How long before the end Azure starts to renew by itself (Azure docs, "Renew an App Service certificate")."""
@@ -190,6 +191,12 @@ def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
     if (stopped := _stopped(order)) is not None:
         return (stopped,)
     return tuple(_of_status(order, now)) + tuple(_of_store(order, now)) + tuple(_of_renewal(order, now))
+
+
+def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
+    """Return Stalled with the first problem that waits for a person; without one all goes on by itself."""
+    stalls = next((one for one in found if one.reason in NEEDS_A_PERSON), None)
+    return Stalled(stalls.reason, stalls.detail) if stalls else Converged(Reason.NOTHING_STALE)
 
 
 def _stopped(order: Order) -> OrderProblem | None:
