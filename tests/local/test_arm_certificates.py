@@ -268,3 +268,16 @@ def test_self_signed_certificate_is_taken_with_a_warning(shop: Shop) -> None:
     shop.vault.renew("shop", self_signed=True)
     response = shop.arm.send("PUT", shop.copy.id, shop.import_body())
     assert (response.status, "self-signed" in response.headers["warning"]) == (200, True)
+
+
+def test_tagging_leaves_a_managed_certificate_managed(shop: Shop) -> None:
+    """A write of tags alone keeps content and kind; an upload in its place makes it an upload."""
+    managed = shop.build.add_managed(shop.site, "pay.contoso.com", bound=False)
+    tagged = shop.arm.send("PATCH", managed.id, {"tags": {"team": "pay"}})
+    assert (tagged.status, tagged.json()["tags"], tagged.json()["properties"]["thumbprint"]) == (
+        200,
+        {"team": "pay"},
+        "",
+    )
+    shop.arm.put(managed.id, pfx_of(shop.first.leaf, "secret"))
+    assert shop.arm.get(managed.id)["properties"]["thumbprint"] == shop.first.thumbprint

@@ -131,6 +131,15 @@ def test_a_plan_takes_only_so_many(out: Outbound) -> None:
     out.arm.put(f"{elsewhere.id}/publicCertificates/signer", body(signer(out, "fourth").der))
 
 
+def test_a_hidden_one_is_missing_silently(out: Outbound) -> None:
+    """What the caller may not read is left out of the list, and refused by name."""
+    for name in ("one", "two"):
+        out.build.add_public_certificate(out.site, signer(out, name).der, name=name)
+    out.world.roles.hide(path(out, "one"))
+    assert [one["name"] for one in out.arm.listed(f"{out.born.id}/publicCertificates")] == ["caller/two"]
+    out.arm.get(path(out, "one"), 403)
+
+
 def test_deleting_asks_nobody(out: Outbound) -> None:
     """A public certificate goes, whatever names it; a second time there was none."""
     leaf = signer(out)

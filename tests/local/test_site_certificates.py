@@ -149,6 +149,13 @@ def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
     assert "Microsoft.Web/sites/certificates" not in kinds
 
 
+def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
+    """What the caller may not read is left out of the list, and refused by name."""
+    flex.world.roles.hide(flex.copy.id)
+    assert flex.listed == []
+    flex.arm.get(flex.copy.id, 403)
+
+
 def test_host_names_may_be_hidden(flex: Flex) -> None:
     """With the knob on a certificate shows no host names, and can be bound by its thumbprint all the same."""
     flex.world.knobs.turn(site_certificates_hide_host_names=True)

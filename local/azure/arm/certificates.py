@@ -95,6 +95,7 @@ def _write(call: Call, payload: Mapping[str, Any], before: Certificate | None) -
     properties = payload.get("properties") or {}
     location = _location(payload, before)
     source, content = content_of(call.world, properties, before)
+    kept = before if before is not None and content is before.content else None
     certificate = Certificate(
         subscription=before.subscription if before else call["subscription"],
         resource_group=before.resource_group if before else call["group"],
@@ -104,6 +105,8 @@ def _write(call: Call, payload: Mapping[str, Any], before: Certificate | None) -
         content=content,
         source=source,
         tags=payload.get("tags") or {},
+        managed=kept.managed if kept else None,
+        hidden=kept is not None and kept.hidden,
     )
     shown = accept(call.world, certificate, before)
     answer = json_response(200, certificate_json(shown, with_status=False))

@@ -23,7 +23,7 @@ def list_public_certificates(call: Call) -> Response:
     site = call.site()
     prefix = _id(site, "").lower()
     found = call.world.web.public_certificates.listing(lambda key: key.startswith(prefix))
-    return call.page(_json(site, one) for one in found)
+    return call.page(_json(site, one) for one in found if call.sees(one.id))
 
 
 def get_public_certificate(call: Call) -> Response:

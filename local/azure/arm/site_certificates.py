@@ -23,7 +23,8 @@ def list_site_certificates(call: Call) -> Response:
     """Answer the certificates of a site; other plans' sites have none."""
     prefix = f"{call.site().id}/certificates/".lower()
     found = call.world.web.site_certificates.listing(lambda key: key.startswith(prefix))
-    return call.page((_json(call.world, one, with_status=True) for one in found), id=None)
+    seen = (one for one in found if call.sees(one.id))
+    return call.page((_json(call.world, one, with_status=True) for one in seen), id=None)
 
 
 def get_site_certificate(call: Call) -> Response:
