@@ -11,17 +11,28 @@ from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Journal
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
+from shared.domain.requirements import Case, Use, warnings
 from shared.domain.rollout import SiteRecord
 from shared.domain.snapshot import Snapshot
 from shared.telemetry import event
 
 IN_ORDER = frozenset(
-    {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.OUTSIDE_WINDOW}
+    {
+        Reason.AWAITING_FIRST_STAGE,
+        Reason.AWAITING_FIRST_SITE,
+        Reason.AWAITING_SLOTS,
+        Reason.OUTSIDE_WINDOW,
+        Reason.NOT_OURS,
+        Reason.STILL_USED,
+        Reason.NOT_PROVEN,
+        Reason.IN_GRACE,
+        Reason.ENOUGH_DELETED,
+    }
 )
 
 
 def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
-    """Log the plan, and record every refusal and blind spot as a finding."""
+    """Log the plan, and record as findings every refusal and blind spot, and what the version is warned of."""
     ref = snapshot.lineage.ref
     event(
         "plan.computed",
@@ -31,6 +42,32 @@ def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
     )
     report_skips(journal, ref, [*plan.skips, *_duplicates(snapshot)], snapshot.now)
     report_blind_spots(journal, str(ref), snapshot.fleet)
+    report_warnings(journal, snapshot)
+
+
+def report_warnings(journal: Journal, snapshot: Snapshot) -> None:
+    """Record what somebody should look at in the current version, as one finding of this version."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if current is None:
+        return
+    cases = (Case(current, use, snapshot.now, lineage.before, lineage.key) for use in _uses(snapshot))
+    found = dict.fromkeys(f"{one.requirement}: {one.detail}" for case in cases for one in warnings(case))
+    if found:
+        subject = f"version {current.version} of {lineage.ref}"
+        finding = Finding(snapshot.now, str(lineage.ref), subject, Reason.REQUIREMENT_WARNING, "; ".join(found))
+        journal.report((finding,))
+
+
+def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
+    """Return what the vault certificate is used for in what was seen."""
+    named = (one for settings in snapshot.fleet.settings for one in settings.named)
+    seen = {
+        Use.IMPORT: bool(snapshot.copies),
+        Use.UPLOAD: bool(snapshot.uploaded_to),
+        Use.BINDING: bool(snapshot.bindings),
+        Use.OUTBOUND: any(snapshot.lineage.version_of(one) for one in named),
+    }
+    return tuple(use for use, is_used in seen.items() if is_used)
 
 
 def report_blind_spots(journal: Journal, scope: str, fleet: Fleet) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
-from shared.domain.model import Binding, SslState
+from shared.domain.model import Binding, CertificateFacts, SslState
 from shared.domain.plan import Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
@@ -19,6 +20,7 @@ from tests.build import (
     NEW,
     NORTH,
     NOW,
+    OLD,
     OTHER_REF,
     REF,
     WEST,
@@ -26,11 +28,15 @@ from tests.build import (
     binding,
     blind_spot,
     copy,
+    facts,
     lineage,
+    named,
+    old_version,
     ports,
     site,
     site_ref,
     snapshot,
+    version,
 )
 
 SCOPE = "kv-shop/shop"
@@ -77,6 +83,47 @@ def test_refusals_and_blind_spots_are_findings() -> None:
         ("binding x", Reason.NOT_COVERED, "issue one"),
         ("site hidden", Reason.BLIND_SPOT, "its plan names it, the listing does not"),
     ]
+
+
+OLD_FASHIONED = facts(signature_hash="sha1", server_auth=False, client_auth=False, serial_octets=20)
+SHA1 = "Signature: it is signed with sha1, which clients no longer trust"
+NO_SERVER = (
+    "ServerAuth: its extended key usage does not allow server authentication, nor does that of the version in use"
+)
+NO_CLIENT = (
+    "ClientAuth: its extended key usage does not allow client authentication, nor does that of the version in use"
+)
+SERIAL = "SerialNumber: its serial number has 20 octets; App Service documents 10 for uploads"
+UPLOADED = snapshot(lineage=lineage(), copies=(copy(source=None),), bindings=())
+
+
+def like_before(seen: Snapshot, before: CertificateFacts = OLD_FASHIONED) -> Snapshot:
+    """Return what was seen, with an old-fashioned version after one that was like this."""
+    return replace(seen, lineage=lineage(version(facts=OLD_FASHIONED), replace(old_version(), facts=before)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "details"),
+    [
+        pytest.param(like_before(snapshot(bindings=())), [SHA1], id="only imported"),
+        pytest.param(like_before(snapshot()), [SHA1, NO_SERVER], id="bound"),
+        pytest.param(
+            like_before(snapshot(bindings=(), settings=(named(OLD),))), [SHA1, NO_CLIENT], id="named by an app"
+        ),
+        pytest.param(
+            like_before(UPLOADED, replace(OLD_FASHIONED, serial_octets=8)),
+            [SERIAL, SHA1],
+            id="uploaded, and newly long",
+        ),
+        pytest.param(like_before(UPLOADED), [SHA1], id="uploaded, and as long as before"),
+        pytest.param(like_before(snapshot(bindings=(), copies=())), [], id="not used at all"),
+        pytest.param(snapshot(lineage=lineage(current=None)), [], id="no version that is good"),
+    ],
+)
+def test_what_a_version_is_warned_of_is_one_finding(seen: Snapshot, details: list[str]) -> None:
+    """What is not as it should be is told once per version, as far as it matters for what it is used for."""
+    found = [("version v2 of kv-shop/shop", Reason.REQUIREMENT_WARNING, "; ".join(details))] if details else []
+    assert [told for told in report(seen, Plan()) if told[1] is Reason.REQUIREMENT_WARNING] == found
 
 
 def test_waiting_for_ones_turn_is_no_finding() -> None:
