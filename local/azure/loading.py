@@ -92,17 +92,17 @@ class Loaded:
 
 def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
     """Return what a process of the site that starts now would hold, of the certificates that the site may use."""
-    held = {one.thumbprint: one.content for one in private if one.content.private_key_pem and _is_loaded(site, one)}
-    trusted = (one.thumbprint for one in public if _is_named(site, one.thumbprint) and _is_in_reach(site, one))
+    wanted = frozenset(load_list(site.settings))
+    held = {one.thumbprint: one.content for one in private if one.content.private_key_pem and _is_loaded(one, wanted)}
+    trusted = (one.thumbprint for one in public if _is_named(one.thumbprint, wanted) and _is_in_reach(site, one))
     return Loaded(_platform(site), tuple(held.values()), tuple(dict.fromkeys(trusted)))
 
 
-def _is_loaded(site: Site, certificate: Certificate) -> bool:
-    return certificate.loaded if certificate.site_id is not None else _is_named(site, certificate.thumbprint)
+def _is_loaded(certificate: Certificate, wanted: frozenset[str]) -> bool:
+    return certificate.loaded if certificate.site_id is not None else _is_named(certificate.thumbprint, wanted)
 
 
-def _is_named(site: Site, thumbprint: str) -> bool:
-    wanted = set(load_list(site.settings))
+def _is_named(thumbprint: str, wanted: frozenset[str]) -> bool:
     return thumbprint in wanted or EVERYTHING in wanted
 
 
