@@ -136,9 +136,9 @@ def warnings(case: Case) -> tuple[Verdict, ...]:
 
 
 def compares(facts: CertificateFacts) -> bool:
-    """Say whether a judgment of this certificate may depend on what the version in use is like."""
-    weak = facts.signature_hash in WEAK_HASHES
-    return facts.self_signed or weak or not facts.server_auth or not facts.client_auth
+    """Say whether a refusal of this certificate may depend on what the version in use is like."""
+    odd = facts.signature_hash in WEAK_HASHES or not _is_common(facts)
+    return facts.self_signed or odd or not facts.server_auth or not facts.client_auth
 
 
 def uncovered(facts: CertificateFacts, hosts: tuple[HostName, ...]) -> tuple[HostName, ...]:
@@ -243,7 +243,7 @@ def _content_type(case: Case, key: KeyPolicy) -> Opinion:
     taken = {PKCS12, PEM} if case.use is Use.UPLOAD else {PKCS12}
     if key.content_type in taken:
         return Level.PASS, f"its content type is {key.content_type}"
-    what = f"is read as {PKCS12} or {PEM}" if case.use is Use.UPLOAD else f"App Service imports {PKCS12} only"
+    what = f"uploads are made of {PKCS12} and {PEM}" if case.use is Use.UPLOAD else f"App Service imports {PKCS12} only"
     return Level.REFUSE, f"its content type is {key.content_type[:60]!r}; {what}"
 
 
@@ -271,11 +271,15 @@ def _known_curve(case: Case, facts: CertificateFacts) -> Opinion | None:
     if facts.key_type is KeyType.RSA:
         return None
     what = facts.curve or str(facts.key_type)
-    if facts.curve in CURVES:
+    if _is_common(facts):
         return Level.PASS, f"its key is on the curve {what}"
     detail = f"its key is {what}; TLS servers know {', '.join(sorted(CURVES))}"
     in_use = case.before is not None and (case.before.key_type, case.before.curve) == (facts.key_type, facts.curve)
     return (Level.WARN if in_use else Level.REFUSE), detail
+
+
+def _is_common(facts: CertificateFacts) -> bool:
+    return facts.key_type is KeyType.RSA or facts.curve in CURVES
 
 
 def _key_size(_: Case, facts: CertificateFacts) -> Opinion | None:

@@ -1,0 +1,604 @@
+"""What a certificate must be like for what it is to do."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, KeyType
+from shared.domain.names import HostName
+from shared.domain.reason import Reason
+from shared.domain.requirements import (
+    ANY,
+    PEM,
+    PKCS12,
+    RULES,
+    Case,
+    Level,
+    Requirement,
+    Use,
+    check,
+    compares,
+    refusals,
+    validity_days,
+    warnings,
+)
+from tests.build import DAY, HOST, HOUR, NOW, facts, version
+
+KEY = KeyPolicy(exportable=True, content_type=PKCS12)
+COMPLETE = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+GOOD = Case(version(), Use.UPLOAD, NOW, facts(), KEY, COMPLETE, COMPLETE, (HOST,))
+SELF_SIGNED = facts(self_signed=True)
+PASS, WARN, REFUSE, UNSEEN = Level
+
+
+def case(new: CertificateFacts | None = None, use: Use | None = Use.UPLOAD, **differences: object) -> Case:
+    """Return a good case, but for these facts, this use and what else is given."""
+    judged = replace(GOOD, use=use, **differences)  # type: ignore[arg-type]  # of whatever kind each field is
+    return judged if new is None else replace(judged, version=replace(judged.version, facts=new))
+
+
+def of(requirement: Requirement, judged: Case) -> tuple[Level, str] | None:
+    """Return the verdict on one requirement, None where it is not asked."""
+    return next(((one.level, one.detail) for one in check(judged) if one.requirement is requirement), None)
+
+
+# ------------------------------------------------------------------------------------------------------- the whole list
+
+
+@pytest.mark.parametrize("use", Use)
+def test_good_certificate_passes_everything(use: Use) -> None:
+    """A certificate as it should be is neither refused nor warned of, whatever it is to do."""
+    judged = check(case(facts(serial_octets=9), use))
+    assert [one for one in judged if one.level is not PASS] == []
+
+
+BY_ITSELF = "Enabled NotExpired IssuerKept SerialNumber Signature Started"
+VAULT = "ExportableKey ContentType PrivateKey MatchingKey"
+
+
+@pytest.mark.parametrize(
+    ("use", "asked"),
+    [
+        pytest.param(None, BY_ITSELF, id="by itself"),
+        pytest.param(
+            Use.IMPORT,
+            f"{BY_ITSELF} {VAULT} RsaKey KeySize Chain ChainOrder ValidityLimit",
+            id="an import",
+        ),
+        pytest.param(
+            Use.UPLOAD,
+            f"{BY_ITSELF} {VAULT} KeySize Chain ChainOrder ValidityLimit",
+            id="an upload",
+        ),
+        pytest.param(
+            Use.BINDING,
+            f"{BY_ITSELF} KeySize ServerAuth HostNames ValidityLimit",
+            id="a binding",
+        ),
+        pytest.param(
+            Use.OUTBOUND,
+            f"{BY_ITSELF} KeySize ClientAuth ValidityLimit",
+            id="calls of an app",
+        ),
+        pytest.param(Use.PUBLIC, BY_ITSELF, id="the public part alone"),
+    ],
+)
+def test_use_decides_what_is_asked(use: Use | None, asked: str) -> None:
+    """Each use has its own list, in the order of the table; an RSA key is asked for no curve."""
+    assert [str(one.requirement) for one in check(case(facts(public_policy=True), use))] == asked.split()
+
+
+def test_each_requirement_has_one_line() -> None:
+    """Every requirement is in the table once, and those for any use come first."""
+    assert [rule.requirement for rule in RULES] == list(Requirement)
+    assert [rule.uses == ANY for rule in RULES] == sorted((rule.uses == ANY for rule in RULES), reverse=True)
+
+
+@pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
+def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
+    """Of a certificate, vault object or bundle that was not read, nothing passes; nor is it refused for that."""
+    blind = Case(version(facts=None), use, NOW)
+    unseen = {one.requirement: one.detail for one in check(blind) if one.level is UNSEEN}
+    by_dates = {Requirement.ENABLED, Requirement.NOT_EXPIRED, Requirement.STARTED}
+    assert {one.requirement for one in check(blind) if one.level is PASS} == by_dates
+    assert (unseen[Requirement.SERIAL_NUMBER], unseen[Requirement.CONTENT_TYPE], unseen[Requirement.CHAIN]) == (
+        "the certificate was not read",
+        "the vault object was not looked at",
+        "not looked at: only the certificate itself was read, without key and chain",
+    )
+    assert (refusals(blind), warnings(blind)) == ((), ())
+
+
+def test_the_first_reason_is_what_people_did_on_purpose() -> None:
+    """Where several requirements refuse, all are told in the order of the table, each with its reason."""
+    bad = case(version=version(enabled=False, not_after=NOW - DAY, facts=facts(serial_octets=21, key_size=1024)))
+    assert [one.reason for one in refusals(bad)] == [
+        Reason.VERSION_DISABLED,
+        Reason.EXPIRED,
+        Reason.SERIAL_TOO_LONG,
+        Reason.KEY_TOO_SMALL,
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- by itself
+
+DATES = Requirement.NOT_EXPIRED, Requirement.STARTED
+
+
+@pytest.mark.parametrize(
+    ("judged", "requirement", "level", "detail"),
+    [
+        pytest.param(version(), Requirement.ENABLED, PASS, "it is enabled", id="enabled"),
+        pytest.param(version(enabled=False), Requirement.ENABLED, REFUSE, "it is disabled", id="disabled"),
+        pytest.param(
+            version(not_after=NOW), Requirement.NOT_EXPIRED, REFUSE, "it expired at 2026-11-21 12:00 UTC", id="over"
+        ),
+        pytest.param(
+            version(not_after=NOW + timedelta(seconds=1)),
+            Requirement.NOT_EXPIRED,
+            PASS,
+            "it is valid until 2026-11-21 12:00 UTC",
+            id="over in a second",
+        ),
+        pytest.param(
+            version(not_before=NOW), Requirement.STARTED, PASS, "it is valid from 2026-11-21 12:00 UTC", id="just begun"
+        ),
+        pytest.param(
+            version(not_before=NOW + HOUR),
+            Requirement.STARTED,
+            REFUSE,
+            "it is valid from 2026-11-21 13:00 UTC",
+            id="not begun",
+        ),
+    ],
+)
+def test_version_is_judged_by_its_own_dates(
+    judged: CertificateVersion, requirement: Requirement, level: Level, detail: str
+) -> None:
+    """A version must be enabled and valid now, for whatever use."""
+    assert of(requirement, case(version=judged, use=None)) == (level, detail)
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "level", "detail"),
+    [
+        pytest.param(facts(), facts(), PASS, "it was issued by Contoso Issuing CA", id="issued as before"),
+        pytest.param(facts(), SELF_SIGNED, PASS, "it was issued by Contoso Issuing CA", id="no longer self-signed"),
+        pytest.param(
+            SELF_SIGNED, facts(), REFUSE, "it is self-signed and the version before it was not", id="newly self-signed"
+        ),
+        pytest.param(
+            SELF_SIGNED,
+            SELF_SIGNED,
+            PASS,
+            "it is self-signed, and so was the version before it, as far as there is one",
+            id="self-signed as before",
+        ),
+        pytest.param(
+            SELF_SIGNED,
+            None,
+            PASS,
+            "it is self-signed, and so was the version before it, as far as there is one",
+            id="the first, self-signed",
+        ),
+    ],
+)
+def test_issuer_must_not_get_lost(
+    new: CertificateFacts, before: CertificateFacts | None, level: Level, detail: str
+) -> None:
+    """A self-signed version is refused only after one that was not."""
+    assert of(Requirement.ISSUER_KEPT, case(new, None, before=before)) == (level, detail)
+
+
+@pytest.mark.parametrize(
+    ("octets", "use", "before", "level", "detail"),
+    [
+        pytest.param(20, None, 8, PASS, "its serial number has 20 octets", id="20 octets, by itself"),
+        pytest.param(
+            21, None, 8, REFUSE, "its serial number has 21 octets; at most 20 are allowed", id="21 octets, by itself"
+        ),
+        pytest.param(
+            21, None, 21, REFUSE, "its serial number has 21 octets; at most 20 are allowed", id="21 octets as before"
+        ),
+        pytest.param(10, Use.UPLOAD, 8, PASS, "its serial number has 10 octets", id="10 octets, uploaded"),
+        pytest.param(
+            11,
+            Use.UPLOAD,
+            10,
+            WARN,
+            "its serial number has 11 octets; App Service documents 10 for uploads",
+            id="11 octets, uploaded",
+        ),
+        pytest.param(
+            11,
+            Use.UPLOAD,
+            None,
+            WARN,
+            "its serial number has 11 octets; App Service documents 10 for uploads",
+            id="11 octets, uploaded for the first time",
+        ),
+        pytest.param(20, Use.UPLOAD, 11, PASS, "its serial number has 20 octets", id="20 octets, as the one in use"),
+        pytest.param(20, Use.IMPORT, 8, PASS, "its serial number has 20 octets", id="20 octets, imported"),
+    ],
+)
+def test_serial_number_has_a_length(
+    octets: int, use: Use | None, before: int | None, level: Level, detail: str
+) -> None:
+    """More than X.509 allows is refused; more than App Service documents for uploads is warned of where it is new."""
+    old = None if before is None else facts(serial_octets=before)
+    assert of(Requirement.SERIAL_NUMBER, case(facts(serial_octets=octets), use, before=old)) == (level, detail)
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "level", "detail"),
+    [
+        pytest.param("sha256", facts(), PASS, "it is signed with sha256", id="as usual"),
+        pytest.param("1.3.101.112", facts(), PASS, "it is signed with 1.3.101.112", id="an algorithm without a hash"),
+        pytest.param(
+            "sha1",
+            facts(signature_hash="sha1"),
+            WARN,
+            "it is signed with sha1, which clients no longer trust",
+            id="weak as before",
+        ),
+        pytest.param(
+            "md5",
+            facts(signature_hash="sha1"),
+            WARN,
+            "it is signed with md5, which clients no longer trust",
+            id="weaker than weak",
+        ),
+        pytest.param("sha1", None, WARN, "it is signed with sha1, which clients no longer trust", id="weak, the first"),
+        pytest.param(
+            "sha1",
+            SELF_SIGNED,
+            WARN,
+            "it is signed with sha1, which clients no longer trust",
+            id="after a self-signed one",
+        ),
+        pytest.param(
+            "sha1",
+            facts(),
+            REFUSE,
+            "it is signed with sha1, which clients no longer trust; the version before it was signed with sha256",
+            id="newly weak",
+        ),
+    ],
+)
+def test_signature_must_not_get_weaker(new: str, before: CertificateFacts | None, level: Level, detail: str) -> None:
+    """A hash that nobody trusts is warned of, and refused where the version before had a better one."""
+    assert of(Requirement.SIGNATURE, case(facts(signature_hash=new), None, before=before)) == (level, detail)
+
+
+def test_nobody_checks_the_signature_of_a_self_signed_certificate() -> None:
+    """A root that signed itself with SHA-1 long ago is as good as any."""
+    old_root = facts(self_signed=True, signature_hash="sha1")
+    assert of(Requirement.SIGNATURE, case(old_root, Use.PUBLIC)) == (PASS, "it is signed with sha1")
+
+
+# ------------------------------------------------------------------------------------------------------- key and format
+
+
+@pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
+def test_key_must_leave_the_vault(use: Use) -> None:
+    """What App Service cannot have, it can neither import nor be given."""
+    stays = KeyPolicy(exportable=False, content_type=PKCS12)
+    assert of(Requirement.EXPORTABLE_KEY, case(use=use, key=stays)) == (
+        REFUSE,
+        "its key is not exportable, so App Service cannot have it: issue a version with an exportable key",
+    )
+
+
+@pytest.mark.parametrize(
+    ("use", "content_type", "level", "detail"),
+    [
+        pytest.param(Use.IMPORT, PKCS12, PASS, f"its content type is {PKCS12}", id="PKCS12, imported"),
+        pytest.param(
+            Use.IMPORT,
+            PEM,
+            REFUSE,
+            f"its content type is '{PEM}'; App Service imports {PKCS12} only",
+            id="PEM, imported",
+        ),
+        pytest.param(Use.UPLOAD, PEM, PASS, f"its content type is {PEM}", id="PEM, which an upload converts"),
+        pytest.param(
+            Use.UPLOAD,
+            "x" * 99,
+            REFUSE,
+            f"its content type is '{'x' * 60}'; uploads are made of {PKCS12} and {PEM}",
+            id="something else",
+        ),
+    ],
+)
+def test_format_must_be_readable(use: Use, content_type: str, level: Level, detail: str) -> None:
+    """App Service imports PKCS12 alone; an upload is made of PEM as well."""
+    policy = KeyPolicy(exportable=True, content_type=content_type)
+    assert of(Requirement.CONTENT_TYPE, case(use=use, key=policy)) == (level, detail)
+
+
+@pytest.mark.parametrize(
+    ("key", "present", "matching"),
+    [
+        pytest.param(
+            KeyFound.NONE,
+            (REFUSE, "there is no private key with it: the certificate's policy must let the key be exported"),
+            None,
+            id="no key",
+        ),
+        pytest.param(
+            KeyFound.FOREIGN,
+            (PASS, "there is a private key with it"),
+            (REFUSE, "the private key with it belongs to another certificate"),
+            id="another one's key",
+        ),
+        pytest.param(
+            KeyFound.MATCHING,
+            (PASS, "there is a private key with it"),
+            (PASS, "the private key with it is its own"),
+            id="its own key",
+        ),
+    ],
+)
+def test_private_key_must_be_its_own(key: KeyFound, present: object, matching: object) -> None:
+    """A key must be there, and be that of the certificate."""
+    judged = case(bundle=replace(COMPLETE, key=key))
+    assert (of(Requirement.PRIVATE_KEY, judged), of(Requirement.MATCHING_KEY, judged)) == (present, matching)
+
+
+def elliptic(curve: str | None, kind: KeyType = KeyType.EC) -> CertificateFacts:
+    """Return what a certificate says whose key is on that curve."""
+    return facts(key_type=kind, key_size=256, curve=curve)
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "importable", "uploadable"),
+    [
+        pytest.param(facts(), None, (PASS, "its key is RSA"), None, id="RSA"),
+        pytest.param(
+            elliptic("secp256r1"),
+            None,
+            (REFUSE, "its key is EC; App Service imports RSA keys only from a vault"),
+            (PASS, "its key is on the curve secp256r1"),
+            id="P-256",
+        ),
+        pytest.param(
+            elliptic("secp256k1"),
+            facts(),
+            (REFUSE, "its key is EC; App Service imports RSA keys only from a vault"),
+            (REFUSE, "its key is secp256k1; TLS servers know secp256r1, secp384r1, secp521r1"),
+            id="a curve that TLS does not use",
+        ),
+        pytest.param(
+            elliptic("secp256k1"),
+            elliptic("secp256k1"),
+            (REFUSE, "its key is EC; App Service imports RSA keys only from a vault"),
+            (WARN, "its key is secp256k1; TLS servers know secp256r1, secp384r1, secp521r1"),
+            id="such a curve, in use",
+        ),
+        pytest.param(
+            elliptic(None, KeyType.OTHER),
+            elliptic(None),
+            (REFUSE, "its key is other; App Service imports RSA keys only from a vault"),
+            (REFUSE, "its key is other; TLS servers know secp256r1, secp384r1, secp521r1"),
+            id="neither RSA nor elliptic",
+        ),
+    ],
+)
+def test_kind_of_key_is_judged_by_the_way_in(
+    new: CertificateFacts, before: CertificateFacts | None, importable: object, uploadable: object
+) -> None:
+    """From a vault only RSA comes in; an upload may have a curve that servers know."""
+    judged = [case(new, use, before=before) for use in (Use.IMPORT, Use.UPLOAD)]
+    assert of(Requirement.RSA_KEY, judged[0]) == importable
+    assert of(Requirement.KNOWN_CURVE, judged[1]) == uploadable
+
+
+@pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD, Use.BINDING, Use.OUTBOUND])
+def test_small_rsa_key_is_refused(use: Use) -> None:
+    """An RSA key below 2048 bits is good for nothing; an elliptic key has no such size."""
+    assert of(Requirement.KEY_SIZE, case(facts(key_size=2047), use)) == (
+        REFUSE,
+        "its RSA key has 2047 bits; at least 2048 are needed",
+    )
+    assert of(Requirement.KEY_SIZE, case(facts(key_size=2048), use)) == (PASS, "its RSA key has 2048 bits")
+    assert of(Requirement.KEY_SIZE, case(elliptic("secp256r1"), use)) is None
+
+
+# ----------------------------------------------------------------------------------------------------- what it is for
+
+NO_SERVER, NO_CLIENT = facts(server_auth=False), facts(client_auth=False)
+SERVER = "its extended key usage does not allow server authentication"
+CLIENT = "its extended key usage does not allow client authentication"
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "verdict"),
+    [
+        pytest.param(NO_CLIENT, None, (PASS, "it allows server authentication"), id="allowed"),
+        pytest.param(
+            NO_SERVER,
+            facts(),
+            (REFUSE, f"{SERVER}, and that of the version in use does: browsers would refuse it"),
+            id="lost",
+        ),
+        pytest.param(NO_SERVER, NO_SERVER, (WARN, f"{SERVER}, nor does that of the version in use"), id="never there"),
+        pytest.param(
+            NO_SERVER, None, (REFUSE, f"{SERVER}, and what the version in use allows is not known"), id="not known"
+        ),
+    ],
+)
+def test_binding_needs_server_authentication(
+    new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
+) -> None:
+    """A binding is not moved from a certificate that may serve to one that may not."""
+    assert of(Requirement.SERVER_AUTH, case(new, Use.BINDING, before=before)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "verdict"),
+    [
+        pytest.param(NO_SERVER, None, (PASS, "it allows client authentication"), id="allowed"),
+        pytest.param(
+            NO_CLIENT,
+            facts(),
+            (REFUSE, f"{CLIENT}, and that of the version in use does: partners would refuse the app's calls"),
+            id="lost",
+        ),
+        pytest.param(NO_CLIENT, NO_CLIENT, (WARN, f"{CLIENT}, nor does that of the version in use"), id="never there"),
+        pytest.param(NO_CLIENT, None, (WARN, CLIENT), id="not known"),
+    ],
+)
+def test_calls_need_client_authentication(
+    new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
+) -> None:
+    """An app is not moved from a certificate that partners take to one that they do not."""
+    assert of(Requirement.CLIENT_AUTH, case(new, Use.OUTBOUND, before=before)) == verdict
+
+
+ISSUE = "issue one that does, or bind another certificate"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "verdict"),
+    [
+        pytest.param((), None, id="no host name is asked for"),
+        pytest.param((HOST,), (PASS, f"it covers {HOST}"), id="covered"),
+        pytest.param(
+            (HostName("b.contoso.com"), HOST, HostName("a.contoso.com"), HostName("b.contoso.com")),
+            (REFUSE, f"the new version does not cover a.contoso.com, b.contoso.com: {ISSUE}"),
+            id="two that are not, each named once",
+        ),
+    ],
+)
+def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object) -> None:
+    """Each host name that is to be shown must be covered, and those that are not are named."""
+    assert of(Requirement.HOST_NAMES, case(use=Use.BINDING, hosts=hosts)) == verdict
+
+
+# --------------------------------------------------------------------------------------------------------- the chain
+
+CUT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+BARE = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
+CUT_SHORT = "its chain ends with Issuing CA, and Root CA, which issued that, is not there"
+HINT = "if that is an intermediate and not a root, put it into the vault object"
+
+
+@pytest.mark.parametrize(
+    ("bundle", "before", "verdict"),
+    [
+        pytest.param(COMPLETE, CUT, (PASS, "its chain is complete: 2 above it, up to the root"), id="complete"),
+        pytest.param(
+            CUT,
+            CUT,
+            (WARN, f"{CUT_SHORT}: {HINT}"),
+            id="without the last one, as before",
+        ),
+        pytest.param(
+            BARE,
+            None,
+            (
+                WARN,
+                f"its chain ends with the certificate itself, and Issuing CA, which issued that, is not there: {HINT}",
+            ),
+            id="nothing above it, and what is in use is not known",
+        ),
+        pytest.param(
+            CUT,
+            COMPLETE,
+            (REFUSE, f"{CUT_SHORT}; that of the version in use is complete"),
+            id="cut short",
+        ),
+    ],
+)
+def test_chain_must_not_get_shorter(bundle: Bundle, before: Bundle | None, verdict: tuple[Level, str]) -> None:
+    """A chain without its root is warned of, and refused where that of the version in use is complete."""
+    assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("use", "detail"),
+    [
+        pytest.param(
+            Use.UPLOAD,
+            "its chain is not in order, each certificate followed by its issuer; what is uploaded has it in order",
+            id="an upload mends it",
+        ),
+        pytest.param(
+            Use.IMPORT, "its chain is not in order, each certificate followed by its issuer", id="an import does not"
+        ),
+    ],
+)
+def test_chain_out_of_order_is_warned_of(use: Use, detail: str) -> None:
+    """A chain that lies out of order is told, and never refused."""
+    assert of(Requirement.CHAIN_ORDER, case(use=use, bundle=replace(COMPLETE, ordered=False))) == (WARN, detail)
+
+
+# ------------------------------------------------------------------------------------------------------- how long
+
+
+def lasting(days: int, since: datetime, more: timedelta = timedelta(0)) -> CertificateVersion:
+    """Return a version that is valid for that many days, both ends counted, and more."""
+    end = since + timedelta(days=days) - timedelta(seconds=1) + more
+    return version(not_before=since, not_after=end, facts=facts(public_policy=True))
+
+
+@pytest.mark.parametrize(
+    ("last_day", "before", "after"),
+    [
+        pytest.param(datetime(2026, 3, 15, tzinfo=UTC), 398, 200, id="200 days from March 2026"),
+        pytest.param(datetime(2027, 3, 15, tzinfo=UTC), 200, 100, id="100 days from March 2027"),
+        pytest.param(datetime(2029, 3, 15, tzinfo=UTC), 100, 47, id="47 days from March 2029"),
+    ],
+)
+def test_limit_is_that_of_the_day_of_issue(last_day: datetime, before: int, after: int) -> None:
+    """A public certificate may be valid as long as the rules of its first day allow, and not a second longer."""
+    for since, limit in ((last_day - timedelta(seconds=1), before), (last_day, after)):
+        for more, level, days in ((0, PASS, limit), (1, WARN, limit + 1)):
+            judged = lasting(limit, since, timedelta(seconds=more))
+            detail = (
+                f"it is valid for {days} days, and public certificates issued on {since:%Y-%m-%d} for {limit} at most"
+            )
+            assert of(Requirement.VALIDITY_LIMIT, case(version=judged, use=Use.BINDING)) == (level, detail)
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        pytest.param(version(not_after=NOW + 3650 * DAY), id="one that does not say that it is public"),
+        pytest.param(version(facts=facts(), not_after=NOW + 3650 * DAY), id="a private one of ten years"),
+        pytest.param(lasting(825, datetime(2020, 8, 31, tzinfo=UTC)), id="one from before these limits"),
+    ],
+)
+def test_private_certificates_may_last(judged: CertificateVersion) -> None:
+    """What does not say that it is under the rules for public certificates has no limit, and no verdict on it."""
+    assert of(Requirement.VALIDITY_LIMIT, case(version=judged)) is None
+
+
+def test_a_day_that_has_begun_counts_whole() -> None:
+    """The last second of validity counts as well."""
+    assert [
+        validity_days(version(not_before=NOW, not_after=NOW + end))
+        for end in (timedelta(0), DAY - timedelta(seconds=1), DAY)
+    ] == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("new", "needed"),
+    [
+        pytest.param(facts(), False, id="good for everything"),
+        pytest.param(SELF_SIGNED, True, id="self-signed"),
+        pytest.param(NO_SERVER, True, id="without server authentication"),
+        pytest.param(NO_CLIENT, True, id="without client authentication"),
+        pytest.param(facts(signature_hash="sha1"), True, id="weakly signed"),
+        pytest.param(elliptic("secp256r1"), False, id="on a common curve"),
+        pytest.param(elliptic("secp256k1"), True, id="on a curve that TLS does not use"),
+    ],
+)
+def test_version_in_use_is_needed_only_for_comparison(new: CertificateFacts, *, needed: bool) -> None:
+    """The version in use is looked into only where it may make a difference."""
+    assert compares(new) is needed
+    whatever = (None, NO_SERVER, NO_CLIENT, SELF_SIGNED, elliptic("secp256k1"), facts(signature_hash="md5"))
+    for use in Use:
+        found = {refusals(case(new, use, before=before)) for before in whatever}
+        assert needed or len(found) == 1
