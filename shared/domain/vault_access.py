@@ -237,8 +237,8 @@ def _missing(principal: Principal, lacking: Rights, *, blocked: bool) -> Iterato
 def _unknown(
     vault: VaultSettings, principal: Principal, held: Rights | None, lacking: Rights, name: str | None
 ) -> Iterator[str]:
-    if vault.not_read:
-        yield vault.not_read
+    if vault.uses_roles and vault.assignments is None:
+        yield vault.not_read or "its role assignments were not read"
     elif principal.object_id is None and lacking != principal.needs:
         who = sorted({owner for owner, rights in _grants(vault, name) if rights is None or rights & principal.needs})
         ask = f"az ad sp show --id {principal.application_id} --query id -o tsv"

@@ -1,0 +1,227 @@
+"""What is out of order with a purchased certificate, and the exact next step."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef
+from shared.domain.order import (
+    Order,
+    OrderRef,
+    OrderStatus,
+    StoredCertificate,
+    StoreStatus,
+    asks_when_verified,
+    outcome_of,
+    problems,
+)
+from shared.domain.outcome import Converged, Stalled
+from shared.domain.reason import NEEDS_A_PERSON, Reason
+
+NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+VAULT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/kv-rg/providers/Microsoft.KeyVault/vaults/kv-one"
+SECRET = VaultCertificateRef.parse("kv-one", "secret", "shop-guid")
+STORED = StoredCertificate("shop", VAULT_ID, SECRET, StoreStatus.SUCCEEDED)
+REF = OrderRef(SUBSCRIPTION, "shop-rg", "shop")
+GOOD = Order(
+    REF,
+    HostName("shop.contoso.com"),
+    OrderStatus.ISSUED,
+    auto_renew=True,
+    expires=NOW + timedelta(days=168),
+    issued=NOW - timedelta(days=30),
+    serial="0A1B",
+    token="abc123",  # noqa: S106 - a domain's token is public
+    stored=(STORED,),
+    last_verified=NOW - timedelta(days=30),
+)
+NEAR = replace(GOOD, expires=NOW + timedelta(days=50), issued=NOW - timedelta(days=148))
+
+
+def stored(status: StoreStatus) -> tuple[StoredCertificate, ...]:
+    """Return where it is kept, with that status."""
+    return (replace(STORED, status=status),)
+
+
+def reasons(order: Order) -> list[Reason]:
+    """Return the reasons of what is out of order."""
+    return [found.reason for found in problems(order, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        pytest.param(GOOD, [], id="issued, stored, renewing by itself: nothing"),
+        pytest.param(
+            replace(GOOD, status=OrderStatus.PENDING), [Reason.ORDER_PENDING], id="pending issuance waits for a person"
+        ),
+        pytest.param(replace(GOOD, status=OrderStatus.PENDING_REKEY), [Reason.ORDER_PENDING], id="so does a rekey"),
+        pytest.param(
+            replace(GOOD, status=OrderStatus.NOT_SUBMITTED), [Reason.ORDER_PENDING], id="never submitted: finish it"
+        ),
+        pytest.param(
+            replace(GOOD, status=OrderStatus.DENIED, stored=(), auto_renew=False, expires=None),
+            [Reason.ORDER_DENIED],
+            id="denied: nothing else is said of it",
+        ),
+        *(
+            pytest.param(replace(GOOD, status=status, stored=()), [Reason.ORDER_ENDED], id=f"{status}: over")
+            for status in (
+                OrderStatus.CANCELED,
+                OrderStatus.REVOKED,
+                OrderStatus.PENDING_REVOCATION,
+                OrderStatus.EXPIRED,
+                OrderStatus.UNUSED,
+            )
+        ),
+        pytest.param(
+            replace(GOOD, expires=NOW, not_renewable=()),
+            [Reason.ORDER_ENDED],
+            id="issued by its status, expired by its date",
+        ),
+        pytest.param(
+            replace(GOOD, status=OrderStatus.UNKNOWN), [Reason.ORDER_UNREADABLE], id="a status that nobody knows"
+        ),
+        pytest.param(replace(GOOD, stored=()), [Reason.ORDER_NOT_STORED], id="in no vault"),
+        pytest.param(replace(GOOD, external_key=True), [Reason.ORDER_NOT_STORED], id="its key is elsewhere"),
+        pytest.param(
+            replace(GOOD, stored=stored(StoreStatus.EXTERNAL_KEY)), [Reason.ORDER_NOT_STORED], id="likewise, by status"
+        ),
+        *(
+            pytest.param(replace(GOOD, stored=stored(status)), [Reason.ORDER_STORE_FAILED], id=f"store: {status}")
+            for status in (
+                StoreStatus.NOT_PERMITTED,
+                StoreStatus.UNAUTHORIZED,
+                StoreStatus.VAULT_GONE,
+                StoreStatus.OBJECT_GONE,
+                StoreStatus.ORDER_FAILED,
+                StoreStatus.UNKNOWN_ERROR,
+                StoreStatus.UNKNOWN,
+            )
+        ),
+        pytest.param(
+            replace(GOOD, stored=(replace(STORED, secret=None),)),
+            [Reason.ORDER_STORE_FAILED],
+            id="stored, but under no name that can be",
+        ),
+        pytest.param(
+            replace(GOOD, stored=stored(StoreStatus.INITIALIZED)),
+            [Reason.ORDER_STORE_FAILED],
+            id="a month on its way into the vault",
+        ),
+        pytest.param(
+            replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(hours=1)),
+            [],
+            id="an hour on its way into the vault",
+        ),
+        pytest.param(
+            replace(GOOD, status=OrderStatus.PENDING, stored=stored(StoreStatus.WAITING)),
+            [Reason.ORDER_PENDING],
+            id="pending: that the vault waits for it is no second fault",
+        ),
+        pytest.param(replace(GOOD, auto_renew=False), [Reason.AUTO_RENEW_OFF], id="renews only by hand"),
+        pytest.param(
+            replace(GOOD, auto_renew=False, expires=None), [Reason.AUTO_RENEW_OFF], id="likewise, end not known"
+        ),
+        pytest.param(
+            replace(GOOD, not_renewable=("ExpirationNotInRenewalTimeRange",)), [], id="too early to renew: nothing"
+        ),
+        pytest.param(
+            replace(NEAR, not_renewable=("SubscriptionNotActive",)),
+            [Reason.ORDER_NOT_RENEWABLE],
+            id="time to renew, and Azure will not",
+        ),
+        pytest.param(
+            replace(NEAR, last_verified=NOW - timedelta(days=181)),
+            [Reason.VERIFICATION_DUE],
+            id="198 days since the proof of the domain when it renews",
+        ),
+        pytest.param(
+            replace(NEAR, last_verified=NOW - timedelta(days=179)), [], id="197 days since the proof when it renews"
+        ),
+        pytest.param(
+            replace(NEAR, last_verified=None), [Reason.VERIFICATION_DUE], id="when it was verified is not known"
+        ),
+        pytest.param(replace(GOOD, last_verified=None), [], id="likewise, but months before it renews"),
+        pytest.param(replace(GOOD, expires=None, last_verified=None), [], id="nothing says when it ends"),
+    ],
+)
+def test_what_is_out_of_order(order: Order, expected: list[Reason]) -> None:
+    """Each state of an order has its exact reason, and a good one has none."""
+    assert reasons(order) == expected
+
+
+def test_pending_order_says_how_to_verify_the_domain() -> None:
+    """The next step names the host, the TXT record with its token, and the command that has Azure look."""
+    (found,) = problems(replace(GOOD, status=OrderStatus.PENDING), NOW)
+    assert "TXT record @ at the root domain of shop.contoso.com with the value abc123" in found.detail
+    assert f"az rest --method post --url '{REF.resource_id}/verifyDomainOwnership?api-version=" in found.detail
+
+
+def test_pending_order_without_a_token_says_where_it_is() -> None:
+    """Where Azure gave no token the portal is named, and no empty value."""
+    (found,) = problems(replace(GOOD, status=OrderStatus.PENDING, token="", host=None), NOW)
+    assert "with the value that the portal shows" in found.detail
+
+
+def test_late_store_says_since_when() -> None:
+    """A certificate that never reached its vault is named with the day of its issue and the vault."""
+    (found,) = problems(replace(GOOD, stored=stored(StoreStatus.INITIALIZED)), NOW)
+    assert "certificate of 2026-10-03 is still not in" in found.detail
+    assert VAULT_ID in found.detail
+
+
+def test_verification_due_says_when_it_renews() -> None:
+    """The person is told which renewal would wait, and by when the domain was last proven."""
+    (found,) = problems(replace(NEAR, last_verified=NOW - timedelta(days=190)), NOW)
+    assert "last verified on 2026-04-26" in found.detail
+    assert "renewal of 2026-11-20" in found.detail
+
+
+def test_own_date_of_the_next_renewal_wins() -> None:
+    """The moment that Azure announces counts before the one that follows from the end."""
+    announced = replace(NEAR, next_auto_renewal=NOW + timedelta(days=3))
+    assert announced.renews_at == NOW + timedelta(days=3)
+    assert NEAR.renews_at == NOW + timedelta(days=18)
+    assert replace(NEAR, expires=None).renews_at is None
+
+
+def test_history_is_read_only_near_a_renewal() -> None:
+    """One request more is made only where it can matter soon."""
+    assert asks_when_verified(NEAR, NOW)
+    assert not asks_when_verified(replace(GOOD, expires=NOW + timedelta(days=93)), NOW)
+    assert not asks_when_verified(replace(NEAR, auto_renew=False), NOW)
+    assert not asks_when_verified(replace(NEAR, status=OrderStatus.PENDING), NOW)
+
+
+def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None:
+    """Renewal by hand is reported but stalls nothing; what only a person can mend does."""
+    by_hand = problems(replace(GOOD, auto_renew=False), NOW)
+    assert isinstance(outcome_of(by_hand), Converged)
+    found = outcome_of((*by_hand, *problems(replace(GOOD, stored=()), NOW)))
+    assert isinstance(found, Stalled)
+    assert found.reason is Reason.ORDER_NOT_STORED
+    assert Reason.AUTO_RENEW_OFF not in NEEDS_A_PERSON
+
+
+def test_order_yields_the_secret_that_holds_its_certificate() -> None:
+    """The lineage of an order is that of its vault secret."""
+    assert GOOD.secret == SECRET
+    assert GOOD.secret is not None
+    assert GOOD.secret.kind == "secret"
+    assert replace(GOOD, stored=()).secret is None
+
+
+@pytest.mark.parametrize("text", ["", "/subscriptions/x", REF.resource_id + "/certificates/a", REF.resource_id[1:]])
+def test_what_is_no_order_is_refused(text: str) -> None:
+    """Only the id of an order is one."""
+    with pytest.raises(InvalidNameError):
+        OrderRef.parse(text)
+
+
+def test_order_id_is_read_in_any_case() -> None:
+    """Azure echoes ids in changing case."""
+    assert OrderRef.parse(REF.resource_id.upper()) == REF
+    assert str(REF) == "shop-rg/shop"

@@ -1,0 +1,234 @@
+"""Who may do what on a vault, what is missing, and the command that mends it."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.names import VaultName
+from shared.domain.vault_access import (
+    CERTIFICATES,
+    SECRETS,
+    TO_IMPORT,
+    TO_STORE,
+    AccessPolicy,
+    AccessVerdict,
+    Principal,
+    RoleAssignment,
+    VaultRight,
+    VaultSettings,
+    app_service,
+    judge,
+    registration,
+    unreadable,
+)
+from shared.domain.where import CloudName
+
+VAULT_ID = (
+    "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
+)
+OWN, OTHER = "aaaaaaaa-0000-0000-0000-000000000001", "bbbbbbbb-0000-0000-0000-000000000002"
+APP, UNSET = app_service(object_id=OWN), app_service()
+SELLER = registration(OWN)
+USER, ADMINISTRATOR = "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba", "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+SECRETS_USER, READER = "4633458b-17de-408a-b874-0445c86b69e6", "21090545-7ca7-4776-b22c-e363652d74d2"
+SECRETS_OFFICER, OWNER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+CUSTOM = "99999999-0000-0000-0000-000000000009"
+ALLOWED, LACKING, UNKNOWN = AccessVerdict
+
+
+def by_policies(*policies: AccessPolicy) -> VaultSettings:
+    """Return a vault that goes by access policies."""
+    return VaultSettings(VAULT_ID, VaultName("kv"), uses_roles=False, policies=policies)
+
+
+def by_roles(*assignments: RoleAssignment) -> VaultSettings:
+    """Return a vault that goes by roles."""
+    return VaultSettings(VAULT_ID, VaultName("kv"), uses_roles=True, assignments=assignments)
+
+
+def role(
+    role_id: str, owner: str = OWN, scope: str = VAULT_ID, *, group: bool = False, conditional: bool = False
+) -> RoleAssignment:
+    """Return a role at the vault."""
+    return RoleAssignment(owner, role_id, scope, group, conditional)
+
+
+FULL, SOME = AccessPolicy(OWN, TO_STORE), AccessPolicy(OWN, frozenset({VaultRight.SECRETS_GET}))
+BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may not be read")
+
+
+@pytest.mark.parametrize(
+    ("vault", "principal", "expected"),
+    [
+        pytest.param(by_policies(FULL), APP, ALLOWED, id="a policy with all that it needs"),
+        pytest.param(by_policies(SOME), APP, LACKING, id="a policy with half of it"),
+        pytest.param(by_policies(replace(FULL, object_id=OTHER)), APP, LACKING, id="somebody else's policy"),
+        pytest.param(
+            by_policies(replace(FULL, application_id=OTHER)), APP, LACKING, id="a policy for users of an application"
+        ),
+        pytest.param(by_policies(replace(FULL, object_id=OWN.upper())), APP, ALLOWED, id="the id in another case"),
+        pytest.param(by_policies(), APP, LACKING, id="no policy at all"),
+        pytest.param(by_policies(FULL), UNSET, UNKNOWN, id="object id not set: somebody may, who is not known"),
+        pytest.param(by_policies(), UNSET, LACKING, id="object id not set, but nobody at all may"),
+        pytest.param(by_policies(SOME), UNSET, LACKING, id="object id not set, and nobody may read certificates"),
+        pytest.param(by_roles(role(USER)), APP, ALLOWED, id="Key Vault Certificate User"),
+        pytest.param(
+            by_roles(role(USER, scope="/subscriptions/11111111-2222-3333-4444-555555555555")),
+            APP,
+            ALLOWED,
+            id="a role at the subscription",
+        ),
+        pytest.param(
+            by_roles(role(USER, scope=VAULT_ID.rpartition("/providers")[0].upper())),
+            APP,
+            ALLOWED,
+            id="a role at the group, in another case",
+        ),
+        pytest.param(by_roles(role(USER, scope="/")), APP, ALLOWED, id="a role at the root"),
+        pytest.param(by_roles(role(USER, scope=VAULT_ID + "2")), APP, LACKING, id="a role at another vault"),
+        pytest.param(by_roles(role(USER, scope=f"{VAULT_ID}/secrets/web")), APP, LACKING, id="a role at one secret"),
+        pytest.param(by_roles(role(SECRETS_USER)), APP, LACKING, id="Secrets User alone: certificates are missing"),
+        pytest.param(by_roles(role(SECRETS_USER), role(READER)), APP, ALLOWED, id="two roles together"),
+        pytest.param(by_roles(role(OWNER)), APP, LACKING, id="an owner manages a vault and reads nothing in it"),
+        pytest.param(by_roles(role(ADMINISTRATOR)), SELLER, UNKNOWN, id="purchases by roles: not documented"),
+        pytest.param(by_policies(FULL), SELLER, ALLOWED, id="purchases by a policy"),
+        pytest.param(by_policies(AccessPolicy(OWN, SECRETS)), SELLER, LACKING, id="purchases need certificates too"),
+        pytest.param(by_roles(role(CUSTOM)), APP, UNKNOWN, id="a custom role"),
+        pytest.param(by_roles(role(USER, conditional=True)), APP, UNKNOWN, id="a role under a condition"),
+        pytest.param(by_roles(role(USER, OTHER, group=True)), APP, UNKNOWN, id="a group that may hold it"),
+        pytest.param(by_roles(role(OWNER, OTHER, group=True)), APP, LACKING, id="a group with no right in the vault"),
+        pytest.param(by_roles(role(CUSTOM, OTHER)), APP, LACKING, id="somebody else's custom role"),
+        pytest.param(by_roles(role(CUSTOM, OTHER)), UNSET, UNKNOWN, id="a custom role of somebody, who is not known"),
+        pytest.param(by_roles(role(CUSTOM), role(USER)), APP, ALLOWED, id="a custom role beside one that is enough"),
+        pytest.param(BLIND, APP, UNKNOWN, id="role assignments not read"),
+        pytest.param(replace(BLIND, not_read=""), APP, UNKNOWN, id="role assignments not asked for"),
+        pytest.param(BLIND, UNSET, UNKNOWN, id="neither role assignments nor object id"),
+        pytest.param(replace(by_policies(FULL), open_to_all=False), APP, ALLOWED, id="firewall with trusted services"),
+        pytest.param(
+            replace(by_policies(FULL), open_to_all=False, trusted_services=False), APP, LACKING, id="firewall without"
+        ),
+        pytest.param(
+            replace(by_policies(FULL), trusted_services=False), APP, ALLOWED, id="no firewall: nothing to bypass"
+        ),
+    ],
+)
+def test_verdict(vault: VaultSettings, principal: Principal, expected: AccessVerdict) -> None:
+    """Only what was wholly seen to be enough is allowed; what was not seen is never fine."""
+    found = judge(vault, principal)
+    assert found.verdict is expected
+    assert (found.missing == found.unknown == found.cures == ()) == (expected is ALLOWED)
+
+
+def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
+    """A role on the secret itself is enough for its import."""
+    vault = by_roles(role(USER, scope=f"{VAULT_ID}/secrets/Web"))
+    assert judge(vault, APP, "web").verdict is ALLOWED
+    assert judge(vault, APP, "other").verdict is LACKING
+
+
+@pytest.mark.parametrize(
+    ("vault", "principal", "cures"),
+    [
+        pytest.param(
+            by_policies(),
+            APP,
+            [
+                (
+                    "az keyvault set-policy --name kv --spn abfa0a7c-a6b6-4736-8310-5855508787cd "
+                    "--secret-permissions get --certificate-permissions get"
+                )
+            ],
+            id="an access policy for App Service",
+        ),
+        pytest.param(
+            by_policies(AccessPolicy(OWN, frozenset({VaultRight.SECRETS_GET}))),
+            SELLER,
+            [
+                (
+                    "az keyvault set-policy --name kv --spn f3c21649-0979-4721-ac85-b0216b2cf413 "
+                    "--secret-permissions delete get list set --certificate-permissions get list"
+                )
+            ],
+            id="the whole policy, because set-policy replaces what is there",
+        ),
+        pytest.param(
+            by_roles(),
+            APP,
+            [
+                (
+                    'az role assignment create --role "Key Vault Certificate User" '
+                    f"--assignee abfa0a7c-a6b6-4736-8310-5855508787cd --scope {VAULT_ID}"
+                )
+            ],
+            id="a role for App Service",
+        ),
+        pytest.param(
+            by_roles(role(USER)),
+            SELLER,
+            [
+                (
+                    'az role assignment create --role "Key Vault Secrets Officer" '
+                    f"--assignee f3c21649-0979-4721-ac85-b0216b2cf413 --scope {VAULT_ID}"
+                )
+            ],
+            id="the role that is missing beside the one that is there",
+        ),
+        pytest.param(
+            replace(by_policies(FULL), open_to_all=False, trusted_services=False),
+            APP,
+            ["az keyvault update --name kv --bypass AzureServices"],
+            id="the firewall",
+        ),
+    ],
+)
+def test_cure(vault: VaultSettings, principal: Principal, cures: list[str]) -> None:
+    """What is missing comes with exactly the commands that mend it."""
+    found = judge(vault, principal)
+    assert list(found.cures) == cures
+    assert all(cure in found.detail for cure in cures)
+
+
+def test_two_roles_are_needed_to_store_a_purchase() -> None:
+    """No single role of the least kind lets certificate registration do all that it does."""
+    commands = " ".join(judge(by_roles(), SELLER).cures)
+    assert "Key Vault Secrets Officer" in commands
+    assert "Key Vault Certificate User" in commands
+
+
+def test_what_is_missing_is_named() -> None:
+    """The message says whose right is missing, which, and where the firewall stands in the way."""
+    vault = replace(by_policies(SOME), open_to_all=False, trusted_services=False)
+    found = judge(vault, APP)
+    assert "App Service (application abfa0a7c-a6b6-4736-8310-5855508787cd) lacks certificates/get" in found.detail
+    assert "secrets/get" not in found.detail
+    assert "firewall does not let trusted Microsoft services through" in found.detail
+
+
+def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
+    """A person is told the setting, the command that prints its value, and what was seen."""
+    detail = judge(by_policies(FULL), UNSET).detail
+    assert "set CERTROLL_APP_SERVICE_OBJECT_ID" in detail
+    assert "`az ad sp show --id abfa0a7c-a6b6-4736-8310-5855508787cd --query id -o tsv`" in detail
+    assert f"Rights are held by {OWN}" in detail
+
+
+def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
+    """With no object id a right that nobody has is missing, and the other is not known."""
+    found = judge(by_policies(SOME), UNSET)
+    assert found.verdict is LACKING
+    assert "lacks certificates/get" in found.missing[0]
+    assert "secrets/get is not known" in found.unknown[0]
+
+
+def test_unreadable_vault_is_not_known() -> None:
+    """A vault that could not be looked at is neither fine nor lacking."""
+    found = unreadable("kv", APP, "403 AuthorizationFailed")
+    assert found.verdict is UNKNOWN
+    assert "403 AuthorizationFailed" in found.detail
+
+
+def test_services_of_each_cloud() -> None:
+    """US Government has another App Service; what each needs is what Azure documents."""
+    assert app_service(CloudName.US_GOVERNMENT).application_id == "6a02c803-dafd-4136-b4c3-5a6f318b4714"
+    assert app_service().needs == TO_IMPORT
+    assert registration().needs == SECRETS | CERTIFICATES
