@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.refresh_references import RefreshReferences
 from shared.actions.restart_site import RestartSite
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
@@ -15,12 +16,21 @@ from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.actions.upload_certificate import UploadCertificate
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
-from shared.domain.lineage import PKCS12
-from shared.domain.model import BlindSpot, CertificateFacts, KeyPolicy, KeyType, SslState, Tags, WebspaceCertificate
+from shared.domain.model import (
+    Binding,
+    BlindSpot,
+    CertificateFacts,
+    KeyPolicy,
+    KeyType,
+    SslState,
+    Tags,
+    WebspaceCertificate,
+)
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import PKCS12
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
@@ -262,6 +272,92 @@ def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
 def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
     """However bad the new version is, the old one is kept, and the last good values come back."""
     assert refusals(gate.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
+
+
+NO_SERVER, NO_CLIENT = facts(server_auth=False), facts(client_auth=False)
+CLIENT_LOST = (
+    "its extended key usage does not allow client authentication, and that of the version in use does: "
+    "partners would refuse the app's calls"
+)
+SERVER_LOST = (
+    "its extended key usage does not allow server authentication, and that of the version in use does: "
+    "browsers would refuse it"
+)
+REFRESH = Step(RefreshReferences(named(site="fn"), "v2", WEST), Reason.STALE_REFERENCE)
+RESTART = Step(RestartSite(site_ref("job"), WEST, version()), Reason.LOADED_AT_START)
+
+
+def after(new: CertificateFacts, before: CertificateFacts | None, *bindings: Binding) -> Snapshot:
+    """Return the ordinary world, with a new version like this after one like that, and these bindings."""
+    return snapshot(lineage=lineage(version(facts=new), replace(old_version(), facts=before)), bindings=bindings)
+
+
+def test_app_keeps_a_version_that_partners_take() -> None:
+    """No app is brought to a version that lost client authentication; bindings and copies are."""
+    plan = Plan((SYNC, UPDATE, UPLOAD, ROLL, REFRESH, RESTART))
+    assert refusals(gate.guard, plan, after(NO_CLIENT, facts(), binding())) == [
+        Skip("app settings of shop", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref()),
+        Skip("Key Vault references of fn", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref("fn")),
+        Skip("site job", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref("job")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "plan"),
+    [
+        pytest.param(NO_CLIENT, Plan((ROLL, REFRESH, RESTART)), id="the version in use lacks it as well"),
+        pytest.param(None, Plan((ROLL, REFRESH, RESTART)), id="the version in use is not known"),
+        pytest.param(facts(), Plan((RETIRE,)), id="the app uses the new version already"),
+        pytest.param(facts(), Plan((KEEP, RESTORE)), id="it is about the old version"),
+    ],
+)
+def test_client_authentication_is_only_compared(before: CertificateFacts | None, plan: Plan) -> None:
+    """An app that loses nothing goes on: nobody but people can say what it uses a certificate for."""
+    assert refusals(gate.guard, plan, after(NO_CLIENT, before)) == []
+
+
+def test_host_name_keeps_a_version_that_browsers_take() -> None:
+    """No host name is moved to a version that lost server authentication, not even by a sync; apps are."""
+    plan = Plan((SYNC, UPDATE, UPLOAD, ROLL))
+    assert refusals(gate.guard, plan, after(NO_SERVER, facts(), binding())) == [
+        Skip(COPY, Reason.SERVER_AUTH_LOST, SERVER_LOST),
+        Skip(BINDING, Reason.SERVER_AUTH_LOST, SERVER_LOST, site_ref()),
+    ]
+
+
+def test_copy_that_serves_nobody_is_synced_without_server_authentication() -> None:
+    """A copy for calls of apps needs no server authentication."""
+    assert refusals(gate.guard, Plan((SYNC,)), after(NO_SERVER, facts())) == []
+
+
+def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
+    """Without knowing what is served now, what App Service requires of a binding is asked."""
+    (skip,) = refusals(gate.guard, Plan((UPDATE,)), after(NO_SERVER, None))
+    assert (skip.reason, skip.detail) == (
+        Reason.SERVER_AUTH_LOST,
+        "its extended key usage does not allow server authentication, and what the version in use allows is not known",
+    )
+
+
+def test_host_name_that_had_none_moves_without_server_authentication() -> None:
+    """Where the version in use lacks it as well, nothing gets worse."""
+    assert refusals(gate.guard, WHOLE, after(NO_SERVER, NO_SERVER, binding())) == []
+
+
+@pytest.mark.parametrize(
+    ("curve", "before", "refused"),
+    [
+        pytest.param("secp384r1", facts(), [], id="a curve that servers know"),
+        pytest.param("brainpoolP256r1", facts(), [Reason.UNKNOWN_CURVE], id="one that they do not"),
+        pytest.param(
+            "brainpoolP256r1", facts(key_type=KeyType.EC, curve="brainpoolP256r1"), [], id="the one that is in use"
+        ),
+    ],
+)
+def test_upload_has_a_curve_that_servers_know(curve: str, before: CertificateFacts, refused: list[Reason]) -> None:
+    """An elliptic key is uploaded where servers know its curve, or where it is in use."""
+    seen = after(facts(key_type=KeyType.EC, curve=curve), before)
+    assert [skip.reason for skip in refusals(gate.guard, Plan((UPLOAD,)), seen)] == refused
 
 
 # --------------------------------------------------------------------------------------------------------- opt-out

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.lineage import (
     Lineage,
+    judge,
     lineage_tags,
     newest_first,
     opted_out,
@@ -187,3 +188,110 @@ def test_good_version_passes(judged: CertificateVersion, before: CertificateFact
 def test_bad_version_is_refused(judged: CertificateVersion, reason: Reason, detail: str) -> None:
     """Each flaw of a version has a reason of its own, in words that tell what is wrong with it."""
     assert refuse_version(judged, facts(), NOW) == (reason, detail)
+
+
+# ------------------------------------------------------------------------------------------------ which version it is
+
+V2_GOOD, V1_GOOD = (replace(old, facts=None) for old in (V2, V1))
+NO_CLIENT = facts(client_auth=False)
+
+
+def judged(
+    *said: CertificateFacts, enabled: tuple[bool, ...] = (True, True, True)
+) -> tuple[list[str], str | None, Reason | None, list[str]]:
+    """Judge three versions that say this of themselves.
+
+    Return which of them were looked into, the current one, why the newest is not, and of which the facts are kept.
+    """
+    versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
+    by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))
+    asked: list[str] = []
+
+    def read(one: CertificateVersion) -> CertificateFacts:
+        asked.append(one.version)
+        return by_name[one.version]
+
+    seen, current, refusal = judge(tuple(replace(v, facts=None) for v in versions), read, NOW)
+    kept = [one.version for one in seen if one.facts is not None]
+    return asked, current and current.version, refusal and refusal.reason, kept
+
+
+@pytest.mark.parametrize(
+    ("said", "enabled", "asked", "current", "reason"),
+    [
+        pytest.param((facts(),), (True, True, True), ["v3"], "v3", None, id="a good one costs one look"),
+        pytest.param((NO_CLIENT, facts()), (True, True, True), ["v3", "v2"], "v3", None, id="one to compare costs two"),
+        pytest.param((NO_CLIENT,), (True, False, False), ["v3"], "v3", None, id="with nothing to compare it to, one"),
+        pytest.param(
+            (NO_CLIENT, facts(), facts()),
+            (True, False, True),
+            ["v3", "v1"],
+            "v3",
+            None,
+            id="a disabled version is not compared",
+        ),
+        pytest.param(
+            (SELF_SIGNED, facts()),
+            (True, True, True),
+            ["v3", "v2"],
+            "v2",
+            Reason.NEWLY_SELF_SIGNED,
+            id="what was compared is not read again",
+        ),
+        pytest.param(
+            (facts(signature_hash="sha1"), facts()),
+            (True, True, True),
+            ["v3", "v2"],
+            "v2",
+            Reason.WEAKER_SIGNATURE,
+            id="a weaker signature",
+        ),
+        pytest.param(
+            (facts(serial_octets=21), facts()),
+            (True, True, True),
+            ["v3", "v2"],
+            "v2",
+            Reason.SERIAL_TOO_LONG,
+            id="a serial number of 21 octets",
+        ),
+        pytest.param(
+            (facts(), facts()),
+            (False, True, True),
+            ["v2"],
+            "v2",
+            Reason.VERSION_DISABLED,
+            id="a disabled one is not read",
+        ),
+    ],
+)
+def test_as_few_versions_as_possible_are_looked_into(
+    said: tuple[CertificateFacts, ...],
+    enabled: tuple[bool, bool, bool],
+    asked: list[str],
+    current: str | None,
+    reason: Reason | None,
+) -> None:
+    """Each look costs a request: none is made twice, and the older version is read only to compare."""
+    assert judged(*said, enabled=enabled) == (asked, current, reason, asked)
+
+
+@pytest.mark.parametrize(
+    ("seen", "before"),
+    [
+        pytest.param(lineage(V3, replace(V2, facts=NO_CLIENT), V1), NO_CLIENT, id="the one before"),
+        pytest.param(
+            lineage(V3, replace(V2, enabled=False, facts=SELF_SIGNED), replace(V1, facts=NO_CLIENT)),
+            NO_CLIENT,
+            id="not a disabled one",
+        ),
+        pytest.param(lineage(V4, V3, replace(V2, facts=NO_CLIENT), current=1), NO_CLIENT, id="below a refused one"),
+        pytest.param(
+            lineage(V3, V2, replace(V1, facts=NO_CLIENT)), None, id="not one further back, where it was not read"
+        ),
+        pytest.param(lineage(V3), None, id="none where there is none"),
+        pytest.param(lineage(V4, replace(V3, facts=NO_CLIENT), current=None), None, id="none without a current one"),
+    ],
+)
+def test_version_in_use_is_the_next_older_one(seen: Lineage, before: CertificateFacts | None) -> None:
+    """What the current version is compared with is the next older one that is enabled."""
+    assert seen.before == before
