@@ -122,7 +122,7 @@ def put(call: "Call", payload: Mapping[str, Any], location: str) -> Response:
             name=call["name"],
             location=location,
             webspace=plan.webspace,
-            content=call.world.managed.newnew_content(host_name),
+            content=call.world.managed.new_content(host_name),
             tags=payload.get("tags") or {},
             managed=host_name,
             hidden=call.world.knobs.managed_hides_thumbprint,

@@ -1,0 +1,231 @@
+"""Free managed certificates of the local Azure: asked for, judged by DNS, issued later, renewed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.azure.dns import DnsServer
+from local.azure.wire import Response
+from local.stand import Stand
+from tests.local.arm_client import Shop
+from tests.local.test_control import ask
+
+HOST = "www.contoso.com"
+
+
+class Wanted(Shop):
+    """A shop with a host name that has no certificate, and all that DNS needs."""
+
+    def __init__(self) -> None:
+        """Build it."""
+        super().__init__()
+        self.site = self.build.add_host(self.site, HOST)
+        self.build.add_record(HOST, "CNAME", self.site.default_host_name)
+
+    @property
+    def certificate(self) -> str:
+        """The path of the certificate."""
+        group = f"/subscriptions/{self.site.subscription}/resourceGroups/contoso"
+        return f"{group}/providers/Microsoft.Web/certificates/{HOST}"
+
+    def ask(self, host: str = HOST) -> Response:
+        """Ask for a managed certificate as az does."""
+        properties = {"canonicalName": host, "serverFarmId": self.plan.id, "password": ""}
+        return self.arm.send("PUT", self.certificate, {"location": "West Europe", "properties": properties})
+
+    def poll(self, accepted: Response) -> Response:
+        """Ask how far it is."""
+        there = urlsplit(accepted.headers["Location"])
+        return self.arm.send("GET", f"{there.path}?{there.query}")
+
+    def issue(self) -> dict[str, Any]:
+        """Ask, wait, and return the certificate."""
+        self.ask()
+        self.world.clock.advance(timedelta(seconds=20))
+        found: dict[str, Any] = self.arm.get(self.certificate)
+        return found
+
+    def bind_without_thumbprint(self) -> dict[str, Any]:
+        """Bind the host name by SNI and let App Service find the certificate."""
+        properties = {"siteName": "shop", "sslState": "SniEnabled"}
+        path = f"{self.site.id}/hostNameBindings/{HOST}"
+        found: dict[str, Any] = self.arm.put(path, {"properties": properties})
+        return found
+
+
+@pytest.fixture
+def shop() -> Wanted:
+    """A fresh shop."""
+    return Wanted()
+
+
+def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
+    """The PUT answers 202 with a Location and no body, and there is no certificate until it is issued."""
+    accepted = shop.ask()
+    assert (accepted.status, accepted.body) == (202, b"")
+    assert shop.poll(accepted).status == 202
+    shop.arm.get(shop.certificate, 404)
+    shop.world.clock.advance(timedelta(seconds=20))
+    assert shop.poll(accepted).status == 200
+    assert shop.arm.get(shop.certificate)["properties"]["canonicalName"] == HOST
+
+
+def test_asking_twice_issues_once(shop: Wanted) -> None:
+    """While one is being issued, another request for it leads to the same operation; afterwards to the certificate."""
+    assert shop.ask().headers["Location"] == shop.ask().headers["Location"]
+    shop.world.clock.advance(timedelta(seconds=20))
+    assert shop.ask().status == 200
+    assert len(list(shop.world.web.certificates.values())) == 2
+
+
+def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
+    """Without a delay the PUT itself answers 200."""
+    shop.world.knobs.managed_issuance_seconds = 0
+    assert shop.ask().status == 200
+
+
+def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
+    """A managed certificate and its binding show no thumbprint, as App Service hides it since 2021."""
+    properties = shop.issue()["properties"]
+    assert (properties["thumbprint"], properties["issuer"]) == ("", "")
+    assert (properties["issueDate"], properties["expirationDate"]) == (None, None)
+    assert "thumbprint" not in shop.bind_without_thumbprint()["properties"]
+    states = {one["name"]: one for one in shop.arm.get(shop.site.id)["properties"]["hostNameSslStates"]}
+    assert (states[HOST]["sslState"], states[HOST]["thumbprint"]) == ("SniEnabled", None)
+
+
+def test_thumbprint_is_shown_where_the_knob_says_so(shop: Wanted) -> None:
+    """Some users still see thumbprints."""
+    shop.world.knobs.managed_hides_thumbprint = False
+    assert shop.issue()["properties"]["thumbprint"] == shop.bind_without_thumbprint()["properties"]["thumbprint"]
+
+
+def test_binding_without_a_thumbprint_finds_it_by_host_name(shop: Wanted) -> None:
+    """Where another certificate covers the name as well, the managed one of that very name is bound."""
+    shop.build.add_certificate("wild", ["*.contoso.com"])
+    shop.build.add_copy("wild")
+    shop.issue()
+    shop.bind_without_thumbprint()
+    managed = next(one for one in shop.world.web.certificates.values() if one.managed)
+    assert shop.served(HOST) == managed.thumbprint
+    assert shop.arm.delete(shop.certificate, 409)["Code"] == "Conflict"
+
+
+def _without_host(shop: Wanted) -> None:
+    shop.arm.delete(f"{shop.site.id}/hostNameBindings/{HOST}")
+
+
+def _in_environment(shop: Wanted) -> None:
+    shop.world.web.put_site(replace(shop.site, properties={"hostingEnvironmentProfile": {"id": "/ase"}}))
+
+
+def _free(shop: Wanted) -> None:
+    shop.world.web.plans.put(shop.plan.id, replace(shop.plan, sku="F1"))
+
+
+@pytest.mark.parametrize(
+    ("hinder", "text"),
+    [
+        pytest.param(_without_host, "added to an App Service", id="the host name is on no site"),
+        pytest.param(_in_environment, "Environment", id="the site is in an environment"),
+        pytest.param(_free, "Free and Shared", id="the plan is free"),
+    ],
+)
+def test_what_is_known_at_once_is_refused_at_once(shop: Wanted, hinder: Callable[[Wanted], None], text: str) -> None:
+    """What needs no DNS is refused by the PUT."""
+    hinder(shop)
+    answer = shop.ask()
+    assert answer.status == 400
+    assert text in answer.json()["Message"]
+
+
+@pytest.mark.parametrize("host", ["*.contoso.com", "a_b.contoso.com", f"{'x' * 60}.contoso.com", "x.azurewebsites.net"])
+def test_name_that_cannot_be_is_refused_at_once(shop: Wanted, host: str) -> None:
+    """Wildcards, odd characters, long names and Azure's own names get no managed certificate."""
+    assert shop.ask(host).status == 400
+
+
+def _elsewhere(shop: Wanted) -> None:
+    shop.world.dns.remove(HOST, "CNAME")
+    shop.build.add_record(HOST, "CNAME", "cdn.example.net")
+
+
+def _forbid(shop: Wanted) -> None:
+    shop.build.add_record("contoso.com", "CAA", '0 issue "letsencrypt.org"')
+
+
+def _at_root(shop: Wanted) -> None:
+    shop.world.dns.add_zone(HOST)
+    shop.build.add_record(HOST, "A", "9.9.9.9")
+
+
+@pytest.mark.parametrize(
+    ("hinder", "text"),
+    [
+        pytest.param(_elsewhere, "CNAME", id="the CNAME leads elsewhere"),
+        pytest.param(_forbid, "CAA", id="CAA forbids it"),
+        pytest.param(_at_root, "A record", id="the A record leads elsewhere"),
+    ],
+)
+def test_what_dns_says_comes_later(shop: Wanted, hinder: Callable[[Wanted], None], text: str) -> None:
+    """DNS is looked at when the certificate is issued: the operation ends with the reason, and nothing is there."""
+    hinder(shop)
+    accepted = shop.ask()
+    assert accepted.status == 202
+    shop.world.clock.advance(timedelta(seconds=20))
+    answer = shop.poll(accepted)
+    assert answer.status == 400
+    assert text in answer.json()["Message"]
+    shop.arm.get(shop.certificate, 404)
+
+
+def test_renewed_45_days_before_the_end(shop: Wanted) -> None:
+    """Azure renews by itself, and visitors see the new certificate; earlier it does nothing."""
+    shop.issue()
+    shop.bind_without_thumbprint()
+    first = shop.served(HOST)
+    shop.world.clock.advance(timedelta(days=182 - 46))
+    shop.world.web.nightly_sync()
+    assert shop.served(HOST) == first
+    shop.world.clock.advance(timedelta(days=1))
+    shop.world.web.nightly_sync()
+    assert shop.served(HOST) not in {None, first}
+
+
+def test_not_renewed_where_a_prerequisite_is_gone(shop: Wanted) -> None:
+    """Who put a CDN in front keeps the old certificate until it ends."""
+    shop.issue()
+    shop.bind_without_thumbprint()
+    first = shop.served(HOST)
+    _elsewhere(shop)
+    shop.world.clock.advance(timedelta(days=170))
+    shop.world.web.nightly_sync()
+    assert shop.served(HOST) == first
+
+
+def test_another_certificate_of_that_name_stays(shop: Wanted) -> None:
+    """A managed certificate does not take the place of another resource of the same name."""
+    shop.build.add_copy("shop", name=HOST)
+    assert shop.ask().status == 409
+
+
+def test_operations_are_those_of_the_subscription(shop: Wanted) -> None:
+    """What another subscription began is not found."""
+    accepted = shop.ask()
+    other = shop.build.add_subscription("Other").id
+    path = urlsplit(accepted.headers["Location"]).path.replace(shop.site.subscription, other)
+    shop.arm.get(path, 404)
+
+
+def test_records_can_be_steered_from_outside() -> None:
+    """The control port shows, adds and removes records, and the name server answers with them."""
+    with Stand() as stand:
+        record = {"name": HOST, "kind": "CNAME", "value": "shop.azurewebsites.net"}
+        assert ask(stand, "POST", "/dns", record) == (200, [record])
+        assert isinstance(stand.dns, DnsServer)
+        assert stand.world.dns.values(HOST, "CNAME") == ("shop.azurewebsites.net",)
+        assert ask(stand, "DELETE", "/dns", record) == (200, [])
