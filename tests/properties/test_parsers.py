@@ -1,14 +1,29 @@
 """Whatever a parser meets, it reads it or says by name what is wrong with it."""
 
+import base64
+import json
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.errors import TargetInvalid
+from shared.clients.pfx import build_pfx, read_bundle, read_leaf, thumbprint
+from shared.clients.vault_events import KINDS, read_vault_event
+from shared.clients.x509_facts import read_facts
+from shared.domain.errors import EventRejected, Rejected, TargetInvalid
+from shared.domain.model import KeyFound
 from shared.domain.reason import Reason
+from shared.domain.requirements import PEM, PKCS12
+from shared.domain.secret import PfxEncryption
 from shared.domain.targets import parse_targets, resolve
+from tests.build import DAY, NOW, VAULT
+from tests.chains import issued
 
 Value = TypeVar("Value")
 Error = TypeVar("Error", bound=Exception)
@@ -51,3 +66,146 @@ def test_target_is_found_only_where_one_answers(candidates: dict[str, frozenset[
     answering = [candidate for candidate, names in candidates.items() if "shop" in names]
     found, _ = _outcome(lambda: resolve(target, candidates), TargetInvalid)
     assert found == (answering[0] if len(answering) == 1 else None)
+
+
+# ------------------------------------------------------------------------------------------ certificates and secrets
+
+CHAIN = issued("EC", 2)
+ABOVE = (*CHAIN.intermediates, CHAIN.root)
+LEAF = thumbprint(CHAIN.leaf)
+LONGEST_MESSAGE = 300
+UNUSABLE = {Reason.SECRET_UNREADABLE, Reason.NO_PRIVATE_KEY, Reason.KEY_MISMATCH, Reason.ANOTHER_CERTIFICATE}
+PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for this test
+# What is odd and no error, such as a serial number that is not positive, is a warning of the library.
+ODD = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
+
+def _rich() -> bytes:
+    """Return a certificate with all the extensions that are looked at, and some others."""
+    extensions: tuple[x509.ExtensionType, ...] = (
+        x509.SubjectAlternativeName([x509.DNSName("shop.contoso.com"), x509.RFC822Name("a@contoso.com")]),
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+        x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("2.23.140.1.2.1"), ["https://contoso.com"])]),
+        x509.BasicConstraints(ca=False, path_length=None),
+        x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00"),
+    )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(CHAIN.leaf.subject)
+        .issuer_name(CHAIN.leaf.issuer)
+        .public_key(CHAIN.key.public_key())
+        .serial_number(2**100)
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(CHAIN.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+CERTIFICATES = (_rich(), *(one.public_bytes(Encoding.DER) for one in (CHAIN.leaf, CHAIN.root)))
+PFX = pkcs12.serialize_key_and_certificates(None, CHAIN.key, CHAIN.leaf, ABOVE, NoEncryption())
+KEY = CHAIN.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+PEM_PARTS = (KEY, *(one.public_bytes(Encoding.PEM) for one in (CHAIN.leaf, *ABOVE)))
+
+
+@st.composite
+def broken(draw: st.DrawFn, *seeds: bytes) -> bytes:
+    """Return a valid value with up to four things wrong: octets changed, left out, doubled, put in, or cut off."""
+    value = draw(st.sampled_from(seeds))
+    for _ in range(draw(st.integers(0, 4))):
+        at, length = draw(st.integers(0, len(value))), draw(st.integers(0, 40))
+        some = draw(st.binary(max_size=4))
+        changes = (
+            value[:at] + some + value[at + len(some) :],
+            value[:at] + value[at + length :],
+            value[: at + length] + value[at:],
+            value[:at] + some + value[at:],
+            value[:at],
+        )
+        value = draw(st.sampled_from(changes))
+    return value
+
+
+@ODD
+@given(broken(*CERTIFICATES))
+def test_certificate_is_read_or_named_unreadable(der: bytes) -> None:
+    """Any octets are a certificate with facts, or an error that says in a sentence that they are none."""
+    found, error = _outcome(lambda: read_facts(der), ValueError)
+    if found is not None:
+        assert found.serial_octets > 0
+        assert all(name == name.lower() for name in found.host_names)
+    else:
+        assert type(error) is ValueError
+        assert "certificate" in str(error)
+        assert len(str(error)) < LONGEST_MESSAGE
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("latin-1")
+
+
+SECRETS = st.one_of(
+    st.tuples(broken(PFX).map(base64.b64encode).map(_text), st.just(PKCS12)),
+    st.tuples(broken(base64.b64encode(PFX)).map(_text), st.just(PKCS12)),
+    st.tuples(broken(b"".join(PEM_PARTS)).map(_text), st.just(PEM)),
+    st.tuples(
+        st.lists(broken(*PEM_PARTS), max_size=6).map(b"".join).map(_text),
+        st.sampled_from([PEM, PKCS12, "text/plain", ""]),
+    ),
+    st.tuples(st.text(max_size=60), st.sampled_from([PEM, PKCS12])),
+)
+
+
+def _is_named(error: Rejected | None) -> bool:
+    """Say whether an error has a reason of its own, is short, and has no other one behind it that quotes the value."""
+    short = error is not None and 0 < len(str(error)) < LONGEST_MESSAGE
+    return short and error.reason in UNUSABLE and (error.__cause__, error.__context__) == (None, None)
+
+
+@ODD
+@given(SECRETS)
+def test_secret_is_read_or_named_unusable(secret: tuple[str, str]) -> None:
+    """Any value of a secret becomes a PFX, or is refused with a reason that shows nothing of it."""
+    value, kind = secret
+    built, error = _outcome(lambda: build_pfx(value, kind, LEAF, PfxEncryption.AES256, PASSWORD), Rejected)
+    bundle, unread = _outcome(lambda: read_bundle(value, kind, LEAF), Rejected)
+    leaf, unfound = _outcome(lambda: read_leaf(value, kind), Rejected)
+    assert built is not None or _is_named(error)
+    assert bundle is not None or _is_named(unread)
+    assert leaf is not None or _is_named(unfound)
+    if built is not None:
+        assert built.bundle == bundle
+        assert bundle is not None
+        assert bundle.key is KeyFound.MATCHING
+        assert pkcs12.load_pkcs12(built.blob, PASSWORD.encode()).cert is not None
+
+
+# ------------------------------------------------------------------------------------------------------------ events
+
+WORDS = st.sampled_from(
+    ["eventType", "type", " DATA ", "data", "VaultName", "ObjectName ", "subject", "topic", VAULT, "shop", *KINDS]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | WORDS | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=5),
+    max_leaves=12,
+)
+EVENT = {"eventType": next(iter(KINDS)), "data": {"VaultName": VAULT, "ObjectName": "shop"}}
+EVENTS = st.one_of(
+    broken(json.dumps(EVENT).encode()).map(_text),
+    JSON.map(json.dumps),
+    st.fixed_dictionaries({"eventType": WORDS, "data": JSON}).map(json.dumps),
+    st.text(max_size=60),
+)
+
+
+@given(EVENTS)
+def test_event_asks_for_one_of_our_certificates_or_is_named(text: str) -> None:
+    """Any text is an event about an object of our vaults, or is rejected with the reason."""
+    event, rejected = _outcome(lambda: read_vault_event(text, frozenset({VAULT})), EventRejected)
+    if event is not None:
+        assert event.ref.vault == VAULT
+    else:
+        assert rejected is not None
+        assert rejected.reason in {Reason.MALFORMED_EVENT, Reason.UNKNOWN_EVENT, Reason.UNKNOWN_VAULT}
