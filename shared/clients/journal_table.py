@@ -308,11 +308,17 @@ class TableJournal:
         try:
             write(client)
         except HttpResponseError as error:
-            if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
+            if not _is_table_missing(error):
                 raise
             with suppress(ResourceExistsError):
                 client.create_table()
             write(client)
+
+
+def _is_table_missing(error: HttpResponseError) -> bool:
+    """Say whether the table is not there; the client names the code for a transaction, and only quotes it else."""
+    missing = TableErrorCode.TABLE_NOT_FOUND.value
+    return getattr(error, "error_code", None) == missing or f'"{missing}"' in str(error)
 
 
 def _upsert(rows: list[Entity], table: TableClient) -> None:
