@@ -1,0 +1,476 @@
+"""Purchased certificates through the real SDK: what people are told, what is asked once, and never twice."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import requests
+
+from local.azure.clock import Clock
+from local.azure.events import Event
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.registration.orders import Order
+from local.azure.vault.access import SECRETS_OFFICER
+from local.azure.vault.state import APP_SERVICE, REGISTRATION
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.access import access_to
+from shared.clients.orders import Orders
+from shared.domain.plan import Mode
+from shared.domain.ports import Ports
+from shared.domain.vault_access import AccessVerdict, app_service, registration
+from shared.orders import look_after_orders
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation
+
+HOST = "shop.contoso.com"
+ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
+LATE = timedelta(days=198 - 29)
+"""How old a certificate is that Azure should have renewed three days ago."""
+HOUR = timedelta(hours=1)
+
+Build = Callable[[Builder], Order]
+
+
+class Shop:
+    """An installation that acts on orders, in a world with one order in a vault that goes by access policies."""
+
+    def __init__(
+        self, install: Install, knobs: Knobs | None = None, *, act: bool = True, **differences: object
+    ) -> None:
+        """Build it."""
+        self.world = World(Clock(), 0, knobs)
+        self.build = Builder(self.world)
+        self.vault = self.build.add_vault(by_roles=False)
+        self.order = self.build.add_order("shop", HOST, self.vault, **differences)  # type: ignore[arg-type]
+        known = registration(self.world.object_id(REGISTRATION))
+        intent: dict[str, object] = {"order_actions": act, "registration": known}
+        self.installation: Installation = install(self.world, watched=False, **intent)
+        self.events: list[Event] = []
+        self.world.events.subscribe(self.events.append)
+
+    def look(self, installation: Installation | None = None) -> None:
+        """Look after the orders once, as the sweep does."""
+        look_after_orders((installation or self.installation).start())
+
+    def sweeps(self, count: int, every: timedelta = HOUR) -> None:
+        """Look that often, with time going by after each."""
+        for _ in range(count):
+            self.look()
+            self.world.clock.advance(every)
+
+    def reasons(self) -> set[str]:
+        """Return the reasons of what people are told."""
+        return {reason for _, reason in self.installation.findings()}
+
+    def asked(self, action: str) -> int:
+        """Return how often Azure was asked for that."""
+        return sum(entry.path.endswith(f"/{action}") for entry in self.world.journal.entries())
+
+    def writes(self) -> int:
+        """Return how many requests wanted to change something at ARM."""
+        return len(self.world.journal.writes("management.azure.com"))
+
+    @property
+    def thumbprint(self) -> str:
+        """The thumbprint of the newest version of the order's secret."""
+        (stored,) = self.order.stored.values()
+        return self.vault.secrets[stored.secret_name.lower()].newest.thumbprint
+
+
+# ------------------------------------------------------------------------------------------------------------ looking
+
+
+def test_healthy_order_costs_one_list_and_says_nothing(install: Install) -> None:
+    """An order that renews by itself is listed once, and yields the secret that holds its certificate."""
+    shop = Shop(install)
+    (order,) = look_after_orders(shop.installation.start())
+    (stored,) = shop.order.stored.values()
+    assert str(order.secret) == f"contoso-kv/{stored.secret_name}".lower()
+    assert shop.installation.findings() == set()
+    paths = [entry.path for entry in shop.world.journal.entries() if ORDERS in entry.path]
+    assert paths == [f"/subscriptions/{shop.order.subscription}{ORDERS}"]
+    assert shop.writes() == 0
+
+
+def test_lists_are_read_to_their_last_page(install: Install) -> None:
+    """No order is overlooked because it is on a later page."""
+    shop = Shop(install, Knobs(page_size=1), stored=False)
+    shop.build.add_order("other", "other.contoso.com", shop.vault, stored=False)
+    shop.look()
+    assert {subject for subject, _ in shop.installation.findings()} == {"order contoso/shop", "order contoso/other"}
+
+
+def test_pending_order_gets_its_certificate_once_a_person_verified_the_domain(install: Install) -> None:
+    """The finding names the token; once it is in DNS and Azure was told to look, the vault has the certificate."""
+    shop = Shop(install, status="Pendingissuance")
+    shop.world.orders.begin(shop.order, "issue")
+    shop.look()
+    assert shop.reasons() == {"OrderPending"}
+    assert f"TXT record @ at the root domain of {HOST} with the value {shop.order.token}" in shop.installation.details()
+    shop.build.add_record("contoso.com", "TXT", f'"{shop.order.token}"')
+    shop.world.orders.verify(shop.order)
+    shop.world.clock.advance(HOUR)
+    (order,) = look_after_orders(shop.installation.start())
+    assert (order.status, order.stored[0].status) == ("Issued", "Succeeded")
+    assert [(event.object_type, event.kind) for event in shop.events] == [("Secret", "NewVersionCreated")]
+
+
+def test_denied_order_is_told_once_and_nothing_is_asked(install: Install) -> None:
+    """An order without a certificate breaks nothing and is named."""
+    shop = Shop(install, status="Denied", auto_renew=False)
+    shop.sweeps(2)
+    assert shop.reasons() == {"OrderDenied"}
+    assert shop.writes() == 0
+
+
+def test_orders_that_cannot_be_listed_are_a_finding(install: Install) -> None:
+    """A right that is missing is said, with what to grant; nothing else fails."""
+    shop = Shop(install)
+    shop.world.roles.hide(f"/subscriptions/{shop.order.subscription}{ORDERS}")
+    shop.look()
+    assert shop.reasons() == {"DeniedByAzure"}
+    assert "Microsoft.CertificateRegistration/certificateOrders/read" in shop.installation.details()
+
+
+def test_subscription_that_never_sold_certificates_is_not_changed(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the resource provider is not registered there are no orders, and nobody registers it."""
+    shop = Shop(install)
+    real, posts = requests.adapters.HTTPAdapter.send, []
+
+    def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        url = str(request.url)
+        posts.extend([url] if request.method == "POST" and "/register" in url else [])
+        answer = real(adapter, request, **options)  # type: ignore[arg-type]
+        if ORDERS in url:
+            answer.status_code = 409
+            answer.raw._body = b'{"error":{"code":"MissingSubscriptionRegistration","message":"not registered"}}'
+            answer._content = answer.raw._body
+        return answer
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    assert look_after_orders(shop.installation.start()) == ()
+    assert shop.installation.findings() == set()
+    assert posts == []
+
+
+def test_national_clouds_have_no_orders() -> None:
+    """Where Azure sells no certificates nobody asks for them."""
+    assert Orders(None, None).orders("any").found == ()  # type: ignore[arg-type] - it is not used
+
+
+def test_domain_that_must_be_verified_before_the_renewal_is_told_in_time(install: Install) -> None:
+    """The order's history is read near its renewal, and the person is told which renewal would wait."""
+    shop = Shop(install, age=timedelta(days=130), verified=timedelta(days=170))
+    shop.look()
+    assert shop.reasons() == {"VerificationDue"}
+    assert "the domain was last verified on 2026-05-16" in shop.installation.details()
+    shop.build.add_record(HOST, "TXT", f'"{shop.order.token}"')
+    shop.world.orders.verify(shop.order)
+    (order,) = look_after_orders(shop.installation.start())
+    assert order.last_verified == shop.world.clock.now()
+
+
+def test_history_that_may_not_be_read_is_said_and_not_taken_for_good(install: Install) -> None:
+    """A missing right on the history leaves the verification in question."""
+    shop = Shop(install, age=timedelta(days=130))
+    shop.world.roles.read_only(shop.order.id)
+    shop.look()
+    assert shop.reasons() == {"VerificationDue"}
+    assert "could not be read" in shop.installation.details()
+
+
+# ------------------------------------------------------------------------------------------------------------ asking
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        {"act": False},
+        {"tags": {"certroll": "off"}},
+        {"stored": False},
+    ],
+    ids=["not switched on", "opted out", "in no vault"],
+)
+def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: dict[str, object]) -> None:
+    """Without CERTROLL_ORDER_ACTIONS, with the opt-out and where nobody would use it, no request is a write."""
+    shop = Shop(install, auto_renew=False, age=LATE, **differences)  # type: ignore[arg-type]
+    shop.sweeps(3)
+    assert shop.writes() == 0
+    assert "AutoRenewOff" in shop.reasons()
+
+
+def test_observe_mode_asks_for_nothing(install: Install) -> None:
+    """The mode counts for orders as for all else."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False, age=LATE)
+    shop.installation.intent = _observing(shop.installation)
+    shop.sweeps(3)
+    assert shop.writes() == 0
+
+
+def _observing(installation: Installation):  # noqa: ANN202 - an intent
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(installation.intent, mode=Mode.OBSERVE)
+
+
+def test_order_in_another_vault_is_left_alone(install: Install) -> None:
+    """Money is spent only on what Certroll carries."""
+    shop = Shop(install, auto_renew=False)
+    other = shop.build.add_vault("other-kv", by_roles=False)
+    shop.build.add_order("elsewhere", "elsewhere.contoso.com", other, auto_renew=False)
+    shop.sweeps(2)
+    assert shop.order.auto_renew
+    assert [one.auto_renew for one in shop.world.orders] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "forgets", [False, True], ids=["a PATCH keeps the rest", "a PATCH drops what it does not name"]
+)
+def test_automatic_renewal_is_turned_on_once_and_nothing_else_changes(install: Install, forgets: bool) -> None:  # noqa: FBT001
+    """One PATCH turns it on; the vault, the names and the tags stay, and later sweeps write nothing."""
+    shop = Shop(install, Knobs(order_patch_forgets=forgets), auto_renew=False, tags={"team": "shop"})
+    before = dict(shop.order.stored)
+    shop.sweeps(3)
+    assert (shop.order.auto_renew, shop.order.stored, shop.order.tags) == (True, before, {"team": "shop"})
+    assert shop.writes() == 1
+    assert shop.order.purchases == 1
+    assert "AutoRenewOff" not in shop.reasons()
+
+
+def test_automatic_renewal_that_a_person_turns_off_again_stays_off(install: Install) -> None:
+    """Certroll does not fight over it: not for the same certificate, and no renewal is bought instead."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False)
+    shop.sweeps(2)
+    shop.order.auto_renew = False
+    shop.world.clock.advance(timedelta(days=140))
+    shop.sweeps(3)
+    assert not shop.order.auto_renew
+    assert shop.order.purchases == 1
+    assert "Certroll leaves it off" in shop.installation.details()
+
+
+def test_azures_own_renewal_is_left_to_azure(install: Install) -> None:
+    """Where the automatic renewal comes, nothing is bought beside it."""
+    shop = Shop(install, age=timedelta(days=165))
+    old = shop.thumbprint
+    shop.sweeps(12, timedelta(hours=8))
+    assert (shop.order.purchases, shop.asked("renew")) == (2, 0)
+    assert shop.thumbprint != old
+
+
+@pytest.mark.parametrize("late", [0.0, 86400.0 * 30], ids=["Azure shows it at once", "Azure shows it a month later"])
+def test_renewal_that_does_not_come_is_bought_once(install: Install, late: float) -> None:
+    """However long Azure still shows the old certificate, and however many sweeps go by, one renewal is paid for."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=late), age=LATE)
+    shop.order.verified_at = shop.world.clock.now() if not late else None
+    shop.sweeps(6, timedelta(hours=20))
+    assert (shop.order.purchases, shop.asked("renew")) == (2, 1)
+    assert ("OrderActionUnknown" in shop.reasons()) == bool(late)
+
+
+def test_tag_with_the_serial_number_reissues_once(install: Install) -> None:
+    """The tag asks for this certificate alone: after the reissue it names one that is gone."""
+    shop = Shop(install)
+    old = shop.thumbprint
+    shop.order.tags = {"certroll-reissue": shop.order.serial.lower()}
+    shop.sweeps(5)
+    assert (shop.order.reissues, shop.order.purchases, shop.asked("reissue")) == (1, 1, 1)
+    assert shop.thumbprint != old
+
+
+def test_renewal_that_azure_refuses_is_told(install: Install) -> None:
+    """A person learns of the refusal; a day later it is asked again, for it cost nothing."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
+    shop.world.faults.add(Fault("denied", "POST", path="/renew$", times=None))
+    shop.sweeps(3)
+    assert shop.asked("renew") == 1
+    assert "OrderActionRefused" in shop.reasons()
+    shop.world.clock.advance(timedelta(days=1))
+    shop.look()
+    assert (shop.asked("renew"), shop.order.purchases) == (2, 1)
+
+
+LOST: dict[str, Fault] = {
+    "applied, and answers 504": Fault("applied_but_lost", "POST", path="/renew$"),
+    "applied, and the answer is lost": Fault("dropped", "POST", path="/renew$", applied=True),
+    "lost on its way": Fault("dropped", "POST", path="/renew$"),
+    "answers 500": Fault("server_error", "POST", path="/renew$", status=500),
+    "answers 503": Fault("server_error", "POST", path="/renew$", status=503),
+}
+
+
+@pytest.mark.parametrize("late", [0.0, 86400.0 * 30], ids=["Azure shows it at once", "Azure shows it a month later"])
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_renewal_with_an_unknown_outcome_is_never_repeated(install: Install, fault: Fault, late: float) -> None:
+    """It is read again instead; where that does not tell, a person is asked to look."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=late), age=LATE)
+    shop.order.verified_at = None
+    shop.world.faults.add(Fault(fault.kind, fault.method, path=fault.path, status=fault.status, applied=fault.applied))
+    shop.sweeps(4, timedelta(hours=20))
+    assert shop.asked("renew") == 1
+    bought = shop.order.purchases == 2
+    assert bought == (fault.kind == "applied_but_lost" or fault.applied)
+    assert shop.reasons() <= {"OrderActionUnknown", "OrderPending", "VerificationDue"}
+    assert ("OrderPending" if bought and not late else "OrderActionUnknown") in shop.reasons()
+
+
+def test_renewal_that_azure_is_too_busy_for_is_asked_again(install: Install) -> None:
+    """A 429 says that nothing was done, so the next sweep asks again; one renewal is paid for."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
+    shop.world.faults.add(Fault("throttle", "POST", path="/renew$", times=2))
+    shop.sweeps(5)
+    assert (shop.asked("renew"), shop.order.purchases) == (3, 2)
+
+
+def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
+    """Two sweeps at the same moment read the same state; one of them asks."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
+    other = shop.installation.another_instance(two_ports[1])
+    journal = shop.installation.ports.journal
+    real, raced = type(journal).put_asked, []
+
+    class Raced:
+        """The journal, with another instance ahead by a moment."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(journal, name)
+
+        def put_asked(self, record):  # noqa: ANN001, ANN202 - as the journal's
+            if not raced:
+                raced.append(record)
+                shop.look(other)
+            return real(journal, record)
+
+    from dataclasses import replace  # noqa: PLC0415
+
+    shop.installation.ports = replace(shop.installation.ports, journal=Raced())
+    shop.look()
+    assert raced
+    assert (shop.asked("renew"), shop.order.purchases) == (1, 2)
+
+
+DYING: dict[str, Callable[[Install], Shop]] = {
+    "turn on": lambda install: Shop(install, auto_renew=False),
+    "renew": lambda install: Shop(install, Knobs(orders_renew_themselves=False), age=LATE),
+    "renew, shown late": lambda install: Shop(
+        install, Knobs(orders_renew_themselves=False, orders_show_late=864000.0), age=LATE
+    ),
+    "reissue": lambda install: _tagged(Shop(install)),
+}
+
+
+def _tagged(shop: Shop) -> Shop:
+    shop.order.tags = {"certroll-reissue": shop.order.serial}
+    return shop
+
+
+@pytest.mark.parametrize("make", DYING.values(), ids=DYING)
+def test_a_crash_after_any_write_buys_nothing_twice(
+    install: Install, crasher: Crasher, make: Callable[[Install], Shop]
+) -> None:
+    """Whichever write is the last of a process, the next ones ask for nothing twice, and say what is not known."""
+    for write in range(1, 20):
+        shop = make(install)
+        died = _look_dying(shop, crasher, write)
+        shop.sweeps(4)
+        assert shop.order.purchases + shop.order.reissues <= 2, f"after a crash at write {write}"
+        assert shop.asked("renew") + shop.asked("reissue") <= 1, f"after a crash at write {write}"
+        done = shop.order.auto_renew and shop.order.purchases + shop.order.reissues == 2
+        unsure = "OrderActionUnknown" in shop.reasons()
+        turned_on = make is DYING["turn on"] and shop.order.auto_renew
+        assert done or unsure or turned_on, f"after a crash at write {write}"
+        if not died:
+            break
+    else:
+        pytest.fail("no end was seen")
+    assert write > 3, "hardly anything was written: the loop did not look"
+
+
+def _look_dying(shop: Shop, crasher: Crasher, write: int) -> bool:
+    with crasher.crashing_after(write):
+        try:
+            shop.look()
+        except Crash:
+            return True
+    return False
+
+
+# ------------------------------------------------------------------------------------------------------------ vaults
+
+
+def test_vault_that_lost_the_registrations_rights_is_told_before_the_renewal_fails(install: Install) -> None:
+    """The finding names the missing rights and the command; after it the next certificate arrives."""
+    shop = Shop(install, age=timedelta(days=165), may_store=False)
+    shop.look()
+    assert shop.reasons() == {"VaultAccessLacking", "OrderStoreFailed"}
+    assert "az keyvault set-policy --name contoso-kv --spn f3c21649" in shop.installation.details()
+    shop.vault.permit(REGISTRATION, secrets=["get", "list", "set", "delete"], certificates=["get", "list"])
+    (order,) = look_after_orders(shop.installation.start())
+    assert order.stored[0].status == "Succeeded"
+
+
+def test_object_id_that_is_not_set_leaves_the_access_in_question(install: Install) -> None:
+    """Without Microsoft Graph nobody knows whose policy it is, and that is said."""
+    shop = Shop(install)
+    from dataclasses import replace  # noqa: PLC0415
+
+    shop.installation.intent = replace(shop.installation.intent, registration=registration())
+    shop.look()
+    assert shop.reasons() == {"VaultAccessUnknown"}
+    assert "CERTROLL_REGISTRATION_OBJECT_ID" in shop.installation.details()
+
+
+@pytest.mark.parametrize("by_roles", [True, False], ids=["by roles", "by access policies"])
+def test_access_of_app_service_is_judged_as_the_import_goes(install: Install, by_roles: bool) -> None:  # noqa: FBT001
+    """The verdict on a vault is what App Service meets there, and its command makes it good."""
+    world = World(Clock())
+    build = Builder(world)
+    vault = build.add_vault(by_roles=by_roles, app_service_may_read=False)
+    installation = install(world, watched=False)
+    known = app_service(object_id=world.object_id(APP_SERVICE))
+
+    def verdict() -> AccessVerdict:
+        return access_to(installation.start(), vault.resource_id, known).verdict
+
+    assert verdict() is AccessVerdict.LACKING
+    if by_roles:
+        vault.assign(APP_SERVICE, scope=f"/subscriptions/{vault.subscription}")
+    else:
+        vault.permit(APP_SERVICE, secrets=["Get"], certificates=["GET"])
+    assert verdict() is AccessVerdict.ALLOWED
+    vault.close(bypass="None")
+    assert verdict() is AccessVerdict.LACKING
+    vault.close()
+    assert verdict() is AccessVerdict.ALLOWED
+    vaults = installation.ports.vault_rights.vaults(vault.subscription)
+    assert {str(name): one.lower() for name, one in vaults.items()} == {vault.name: vault.resource_id.lower()}
+
+
+def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
+    """A vault that is hidden, or gone, is neither fine nor lacking."""
+    world = World(Clock())
+    vault = Builder(world).add_vault()
+    installation = install(world, watched=False)
+    world.roles.hide(vault.resource_id)
+    known = app_service(object_id=world.object_id(APP_SERVICE))
+    found = access_to(installation.start(), vault.resource_id, known)
+    assert found.verdict is AccessVerdict.UNKNOWN
+    assert "Microsoft.KeyVault/vaults/read" in found.detail
+    assert access_to(installation.start(), "nonsense", known).verdict is AccessVerdict.UNKNOWN
+
+
+def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> None:
+    """Azure documents access policies alone for purchased certificates: roles are watched, not trusted."""
+    world = World(Clock())
+    vault = Builder(world).add_vault()
+    vault.assign(REGISTRATION, SECRETS_OFFICER)
+    vault.assign(REGISTRATION)
+    installation = install(world, watched=False)
+    found = access_to(installation.start(), vault.resource_id, registration(world.object_id(REGISTRATION)))
+    assert found.verdict is AccessVerdict.UNKNOWN
+    assert found.cures == ()
+    assert "documented for vaults with access policies only" in found.detail
