@@ -1,0 +1,76 @@
+"""A version that is worse than the one in use goes nowhere that it matters."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.app_watch import AppWatch
+from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
+from local.azure.world import World
+from shared.domain.names import VaultCertificateRef
+from tests.scenarios.app_worlds import CLIENT, age, street
+from tests.scenarios.conftest import Install
+from tests.scenarios.worlds import VAULT, renew, shown, small_world, writes
+
+
+def _reads_of_the_vault(world: World) -> Counter[str]:
+    """Return how often each thing of the vault was read."""
+    host = f"{VAULT}.vault.azure.net"
+    return Counter(entry.path for entry in world.journal.entries() if entry.host == host and entry.status == 200)
+
+
+def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> None:
+    """A renewal without server authentication is neither synced nor bound, and people are told why."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    renew(world, usages=(CLIENT_AUTH,))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert (shown(world), writes(world)) == (before, 0)
+    assert "ServerAuthLost" in {reason for _, reason in installation.findings()}
+    assert installation.errors == []
+
+
+def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> None:
+    """A renewal without client authentication reaches no app: whatever restarts it, it loads and presents the old one as before."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    settings = town.settings("billing")
+    with AppWatch(town.world) as watch:
+        town.renew(usages=(SERVER_AUTH,))
+        installation.look_at(VAULT, CLIENT)
+        installation.deliver_all()
+        assert (town.settings("billing"), town.restarts("billing")) == (settings, 0)
+        town.world.web.put_site(replace(town.site("billing"), restarts=1))
+        town.world.clock.advance(timedelta(hours=1))
+    assert watch.troubles == []
+    assert ("app settings of billing", "ClientAuthLost") in installation.findings()
+    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize(
+    ("usages", "more"),
+    [
+        pytest.param((SERVER_AUTH, CLIENT_AUTH), 0, id="good for both: the old one is not asked for"),
+        pytest.param((SERVER_AUTH,), 1, id="good for servers alone: compared with the old one"),
+    ],
+)
+def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tuple[str, ...], more: int) -> None:
+    """A look at a vault certificate costs two requests, and one more where the old version decides."""
+    world = small_world()
+    installation = install(world)
+    old = world.vaults[VAULT].certificates["web"].newest.id
+    renew(world, usages=usages)
+    world.journal.clear()
+    installation.ports.vault.lineage(VaultCertificateRef.parse(VAULT, "certificate", "web"), world.clock.now())
+    reads = _reads_of_the_vault(world)
+    assert reads == {
+        "/certificates/web/versions": 1,
+        "/certificates/web/": 1,
+        **({f"/certificates/web/{old}": more} if more else {}),
+    }
