@@ -35,7 +35,7 @@ def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> N
 
 
 def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> None:
-    """A renewal without client authentication reaches no app: whatever restarts it, it loads and presents the old one as before."""
+    """A renewal without client authentication reaches no app: after any restart it presents the old one."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
