@@ -17,7 +17,6 @@ VAULTS = f"/providers/{VAULT_TYPE}"
 VAULT = f"{GROUP}{VAULTS}/{{vault}}"
 Item = dict[str, Any]
 Words = tuple[str, ...]
-NO_RIGHTS: Mapping[str, Words] = {"secrets": (), "certificates": (), "keys": ()}
 
 
 def list_vaults(call: Call) -> Response:
@@ -118,8 +117,8 @@ def _policies(properties: Mapping[str, Any]) -> tuple[AccessPolicy, ...]:
 
 def _policy(entry: Mapping[str, Any]) -> AccessPolicy:
     granted = entry.get("permissions") or {}
-    rights = {kind: tuple(granted.get(kind) or ()) for kind in NO_RIGHTS}
-    return AccessPolicy(str(entry["objectId"]), **rights, application_id=entry.get("applicationId"))
+    secrets, certificates, keys = (tuple(granted.get(kind) or ()) for kind in ("secrets", "certificates", "keys"))
+    return AccessPolicy(str(entry["objectId"]), secrets, certificates, keys, entry.get("applicationId"))
 
 
 def _network(rules: Mapping[str, Any]) -> NetworkRules:
@@ -132,7 +131,8 @@ def _network(rules: Mapping[str, Any]) -> NetworkRules:
 
 
 def _combined(access: Access, change: AccessPolicy, words: Callable[[Words, Words], Words]) -> Access:
-    own = next((one for one in access.policies if one.is_about(change)), replace(change, **NO_RIGHTS))
+    own = next((one for one in access.policies if one.is_about(change)), None)
+    own = own or replace(change, secrets=(), certificates=(), keys=())
     policy = replace(
         own,
         secrets=words(own.secrets, change.secrets),

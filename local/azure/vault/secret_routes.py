@@ -23,7 +23,7 @@ def list_versions(call: Call) -> Response:
     found = call.vault.secret(call.name)
     if found is None:
         return page(call, [])
-    versions = sorted(found.versions, key=lambda version: version.id)
+    versions: list[Version | SecretVersion] = sorted(found.versions, key=lambda version: version.id)
     return page(call, [wire.secret_item(call.vault, found, version, versioned=True) for version in versions])
 
 
