@@ -29,7 +29,12 @@ class Runtime:
 
         settings = self.settings
         return connect(
-            settings.cloud, settings.client_id, settings.storage_address, SystemClock(), settings.pfx_encryption
+            settings.cloud,
+            settings.client_id,
+            settings.storage_address,
+            SystemClock(),
+            settings.pfx_encryption,
+            settings.dns_servers,
         )
 
     @cached_property

@@ -18,7 +18,7 @@ from shared.domain.names import InvalidNameError, VaultName, parse_subscription,
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
 from shared.domain.vault_access import APPLICATION_IDS, app_service, registration
-from shared.domain.where import CloudName, StorageAddress
+from shared.domain.where import CloudName, DnsServer, StorageAddress
 from shared.domain.window import RestartWindow
 
 HOURLY = "0 0 * * * *"
@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
     app_service_object_id: str | None = Field(None, alias="CERTROLL_APP_SERVICE_OBJECT_ID")
     registration_object_id: str | None = Field(None, alias="CERTROLL_REGISTRATION_OBJECT_ID")
+    dns_servers: Annotated[tuple[DnsServer, ...], NoDecode] = Field((), alias="CERTROLL_DNS_SERVERS")
     cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
@@ -76,6 +77,13 @@ class Settings(BaseSettings):
     @field_validator("subscriptions")
     @classmethod
     def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    @field_validator("dns_servers", mode="before")
+    @classmethod
+    def _dns_servers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(DnsServer.parse(part) for part in value.split(",") if part.strip())
+
         return tuple(_named(parse_subscription, name) for name in value)
 
     @field_validator("mode", "cloud", "pfx_encryption", mode="before")

@@ -183,12 +183,17 @@ class AppService:
         return _binding(site, host_name, wire.get("properties") or {}), wire
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Write the body back with the thumbprint and ssl_state of the binding; all else stays as it was read."""
+        """Write the body back with the thumbprint and ssl_state of the binding; all else stays as it was read.
+
+        Without a thumbprint App Service looks for a certificate by the host name, as managed ones need it.
+        """
         site = binding.site
         web_apps = self._clients.client(site.subscription).web_apps
         read = body if isinstance(body, Mapping) else {}
-        properties = {name: value for name, value in dict(read.get("properties") or {}).items() if name != "virtualIP"}
-        changed = {**properties, "sslState": str(binding.ssl_state), "thumbprint": binding.thumbprint}
+        shown = {"virtualIP", "thumbprint"}
+        properties = {name: value for name, value in dict(read.get("properties") or {}).items() if name not in shown}
+        thumbprint = {"thumbprint": binding.thumbprint} if binding.thumbprint else {}
+        changed = {**properties, "sslState": str(binding.ssl_state), **thumbprint}
         wire = HostNameBinding({"properties": changed})
         names = {"resource_group_name": site.resource_group, "name": site.name, "host_name": binding.host_name}
 

@@ -4,9 +4,11 @@ from shared.clients.app_probe import AppProbe
 from shared.clients.app_service import AppService, AppServiceClients
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
+from shared.clients.dns import Dns
 from shared.clients.journal_table import TableJournal
 from shared.clients.key_vault import KeyVault, KeyVaults
 from shared.clients.lease import BlobLeases
+from shared.clients.managed_certificates import ManagedCertificates
 from shared.clients.orders import OrderClients, Orders
 from shared.clients.queue import StorageQueue
 from shared.clients.retrying import Retrying
@@ -16,7 +18,7 @@ from shared.clients.vault_events import read_vault_event
 from shared.clients.vault_rights import VaultRights
 from shared.domain.ports import Clock, Ports
 from shared.domain.secret import PfxEncryption
-from shared.domain.where import CloudName, StorageAddress
+from shared.domain.where import CloudName, DnsServer, StorageAddress
 
 
 def connect(
@@ -25,6 +27,7 @@ def connect(
     storage: StorageAddress,
     clock: Clock,
     encryption: PfxEncryption = PfxEncryption.TRIPLE_DES,
+    dns_servers: tuple[DnsServer, ...] = (),
 ) -> Ports:
     """Return the ports over one credential. Nothing is asked of Azure yet; connections are kept for the process."""
     names = CLOUDS[cloud]
@@ -34,6 +37,8 @@ def connect(
     sold_here = cloud is CloudName.PUBLIC  # Azure docs: purchased certificates are not in the national clouds
     return Ports(
         app_service=AppService(arm, retrying),
+        managed=ManagedCertificates(arm, retrying),
+        dns=Dns(dns_servers),
         vault=KeyVault(KeyVaults(credential, names), retrying, encryption),
         orders=Orders(OrderClients(credential, names) if sold_here else None, retrying),
         vault_rights=VaultRights(arm, retrying),

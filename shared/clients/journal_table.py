@@ -3,7 +3,9 @@
     certrolljournal   PartitionKey: hash of the lineage; RowKey: hash of the site, that with `roll-` before it for the
                       settings of an app, or `rollout`; for restarts under way PartitionKey: hash of the plan;
                       for what was asked of an order PartitionKey: hash of the order, RowKey: of action and certificate
-    certrollhistory   PartitionKey: hash of the lineage; RowKey: time and hash of the entry; only ever added to
+                      for managed certificates under way PartitionKey: `managed`; RowKey: hash of site and host name
+    certrollhistory   PartitionKey: hash of the lineage, or of another scope; RowKey: time and hash of the entry; only
+                      ever added to
     certrollfindings  PartitionKey: hash of the scope, or the poison queue; RowKey: hash of subject and reason, or of
                       the message
 
@@ -49,7 +51,8 @@ from shared.clients.journal_rows import (
     site_row,
 )
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.managed import Issuance
+from shared.domain.names import HostName, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.order import OrderRef
 from shared.domain.order_action import OrderRecord
 from shared.domain.ports import Clock
@@ -64,6 +67,7 @@ HISTORY = "certrollhistory"
 FINDINGS = "certrollfindings"
 ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
+MANAGED = "managed"
 TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
 MOST_RACES = 5
 CLAIM = timedelta(hours=1)
@@ -203,13 +207,32 @@ class TableJournal:
         with suppress(ResourceNotFoundError):
             self._table(JOURNAL).delete_entity(_plan_key(plan), _claim_key(site, ref))
 
-    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
-        """Append to the history."""
+    def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
+        """Return what Azure was asked for a host name, None where nothing is known of it."""
+        row = self._row(JOURNAL, MANAGED, digest(f"{site.resource_id} {host_name}"))
+        if row is None:
+            return None
+        return Issuance(site, host_name, moment(row["at"]), str(row["operation"]), str(row["refused"]))
+
+    def put_issuance(self, issuance: Issuance) -> None:
+        """Record what Azure is asked for a host name."""
+        keys = {"PartitionKey": MANAGED, "RowKey": digest(f"{issuance.site.resource_id} {issuance.host_name}")}
+        about = {"managed_site": issuance.site.resource_id, "host_name": issuance.host_name, "at": issuance.asked_at}
+        said = {"operation": issuance.operation, "refused": issuance.refused[:CHUNK]}
+        self._write(JOURNAL, [{**keys, **about, **said}])
+
+    def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:
+        """Forget what Azure was asked for a host name."""
+        with suppress(ResourceNotFoundError):
+            self._table(JOURNAL).delete_entity(MANAGED, digest(f"{site.resource_id} {host_name}"))
+
+    def add_history(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
+        """Append to the history of a vault certificate, or of another scope."""
         self._write(
             HISTORY,
             [
                 {
-                    "PartitionKey": lineage_key(ref),
+                    "PartitionKey": digest(ref) if isinstance(ref, str) else lineage_key(ref),
                     "RowKey": f"{entry.at:%Y%m%dT%H%M%S%f}-{digest(repr(entry))[:16]}",
                     "certificate": str(ref),
                     **_plain(asdict(entry)),

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import tenacity
+from cryptography import x509
 
 from shared.domain.names import HostName, Thumbprint
 from shared.domain.ports import Clock
-from shared.domain.sight import Sight
+from shared.domain.sight import Served, Sight
 
 PORT = 443
 TIME_OUT = 10.0
@@ -53,6 +54,44 @@ class TlsProbe:
         sight: Sight = retryer(_look, host_name, address, expected)
         return sight
 
+    def served(self, host_name: HostName, address: str, give_up: datetime) -> Served:
+        """Return what the address serves for the host name, once that is good for it or it is `give_up`.
+
+        Good is what covers the host name and has not expired: the thumbprint of a managed certificate is not known.
+        It is looked at least once. An address that refuses three times is given up.
+        """
+
+        def enough(state: tenacity.RetryCallState) -> bool:
+            seen = state.outcome.result() if state.outcome else None
+            silent = seen is not None and seen.not_after is None and state.attempt_number >= UNREACHABLE_AFTER
+            return silent or self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up
+
+        retryer = tenacity.Retrying(
+            sleep=self._clock.sleep,
+            wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+            stop=enough,
+            retry=tenacity.retry_if_result(lambda served: not served.is_good(self._clock.now())),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        served: Served = retryer(_look_at, host_name, address)
+        return served
+
+
+def _look_at(host_name: HostName, address: str) -> Served:
+    try:
+        certificate = x509.load_der_x509_certificate(_certificate(_server_name(host_name), address))
+        return Served(host_name, _host_names(certificate), certificate.not_valid_after_utc)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Served(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
+
+
+def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(HostName(name.lower()) for name in names.get_values_for_type(x509.DNSName))
+
 
 def _look(host_name: HostName, address: str, expected: Thumbprint) -> Sight:
     try:
@@ -67,6 +106,10 @@ def _server_name(host_name: HostName) -> str:
 
 
 def _handshake(server_name: str, address: str) -> Thumbprint:
+    return Thumbprint(hashlib.sha1(_certificate(server_name, address), usedforsecurity=False).hexdigest().upper())
+
+
+def _certificate(server_name: str, address: str) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -74,7 +117,7 @@ def _handshake(server_name: str, address: str) -> Thumbprint:
         certificate = tls.getpeercert(binary_form=True)
     if certificate is None:
         raise ssl.SSLError(f"{address} showed no certificate")
-    return Thumbprint(hashlib.sha1(certificate, usedforsecurity=False).hexdigest().upper())
+    return certificate
 
 
 def _connect(address: str) -> socket.socket:

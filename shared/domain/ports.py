@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from shared.domain.app_settings import AppSettings
+from shared.domain.dns import DnsAnswer, RecordKind
 from shared.domain.events import VaultEvent
 from shared.domain.lineage import Lineage
+from shared.domain.managed import HostFacts, Issuance, Place, SeenCertificate
 from shared.domain.messages import CertificateMessage, SiteMessage
-from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, WebspaceCertificate
+from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, Tags, WebspaceCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.order import Order, OrderRef
 from shared.domain.order_action import OrderRecord
@@ -19,7 +21,7 @@ from shared.domain.record import Finding, HistoryEntry, PoisonRecord
 from shared.domain.roll import RollRecord
 from shared.domain.rollout import Rollout, SiteRecord
 from shared.domain.secret import Pfx
-from shared.domain.sight import Sight
+from shared.domain.sight import Served, Sight
 from shared.domain.vault_access import VaultSettings
 
 Result = TypeVar("Result")
@@ -137,6 +139,44 @@ class VaultRights(Protocol):
 class Clock(Protocol):
     """Time, as an argument."""
 
+class ManagedCertificates(Protocol):
+    """Free certificates that Azure manages, and what they depend on. Every method raises AzureError's kinds."""
+
+    def certificates(self, subscription: str) -> Listing[SeenCertificate]:
+        """List the certificates of a subscription, managed ones and others."""
+
+    def places(self, subscription: str) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+        """List the sites of a subscription with their bindings, without slots."""
+
+    def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
+        """List all slots of a subscription with their tags."""
+
+    def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+        """List the slots of a site with their bindings."""
+
+    def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
+        """Return what App Service says of the host names of a site or slot."""
+
+    def tier(self, plan: str) -> str:
+        """Return the tier of an App Service plan, empty where Azure does not say it."""
+
+    def certificate(self, ref: CopyRef) -> SeenCertificate:
+        """Read one certificate. Raises NotFound, also while it is not issued yet."""
+
+    def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
+        """Ask for a managed certificate; return where Azure will say how far it is, empty where it is done."""
+
+    def is_done(self, operation: str) -> bool:
+        """Say whether Azure is done with what it was asked for. Raises Rejected with its reason where it refused."""
+
+
+class Dns(Protocol):
+    """Public DNS, as it is seen from here."""
+
+    def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
+        """Return the records of a name. Nothing is raised: that nothing could be seen is an answer."""
+
+
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""
 
@@ -153,6 +193,9 @@ class TlsProbe(Protocol):
 
 class AppProbe(Protocol):
     """The app's own answer."""
+    def served(self, host_name: HostName, address: str, give_up: datetime) -> Served:
+        """Shake hands likewise, until a certificate is seen that is good for the host name, or time is up."""
+
 
     def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
         """Ask the probe's path once on a new connection, and judge the answer."""
@@ -206,8 +249,17 @@ class Journal(Protocol):
         Raises Conflict where that revision is no longer there: another run asks.
         """
 
-    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
-        """Append to the history."""
+    def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
+        """Return what Azure was asked for a host name, None where nothing is known of it."""
+
+    def put_issuance(self, issuance: Issuance) -> None:
+        """Record what Azure is asked for a host name."""
+
+    def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:
+        """Forget what Azure was asked for a host name."""
+
+    def add_history(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
+        """Append to the history of a vault certificate, or of another scope."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
         """Record findings; the same finding again only renews its date."""
@@ -267,6 +319,8 @@ class Ports:
     vault: Vault
     orders: Orders
     vault_rights: VaultRights
+    managed: ManagedCertificates
+    dns: Dns
     tls_probe: TlsProbe
     app_probe: AppProbe
     journal: Journal

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     STALE_REFERENCE = "StaleReference"
     PROBE_FAILED = "ProbeFailed"
     SUPERSEDED = "Superseded"
+    MANAGED_ASKED = "ManagedAsked"
     # a step refused, by a guard or by the proposal itself
     OBSERVE_ONLY = "ObserveOnly"
     OPTED_OUT = "OptedOut"
@@ -48,6 +49,18 @@ class Reason(StrEnum):
     AWAITING_FIRST_SITE = "AwaitingFirstSite"
     AWAITING_SLOTS = "AwaitingSlots"
     SETTINGS_SHRUNKEN = "SettingsShrunken"
+    # a managed certificate refused: a prerequisite that does not hold
+    IN_ENVIRONMENT = "InEnvironment"
+    WILDCARD_NAME = "WildcardName"
+    NAME_NOT_ALLOWED = "NameNotAllowed"
+    TIER_TOO_LOW = "TierTooLow"
+    HOST_NOT_VERIFIED = "HostNotVerified"
+    CNAME_NOT_DIRECT = "CnameNotDirect"
+    NOT_THE_APPS_ADDRESS = "NotTheAppsAddress"
+    BEHIND_TRAFFIC_MANAGER = "BehindTrafficManager"
+    CAA_FORBIDS = "CaaForbids"
+    DNS_NOT_SEEN = "DnsNotSeen"
+    NAME_TAKEN = "NameTaken"
     # a version refused: the version half of the gate
     VERSION_DISABLED = "VersionDisabled"
     EXPIRED = "Expired"
@@ -102,6 +115,8 @@ class Reason(StrEnum):
     NO_SUCH_TARGET = "NoSuchTarget"
     AMBIGUOUS_TARGET = "AmbiguousTarget"
     NEAR_EXPIRY = "NearExpiry"
+    ISSUING = "Issuing"
+    NOT_RENEWED = "NotRenewed"
     UNKNOWN_VAULT = "UnknownVault"
     UNKNOWN_EVENT = "UnknownEvent"
     MALFORMED_EVENT = "MalformedEvent"
@@ -163,5 +178,17 @@ NEEDS_A_PERSON = frozenset(
         Reason.VERIFICATION_DUE,
         Reason.ORDER_ACTION_UNKNOWN,
         Reason.VAULT_ACCESS_LACKING,
+        Reason.IN_ENVIRONMENT,
+        Reason.WILDCARD_NAME,
+        Reason.NAME_NOT_ALLOWED,
+        Reason.TIER_TOO_LOW,
+        Reason.HOST_NOT_VERIFIED,
+        Reason.CNAME_NOT_DIRECT,
+        Reason.NOT_THE_APPS_ADDRESS,
+        Reason.BEHIND_TRAFFIC_MANAGER,
+        Reason.CAA_FORBIDS,
+        Reason.DNS_NOT_SEEN,
+        Reason.NAME_TAKEN,
+        Reason.NOT_RENEWED,
     }
 )

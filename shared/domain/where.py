@@ -1,7 +1,12 @@
-"""Where Azure and our own storage are."""
+"""Where Azure, our own storage and the name servers are."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
+from typing import Self
+
+DNS_PORT = 53
+LAST_PORT = 65_535
 
 
 class CloudName(StrEnum):
@@ -19,3 +24,27 @@ class StorageAddress:
     blob_uri: str = ""
     queue_uri: str = ""
     table_uri: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsServer:
+    """A name server that resolves for us."""
+
+    address: str
+    port: int = DNS_PORT
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the server that `ip`, `ip:port` or `[ip]:port` names. Raises ValueError with the cure."""
+        bare = text.strip()
+        address, colon, port = bare.rpartition(":")
+        if not colon or (":" in address and not address.endswith("]")):
+            address, port = bare, str(DNS_PORT)
+        number = int(port) if port.isdecimal() and port.isascii() else 0
+        try:
+            found = ip_address(address.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            number = 0
+        if not 0 < number <= LAST_PORT:
+            raise ValueError(f"{bare[:60]!r} is no name server: write its address, or address and port: 10.0.0.4:53")
+        return cls(str(found), number)

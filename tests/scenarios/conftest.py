@@ -15,7 +15,7 @@ from local.stand import Stand
 from shared.clients.azure import connect
 from shared.clients.key_vault import KeyVault
 from shared.domain.ports import Ports
-from shared.domain.where import CloudName, StorageAddress
+from shared.domain.where import CloudName, DnsServer, StorageAddress
 from tests.scenarios.installation import Crasher, Installation, clear_storage
 from tests.scenarios.worlds import bindings_and_addresses
 
@@ -66,7 +66,8 @@ class WorldClock:
 def two_ports(azurite: Azurite, stand: Stand) -> tuple[Ports, Ports]:
     """Real SDK clients for two instances of the Function App."""
     address = StorageAddress(azurite.connection_string)
-    one, two = (connect(CloudName.PUBLIC, None, address, WorldClock(stand)) for _ in range(2))
+    dns = (DnsServer("127.0.0.1", stand.dns.port),)
+    one, two = (connect(CloudName.PUBLIC, None, address, WorldClock(stand), dns_servers=dns) for _ in range(2))
     return one, two
 
 

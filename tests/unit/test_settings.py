@@ -8,7 +8,7 @@ from shared.domain.errors import SettingsInvalid
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
-from shared.domain.where import CloudName, StorageAddress
+from shared.domain.where import CloudName, DnsServer, StorageAddress
 from shared.domain.window import RestartWindow
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
@@ -85,6 +85,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_RESTART_WINDOW="sat 22:00-04:00",
         CERTROLL_MAX_RESTARTS=" 12 ",
         CERTROLL_PFX_ENCRYPTION=" AES256 ",
+        CERTROLL_DNS_SERVERS=" 10.0.0.4 , 9.9.9.9:5353,[2620:fe::fe]:53, 2620:fe::9 ,",
         CERTROLL_CLOUD="USGov",
         AZURE_CLIENT_ID="client",
     )
@@ -100,6 +101,12 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert (found.cloud, found.client_id) == (CloudName.US_GOVERNMENT, "client")
     assert found.pfx_encryption is PfxEncryption.AES256
+    assert found.dns_servers == (
+        DnsServer("10.0.0.4", 53),
+        DnsServer("9.9.9.9", 5353),
+        DnsServer("2620:fe::fe", 53),
+        DnsServer("2620:fe::9", 53),
+    )
 
 
 def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +195,19 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
             "half",
             "CERTROLL_MAX_RESTARTS: Input should be a valid integer, unable to parse string as an integer",
             id="restarts in words",
+        ),
+        pytest.param(
+            "CERTROLL_DNS_SERVERS",
+            "10.0.0.4,dns.google",
+            "CERTROLL_DNS_SERVERS: 'dns.google' is no name server: write its address, or address and port: 10.0.0.4:53",
+            id="a name server by its name",
+        ),
+        pytest.param(
+            "CERTROLL_DNS_SERVERS",
+            "10.0.0.4:99999",
+            "CERTROLL_DNS_SERVERS: '10.0.0.4:99999' is no name server: write its address, or address and port: "
+            "10.0.0.4:53",
+            id="a port that there is not",
         ),
         pytest.param(
             "CERTROLL_PFX_ENCRYPTION",

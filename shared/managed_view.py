@@ -1,0 +1,140 @@
+"""What is looked at for managed certificates, with few requests.
+
+    per subscription   certificates · sites · all slots with their tags           (one listing each)
+    per site           its slots, where one of them may be concerned              (one listing)
+
+Where neither a tag asks for a managed certificate nor a webspace holds one, that is all.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.managed import TAG, Place, SeenCertificate, is_custom
+from shared.domain.model import Binding, BlindSpot, Fleet, SslState, Tags, tag
+from shared.domain.names import HostName, SiteRef, Webspace
+from shared.domain.ports import ManagedCertificates
+from shared.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Sites with their bindings, what their certificates depend on, and every certificate."""
+
+    fleet: Fleet
+    places: Mapping[SiteRef, Place]
+    certificates: tuple[SeenCertificate, ...]
+
+    def managed_for(self, webspace: Webspace | None, host_name: HostName) -> SeenCertificate | None:
+        """Return the managed certificate of a host name in a webspace."""
+        return next(
+            (one for one in self.certificates if one.webspace == webspace and one.managed_for == host_name), None
+        )
+
+    def wanted(self) -> tuple[Binding, ...]:
+        """Return the host names that a tag asks a managed certificate for, and that are bound to nothing."""
+        return tuple(
+            sorted(
+                binding
+                for binding in self.fleet.bindings
+                if binding.ssl_state is SslState.DISABLED
+                and binding.thumbprint is None
+                and is_custom(binding.host_name)
+                and asked_for(self.fleet.tag(binding.site, TAG))
+            )
+        )
+
+    def bound(self) -> tuple[tuple[Binding, SeenCertificate], ...]:
+        """Return the host names that are bound to a managed certificate, with that certificate.
+
+        One that hides its thumbprint may be bound under a thumbprint that nothing else in the webspace has.
+        """
+        pairs = []
+        others = {(one.webspace, one.thumbprint) for one in self.certificates if one.managed_for is None}
+        for binding in sorted(self.fleet.bindings):
+            webspace = self.places[binding.site].site.webspace
+            managed = self.managed_for(webspace, binding.host_name)
+            elsewhere = binding.thumbprint is not None and (webspace, binding.thumbprint) in others
+            if managed is not None and binding.ssl_state is not SslState.DISABLED and not elsewhere:
+                pairs.append((binding, managed))
+        return tuple(pairs)
+
+
+def asked_for(value: str | None) -> bool:
+    """Say whether the tag asks for managed certificates."""
+    return (value or "").lower() == "on"
+
+
+def observe_managed(run: Run) -> View:
+    """Return what is there in the subscriptions, or in all that the identity sees where none is named."""
+    subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
+    if not subscriptions:
+        raise Denied("the identity sees no subscription: grant it the role that the README lists")
+    views = tuple(run.pool.map(partial(_subscription, run), subscriptions))
+    fleets = [view.fleet for view in views]
+    fleet = Fleet(
+        run.now(),
+        tuple(chain.from_iterable(one.sites for one in fleets)),
+        tuple(chain.from_iterable(one.bindings for one in fleets)),
+        blind_spots=tuple(chain.from_iterable(one.blind_spots for one in fleets)),
+    )
+    places = {ref: place for view in views for ref, place in view.places.items()}
+    return View(fleet, places, tuple(chain.from_iterable(view.certificates for view in views)))
+
+
+def _subscription(run: Run, subscription: str) -> View:
+    managed = run.ports.managed
+    try:
+        certificates, sites = managed.certificates(subscription), managed.places(subscription)
+        tagged = managed.slot_tags(subscription)
+    except (Denied, NotFound, Rejected) as error:
+        spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
+        return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
+    concerned = _concerned(sites.found, tagged.found, certificates.found)
+    slots, hidden = _slots(managed, concerned)
+    seen = (*sites.found, *slots)
+    fleet = Fleet(
+        run.now(),
+        tuple(place.site for place, _ in seen),
+        tuple(chain.from_iterable(bindings for _, bindings in seen)),
+        blind_spots=(*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots, *hidden),
+    )
+    return View(fleet, {place.site.ref: place for place, _ in seen}, certificates.found)
+
+
+def _concerned(
+    sites: Iterable[tuple[Place, tuple[Binding, ...]]],
+    slots: Iterable[tuple[SiteRef, Tags]],
+    certificates: Iterable[SeenCertificate],
+) -> tuple[SiteRef, ...]:
+    """Return the sites whose slots may be concerned: by a tag, or by a managed certificate that no site shows."""
+    asking = {ref.production for ref, tags in slots if asked_for(tag(tags, TAG))}
+    with_slots = {ref.production for ref, _ in slots}
+    shown = {binding.host_name for _, bindings in sites for binding in bindings}
+    left = {one.webspace for one in certificates if one.managed_for is not None and one.managed_for not in shown}
+    return tuple(
+        sorted(
+            place.site.ref
+            for place, _ in sites
+            if place.site.ref in with_slots
+            and (place.site.ref in asking or asked_for(tag(place.site.tags, TAG)) or place.site.webspace in left)
+        )
+    )
+
+
+def _slots(
+    managed: ManagedCertificates, sites: tuple[SiteRef, ...]
+) -> tuple[tuple[tuple[Place, tuple[Binding, ...]], ...], tuple[BlindSpot, ...]]:
+    found: list[tuple[Place, tuple[Binding, ...]]] = []
+    hidden: list[BlindSpot] = []
+    for site in sites:
+        try:
+            listing = managed.slots(site)
+        except (Denied, NotFound, Rejected) as error:
+            hidden.append(BlindSpot(f"the slots of {site}", str(error), site.subscription))
+            continue
+        found.extend(listing.found)
+        hidden.extend(listing.blind_spots)
+    return tuple(found), tuple(hidden)

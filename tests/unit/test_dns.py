@@ -1,0 +1,94 @@
+"""DNS over real sockets: what is there, what is not, and what could not be looked up."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.azure.dns import DnsServer as LocalServer
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.clients.dns import Dns
+from shared.domain.dns import DnsAnswer, RecordKind, Seen
+from shared.domain.where import DnsServer
+
+HOST = "www.contoso.com"
+ROOT = "contoso.com"
+APP = "shop.azurewebsites.net"
+
+
+@pytest.fixture(scope="module")
+def build() -> Builder:
+    """A world with a host name, its root domain, and long CAA records."""
+    build = Builder(World())
+    build.add_root(ROOT, build.add_site("shop"))
+    build.add_record(HOST, "CNAME", APP)
+    build.add_record(ROOT, "CAA", '0 issue "digicert.com"')
+    build.add_record(ROOT, "TXT", '"hello"')
+    for number in range(60):
+        build.add_record("long.contoso.com", "CAA", f'0 issue "authority-number-{number:03}.example.com"')
+    return build
+
+
+@pytest.fixture(scope="module")
+def server(build: Builder) -> Iterator[LocalServer]:
+    """A name server for that world."""
+    with LocalServer(lambda: build.world.dns) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dns(server: LocalServer) -> Dns:
+    """Who asks that server."""
+    return Dns((DnsServer("127.0.0.1", server.port),), lifetime=2.0)
+
+
+def test_records_are_plain_texts(dns: Dns, build: Builder) -> None:
+    """Each kind of record comes as a zone file has it; names have no dot at their end."""
+    address = build.world.web.address_of(APP)
+    assert dns.ask(HOST, RecordKind.CNAME) == DnsAnswer(HOST, RecordKind.CNAME, Seen.RECORDS, (APP,))
+    assert dns.ask(HOST, RecordKind.A).records == (address,)
+    assert dns.ask(ROOT, RecordKind.A).records == (address,)
+    assert dns.ask(ROOT, RecordKind.CAA).records == ('0 issue "digicert.com"',)
+    assert dns.ask(ROOT, RecordKind.SOA).seen is Seen.RECORDS
+
+
+def test_nothing_is_not_the_same_as_no_name(dns: Dns) -> None:
+    """A name without such a record, and a name that does not exist, are told apart."""
+    assert dns.ask(ROOT, RecordKind.CNAME) == DnsAnswer(ROOT, RecordKind.CNAME, Seen.NO_RECORDS)
+    assert dns.ask(HOST, RecordKind.CAA).seen is Seen.NO_RECORDS
+    assert dns.ask("nobody.contoso.com", RecordKind.A) == DnsAnswer("nobody.contoso.com", RecordKind.A, Seen.NO_NAME)
+
+
+def test_answer_that_does_not_fit_is_asked_for_over_tcp(dns: Dns) -> None:
+    """An answer of several kilobytes is complete."""
+    assert len(dns.ask("long.contoso.com", RecordKind.CAA).records) == 60
+
+
+@pytest.mark.parametrize(("trouble", "word"), [("silent", "LifetimeTimeout"), ("servfail", "NoNameservers")])
+def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder, trouble: str, word: str) -> None:
+    """A server that is silent, or fails, leaves the question open, and the detail says how."""
+    dns = Dns((DnsServer("127.0.0.1", server.port),), lifetime=0.2)
+    build.world.dns.trouble(HOST, trouble)  # type: ignore[arg-type]
+    answer = dns.ask(HOST, RecordKind.CNAME)
+    build.world.dns.trouble(HOST, None)
+    assert (answer.seen, answer.records) == (Seen.NOTHING, ())
+    assert word in answer.detail
+
+
+def test_server_that_is_not_there_is_not_taken_for_an_answer() -> None:
+    """Nobody at the address is no answer."""
+    with LocalServer(lambda: World().dns) as gone:  # its port is free once it is closed
+        port = gone.port
+    assert Dns((DnsServer("127.0.0.1", port),), lifetime=0.2).ask(HOST, RecordKind.A).seen is Seen.NOTHING
+
+
+@pytest.mark.parametrize("name", ["x" * 64 + ".contoso.com", "a..contoso.com", "." * 3])
+def test_name_that_is_none_is_not_taken_for_an_answer(dns: Dns, name: str) -> None:
+    """What DNS cannot carry is told as such, and nothing is raised."""
+    assert dns.ask(name, RecordKind.A).seen is Seen.NOTHING
+
+
+def test_next_server_is_asked(server: LocalServer) -> None:
+    """Where the first server is not there, the second one answers."""
+    dns = Dns((DnsServer("127.0.0.1", 9), DnsServer("127.0.0.1", server.port)), lifetime=3.0)
+    assert dns.ask(HOST, RecordKind.CNAME).records == (APP,)

@@ -1,0 +1,244 @@
+"""The prerequisites of a free managed certificate, one by one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.dns import Ask, DnsAnswer, RecordKind, Seen
+from shared.domain.managed import HostFacts, Issuance, Place, is_custom, violations
+from shared.domain.names import HostName
+from shared.domain.reason import Reason
+from tests.build import HOUR, NOW, site, site_ref
+
+HOST = HostName("www.contoso.com")
+ROOT = HostName("contoso.com")
+APP = "shop.azurewebsites.net"
+PROFILE = "contoso.trafficmanager.net"
+ADDRESS = "20.1.2.3"
+PLACE = Place(site("shop", plan="/plan"), "West Europe", (ADDRESS, "20.1.2.4"))
+VERIFIED = HostFacts(verified=True)
+A, CAA, CNAME, SOA = RecordKind.A, RecordKind.CAA, RecordKind.CNAME, RecordKind.SOA
+Records = Mapping[tuple[str, RecordKind], tuple[str, ...] | Seen]
+
+DIRECT: Records = {(HOST, CNAME): (APP,)}
+AT_ROOT: Records = {(ROOT, SOA): ("ns. host. 1 2 3 4 5",), (ROOT, A): (ADDRESS,)}
+BLIND = Seen.NOTHING
+
+
+def asking(records: Records) -> Ask:
+    """Return a DNS with these records and no others; every name exists."""
+
+    def ask(name: str, kind: RecordKind) -> DnsAnswer:
+        found = records.get((name, kind), Seen.NO_RECORDS)
+        if isinstance(found, Seen):
+            return DnsAnswer(name, kind, found, detail="timed out" if found is Seen.NOTHING else "")
+        return DnsAnswer(name, kind, Seen.RECORDS, found)
+
+    return ask
+
+
+def found(
+    host: str = HOST,
+    records: Records = DIRECT,
+    *,
+    place: Place = PLACE,
+    tier: str = "Basic",
+    facts: HostFacts = VERIFIED,
+) -> list[Reason]:
+    """Return the reasons why there can be no managed certificate."""
+    return [one.reason for one in violations(HostName(host), place, tier, facts, asking(records))]
+
+
+@pytest.mark.parametrize(
+    ("host", "records"),
+    [
+        pytest.param(HOST, DIRECT, id="a CNAME that leads directly to the app"),
+        pytest.param(HOST, {(HOST, CNAME): (APP.upper(),)}, id="a CNAME in capitals"),
+        pytest.param(HOST, {(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): (APP,)}, id="Traffic Manager before an app"),
+        pytest.param(
+            HOST,
+            {(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): ("other.azurewebsites.net",)},
+            id="Traffic Manager that leads to another region now",
+        ),
+        pytest.param(ROOT, AT_ROOT, id="a root domain at the app's address"),
+        pytest.param(ROOT, {**AT_ROOT, (ROOT, A): ("20.1.2.4",)}, id="a root domain at a possible address"),
+        pytest.param(ROOT, {**AT_ROOT, (ROOT, CAA): ('0 issue "digicert.com"',)}, id="CAA that allows DigiCert"),
+        pytest.param(
+            HOST, {**DIRECT, (ROOT, CAA): ('0 issue "DigiCert.com; account=1"',)}, id="CAA above, with parameters"
+        ),
+        pytest.param(
+            HOST,
+            {**DIRECT, (HOST, CAA): ('0 issue "digicert.com"',), (ROOT, CAA): ('0 issue "letsencrypt.org"',)},
+            id="CAA of the name wins over CAA above",
+        ),
+        pytest.param(
+            HOST, {**DIRECT, (ROOT, CAA): ('0 issuewild "letsencrypt.org"',)}, id="CAA that speaks of wildcards alone"
+        ),
+        pytest.param(
+            HOST,
+            {**DIRECT, (ROOT, CAA): ('0 issue "letsencrypt.org"', '0 issue "digicert.com"')},
+            id="CAA that allows two authorities",
+        ),
+        pytest.param(
+            HOST, {**DIRECT, (HOST, CAA): ('0 unheard "x"', '0 issue "digicert.com"')}, id="CAA with an odd, mild tag"
+        ),
+        pytest.param(HOST, {**DIRECT, (HOST, CAA): Seen.NO_NAME}, id="no name for CAA"),
+    ],
+)
+def test_nothing_is_against_it(host: str, records: Records) -> None:
+    """Where all prerequisites hold, nothing is said."""
+    assert found(host, records) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "records", "reason"),
+    [
+        pytest.param(HOST, {(HOST, CNAME): ("cdn.example.net",)}, Reason.CNAME_NOT_DIRECT, id="a CNAME to a CDN"),
+        pytest.param(HOST, {(HOST, CNAME): Seen.NO_NAME}, Reason.CNAME_NOT_DIRECT, id="a name that does not exist"),
+        pytest.param(HOST, {(HOST, A): (ADDRESS,)}, Reason.CNAME_NOT_DIRECT, id="a subdomain with an A record alone"),
+        pytest.param(HOST, {(HOST, CNAME): BLIND}, Reason.DNS_NOT_SEEN, id="silence about the CNAME"),
+        pytest.param(ROOT, {(ROOT, SOA): BLIND}, Reason.DNS_NOT_SEEN, id="silence about the zone"),
+        pytest.param(ROOT, {**AT_ROOT, (ROOT, A): BLIND}, Reason.DNS_NOT_SEEN, id="silence about the address"),
+        pytest.param(HOST, {**DIRECT, (HOST, CAA): BLIND}, Reason.DNS_NOT_SEEN, id="silence about CAA"),
+        pytest.param(HOST, {**DIRECT, ("com", CAA): BLIND}, Reason.DNS_NOT_SEEN, id="silence about CAA far above"),
+        pytest.param(ROOT, {**AT_ROOT, (ROOT, A): Seen.NO_RECORDS}, Reason.NOT_THE_APPS_ADDRESS, id="a root without A"),
+        pytest.param(ROOT, {**AT_ROOT, (ROOT, A): ("9.9.9.9",)}, Reason.NOT_THE_APPS_ADDRESS, id="another address"),
+        pytest.param(
+            ROOT, {**AT_ROOT, (ROOT, A): (ADDRESS, "9.9.9.9")}, Reason.NOT_THE_APPS_ADDRESS, id="another one beside it"
+        ),
+        pytest.param(
+            HOST,
+            {(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): ("inner.trafficmanager.net",)},
+            Reason.BEHIND_TRAFFIC_MANAGER,
+            id="a nested profile",
+        ),
+        pytest.param(
+            HOST,
+            {(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): ("www.elsewhere.example",)},
+            Reason.BEHIND_TRAFFIC_MANAGER,
+            id="an external endpoint",
+        ),
+        pytest.param(
+            HOST, {(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): BLIND}, Reason.DNS_NOT_SEEN, id="a silent profile"
+        ),
+        pytest.param(
+            HOST, {**DIRECT, (ROOT, CAA): ('0 issue "letsencrypt.org"',)}, Reason.CAA_FORBIDS, id="CAA for another one"
+        ),
+        pytest.param(HOST, {**DIRECT, (ROOT, CAA): ('0 issue ";"',)}, Reason.CAA_FORBIDS, id="CAA for nobody"),
+        pytest.param(
+            HOST,
+            {**DIRECT, (HOST, CAA): ('128 unheard "x"', '0 issue "digicert.com"')},
+            Reason.CAA_FORBIDS,
+            id="CAA with an odd, critical tag",
+        ),
+        pytest.param(
+            HOST,
+            {**DIRECT, (HOST, CAA): ('0 issuewild "digicert.com"', '0 issue "letsencrypt.org"')},
+            Reason.CAA_FORBIDS,
+            id="CAA that allows wildcards alone",
+        ),
+        pytest.param(HOST, {**DIRECT, (HOST, CAA): ("gibberish",)}, Reason.CAA_FORBIDS, id="CAA that cannot be read"),
+        pytest.param("*.contoso.com", DIRECT, Reason.WILDCARD_NAME, id="a wildcard"),
+        pytest.param("my_shop.contoso.com", DIRECT, Reason.NAME_NOT_ALLOWED, id="an underscore"),
+        pytest.param(f"{'x' * 53}.contoso.com", DIRECT, Reason.NAME_NOT_ALLOWED, id="65 characters"),
+    ],
+)
+def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason: Reason) -> None:
+    """Each prerequisite of name and DNS that does not hold has its own reason, and only that one is given."""
+    assert found(host, records) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"tier": "Free"}, Reason.TIER_TOO_LOW, id="a free plan"),
+        pytest.param({"tier": "SHARED"}, Reason.TIER_TOO_LOW, id="a shared plan"),
+        pytest.param({"tier": ""}, Reason.INCOMPLETE_VIEW, id="a plan that is not seen"),
+        pytest.param({"facts": HostFacts(verified=False)}, Reason.HOST_NOT_VERIFIED, id="a name that is not verified"),
+        pytest.param({"place": replace(PLACE, in_environment=True)}, Reason.IN_ENVIRONMENT, id="an environment"),
+    ],
+)
+def test_app_that_is_in_the_way_is_named(changes: dict[str, object], reason: Reason) -> None:
+    """Each prerequisite of plan and app that does not hold has its own reason."""
+    assert found(**changes) == [reason]  # type: ignore[arg-type]
+
+
+def test_root_domain_behind_traffic_manager_is_refused() -> None:
+    """A root domain that Traffic Manager brought is not supported, wherever it leads; a subdomain is."""
+    by_traffic_manager = HostFacts(verified=True, by_traffic_manager=True)
+    assert found(ROOT, AT_ROOT, facts=by_traffic_manager) == [Reason.BEHIND_TRAFFIC_MANAGER]
+    assert found(HOST, DIRECT, facts=by_traffic_manager) == []
+
+
+def test_root_domain_needs_an_address_to_compare_with() -> None:
+    """Where Azure does not say the app's address, nothing is taken for right."""
+    assert found(ROOT, AT_ROOT, place=replace(PLACE, inbound_addresses=())) == [Reason.INCOMPLETE_VIEW]
+
+
+def test_everything_that_is_in_the_way_is_told_at_once() -> None:
+    """Who mends one thing is not told of the next one a day later."""
+    records = {(HOST, CNAME): ("cdn.example.net",), (ROOT, CAA): ('0 issue "letsencrypt.org"',)}
+    assert found(HOST, records, tier="Free") == [Reason.TIER_TOO_LOW, Reason.CNAME_NOT_DIRECT, Reason.CAA_FORBIDS]
+
+
+@pytest.mark.parametrize(
+    ("host", "records", "step"),
+    [
+        pytest.param(HOST, {}, f"{HOST}. CNAME {APP}.", id="a CNAME"),
+        pytest.param(ROOT, {**AT_ROOT, (ROOT, A): ("9.9.9.9",)}, f"{ROOT}. A {ADDRESS}", id="an A record"),
+        pytest.param(
+            HOST, {**DIRECT, (ROOT, CAA): ('0 issue "x.example"',)}, f'{ROOT}. CAA 0 issue "digicert.com"', id="CAA"
+        ),
+        pytest.param(HOST, {(HOST, CNAME): BLIND}, "CERTROLL_DNS_SERVERS", id="other name servers"),
+    ],
+)
+def test_next_step_is_exact(host: HostName, records: Records, step: str) -> None:
+    """The record to write is in the detail, with its value."""
+    (violation,) = violations(host, PLACE, "Basic", VERIFIED, asking(records))
+    assert step in violation.detail
+
+
+def test_dns_is_not_asked_in_vain() -> None:
+    """Where no record could help, DNS is left alone; and CAA is asked label by label up to the top."""
+    asked: list[tuple[str, RecordKind]] = []
+
+    def ask(name: str, kind: RecordKind) -> DnsAnswer:
+        asked.append((name, kind))
+        return asking(DIRECT)(name, kind)
+
+    violations(HostName("*.contoso.com"), PLACE, "Basic", VERIFIED, ask)
+    assert asked == []
+    violations(HOST, PLACE, "Basic", VERIFIED, ask)
+    assert asked == [(HOST, CNAME), (HOST, CAA), (ROOT, CAA), ("com", CAA)]
+
+
+@pytest.mark.parametrize(
+    ("host", "custom"),
+    [
+        (HOST, True),
+        (APP, False),
+        (PROFILE, False),
+        ("x.azurewebsites.us", False),
+        ("azurewebsites.net.contoso.com", True),
+    ],
+)
+def test_names_of_azure_are_not_custom(host: str, custom: bool) -> None:  # noqa: FBT001
+    """What App Service and Traffic Manager name is Azure's own to certify."""
+    assert is_custom(HostName(host)) is custom
+
+
+@pytest.mark.parametrize(
+    ("issuance", "hours"),
+    [
+        pytest.param({"operation": "/subscriptions/x"}, 24, id="one that Azure works on"),
+        pytest.param({"operation": "/subscriptions/x", "refused": "no"}, 6, id="one that was refused"),
+        pytest.param({}, 1, id="one whose answer was lost"),
+    ],
+)
+def test_azure_is_asked_again_only_later(issuance: dict[str, str], hours: int) -> None:
+    """What was asked for stands for a while, so that nothing is issued twice; then it is asked for anew."""
+    known = Issuance(site_ref(), HOST, NOW, **issuance)
+    assert known.counts(NOW + hours * HOUR - timedelta(seconds=1))
+    assert not known.counts(NOW + hours * HOUR)
