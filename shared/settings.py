@@ -48,10 +48,10 @@ class Settings(BaseSettings):
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
     pfx_encryption: PfxEncryption = Field(PfxEncryption.TRIPLE_DES, alias="CERTROLL_PFX_ENCRYPTION")
+    dns_servers: Annotated[tuple[DnsServer, ...], NoDecode] = Field((), alias="CERTROLL_DNS_SERVERS")
     order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
     app_service_object_id: str | None = Field(None, alias="CERTROLL_APP_SERVICE_OBJECT_ID")
     registration_object_id: str | None = Field(None, alias="CERTROLL_REGISTRATION_OBJECT_ID")
-    dns_servers: Annotated[tuple[DnsServer, ...], NoDecode] = Field((), alias="CERTROLL_DNS_SERVERS")
     cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
@@ -74,9 +74,6 @@ class Settings(BaseSettings):
             raise ValueError("name at least one vault")
         return tuple(_named(parse_vault_name, name) for name in value)
 
-    @field_validator("subscriptions")
-    @classmethod
-    def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
     @field_validator("dns_servers", mode="before")
     @classmethod
     def _dns_servers(cls, value: object) -> object:
@@ -84,6 +81,9 @@ class Settings(BaseSettings):
             return value
         return tuple(DnsServer.parse(part) for part in value.split(",") if part.strip())
 
+    @field_validator("subscriptions")
+    @classmethod
+    def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_named(parse_subscription, name) for name in value)
 
     @field_validator("mode", "cloud", "pfx_encryption", mode="before")

@@ -63,6 +63,9 @@ class AppService(Protocol):
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into a webspace."""
 
+    def delete_certificate(self, ref: CopyRef) -> None:
+        """Delete a webspace certificate; Azure refuses while a host name is bound to it."""
+
     def settings(self, site: SiteRef) -> AppSettings:
         """Read the app settings of a site or slot."""
 
@@ -136,9 +139,6 @@ class VaultRights(Protocol):
         """Read how a vault decides who may use it."""
 
 
-class Clock(Protocol):
-    """Time, as an argument."""
-
 class ManagedCertificates(Protocol):
     """Free certificates that Azure manages, and what they depend on. Every method raises AzureError's kinds."""
 
@@ -177,6 +177,9 @@ class Dns(Protocol):
         """Return the records of a name. Nothing is raised: that nothing could be seen is an answer."""
 
 
+class Clock(Protocol):
+    """Time, as an argument."""
+
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""
 
@@ -190,12 +193,12 @@ class TlsProbe(Protocol):
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Sight:
         """Shake hands at the address, the host name as SNI, until the expected certificate is seen or time is up."""
 
-
-class AppProbe(Protocol):
-    """The app's own answer."""
     def served(self, host_name: HostName, address: str, give_up: datetime) -> Served:
         """Shake hands likewise, until a certificate is seen that is good for the host name, or time is up."""
 
+
+class AppProbe(Protocol):
+    """The app's own answer."""
 
     def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
         """Ask the probe's path once on a new connection, and judge the answer."""
@@ -316,11 +319,11 @@ class Ports:
     """What a run needs of the outside."""
 
     app_service: AppService
+    managed: ManagedCertificates
+    dns: Dns
     vault: Vault
     orders: Orders
     vault_rights: VaultRights
-    managed: ManagedCertificates
-    dns: Dns
     tls_probe: TlsProbe
     app_probe: AppProbe
     journal: Journal

@@ -49,6 +49,11 @@ class Reason(StrEnum):
     AWAITING_FIRST_SITE = "AwaitingFirstSite"
     AWAITING_SLOTS = "AwaitingSlots"
     SETTINGS_SHRUNKEN = "SettingsShrunken"
+    NOT_OURS = "NotOurs"
+    STILL_USED = "StillUsed"
+    NOT_PROVEN = "NotProven"
+    IN_GRACE = "InGrace"
+    ENOUGH_DELETED = "EnoughDeleted"
     # a managed certificate refused: a prerequisite that does not hold
     IN_ENVIRONMENT = "InEnvironment"
     WILDCARD_NAME = "WildcardName"
