@@ -1,0 +1,593 @@
+"""Free managed certificates: real SDK, real DNS, real handshakes, and everything that goes wrong on the way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED, Host
+from local.azure.clock import Clock
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.domain.dns import DnsAnswer, RecordKind, Seen
+from shared.domain.managed import HostLook
+from shared.domain.names import SiteRef
+from shared.domain.plan import Mode
+from shared.domain.reason import Reason
+from shared.managed import look_after_managed
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.worlds import AGE, after_renewal, renew, shown, small_world
+
+ROOT = "contoso.com"
+HOST = "www.contoso.com"
+STAGING = "staging.contoso.com"
+ON = {"certroll-managed": "on"}
+OFF = {"certroll-managed": "off"}
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MOST_WRITES = 20
+
+
+def a_world(knobs: Knobs | None = None, *, tags: dict[str, str] = ON, plans: int = 1, root: bool = True) -> Builder:
+    """Return a site with a subdomain and a root domain that are bound to nothing, and all that DNS needs."""
+    build = Builder(World(Clock(), knobs=knobs))
+    for number in range(plans):
+        build.add_plan(f"plan-{number}")
+    shop = build.add_site("shop", tags=tags)
+    for host in (HOST, ROOT) if root else (HOST,):
+        shop = build.add_host(shop, host)
+    build.add_root(ROOT, shop)
+    build.add_record(HOST, "CNAME", shop.default_host_name)
+    build.add_record(ROOT, "CAA", '0 issue "digicert.com"')
+    build.world.clock.advance(AGE)
+    return build
+
+
+def look(installation: Installation) -> dict[str, Reason]:
+    """Look after managed certificates; return what came of each host name."""
+    return {found.host_name: found.reason for found in looks(installation)}
+
+
+def looks(installation: Installation) -> tuple[HostLook, ...]:
+    """Look after managed certificates."""
+    return look_after_managed(installation.start())
+
+
+def look_until_served(installation: Installation, most: int = 30) -> None:
+    """Look hourly, as the sweep does, whatever is raised, until every host name is served."""
+    for _ in range(most):
+        try:
+            if set(look(installation).values()) == {Reason.SERVED}:
+                return
+        except ExceptionGroup as group:
+            installation.errors.extend(group.exceptions)
+        installation.clock.advance(HOUR)
+    pytest.fail(f"not served after {most} hours")
+
+
+def asked(world: World) -> int:
+    """Return how often Azure began to issue a certificate."""
+    return sum(change.endswith("asked for") for change in world.journal.changes())
+
+
+def served(world: World, host: str) -> str | None:
+    """Return the thumbprint that a visitor of the host name is shown, where it is a certificate for it."""
+    content = world.web.served(host, world.web.address_of(host) or "")
+    return content.thumbprint if content and host in content.host_names else None
+
+
+def azure_writes(world: World) -> int:
+    """Return how often somebody wrote to ARM."""
+    return len(world.journal.writes("management.azure.com"))
+
+
+# ------------------------------------------------------------------------------------------------------ the way
+
+
+def test_host_names_get_what_they_lack(install: Install) -> None:
+    """A subdomain and a root domain get a certificate each, bound by SNI and served; a second look writes nothing."""
+    world = a_world().world
+    installation = install(world, meddled=True)
+    assert look(installation) == {HOST: Reason.SERVED, ROOT: Reason.SERVED}
+    assert served(world, HOST)
+    assert served(world, ROOT)
+    assert {name: seen.ssl_state for name, seen in shown(world).items()} == {HOST: "SniEnabled", ROOT: "SniEnabled"}
+    assert azure_writes(world) == 4
+    assert look(installation) == {HOST: Reason.SERVED, ROOT: Reason.SERVED}
+    assert azure_writes(world) == 4
+    assert installation.findings() == set()
+    assert [row["event"] for row in installation.rows("certrollhistory")].count("managed.bound") == 2
+
+
+KNOBS: dict[str, Knobs] = {
+    "thumbprints are shown": Knobs(managed_hides_thumbprint=False),
+    "issued at once": Knobs(managed_issuance_seconds=0),
+    "reads lag by two": Knobs(reads_until_visible=2),
+    "front ends take half a minute": Knobs(slow_front_end=30.0),
+    "pages of one": Knobs(page_size=1),
+    "If-Match is honoured": Knobs(if_match_honoured=True),
+}
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: str) -> None:
+    """However Azure behaves where its documents are silent, each host name is served, and asked for once."""
+    world = a_world(KNOBS[name], plans=2).world
+    installation = install(world, meddled=True, watched=not KNOBS[name].slow_front_end)
+    look_until_served(installation, most=3)
+    assert asked(world) == 2
+    assert azure_writes(world) == 4
+
+
+def test_slow_issuing_is_found_by_a_later_look(install: Install) -> None:
+    """What takes hours is asked for once, told while it lasts, and bound when it is there."""
+    world = a_world(Knobs(managed_issuance_seconds=4000), root=False).world
+    installation = install(world, meddled=True)
+    began = installation.clock.now()
+    assert set(look(installation).values()) == {Reason.ISSUING}
+    assert installation.clock.now() - began < timedelta(minutes=3), "a run has to end"
+    assert ("host name www.contoso.com of shop", "Issuing") in installation.findings()
+    look_until_served(installation, most=3)
+    assert asked(world) == 1
+
+
+def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
+    """What somebody asked for by hand is bound, not asked for again."""
+    build = a_world()
+    build.add_managed(build.world.web.site_with_host(HOST), HOST, bound=False)  # type: ignore[arg-type]
+    installation = install(build.world, meddled=True)
+    assert look(installation)[HOST] is Reason.SERVED
+    assert asked(build.world) == 1
+
+
+def test_slots_own_tag_wins(install: Install) -> None:
+    """A slot follows its site unless it has a tag of its own, on or off."""
+    build = a_world()
+    shop = build.world.web.site_with_host(HOST)
+    other = build.add_site("other")
+    hosts = {}
+    for site, name, tags in ((shop, "same", {}), (shop, "spared", OFF), (other, "alone", ON)):
+        slot = build.add_slot(site, name, tags=tags)  # type: ignore[arg-type]
+        hosts[name] = f"{name}.contoso.com"
+        build.add_host(slot, hosts[name])
+        build.add_record(hosts[name], "CNAME", slot.default_host_name)
+    installation = install(build.world, meddled=True)
+    assert set(look(installation)) == {HOST, ROOT, hosts["same"], hosts["alone"]}
+    assert served(build.world, hosts["same"])
+    assert served(build.world, hosts["alone"])
+    assert served(build.world, hosts["spared"]) is None
+    assert set(look(installation)) == {HOST, ROOT, hosts["same"], hosts["alone"]}
+
+
+def test_own_site_is_given_one_too(install: Install) -> None:
+    """A binding restarts nothing, so Certroll's own host names are like any other."""
+    world = a_world().world
+    subscription = next(iter(world.subscriptions))
+    installation = install(world, meddled=True, own_site="shop", own_subscription=subscription)
+    assert look(installation)[HOST] is Reason.SERVED
+
+
+# ---------------------------------------------------------------------------------------------------- what is not
+
+
+def test_observe_mode_says_and_writes_nothing(install: Install) -> None:
+    """Without apply the finding says what would be done."""
+    world = a_world().world
+    installation = install(world, mode=Mode.OBSERVE)
+    assert look(installation) == {HOST: Reason.OBSERVE_ONLY, ROOT: Reason.OBSERVE_ONLY}
+    assert azure_writes(world) == 0
+    assert ("host name www.contoso.com of shop", "ObserveOnly") in installation.findings()
+
+
+@pytest.mark.parametrize("tags", [{}, OFF, {"certroll-managed": "yes"}], ids=["no tag", "off", "another word"])
+def test_nobody_asks_so_nothing_is_done(install: Install, tags: dict[str, str]) -> None:
+    """Without the tag a host name stays as it is."""
+    world = a_world(tags=tags).world
+    installation = install(world)
+    assert look(installation) == {}
+    assert azure_writes(world) == 0
+
+
+def test_opt_out_wins(install: Install) -> None:
+    """A site with `certroll: off` is left alone, whatever else it is tagged with."""
+    world = a_world(tags={**ON, "certroll": "off"}).world
+    installation = install(world)
+    assert set(look(installation).values()) == {Reason.OPTED_OUT}
+    assert azure_writes(world) == 0
+    assert installation.findings() == set()
+
+
+def test_opt_out_of_the_last_moment_wins(install: Install) -> None:
+    """Who opts out while a run is under way is heard before each write."""
+    build = a_world()
+    installation = install(build.world)
+    shop = build.world.web.site_with_host(HOST)
+
+    class Late:
+        """Opts the site out when DNS is asked, which is after everything was read."""
+
+        def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
+            """Answer as DNS does."""
+            tagged = replace(build.world.web.sites.get(shop.id), tags={**ON, "certroll": "off"})  # type: ignore[union-attr,type-var]
+            build.world.web.put_site(tagged)
+            return dns.ask(name, kind)
+
+    dns = installation.ports.dns
+    installation.ports = replace(installation.ports, dns=Late())
+    assert set(look(installation).values()) == {Reason.OPTED_OUT}
+    assert azure_writes(build.world) == 0
+
+
+def test_bound_host_names_are_never_touched(install: Install) -> None:
+    """A host name that is bound to an imported certificate keeps it, by SNI or by address."""
+    build = a_world()
+    build.add_certificate("web", [HOST, ROOT])
+    copy = build.add_copy("web")
+    shop = build.add_host(build.world.web.site_with_host(HOST), HOST, copy)  # type: ignore[arg-type]
+    build.add_host(shop, ROOT, copy, IP_BASED)
+    build.add_managed(shop, HOST, bound=False)
+    build.world.clock.advance(AGE)
+    before = shown(build.world)
+    installation = install(build.world)
+    assert look(installation) == {}
+    assert shown(build.world) == before
+    assert azure_writes(build.world) == 0
+
+
+def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
+    """Who binds the host name while the certificate is being issued keeps that binding."""
+    build = a_world(Knobs(managed_issuance_seconds=1800), root=False)
+    installation = install(build.world, meddled=True, watched=False)
+    look(installation)
+    build.add_certificate("web", [HOST])
+    build.add_host(build.world.web.site_with_host(HOST), HOST, build.add_copy("web"))  # type: ignore[arg-type]
+    bound = shown(build.world)
+    installation.clock.advance(HOUR)
+    assert look(installation) == {}
+    assert shown(build.world) == bound
+
+
+def _cdn(build: Builder) -> None:
+    build.world.dns.remove(HOST, "CNAME")
+    build.add_record(HOST, "CNAME", "contoso.azureedge.net")
+
+
+def _address(build: Builder) -> None:
+    build.add_record(ROOT, "A", "9.9.9.9")
+
+
+def _caa(build: Builder) -> None:
+    build.world.dns.remove(ROOT, "CAA")
+    build.add_record(ROOT, "CAA", '0 issue "letsencrypt.org"')
+
+
+def _silent(build: Builder) -> None:
+    build.world.dns.trouble(HOST, "servfail")
+
+
+def _unverified(build: Builder) -> None:
+    _change_host(build, host_name_type="Unverified")
+
+
+def _traffic_manager(build: Builder) -> None:
+    _change_host(build, resource_type="TrafficManager")
+
+
+def _change_host(build: Builder, **changes: object) -> None:
+    shop = build.world.web.site_with_host(HOST)
+    assert shop is not None
+    hosts = {name: replace(one, **changes) for name, one in shop.hosts.items()}  # type: ignore[arg-type]
+    build.world.web.put_site(replace(shop, hosts=hosts))
+
+
+def _free(build: Builder) -> None:
+    plan = next(build.world.web.plans.values())
+    build.world.web.plans.put(plan.id, replace(plan, sku="F1"))
+
+
+def _environment(build: Builder) -> None:
+    shop = build.world.web.site_with_host(HOST)
+    assert shop is not None
+    build.world.web.put_site(replace(shop, properties={"hostingEnvironmentProfile": {"id": "/ase"}}))
+
+
+def _taken(build: Builder) -> None:
+    build.add_certificate("web", ["other.contoso.com"])
+    build.add_copy("web", name=HOST)
+
+
+@pytest.mark.parametrize(
+    ("hinder", "expected"),
+    [
+        pytest.param(_cdn, {HOST: Reason.CNAME_NOT_DIRECT}, id="a CDN in front"),
+        pytest.param(_address, {ROOT: Reason.NOT_THE_APPS_ADDRESS}, id="another address"),
+        pytest.param(_caa, {HOST: Reason.CAA_FORBIDS, ROOT: Reason.CAA_FORBIDS}, id="CAA"),
+        pytest.param(_silent, {HOST: Reason.DNS_NOT_SEEN}, id="a name server that fails"),
+        pytest.param(_traffic_manager, {ROOT: Reason.BEHIND_TRAFFIC_MANAGER}, id="Traffic Manager at the root"),
+        pytest.param(_unverified, {HOST: Reason.HOST_NOT_VERIFIED, ROOT: Reason.HOST_NOT_VERIFIED}, id="not verified"),
+        pytest.param(_free, {HOST: Reason.TIER_TOO_LOW, ROOT: Reason.TIER_TOO_LOW}, id="a free plan"),
+        pytest.param(_environment, {HOST: Reason.IN_ENVIRONMENT, ROOT: Reason.IN_ENVIRONMENT}, id="an environment"),
+        pytest.param(_taken, {HOST: Reason.NAME_TAKEN}, id="the name is taken"),
+    ],
+)
+def test_azure_is_not_asked_in_vain(
+    install: Install, hinder: Callable[[Builder], None], expected: dict[str, Reason]
+) -> None:
+    """Where a prerequisite does not hold, a finding names it and Azure is not asked; the other host name goes on."""
+    build = a_world()
+    hinder(build)
+    installation = install(build.world, meddled=True)
+    assert look(installation) == {HOST: Reason.SERVED, ROOT: Reason.SERVED} | expected
+    assert asked(build.world) == 2 - len(expected)
+    reported = {(f"host name {host} of shop", str(reason)) for host, reason in expected.items()}
+    assert installation.findings() == reported
+
+
+# -------------------------------------------------------------------------------------------------- what goes wrong
+
+ARM = "management"
+CERTIFICATE = r"/certificates/[^/]+$"
+BINDING = r"/hostNameBindings/"
+OPERATION = r"/operationResults/"
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "asking is throttled": lambda: Fault("throttle", "PUT", path=CERTIFICATE, bucket=0, refill=0.1, times=2),
+    "asking is lost before it is heard": lambda: Fault("dropped", "PUT", path=CERTIFICATE),
+    "asking is heard and the answer lost": lambda: Fault("dropped", "PUT", path=CERTIFICATE, applied=True),
+    "asking is heard and answers 504": lambda: Fault("applied_but_lost", "PUT", path=CERTIFICATE),
+    "asking fails with 500": lambda: Fault("server_error", "PUT", path=CERTIFICATE, status=500),
+    "asking is denied": lambda: Fault("denied", "PUT", path=CERTIFICATE),
+    "polling fails": lambda: Fault("server_error", "GET", path=OPERATION, status=500, times=3),
+    "polling is denied": lambda: Fault("denied", "GET", path=OPERATION),
+    "binding is locked": lambda: Fault("site_lock", "PUT", path=BINDING, times=3),
+    "binding is done and answers 504": lambda: Fault("applied_but_lost", "PUT", path=BINDING),
+    "binding is denied": lambda: Fault("denied", "PUT", path=BINDING),
+    "lists are throttled": lambda: Fault("throttle", "GET", ARM, bucket=2, refill=0.5, times=4),
+    "lists are stale": lambda: Fault("stale_list", "GET", path=r"/(sites|certificates)$", times=4, writes=2),
+    "a list is denied": lambda: Fault("denied", "GET", path=r"/Microsoft\.Web/sites$"),
+    "Azure is down for minutes": lambda: Fault("server_error", "PUT", path=BINDING, status=503, times=40),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
+    """The fault delays the certificate; it is asked for once, and bound once it is there."""
+    world = a_world(root=False).world
+    installation = install(world, meddled=True, watched=False)
+    fault = FAULTS[name]()
+    world.faults.add(fault)
+    look_until_served(installation)
+    assert fault.strikes, "the fault never struck"
+    assert asked(world) == 1
+    assert served(world, HOST)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("denied", "PUT", path=CERTIFICATE, times=2), Fault("denied", "PUT", path=BINDING, times=2)],
+    ids=["asking", "binding"],
+)
+def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
+    """Where a role is missing the finding says so, with Azure's own words."""
+    world = a_world().world
+    installation = install(world, meddled=True)
+    world.faults.add(replace(fault))
+    assert set(look(installation).values()) == {Reason.DENIED_BY_AZURE}
+    assert "AuthorizationFailed" in installation.details()
+
+
+def test_list_that_is_denied_is_told(install: Install) -> None:
+    """What could not be seen is no quiet success."""
+    world = a_world().world
+    installation = install(world)
+    world.faults.add(Fault("denied", "GET", path=r"/Microsoft\.Web/certificates$"))
+    assert look(installation) == {}
+    assert {reason for _, reason in installation.findings()} == {"BlindSpot"}
+
+
+class Elsewhere:
+    """DNS as a network sees it that is not the world's."""
+
+    def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
+        """Lead every name directly to the app."""
+        if kind is RecordKind.CNAME:
+            return DnsAnswer(name, kind, Seen.RECORDS, ("shop.azurewebsites.net",))
+        return DnsAnswer(name, kind, Seen.NO_RECORDS)
+
+
+def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> None:
+    """What Azure refuses after the 202 is a finding in Azure's words; it is asked again hours later, not each time."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, meddled=True)
+    installation.ports = replace(installation.ports, dns=Elsewhere())
+    for _ in range(5):
+        assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
+        installation.clock.advance(HOUR)
+    assert asked(build.world) == 1
+    assert "does not have a CNAME record" in installation.details()
+    build.add_record(HOST, "CNAME", "shop.azurewebsites.net")
+    look_until_served(installation)
+    assert asked(build.world) == 2
+
+
+def test_site_that_another_instance_writes_is_left_for_later(install: Install) -> None:
+    """While somebody else holds the site's lease nothing is written on it."""
+    world = a_world().world
+    installation = install(world, meddled=True)
+    site = world.web.site_with_host(HOST)
+    assert site is not None
+    with installation.ports.leases.hold(f"site {SiteRef.parse(site.id).resource_id}"):
+        assert set(look(installation).values()) == {Reason.BUSY}
+    assert azure_writes(world) == 0
+    assert look(installation)[HOST] is Reason.SERVED
+
+
+@pytest.mark.timeout(240)
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
+    """Whichever write is the last of a process, the next looks ask for nothing twice and end the same."""
+    for write in range(1, MOST_WRITES + 1):
+        build = a_world(root=False)
+        installation = install(build.world, meddled=True)
+        died = False
+        with crasher.crashing_after(write):
+            try:
+                look(installation)
+            except Crash:
+                died = True
+        break_leases(installation.storage)
+        look_until_served(installation)
+        assert asked(build.world) == 1, f"after a crash at write {write}"
+        assert azure_writes(build.world) == 2, f"after a crash at write {write}"
+        assert served(build.world, HOST), f"after a crash at write {write}"
+        if not died:
+            break
+    else:
+        pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
+    assert write > 4, "hardly anything was written: the loop did not look"
+
+
+# ------------------------------------------------------------------------------------------------- what comes later
+
+
+def with_managed(*, tags: dict[str, str] = OFF, hidden: bool = True) -> Builder:
+    """Return a world in which somebody bound a managed certificate to HOST, and nobody asks for another."""
+    build = a_world(tags=tags, root=False)
+    build.add_managed(build.world.web.site_with_host(HOST), HOST, hidden=hidden)  # type: ignore[arg-type]
+    build.world.clock.advance(AGE)
+    return build
+
+
+@pytest.mark.parametrize("hidden", [True, False], ids=["thumbprint hidden", "thumbprint shown"])
+def test_azure_renews_and_nobody_is_told(install: Install, hidden: bool) -> None:  # noqa: FBT001
+    """While Azure renews, a managed certificate is seen and fine, tagged or not."""
+    build = with_managed(hidden=hidden)
+    installation = install(build.world)
+    first = served(build.world, HOST)
+    for _ in range(8):
+        assert look(installation) == {HOST: Reason.SERVED}
+        installation.clock.advance(25 * DAY)
+        build.world.web.nightly_sync()
+    assert served(build.world, HOST) not in {None, first}
+    assert installation.findings() == set()
+    assert azure_writes(build.world) == 0
+
+
+def test_renewal_that_will_not_come_is_told_with_its_cause(install: Install) -> None:
+    """Less than 30 days before the end the finding is the prerequisite that is gone, with the day and the record."""
+    build = with_managed()
+    installation = install(build.world)
+    _cdn(build)
+    installation.clock.advance(150 * DAY)
+    build.world.web.nightly_sync()
+    assert look(installation) == {HOST: Reason.SERVED}
+    installation.clock.advance(5 * DAY)
+    assert look(installation) == {HOST: Reason.CNAME_NOT_DIRECT}
+    assert "25 days from now" in installation.details()
+    assert f"{HOST}. CNAME shop.azurewebsites.net." in installation.details()
+
+
+def test_renewal_that_should_have_come_is_told(install: Install) -> None:
+    """Where everything holds and Azure does not renew all the same, that is the finding."""
+    build = with_managed()
+    installation = install(build.world)
+    installation.clock.advance(160 * DAY)
+    assert look(installation) == {HOST: Reason.NOT_RENEWED}
+    assert "support case" in installation.details()
+
+
+def test_expired_one_is_still_told_of(install: Install) -> None:
+    """A certificate that ended is a finding, not a host name without one."""
+    build = with_managed(tags=ON)
+    installation = install(build.world)
+    _caa(build)
+    installation.clock.advance(200 * DAY)
+    assert look(installation) == {HOST: Reason.CAA_FORBIDS}
+    assert asked(build.world) == 0
+
+
+def test_host_name_that_shows_something_else_is_told(install: Install) -> None:
+    """A front end that does not serve the managed certificate is found by the handshake."""
+    build = with_managed()
+    shop = build.world.web.site_with_host(HOST)
+    assert shop is not None
+    lost = {**shop.hosts, HOST: Host(HOST, "SniEnabled", "AB" * 20, hidden=True)}
+    build.world.web.put_site(replace(shop, hosts=lost))
+    build.world.clock.advance(AGE)
+    installation = install(build.world, watched=False)
+    assert look(installation) == {HOST: Reason.SERVED_ANOTHER}
+
+
+def test_address_that_nobody_reaches_is_told(install: Install) -> None:
+    """Where no handshake comes about, the end of the certificate is not known, and that is said."""
+    build = with_managed()
+    installation = install(build.world, watched=False)
+    installation.ports = replace(installation.ports, tls_probe=_Nowhere(installation.ports.tls_probe))
+    assert look(installation) == {HOST: Reason.UNREACHABLE}
+    assert "is not known" in installation.details()
+
+
+class _Nowhere:
+    """A probe whose every address leads nowhere."""
+
+    def __init__(self, real: object) -> None:
+        self._real = real
+
+    def served(self, host_name: object, _: str, give_up: object) -> object:
+        """Shake hands with nobody."""
+        return self._real.served(host_name, "nowhere.invalid", give_up)  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------------------------------- the rest of Certroll
+
+
+@pytest.mark.parametrize("hidden", [True, False], ids=["thumbprint hidden", "thumbprint shown"])
+def test_renewals_of_vaults_pass_managed_certificates_by(install: Install, hidden: bool) -> None:  # noqa: FBT001
+    """Beside managed certificates, with thumbprint and dates or without, a renewal is carried as ever."""
+    world = small_world()
+    build = Builder(world)
+    shop = world.web.site_with_host("shop.contoso.com")
+    assert shop is not None
+    build.add_managed(shop, "free.contoso.com", hidden=hidden)
+    world.clock.advance(AGE)
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    assert installation.errors == []
+    assert set(installation.states().values()) == {"Proven"}
+    assert not any("free" in subject for subject, _ in installation.findings())
+
+
+def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install) -> None:
+    """Where nothing is asked for and nothing is there, a subscription costs three requests, however large it is."""
+    build = Builder(World(Clock()))
+    for number in range(60):
+        site = build.add_site(f"site-{number}")
+        build.add_host(site, f"host-{number}.contoso.com")
+        build.add_slot(site, "staging")
+    installation = install(build.world, watched=False)
+    look(installation)
+    build.world.journal.clear()
+    look(installation)
+    arm = build.world.journal.reads("management.azure.com")
+    pages = {entry.path.rpartition("/")[2] for entry in arm}
+    assert pages == {"subscriptions", "certificates", "sites", "resources"}
+    assert len(arm) == 4
+
+
+def test_what_is_asked_for_costs_little(install: Install) -> None:
+    """A host name that lacks a prerequisite costs two requests more per look, and no DNS question twice."""
+    build = a_world()
+    _cdn(build)
+    _address(build)
+    installation = install(build.world, watched=False)
+    look(installation)
+    build.world.journal.clear()
+    look(installation)
+    paths = [entry.path.rpartition("/")[2] for entry in build.world.journal.reads("management.azure.com")]
+    assert sorted(paths) == ["certificates", "hostNameBindings", "plan-0", "resources", "sites", "subscriptions"]
