@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared import planner
+from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import SyncCertificate, copy_subject
@@ -160,6 +161,8 @@ def _roll_out(
 ) -> Outcome:
     """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
     rollout, skips, lost = snapshot.rollout, list(plan.skips), set[Webspace]()
+    deletions = tuple(step for step in plan.steps if isinstance(step.action, DeleteCertificate))
+    plan = Plan(tuple(step for step in plan.steps if step not in deletions), plan.skips)
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent), held=snapshot.held_unknown)
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
@@ -178,6 +181,8 @@ def _roll_out(
         rollout = _merged(rollout, records)
     apps = roll_records(snapshot, plan, run.intent, frozenset(lost), fresh=fresh)
     rollout = _tell_apps(run, message.ref, snapshot, apps, rollout)
+    refused = perform_all(run, lease, message.ref, deletions)
+    report_skips(run.ports.journal, message.ref, refused, run.now())
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
     again = (*snapshot.rollout.rolling, *snapshot.rollout.unfinished(snapshot.now)) if fresh else ()
     _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))

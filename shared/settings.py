@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
+    delete_superseded: bool = Field(default=False, alias="CERTROLL_DELETE_SUPERSEDED")
+    delete_grace: timedelta = Field(timedelta(days=30), alias="CERTROLL_DELETE_GRACE")
+    max_deletes: int = Field(5, alias="CERTROLL_MAX_DELETES", ge=0)
     pfx_encryption: PfxEncryption = Field(PfxEncryption.TRIPLE_DES, alias="CERTROLL_PFX_ENCRYPTION")
     dns_servers: Annotated[tuple[DnsServer, ...], NoDecode] = Field((), alias="CERTROLL_DNS_SERVERS")
     order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
@@ -91,12 +94,12 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("stage_soak", "probe_settle", mode="before")
+    @field_validator("stage_soak", "probe_settle", "delete_grace", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value
 
-    @field_validator("slots_first", "order_actions", mode="before")
+    @field_validator("slots_first", "delete_superseded", "order_actions", mode="before")
     @classmethod
     def _switch(cls, value: object) -> object:
         return parse_switch(value) if isinstance(value, str) else value
@@ -150,6 +153,9 @@ class Settings(BaseSettings):
             slots_first=self.slots_first,
             restart_window=self.restart_window,
             max_restarts=self.max_restarts,
+            delete_superseded=self.delete_superseded,
+            delete_grace=self.delete_grace,
+            max_deletes=self.max_deletes,
             order_actions=self.order_actions,
             app_service=app_service(self.cloud, self.app_service_object_id),
             registration=registration(self.registration_object_id),

@@ -374,6 +374,10 @@ class RecordingAppService:
         """Keep the write."""
         self._write(copy, pfx, plan)
 
+    def delete_certificate(self, ref: CopyRef) -> None:
+        """Keep the write."""
+        self._write("delete", ref)
+
     def put_binding(self, binding: Binding, body: object) -> None:
         """Keep the write."""
         self._write(binding, body)

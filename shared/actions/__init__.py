@@ -1,10 +1,11 @@
 """What Certroll can do to Azure: one action, one file.
 
 The order of the table is the order of the work: what is about to be replaced is kept first, and a version must be in
-the webspace before anything can show it.
+the webspace before anything can show it. What is deleted goes last.
 """
 
 from shared.actions import (
+    delete_certificate,
     keep_superseded,
     refresh_references,
     restart_site,
@@ -27,4 +28,5 @@ PROPOSALS: tuple[Propose, ...] = (
     retire_thumbprint.propose,
     restart_site.propose,
     refresh_references.propose,
+    delete_certificate.propose,
 )

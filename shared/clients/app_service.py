@@ -169,6 +169,11 @@ class AppService:
 
         self._retrying.write(f"certificate {copy.ref}", write, CURE, secret=True)
 
+    def delete_certificate(self, ref: CopyRef) -> None:
+        """Delete a webspace certificate; Azure refuses while a host name is bound to it."""
+        certificates = self._clients.client(ref.subscription).certificates
+        self._retrying.write(f"certificate {ref}", lambda: certificates.delete(ref.resource_group, ref.name), CURE)
+
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Read one host name binding, and its whole body for the way back."""
         web_apps = self._clients.client(site.subscription).web_apps

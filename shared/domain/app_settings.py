@@ -21,6 +21,7 @@ _LINUX = rf"/var/ssl/(?:private|certs)/{_THUMBPRINT}\.(?:p12|pfx|der|crt|cer)"
 _WINDOWS = rf"[cC]:[\\/]appservice[\\/]certificates[\\/](?:private|public)[\\/]{_THUMBPRINT}\.(?:pfx|p12|cer|der|crt)"
 _PATHS = (re.compile(_LINUX), re.compile(_WINDOWS, re.IGNORECASE))
 _BARE = re.compile(_THUMBPRINT)
+_SEPARATED = re.compile(r"(?<=[0-9A-Fa-f]{2})[ :-](?=[0-9A-Fa-f]{2})")
 _VAULT_REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<inside>.*)\)", re.IGNORECASE | re.DOTALL)
 _SECRET_URI = re.compile(
     r"https://(?P<vault>[^./]+)\.[^/]+/secrets/(?P<name>[^/]+)(?:/(?P<version>[^/]*))?/?", re.IGNORECASE
@@ -67,7 +68,9 @@ class SiteSettings:
     """The part of an app's settings that is about certificates, and what tells whether the rest has changed.
 
     `odd_entries` counts what is in the load list and is no thumbprint. `digests` are salted, by setting: they are
-    compared within one process and never leave it. `changing` says that a plan writes them already, once being enough.
+    compared within one process and never leave it. `mentioned` is all that might be a thumbprint anywhere in a value;
+    it is for one question, whether a certificate is still needed, and is told to nobody. `changing` says that a plan
+    writes them already, once being enough.
     """
 
     site: SiteRef
@@ -76,6 +79,7 @@ class SiteSettings:
     loads_everything: bool = False
     odd_entries: int = 0
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mentioned: frozenset[Thumbprint] = field(default=frozenset(), repr=False, compare=False)
     changing: bool = field(default=False, compare=False)
 
     @property
@@ -135,6 +139,7 @@ def read_settings(settings: AppSettings) -> SiteSettings:
         loads_everything=any(EVERYTHING in _entries(value) for _, value in _load_lists(settings.values)),
         odd_entries=load_list.count(None),
         digests=settings.digests,
+        mentioned=_mentioned(settings.values),
     )
 
 
@@ -205,6 +210,13 @@ def _listed(key: str, value: str) -> tuple[SettingReference | None, ...]:
         for entry in _entries(value)
         if entry != EVERYTHING
     )
+
+
+def _mentioned(values: Mapping[str, str]) -> frozenset[Thumbprint]:
+    """Return every run of 40 hex digits, also inside a longer text, and with the blanks and colons that people copy."""
+    plain = (_SEPARATED.sub("", value) if _SEPARATED.search(value) else value for value in values.values())
+    texts = (*values.values(), *plain)
+    return frozenset(Thumbprint(match.group().upper()) for text in texts for match in _BARE.finditer(text))
 
 
 def _pin(key: str, value: str) -> SettingReference | None:

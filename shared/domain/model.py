@@ -102,6 +102,7 @@ class WebspaceCertificate:
 
     `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
     copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
+    `site` is the one site that has it to itself, as on a Flex Consumption plan; None where the webspace shares it.
     """
 
     ref: CopyRef
@@ -114,6 +115,7 @@ class WebspaceCertificate:
     key_vault_id: str | None = None
     key_vault_secret: str | None = None
     tags: Tags = ()
+    site: SiteRef | None = None
 
     @property
     def uploaded(self) -> bool:

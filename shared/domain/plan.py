@@ -28,7 +28,8 @@ class Intent:
     No `subscriptions` means all that the identity sees. `own_site` is the site that Certroll runs on.
     `probe_settle` is the wait between a change of a site and the first probe that counts. `max_restarts` is how many
     sites of one App Service plan may be restarting at a time; no `restart_window` means at any time.
-    `order_actions` lets purchased certificates be renewed and reissued, which costs money. `app_service` and
+    `delete_superseded` is about what people uploaded; what Certroll made it deletes, both after `delete_grace`, and
+    `max_deletes` of a vault certificate at a time. `order_actions` lets purchased certificates be renewed and reissued, which costs money. `app_service` and
     `registration` are the services of Azure that have to get into the vaults.
     """
 
@@ -42,6 +43,9 @@ class Intent:
     slots_first: bool = True
     restart_window: RestartWindow | None = None
     max_restarts: int = 1
+    delete_superseded: bool = False
+    delete_grace: timedelta = timedelta(days=30)
+    max_deletes: int = 5
     order_actions: bool = False
     app_service: Principal = field(default_factory=app_service)
     registration: Principal = field(default_factory=registration)

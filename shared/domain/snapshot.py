@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
 from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate
-from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
 
@@ -224,6 +224,11 @@ class Snapshot:
     def with_certificate(self, added: WebspaceCertificate) -> "Snapshot":
         """Return the snapshot with one more webspace certificate."""
         return replace(self, fleet=replace(self.fleet, certificates=(*self.fleet.certificates, added)))
+
+    def without_certificate(self, ref: CopyRef) -> "Snapshot":
+        """Return the snapshot without that webspace certificate."""
+        left = tuple([copy for copy in self.fleet.certificates if copy.ref != ref])
+        return replace(self, fleet=replace(self.fleet, certificates=left))
 
     def with_certificates(self, change: Callable[[WebspaceCertificate], WebspaceCertificate]) -> "Snapshot":
         """Return the snapshot with every webspace certificate changed by the function."""

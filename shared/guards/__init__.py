@@ -1,11 +1,12 @@
 """What may stop a step: one guard, one file, each from plan to plan.
 
 The order of the table decides which reason is given where several apply: what operators took out first, then what is
-wrong with the certificate, then what cannot be seen, then the mode, then whose turn it is.
+wrong with the certificate, then what cannot be seen, then what is still needed, then the mode, then whose turn it is.
 """
 
 from shared.domain.plan import Guard
 from shared.guards import (
+    deletion,
     gate,
     incomplete_view,
     live,
@@ -25,6 +26,7 @@ GUARDS: tuple[Guard, ...] = (
     incomplete_view.guard,
     live.guard,
     shrunken_read.guard,
+    deletion.guard,
     mode.guard,
     stages.guard,
     restart_window.guard,

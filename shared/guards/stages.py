@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.domain.names import Webspace
@@ -28,8 +29,8 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
                 f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
             )
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
-        if step.action.restarts_site:
-            return None  # apps have stages of their own
+        if step.action.restarts_site or isinstance(step.action, DeleteCertificate):
+            return None  # apps have stages of their own, and what is deleted is proven everywhere
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
         until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
@@ -50,5 +51,5 @@ def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace |
     bindings = Counter(action.webspace for action in staged if action.site is not None)
     apps = {step.action.webspace for step in plan.steps if step.action.restarts_site}
     own = {action.webspace for action in staged if action.site and intent.owns(action.site)}
-    webspaces = {action.webspace for action in staged if not isinstance(action, KeepSuperseded)}
+    webspaces = {action.webspace for action in staged if not isinstance(action, KeepSuperseded | DeleteCertificate)}
     return min(webspaces, key=lambda w: (bindings[w] == 0, w not in apps, w in own, bindings[w], w), default=None)

@@ -294,7 +294,7 @@ def test_no_sync_beside_a_blind_spot(world: Snapshot, intent: Intent) -> None:
 
 @given(worlds(), intents)
 def test_nothing_is_skipped_silently(world: Snapshot, intent: Intent) -> None:
-    """Every stale binding and every copy that lacks the current version is in the plan once, with a reason."""
+    """Every stale binding, and every copy or upload of an older version, is in the plan once, with a reason."""
     lineage = world.lineage
     if lineage.current is None:
         return
@@ -303,7 +303,8 @@ def test_nothing_is_skipped_silently(world: Snapshot, intent: Intent) -> None:
     expected = {f"binding {b.host_name} of {b.site}" for b in world.fleet.bindings if old(world, b)} | {
         f"certificate {c.ref} in {c.webspace}"
         for c in world.fleet.certificates
-        if c.source == REF and (lineage.refusal is not None or c.thumbprint != lineage.current.thumbprint)
+        if (c.source == REF and (lineage.refusal is not None or c.thumbprint != lineage.current.thumbprint))
+        or (c.source is None and lineage.is_stale(c.thumbprint) and not c.ref.name.startswith(OWN_PREFIX))
     }
     found = [one for one in told if one.startswith(("binding", "certificate")) and OWN_PREFIX not in one]
     assert set(found) == expected

@@ -23,6 +23,9 @@ NAMES = [
     "CERTROLL_SLOTS_FIRST",
     "CERTROLL_RESTART_WINDOW",
     "CERTROLL_MAX_RESTARTS",
+    "CERTROLL_DELETE_SUPERSEDED",
+    "CERTROLL_DELETE_GRACE",
+    "CERTROLL_MAX_DELETES",
     "CERTROLL_PFX_ENCRYPTION",
     "CERTROLL_CLOUD",
     "CERTROLL_SWEEP_SCHEDULE",
@@ -84,6 +87,9 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_SLOTS_FIRST=" OFF ",
         CERTROLL_RESTART_WINDOW="sat 22:00-04:00",
         CERTROLL_MAX_RESTARTS=" 12 ",
+        CERTROLL_DELETE_SUPERSEDED="On",
+        CERTROLL_DELETE_GRACE="14d",
+        CERTROLL_MAX_DELETES="0",
         CERTROLL_PFX_ENCRYPTION=" AES256 ",
         CERTROLL_DNS_SERVERS=" 10.0.0.4 , 9.9.9.9:5353,[2620:fe::fe]:53, 2620:fe::9 ,",
         CERTROLL_CLOUD="USGov",
@@ -98,6 +104,9 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         slots_first=False,
         restart_window=RestartWindow.parse("Sat 22:00-04:00"),
         max_restarts=12,
+        delete_superseded=True,
+        delete_grace=timedelta(days=14),
+        max_deletes=0,
     )
     assert (found.cloud, found.client_id) == (CloudName.US_GOVERNMENT, "client")
     assert found.pfx_encryption is PfxEncryption.AES256

@@ -1,0 +1,79 @@
+"""Delete an upload that a newer version has superseded, when nothing can need it any more.
+
+Azure refuses to delete a certificate that is bound, and deletes one that an app setting names: that check is ours alone
+(Azure docs, support articles on deleting certificates; platform facts 1.5). Every doubt keeps the certificate.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shared.actions.settle import settle
+from shared.actions.sync_certificate import copy_subject
+from shared.actions.upload_certificate import look
+from shared.domain.app_settings import read_settings
+from shared.domain.errors import Conflict
+from shared.domain.model import WebspaceCertificate
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCertificate:
+    """Delete one upload. `apps` are the sites and slots whose settings could name it."""
+
+    copy: WebspaceCertificate
+    apps: tuple[SiteRef, ...]
+    restarts_site: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """The upload."""
+        return copy_subject(self.copy.ref, self.copy.webspace)
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace that loses it."""
+        return self.copy.webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """None: it is gone for the whole webspace."""
+        return None
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """Nothing."""
+        return frozenset()
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot without the upload."""
+        return snapshot.without_certificate(self.copy.ref)
+
+    def perform(self, ports: Ports) -> bool:
+        """Read the settings of every app once more, delete, and return once it is gone.
+
+        Raises Conflict where the upload is another one now, or where an app has come to name it.
+        """
+        seen = look(ports, self.copy.ref)
+        if seen is None:
+            return False
+        if (seen.thumbprint, seen.webspace, seen.source) != (self.copy.thumbprint, self.copy.webspace, None):
+            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+        for app in self.apps:
+            if self.copy.thumbprint in read_settings(ports.app_service.settings(app)).mentioned:
+                raise Conflict(f"{self.subject}: the settings of {app} have come to name it; it is planned again")
+        ports.app_service.delete_certificate(self.copy.ref)
+        settle(ports.clock, lambda: look(ports, self.copy.ref), lambda now: now is None, self.subject)
+        return True
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for every upload of an older version; most of them are refused, see shared/guards/deletion.py."""
+    for copy in sorted(snapshot.fleet.certificates, key=lambda one: one.ref):
+        if copy.source is None and copy.site is None and snapshot.lineage.is_stale(copy.thumbprint):
+            apps = tuple(settings.site for settings in snapshot.settings_in(copy.webspace))
+            yield Step(DeleteCertificate(copy, apps), Reason.SUPERSEDED)

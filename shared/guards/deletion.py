@@ -1,0 +1,131 @@
+"""Nothing is deleted that anything may still need: every doubt keeps it.
+
+Judged by what was observed, not by what the plan will have changed: a binding that a step of the same plan moves, or
+that operators took out, still shows the old certificate.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.upload_certificate import LINEAGE_TAG
+from shared.domain.model import OWN_PREFIX, Binding, WebspaceCertificate, tag
+from shared.domain.names import Webspace
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollState
+from shared.domain.rollout import SiteState
+from shared.domain.snapshot import Snapshot
+
+Refusal = tuple[Reason, str]
+
+
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Refuse to delete what is used, or may be; and more than so many at a time."""
+    moving = {step.action.webspace for step in plan.steps if not isinstance(step.action, DeleteCertificate)}
+    going = 0
+
+    def refusal(step: Step) -> Skip | None:
+        nonlocal going
+        if not isinstance(step.action, DeleteCertificate):
+            return None
+        found = _refusal(snapshot, intent, step.action.copy, moving)
+        if found is None and going >= intent.max_deletes:
+            found = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
+        going += found is None
+        return Skip(step.subject, *found) if found else None
+
+    return plan.refuse(refusal)
+
+
+def _refusal(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace]) -> Refusal | None:
+    if copy.webspace in moving:
+        return Reason.NOT_PROVEN, "something in its webspace is on its way to the current version"
+    return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)
+
+
+def is_ours(copy: WebspaceCertificate) -> bool:
+    """Say whether Certroll made the upload: by its name, and by the tag that it gave it."""
+    return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) is not None
+
+
+def _unwanted(_: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    if intent.delete_superseded or is_ours(copy):
+        return None
+    return Reason.NOT_OURS, "people uploaded it: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
+
+
+def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    if not snapshot.contested_in(copy.webspace, copy.thumbprint):
+        return None
+    return Reason.AMBIGUOUS_LINEAGE, f"a copy of another vault certificate holds {copy.thumbprint} there too"
+
+
+def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    bound = sorted(binding.host_name for binding in snapshot.served_by(copy))
+    return (Reason.STILL_USED, f"bound to {', '.join(bound)}") if bound else None
+
+
+def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    settings = snapshot.settings_in(copy.webspace)
+    named = [str(one.site) for one in settings if copy.thumbprint in one.mentioned]
+    if named:
+        return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
+    loading = [str(one.site) for one in settings if one.loads_everything]
+    expired = copy.not_after is not None and copy.not_after <= snapshot.now
+    if loading and not expired:
+        return Reason.STILL_USED, f"{', '.join(loading)} loads every certificate, and may use it until it expires"
+    return None
+
+
+def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(copy.webspace)), key=str)
+    read = {settings.site for settings in snapshot.fleet.settings}
+    unread = sorted(s.ref for s in snapshot.fleet.sites if s.webspace in {None, copy.webspace} and s.ref not in read)
+    what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
+    if what is None:
+        return None
+    return Reason.INCOMPLETE_VIEW, f"{what} cannot be seen, so nothing is deleted in its webspace"
+
+
+def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    """Refuse while the current version is not there, or anything that shows or names it has not proven it."""
+    current = snapshot.lineage.current
+    if current is None or current.thumbprint not in snapshot.live_in(copy.webspace):
+        return Reason.NOT_PROVEN, "the current version is not in its webspace"
+    records = {record.site: record.state for record in snapshot.rollout.records}
+    rolls = {roll.site: roll.state for roll in snapshot.rollout.rolls}
+    bound = {b.site for b in snapshot.bindings if _shows(snapshot, b, copy.webspace)}
+    apps = {one.site for one in snapshot.settings_in(copy.webspace) if current.thumbprint in one.named}
+    doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}
+    doubtful |= {site for site in apps if rolls.get(site) is not RollState.VALIDATED}
+    if doubtful:
+        names = ", ".join(map(str, sorted(doubtful)))
+        return Reason.NOT_PROVEN, f"{names} has the current version, and was not seen to use it"
+    if not bound | apps and not is_ours(copy):
+        return Reason.NOT_PROVEN, "nothing in its webspace uses the current version, which proves nothing"
+    return None
+
+
+def _shows(snapshot: Snapshot, binding: Binding, webspace: Webspace) -> bool:
+    return snapshot.webspace_of(binding) == webspace and snapshot.lineage.is_current(binding.thumbprint)
+
+
+def _graced(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    until = _superseded_at(snapshot, copy) + intent.delete_grace
+    if until <= snapshot.now:
+        return None
+    return Reason.IN_GRACE, f"CERTROLL_DELETE_GRACE keeps it until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
+    """Return since when it is out of use: when the next version came, or when what used it last has left it."""
+    versions = snapshot.lineage.versions
+    oldest = min(place for place, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
+    left = [r.at for r in snapshot.rollout.records if any(b.thumbprint == copy.thumbprint for b in r.last_good)]
+    left += [roll.at for roll in snapshot.rollout.rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
+    return max((versions[oldest - 1].created, *left))
+
+
+Check = Callable[[Snapshot, Intent, WebspaceCertificate], Refusal | None]
+CHECKS: tuple[Check, ...] = (_unwanted, _contested, _bound, _named, _hidden, _unproven, _graced)

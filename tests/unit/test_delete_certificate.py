@@ -1,0 +1,376 @@
+"""Deleting superseded uploads: what keeps one, each with its own example, and the last look."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared import planner
+from shared.actions import delete_certificate
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.model import SslState, WebspaceCertificate
+from shared.domain.names import Thumbprint
+from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollState
+from shared.domain.rollout import SiteState
+from shared.domain.snapshot import Snapshot
+from shared.guards import deletion, incomplete_view
+from tests.build import (
+    APPLY,
+    DAY,
+    HOUR,
+    NEW,
+    NORTH,
+    NOW,
+    OFF,
+    OLD,
+    OLDER,
+    OTHER_REF,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    app_settings,
+    binding,
+    blind_spot,
+    copy,
+    lineage,
+    named,
+    old_version,
+    ports,
+    record,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+TAG = (("certroll-lineage", "kv-shop/shop"),)
+OURS = replace(copy("certroll-shop-b", OLD, source=None), tags=TAG)
+THEIRS = copy("by-hand", OLD, source=None)
+SYNCED = copy(thumbprint=NEW)
+LONG_AGO = NOW - 40 * DAY
+RENEWED = lineage(version(created=LONG_AGO), old_version())
+PROVEN = rollout(record(SiteState.PROVEN, at=LONG_AGO))
+MOVED = (binding(thumbprint=NEW),)
+QUIET = (named(),)
+EVERYTHING = replace(APPLY, delete_superseded=True)
+
+
+def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
+    """Return a world in which everything moved to the new version 40 days ago, and nothing names the old one."""
+    ordinary: dict[str, object] = {
+        "lineage": RENEWED,
+        "bindings": MOVED,
+        "copies": (SYNCED, *(copies or (OURS,))),
+        "settings": QUIET,
+        "rollout": PROVEN,
+    }
+    return snapshot(**{**ordinary, **differences})  # type: ignore[arg-type]
+
+
+def judged(seen: Snapshot, intent: Intent = EVERYTHING) -> list[Step | Skip]:
+    """Return what is to be deleted and what is not, in the order of the copies."""
+    steps = tuple(item for item in delete_certificate.propose(seen, intent) if isinstance(item, Step))
+    plan = deletion.guard(Plan(steps), seen, intent)
+    return sorted((*plan.steps, *plan.skips), key=lambda item: [step.subject for step in steps].index(item.subject))
+
+
+def reasons(seen: Snapshot) -> list[Reason]:
+    """Return why what is proposed or refused is, with the operators' leave to delete everything."""
+    return [item.reason for item in judged(seen)]
+
+
+def mentioning(*thumbprints: Thumbprint) -> object:
+    """Return settings in which a thumbprint is somewhere in a value, and named by nothing that Certroll edits."""
+    return (replace(named(), mentioned=frozenset(thumbprints)),)
+
+
+@pytest.mark.parametrize("kept", [OURS, THEIRS], ids=["one of our own", "one that people uploaded"])
+def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> None:
+    """Thirty days after the last thing that used it has moved, a superseded upload goes."""
+    (step,) = judged(over(kept))
+    assert step == Step(DeleteCertificate(kept, (site_ref(),)), Reason.SUPERSEDED)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason", "detail"),
+    [
+        pytest.param(
+            over(bindings=(binding(), *MOVED)),
+            Reason.STILL_USED,
+            "bound to shop.contoso.com",
+            id="a host name is bound",
+        ),
+        pytest.param(
+            over(bindings=(*MOVED, binding("old.contoso.com", ssl_state=SslState.DISABLED))),
+            Reason.STILL_USED,
+            "bound to old.contoso.com",
+            id="a binding that is switched off still shows it",
+        ),
+        pytest.param(
+            over(settings=mentioning(OLD)),
+            Reason.STILL_USED,
+            "named by app settings of shop",
+            id="a setting mentions it",
+        ),
+        pytest.param(
+            over(settings=(named(everything=True),)),
+            Reason.STILL_USED,
+            "shop loads every certificate, and may use it until it expires",
+            id="an app loads everything",
+        ),
+        pytest.param(
+            over(blind_spots=(blind_spot(),)),
+            Reason.INCOMPLETE_VIEW,
+            "site hidden (its plan names it, the listing does not) cannot be seen",
+            id="a site is hidden",
+        ),
+        pytest.param(
+            over(blind_spots=(replace(blind_spot(), settings_only=True),)),
+            Reason.INCOMPLETE_VIEW,
+            "nothing is deleted in its webspace",
+            id="settings are hidden",
+        ),
+        pytest.param(
+            over(settings=()),
+            Reason.INCOMPLETE_VIEW,
+            "the settings of shop cannot be seen",
+            id="settings were not read",
+        ),
+        pytest.param(
+            over(sites=(site(), site("lost", webspace=None))),
+            Reason.INCOMPLETE_VIEW,
+            "the settings of lost cannot be seen",
+            id="a site is nowhere",
+        ),
+        pytest.param(
+            over(copies=(OURS,)),
+            Reason.NOT_PROVEN,
+            "the current version is not in its webspace",
+            id="the new one is not",
+        ),
+        pytest.param(
+            over(rollout=rollout(record(SiteState.UNPROVEN, at=LONG_AGO))),
+            Reason.NOT_PROVEN,
+            "shop has the current version, and was not seen to use it",
+            id="nobody saw it served",
+        ),
+        pytest.param(
+            over(rollout=rollout(record(SiteState.FAILED, at=LONG_AGO))),
+            Reason.NOT_PROVEN,
+            "was not seen to use it",
+            id="another one is served",
+        ),
+        pytest.param(over(rollout=rollout()), Reason.NOT_PROVEN, "was not seen to use it", id="the journal was lost"),
+        pytest.param(
+            over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(roll(RollState.UNPROVEN, at=LONG_AGO),))),
+            Reason.NOT_PROVEN,
+            "was not seen to use it",
+            id="an app proved nothing",
+        ),
+        pytest.param(over(lineage=lineage(current=None)), None, "", id="no version is good"),
+        pytest.param(
+            over(lineage=lineage(version(created=NOW - 20 * DAY), old_version())),
+            Reason.IN_GRACE,
+            "CERTROLL_DELETE_GRACE keeps it until 2026-12-01 12:00 UTC",
+            id="the new version is younger than the grace",
+        ),
+        pytest.param(
+            over(rollout=rollout(replace(record(SiteState.PROVEN, at=NOW - HOUR), last_good=(binding(),)))),
+            Reason.IN_GRACE,
+            "keeps it until 2026-12-21 11:00 UTC",
+            id="what showed it last has only just moved",
+        ),
+        pytest.param(
+            over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(roll(RollState.VALIDATED, at=NOW - HOUR),))),
+            Reason.IN_GRACE,
+            "keeps it until 2026-12-21 11:00 UTC",
+            id="an app that named it has only just moved",
+        ),
+        pytest.param(
+            over(OURS, copy("kv", OLD, source=OTHER_REF)),
+            Reason.AMBIGUOUS_LINEAGE,
+            "a copy of another vault certificate holds",
+            id="it may belong to another vault certificate",
+        ),
+    ],
+)
+def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> None:
+    """Each thing that may still need it, or that cannot be seen, keeps it and is named."""
+    items = [item for item in judged(seen) if OURS.ref.name in item.subject]
+    if reason is None:
+        assert items == []
+        return
+    (skip,) = items
+    assert isinstance(skip, Skip)
+    assert skip.reason is reason
+    assert detail in skip.detail
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(over(copy("imported", OLD)), id="an import, which a sync renews"),
+        pytest.param(over(replace(OURS, thumbprint=NEW)), id="the current version"),
+        pytest.param(over(replace(OURS, thumbprint=OLDER)), id="what is no version of the lineage"),
+        pytest.param(over(replace(OURS, thumbprint=None)), id="a managed certificate"),
+        pytest.param(over(replace(OURS, site=site_ref())), id="what one site has to itself"),
+    ],
+)
+def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
+    """Only uploads of superseded versions are ever considered."""
+    assert reasons(seen) == []
+
+
+def test_elsewhere_it_may_be_used() -> None:
+    """A thumbprint that is used in another webspace is another copy."""
+    north = site("north", webspace=NORTH)
+    seen = over(
+        sites=(site(), north),
+        bindings=(*MOVED, binding(site="north")),
+        settings=(named(), replace(named(site="north"), mentioned=frozenset({OLD}))),
+    )
+    assert reasons(seen) == [Reason.SUPERSEDED]
+
+
+def test_expired_one_is_not_kept_for_apps_that_load_everything() -> None:
+    """What has expired serves no app that picks among all certificates."""
+    expired = replace(OURS, not_after=NOW - HOUR)
+    assert reasons(over(expired, settings=(named(everything=True),))) == [Reason.SUPERSEDED]
+
+
+def test_what_people_uploaded_stays_unless_they_say_so() -> None:
+    """By default only what Certroll made is deleted, and a name like ours does not make it ours."""
+    lookalike = replace(OURS, tags=())
+    for kept in (THEIRS, lookalike):
+        (skip,) = judged(over(kept), APPLY)
+        assert skip.reason is Reason.NOT_OURS
+    assert [item.reason for item in judged(over(), APPLY)] == [Reason.SUPERSEDED]
+
+
+def test_unused_webspace_proves_nothing_for_what_people_uploaded() -> None:
+    """Where nothing uses the current version, an upload of people's stays and one of ours goes."""
+    assert reasons(over(THEIRS, bindings=(), rollout=rollout())) == [Reason.NOT_PROVEN]
+    assert reasons(over(OURS, bindings=(), rollout=rollout())) == [Reason.SUPERSEDED]
+
+
+def test_so_many_go_at_a_time() -> None:
+    """A mistake is stopped before it is large."""
+    many = tuple(replace(OURS, ref=replace(OURS.ref, name=f"certroll-{number}")) for number in range(4))
+    found = judged(over(*many), replace(EVERYTHING, max_deletes=2))
+    assert [item.reason for item in found] == [Reason.SUPERSEDED] * 2 + [Reason.ENOUGH_DELETED] * 2
+    assert [item.reason for item in judged(over(), replace(EVERYTHING, max_deletes=0))] == [Reason.ENOUGH_DELETED]
+
+
+def test_older_ones_do_not_wait_for_the_newest() -> None:
+    """One that was superseded long ago goes, though a version has just come; the last good one stays."""
+    three = lineage(version(), old_version(), replace(old_version("v0", OLDER), created=NOW - 100 * DAY), current=0)
+    older = replace(OURS, ref=replace(OURS.ref, name="certroll-older"), thumbprint=OLDER)
+    moved = rollout(replace(record(SiteState.PROVEN, at=NOW - HOUR), last_good=(binding(),)))
+    found = judged(over(older, OURS, lineage=three, rollout=moved))
+    assert [(item.reason, item.subject.split("/")[1].split(" ")[0]) for item in found] == [
+        (Reason.SUPERSEDED, "certroll-older"),
+        (Reason.IN_GRACE, "certroll-shop-b"),
+    ]
+
+
+def test_nothing_goes_while_something_moves_there() -> None:
+    """A step of the same plan may need the old certificate back."""
+    moving = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+    elsewhere = Step(UpdateBinding(binding(), NEW, NORTH), Reason.STALE_THUMBPRINT)
+    step = Step(DeleteCertificate(OURS, ()), Reason.SUPERSEDED)
+    assert deletion.guard(Plan((elsewhere, step)), over(), EVERYTHING).steps == (elsewhere, step)
+    (skip,) = deletion.guard(Plan((moving, step)), over(), EVERYTHING).skips
+    assert (skip.reason, skip.detail) == (
+        Reason.NOT_PROVEN,
+        "something in its webspace is on its way to the current version",
+    )
+
+
+def test_binding_that_is_spared_keeps_what_it_shows() -> None:
+    """A host name that operators took out shows the old certificate, whatever the plan would have made of it."""
+    spared = over(sites=(replace(site(), tags=OFF),), bindings=(binding(),))
+    plan = planner.plan(spared, EVERYTHING)
+    assert plan.steps == ()
+    assert Reason.STILL_USED in [skip.reason for skip in plan.skips if OURS.ref.name in skip.subject]
+
+
+def test_deletion_is_projected() -> None:
+    """Afterwards it is not there, and nothing is proposed."""
+    after = DeleteCertificate(OURS, ()).project(over())
+    assert OLD not in after.live_in(WEST)
+    assert reasons(after) == []
+
+
+def test_guard_refuses_it_beside_a_blind_spot() -> None:
+    """The guard stands behind the proposal's own look."""
+    plan = Plan((Step(DeleteCertificate(OURS, ()), Reason.SUPERSEDED),))
+    judged = incomplete_view.guard(plan, over(blind_spots=(blind_spot(),)), APPLY)
+    assert [skip.reason for skip in judged.skips] == [Reason.INCOMPLETE_VIEW]
+
+
+# ---------------------------------------------------------------------------------------------------- the last step
+
+GONE = NotFound("there is no such certificate")
+DELETE = DeleteCertificate(OURS, (site_ref(),))
+
+
+def test_deletion_is_made_once_and_waited_for() -> None:
+    """Settings are read once more, the certificate goes, and the end is seen."""
+    azure = RecordingAppService(copies=[OURS, OURS, GONE], seen=[app_settings({"A": "1"})])
+    assert DELETE.perform(ports(azure, ManualClock()))
+    assert azure.writes == [("delete", OURS.ref)]
+    assert azure.asked == ["settings"]
+
+
+def test_what_is_gone_is_not_deleted_again() -> None:
+    """A second try finds nothing to do."""
+    azure = RecordingAppService(copies=[GONE])
+    assert not DELETE.perform(ports(azure, ManualClock()))
+    assert azure.writes == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(replace(OURS, thumbprint=NEW), id="somebody put another certificate there"),
+        pytest.param(copy("certroll-shop-b", OLD), id="somebody imported it"),
+        pytest.param(replace(OURS, webspace=NORTH), id="it is in another webspace"),
+    ],
+)
+def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
+    """Only what was judged is deleted."""
+    azure = RecordingAppService(copies=[seen])
+    with pytest.raises(Conflict, match="changed since it was observed"):
+        DELETE.perform(ports(azure, ManualClock()))
+    assert azure.writes == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(OLD, id="whole"),
+        pytest.param(f"/var/ssl/private/{OLD.lower()}.p12", id="a path"),
+        pytest.param(f'{{"cert": "{OLD}"}}', id="inside JSON"),
+        pytest.param(":".join(OLD[i : i + 2] for i in range(0, 40, 2)), id="with colons"),
+        pytest.param(" ".join(OLD[i : i + 2] for i in range(0, 40, 2)).lower(), id="with blanks"),
+    ],
+)
+def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
+    """Azure would delete it all the same: a thumbprint anywhere in a setting, in any spelling, stops the last step."""
+    azure = RecordingAppService(copies=[OURS], seen=[app_settings({"SOMETHING": value})])
+    with pytest.raises(Conflict, match="the settings of shop have come to name it"):
+        DELETE.perform(ports(azure, ManualClock()))
+    assert azure.writes == []
+
+
+def test_grace_is_the_operators() -> None:
+    """A shorter grace lets it go sooner."""
+    seen = over(lineage=lineage(version(created=NOW - 2 * DAY), old_version()), rollout=PROVEN)
+    intent = replace(EVERYTHING, delete_grace=timedelta(days=1))
+    assert [item.reason for item in judged(seen, intent)] == [Reason.SUPERSEDED]
