@@ -169,7 +169,8 @@ def test_the_sdk_manages_public_certificates_of_sites_and_slots(out: Outbound, c
     apps.delete_public_certificate("contoso", "caller", leaves[0].thumbprint)
     names = [one.name for one in apps.list_public_certificates("contoso", "caller")]
     assert names == [f"caller/{leaves[1].thumbprint}"]
-    assert len(list(apps.list_public_certificates_slot("contoso", "caller", "staging"))) == 2
+    of_slot = list(apps.list_public_certificates_slot("contoso", "caller", "staging"))
+    assert [one.type for one in of_slot] == ["Microsoft.Web/sites/slots/publicCertificates"] * 2
     with pytest.raises(ResourceNotFoundError):
         apps.get_public_certificate("contoso", "caller", leaves[0].thumbprint)
     broken = PublicCertificate(properties=PublicCertificateProperties(blob=b"hello"))
@@ -212,6 +213,13 @@ def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: boo
     trusting(out, leaf, pin)
     assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
     assert bool(out.world.apps.troubles()) != found
+
+
+def test_a_thumbprint_is_found_in_lower_case(out: Outbound) -> None:
+    """A bare thumbprint is found in any case."""
+    leaf = signer(out)
+    trusting(out, leaf, leaf.thumbprint.lower())
+    assert [one.trusted for one in out.answering()] == [leaf.thumbprint]
 
 
 @pytest.mark.parametrize(("loads", "found"), [("{}", True), ("*", True), (" {} ,", True), ("", False), ("AB", False)])

@@ -134,6 +134,8 @@ def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
     patched = flex.arm.send("PATCH", flex.path("new"), {"tags": {"a": "b"}}).json()
     assert patched["tags"] == {"a": "b"}
     assert {name: patched["properties"][name] for name in on} == on
+    again = flex.arm.send("PATCH", flex.path("new"), {"properties": {"enableKeyVaultAccessUsingMSI": False}}).json()
+    assert (again["tags"], again["properties"]["enableKeyVaultAccessUsingMSI"]) == ({"a": "b"}, False)
     silent = flex.arm.put(flex.path("new"), flex.body())["properties"]
     assert silent["loadCertificateToWebsitesSettings"] == {"loadToWebsite": False}
     assert silent["enableKeyVaultAccessUsingMSI"] is False
@@ -154,6 +156,12 @@ def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
     flex.world.roles.hide(flex.copy.id)
     assert flex.listed == []
     flex.arm.get(flex.copy.id, 403)
+
+
+def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
+    """Where only a location is said, the webspace is never one that Flex Consumption plans alone make."""
+    path = f"/subscriptions/{flex.born.subscription}/resourceGroups/contoso/providers/Microsoft.Web/certificates/plain"
+    assert flex.arm.put(path, flex.body())["properties"]["webSpace"] == "contoso-WestEuropewebspace"
 
 
 def test_host_names_may_be_hidden(flex: Flex) -> None:
@@ -263,6 +271,8 @@ def test_a_bound_one_cannot_be_deleted(flex: Flex) -> None:
 def test_a_full_webspace_does_not_concern_them(flex: Flex) -> None:
     """The limit of a webspace counts its own certificates alone."""
     flex.world.knobs.turn(certificates_per_webspace=1)
+    shared = flex.build.add_copy("jobs", flex.build.add_plan("plain", linux=True))
+    assert shared.webspace == flex.born.webspace
     flex.arm.put(flex.path("new"), flex.body(), 201)
 
 
