@@ -78,6 +78,7 @@ UNUSABLE = {Reason.SECRET_UNREADABLE, Reason.NO_PRIVATE_KEY, Reason.KEY_MISMATCH
 PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for this test
 # What is odd and no error, such as a serial number that is not positive, is a warning of the library.
 ODD = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+BER = pytest.mark.filterwarnings("ignore:PKCS#12 bundle could not be parsed as DER:UserWarning")
 
 
 def _rich() -> bytes:
@@ -164,6 +165,7 @@ def _is_named(error: Rejected | None) -> bool:
 
 
 @ODD
+@BER
 @given(SECRETS)
 def test_secret_is_read_or_named_unusable(secret: tuple[str, str]) -> None:
     """Any value of a secret becomes a PFX, or is refused with a reason that shows nothing of it."""
