@@ -20,6 +20,7 @@ AUTHORITY = "digicert.com"
 PLATFORM = (".azurewebsites.net", ".azurewebsites.us")
 TRAFFIC_MANAGER = (".trafficmanager.net", ".usgovtrafficmanager.net")
 FREE_TIERS = frozenset({"free", "shared"})
+FLEX_TIER = "flexconsumption"
 KNOWN_CAA = frozenset({"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"})
 CRITICAL = 128
 REFUSED_FOR = timedelta(hours=6)
@@ -140,6 +141,9 @@ def _of_app(host: HostName, place: Place, tier: str, facts: HostFacts) -> Iterat
     elif tier.lower() in FREE_TIERS:
         detail = f"{place.site.ref} is on a plan of tier {tier}; scale it up to Basic or higher"
         yield Violation(Reason.TIER_TOO_LOW, detail)
+    elif tier.lower() == FLEX_TIER:
+        detail = f"{place.site.ref} is on a Flex Consumption plan, whose managed certificates belong to the site"
+        yield Violation(Reason.ON_FLEX_CONSUMPTION, f"{detail}: az webapp config ssl create --hostname {host}")
     if not facts.verified:
         detail = f"{host} is not verified; add it to {place.site.ref} again, with the TXT record that the portal shows"
         yield Violation(Reason.HOST_NOT_VERIFIED, detail)

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     WILDCARD_NAME = "WildcardName"
     NAME_NOT_ALLOWED = "NameNotAllowed"
     TIER_TOO_LOW = "TierTooLow"
+    ON_FLEX_CONSUMPTION = "OnFlexConsumption"
     HOST_NOT_VERIFIED = "HostNotVerified"
     CNAME_NOT_DIRECT = "CnameNotDirect"
     NOT_THE_APPS_ADDRESS = "NotTheAppsAddress"
@@ -187,6 +188,7 @@ NEEDS_A_PERSON = frozenset(
         Reason.WILDCARD_NAME,
         Reason.NAME_NOT_ALLOWED,
         Reason.TIER_TOO_LOW,
+        Reason.ON_FLEX_CONSUMPTION,
         Reason.HOST_NOT_VERIFIED,
         Reason.CNAME_NOT_DIRECT,
         Reason.NOT_THE_APPS_ADDRESS,

@@ -155,6 +155,7 @@ def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason:
     [
         pytest.param({"tier": "Free"}, Reason.TIER_TOO_LOW, id="a free plan"),
         pytest.param({"tier": "SHARED"}, Reason.TIER_TOO_LOW, id="a shared plan"),
+        pytest.param({"tier": "FlexConsumption"}, Reason.ON_FLEX_CONSUMPTION, id="a Flex Consumption plan"),
         pytest.param({"tier": ""}, Reason.INCOMPLETE_VIEW, id="a plan that is not seen"),
         pytest.param({"facts": HostFacts(verified=False)}, Reason.HOST_NOT_VERIFIED, id="a name that is not verified"),
         pytest.param({"place": replace(PLACE, in_environment=True)}, Reason.IN_ENVIRONMENT, id="an environment"),

@@ -6,7 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 import pytest
@@ -15,7 +15,7 @@ import trustme
 from shared.clients.tls_probe import TlsProbe
 from shared.domain.names import HostName, Thumbprint
 from shared.domain.rollout import SiteState
-from tests.build import FOREIGN, HOST, NOW, ManualClock
+from tests.build import DAY, FOREIGN, HOST, NOW, ManualClock
 
 ADDRESS = "shop.azurewebsites.net"
 END = NOW + timedelta(seconds=90)
@@ -26,12 +26,19 @@ Answer = Callable[[socket.socket], None]
 class Leaf:
     """A certificate of a private CA that nobody trusts, and how to serve it."""
 
-    def __init__(self, authority: trustme.CA) -> None:
-        issued = authority.issue_cert("anything.example")
+    def __init__(self, authority: trustme.CA, host_name: str = "anything.example", end: datetime = NOW + DAY) -> None:
+        issued = authority.issue_cert(host_name, not_before=NOW - DAY, not_after=end)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         issued.configure_cert(self.context)
         der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
         self.thumbprint = Thumbprint(hashlib.sha1(der, usedforsecurity=False).hexdigest().upper())
+
+
+@pytest.fixture(scope="module")
+def ours() -> tuple[Leaf, Leaf, Leaf]:
+    """A certificate for the host name, one for its parent's names, and one for the host name that has ended."""
+    authority = trustme.CA()
+    return Leaf(authority, HOST), Leaf(authority, "*.contoso.com"), Leaf(authority, HOST, NOW)
 
 
 class Proxy:
@@ -214,3 +221,57 @@ def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         for address in (ADDRESS, "direct.invalid"):
             sight = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN, END)
             assert (sight.state, sight.detail.partition(":")[0]) == (SiteState.UNPROVEN, address)
+
+
+# ------------------------------------------------------------------------------------- without a thumbprint to expect
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["its own name", "a wildcard"])
+def test_certificate_for_the_host_name_is_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf], which: int) -> None:
+    """Where the thumbprint is hidden, what counts is that the certificate covers the host name and lasts."""
+    clock = ManualClock()
+    proxy.answers = [proxy.serves(ours[which])]
+    served = TlsProbe(clock).served(HOST, ADDRESS, END)
+    assert served.is_good(NOW)
+    assert (served.not_after, clock.slept, proxy.server_names) == (NOW + DAY, [], [HOST])
+
+
+def test_platforms_own_certificate_is_waited_out(
+    proxy: Proxy, leaves: tuple[Leaf, Leaf], ours: tuple[Leaf, Leaf, Leaf]
+) -> None:
+    """Front ends need a moment: another certificate, or one that has ended, is looked at again."""
+    proxy.answers = [proxy.serves(leaves[0]), proxy.serves(ours[2]), proxy.serves(ours[0])]
+    assert TlsProbe(ManualClock()).served(HOST, ADDRESS, END).is_good(NOW)
+    assert len(proxy.targets) == 3
+
+
+def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """A host name that shows something else until time is up is not covered, and what it shows is told."""
+    clock = ManualClock()
+    proxy.answers = [proxy.serves(leaves[0])]
+    served = TlsProbe(clock).served(HOST, ADDRESS, END)
+    assert not served.covered
+    assert str(served) == f"{HOST} serves a certificate for anything.example, which ends 2026-11-22 12:00 UTC"
+    assert timedelta(seconds=80) < clock.now() - NOW <= timedelta(seconds=90)
+
+
+def test_certificate_that_has_ended_is_not_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
+    """An expired certificate covers the host name, and is not good for it."""
+    proxy.answers = [proxy.serves(ours[2])]
+    served = TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW)
+    assert (served.covered, served.is_good(NOW), served.not_after) == (True, False, NOW)
+
+
+@pytest.mark.parametrize("silence", [closes, refuses, babbles])
+def test_end_of_what_is_not_served_is_not_known(proxy: Proxy, silence: Answer) -> None:
+    """A host name that does not answer three times is given up, with where and why."""
+    proxy.answers = [silence]
+    served = TlsProbe(ManualClock()).served(HOST, ADDRESS, END)
+    assert (served.not_after, served.covered, len(proxy.targets)) == (None, False, 3)
+    assert str(served).startswith(f"{HOST} could not be reached: {ADDRESS}: ")
+
+
+def test_late_look_is_taken_once(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
+    """Even without time to wait, one look is taken."""
+    proxy.answers = [proxy.serves(ours[0])]
+    assert TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW - DAY).is_good(NOW)
