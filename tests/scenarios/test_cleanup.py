@@ -1,0 +1,177 @@
+"""What is superseded goes when nothing needs it any more, and not before."""
+
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED
+from local.azure.clock import Clock
+from local.azure.world import World
+from local.worlds.builders import Builder
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.worlds import AGE, VAULT, writes
+
+GRACE = timedelta(days=30)
+LOADED = "WEBSITE_LOAD_CERTIFICATES"
+PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
+
+
+def uploaded_world() -> World:
+    """Return one webspace with an upload that a host name shows and an app names, beside a quiet neighbour."""
+    world = World(Clock())
+    build = Builder(world)
+    version = build.add_certificate("web", ("*.contoso.com",))
+    upload = build.add_upload(version, name="by-hand")
+    build.add_host(build.add_site("shop"), "shop.contoso.com", upload, IP_BASED)
+    build.add_partner()
+    settings = {LOADED: version.thumbprint, "CLIENT_CERT": version.thumbprint}
+    build.add_app(build.add_site("orders", tags=PROBED, settings=settings), setting="CLIENT_CERT")
+    build.add_site("quiet", settings={"LOG_LEVEL": "info"})
+    world.clock.advance(AGE)
+    return world
+
+
+def renewed(install: Install, world: World, **intent: object) -> Installation:
+    """Return an installation that has carried a renewal through, and let the old thumbprint leave the load list."""
+    installation = install(world, **{"delete_superseded": True, **intent})
+    world.vaults[VAULT].renew("web")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    return installation
+
+
+def later(installation: Installation, days: int = 31) -> None:
+    """Let that many days pass, and sweep."""
+    installation.clock.advance(timedelta(days=days))
+    installation.sweep()
+    installation.deliver_all()
+
+
+def names(world: World) -> set[str]:
+    """Return the names of the certificates that are there, those of Certroll's own as one."""
+    return {"ours" if c.name.startswith("certroll-") else c.name for c in world.web.certificates.values()}
+
+
+def unlist(world: World, thumbprint: str) -> None:
+    """Take a thumbprint out of the load list, as an owner does."""
+    site = next(one for one in world.web.sites.values() if one.name == "orders")
+
+    def edit(values: dict[str, str]) -> dict[str, str]:
+        kept = [one for one in values[LOADED].split(",") if one != thumbprint]
+        return {**values, LOADED: ",".join(kept)}
+
+    world.meddle(site, edit=edit)
+
+
+def test_an_upload_goes_when_its_grace_is_over(install: Install) -> None:
+    """It stays while an app still loads it, then for its grace, and then it is deleted, once."""
+    world = uploaded_world()
+    old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+    installation = renewed(install, world)
+    later(installation)
+    assert names(world) == {"by-hand", "ours"}  # the load list still has it
+    unlist(world, old)
+    written = writes(world)
+    later(installation, days=1)
+    assert names(world) == {"ours"}
+    assert writes(world) == written + 1
+    assert world.apps.troubles() == ()
+    later(installation, days=1)
+    assert installation.errors == []
+
+
+def test_it_stays_within_its_grace(install: Install) -> None:
+    """A week after the renewal nothing is gone, whatever nobody uses."""
+    world = uploaded_world()
+    old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+    installation = renewed(install, world)
+    unlist(world, old)
+    later(installation, days=7)
+    assert names(world) == {"by-hand", "ours"}
+
+
+def test_what_people_uploaded_stays_by_default(install: Install) -> None:
+    """Without leave Certroll deletes only what it made."""
+    world = uploaded_world()
+    old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+    installation = renewed(install, world, delete_superseded=False)
+    unlist(world, old)
+    later(installation)
+    assert names(world) == {"by-hand", "ours"}
+
+
+@pytest.mark.parametrize("hidden", ["settings", "site"])
+def test_what_cannot_be_seen_keeps_it(install: Install, hidden: str) -> None:
+    """One neighbour that cannot be read is enough: it may name the certificate."""
+    world = uploaded_world()
+    old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+    installation = renewed(install, world)
+    unlist(world, old)
+    quiet = next(one for one in world.web.sites.values() if one.name == "quiet")
+    world.roles.hide(quiet.id) if hidden == "site" else world.roles.read_only(quiet.id)
+    later(installation)
+    assert names(world) == {"by-hand", "ours"}
+    world.roles.restore(quiet.id)
+    later(installation, days=1)
+    assert names(world) == {"ours"}
+
+
+def test_an_app_that_comes_to_name_it_at_the_last_moment_keeps_it(install: Install) -> None:
+    """A setting written after the plan and before the deletion is seen by the last look."""
+    world = uploaded_world()
+    old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+    installation = renewed(install, world)
+    unlist(world, old)
+    quiet = next(one for one in world.web.sites.values() if one.name == "quiet")
+    installation.clock.advance(GRACE + timedelta(days=1))
+    world.meddle(quiet, edit=lambda values: {**values, "THEIRS": f"thumb={old.lower()}"}, before="POST", nth=3)
+    installation.sweep()
+    installation.deliver_all()
+    assert names(world) == {"by-hand", "ours"}
+    assert installation.errors == []
+
+
+def test_copies_that_overlaps_needed_go_too(install: Install) -> None:
+    """What was kept for an app beside a synced import is deleted with the roll after the next."""
+    world = World(Clock())
+    build = Builder(world)
+    version = build.add_certificate("client", ("client.contoso.com",))
+    build.add_copy("client")
+    build.add_partner()
+    settings = {LOADED: version.thumbprint, "CLIENT_CERT": version.thumbprint}
+    build.add_app(build.add_site("orders", tags=PROBED, settings=settings), setting="CLIENT_CERT")
+    world.clock.advance(AGE)
+    installation = install(world)
+    for _ in range(3):
+        world.vaults[VAULT].renew("client")
+        installation.look_at(VAULT, "client")
+        installation.deliver_all()
+        later(installation, days=40)
+    kept = [c for c in world.web.certificates.values() if c.name.startswith("certroll-")]
+    assert [c.thumbprint for c in kept] == [world.vaults[VAULT].certificates["client"].versions[-2].thumbprint]
+    assert world.apps.troubles() == ()
+
+
+def test_a_crash_after_any_write_deletes_once(install: Install, crasher: Crasher) -> None:
+    """Whatever dies, what is to go is gone in the end, and nothing else."""
+    for write in range(1, 12):
+        world = uploaded_world()
+        old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+        installation = renewed(install, world)
+        unlist(world, old)
+        installation.clock.advance(GRACE + timedelta(days=1))
+        installation.sweep()
+        died = False
+        with crasher.crashing_after(write):
+            try:
+                installation.deliver_all()
+            except Crash:
+                died = True
+        if died:
+            break_leases(installation.storage)
+            installation.deliver_all()
+        assert names(world) == {"ours"}, f"after a crash at write {write}"
+        if not died:
+            break
+    assert write > 1
