@@ -57,6 +57,8 @@ class Knobs:
     """Seconds of the world's clock until the front ends serve what a write changed."""
     certificate_events_have_secret_twins: bool = False
     """Whether a new version of a certificate is announced as one of the secret behind it too. No document says so."""
+    role_seconds: float = 0.0
+    """Seconds of the world's clock until a new role assignment opens a vault. Docs speak of minutes (rbac-guide)."""
     import_needs_certificates_get: bool = True
     """Whether App Service has to be let at certificates too, beside secrets, to import one.
 

@@ -1,6 +1,7 @@
 """Who may read a vault: what ARM shows of it, and what that decides."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from azure.core.rest import HttpRequest
@@ -124,6 +125,16 @@ def test_role_on_another_vault_opens_nothing(vault: Vault) -> None:
     vault.assign(APP_SERVICE)
     assert allowed(vault)
     assert not allowed(longer)
+
+
+def test_new_role_may_take_its_time(shop: Shop) -> None:
+    """With that knob an import is refused right after the grant, and carried out some minutes later."""
+    shop.world.knobs.role_seconds = 300
+    shop.arm.put(assignments(shop.vault.resource_id), asked(shop), 201)
+    shop.world.clock.advance(timedelta(seconds=299))
+    assert not may_import(shop)
+    shop.world.clock.advance(timedelta(seconds=1))
+    assert may_import(shop)
 
 
 def test_only_the_named_application_loses_its_roles(vault: Vault) -> None:

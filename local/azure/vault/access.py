@@ -110,6 +110,11 @@ class RoleAssignment:
         """Whether the assignment is at that resource, or above it."""
         return is_within(resource_id, self.scope)
 
+    def gives(self, principal: str, resource_id: str, since: datetime) -> bool:
+        """Whether the principal has the role on that resource, for at least as long as since then."""
+        own = self.concerns(principal) and self.condition is None
+        return own and self.reaches(resource_id) and self.created <= since
+
     def concerns(self, principal: str) -> bool:
         """Whether the assignment is that principal's, named by its object id."""
         return self.principal.casefold() == principal.casefold()

@@ -333,8 +333,9 @@ class Vault:
 
     def _no_access(self, application_id: str, operation: str) -> Denial | None:
         principal = self.world.object_id(application_id)
-        own = (one for one in self.world.role_assignments.values() if one.concerns(principal) and not one.condition)
-        how = self.access.refusal(principal, operation, [one.role for one in own if one.reaches(self.resource_id)])
+        since = self.world.clock.now() - timedelta(seconds=self.world.knobs.role_seconds)
+        given = (one for one in self.world.role_assignments.values() if one.gives(principal, self.resource_id, since))
+        how = self.access.refusal(principal, operation, [one.role for one in given])
         return how and Denial(application_id, how, frozenset({operation}))
 
     def add(
