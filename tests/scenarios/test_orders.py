@@ -1,6 +1,7 @@
 """Purchased certificates through the real SDK: what people are told, what is asked once, and never twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -206,15 +207,9 @@ def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: 
 def test_observe_mode_asks_for_nothing(install: Install) -> None:
     """The mode counts for orders as for all else."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False, age=LATE)
-    shop.installation.intent = _observing(shop.installation)
+    shop.installation.intent = replace(shop.installation.intent, mode=Mode.OBSERVE)
     shop.sweeps(3)
     assert shop.writes() == 0
-
-
-def _observing(installation: Installation):  # noqa: ANN202 - an intent
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(installation.intent, mode=Mode.OBSERVE)
 
 
 def test_order_in_another_vault_is_left_alone(install: Install) -> None:
@@ -251,6 +246,17 @@ def test_automatic_renewal_that_a_person_turns_off_again_stays_off(install: Inst
     assert not shop.order.auto_renew
     assert shop.order.purchases == 1
     assert "Certroll leaves it off" in shop.installation.details()
+
+
+def test_switch_that_was_turned_though_the_answer_was_lost_counts_as_turned(install: Install) -> None:
+    """It is read again; a person who turns it off afterwards is not fought."""
+    shop = Shop(install, auto_renew=False)
+    shop.world.faults.add(Fault("applied_but_lost", "PATCH", path="/shop$"))
+    shop.look()
+    assert shop.order.auto_renew
+    shop.order.auto_renew = False
+    shop.sweeps(3)
+    assert not shop.order.auto_renew
 
 
 def test_azures_own_renewal_is_left_to_azure(install: Install) -> None:
@@ -345,8 +351,6 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
                 shop.look(other)
             return real(journal, record)
 
-    from dataclasses import replace  # noqa: PLC0415
-
     shop.installation.ports = replace(shop.installation.ports, journal=Raced())
     shop.look()
     assert raced
@@ -416,8 +420,6 @@ def test_vault_that_lost_the_registrations_rights_is_told_before_the_renewal_fai
 def test_object_id_that_is_not_set_leaves_the_access_in_question(install: Install) -> None:
     """Without Microsoft Graph nobody knows whose policy it is, and that is said."""
     shop = Shop(install)
-    from dataclasses import replace  # noqa: PLC0415
-
     shop.installation.intent = replace(shop.installation.intent, registration=registration())
     shop.look()
     assert shop.reasons() == {"VaultAccessUnknown"}
