@@ -64,7 +64,7 @@ ACTIONS: Mapping[str, str] = {
     "secrets/delete": "secrets/delete",
     "certificates/delete": "certificates/delete",
 }
-"""The data action behind each permission of an access policy (Azure docs, rbac-migration); others are `…/action`."""
+"""The data action behind each permission of a policy (Azure docs, permissions/security); others are `…/action`."""
 
 
 def data_action(operation: str) -> str:
@@ -154,7 +154,7 @@ class AccessPolicy:
         return mine.casefold() == its.casefold()
 
     def lets(self, operation: str) -> bool:
-        """Whether the policy covers that operation; `all` does not mean purge (Azure docs, set-policy)."""
+        """Whether the policy covers that operation; that `all` does not mean purge is a guess, the careful one."""
         kind, _, verb = operation.partition("/")
         granted = {word.casefold() for word in {"secrets": self.secrets, "certificates": self.certificates}[kind]}
         return verb in granted or (EVERYTHING in granted and verb != "purge")
