@@ -13,8 +13,8 @@ from local.azure.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.dns import DnsAnswer, RecordKind, Seen
-from shared.domain.managed import HostLook
-from shared.domain.names import SiteRef
+from shared.domain.managed import HostLook, Issuance
+from shared.domain.names import HostName, SiteRef
 from shared.domain.plan import Mode
 from shared.domain.reason import Reason
 from shared.managed import look_after_managed
@@ -201,25 +201,37 @@ def test_opt_out_wins(install: Install) -> None:
     assert installation.findings() == set()
 
 
-def test_opt_out_of_the_last_moment_wins(install: Install) -> None:
+class Meddled:
+    """The port to managed certificates; somebody does something just before it is first asked for that."""
+
+    def __init__(self, real: object, before: str, meddle: Callable[[], object]) -> None:
+        self._real, self._before, self._left = real, before, [meddle]
+
+    def __getattr__(self, name: str) -> object:
+        if name == self._before and self._left:
+            self._left.pop()()
+        return getattr(self._real, name)
+
+
+def meddled(installation: Installation, before: str, meddle: Callable[[], object]) -> None:
+    """Let somebody do something once, just before Certroll asks for that."""
+    port = Meddled(installation.ports.managed, before, meddle)
+    installation.ports = replace(installation.ports, managed=port)
+
+
+def tagged(build: Builder, tags: dict[str, str]) -> Callable[[], object]:
+    """Return what tags the site so."""
+    return lambda: build.world.web.put_site(replace(build.world.web.site_with_host(HOST), tags=tags))  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(("before", "written"), [("tier", 0), ("is_done", 1)], ids=["asking", "binding"])
+def test_opt_out_of_the_last_moment_wins(install: Install, before: str, written: int) -> None:
     """Who opts out while a run is under way is heard before each write."""
-    build = a_world()
+    build = a_world(root=False)
     installation = install(build.world)
-    shop = build.world.web.site_with_host(HOST)
-
-    class Late:
-        """Opts the site out when DNS is asked, which is after everything was read."""
-
-        def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
-            """Answer as DNS does."""
-            tagged = replace(build.world.web.sites.get(shop.id), tags={**ON, "certroll": "off"})  # type: ignore[union-attr,type-var]
-            build.world.web.put_site(tagged)
-            return dns.ask(name, kind)
-
-    dns = installation.ports.dns
-    installation.ports = replace(installation.ports, dns=Late())
-    assert set(look(installation).values()) == {Reason.OPTED_OUT}
-    assert azure_writes(build.world) == 0
+    meddled(installation, before, tagged(build, {**ON, "certroll": "off"}))
+    assert look(installation) == {HOST: Reason.OPTED_OUT}
+    assert azure_writes(build.world) == written
 
 
 def test_bound_host_names_are_never_touched(install: Install) -> None:
@@ -240,15 +252,69 @@ def test_bound_host_names_are_never_touched(install: Install) -> None:
 
 def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
     """Who binds the host name while the certificate is being issued keeps that binding."""
-    build = a_world(Knobs(managed_issuance_seconds=1800), root=False)
-    installation = install(build.world, meddled=True, watched=False)
-    look(installation)
+    build = a_world(root=False)
     build.add_certificate("web", [HOST])
-    build.add_host(build.world.web.site_with_host(HOST), HOST, build.add_copy("web"))  # type: ignore[arg-type]
-    bound = shown(build.world)
-    installation.clock.advance(HOUR)
+    copy = build.add_copy("web")
+    installation = install(build.world, meddled=True, watched=False)
+    meddled(installation, "is_done", lambda: build.add_host(build.world.web.site_with_host(HOST), HOST, copy))  # type: ignore[arg-type]
+    assert look(installation) == {HOST: Reason.BINDING_MOVED}
+    assert shown(build.world)[HOST].thumbprint == copy.thumbprint
     assert look(installation) == {}
-    assert shown(build.world) == bound
+
+
+def test_name_that_is_taken_at_the_last_moment_is_left_alone(install: Install) -> None:
+    """Who gives another certificate that name while a run is under way keeps it."""
+    build = a_world(root=False)
+    build.add_certificate("web", ["other.contoso.com"])
+    installation = install(build.world)
+    meddled(installation, "certificate", lambda: build.add_copy("web", name=HOST))
+    assert look(installation) == {HOST: Reason.NAME_TAKEN}
+    assert azure_writes(build.world) == 0
+
+
+def test_host_name_that_goes_meanwhile_is_no_failure_of_others(install: Install) -> None:
+    """A host name that is taken away while a run is under way is told, and the other one goes on."""
+    build = a_world()
+    shop = build.world.web.site_with_host(HOST)
+    assert shop is not None
+    left = {name: host for name, host in shop.hosts.items() if name != HOST}
+    installation = install(build.world, meddled=True)
+    meddled(installation, "host_facts", lambda: build.world.web.put_site(replace(shop, hosts=left)))
+    assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE, ROOT: Reason.SERVED}
+
+
+def test_refusal_at_once_is_told_and_not_repeated(install: Install) -> None:
+    """What Azure refuses with the request itself is told in Azure's words, and not asked again at once."""
+    build = a_world(root=False)
+    shop = build.world.web.site_with_host(HOST)
+    installation = install(build.world, meddled=True)
+    gone = {"hostingEnvironmentProfile": {"id": "/ase"}}
+    meddled(installation, "certificate", lambda: build.world.web.put_site(replace(shop, properties=gone)))  # type: ignore[type-var]
+    assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
+    assert "App Service Environment" in installation.details()
+    assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
+    assert azure_writes(build.world) == 1
+
+
+def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
+    """What is left goes into the next run."""
+    world = a_world(root=False).world
+    installation = install(world)
+    run = installation.start()
+    (found,) = look_after_managed(replace(run, ends_at=run.now()))
+    assert (found.reason, azure_writes(world)) == (Reason.OUT_OF_TIME, 0)
+
+
+def test_record_that_leads_elsewhere_gets_no_token(install: Install) -> None:
+    """A record of the journal that names another host than Resource Manager is refused, not followed."""
+    build = a_world(root=False)
+    installation = install(build.world)
+    shop = build.world.web.site_with_host(HOST)
+    assert shop is not None
+    forged = Issuance(SiteRef.parse(shop.id), HostName(HOST), installation.clock.now(), "https://evil.example/x")
+    installation.ports.journal.put_issuance(forged)
+    assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
+    assert not any("evil" in entry.host for entry in build.world.journal.entries())
 
 
 def _cdn(build: Builder) -> None:
@@ -379,13 +445,15 @@ def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
     assert "AuthorizationFailed" in installation.details()
 
 
-def test_list_that_is_denied_is_told(install: Install) -> None:
+@pytest.mark.parametrize("path", ["/certificates$", "/sites$", "/slots$"])
+def test_list_that_is_denied_is_told(install: Install, path: str) -> None:
     """What could not be seen is no quiet success."""
-    world = a_world().world
-    installation = install(world)
-    world.faults.add(Fault("denied", "GET", path=r"/Microsoft\.Web/certificates$"))
-    assert look(installation) == {}
-    assert {reason for _, reason in installation.findings()} == {"BlindSpot"}
+    build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
+    build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
+    installation = install(build.world)
+    build.world.faults.add(Fault("denied", "GET", path=path))
+    assert set(look(installation).values()) <= {Reason.ISSUING}
+    assert "BlindSpot" in {reason for _, reason in installation.findings()}
 
 
 class Elsewhere:
