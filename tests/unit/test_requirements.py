@@ -575,6 +575,13 @@ def test_private_certificates_may_last(judged: CertificateVersion) -> None:
     assert of(Requirement.VALIDITY_LIMIT, case(version=judged)) is None
 
 
+def test_first_limit_begins_with_its_day() -> None:
+    """From 1 September 2020 on the limit is known, and not a second before."""
+    first = datetime(2020, 9, 1, tzinfo=UTC)
+    judged = [case(version=lasting(398, since)) for since in (first - timedelta(seconds=1), first)]
+    assert [of(Requirement.VALIDITY_LIMIT, one) is None for one in judged] == [True, False]
+
+
 def test_a_day_that_has_begun_counts_whole() -> None:
     """The last second of validity counts as well."""
     assert [
