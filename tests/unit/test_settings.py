@@ -8,11 +8,13 @@ from shared.domain.errors import SettingsInvalid
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
+from shared.domain.vault_access import app_service, registration
 from shared.domain.where import CloudName, DnsServer, StorageAddress
 from shared.domain.window import RestartWindow
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 
+OBJECT_ID = "8f1e2d3c-0000-0000-0000-000000000001"
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=c2VjcmV0"
 NAMES = [
     "CERTROLL_VAULTS",
@@ -27,6 +29,9 @@ NAMES = [
     "CERTROLL_DELETE_GRACE",
     "CERTROLL_MAX_DELETES",
     "CERTROLL_PFX_ENCRYPTION",
+    "CERTROLL_ORDER_ACTIONS",
+    "CERTROLL_APP_SERVICE_OBJECT_ID",
+    "CERTROLL_REGISTRATION_OBJECT_ID",
     "CERTROLL_CLOUD",
     "CERTROLL_SWEEP_SCHEDULE",
     "AZURE_CLIENT_ID",
@@ -92,6 +97,9 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_MAX_DELETES="0",
         CERTROLL_PFX_ENCRYPTION=" AES256 ",
         CERTROLL_DNS_SERVERS=" 10.0.0.4 , 9.9.9.9:5353,[2620:fe::fe]:53, 2620:fe::9 ,",
+        CERTROLL_ORDER_ACTIONS="ON",
+        CERTROLL_APP_SERVICE_OBJECT_ID=f" {OBJECT_ID.upper()} ",
+        CERTROLL_REGISTRATION_OBJECT_ID=OBJECT_ID,
         CERTROLL_CLOUD="USGov",
         AZURE_CLIENT_ID="client",
     )
@@ -107,6 +115,9 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         delete_superseded=True,
         delete_grace=timedelta(days=14),
         max_deletes=0,
+        order_actions=True,
+        app_service=app_service(CloudName.US_GOVERNMENT, OBJECT_ID),
+        registration=registration(OBJECT_ID),
     )
     assert (found.cloud, found.client_id) == (CloudName.US_GOVERNMENT, "client")
     assert found.pfx_encryption is PfxEncryption.AES256
@@ -217,6 +228,26 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
             "CERTROLL_DNS_SERVERS: '10.0.0.4:99999' is no name server: write its address, or address and port: "
             "10.0.0.4:53",
             id="a port that there is not",
+        ),
+        pytest.param(
+            "CERTROLL_ORDER_ACTIONS",
+            "renew",
+            "CERTROLL_ORDER_ACTIONS: write on or off",
+            id="money is spent by an exact word only",
+        ),
+        pytest.param(
+            "CERTROLL_APP_SERVICE_OBJECT_ID",
+            "Microsoft Azure App Service",
+            "CERTROLL_APP_SERVICE_OBJECT_ID: give an object id, "
+            "as `az ad sp show --id APPLICATION --query id -o tsv` prints it",
+            id="a service by its name",
+        ),
+        pytest.param(
+            "CERTROLL_REGISTRATION_OBJECT_ID",
+            "F3C21649-0979-4721-ac85-b0216b2cf413",
+            "CERTROLL_REGISTRATION_OBJECT_ID: that is the application id; "
+            "`az ad sp show --id` with it prints the object id",
+            id="the application id in place of the object id",
         ),
         pytest.param(
             "CERTROLL_PFX_ENCRYPTION",
