@@ -183,10 +183,10 @@ def _violations(work: Work, binding: Binding) -> tuple[Violation, ...]:
     if facts is None:
         raise NotFound(f"host name {binding.host_name} of {binding.site} is gone")
     name = _ref(work, binding)
-    taken = next((one for one in work.view.certificates if one.ref == name), None)
+    there = next((one for one in work.view.certificates if one.ref == name), None)
     found = violations(binding.host_name, place, work.tier(place.site.plan), facts, work.ask)
-    if taken is not None and taken.managed_for != binding.host_name:
-        return (_taken(binding, taken), *found)
+    if there is not None and not _is_for(work, there, binding):
+        return (_taken(binding, there), *found)
     return found
 
 
@@ -240,7 +240,7 @@ def _resume(work: Work, binding: Binding) -> HostLook:
         return _look(
             binding, Reason.ISSUING, f"Azure was asked at {since:%Y-%m-%d %H:%M} UTC and has not issued it yet"
         )
-    if issued.managed_for != binding.host_name:
+    if not _is_for(work, issued, binding):
         return _refused(binding, (_taken(binding, issued),))
     run.ports.journal.forget_issuance(binding.site, binding.host_name)
     return _bind(run, binding, issued)
@@ -252,6 +252,12 @@ def _is_done(run: Run, issuance: Issuance) -> bool:
     except Rejected as refusal:
         run.ports.journal.put_issuance(replace(issuance, refused=str(refusal)))
         raise
+
+
+def _is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:
+    """Say whether the certificate is the one for the host name, and in the webspace where alone it can be bound."""
+    here = work.place(binding).site.webspace
+    return (certificate.managed_for, certificate.webspace) == (binding.host_name, here)
 
 
 def _there(run: Run, ref: CopyRef) -> SeenCertificate | None:
@@ -330,8 +336,8 @@ def _refused(binding: Binding, found: tuple[Violation, ...]) -> HostLook:
 
 
 def _taken(binding: Binding, other: SeenCertificate) -> Violation:
-    detail = f"certificate {other.ref} has the name that a managed certificate of {binding.host_name} gets"
-    return Violation(Reason.NAME_TAKEN, f"{detail}; bind that one, or give it another name")
+    detail = f"certificate {other.ref} of webspace {other.webspace} has the name that a managed one of "
+    return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} gets; bind that one, or delete it")
 
 
 def _opted_out(binding: Binding) -> HostLook:

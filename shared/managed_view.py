@@ -52,13 +52,14 @@ class View:
         One that hides its thumbprint may be bound under a thumbprint that nothing else in the webspace has.
         """
         pairs = []
+        managed = {(one.webspace, one.managed_for): one for one in self.certificates if one.managed_for is not None}
         others = {(one.webspace, one.thumbprint) for one in self.certificates if one.managed_for is None}
         for binding in sorted(self.fleet.bindings):
             webspace = self.places[binding.site].site.webspace
-            managed = self.managed_for(webspace, binding.host_name)
+            found = managed.get((webspace, binding.host_name)) if webspace else None
             elsewhere = binding.thumbprint is not None and (webspace, binding.thumbprint) in others
-            if managed is not None and binding.ssl_state is not SslState.DISABLED and not elsewhere:
-                pairs.append((binding, managed))
+            if found is not None and binding.ssl_state is not SslState.DISABLED and not elsewhere:
+                pairs.append((binding, found))
         return tuple(pairs)
 
 

@@ -104,7 +104,7 @@ class ManagedCertificates:
         What is asked is a path of Resource Manager, so that no token goes anywhere else. An operation that Azure
         does not know any more is over.
         """
-        if not operation.startswith("/subscriptions/"):
+        if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is no operation of Azure Resource Manager")
         send = partial(_sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:

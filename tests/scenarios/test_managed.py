@@ -16,6 +16,7 @@ from shared.domain.dns import DnsAnswer, RecordKind, Seen
 from shared.domain.managed import HostLook, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.plan import Mode
+from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.managed import look_after_managed
 from tests.scenarios.conftest import Install
@@ -366,6 +367,12 @@ def _taken(build: Builder) -> None:
     build.add_copy("web", name=HOST)
 
 
+def _elsewhere(build: Builder) -> None:
+    linux = build.add_plan("linux", linux=True)
+    before = build.add_managed(build.add_site("before", linux), HOST, bound=False)
+    build.world.web.put_certificate(replace(before, webspace=linux.webspace))
+
+
 @pytest.mark.parametrize(
     ("hinder", "expected"),
     [
@@ -378,6 +385,7 @@ def _taken(build: Builder) -> None:
         pytest.param(_free, {HOST: Reason.TIER_TOO_LOW, ROOT: Reason.TIER_TOO_LOW}, id="a free plan"),
         pytest.param(_environment, {HOST: Reason.IN_ENVIRONMENT, ROOT: Reason.IN_ENVIRONMENT}, id="an environment"),
         pytest.param(_taken, {HOST: Reason.NAME_TAKEN}, id="the name is taken"),
+        pytest.param(_elsewhere, {HOST: Reason.NAME_TAKEN}, id="it is in another webspace"),
     ],
 )
 def test_azure_is_not_asked_in_vain(
@@ -429,6 +437,25 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
     assert fault.strikes, "the fault never struck"
     assert asked(world) == 1
     assert served(world, HOST)
+
+
+def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
+    """Where it is not known whether Azure heard, it is looked for, not asked a second time."""
+    world = a_world(root=False).world
+    installation = install(world, meddled=True)
+    world.faults.add(FAULTS["asking is heard and answers 504"]())
+    look_until_served(installation, most=2)
+    assert azure_writes(world) == 2, "one for the certificate, one for the binding"
+
+
+def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
+    """What another instance has asked for since the look began is not asked for again."""
+    build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
+    installation = install(build.world, meddled=True)
+    other = installation.another_instance(two_ports[1])
+    meddled(installation, "tier", lambda: look(other))
+    assert look(installation) == {HOST: Reason.ISSUING}
+    assert azure_writes(build.world) == 1
 
 
 @pytest.mark.parametrize(
