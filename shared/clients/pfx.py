@@ -92,23 +92,29 @@ def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate]
     return Bundle(key, issuers, missing, ordered=places == sorted(places))
 
 
-def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, bool]:
-    """Return the certificate that a secret's value is about, and whether its private key is there too.
+def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
+    """Return the certificate that a secret's value is about, and what lies beside it.
 
-    Without a key it is the one that issued none of the others. Raises Rejected.
+    Without a key it is the one that issued none of the others. Raises Rejected, with a reason of its own.
     """
     found, certificates = _read(value, content_type.strip().lower())
-    if found is not None:
-        key = _usable(found)
-        fitting = [one for one in certificates if _fits(one, key)]
-        if not fitting:
-            raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
-        return max(fitting, key=_lasting), True
+    leaf = _lowest(certificates) if found is None else _newest_fitting(_usable(found), certificates)
+    return leaf, _bundle(_key_found(found, leaf), leaf, _chain(leaf, certificates), certificates)
+
+
+def _newest_fitting(key: PrivateKey, certificates: Certificates) -> x509.Certificate:
+    fitting = [one for one in certificates if _fits(one, key)]
+    if not fitting:
+        raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
+    return max(fitting, key=_lasting)
+
+
+def _lowest(certificates: Certificates) -> x509.Certificate:
     lowest = [one for one in certificates if not any(_issued(other, one) for other in certificates if other != one)]
     if len(lowest) != 1:
         problem = f"its value holds no private key, and {len(certificates)} certificates of which none is the leaf"
         raise Rejected(problem, Reason.SECRET_UNREADABLE)
-    return lowest[0], False
+    return lowest[0]
 
 
 def _scheme(encryption: PfxEncryption, password: str) -> KeySerializationEncryption:

@@ -16,7 +16,7 @@ from shared.clients.retrying import Retrying
 from shared.clients.x509_facts import facts_of
 from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
 from shared.domain.lineage import DEEPEST_LOOK, Lineage, Refusal, judge, lineage_tags, newest_first
-from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy
+from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.requirements import PEM, PKCS12
@@ -27,13 +27,13 @@ REMEMBERED = 4096
 
 
 class Leaf(NamedTuple):
-    """What a version's certificate says in public, and whether its private key came with it."""
+    """What a version's certificate says in public, and what lies beside it."""
 
     thumbprint: Thumbprint
     not_before: datetime
     not_after: datetime
     facts: CertificateFacts
-    has_key: bool
+    bundle: Bundle
 
 
 class SecretLineages:
@@ -96,7 +96,7 @@ class SecretLineages:
         versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
         tags, inherited = lineage_tags(tuple(tuple(sorted((entry.tags or {}).items())) for entry in ordered))
         first = known[0] if known else ordered[0]
-        has_key = current is not None and leaves[current.version].has_key
+        has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
         key = KeyPolicy(has_key, _content_type(first))
         return Lineage(ref, versions, current, refusal or judged, tags, inherited, key)
 
@@ -115,14 +115,14 @@ class SecretLineages:
         client = self._clients(ref.vault)
         secret = read_secret(self._retrying, what, lambda: client.get_secret(ref.name, version))
         try:
-            certificate, has_key = read_leaf(secret.value or "", content_type)
+            certificate, bundle = read_leaf(secret.value or "", content_type)
             facts = facts_of(certificate)
+            dates = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         except Rejected as error:
             raise Rejected(f"{what}: {error}") from None
         except ValueError:
             raise Rejected(f"{what}: its certificate cannot be read") from None
-        dates = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        return Leaf(thumbprint(certificate), *dates, facts, has_key)
+        return Leaf(thumbprint(certificate), *dates, facts, bundle)
 
 
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:
@@ -160,4 +160,5 @@ def _content_type(entry: SecretProperties) -> str:
 def _version(entry: SecretProperties, leaf: Leaf) -> CertificateVersion:
     created = entry.created_on or leaf.not_before
     dates = leaf.not_before, leaf.not_after
-    return CertificateVersion(str(entry.version), leaf.thumbprint, *dates, bool(entry.enabled), created)
+    enabled = bool(entry.enabled)
+    return CertificateVersion(str(entry.version), leaf.thumbprint, *dates, enabled, created, bundle=leaf.bundle)

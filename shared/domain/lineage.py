@@ -51,12 +51,12 @@ class Lineage:
         return self.current is not None and thumbprint == self.current.thumbprint
 
     @property
-    def before(self) -> CertificateFacts | None:
-        """What the version before the current one says of itself, None where there is none or it was not needed."""
+    def before(self) -> CertificateVersion | None:
+        """The version in use before the current one: the next older one that is enabled, None where there is none."""
         if self.current is None:
             return None
         older = self.versions[self.versions.index(self.current) + 1 :]
-        return next((version.facts for version in older if version.enabled), None)
+        return next((version for version in older if version.enabled), None)
 
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version with this thumbprint."""
@@ -89,11 +89,11 @@ def opted_out(tags: Tags) -> bool:
     return (tag(tags, "certroll") or "").lower() == "off"
 
 
-def refuse_version(version: CertificateVersion, before: CertificateFacts | None, now: datetime) -> Refusal | None:
+def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
     """Judge one version by itself: the version half of the gate. None means that it passes.
 
-    `before` holds the facts of the next older enabled version, needed only where a judgment depends on it: a private
-    fleet may well use self-signed certificates, but a vault that suddenly makes one has lost its issuer.
+    `before` is the next older enabled version, needed only where a judgment depends on it: a private fleet may well use
+    self-signed certificates, but a vault that suddenly makes one has lost its issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None
@@ -129,7 +129,7 @@ def _newest_good(
         judged = looked_into(version) if version.enabled else version
         older = next((v for v in versions[position + 1 :] if v.enabled), None)
         compared = judged.facts is not None and compares(judged.facts)
-        before = looked_into(older).facts if compared and older else None
+        before = looked_into(older) if compared and older else None
         refusal = refuse_version(judged, before, now)
         if refusal is None:
             return judged, newest_refusal

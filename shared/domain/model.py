@@ -85,7 +85,10 @@ class KeyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CertificateVersion:
-    """One version of a vault certificate. `facts` is None where they were not needed and not read."""
+    """One version of a vault certificate.
+
+    `facts` is None where they were not needed and not read, `bundle` where the certificate alone was.
+    """
 
     version: str
     thumbprint: Thumbprint
@@ -94,6 +97,7 @@ class CertificateVersion:
     enabled: bool
     created: datetime
     facts: CertificateFacts | None = None
+    bundle: Bundle | None = None
 
 
 @dataclass(frozen=True, slots=True)

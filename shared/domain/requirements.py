@@ -77,18 +77,21 @@ class Requirement(StrEnum):
 class Case:
     """A version, what it is to do, and what is known of both it and the version in use.
 
-    Without a `use` it is judged by itself, whatever it is to do. `before` and `bundle_before` are of the version in
-    use. `hosts` are the host names that it is to show.
+    Without a `use` it is judged by itself, whatever it is to do. `in_use` is the version that it is to replace.
+    `hosts` are the host names that it is to show.
     """
 
     version: CertificateVersion
     use: Use | None
     now: datetime
-    before: CertificateFacts | None = None
+    in_use: CertificateVersion | None = None
     key: KeyPolicy | None = None
-    bundle: Bundle | None = None
-    bundle_before: Bundle | None = None
     hosts: tuple[HostName, ...] = ()
+
+    @property
+    def before(self) -> CertificateFacts | None:
+        """What the version in use says of itself, None where there is none or it was not read."""
+        return self.in_use.facts if self.in_use else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +166,9 @@ def _of_bundle(judge: BundleJudge) -> Judge:
     """Return the judge of a case of which only the certificate itself may be known."""
 
     def opinion(case: Case) -> Opinion | None:
+        bundle = case.version.bundle
         unseen = "not looked at: only the certificate itself was read, without key and chain"
-        return (Level.UNSEEN, unseen) if case.bundle is None else judge(case, case.bundle)
+        return (Level.UNSEEN, unseen) if bundle is None else judge(case, bundle)
 
     return opinion
 
@@ -328,8 +332,8 @@ def _chain(case: Case, bundle: Bundle) -> Opinion:
         return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
     last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
     detail = f"its chain ends with {last}, and {bundle.missing}, which issued that, is not there"
-    worse = case.bundle_before is not None and case.bundle_before.missing is None
-    if worse:
+    before = case.in_use.bundle if case.in_use else None
+    if before is not None and before.missing is None:
         return Level.REFUSE, f"{detail}; that of the version in use is complete"
     return Level.WARN, f"{detail}: if that is an intermediate and not a root, put it into the vault object"
 

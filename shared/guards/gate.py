@@ -51,11 +51,11 @@ def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple
     case = Case(current, Use.OUTBOUND, snapshot.now, before if isinstance(step.action, BRINGS) else None, key)
     match step.action:
         case UpdateBinding(binding=binding):
-            return (replace(case, use=Use.BINDING, before=before, hosts=(binding.host_name,)),)
+            return (replace(case, use=Use.BINDING, in_use=before, hosts=(binding.host_name,)),)
         case UploadCertificate():
-            return (replace(case, use=Use.UPLOAD, before=before),)
+            return (replace(case, use=Use.UPLOAD, in_use=before),)
         case SyncCertificate(copy=copy):
-            imported = replace(case, use=Use.IMPORT, before=before)
+            imported = replace(case, use=Use.IMPORT, in_use=before)
             return (imported, replace(imported, use=Use.BINDING)) if snapshot.served_by(copy) else (imported,)
     return (case,)
 

@@ -178,6 +178,8 @@ def test_secret_is_read_or_named_unusable(secret: tuple[str, str]) -> None:
     assert leaf is not None or _is_named(unfound)
     if built is not None:
         assert built.bundle == bundle
+        assert leaf is not None
+        assert leaf[1].key is KeyFound.MATCHING
         assert bundle is not None
         assert bundle.key is KeyFound.MATCHING
         assert pkcs12.load_pkcs12(built.blob, PASSWORD.encode()).cert is not None

@@ -149,7 +149,8 @@ def test_tag_is_found_in_any_case() -> None:
 )
 def test_good_version_passes(judged: CertificateVersion, before: CertificateFacts | None) -> None:
     """What is good, if only just, is rolled out."""
-    assert refuse_version(judged, before, NOW) is None
+    assert refuse_version(judged, replace(V2, facts=before), NOW) is None
+    assert before is not None or refuse_version(judged, None, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_good_version_passes(judged: CertificateVersion, before: CertificateFact
 )
 def test_bad_version_is_refused(judged: CertificateVersion, reason: Reason, detail: str) -> None:
     """Each flaw of a version has a reason of its own, in words that tell what is wrong with it."""
-    assert refuse_version(judged, facts(), NOW) == (reason, detail)
+    assert refuse_version(judged, replace(V2, facts=facts()), NOW) == (reason, detail)
 
 
 # ------------------------------------------------------------------------------------------------ which version it is
@@ -294,4 +295,4 @@ def test_as_few_versions_as_possible_are_looked_into(
 )
 def test_version_in_use_is_the_next_older_one(seen: Lineage, before: CertificateFacts | None) -> None:
     """What the current version is compared with is the next older one that is enabled."""
-    assert seen.before == before
+    assert (seen.before and seen.before.facts) == before

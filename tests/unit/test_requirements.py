@@ -23,19 +23,29 @@ from shared.domain.requirements import (
     validity_days,
     warnings,
 )
-from tests.build import DAY, HOST, HOUR, NOW, facts, version
+from tests.build import DAY, HOST, HOUR, NOW, facts, old_version, version
 
 KEY = KeyPolicy(exportable=True, content_type=PKCS12)
 COMPLETE = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
-GOOD = Case(version(), Use.UPLOAD, NOW, facts(), KEY, COMPLETE, COMPLETE, (HOST,))
+GOOD = Case(version(), Use.UPLOAD, NOW, replace(old_version(), facts=facts(), bundle=COMPLETE), KEY, (HOST,))
 SELF_SIGNED = facts(self_signed=True)
 PASS, WARN, REFUSE, UNSEEN = Level
 
 
-def case(new: CertificateFacts | None = None, use: Use | None = Use.UPLOAD, **differences: object) -> Case:
-    """Return a good case, but for these facts, this use and what else is given."""
-    judged = replace(GOOD, use=use, **differences)  # type: ignore[arg-type]  # of whatever kind each field is
-    return judged if new is None else replace(judged, version=replace(judged.version, facts=new))
+def case(
+    new: CertificateFacts | None = None,
+    use: Use | None = Use.UPLOAD,
+    *,
+    version: CertificateVersion | None = None,
+    **given: object,
+) -> Case:
+    """Return a good case, but for these facts, this use and what else is given.
+
+    `bundle` lies beside the version; `before` and `bundle_before` are of the version in use.
+    """
+    judged = version or replace(GOOD.version, facts=new or facts(), bundle=given.pop("bundle", COMPLETE))
+    old = replace(old_version(), facts=given.pop("before", facts()), bundle=given.pop("bundle_before", COMPLETE))
+    return replace(GOOD, version=judged, use=use, in_use=old, **given)  # type: ignore[arg-type]  # of each field's kind
 
 
 def of(requirement: Requirement, judged: Case) -> tuple[Level, str] | None:
