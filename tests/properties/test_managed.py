@@ -1,0 +1,45 @@
+"""Whatever DNS says, the prerequisites of a managed certificate are judged, and silence is never fine."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.dns import DnsAnswer, RecordKind, Seen
+from shared.domain.managed import AUTHORITY, HostFacts, Place, violations
+from shared.domain.names import HostName
+from shared.domain.reason import NEEDS_A_PERSON, Reason
+from tests.build import site
+
+APP = "shop.azurewebsites.net"
+ADDRESS = "20.1.2.3"
+PLACE = Place(site("shop", plan="/plan"), "West Europe", (ADDRESS,))
+CAA = st.builds(
+    "{} {} {}".format,
+    st.sampled_from(["0", "128", "1", "", "x", "999999"]),
+    st.sampled_from(["issue", "ISSUE", "issuewild", "iodef", "unheard", ""]),
+    st.sampled_from([f'"{AUTHORITY}"', '"letsencrypt.org"', '";"', '"', "", f'" {AUTHORITY} ; a=b"']),
+)
+VALUES = st.one_of(st.text(max_size=30), st.sampled_from([APP, ADDRESS, "9.9.9.9", "x.trafficmanager.net"]), CAA)
+ANSWERS = st.one_of(
+    st.sampled_from([(Seen.NO_RECORDS, ()), (Seen.NO_NAME, ()), (Seen.NOTHING, ())]),
+    st.tuples(st.just(Seen.RECORDS), st.lists(VALUES, min_size=1, max_size=3).map(tuple)),
+)
+HOSTS = st.sampled_from(["www.contoso.com", "contoso.com", "*.contoso.com", "a_b.contoso.com"])
+FACTS = st.builds(HostFacts, st.booleans(), st.booleans())
+
+
+@given(host=HOSTS, facts=FACTS, tier=st.sampled_from(["Basic", "Free", ""]), data=st.data())
+def test_whatever_dns_says_is_judged(host: str, facts: HostFacts, tier: str, data: st.DataObject) -> None:
+    """Every answer leads to reasons that a person can act on; what could not be looked up is never fine."""
+    asked: dict[tuple[str, RecordKind], DnsAnswer] = {}
+
+    def ask(name: str, kind: RecordKind) -> DnsAnswer:
+        if (name, kind) not in asked:
+            seen, records = data.draw(ANSWERS)
+            asked[name, kind] = DnsAnswer(name, kind, seen, records)
+        return asked[name, kind]
+
+    found = violations(HostName(host), PLACE, tier, facts, ask)
+    assert {one.reason for one in found} <= NEEDS_A_PERSON
+    assert all(one.detail for one in found)
+    silent = any(answer.seen is Seen.NOTHING for answer in asked.values())
+    assert silent == any(one.reason is Reason.DNS_NOT_SEEN for one in found)
