@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import requests
 
 from local.azure.arm.resources import IP_BASED, Host
 from local.azure.clock import Clock
@@ -102,6 +103,24 @@ def test_host_names_get_what_they_lack(install: Install) -> None:
     assert azure_writes(world) == 4
     assert installation.findings() == set()
     assert [row["event"] for row in installation.rows("certrollhistory")].count("managed.bound") == 2
+
+
+def test_binding_names_no_thumbprint(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """App Service finds a managed certificate by the host name: the binding is written without a thumbprint."""
+    bodies: list[str] = []
+    send = requests.adapters.HTTPAdapter.send
+
+    def listening(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        if request.method == "PUT" and "/hostNameBindings/" in str(request.url):
+            bodies.append(str(request.body))
+        return send(adapter, request, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", listening)
+    installation = install(a_world(Knobs(managed_hides_thumbprint=False), root=False).world, meddled=True)
+    assert look(installation) == {HOST: Reason.SERVED}
+    (body,) = bodies
+    assert "SniEnabled" in body
+    assert "thumbprint" not in body
 
 
 KNOBS: dict[str, Knobs] = {
