@@ -16,7 +16,7 @@ from azure.mgmt.web import WebSiteManagementClient
 
 from shared.clients.app_service import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, read_site
 from shared.clients.retrying import Retrying
-from shared.domain.errors import NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.managed import HostFacts, Place, SeenCertificate
 from shared.domain.model import Binding, BlindSpot, Listing, Tags
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
@@ -102,14 +102,14 @@ class ManagedCertificates:
         """Say whether Azure is done with what it was asked for. Raises Rejected with its reason where it refused.
 
         What is asked is a path of Resource Manager, so that no token goes anywhere else. An operation that Azure
-        does not know any more is over.
+        does not know any more counts as done, and so does one that may not be read: the certificate itself tells.
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is no operation of Azure Resource Manager")
         send = partial(_sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, CURE)
-        except NotFound:
+        except (Denied, NotFound):
             return True
         return answer.status_code != HTTPStatus.ACCEPTED
 

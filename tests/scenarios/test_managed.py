@@ -467,6 +467,14 @@ def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
     assert azure_writes(world) == 2, "one for the certificate, one for the binding"
 
 
+def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> None:
+    """Without the right to read operations the certificate itself tells that it is there."""
+    world = a_world(root=False).world
+    installation = install(world, meddled=True)
+    world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
+    assert look(installation) == {HOST: Reason.SERVED}
+
+
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
     """What another instance has asked for since the look began is not asked for again."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
