@@ -1,0 +1,293 @@
+"""Purchased certificates of the local Azure: their life on the world's clock, over the wire."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.identity import ManagedIdentityCredential  # noqa: TID251 - a client from outside
+from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
+from azure.mgmt.certificateregistration.models import AppServiceCertificateOrder
+
+from local.azure.events import Event
+from local.azure.knobs import Knobs
+from local.azure.registration.orders import ISSUING, Order
+from local.azure.vault.state import REGISTRATION
+from local.azure.world import World
+from local.stand import Stand
+from local.worlds.builders import Builder
+from tests.local.arm_client import Client
+
+HOST = "www.contoso.com"
+DAY = timedelta(days=1)
+
+
+class Office:
+    """A world with a vault and one order."""
+
+    def __init__(self, knobs: Knobs | None = None, host: str = HOST, **differences: Any) -> None:  # noqa: ANN401 - the builder's
+        """Build it."""
+        self.build = Builder(World(knobs=knobs))
+        self.world = self.build.world
+        self.arm = Client(self.world)
+        self.vault = self.build.add_vault(by_roles=False)
+        self.order: Order = self.build.add_order("web", host, self.vault, **differences)
+        self.events: list[Event] = []
+        self.world.events.subscribe(self.events.append)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What a reader of the order is shown."""
+        found: dict[str, Any] = self.arm.get(self.order.id)["properties"]
+        return found
+
+    @property
+    def versions(self) -> int:
+        """How many versions the order's secret has."""
+        (stored,) = self.order.stored.values()
+        secret = self.vault.secrets.get(stored.secret_name.lower())
+        return len(secret.versions) if secret else 0
+
+    def post(self, action: str, status: int = 204) -> Any:  # noqa: ANN401 - what a service answers
+        """Return what a POST to the order answers."""
+        return self.arm.post(f"{self.order.id}/{action}", status)
+
+    def patch(self, **properties: object) -> int:
+        """Return the status of a PATCH."""
+        return self.arm.send("PATCH", self.order.id, {"properties": properties}).status
+
+    def pass_(self, time: timedelta) -> None:
+        """Let time go by, and Azure do what is due."""
+        self.world.clock.advance(time)
+        self.world.orders.settle()
+
+
+def test_order_is_shown_as_it_was_recorded() -> None:
+    """A short type, a global place, an end without an offset, and where the certificate is kept."""
+    office = Office()
+    shown = office.arm.get(office.order.id)
+    assert (shown["type"], shown["location"]) == ("certificateOrders", "global")
+    assert shown["properties"]["expirationTime"] == "2027-04-19T09:00:00"
+    assert shown["properties"]["nextAutoRenewalTimeStamp"] == "2027-03-18T09:00:00Z"
+    place = shown["properties"]["certificates"]["web"]
+    assert (place["keyVaultId"], place["provisioningState"]) == (office.vault.resource_id, "Succeeded")
+    assert place["keyVaultSecretName"].startswith("web")
+    assert shown["properties"]["signedCertificate"]["serialNumber"] == shown["properties"]["serialNumber"]
+
+
+def test_order_that_was_never_stored_has_no_certificates() -> None:
+    """The key is absent, not empty."""
+    assert "certificates" not in Office(stored=False).properties
+
+
+def test_denied_order_has_no_certificate_and_its_store_failed() -> None:
+    """A place that was chosen says that the order failed."""
+    shown = Office(status="Denied").properties
+    assert (shown["status"], shown["signedCertificate"], shown["expirationTime"]) == ("Denied", None, None)
+    assert shown["certificates"]["web"]["provisioningState"] == "CertificateOrderFailed"
+
+
+def test_order_is_bought_verified_stored_and_announced() -> None:
+    """From the purchase to the secret: each step waits for the one before it."""
+    office = Office()
+    body = {"location": "global", "properties": {"distinguishedName": "CN=New.contoso.com", "autoRenew": True}}
+    path = office.order.id.replace("/web", "/new")
+    assert office.arm.put(path, body, 201)["properties"]["provisioningState"] == "InProgress"
+    office.arm.get(path)
+    shown = office.arm.get(path)["properties"]
+    assert (shown["provisioningState"], shown["status"]) == ("Succeeded", "Pendingissuance")
+    place = {"keyVaultId": office.vault.resource_id, "keyVaultSecretName": "new-secret"}
+    stored = office.arm.put(f"{path}/certificates/new", {"properties": place})
+    assert stored["properties"]["provisioningState"] == "WaitingOnCertificateOrder"
+    office.pass_(DAY)
+    assert office.arm.get(path)["properties"]["status"] == "Pendingissuance"
+    office.build.add_record("contoso.com", "TXT", f'"{shown["domainVerificationToken"]}"')
+    office.arm.post(f"{path}/verifyDomainOwnership", 204)
+    assert office.arm.get(path)["properties"]["status"] == "Issued"
+    assert office.arm.get(f"{path}/certificates/new")["properties"]["provisioningState"] == "Succeeded"
+    assert office.vault.newest_importable("new-secret").host_names == ("new.contoso.com",)
+    assert [(event.object_type, event.object_name) for event in office.events] == [("Secret", "new-secret")]
+
+
+def test_domain_is_verified_only_with_the_token_in_dns() -> None:
+    """The answer does not say whether it was there; the order does."""
+    office = Office(status="Pendingissuance")
+    office.build.add_record("contoso.com", "TXT", '"something else"')
+    office.post("verifyDomainOwnership")
+    assert office.order.verified_at is None
+
+
+def test_order_renews_itself_32_days_before_its_end() -> None:
+    """Automatic renewal is paid for, and its certificate becomes a new version of the secret."""
+    office = Office(age=timedelta(days=165))
+    first = office.properties["serialNumber"]
+    assert (office.order.purchases, office.versions) == (1, 1)
+    office.pass_(DAY)
+    assert office.properties["status"] == "Pendingissuance"
+    office.pass_(ISSUING)
+    assert (office.properties["status"], office.order.purchases, office.versions) == ("Issued", 2, 2)
+    assert office.properties["serialNumber"] != first
+
+
+@pytest.mark.parametrize(
+    "differences", [{"auto_renew": False}, {"knobs": Knobs(orders_renew_themselves=False)}], ids=["off", "it fails"]
+)
+def test_order_that_does_not_renew_expires(differences: dict[str, Any]) -> None:
+    """Nothing is bought, and in the end nothing is left."""
+    office = Office(age=timedelta(days=165), **differences)
+    office.pass_(timedelta(days=40))
+    assert (office.properties["status"], office.order.purchases) == ("Expired", 1)
+
+
+def test_renewal_waits_for_a_proof_of_the_domain_that_is_too_old() -> None:
+    """198 days after the last one a person is needed, and Azure does not say so before."""
+    office = Office(age=timedelta(days=165), verified=timedelta(days=197))
+    office.pass_(2 * DAY)
+    office.pass_(2 * DAY)
+    assert office.properties["status"] == "Pendingissuance"
+    office.build.add_record(HOST, "TXT", office.order.token)
+    office.post("verifyDomainOwnership")
+    assert office.properties["status"] == "Issued"
+    kinds = [one["actionType"] for one in office.post("retrieveCertificateActions", 200)]
+    assert kinds[-2:] == ["DomainValidationComplete", "CertificateIssued"]
+
+
+def test_renewal_is_refused_before_its_window_and_while_one_is_under_way() -> None:
+    """60 days before the end it is taken, once."""
+    office = Office(age=timedelta(days=137), auto_renew=False)
+    assert office.properties["appServiceCertificateNotRenewableReasons"] == ["ExpirationNotInRenewalTimeRange"]
+    office.post("renew", 400)
+    office.pass_(DAY)
+    office.post("renew")
+    assert "RegistrationStatusNotSupportedForRenewal" in str(office.post("renew", 400))
+    assert office.order.purchases == 2
+
+
+def test_order_that_shows_late_takes_another_payment() -> None:
+    """With the knob the order still reads as issued, and a client that asks again pays again."""
+    office = Office(Knobs(orders_show_late=600.0), age=timedelta(days=140), auto_renew=False)
+    office.post("renew")
+    assert office.properties["status"] == "Issued"
+    office.post("renew")
+    assert office.order.purchases == 3
+
+
+def test_reissue_gives_a_new_key_for_no_money() -> None:
+    """While it is under way nothing else is taken."""
+    office = Office()
+    first = office.properties["serialNumber"]
+    office.post("reissue")
+    assert office.properties["status"] == "PendingRekey"
+    office.post("reissue", 400)
+    office.pass_(ISSUING)
+    assert office.properties["serialNumber"] != first
+    assert (office.order.purchases, office.versions) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status"),
+    [
+        (lambda office: office.vault.permit(REGISTRATION, secrets=["get"]), "AzureServiceUnauthorizedToAccessKeyVault"),
+        (lambda office: office.vault.close(bypass="None"), "OperationNotPermittedOnKeyVault"),
+        (lambda office: office.world.vaults.clear(), "KeyVaultDoesNotExist"),
+    ],
+    ids=["rights taken away", "the firewall closed", "the vault gone"],
+)
+def test_certificate_does_not_reach_a_vault_that_refuses_it(spoil: Any, status: str) -> None:  # noqa: ANN401
+    """The order says why; where it is mended the certificate arrives by itself."""
+    office = Office(age=timedelta(days=166))
+    vaults = dict(office.world.vaults)
+    spoil(office)
+    office.pass_(timedelta(0))
+    office.pass_(ISSUING)
+    assert (office.properties["status"], office.versions) == ("Issued", 1)
+    assert office.properties["certificates"]["web"]["provisioningState"] == status
+    office.world.vaults.update(vaults)
+    office.vault.close()
+    office.vault.permit(REGISTRATION, secrets=["all"], certificates=["all"])
+    assert office.properties["certificates"]["web"]["provisioningState"] == "Succeeded"
+    assert office.versions == 2
+
+
+def test_patch_changes_what_it_names() -> None:
+    """Automatic renewal is switched, the rest stays; without the product type it is refused."""
+    office = Office(auto_renew=False)
+    assert office.patch(autoRenew=True) == 400
+    assert office.patch(autoRenew=True, productType="StandardDomainValidatedSsl") == 200
+    assert office.order.auto_renew
+    assert "web" in office.properties["certificates"]
+
+
+def test_wildcard_covers_its_root_too() -> None:
+    """A wildcard order is of the other product."""
+    office = Office(host="*.contoso.com")
+    assert office.properties["productType"] == "StandardDomainValidatedWildCardSsl"
+    assert office.order.certificate is not None
+    assert office.order.certificate.host_names == ("*.contoso.com", "contoso.com")
+
+
+def test_order_with_imported_copies_is_not_deleted() -> None:
+    """Copies that come from it are in the way; without them it goes, and again is no error."""
+    office = Office()
+    (stored,) = office.order.stored.values()
+    copy = office.build.add_copy(stored.secret_name)
+    assert "still imported certificates" in str(office.arm.delete(office.order.id, 400))
+    office.world.web.certificates.remove(copy.id)
+    office.arm.delete(office.order.id, 200)
+    office.arm.delete(office.order.id, 204)
+    office.arm.get(office.order.id, 404)
+
+
+def test_orders_are_listed_by_subscription_and_group() -> None:
+    """Over all pages, and only what the caller may see."""
+    office = Office(Knobs(page_size=1))
+    office.build.add_order("other", "other.contoso.com", office.vault)
+    scope = f"/subscriptions/{office.order.subscription}"
+    provider = "/providers/Microsoft.CertificateRegistration/certificateOrders"
+    assert [one["name"] for one in office.arm.listed(f"{scope}{provider}")] == ["web", "other"]
+    assert len(office.arm.listed(f"{scope}/resourceGroups/contoso{provider}")) == 2
+    assert [one["name"] for one in office.arm.listed(f"{office.order.id}/certificates")] == ["web"]
+    office.world.roles.hide(office.order.id)
+    assert [one["name"] for one in office.arm.listed(f"{scope}{provider}")] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "-none", {"properties": {}}, 400),
+        ("PUT", "/certificates/web", {"properties": {"keyVaultId": "x"}}, 400),
+        ("PATCH", "", {"properties": []}, 400),
+        ("PATCH", "", {"properties": "x"}, 400),
+        ("GET", "/certificates/none", None, 404),
+    ],
+)
+def test_odd_requests_are_refused(method: str, path: str, body: object, status: int) -> None:
+    """What makes no sense is answered with an error, not taken."""
+    office = Office()
+    assert office.arm.send(method, f"{office.order.id}{path}", body).status == status
+
+
+def test_unmodified_sdk_buys_and_stores() -> None:
+    """The client of Microsoft.CertificateRegistration follows the long-running purchase to its end.
+
+    Nobody follows the storing: its state is no end until the certificate is there (pulumi-azure-native, issue 1292).
+    """
+    office = Office()
+    group, subscription = office.order.resource_group, office.order.subscription
+    wanted = AppServiceCertificateOrder(
+        location="global",
+        properties={"distinguishedName": "CN=sdk.contoso.com", "productType": "StandardDomainValidatedSsl"},
+    )
+    with Stand(office.world) as stand, pytest.MonkeyPatch.context() as patch:
+        for name, value in stand.environment().items():
+            patch.setenv(name, value)
+        with (
+            ManagedIdentityCredential() as credential,
+            CertificateRegistrationMgmtClient(credential, subscription, polling_interval=0) as client,
+        ):
+            orders = client.app_service_certificate_orders
+            bought = orders.begin_create_or_update(group, "sdk", wanted).result()
+            place = {"properties": {"keyVaultId": office.vault.resource_id, "keyVaultSecretName": "sdk"}}
+            stored = orders.begin_create_or_update_certificate(group, "sdk", "sdk", place, polling=False).result()
+            assert [one.name for one in orders.list()] == ["web", "sdk"]
+    assert (bought.provisioning_state, bought.status) == ("Succeeded", "Pendingissuance")
+    assert stored.properties.provisioning_state == "WaitingOnCertificateOrder"
