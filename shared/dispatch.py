@@ -122,7 +122,7 @@ def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> R
         state=state,
         at=snapshot.now,
         plan=seen.plan or site.resource_id,  # where Azure does not say it, the app counts as a plan of its own
-        copies=tuple(sorted(c.ref for c in after.fleet.certificates_in(seen.webspace) if c.thumbprint in wanted)),
+        copies=tuple(sorted(c.ref for c in after.fleet.certificates_of(site) if c.thumbprint in wanted)),
         replaces=replaces,
         proven=before.proven if before else (),
         settings=_settings_expected(before, len(settings.digests), snapshot.now),

@@ -35,7 +35,7 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
     findings: list[Finding] = []
     for settings in fleet.settings:
         site = fleet.site(settings.site)
-        copies = {copy.thumbprint: str(copy.ref) for copy in fleet.certificates_in(site.webspace if site else None)}
+        copies = {copy.thumbprint: str(copy.ref) for copy in fleet.certificates_of(settings.site)}
         shown = (one for one in settings.references if _shown(one, origins, copies))
         named = [_row(one, origins, copies, fleet.taken_at) for one in shown]
         led = [_led(one) for one in settings.vault_references]

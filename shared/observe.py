@@ -1,10 +1,12 @@
 """From Azure to a fleet: the only place that fans out.
 
     per subscription   certificates · sites · plans · sites that have slots        (listings)
+    per site           its own certificates, where it is on a Flex Consumption plan
                                      │
-    only in webspaces that hold a wanted copy:
+    only in webspaces that hold a wanted copy, and for sites that are named as targets:
                        slots of each site that has some · sites of each plan
                        app settings of each site and slot                          (one read each)
+                       its public certificates, where it is a target, or its load list names what its webspace lacks
 
 A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
 Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
@@ -35,27 +37,33 @@ def observe_fleet(
     wanted: Callable[[WebspaceCertificate], bool],
     followed: Callable[[VaultCertificateRef], bool],
     now: datetime,
+    targets: frozenset[str] = frozenset(),
 ) -> Fleet:
     """Return what is there in the subscriptions, or in all that the identity sees where none is named.
 
     Sites, bindings and what app settings name are complete in webspaces that hold a wanted copy, but for the blind
-    spots. Where a Key Vault reference leads is read for the vault objects that are followed.
+    spots. Where a Key Vault reference leads is read for the vault objects that are followed. Sites of the names in
+    `targets` are looked at wherever they are.
     """
     view = _View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
-    certificates = view.certificates(subscriptions)
+    productions = view.each(app_service.sites, subscriptions, _subscription_hidden)
+    certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
     webspaces = frozenset(copy.webspace for copy in certificates if wanted(copy))
-    plans = view.each(app_service.plans, _concerned(subscriptions, webspaces), _subscription_hidden)
-    sites = view.sites(subscriptions, webspaces)
+    concerned = subscriptions if targets else _concerned(subscriptions, webspaces)
+    plans = view.each(app_service.plans, concerned, _subscription_hidden)
+    sites = view.with_slots(productions, concerned, webspaces, targets)
     view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
-    settings = view.settings(tuple(site for site, _ in sites if site.webspace in webspaces), followed)
+    near = tuple(site for site, _ in sites if site.webspace in webspaces or site.ref.name in targets)
+    settings = view.settings(near, followed)
+    public = view.public_certificates(near, settings, certificates, targets)
     return Fleet(
         taken_at=now,
         sites=tuple(site for site, _ in sites),
         bindings=tuple(chain.from_iterable(bindings for _, bindings in sites)),
-        certificates=certificates,
+        certificates=(*certificates, *public),
         plans=tuple(sorted(plans, key=lambda plan: plan.resource_id)),
         blind_spots=tuple(sorted(set(view.blind_spots), key=str)),
         settings=tuple(sorted(settings, key=lambda one: one.site)),
@@ -126,12 +134,56 @@ class _View:
         copies = self.each(self._app_service.certificates, subscriptions, _subscription_hidden)
         return tuple(sorted(copies, key=lambda copy: copy.ref))
 
-    def sites(self, subscriptions: tuple[str, ...], webspaces: frozenset[Webspace]) -> tuple[SeenSite, ...]:
-        concerned = _concerned(subscriptions, webspaces)
-        productions = self.each(self._app_service.sites, concerned, _subscription_hidden)
+    def site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
+        """Read the certificates that sites on Flex Consumption plans have to themselves."""
+        where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
+        copies = self.each(
+            lambda ref: self._app_service.site_certificates(ref, where[ref]),
+            sorted(where),
+            lambda ref, why: BlindSpot(f"certificates of {ref}", why, ref.subscription, where[ref]),
+        )
+        return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def public_certificates(
+        self,
+        sites: tuple[Site, ...],
+        settings: tuple[SiteSettings, ...],
+        certificates: tuple[WebspaceCertificate, ...],
+        targets: frozenset[str],
+    ) -> tuple[WebspaceCertificate, ...]:
+        """Read the public certificates of sites that may need one."""
+        held = {(copy.webspace, copy.thumbprint) for copy in certificates if copy.site is None}
+        listed = {one.site: one.load_list for one in settings}
+        where = {
+            site.ref: site.webspace
+            for site in sites
+            if site.webspace is not None
+            and (
+                site.ref.name in targets
+                or any((site.webspace, thumbprint) not in held for thumbprint in listed.get(site.ref, ()))
+            )
+        }
+        copies = self.each(
+            lambda ref: self._app_service.public_certificates(ref, where[ref]),
+            sorted(where),
+            lambda ref, why: BlindSpot(
+                f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
+            ),
+        )
+        return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def with_slots(
+        self,
+        productions: tuple[SeenSite, ...],
+        concerned: tuple[str, ...],
+        webspaces: frozenset[Webspace],
+        targets: frozenset[str],
+    ) -> tuple[SeenSite, ...]:
         parents = self.each(self._app_service.slot_parents, concerned, _subscription_hidden)
         near = {
-            site.ref: site.webspace for site, _ in productions if site.webspace is None or site.webspace in webspaces
+            site.ref: site.webspace
+            for site, _ in productions
+            if site.webspace is None or site.webspace in webspaces or site.ref.name in targets
         }
         slots = self.each(
             self._app_service.slots,

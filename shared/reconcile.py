@@ -233,13 +233,14 @@ def _pending_records(
     earlier look: looking again must not overwrite the one, nor start the soak anew.
     """
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
-    copies = tuple(copy.ref for copy in synced.certificates_in(webspace) if copy.thumbprint == current.thumbprint)
     known = {record.site: record for record in snapshot.rollout.records}
     records = []
     for site in sorted({step.action.binding.site for step in steps if isinstance(step.action, UpdateBinding)}):
         before = known[site].last_good if site in known else shown.get(site, ())
         started = site in known and known[site].state is not SiteState.PROVEN
         since = known[site].at if started else snapshot.now
+        usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
+        copies = tuple(copy.ref for copy in usable if copy.thumbprint == current.thumbprint)
         records.append(SiteRecord(site, current.version, webspace, SiteState.PENDING, since, copies, before))
     return tuple(records)
 

@@ -59,7 +59,7 @@ class KeepSuperseded(UploadCertificate):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every version that settings name and that only an imported copy holds, or none any more."""
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
-    for webspace in sorted({copy.webspace for copy in snapshot.copies}):
+    for webspace in sorted({copy.webspace for copy in snapshot.copies if copy.site is None}):
         plan = a_plan(snapshot, webspace)
         for version in _to_keep(snapshot, webspace):
             kept = own_copy(snapshot.lineage, version, webspace, plan, taken)

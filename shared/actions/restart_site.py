@@ -94,5 +94,5 @@ def _concerns(snapshot: Snapshot, site: Site) -> bool:
     """Say whether the lineage is in the app's webspace."""
     return any(
         copy.source == snapshot.lineage.ref or snapshot.lineage.version_of(copy.thumbprint) is not None
-        for copy in snapshot.fleet.certificates_in(site.webspace)
+        for copy in snapshot.fleet.certificates_of(site.ref)
     )

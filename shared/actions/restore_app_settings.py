@@ -26,7 +26,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
         if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
             continue
-        edits = restoring(settings, record, snapshot.live_in(site.webspace))
+        edits = restoring(settings, record, snapshot.live_at(site.ref))
         if edits:
             yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
 

@@ -83,9 +83,7 @@ def roll_edits(
         return ()
     keys = sorted({one.key for one in settings.references if is_load_list(one.key)})
     lists = [edit for key in keys for edit in _list_edit(snapshot, site, settings, key, stale)]
-    loaded = snapshot.live_in(site.webspace) & (
-        settings.named if settings.loads_everything else set(settings.load_list)
-    )
+    loaded = snapshot.live_at(site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
     pins = [
         SettingEdit(one.key, current.thumbprint, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
         for one in settings.pins
@@ -102,7 +100,7 @@ def _list_edit(
     old = tuple(one for one in stale if one in listed)
     if current is None or not old or current.thumbprint in listed or settings.loads_everything:
         return
-    live = snapshot.live_in(site.webspace)
+    live = snapshot.live_at(site.ref)
     last_good = next((one for one in old if one in live), old[0])
     needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
     leaving = tuple(

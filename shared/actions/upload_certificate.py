@@ -5,7 +5,7 @@ names it would be left without it (Azure docs, "Renew an uploaded certificate").
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import ClassVar
@@ -48,7 +48,7 @@ class UploadCertificate:
 
     @property
     def site(self) -> SiteRef | None:
-        """None: a copy is there for the whole webspace."""
+        """None: a copy is there for the whole webspace, or for one that has its own before anything of it changes."""
         return None
 
     @property
@@ -86,7 +86,11 @@ class UploadCertificate:
 
     def holds(self, seen: WebspaceCertificate | None) -> bool:
         """Say whether what is seen holds this version in this webspace."""
-        return seen is not None and (seen.thumbprint, seen.webspace) == (self.version.thumbprint, self.webspace)
+        return (
+            seen is not None
+            and seen.thumbprint == self.version.thumbprint
+            and (seen.site is not None or seen.webspace == self.webspace)
+        )
 
 
 def look(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
@@ -135,11 +139,14 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every webspace with an upload of the lineage that has the current version in no form yet."""
     current = snapshot.lineage.current
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
-    for webspace in sorted(snapshot.uploaded_to) if current else ():
-        if current is None or current.thumbprint in snapshot.live_in(webspace):
+    for webspace, site in sorted(snapshot.uploaded_to, key=str) if current else ():
+        there = snapshot.live_in(webspace) if site is None else snapshot.private_at(site)
+        if current is None or current.thumbprint in there:
             continue
         plan = a_plan(snapshot, webspace)
         copy = own_copy(snapshot.lineage, current, webspace, plan, taken)
+        if site is not None:
+            copy = replace(copy, ref=CopyRef.of_site(site, copy.ref.name, public=False))
         if plan is None:
             yield Skip(copy_subject(copy.ref, webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
             continue

@@ -1,6 +1,7 @@
 """App Service over azure-mgmt-web, and the few ARM lists beside it."""
 
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,14 @@ from azure.core.paging import ItemPaged
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest
 from azure.mgmt.web import WebSiteManagementClient
-from azure.mgmt.web.models import Certificate, CertificateProperties, HostNameBinding, StringDictionary
+from azure.mgmt.web.models import (
+    Certificate,
+    CertificateProperties,
+    HostNameBinding,
+    PublicCertificate,
+    PublicCertificateProperties,
+    StringDictionary,
+)
 from azure.mgmt.web.models import Site as SiteModel
 
 from shared.clients.clouds import Cloud
@@ -51,6 +59,9 @@ CURE = "grant the identity the roles that the README lists, on this subscription
 SETTINGS_CURE = f"{CURE}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
 WRITE_CURE = f"{CURE}; writing app settings takes Microsoft.Web/sites/config/write"
 REFRESH_API = "2022-03-01"
+SWITCHES = ("loadCertificateToWebsitesSettings", "enableKeyVaultAccessUsingMSI")
+"""What a PUT of a site's own certificate would switch off by leaving it out; the SDK has no names for them."""
+USER_STORE = "CurrentUserMy"
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -125,6 +136,23 @@ class AppService:
         items = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
         return _listing(subscription, self._wires(f"sites of plan {name}", items), _site_ref, plan.webspace)
 
+    def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
+        """List the certificates that a site on a Flex Consumption plan has to itself."""
+        items = self._clients.client(site.subscription).site_certificates.list(site.resource_group, site.name)
+        found = self._wires(f"certificates of {site}", items)
+        return _listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
+
+    def public_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
+        """List the public certificates of a site or slot."""
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        items = (
+            web_apps.list_public_certificates(**names)
+            if site.slot is None
+            else web_apps.list_public_certificates_slot(**names)
+        )
+        found = self._wires(f"public certificates of {site}", items)
+        return _listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
+
     # ------------------------------------------------------------------------------------------- single things
 
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
@@ -139,40 +167,53 @@ class AppService:
         return _readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, CURE).as_dict())
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Read one webspace certificate."""
-        certificates = self._clients.client(ref.subscription).certificates
-        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), CURE)
+        """Read one certificate, whoever has it."""
+        client = self._clients.client(ref.subscription)
+        model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), CURE)
         return _readable(f"certificate {ref}", read_certificate, model.as_dict())
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
         """Put an imported certificate again as it is, by which App Service fetches the vault's newest version."""
         properties = {
+            **json.loads(copy.switches),
             "keyVaultId": copy.key_vault_id,
             "keyVaultSecretName": copy.key_vault_secret,
             "serverFarmId": plan.resource_id,
             "password": "",
         }
         body = Certificate({"location": copy.location, "tags": dict(copy.tags), "properties": properties})
-        certificates = self._clients.client(copy.ref.subscription).certificates
-        group, name = copy.ref.resource_group, copy.ref.name
-        self._retrying.write(f"certificate {copy.ref}", lambda: certificates.create_or_update(group, name, body), CURE)
+        client = self._clients.client(copy.ref.subscription)
+        self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), CURE)
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into the plan's webspace."""
         content = CertificateProperties(pfx_blob=pfx.blob, password=pfx.password, server_farm_id=plan.resource_id)
         body = Certificate(location=copy.location, tags=dict(copy.tags), properties=content)
-        certificates = self._clients.client(copy.ref.subscription).certificates
-        group, name = copy.ref.resource_group, copy.ref.name
-
-        def write() -> Certificate:
-            return certificates.create_or_update(group, name, body)
-
+        write = partial(_put_certificate, self._clients.client(copy.ref.subscription), copy.ref, body)
         self._retrying.write(f"certificate {copy.ref}", write, CURE, secret=True)
 
+    def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
+        """Put a certificate without a key on a site or slot."""
+        site, name = _owner(copy.ref), copy.ref.name
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        content = PublicCertificateProperties(blob=der, public_certificate_location=USER_STORE)
+        body = PublicCertificate(properties=content)
+
+        def write() -> PublicCertificate:
+            if site.slot is None:
+                return web_apps.create_or_update_public_certificate(
+                    **names, public_certificate_name=name, public_certificate=body
+                )
+            return web_apps.create_or_update_public_certificate_slot(
+                **names, public_certificate_name=name, public_certificate=body
+            )
+
+        self._retrying.write(f"certificate {copy.ref}", write, CURE)
+
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Delete a webspace certificate; Azure refuses while a host name is bound to it."""
-        certificates = self._clients.client(ref.subscription).certificates
-        self._retrying.write(f"certificate {ref}", lambda: certificates.delete(ref.resource_group, ref.name), CURE)
+        """Delete a certificate; Azure refuses while a host name is bound to it."""
+        client = self._clients.client(ref.subscription)
+        self._retrying.write(f"certificate {ref}", partial(_delete_certificate, client, ref), CURE)
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Read one host name binding, and its whole body for the way back."""
@@ -310,6 +351,40 @@ def _names(site: SiteRef) -> dict[str, str]:
     return names if site.slot is None else {**names, "slot": site.slot}
 
 
+def _owner(ref: CopyRef) -> SiteRef:
+    if ref.owner is None:
+        raise Rejected(f"certificate {ref} belongs to no site")
+    return ref.owner
+
+
+def _get_certificate(client: WebSiteManagementClient, ref: CopyRef) -> Certificate | PublicCertificate:
+    if ref.owner is None:
+        return client.certificates.get(ref.resource_group, ref.name)
+    names = _names(ref.owner)
+    if not ref.public:
+        return client.site_certificates.get(ref.resource_group, ref.site, ref.name)
+    if not ref.slot:
+        return client.web_apps.get_public_certificate(**names, public_certificate_name=ref.name)
+    return client.web_apps.get_public_certificate_slot(**names, public_certificate_name=ref.name)
+
+
+def _put_certificate(client: WebSiteManagementClient, ref: CopyRef, body: Certificate) -> Certificate:
+    if ref.owner is None:
+        return client.certificates.create_or_update(ref.resource_group, ref.name, body)
+    return client.site_certificates.create_or_update(ref.resource_group, ref.site, ref.name, body)
+
+
+def _delete_certificate(client: WebSiteManagementClient, ref: CopyRef) -> None:
+    if ref.owner is None:
+        client.certificates.delete(ref.resource_group, ref.name)
+    elif not ref.public:
+        client.site_certificates.delete(ref.resource_group, ref.site, ref.name)
+    elif not ref.slot:
+        client.web_apps.delete_public_certificate(ref.resource_group, ref.site, ref.name)
+    else:
+        client.web_apps.delete_public_certificate_slot(ref.resource_group, ref.site, ref.slot, ref.name)
+
+
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:
     return response.http_response.headers.get("ETag")  # type: ignore[no-any-return]
 
@@ -359,14 +434,18 @@ def read_plan(wire: Json) -> ServerFarm:
     return ServerFarm(resource_id, webspace, str(wire.get("location")))
 
 
-def read_certificate(wire: Json) -> WebspaceCertificate:
-    """Return a webspace certificate from its wire form. Raises ValueError where it cannot be placed."""
+def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:
+    """Return a certificate from its wire form. Raises ValueError where it cannot be placed.
+
+    `webspace` is where the site is that has it to itself; Azure does not say it of public certificates.
+    """
     properties = wire.get("properties") or {}
     ref = CopyRef.parse(str(wire.get("id")))
     expiration = properties.get("expirationDate")
+    named = str(properties.get("webSpace") or ("-" if ref.owner else ""))
     return WebspaceCertificate(
         ref=ref,
-        webspace=Webspace.parse(ref.subscription, properties.get("webSpace") or ""),
+        webspace=webspace or Webspace.parse(ref.subscription, named),
         location=str(wire.get("location")),
         thumbprint=_thumbprint(properties.get("thumbprint")),
         host_names=frozenset(_host_name(name) for name in properties.get("hostNames") or ()),
@@ -375,6 +454,7 @@ def read_certificate(wire: Json) -> WebspaceCertificate:
         key_vault_id=properties.get("keyVaultId"),
         key_vault_secret=properties.get("keyVaultSecretName"),
         tags=_tags(wire),
+        switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
     )
 
 
@@ -389,6 +469,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         tags=_tags(wire),
         running=str(properties.get("state") or "Running").lower() == "running",
         plan=str(properties.get("serverFarmId") or "").lower(),
+        flex=str(properties.get("sku") or "").lower() == "flexconsumption",
     )
     states = properties.get("hostNameSslStates") or ()
     ours = (state for state in states if state.get("hostType") != "Repository")

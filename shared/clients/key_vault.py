@@ -6,6 +6,7 @@ quotes or carries what was read. The SDK logs no bodies, at any level: its log o
 the network, which has, is off unless a client is made with `logging_enable`.
 """
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -99,6 +100,19 @@ class KeyVault:
             return build_pfx(secret.value or "", kind, thumbprint, self._encryption, password)
         except Rejected as error:
             raise Rejected(f"{what}: {error}", error.reason) from None
+
+    def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
+        """Return the certificate of one version in DER. Raises Rejected where it is not the one of the thumbprint."""
+        what = f"vault certificate {ref}, version {version}"
+        if ref.kind is ObjectKind.SECRET:
+            der: bytes = self._secrets.public_part(ref, version)
+        else:
+            client = self._vaults.client(ref.vault)
+            bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), CURE)
+            der = bytes(bundle.cer or b"")
+        if hashlib.sha1(der).hexdigest().upper() != thumbprint:  # noqa: S324 - a name, not a safeguard
+            raise Rejected(f"{what}: it holds another certificate than {thumbprint}")
+        return der
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one lineage with its versions, judged as of `now`. Raises Rejected where it makes no sense.

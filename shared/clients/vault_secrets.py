@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clients.pfx import read_leaf, thumbprint
 from shared.clients.retrying import Retrying
@@ -34,6 +35,7 @@ class Leaf(NamedTuple):
     not_after: datetime
     facts: CertificateFacts
     bundle: Bundle
+    der: bytes
 
 
 class SecretLineages:
@@ -63,6 +65,15 @@ class SecretLineages:
             raise Conflict(f"{what} got a new version while it was read; it is read again")
         ordered.sort(key=lambda entry: (entry.version == newest, *_age(entry)), reverse=True)
         return self._judged(ref, ordered, newest, now)
+
+    def public_part(self, ref: VaultCertificateRef, version: str) -> bytes:
+        """Return the certificate of one version in DER. Raises Rejected where it holds none."""
+        what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
+        listing = client.list_properties_of_secret_versions(ref.name)
+        entry = next((e for e in self._retrying.pages(what, listing, LIST_CURE) if e.version == version), None)
+        if entry is None:
+            raise NotFound(f"{what}: it is gone")
+        return self._leaf(ref, version, _content_type(entry)).der
 
     def forget(self) -> None:
         """Read every version again."""
@@ -108,7 +119,7 @@ class SecretLineages:
         try:
             return self._leaf(ref, str(entry.version), _content_type(entry))
         except Rejected as error:
-            return Refusal(Reason.NOT_A_CERTIFICATE, str(error))
+            return Refusal(error.reason, str(error))
 
     def _read_leaf(self, ref: VaultCertificateRef, version: str, content_type: str) -> Leaf:
         what = f"vault secret {ref}, version {version}"
@@ -119,10 +130,10 @@ class SecretLineages:
             facts = facts_of(certificate)
             dates = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         except Rejected as error:
-            raise Rejected(f"{what}: {error}") from None
+            raise Rejected(f"{what}: {error}", error.reason) from None
         except ValueError:
-            raise Rejected(f"{what}: its certificate cannot be read") from None
-        return Leaf(thumbprint(certificate), *dates, facts, bundle)
+            raise Rejected(f"{what}: its certificate cannot be read", Reason.SECRET_UNREADABLE) from None
+        return Leaf(thumbprint(certificate), *dates, facts, bundle, certificate.public_bytes(Encoding.DER))
 
 
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:

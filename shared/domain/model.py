@@ -106,7 +106,7 @@ class WebspaceCertificate:
 
     `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
     copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
-    `site` is the one site that has it to itself, as on a Flex Consumption plan; None where the webspace shares it.
+    `switches` are further properties that a PUT has to give back as they are, as JSON.
     """
 
     ref: CopyRef
@@ -119,12 +119,22 @@ class WebspaceCertificate:
     key_vault_id: str | None = None
     key_vault_secret: str | None = None
     tags: Tags = ()
-    site: SiteRef | None = None
+    switches: str = "{}"
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The one site or slot that has it to itself, None where the webspace shares it."""
+        return self.ref.owner
+
+    @property
+    def is_upload(self) -> bool:
+        """Whether it was uploaded with its key, by people or by us: it comes from no vault, nor is it Azure's own."""
+        return self.source is None and self.thumbprint is not None and not self.ref.public
 
     @property
     def uploaded(self) -> bool:
-        """Whether people uploaded it: it comes from no vault, and is neither managed by Azure nor a copy of our own."""
-        return self.source is None and self.thumbprint is not None and not self.ref.name.startswith(OWN_PREFIX)
+        """Whether people uploaded it."""
+        return self.is_upload and not self.ref.name.startswith(OWN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,8 @@ class ServerFarm:
 class Site:
     """A site or a slot, without its bindings. `webspace` is None where Azure did not say it.
 
-    `plan` is the resource id of its App Service plan in lower case, empty where Azure did not say it.
+    `plan` is the resource id of its App Service plan in lower case, empty where Azure did not say it. `flex` says that
+    it is on a Flex Consumption plan, where each site has certificates of its own.
     """
 
     ref: SiteRef
@@ -154,6 +165,7 @@ class Site:
     tags: Tags = ()
     running: bool = True
     plan: str = ""
+    flex: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +253,24 @@ class Fleet:
         return self.index.settings.get(ref)
 
     def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies of one webspace."""
+        """Return the copies that one webspace shares."""
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
+
+    def certificates_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
+        """Return the copies that a site or slot can use: those of its webspace, and its own.
+
+        A site on a Flex Consumption plan has its own alone, unless it is seen to be bound to one of its webspace: which
+        of the two holds is not documented.
+        """
+        site, own = self.site(ref), self.index.own.get(ref, ())
+        shared = self.certificates_in(site.webspace) if site else ()
+        return (*shared, *own) if site is None or not site.flex or self._shares(ref, shared, own) else own
+
+    def _shares(
+        self, ref: SiteRef, shared: tuple[WebspaceCertificate, ...], own: tuple[WebspaceCertificate, ...]
+    ) -> bool:
+        beyond = {copy.thumbprint for copy in shared if copy.thumbprint} - {copy.thumbprint for copy in own}
+        return any(binding.site == ref and binding.thumbprint in beyond for binding in self.bindings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,16 +280,22 @@ class FleetIndex:
     sites: Mapping[SiteRef, Site]
     settings: Mapping[SiteRef, SiteSettings]
     certificates: Mapping[Webspace, tuple[WebspaceCertificate, ...]]
+    own: Mapping[SiteRef, tuple[WebspaceCertificate, ...]]
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
         """Return the index of a fleet."""
         by_webspace: dict[Webspace, list[WebspaceCertificate]] = {}
+        by_site: dict[SiteRef, list[WebspaceCertificate]] = {}
         for copy in fleet.certificates:
-            by_webspace.setdefault(copy.webspace, []).append(copy)
+            if copy.site is None:
+                by_webspace.setdefault(copy.webspace, []).append(copy)
+            else:
+                by_site.setdefault(copy.site, []).append(copy)
         certificates = {webspace: tuple(copies) for webspace, copies in by_webspace.items()}
+        own = {site: tuple(copies) for site, copies in by_site.items()}
         sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
-        return cls(sites, settings, certificates)
+        return cls(sites, settings, certificates, own)
 
 
 def tag(tags: Tags, name: str) -> str | None:

@@ -26,7 +26,10 @@ _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/mic
 _SITE_ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/sites/([^/]+)(?:/slots/([^/]+))?"
 )
-_COPY_ID = re.compile(r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/certificates/([^/]+)")
+_COPY_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"
+    r"(?:/sites/([^/]+)(?:/slots/([^/]+))?)?/(certificates|publiccertificates)/([^/]+)"
+)
 
 
 class InvalidNameError(ValueError):
@@ -174,11 +177,28 @@ class SiteRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CopyRef:
-    """One Microsoft.Web/certificates resource: a copy of a certificate in a webspace."""
+    """One certificate resource of App Service.
+
+    Most are shared by a webspace. One that has a site, and perhaps a slot, is that site's alone: a certificate of a
+    Flex Consumption app, or with `public` a public certificate, which has no private key.
+    """
 
     subscription: str
     resource_group: str
     name: str
+    site: str = ""
+    slot: str = ""
+    public: bool = False
+
+    @classmethod
+    def of_site(cls, owner: SiteRef, name: str, *, public: bool) -> Self:
+        """Return the reference of a certificate that one site or slot has to itself."""
+        return cls(owner.subscription, owner.resource_group, name, owner.name, owner.slot or "", public)
+
+    @property
+    def owner(self) -> SiteRef | None:
+        """The site or slot that has it to itself, None where the webspace shares it."""
+        return SiteRef(self.subscription, self.resource_group, self.site, self.slot or None) if self.site else None
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
@@ -189,21 +209,26 @@ class CopyRef:
         match = _COPY_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
-        subscription, group, name = match.groups()
+        subscription, group, site, slot, kind, name = match.groups()
         _matching(_SUBSCRIPTION, subscription, "a subscription id")
         _matching(_RESOURCE_GROUP, group, "a resource group name")
-        return cls(subscription, group, _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name"))
+        for part in (part for part in (site, slot) if part is not None):
+            _matching(_SITE_NAME, part, "the name of a site or slot")
+        known = _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name")
+        if kind == "publiccertificates" and site is None:
+            raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
+        return cls(subscription, group, known, site or "", slot or "", kind == "publiccertificates")
 
     @property
     def resource_id(self) -> str:
         """The resource id, in lower case but for ARM's own words."""
-        return (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.Web/certificates/{quote(self.name, safe='')}"
-        )
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}/providers/Microsoft.Web"
+        parent = self.owner.resource_id if self.owner else group
+        kind = "publicCertificates" if self.public else "certificates"
+        return f"{parent}/{kind}/{quote(self.name, safe='')}"
 
     def __str__(self) -> str:
-        return f"{self.resource_group}/{self.name}"
+        return f"{self.owner}/{self.name}" if self.owner else f"{self.resource_group}/{self.name}"
 
 
 def covers(names: frozenset[HostName], host: HostName) -> bool:

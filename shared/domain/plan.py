@@ -29,8 +29,8 @@ class Intent:
     `probe_settle` is the wait between a change of a site and the first probe that counts. `max_restarts` is how many
     sites of one App Service plan may be restarting at a time; no `restart_window` means at any time.
     `delete_superseded` is about what people uploaded; what Certroll made it deletes, both after `delete_grace`, and
-    `max_deletes` of a vault certificate at a time. `order_actions` lets purchased certificates be renewed and reissued, which costs money. `app_service` and
-    `registration` are the services of Azure that have to get into the vaults.
+    `max_deletes` of a vault certificate at a time. `order_actions` lets purchased certificates be renewed and reissued,
+    which costs money. `app_service` and `registration` are the services of Azure that have to get into the vaults.
     """
 
     vaults: frozenset[VaultName] = frozenset()

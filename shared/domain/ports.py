@@ -13,7 +13,7 @@ from shared.domain.lineage import Lineage
 from shared.domain.managed import HostFacts, Issuance, Place, SeenCertificate
 from shared.domain.messages import CertificateMessage, SiteMessage
 from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, Tags, WebspaceCertificate
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
 from shared.domain.order import Order, OrderRef
 from shared.domain.order_action import OrderRecord
 from shared.domain.probe import Probe, ProbeSight
@@ -51,6 +51,12 @@ class AppService(Protocol):
     def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
         """List what runs on a plan, which no role assignment hides."""
 
+    def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
+        """List the certificates that a site on a Flex Consumption plan has to itself."""
+
+    def public_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
+        """List the public certificates of a site or slot."""
+
     def site(self, ref: SiteRef) -> SeenSite:
         """Read one site or slot with its bindings."""
 
@@ -63,8 +69,11 @@ class AppService(Protocol):
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into a webspace."""
 
+    def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
+        """Put a certificate without a key on a site or slot."""
+
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Delete a webspace certificate; Azure refuses while a host name is bound to it."""
+        """Delete a certificate; Azure refuses while a host name is bound to it."""
 
     def settings(self, site: SiteRef) -> AppSettings:
         """Read the app settings of a site or slot."""
@@ -102,6 +111,9 @@ class Vault(Protocol):
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List the secrets of a vault that hold a certificate by their content type."""
+
+    def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
+        """Return the certificate of one version in DER, without its key."""
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return one version with its private key and chain, under a random password. It is kept nowhere."""

@@ -11,6 +11,8 @@ from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
 
+Places = frozenset[tuple[Webspace | None, SiteRef | None]] | frozenset[tuple[Webspace, SiteRef | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -69,6 +71,15 @@ class Snapshot:
         return frozenset(
             copy.thumbprint for copy in self.fleet.certificates_in(webspace) if copy.thumbprint is not None
         )
+
+    def live_at(self, ref: SiteRef) -> frozenset[Thumbprint]:
+        """Return the thumbprints that an app of this site or slot can load."""
+        return frozenset(copy.thumbprint for copy in self.fleet.certificates_of(ref) if copy.thumbprint is not None)
+
+    def private_at(self, ref: SiteRef) -> frozenset[Thumbprint]:
+        """Return the thumbprints that host names of this site or slot can be bound to: those with a private key."""
+        copies = (copy for copy in self.fleet.certificates_of(ref) if not copy.ref.public)
+        return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 
     def named_stale(self, settings: SiteSettings) -> tuple[Thumbprint, ...]:
         """Return the stale thumbprints of the lineage that the settings name, the last good one first.
@@ -137,17 +148,19 @@ class Snapshot:
         )
 
     @property
-    def uploaded_to(self) -> frozenset[Webspace]:
-        """The webspaces that hold an older version as an upload, and into which nothing is imported.
+    def uploaded_to(self) -> frozenset[tuple[Webspace, SiteRef | None]]:
+        """The places that hold an older version as an upload, and into which nothing is imported.
 
-        An upload by people counts by itself; one of our own only while something there shows or names it.
+        A place is a webspace, or a site that has certificates of its own. An upload by people counts by itself; one of
+        our own only while something there shows or names it.
         """
-        imported = {copy.webspace for copy in self.copies}
-        stale = (c for c in self.fleet.certificates if c.source is None and self.lineage.is_stale(c.thumbprint))
+        imported = {(copy.webspace, copy.site) for copy in self.copies}
+        stale = (copy for copy in self.fleet.certificates if copy.is_upload and self.lineage.is_stale(copy.thumbprint))
         return frozenset(
-            copy.webspace
+            (copy.webspace, copy.site)
             for copy in stale
-            if copy.webspace not in imported and (copy.uploaded or self._is_used(copy.webspace, copy.thumbprint))
+            if (copy.webspace, copy.site) not in imported
+            and (copy.uploaded or self._is_used(copy.webspace, copy.thumbprint))
         )
 
     def _is_used(self, webspace: Webspace, thumbprint: Thumbprint | None) -> bool:
@@ -155,13 +168,14 @@ class Snapshot:
         return bound or any(thumbprint in settings.named for settings in self.settings_in(webspace))
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
-        """Return the bindings of the copy's webspace that show its thumbprint, in no particular order."""
+        """Return the bindings of the copy's webspace, or site, that show its thumbprint, in no particular order."""
         return tuple(
             binding
             for binding in self.fleet.bindings
             if binding.thumbprint is not None
             and binding.thumbprint == copy.thumbprint
             and self.webspace_of(binding) == copy.webspace
+            and copy.site in (None, binding.site)
         )
 
     def expires_at(self) -> datetime | None:
@@ -169,7 +183,7 @@ class Snapshot:
 
         What will not be moved does not count: a forgotten binding must not make every later version urgent.
         """
-        reached = frozenset(copy.webspace for copy in self.copies) | self.uploaded_to
+        reached = frozenset((copy.webspace, copy.site) for copy in self.copies) | self.uploaded_to
         shown = (binding.thumbprint for binding in self.bindings if self._will_move(binding, reached))
         return self._first_end(shown)
 
@@ -187,7 +201,7 @@ class Snapshot:
         ends = (version.not_after for version in versions if version is not None)
         return min((end for end in ends if end > self.now - URGENT), default=None)
 
-    def _will_move(self, binding: Binding, reached: frozenset[Webspace]) -> bool:
+    def _will_move(self, binding: Binding, reached: Places) -> bool:
         """Say whether the binding will get the current version, which a sync or an upload brings where it reaches."""
         facts = self.lineage.current.facts if self.lineage.current else None
         return (
@@ -195,7 +209,7 @@ class Snapshot:
             and binding.ssl_state is not SslState.DISABLED
             and (self.tag(binding.site, "certroll") or "").lower() != "off"
             and (facts is None or covers(facts.host_names, binding.host_name))
-            and self.webspace_of(binding) in reached
+            and not reached.isdisjoint({(self.webspace_of(binding), owner) for owner in (None, binding.site)})
         )
 
     def tag(self, ref: SiteRef, name: str) -> str | None:

@@ -134,7 +134,8 @@ def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
             snapshot = step.action.project(snapshot)
 
     def refusal(step: Step) -> Skip | None:
-        if not step.action.restarts_site or step.action.writes <= snapshot.live_in(step.action.webspace):
+        site = step.action.site
+        if site is None or not step.action.restarts_site or step.action.writes <= snapshot.live_at(site):
             return None
         detail = f"the version comes to {step.action.webspace} in a later stage"
         return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)

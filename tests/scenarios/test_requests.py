@@ -5,7 +5,6 @@ from collections import Counter
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED
 from local.azure.clock import Clock
 from local.azure.journal import Entry
 from local.azure.knobs import Knobs
@@ -170,7 +169,7 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
 
 
 def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(install: Install) -> None:
-    """Empty CERTROLL_SUBSCRIPTIONS costs one more read, and leaves subscriptions without a copy unlisted."""
+    """Empty CERTROLL_SUBSCRIPTIONS costs one more read; a subscription without a copy two: its certificates and sites."""
     world = small_world()
     build = Builder(world)
     build.add_group("elsewhere", build.add_subscription("Elsewhere"))
@@ -179,8 +178,8 @@ def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(i
     installation.sweep()
     paths = [entry.path for entry in world.journal.reads(ARM)]
     assert sum(path == "/subscriptions" for path in paths) == 1
-    assert sum(path.lower().endswith("/sites") and "serverfarms" not in path for path in paths) == 1
-    assert IP_BASED
+    assert sum(path.lower().endswith("/sites") and "serverfarms" not in path for path in paths) == 2
+    assert sum(path.lower().endswith("/providers/microsoft.web/serverfarms") for path in paths) == 1
 
 
 def test_waiting_for_sites_costs_no_request(install: Install) -> None:

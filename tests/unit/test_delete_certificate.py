@@ -11,7 +11,7 @@ from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import SslState, WebspaceCertificate
-from shared.domain.names import Thumbprint
+from shared.domain.names import CopyRef, Thumbprint
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
@@ -51,6 +51,7 @@ from tests.build import (
 
 TAG = (("certroll-lineage", "kv-shop/shop"),)
 OURS = replace(copy("certroll-shop-b", OLD, source=None), tags=TAG)
+OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 THEIRS = copy("by-hand", OLD, source=None)
 SYNCED = copy(thumbprint=NEW)
 LONG_AGO = NOW - 40 * DAY
@@ -219,7 +220,7 @@ def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> N
         pytest.param(over(replace(OURS, thumbprint=NEW)), id="the current version"),
         pytest.param(over(replace(OURS, thumbprint=OLDER)), id="what is no version of the lineage"),
         pytest.param(over(replace(OURS, thumbprint=None)), id="a managed certificate"),
-        pytest.param(over(replace(OURS, site=site_ref())), id="what one site has to itself"),
+        pytest.param(over(replace(OURS, ref=OF_ONE_SITE)), id="what one site has to itself"),
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:

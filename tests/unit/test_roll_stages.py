@@ -483,5 +483,5 @@ def test_app_whose_webspace_is_later_is_not_the_first() -> None:
     other = Step(
         RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
     )
-    seen = snapshot(sites=ORDINARY, copies=(copy(), copy("n", NEW, webspace=NORTH)))
+    seen = snapshot(sites=(site("a"), site("b", webspace=NORTH)), copies=(copy(), copy("n", NEW, webspace=NORTH)))
     assert roll_stages.guard(Plan((rolling("a"), other)), seen, APPLY).steps == (other,)
