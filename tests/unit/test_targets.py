@@ -143,3 +143,5 @@ def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
     """However many things share a name, the message stays readable."""
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09 and 2 more: write"):
         resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(12)})
+    with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09: write"):
+        resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(10)})

@@ -248,6 +248,14 @@ def test_hostile_certificate_is_a_named_error(hostile: bytes) -> None:
     assert len(str(caught.value)) < 300
 
 
+def test_size_is_looked_at_before_anything_is_parsed() -> None:
+    """What is larger than any certificate is not even looked into; what is as large as allowed is."""
+    with pytest.raises(ValueError, match=f"a certificate of {128 * 1024 + 1} bytes, more than {128 * 1024}"):
+        read_facts(bytes(128 * 1024 + 1))
+    with pytest.raises(ValueError, match="no certificate that can be read: "):
+        read_facts(bytes(128 * 1024))
+
+
 @pytest.mark.parametrize(
     "odd",
     [
