@@ -9,6 +9,7 @@ import pytest
 from local.azure.app_watch import AppWatch
 from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
 from local.azure.world import World
+from shared.clients import key_vault
 from shared.domain.names import VaultCertificateRef
 from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install
@@ -74,3 +75,18 @@ def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tu
         "/certificates/web/": 1,
         **({f"/certificates/web/{old}": more} if more else {}),
     }
+
+
+def test_a_version_in_use_that_cannot_be_read_is_named(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the old version is needed for comparison and is nonsense, nothing is taken for fine, and it is named."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    old = world.vaults[VAULT].certificates["web"].newest
+    renew(world, usages=(SERVER_AUTH,))
+    real = key_vault.read_facts
+    monkeypatch.setattr(key_vault, "read_facts", lambda der: real(b"nonsense" if der == old.leaf.der else der))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert (shown(world), writes(world)) == (before, 0)
+    assert f"version {old.id}: no certificate that can be read" in installation.details()

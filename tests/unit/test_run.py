@@ -161,6 +161,7 @@ def test_steps_are_performed_in_order(doing: Doing, caplog: pytest.LogCaptureFix
     [
         (Denied("no"), Reason.DENIED_BY_AZURE),
         (Rejected("no"), Reason.REJECTED_BY_AZURE),
+        (Rejected("no", Reason.KEY_MISMATCH), Reason.KEY_MISMATCH),
         (NotFound("no"), Reason.REJECTED_BY_AZURE),
         (NotSettled("no"), Reason.NOT_SETTLED),
         (NotKept("no"), Reason.NO_OVERLAP),
