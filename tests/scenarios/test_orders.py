@@ -18,12 +18,15 @@ from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.access import access_to
 from shared.clients.orders import Orders
+from shared.domain.errors import Denied, Rejected
+from shared.domain.order import OrderRef
 from shared.domain.plan import Mode
 from shared.domain.ports import Ports
 from shared.domain.vault_access import AccessVerdict, app_service, registration
 from shared.orders import look_after_orders
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
+from tests.unit.test_order import GOOD
 
 HOST = "shop.contoso.com"
 ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
@@ -78,6 +81,21 @@ class Shop:
         """The thumbprint of the newest version of the order's secret."""
         (stored,) = self.order.stored.values()
         return self.vault.secrets[stored.secret_name.lower()].newest.thumbprint
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, part: str, status: int, body: bytes) -> list[tuple[str, str]]:
+    """Answer so whatever is asked at an address with that part, once it was done; return all that is sent."""
+    real, seen = requests.adapters.HTTPAdapter.send, []
+
+    def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        seen.append((str(request.method), str(request.url)))
+        answer = real(adapter, request, **options)  # type: ignore[arg-type]
+        if part in str(request.url):
+            answer.status_code, answer.raw._body, answer._content = status, body, body
+        return answer
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    return seen
 
 
 # ------------------------------------------------------------------------------------------------------------ looking
@@ -140,27 +158,48 @@ def test_subscription_that_never_sold_certificates_is_not_changed(
 ) -> None:
     """Where the resource provider is not registered there are no orders, and nobody registers it."""
     shop = Shop(install)
-    real, posts = requests.adapters.HTTPAdapter.send, []
-
-    def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
-        url = str(request.url)
-        posts.extend([url] if request.method == "POST" and "/register" in url else [])
-        answer = real(adapter, request, **options)  # type: ignore[arg-type]
-        if ORDERS in url:
-            answer.status_code = 409
-            answer.raw._body = b'{"error":{"code":"MissingSubscriptionRegistration","message":"not registered"}}'
-            answer._content = answer.raw._body
-        return answer
-
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    unregistered = b'{"error":{"code":"MissingSubscriptionRegistration","message":"not registered"}}'
+    seen = answering(monkeypatch, ORDERS, 409, unregistered)
     assert look_after_orders(shop.installation.start()) == ()
     assert shop.installation.findings() == set()
-    assert posts == []
+    assert [method for method, url in seen if method != "GET" and "management" in url] == []
 
 
 def test_national_clouds_have_no_orders() -> None:
     """Where Azure sells no certificates nobody asks for them."""
-    assert Orders(None, None).orders("any").found == ()  # type: ignore[arg-type] - it is not used
+    none = Orders(None, None)  # type: ignore[arg-type] - nothing is sent that could be repeated
+    assert none.orders("any").found == ()
+    with pytest.raises(Rejected, match="this cloud sells no certificates"):
+        none.renew(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("body", "subject"),
+    [
+        (b"[]", "orders of subscription"),
+        (b'{"value": 3}', "orders of subscription"),
+        (b'{"value": null}', "orders of subscription"),
+        (b"<html>", "orders of subscription"),
+        (b'{"value": [null]}', "order None"),
+        (b'{"value": [{"id": "x", "properties": {"certificates": 7}}]}', "order x"),
+    ],
+)
+def test_odd_answers_are_findings(install: Install, monkeypatch: pytest.MonkeyPatch, body: bytes, subject: str) -> None:
+    """Whatever Azure writes in place of a list, the run goes on and says what it could not read."""
+    shop = Shop(install)
+    answering(monkeypatch, ORDERS, 200, body)
+    assert look_after_orders(shop.installation.start()) == ()
+    ((found, _),) = shop.installation.findings()
+    assert found.startswith(subject)
+
+
+def test_list_that_azure_refuses_is_a_finding(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal that is no missing right is told as it is."""
+    shop = Shop(install)
+    answering(monkeypatch, ORDERS, 409, b'{"error":{"code":"Conflict","message":"not now"}}')
+    assert look_after_orders(shop.installation.start()) == ()
+    assert shop.reasons() == {"BlindSpot"}
+    assert "409 Conflict not now" in shop.installation.details()
 
 
 def test_domain_that_must_be_verified_before_the_renewal_is_told_in_time(install: Install) -> None:
@@ -298,6 +337,56 @@ def test_renewal_that_azure_refuses_is_told(install: Install) -> None:
     shop.world.clock.advance(timedelta(days=1))
     shop.look()
     assert (shop.asked("renew"), shop.order.purchases) == (2, 1)
+
+
+def test_renewal_with_an_undocumented_answer_is_not_repeated(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 200 where the SDK expects a 204 is no refusal: it may well have been done."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0 * 30), age=LATE)
+    answering(monkeypatch, "/renew?", 200, b"{}")
+    shop.sweeps(4, timedelta(hours=20))
+    assert (shop.asked("renew"), shop.order.purchases) == (1, 2)
+    assert shop.reasons() == {"OrderActionUnknown"}
+
+
+def test_order_that_changed_since_the_list_is_read_again_first(install: Install) -> None:
+    """What a person did a moment ago is not done once more."""
+    shop = Shop(install, auto_renew=False)
+    orders = shop.installation.ports.orders
+
+    class Hasty:
+        """The orders, with a person ahead by a moment."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(orders, name)
+
+        def order(self, ref: OrderRef) -> object:
+            shop.order.auto_renew = True
+            return orders.order(ref)
+
+    shop.installation.ports = replace(shop.installation.ports, orders=Hasty())
+    shop.look()
+    assert shop.writes() == 0
+    assert shop.installation.rows("certrolljournal") == []
+
+
+def test_order_that_is_gone_does_not_hold_up_the_others(install: Install) -> None:
+    """The others are looked at and acted on; that something went wrong is raised at the end."""
+    shop = Shop(install, auto_renew=False)
+    other = shop.build.add_order("other", "other.contoso.com", shop.vault, auto_renew=False)
+    shop.world.faults.add(Fault("denied", "GET", path="/shop$", times=None))
+    with pytest.raises(ExceptionGroup) as caught:
+        shop.look()
+    assert [type(one) for one in caught.value.exceptions] == [Denied]
+    assert (shop.order.auto_renew, other.auto_renew) == (False, True)
+
+
+def test_order_that_cannot_be_read_after_it_was_asked_is_not_asked_again(install: Install) -> None:
+    """What was accepted is written down, whether or not it can be looked at."""
+    shop = Shop(install, auto_renew=False)
+    shop.world.faults.add(Fault("denied", "GET", path="/shop$", skip=2, times=1))
+    shop.sweeps(2)
+    assert shop.order.auto_renew
+    assert shop.writes() == 1
 
 
 LOST: dict[str, Fault] = {
@@ -463,6 +552,28 @@ def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
     assert found.verdict is AccessVerdict.UNKNOWN
     assert "Microsoft.KeyVault/vaults/read" in found.detail
     assert access_to(installation.start(), "nonsense", known).verdict is AccessVerdict.UNKNOWN
+
+
+def test_role_assignments_that_may_not_be_read_leave_the_access_in_question(install: Install) -> None:
+    """The finding says which right Certroll lacks."""
+    world = World(Clock())
+    vault = Builder(world).add_vault()
+    installation = install(world, watched=False)
+    world.faults.add(Fault("denied", "GET", path="roleAssignments$", times=None))
+    found = access_to(installation.start(), vault.resource_id, app_service(object_id=world.object_id(APP_SERVICE)))
+    assert found.verdict is AccessVerdict.UNKNOWN
+    assert "Microsoft.Authorization/roleAssignments/read" in found.detail
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"properties": 3}', b'{"properties": {"accessPolicies": 3}}', b"<html>"])
+def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """Whatever Azure writes in place of a vault, nobody takes it for one without rights, or with all."""
+    world = World(Clock())
+    vault = Builder(world).add_vault()
+    installation = install(world, watched=False)
+    answering(monkeypatch, "/vaults/contoso-kv?", 200, body)
+    known = app_service(object_id=world.object_id(APP_SERVICE))
+    assert access_to(installation.start(), vault.resource_id, known).verdict is AccessVerdict.UNKNOWN
 
 
 def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> None:
