@@ -40,7 +40,6 @@ class View:
                 binding
                 for binding in self.fleet.bindings
                 if binding.ssl_state is SslState.DISABLED
-                and binding.thumbprint is None
                 and is_custom(binding.host_name)
                 and asked_for(self.fleet.tag(binding.site, TAG))
             )

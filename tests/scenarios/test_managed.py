@@ -164,6 +164,20 @@ def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
     assert asked(build.world) == 1
 
 
+def test_certificate_that_is_taken_away_is_asked_for_again(install: Install) -> None:
+    """Who unbinds and deletes a managed certificate, and leaves the tag, gets another one."""
+    build = a_world(root=False)
+    installation = install(build.world, meddled=True, watched=False)
+    look(installation)
+    shop = build.world.web.site_with_host(HOST)
+    assert shop is not None
+    build.world.web.put_site(replace(shop, hosts={**shop.hosts, HOST: Host(HOST, "Disabled", "AB" * 20)}))
+    (managed,) = [one for one in build.world.web.certificates.values() if one.managed]
+    build.world.web.remove_certificate(managed)
+    assert look(installation) == {HOST: Reason.SERVED}
+    assert asked(build.world) == 2
+
+
 def test_slots_own_tag_wins(install: Install) -> None:
     """A slot follows its site unless it has a tag of its own, on or off."""
     build = a_world()
@@ -487,7 +501,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault("denied", "PUT", path=CERTIFICATE, times=2), Fault("denied", "PUT", path=BINDING, times=2)],
+    [Fault("denied", "PUT", path=CERTIFICATE, times=4), Fault("denied", "PUT", path=BINDING, times=4)],
     ids=["asking", "binding"],
 )
 def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
@@ -497,6 +511,8 @@ def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
     world.faults.add(replace(fault))
     assert set(look(installation).values()) == {Reason.DENIED_BY_AZURE}
     assert "AuthorizationFailed" in installation.details()
+    assert set(look(installation).values()) == {Reason.DENIED_BY_AZURE}, "told as long as it lasts"
+    assert set(look(installation).values()) == {Reason.SERVED}, "and done once the role is there"
 
 
 @pytest.mark.parametrize("path", ["/certificates$", "/sites$", "/slots$"])
@@ -619,6 +635,15 @@ def test_renewal_that_should_have_come_is_told(install: Install) -> None:
     installation.clock.advance(160 * DAY)
     assert look(installation) == {HOST: Reason.NOT_RENEWED}
     assert "support case" in installation.details()
+
+
+def test_slot_is_watched_though_nobody_asks(install: Install) -> None:
+    """A slot that is bound to a managed certificate is looked at, tagged or not."""
+    build = a_world(tags=OFF, root=False)
+    slot = build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
+    build.add_managed(slot, STAGING)
+    installation = install(build.world)
+    assert look(installation) == {STAGING: Reason.SERVED}
 
 
 def test_expired_one_is_still_told_of(install: Install) -> None:
