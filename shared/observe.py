@@ -15,19 +15,38 @@ and a site that only they name is a blind spot.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import TypeVar
 
+from shared.actions.import_certificate import TAG as IMPORT_TAG
+from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.lineage import Lineage
 from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.ports import AppService
+from shared.domain.targets import words
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere."""
+
+    sites: frozenset[str] = frozenset()
+    anywhere: bool = False
+
+    @classmethod
+    def of(cls, lineages: Iterable[Lineage]) -> "Targets":
+        """Return what all of the lineages ask for."""
+        tags = [lineage.tags for lineage in lineages]
+        sites = frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
+        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags))
 
 
 def observe_fleet(
@@ -37,13 +56,13 @@ def observe_fleet(
     wanted: Callable[[WebspaceCertificate], bool],
     followed: Callable[[VaultCertificateRef], bool],
     now: datetime,
-    targets: frozenset[str] = frozenset(),
+    targets: Targets = Targets(),
 ) -> Fleet:
     """Return what is there in the subscriptions, or in all that the identity sees where none is named.
 
     Sites, bindings and what app settings name are complete in webspaces that hold a wanted copy, but for the blind
-    spots. Where a Key Vault reference leads is read for the vault objects that are followed. Sites of the names in
-    `targets` are looked at wherever they are.
+    spots. Where a Key Vault reference leads is read for the vault objects that are followed. Targets are looked at
+    wherever they are.
     """
     view = _View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
@@ -52,13 +71,13 @@ def observe_fleet(
     productions = view.each(app_service.sites, subscriptions, _subscription_hidden)
     certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
     webspaces = frozenset(copy.webspace for copy in certificates if wanted(copy))
-    concerned = subscriptions if targets else _concerned(subscriptions, webspaces)
+    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces)
     plans = view.each(app_service.plans, concerned, _subscription_hidden)
-    sites = view.with_slots(productions, concerned, webspaces, targets)
+    sites = view.with_slots(productions, concerned, webspaces, targets.sites)
     view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
-    near = tuple(site for site, _ in sites if site.webspace in webspaces or site.ref.name in targets)
+    near = tuple(site for site, _ in sites if site.webspace in webspaces or site.ref.name in targets.sites)
     settings = view.settings(near, followed)
-    public = view.public_certificates(near, settings, certificates, targets)
+    public = view.public_certificates(near, settings, certificates, targets.sites)
     return Fleet(
         taken_at=now,
         sites=tuple(site for site, _ in sites),

@@ -17,11 +17,13 @@ from itertools import groupby
 
 from shared import planner
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import SyncCertificate, copy_subject
 from shared.actions.update_binding import UpdateBinding, binding_subject
 from shared.actions.upload_certificate import UploadCertificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
@@ -39,7 +41,7 @@ from shared.domain.rollout import LOST_AFTER, Rollout, SiteRecord, SiteState, st
 from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
-from shared.observe import observe_fleet, observe_site
+from shared.observe import Targets, observe_fleet, observe_site
 from shared.prove import prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
@@ -133,6 +135,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
         lambda copy: copy.source == ref or lineage.version_of(copy.thumbprint) is not None,
         lambda followed: followed == ref,
         now,
+        Targets.of((lineage,)),
     )
     snapshot = Snapshot(lineage, fleet, rollout)
     plan = planner.plan(snapshot, run.intent)
@@ -199,8 +202,9 @@ def _lost(webspace: Webspace, steps: tuple[Step, ...], refused: tuple[Skip, ...]
 
 def _brings(step: Step) -> bool:
     """Say whether the step brings the current version to a webspace."""
-    is_upload = isinstance(step.action, UploadCertificate) and not isinstance(step.action, KeepSuperseded)
-    return is_upload or isinstance(step.action, SyncCertificate)
+    if isinstance(step.action, KeepSuperseded):
+        return False
+    return isinstance(step.action, SyncCertificate | UploadCertificate | UploadPublicCertificate | ImportCertificate)
 
 
 def _tell_apps(

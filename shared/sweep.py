@@ -1,10 +1,13 @@
 """The safety net that makes events optional: every imported vault certificate is looked at."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
 from shared import planner
+from shared.actions.import_certificate import TAG as IMPORT_TAG
+from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.dispatch import has_unrecorded
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
@@ -17,11 +20,15 @@ from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.inventory import report_references
-from shared.observe import observe_fleet
+from shared.managed import look_after_managed
+from shared.observe import Targets, observe_fleet
+from shared.orders import look_after_orders
 from shared.reconcile import stalled_on_vault
 from shared.report import report_blind_spots, report_lineage, report_plan
 from shared.run import LONGEST_PAUSE, Run, until_open
 from shared.telemetry import event
+
+ASKING = (PUBLIC_TAG, IMPORT_TAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +40,46 @@ class Look:
     error: Exception | None = None
 
 
-def sweep(run: Run) -> tuple[VaultCertificateRef, ...]:
+def sweep(run: Run) -> None:
+    """Look after everything: vault certificates, free managed certificates, and orders of purchased ones.
+
+    What goes wrong with one kind does not hold up the others; it is raised at the end, as a group.
+    """
+    errors = []
+    for look_after in (sweep_certificates, look_after_managed, look_after_orders):
+        try:
+            look_after(run)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one kind, the others are looked at; raised below
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("the sweep could not look at everything; what it found elsewhere is on its way", errors)
+
+
+def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     """Return the vault certificates that have work to do, after putting each on the queue.
 
     The fleet is observed once, whatever the number of lineages. A lineage that cannot be read does not hold up the
     others; what went wrong is raised at the end, as a group.
     """
     vaults = run.intent.vaults
-    fleet = _observed(run, vaults)
+    looks = dict(_reading(run, _in_vaults(run)))
+    fleet = _observed(run, vaults, Targets.of(look.lineage for look in looks.values() if look.lineage))
     report_blind_spots(run.ports.journal, "sweep", fleet)
-    refs = sorted({*_in_vaults(run), *_imported(fleet, vaults)})
-    looks = list(run.pool.map(partial(_looked_at, run, fleet, _Use.of(fleet)), refs))
-    busy = tuple(ref for ref, look in zip(refs, looks, strict=True) if look.busy)
-    report_references(run.ports.journal, fleet, [look.lineage for look in looks if look.lineage])
+    looks.update(_reading(run, _imported(fleet, vaults) - looks.keys()))
+    refs = sorted(looks)
+    use = _Use.of(fleet)
+    judged = list(run.pool.map(lambda ref: _judged(run, fleet, use, ref, looks[ref]), refs))
+    busy = tuple(ref for ref, look in zip(refs, judged, strict=True) if look.busy)
+    report_references(run.ports.journal, fleet, [look.lineage for look in judged if look.lineage])
     event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
-    if failed := [look.error for look in looks if look.error]:
-        raise ExceptionGroup("the sweep could not look at everything; what it found elsewhere is on its way", failed)
+    if failed := [look.error for look in judged if look.error]:
+        raise ExceptionGroup("not every vault certificate could be looked at", failed)
     return busy
+
+
+def _reading(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Look]]:
+    ordered = sorted(refs)
+    return zip(ordered, run.pool.map(partial(_read, run), ordered), strict=True)
 
 
 def _imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
@@ -92,11 +122,13 @@ class _Use:
         )
 
     def has(self, lineage: Lineage) -> bool:
-        """Say whether the lineage is there in any way."""
-        return lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
+        """Say whether the lineage is there in any way, or asked for by a tag."""
+        asked = any(key.strip().lower().startswith(ASKING) for key, _ in lineage.tags)
+        there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
+        return asked or there
 
 
-def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
+def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
     try:
         return observe_fleet(
             run.ports.app_service,
@@ -105,31 +137,40 @@ def _observed(run: Run, vaults: frozenset[VaultName]) -> Fleet:
             lambda copy: copy.thumbprint is not None if copy.source is None else copy.source.vault in vaults,
             lambda ref: ref.vault in vaults,
             run.now(),
+            targets,
         )
     except Denied as error:
         run.ports.journal.report((Finding(run.now(), "sweep", "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
         raise
 
 
-def _looked_at(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef) -> Look:
-    """Put the certificate on the queue if it has work, and say so; or return what went wrong with it."""
+def _read(run: Run, ref: VaultCertificateRef) -> Look:
+    """Return the lineage; or what went wrong with it, which is reported or raised later."""
     try:
         run.check_time()
-        lineage = run.ports.vault.lineage(ref, fleet.taken_at)
-        if not use.has(lineage):
-            return Look(lineage)
-        busy = _has_work(run, fleet, lineage)
-        if busy:
-            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+        return Look(run.ports.vault.lineage(ref, run.now()))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
-        if run.ports.journal.rollout(ref, "").unfinished(fleet.taken_at):  # bringing old values back needs no vault
-            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
-            return Look(busy=True)
         return Look()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
         return Look(error=error)
-    return Look(lineage, busy)
+
+
+def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: Look) -> Look:
+    """Put the certificate on the queue if it has work, and say so. Bringing old values back needs no vault."""
+    if look.error is not None:
+        return look
+    try:
+        run.check_time()
+        if look.lineage is None:
+            busy = bool(run.ports.journal.rollout(ref, "").unfinished(fleet.taken_at))
+        else:
+            busy = use.has(look.lineage) and _has_work(run, fleet, look.lineage)
+        if busy:
+            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
+        return Look(look.lineage, error=error)
+    return Look(look.lineage, busy)
 
 
 def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:

@@ -6,6 +6,7 @@ the webspace before anything can show it. What is deleted goes last.
 
 from shared.actions import (
     delete_certificate,
+    import_certificate,
     keep_superseded,
     refresh_references,
     restart_site,
@@ -15,12 +16,15 @@ from shared.actions import (
     sync_certificate,
     update_binding,
     upload_certificate,
+    upload_public_certificate,
 )
 from shared.domain.plan import Propose
 
 PROPOSALS: tuple[Propose, ...] = (
     keep_superseded.propose,
     upload_certificate.propose,
+    upload_public_certificate.propose,
+    import_certificate.propose,
     sync_certificate.propose,
     update_binding.propose,
     restore_app_settings.propose,

@@ -41,7 +41,7 @@ class DeleteCertificate:
 
     @property
     def site(self) -> SiteRef | None:
-        """None: it is gone for the whole webspace."""
+        """None: it is gone for the whole webspace, or for one site whatever it does."""
         return None
 
     @property
@@ -61,7 +61,8 @@ class DeleteCertificate:
         seen = look(ports, self.copy.ref)
         if seen is None:
             return False
-        if (seen.thumbprint, seen.webspace, seen.source) != (self.copy.thumbprint, self.copy.webspace, None):
+        elsewhere = seen.site is None and seen.webspace != self.copy.webspace
+        if elsewhere or (seen.thumbprint, seen.source) != (self.copy.thumbprint, None):
             raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
         for app in self.apps:
             if self.copy.thumbprint in read_settings(ports.app_service.settings(app)).mentioned:
@@ -74,6 +75,6 @@ class DeleteCertificate:
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every upload of an older version; most of them are refused, see shared/guards/deletion.py."""
     for copy in sorted(snapshot.fleet.certificates, key=lambda one: one.ref):
-        if copy.source is None and copy.site is None and snapshot.lineage.is_stale(copy.thumbprint):
-            apps = tuple(settings.site for settings in snapshot.settings_in(copy.webspace))
+        if copy.source is None and snapshot.lineage.is_stale(copy.thumbprint):
+            apps = tuple(settings.site for settings in snapshot.settings_near(copy))
             yield Step(DeleteCertificate(copy, apps), Reason.SUPERSEDED)

@@ -9,6 +9,8 @@ class Reason(StrEnum):
     # a step
     STALE_COPY = "StaleCopy"
     STALE_UPLOAD = "StaleUpload"
+    PUBLIC_CERTIFICATE_ASKED = "PublicCertificateAsked"
+    IMPORT_ASKED = "ImportAsked"
     STALE_THUMBPRINT = "StaleThumbprint"
     SUPERSEDED_IN_USE = "SupersededInUse"
     LOADED_AT_START = "LoadedAtStart"
@@ -28,7 +30,7 @@ class Reason(StrEnum):
     NO_PRIVATE_KEY = "NoPrivateKey"
     KEY_MISMATCH = "KeyMismatch"
     CHAIN_LOST = "ChainLost"
-    SECRET_UNREADABLE = "SecretUnreadable"
+    SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 - the word, not one of them
     ANOTHER_CERTIFICATE = "AnotherCertificate"
     SERVER_AUTH_LOST = "ServerAuthLost"
     CLIENT_AUTH_LOST = "ClientAuthLost"

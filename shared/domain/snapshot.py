@@ -115,6 +115,13 @@ class Snapshot:
             sorted((one for site, one in found if site and site.webspace == webspace), key=lambda one: one.site)
         )
 
+    def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
+        """Return the settings of the sites and slots that can use the copy, in a stable order."""
+        if copy.site is None:
+            return self.settings_in(copy.webspace)
+        own = self.settings_of(copy.site)
+        return () if own is None else (own,)
+
     @property
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
         """What copies held that is no version of the lineage: once they are synced, nothing else tells of it."""

@@ -52,6 +52,14 @@ def parse_targets(tags: Tags, name: str) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def words(tags: Tags, name: str) -> frozenset[str]:
+    """Return every word of the targets that can be read: what they name may be called so."""
+    try:
+        return frozenset(part for target in parse_targets(tags, name) for part in target.parts)
+    except TargetInvalid:
+        return frozenset()
+
+
 def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
     """Return the one candidate that answers to the name; candidates are ids with the names that each answers to.
 

@@ -45,7 +45,9 @@ def _refusal(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, movi
 
 
 def is_ours(copy: WebspaceCertificate) -> bool:
-    """Say whether Certroll made the upload: by its name, and by the tag that it gave it."""
+    """Say whether Certroll made it: by its name and its tag, or by the whole name of a public one, which has no tags."""
+    if copy.ref.public:
+        return copy.ref.name.startswith(OWN_PREFIX) and copy.ref.name.endswith(str(copy.thumbprint).lower())
     return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) is not None
 
 
@@ -67,7 +69,7 @@ def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 
 
 def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    settings = snapshot.settings_in(copy.webspace)
+    settings = snapshot.settings_near(copy)
     named = [str(one.site) for one in settings if copy.thumbprint in one.mentioned]
     if named:
         return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
@@ -81,7 +83,8 @@ def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(copy.webspace)), key=str)
     read = {settings.site for settings in snapshot.fleet.settings}
-    unread = sorted(s.ref for s in snapshot.fleet.sites if s.webspace in {None, copy.webspace} and s.ref not in read)
+    users = (s.ref for s in snapshot.fleet.sites if s.webspace in {None, copy.webspace} and copy.site in (None, s.ref))
+    unread = sorted(ref for ref in users if ref not in read)
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
     if what is None:
         return None
@@ -91,12 +94,12 @@ def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     """Refuse while the current version is not there, or anything that shows or names it has not proven it."""
     current = snapshot.lineage.current
-    if current is None or current.thumbprint not in snapshot.live_in(copy.webspace):
+    if current is None or not any(other.thumbprint == current.thumbprint for other in _beside(snapshot, copy)):
         return Reason.NOT_PROVEN, "the current version is not in its webspace"
     records = {record.site: record.state for record in snapshot.rollout.records}
     rolls = {roll.site: roll.state for roll in snapshot.rollout.rolls}
-    bound = {b.site for b in snapshot.bindings if _shows(snapshot, b, copy.webspace)}
-    apps = {one.site for one in snapshot.settings_in(copy.webspace) if current.thumbprint in one.named}
+    bound = {b.site for b in snapshot.bindings if _shows(snapshot, b, copy)}
+    apps = {one.site for one in snapshot.settings_near(copy) if current.thumbprint in one.named}
     doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}
     doubtful |= {site for site in apps if rolls.get(site) is not RollState.VALIDATED}
     if doubtful:
@@ -107,8 +110,17 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
     return None
 
 
-def _shows(snapshot: Snapshot, binding: Binding, webspace: Webspace) -> bool:
-    return snapshot.webspace_of(binding) == webspace and snapshot.lineage.is_current(binding.thumbprint)
+def _beside(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
+    """Return the certificates that can stand in for the copy: of its webspace, or of its site and of its kind."""
+    if copy.site is None:
+        return snapshot.fleet.certificates_in(copy.webspace)
+    return tuple(one for one in snapshot.fleet.certificates_of(copy.site) if one.ref.public == copy.ref.public)
+
+
+def _shows(snapshot: Snapshot, binding: Binding, copy: WebspaceCertificate) -> bool:
+    if copy.ref.public or copy.site not in (None, binding.site):
+        return False
+    return snapshot.webspace_of(binding) == copy.webspace and snapshot.lineage.is_current(binding.thumbprint)
 
 
 def _graced(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:

@@ -7,6 +7,8 @@ shared/domain/lineage.py.
 from dataclasses import replace
 from datetime import timedelta
 
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.refresh_references import RefreshReferences
 from shared.actions.restart_site import RestartSite
@@ -15,6 +17,7 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.actions.upload_certificate import UploadCertificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.model import CertificateFacts, CertificateVersion
 from shared.domain.names import covers
 from shared.domain.plan import Intent, Plan, Skip, Step
@@ -35,7 +38,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     facts = current.facts
 
     def refusal(step: Step) -> Skip | None:
-        if isinstance(step.action, KeepSuperseded | RestoreAppSettings):  # they are about an older version
+        if isinstance(step.action, KeepSuperseded | RestoreAppSettings | DeleteCertificate):  # about an older version
             return None
         refused = [verdict for case in _cases(step, current, snapshot) for verdict in refusals(case)]
         if refused:
@@ -52,6 +55,10 @@ def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple
     match step.action:
         case UpdateBinding(binding=binding):
             return (replace(case, use=Use.BINDING, in_use=before, hosts=(binding.host_name,)),)
+        case UploadPublicCertificate():
+            return (replace(case, use=Use.PUBLIC, in_use=before),)
+        case ImportCertificate():
+            return (replace(case, use=Use.IMPORT),)
         case UploadCertificate():
             return (replace(case, use=Use.UPLOAD, in_use=before),)
         case SyncCertificate(copy=copy):

@@ -3,13 +3,19 @@
 from collections import Counter
 
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import stage
 from shared.domain.snapshot import Snapshot
+
+PREPARING = KeepSuperseded | RestoreAppSettings
+UNSTAGED = KeepSuperseded | DeleteCertificate | UploadPublicCertificate | ImportCertificate
+"""What changes nothing that is served, or only what is proven to be superseded: no place has to go first."""
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
@@ -21,7 +27,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)
 
     def refusal(step: Step) -> Skip | None:
-        if isinstance(step.action, KeepSuperseded | RestoreAppSettings):
+        if isinstance(step.action, PREPARING):
             return None  # they protect what works: before any stage, and in spite of any hold
         if failures:
             where = ", ".join(failures)
@@ -29,7 +35,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
                 f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
             )
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
-        if step.action.restarts_site or isinstance(step.action, DeleteCertificate):
+        if step.action.restarts_site or isinstance(step.action, UNSTAGED):
             return None  # apps have stages of their own, and what is deleted is proven everywhere
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
@@ -51,5 +57,5 @@ def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace |
     bindings = Counter(action.webspace for action in staged if action.site is not None)
     apps = {step.action.webspace for step in plan.steps if step.action.restarts_site}
     own = {action.webspace for action in staged if action.site and intent.owns(action.site)}
-    webspaces = {action.webspace for action in staged if not isinstance(action, KeepSuperseded | DeleteCertificate)}
+    webspaces = {action.webspace for action in staged if not isinstance(action, UNSTAGED)}
     return min(webspaces, key=lambda w: (bindings[w] == 0, w not in apps, w in own, bindings[w], w), default=None)

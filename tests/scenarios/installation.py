@@ -27,7 +27,7 @@ from shared.domain.outcome import Outcome
 from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Ports
 from shared.run import Run
-from shared.sweep import sweep
+from shared.sweep import sweep, sweep_certificates
 from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site, on_vault_event, release
 
 MOST_DEQUEUES = 5
@@ -140,8 +140,12 @@ class Installation:
         self.queue.send_certificate(CertificateMessage(VaultCertificateRef.parse(vault, kind, name), cause))
 
     def sweep(self) -> tuple[VaultCertificateRef, ...]:
-        """Run the sweep."""
-        return sweep(self.start())
+        """Run the part of the sweep that is about vault certificates."""
+        return sweep_certificates(self.start())
+
+    def sweep_everything(self) -> None:
+        """Run the whole sweep."""
+        sweep(self.start())
 
     def deliver_all(self, during: timedelta = timedelta(hours=6)) -> None:
         """Deliver messages, moving the clock to each, until none is left or the time is over."""

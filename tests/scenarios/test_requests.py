@@ -169,7 +169,7 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
 
 
 def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(install: Install) -> None:
-    """Empty CERTROLL_SUBSCRIPTIONS costs one more read; a subscription without a copy two: its certificates and sites."""
+    """Empty CERTROLL_SUBSCRIPTIONS costs one more read, and each subscription without a copy two."""
     world = small_world()
     build = Builder(world)
     build.add_group("elsewhere", build.add_subscription("Elsewhere"))

@@ -51,7 +51,6 @@ from tests.build import (
 
 TAG = (("certroll-lineage", "kv-shop/shop"),)
 OURS = replace(copy("certroll-shop-b", OLD, source=None), tags=TAG)
-OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 THEIRS = copy("by-hand", OLD, source=None)
 SYNCED = copy(thumbprint=NEW)
 LONG_AGO = NOW - 40 * DAY
@@ -220,12 +219,46 @@ def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> N
         pytest.param(over(replace(OURS, thumbprint=NEW)), id="the current version"),
         pytest.param(over(replace(OURS, thumbprint=OLDER)), id="what is no version of the lineage"),
         pytest.param(over(replace(OURS, thumbprint=None)), id="a managed certificate"),
-        pytest.param(over(replace(OURS, ref=OF_ONE_SITE)), id="what one site has to itself"),
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
     """Only uploads of superseded versions are ever considered."""
     assert reasons(seen) == []
+
+
+PUBLIC = replace(OURS, ref=CopyRef.of_site(site_ref(), f"certroll-shop-{OLD.lower()}", public=True), tags=())
+NEW_PUBLIC = replace(PUBLIC, ref=CopyRef.of_site(site_ref(), "certroll-new", public=True), thumbprint=NEW)
+OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
+
+
+def test_public_certificate_of_a_site_goes_as_well() -> None:
+    """What other sites name does not keep it, and the new one has to be there in the same form."""
+    others = (named(), replace(named(site="api"), mentioned=frozenset({OLD})))
+    seen = over(PUBLIC, NEW_PUBLIC, sites=(site(), site("api")), settings=others)
+    assert reasons(seen) == [Reason.SUPERSEDED]
+    assert reasons(over(PUBLIC)) == [Reason.NOT_PROVEN]
+    assert reasons(over(PUBLIC, NEW_PUBLIC, settings=mentioning(OLD))) == [Reason.STILL_USED]
+    assert reasons(over(PUBLIC, NEW_PUBLIC, settings=())) == [Reason.INCOMPLETE_VIEW]
+
+
+def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
+    """Only a name that Certroll gives makes one its own."""
+    theirs = replace(PUBLIC, ref=CopyRef.of_site(site_ref(), "certroll-like", public=True))
+    found = judged(over(theirs, NEW_PUBLIC, PUBLIC), APPLY)
+    assert {item.subject.split(" ")[1]: item.reason for item in found} == {
+        "shop/certroll-like": Reason.NOT_OURS,
+        f"shop/certroll-shop-{OLD.lower()}": Reason.SUPERSEDED,
+    }
+
+
+def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
+    """On a Flex Consumption plan the site alone can use it."""
+    own = replace(OURS, ref=OF_ONE_SITE)
+    new = replace(own, ref=CopyRef.of_site(site_ref(), "new", public=False), thumbprint=NEW)
+    flex = replace(site(), flex=True)
+    neighbour = binding("old.contoso.com", site="api")
+    assert reasons(over(own, new, sites=(flex, site("api")), bindings=(*MOVED, neighbour))) == [Reason.SUPERSEDED]
+    assert reasons(over(own, new, sites=(flex,), bindings=(*MOVED, binding("a.contoso.com")))) == [Reason.STILL_USED]
 
 
 def test_elsewhere_it_may_be_used() -> None:

@@ -1,0 +1,189 @@
+"""Import a vault certificate where it is asked for and is missing: a webspace, or a site that has its own.
+
+From then on it is a copy like any other: synced with each version, and never deleted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from shared.actions.settle import settle
+from shared.actions.sync_certificate import copy_subject
+from shared.actions.upload_certificate import look
+from shared.domain.errors import NotFound, Rejected, TargetInvalid
+from shared.domain.lineage import Lineage
+from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace, parse_targets, resolve
+from shared.domain.vault_access import AccessVerdict, Principal, judge
+
+TAG = "certroll-import-to"
+NAME_TAG = "certroll-import-name"
+
+
+class Place(NamedTuple):
+    """Where a copy goes: a webspace, or one site of it that has its own, by a plan that is there."""
+
+    webspace: Webspace
+    site: SiteRef | None
+    plan: ServerFarm
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCertificate:
+    """Import the vault certificate. `vault_id` is the resource id of the vault, None where no copy of it tells."""
+
+    copy: WebspaceCertificate
+    plan: ServerFarm
+    version: CertificateVersion
+    lineage: Lineage
+    vault_id: str | None
+    app_service: Principal
+    restarts_site: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """The copy that is made."""
+        return copy_subject(self.copy.ref, self.copy.webspace)
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace that gets it."""
+        return self.copy.webspace
+
+    @property
+    def site(self) -> SiteRef | None:
+        """None: a copy is there for the whole webspace, or for one that has its own before anything of it changes."""
+        return None
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """Nothing that has to be live before."""
+        return frozenset()
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the copy."""
+        return snapshot.with_certificate(self.copy)
+
+    def perform(self, ports: Ports) -> bool:
+        """Import unless a certificate of that name is there; return once Azure shows it.
+
+        Raises Rejected where App Service may not read the vault, with what is missing and the command that mends it;
+        where that cannot be told, Azure is asked, whose refusal then says so.
+        """
+        if (seen := look(ports, self.copy.ref)) is not None:
+            if seen.source == self.lineage.ref:
+                return False
+            raise Rejected(f"{self.subject}: the name is taken; set {NAME_TAG} on the vault certificate, or delete it")
+        vault_id = self.vault_id or self._find(ports)
+        access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
+        if access.verdict is AccessVerdict.LACKING:
+            raise Rejected(f"{self.subject}: {access.detail}", Reason.VAULT_ACCESS_LACKING)
+        copy = self._from(vault_id)
+        ports.app_service.import_certificate(copy, self.plan)
+        settle(ports.clock, lambda: look(ports, copy.ref), lambda now: now is not None, self.subject)
+        return True
+
+    def _from(self, vault_id: str) -> WebspaceCertificate:
+        return WebspaceCertificate(
+            ref=self.copy.ref,
+            webspace=self.copy.webspace,
+            location=self.copy.location,
+            thumbprint=self.copy.thumbprint,
+            host_names=self.copy.host_names,
+            not_after=self.copy.not_after,
+            source=self.lineage.ref,
+            key_vault_id=vault_id,
+            key_vault_secret=self.lineage.ref.name,
+        )
+
+    def _find(self, ports: Ports) -> str:
+        """Return the vault's resource id. Raises NotFound where no subscription that is seen has it."""
+        here = self.copy.ref.subscription
+        for subscription in sorted(ports.app_service.subscriptions(), key=lambda one: (one != here, one)):
+            if (found := ports.vault_rights.vaults(subscription).get(self.lineage.ref.vault)) is not None:
+                return found
+        raise NotFound(f"{self.subject}: ARM shows no vault {self.lineage.ref.vault}; grant Reader on the vault")
+
+
+def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
+    """Propose it for every place that the tag names and that has no copy of the vault certificate."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    subject = f"tag {TAG} of {lineage.ref}"
+    if current is None:
+        return
+    try:
+        targets = parse_targets(lineage.tags, TAG)
+    except TargetInvalid as invalid:
+        yield Skip(subject, invalid.reason, str(invalid))
+        return
+    there = {(copy.webspace, copy.site) for copy in snapshot.copies}
+    places = _places(snapshot)
+    for target in targets:
+        try:
+            place = places[resolve(target, {key: names for key, (_, names) in places.items()})][0]
+        except TargetInvalid as invalid:
+            yield Skip(f"{subject}: {target}", invalid.reason, str(invalid))
+            continue
+        if (place.webspace, place.site) in there:
+            continue
+        there.add((place.webspace, place.site))
+        if lineage.refusal is not None:
+            detail = f"App Service imports the newest version, which is refused: {lineage.refusal.detail}"
+            yield Skip(f"{subject}: {target}", Reason.NEWEST_REFUSED, detail)
+            continue
+        yield Step(_import(snapshot, current, place, intent), Reason.IMPORT_ASKED)
+
+
+def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
+    """Return every place that a copy can go to, with all names that it goes by: its own, its plans' and its sites'."""
+    found: dict[str, tuple[Place, frozenset[str]]] = {}
+
+    def add(place: Place, names: frozenset[str]) -> None:
+        key = str(place.site.resource_id if place.site else place.webspace)
+        known = found.get(key)
+        found[key] = (known[0], known[1] | names) if known else (place, names)
+
+    plans = {plan.resource_id.lower(): plan for plan in snapshot.fleet.plans}
+    for plan in plans.values():
+        names = names_of_plan(plan.resource_id) | names_of_webspace(plan.webspace)
+        add(Place(plan.webspace, None, plan), names)
+    for site in snapshot.fleet.sites:
+        on = plans.get(site.plan) or next((p for p in snapshot.fleet.plans if p.webspace == site.webspace), None)
+        if on is not None and site.webspace is not None and site.ref.slot is None:
+            add(Place(site.webspace, site.ref if site.flex else None, on), names_of_site(site.ref))
+    return found
+
+
+def _import(snapshot: Snapshot, current: CertificateVersion, place: Place, intent: Intent) -> ImportCertificate:
+    lineage = snapshot.lineage
+    vaults = (c.key_vault_id for c in snapshot.fleet.certificates if c.source and c.source.vault == lineage.ref.vault)
+    return ImportCertificate(
+        copy=WebspaceCertificate(
+            ref=_name(lineage, place),
+            webspace=place.webspace,
+            location=place.plan.location,
+            thumbprint=current.thumbprint,
+            host_names=current.facts.host_names if current.facts else frozenset(),
+            not_after=current.not_after,
+            source=lineage.ref,
+        ),
+        plan=place.plan,
+        version=current,
+        lineage=lineage,
+        vault_id=next(vaults, None),
+        app_service=intent.app_service,
+    )
+
+
+def _name(lineage: Lineage, place: Place) -> CopyRef:
+    """Return the name of the copy: as az gives it (`{group}-{vault}-{certificate}`), unless a tag says another."""
+    group = place.plan.resource_group
+    name = tag(lineage.tags, NAME_TAG) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}"
+    if place.site is not None:
+        return CopyRef.of_site(place.site, name.lower(), public=False)
+    return CopyRef(place.webspace.subscription, group, name.lower())

@@ -1,0 +1,251 @@
+"""Certificates that one site has to itself, public and on Flex Consumption plans; and imports that a tag asks for."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from local.azure.arm.resources import Site
+from local.azure.clock import Clock
+from local.azure.knobs import Knobs
+from local.azure.vault.state import APP_SERVICE
+from local.azure.world import World
+from local.worlds.builders import Builder
+from tests.scenarios.conftest import Install
+from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
+
+PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
+LOADED = "WEBSITE_LOAD_CERTIFICATES"
+
+
+def site_of(world: World, name: str) -> Site:
+    """Return the site of that name as it is now, a slot as `site/slot`."""
+    return next(one for one in world.web.sites.values() if one.full_name == name)
+
+
+# ------------------------------------------------------------------------------------------------------------ public
+
+
+def trusting(tags: Mapping[str, str], *, slot: bool = False, linux: bool = True) -> World:
+    """Return a world in which an app checks what a vault certificate signed, by its public part."""
+    world = World(Clock())
+    build = Builder(world)
+    version = build.add_certificate("signer", ("signer.contoso.com",), tags=tags)
+    plan = build.add_plan("web", linux=linux)
+    path = f"/var/ssl/certs/{version.thumbprint}.der"
+    settings = {LOADED: version.thumbprint, "TRUSTED": path if linux else version.thumbprint}
+    app = build.add_site("orders", plan, tags=PROBED, settings=settings)
+    for site in (app, build.add_slot(app, "staging", tags=PROBED)) if slot else (app,):
+        build.add_public_certificate(site, version.leaf.der, name="by-hand")
+        build.add_app(site, trusts="TRUSTED")
+    build.add_site("other", plan)
+    world.clock.advance(AGE)
+    return world
+
+
+def public(world: World, name: str) -> dict[str, str]:
+    """Return the public certificates of a site, by name."""
+    found = world.web.public_certificates_of(site_of(world, name))
+    return {one.name: one.thumbprint for one in found}
+
+
+@pytest.mark.parametrize("linux", [True, False], ids=["Linux", "Windows"])
+def test_a_public_certificate_is_rolled_like_any_other(install: Install, linux: bool) -> None:  # noqa: FBT001
+    """The new public part stands beside the old one, the load list and the pin follow, and the app never misses it."""
+    tags = {"certroll-public-to": "orders"}
+    world = trusting(tags, linux=linux)
+    installation = install(world)
+    old = public(world, "orders")["by-hand"]
+    new = world.vaults[VAULT].renew("signer", tags=tags).thumbprint
+    installation.look_at(VAULT, "signer")
+    installation.deliver_all()
+    assert set(public(world, "orders").values()) == {old, new}
+    assert set(site_of(world, "orders").settings[LOADED].split(",")) == {old, new}
+    assert new in site_of(world, "orders").settings["TRUSTED"]
+    assert installation.rolls() == {"orders": "Validated"}
+    assert world.apps.troubles() == ()
+    assert public(world, "other") == {}
+    assert writes(world) == 2
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+def test_slots_have_public_certificates_of_their_own(install: Install) -> None:
+    """Each slot that is named gets it, and goes before its site."""
+    tags = {"certroll-public-to": "orders, orders/staging"}
+    world = trusting(tags, slot=True)
+    installation = install(world)
+    new = world.vaults[VAULT].renew("signer", tags=tags).thumbprint
+    installation.look_at(VAULT, "signer")
+    installation.deliver_all()
+    assert new in public(world, "orders").values()
+    assert new in public(world, "orders/staging").values()
+    assert installation.rolls() == {"orders": "Validated", "orders/staging": "Validated"}
+
+
+def test_a_site_that_a_tag_names_gets_its_first_one(install: Install) -> None:
+    """A site without any version gets the current one; its load list is its owner's."""
+    tags = {"certroll-public-to": "contoso/other"}
+    world = trusting(tags)
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    newest = world.vaults[VAULT].certificates["signer"].newest.thumbprint
+    assert list(public(world, "other").values()) == [newest]
+    assert site_of(world, "other").settings == {}
+    assert installation.sweep() == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [("orders, nowhere", "NoSuchTarget"), ("or/de/rs/x", "TargetInvalid"), ("../x", "TargetInvalid")],
+)
+def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason: str) -> None:
+    """A target that cannot be found is said, and the others get theirs."""
+    world = trusting({"certroll-public-to": tag})
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    assert reason in {found for _, found in installation.findings()}
+
+
+def test_only_the_public_part_is_sent(install: Install) -> None:
+    """No secret of the vault is read for it."""
+    world = trusting({"certroll-public-to": "other"})
+    installation = install(world)
+    world.vaults[VAULT].deny(operations=["secrets/*"])
+    installation.look_at(VAULT, "signer")
+    installation.deliver_all()
+    assert len(public(world, "other")) == 1
+
+
+# -------------------------------------------------------------------------------------------------------------- Flex
+
+
+def flex_world(knobs: Knobs | None = None) -> World:
+    """Return a site on a Flex Consumption plan, bound to a copy of its own, that its code gets as well."""
+    world = World(Clock(), 0, knobs)
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    site = build.add_site("flex", flex=True)
+    copy = build.add_site_certificate(site, "web", loaded=True, by_site_identity=True)
+    build.add_host(site, "flex.contoso.com", copy)
+    world.clock.advance(AGE)
+    return world
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the binding", "Certroll moves the binding"])
+@pytest.mark.parametrize("cause", ["event", "sweep"])
+def test_a_site_of_a_flex_plan_is_synced_and_bound(install: Install, moves: bool, cause: str) -> None:  # noqa: FBT001
+    """Its own copy is found though no webspace lists it, synced with its switches as they were, and bound."""
+    world = flex_world(Knobs(sync_moves_bindings=moves, site_certificates_hide_host_names=not moves))
+    installation = install(world)
+    before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
+    if cause == "event":
+        installation.look_at(VAULT, "web")
+    else:
+        assert installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("flex.contoso.com",))
+    (copy,) = world.web.site_certificates.values()
+    assert (copy.thumbprint, copy.loaded, copy.by_site_identity) == (new, True, True)
+    assert installation.states() == {"flex": "Proven"}
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+def test_an_upload_of_a_flex_site_is_carried_on(install: Install) -> None:
+    """What was uploaded to one site gets its next version there, and nowhere else."""
+    world = World(Clock())
+    build = Builder(world)
+    version = build.add_certificate("web", ("*.contoso.com",))
+    site = build.add_site("flex", flex=True)
+    build.add_host(site, "flex.contoso.com", build.add_site_certificate(site, version))
+    world.clock.advance(AGE)
+    installation = install(world)
+    before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("flex.contoso.com",))
+    assert {copy.thumbprint for copy in world.web.site_certificates.values()} == {version.thumbprint, new}
+    assert list(world.web.certificates.values()) == []
+
+
+# ------------------------------------------------------------------------------------------------------------ import
+
+
+def importing(target: str, *, app_service_may_read: bool = True, **tags: str) -> World:
+    """Return a world in which a tag asks for an import into one of two webspaces."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_vault(VAULT, app_service_may_read=app_service_may_read)
+    build.add_certificate("web", ("*.contoso.com",), tags={"certroll-import-to": target, **tags})
+    build.add_site("shop", build.add_plan("windows"))
+    build.add_site("api", build.add_plan("linux", location="northeurope", linux=True))
+    build.add_site("flex", flex=True)
+    world.clock.advance(AGE)
+    return world
+
+
+@pytest.mark.parametrize("target", ["shop", "windows", "contoso/windows", "contoso-WestEuropewebspace", "shop,windows"])
+def test_a_certificate_is_imported_where_its_tag_says(install: Install, target: str) -> None:
+    """A site, a plan or a webspace is named; the copy is named as az names it, once, and then left alone."""
+    world = importing(target)
+    installation = install(world)
+    assert installation.sweep()
+    installation.deliver_all()
+    (copy,) = world.web.certificates.values()
+    assert (copy.name, copy.webspace.name) == ("contoso-contoso-kv-web", "contoso-WestEuropewebspace")
+    assert copy.source is not None
+    assert installation.sweep() == ()
+    assert writes(world) == 1
+    world.vaults[VAULT].renew("web")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    (copy,) = world.web.certificates.values()
+    assert copy.thumbprint == world.vaults[VAULT].certificates["web"].newest.thumbprint
+
+
+def test_an_import_may_have_another_name(install: Install) -> None:
+    """A tag gives the name."""
+    world = importing("api", **{"certroll-import-name": "web-wildcard"})
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    (copy,) = world.web.certificates.values()
+    assert (copy.name, copy.webspace.name) == ("web-wildcard", "contoso-NorthEuropewebspace-Linux")
+
+
+def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
+    """Where each site has its own certificates, the named one gets it."""
+    world = importing("flex")
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    (copy,) = world.web.site_certificates.values()
+    assert copy.site_id == site_of(world, "flex").id
+
+
+def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install: Install) -> None:
+    """What is missing is said with the command that mends it, before anything is tried; mended, it goes through."""
+    world = importing("shop", app_service_may_read=False)
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    assert "VaultAccessLacking" in {reason for _, reason in installation.findings()}
+    assert "az role assignment create" in installation.details()
+    assert writes(world) == 0
+    world.vaults[VAULT].assign(APP_SERVICE)
+    installation.sweep()
+    installation.deliver_all()
+    assert len(list(world.web.certificates.values())) == 1
+
+
+@pytest.mark.parametrize("target", ["nothing", "shop/", "a/b/c/d"])
+def test_an_import_to_nowhere_is_reported(install: Install, target: str) -> None:
+    """A target that cannot be found, or be one, changes nothing and is named."""
+    world = importing(target)
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    assert {reason for _, reason in installation.findings()} & {"NoSuchTarget", "TargetInvalid"}
+    assert writes(world) == 0
