@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from shared.clients.key_vault import KeyVault, KeyVaults
-from shared.clients.pfx import build_pfx, read_bundle, thumbprint
+from shared.clients.pfx import build_pfx, read_bundle, read_leaf, thumbprint
 from shared.clients.retrying import Retrying
 from shared.domain.errors import AzureError, Denied, Rejected
 from shared.domain.model import Bundle, KeyFound
@@ -330,6 +330,54 @@ def test_bundle_without_the_certificate_is_refused() -> None:
     with pytest.raises(Rejected, match=f"it holds the certificate {LEAF}, not {FOREIGN}") as caught:
         read_bundle(pem(CHAIN.leaf), PEM, FOREIGN)
     assert caught.value.reason is Reason.ANOTHER_CERTIFICATE
+
+
+RENEWED = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "authority 0"), LONG)
+OLDER = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "authority 0"), SHORT)
+
+
+@pytest.mark.parametrize(
+    ("parts", "leaf", "key_found"),
+    [
+        pytest.param(
+            (CHAIN.key, CHAIN.leaf, *CHAIN.intermediates), CHAIN.leaf, KeyFound.MATCHING, id="that of the key"
+        ),
+        pytest.param((CHAIN.key, RENEWED, OLDER), RENEWED, KeyFound.MATCHING, id="the one that is valid for longer"),
+        pytest.param((OLDER, RENEWED, CHAIN.key), RENEWED, KeyFound.MATCHING, id="the same, in another order"),
+        pytest.param((*PATH[::-1],), LONG_CHAIN.leaf, KeyFound.NONE, id="without a key, the one that issued none"),
+        pytest.param((LONG_CHAIN.root,), LONG_CHAIN.root, KeyFound.NONE, id="a root alone"),
+    ],
+)
+def test_value_tells_which_certificate_it_is_about(
+    parts: tuple[Any, ...], leaf: x509.Certificate, key_found: KeyFound
+) -> None:
+    """Where nobody says which certificate a value is about, its key does, or that it issued none of the others."""
+    found, bundle = read_leaf(pem(*parts), PEM)
+    assert (found, bundle.key) == (leaf, key_found)
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem", "reason"),
+    [
+        pytest.param(
+            (CHAIN.leaf, _STRANGER),
+            "no certificate in its value belongs to its private key",
+            Reason.KEY_MISMATCH,
+            id="another one's key",
+        ),
+        pytest.param(
+            (CHAIN.leaf, CHAIN.strangers[0]),
+            "its value holds no private key, and 2 certificates of which none is the leaf",
+            Reason.SECRET_UNREADABLE,
+            id="two that have nothing to do with each other",
+        ),
+    ],
+)
+def test_value_that_is_about_no_certificate_is_refused(parts: tuple[Any, ...], problem: str, reason: Reason) -> None:
+    """Nothing is guessed where neither a key nor a chain leads to one certificate."""
+    with pytest.raises(Rejected) as caught:
+        read_leaf(pem(*parts), PEM)
+    assert (str(caught.value), caught.value.reason) == (problem, reason)
 
 
 # -------------------------------------------------------------------------------------------------------- the adapter
