@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 
 from local.azure.app_watch import AppWatch
+from local.azure.clock import Clock
 from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
 from local.azure.world import World
+from local.worlds.builders import Builder
 from shared.clients import key_vault
 from shared.domain.names import VaultCertificateRef
 from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install
-from tests.scenarios.worlds import VAULT, renew, shown, small_world, writes
+from tests.scenarios.worlds import AGE, VAULT, after_renewal, renew, shown, small_world, writes
 
 
 def _reads_of_the_vault(world: World) -> Counter[str]:
@@ -90,3 +92,20 @@ def test_a_version_in_use_that_cannot_be_read_is_named(install: Install, monkeyp
     installation.deliver_all()
     assert (shown(world), writes(world)) == (before, 0)
     assert f"version {old.id}: no certificate that can be read" in installation.details()
+
+
+def test_what_is_missing_above_a_secret_is_told(install: Install) -> None:
+    """The value of a secret is read anyway, so it is said where its chain ends; the certificate goes its way."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_secret("order-0d5f", ("shop.contoso.com",))
+    build.add_host(build.add_site("shop"), "shop.contoso.com", build.add_copy("order-0d5f"))
+    world.clock.advance(AGE)
+    installation = install(world)
+    before, new = shown(world), world.vaults[VAULT].renew_secret("order-0d5f").thumbprint
+    installation.look_at(VAULT, "order-0d5f", kind="secret")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("shop.contoso.com",))
+    told = [row["detail"] for row in installation.rows("certrollfindings") if row["reason"] == "RequirementWarning"]
+    cut = "Chain: its chain ends with Certroll Local Issuing CA, and Certroll Local Root CA, which issued that, is not there"
+    assert told == [f"{cut}: if that is an intermediate and not a root, put it into the vault object"]
