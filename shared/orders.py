@@ -32,6 +32,7 @@ from shared.run import Run
 from shared.telemetry import event
 
 SCOPE: Final = "orders"
+MOST_TEXT = 4_000
 SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
     OrderAction.AUTO_RENEW: lambda orders, order: orders.turn_on_auto_renew(order.ref),
     OrderAction.RENEW: lambda orders, order: orders.renew(order),
@@ -56,7 +57,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
     looks = [_looked_at(run, order) for order in found]
-    vaults = sorted({one.vault_id for look in looks for one in look.order.stored if _in_scope(run, look.order)})
+    stored = (one for look in looks for one in look.order.stored)
+    vaults = sorted({one.vault_id for one in stored if one.secret and one.secret.vault in run.intent.vaults})
     report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
     report(run.ports.journal, tuple(_finding(run, look.order, one) for look in looks for one in look.problems))
     event("orders.found", orders=[_row(look) for look in looks])
@@ -198,7 +200,7 @@ def _not_asked(order: Order, action: OrderAction, reason: Reason) -> None:
 
 
 def _finding(run: Run, order: Order, problem: OrderProblem) -> Finding:
-    return Finding(run.now(), SCOPE, order.subject, problem.reason, problem.detail)
+    return Finding(run.now(), SCOPE, order.subject, problem.reason, problem.detail[:MOST_TEXT])
 
 
 def _row(look: Look) -> dict[str, object]:

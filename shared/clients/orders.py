@@ -39,6 +39,7 @@ VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
 KEY_SIZES = frozenset({2048, 3072, 4096})
 YEARS = range(1990, 9000)
+LONGEST_ID = 400
 
 _COMMON_NAME = re.compile(r"(?:^|,)\s*CN\s*=\s*([^,]+)", re.IGNORECASE)
 
@@ -183,8 +184,8 @@ def _listing(subscription: str, wires: Iterable[object]) -> Listing[Order]:
         try:
             found.append(read_order(wire))
         except ValueError as error:
-            name = str(wire.get("id")) if isinstance(wire, Mapping) else repr(wire)
-            blind.append(BlindSpot(name[:200], str(error), subscription))
+            name = wire.get("id") if isinstance(wire, Mapping) else repr(wire)
+            blind.append(BlindSpot(_text(name) or "without an id", str(error), subscription))
     return Listing(tuple(found), tuple(blind))
 
 
@@ -209,8 +210,8 @@ def read_order(wire: object) -> Order:
         expires=_moment(properties.get("expirationTime")),
         issued=_moment(properties.get("lastCertificateIssuanceTime")),
         next_auto_renewal=_moment(properties.get("nextAutoRenewalTimeStamp")),
-        serial=str(properties.get("serialNumber") or "").strip(),
-        token=str(properties.get("domainVerificationToken") or "").strip(),
+        serial=_text(properties.get("serialNumber")),
+        token=_text(properties.get("domainVerificationToken")),
         key_size=_key_size(properties.get("keySize")),
         external_key=properties.get("isPrivateKeyExternal") is True,
         stored=tuple(_stored(str(name), certificates) for name in sorted(certificates, key=str)),
@@ -225,12 +226,14 @@ def _key_size(found: object) -> int:
 
 def _stored(name: str, certificates: Json) -> StoredCertificate:
     one = _mapping(certificates, name)
-    vault, secret = str(one.get("keyVaultId") or ""), str(one.get("keyVaultSecretName") or "")
+    vault, secret = _text(one.get("keyVaultId"), LONGEST_ID), _text(one.get("keyVaultSecretName"))
     try:
         ref = VaultCertificateRef.parse(vault, "secret", secret) if vault and secret else None
     except InvalidNameError:
         ref = None
-    return StoredCertificate(name, vault, ref, _member(StoreStatus, one.get("provisioningState"), StoreStatus.UNKNOWN))
+    return StoredCertificate(
+        _text(name), vault, ref, _member(StoreStatus, one.get("provisioningState"), StoreStatus.UNKNOWN)
+    )
 
 
 def _place(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - as it was read
@@ -247,12 +250,17 @@ def _mapping(wire: Json, name: str) -> Json:
     return found
 
 
+def _text(found: object, most: int = 200) -> str:
+    """Return a text that can be written anywhere, of a length that can be read."""
+    return str(found or "").encode("utf-8", "backslashreplace").decode()[:most].strip()
+
+
 def _texts(found: object) -> tuple[str, ...]:
     if found is None:
         return ()
     if not isinstance(found, list):
         raise ValueError("its reasons why it cannot be renewed are no list")  # noqa: TRY004 - see read_order
-    return tuple(sorted({str(one) for one in found}))
+    return tuple(sorted({_text(one) for one in found}))
 
 
 def _switch(found: object) -> bool:

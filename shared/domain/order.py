@@ -31,8 +31,8 @@ PORTAL = "portal: App Service Certificates"
 STORE_STEP = f"{PORTAL}, Certificate Configuration, Step 1: Store"
 
 _ORDER_ID = re.compile(
-    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)"
-    r"/providers/microsoft\.certificateregistration/certificateorders/([^/]+)"
+    r"/subscriptions/([^/]+)/resourcegroups/([\w.()-]{1,90})"
+    r"/providers/microsoft\.certificateregistration/certificateorders/([\w .()-]{1,260})"
 )
 
 

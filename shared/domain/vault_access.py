@@ -33,6 +33,7 @@ Rights = frozenset[VaultRight]
 SECRETS: Rights = frozenset(right for right in VaultRight if right.startswith("secrets/"))
 CERTIFICATES: Rights = frozenset(VaultRight) - SECRETS
 NONE: Rights = frozenset()
+MOST_NAMED = 10
 TO_IMPORT: Rights = frozenset({VaultRight.SECRETS_GET, VaultRight.CERTIFICATES_GET})
 """What App Service needs to import a certificate (Azure docs, "Import a certificate from Key Vault")."""
 TO_STORE: Rights = frozenset(VaultRight)
@@ -244,7 +245,7 @@ def _unknown(
         ask = f"az ad sp show --id {principal.application_id} --query id -o tsv"
         yield (
             f"whether {principal.name} has {', '.join(sorted(principal.needs - lacking))} is not known: set "
-            f"{principal.setting} to what `{ask}` prints. Rights are held by {', '.join(who) or 'nobody'}"
+            f"{principal.setting} to what `{ask}` prints. Rights are held by {_some(who)}"
         )
     elif held is not None and principal.needs - held - lacking:
         rest = ", ".join(sorted(principal.needs - held))
@@ -254,6 +255,12 @@ def _unknown(
             "purchased certificates are documented for vaults with access policies only, not for role-based access: "
             "watch that the next renewal reaches the vault"
         )
+
+
+def _some(owners: list[str]) -> str:
+    """Return the first of many object ids; a vault may have a thousand policies, and a finding 32 K characters."""
+    more = [f"and {len(owners) - MOST_NAMED} more"] if len(owners) > MOST_NAMED else []
+    return ", ".join((*owners[:MOST_NAMED], *more)) or "nobody"
 
 
 def _cures(vault: VaultSettings, principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:

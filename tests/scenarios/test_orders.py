@@ -181,6 +181,8 @@ def test_national_clouds_have_no_orders() -> None:
         (b'{"value": null}', "orders of subscription"),
         (b"<html>", "orders of subscription"),
         (b'{"value": [null]}', "order None"),
+        (rb'{"value": [{"id": "\ud800"}]}', r"order \ud800"),
+        (b'{"value": [{}]}', "order without an id"),
         (b'{"value": [{"id": "x", "properties": {"certificates": 7}}]}', "order x"),
     ],
 )

@@ -75,6 +75,14 @@ def test_moments_that_stand_for_none_are_none(moment: object) -> None:
     assert read_order(wire(expirationTime=moment)).expires is None
 
 
+def test_texts_can_be_written_anywhere() -> None:
+    """Half a character, or a text without end, breaks neither a log nor a table."""
+    order = read_order(wire(serialNumber="\ud8000A", domainVerificationToken="x" * 50_000))
+    assert (order.serial, len(order.token)) == (r"\ud8000A", 200)
+    with pytest.raises(ValueError, match="is not the resource id"):
+        read_order({"id": ORDER_ID + "\ud800"})
+
+
 @pytest.mark.parametrize("size", [None, 1, "2048", [2048], True])
 def test_odd_key_sizes_become_the_smallest(size: object) -> None:
     """A renewal never asks for a key that Azure does not offer."""

@@ -212,6 +212,14 @@ def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
     assert f"Rights are held by {OWN}" in detail
 
 
+def test_many_holders_are_counted() -> None:
+    """A finding has room for some of a thousand policies."""
+    vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(1000)))
+    detail = judge(vault, UNSET).detail
+    assert "and 990 more" in detail
+    assert len(detail) < 1000
+
+
 def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
     """With no object id a right that nobody has is missing, and the other is not known."""
     found = judge(by_policies(SOME), UNSET)
