@@ -4,6 +4,7 @@ from typing import Any
 
 from local.azure.apps import App, Process
 from local.azure.arm.resources import Certificate, Host, Plan, PublicCertificate, Site
+from local.azure.registration.orders import Order
 from local.azure.vault.secrets import SecretVersion
 from local.azure.vault.state import Vault, Version
 from local.azure.world import World
@@ -30,8 +31,22 @@ def fleet(world: World) -> dict[str, Any]:
             "copies": [_copy(certificate) for certificate in world.web.all_certificates()],
             "public": [_public(certificate) for certificate in world.web.public_certificates.values()],
             "apps": [_app(world, app) for app in world.apps.all()],
+            "orders": [_order(order) for order in world.orders],
             "addresses": sorted(world.web.addresses()),
         }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "host_name": order.host,
+        "status": order.status,
+        "auto_renew": order.auto_renew,
+        "serial": order.serial,
+        "ends": order.ends.isoformat() if order.ends else None,
+        "purchases": order.purchases,
+        "stored": {one.secret_name: one.status for one in order.stored.values()},
+    }
 
 
 def version_as_json(version: Version | SecretVersion) -> dict[str, Any]:

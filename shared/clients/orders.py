@@ -124,10 +124,7 @@ class Orders:
         By PATCH: a PUT of an order that is gone would buy a new one. What can be written is sent along as it was read,
         because it is not documented that a PATCH without it keeps it.
         """
-        properties = _mapping(self._read(ref), "properties")
-        kept = {name: properties[name] for name in WRITABLE if properties.get(name) is not None}
-        stored = {name: _place(one) for name, one in _mapping(properties, "certificates").items()}
-        body = {**kept, **({"certificates": stored} if stored else {}), "autoRenew": True}
+        body = {**_readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
         patch = AppServiceCertificateOrderPatchResource({"properties": body})
         self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
 
@@ -189,11 +186,19 @@ def _listing(subscription: str, wires: Iterable[object]) -> Listing[Order]:
     return Listing(tuple(found), tuple(blind))
 
 
-def _readable(what: str, read: Callable[[object], Order], wire: object) -> Order:
+def _readable(what: str, read: Callable[[Any], Result], wire: object) -> Result:
     try:
         return read(wire)
     except ValueError as error:
         raise Rejected(f"{what} cannot be read: {error}") from error
+
+
+def _writable(wire: Json) -> dict[str, Any]:
+    """Return what of an order can be written, as it was read. Raises ValueError."""
+    properties = _mapping(wire, "properties")
+    kept = {name: properties[name] for name in WRITABLE if properties.get(name) is not None}
+    stored = {name: _place(one) for name, one in _mapping(properties, "certificates").items()}
+    return {**kept, "certificates": stored} if stored else kept
 
 
 def read_order(wire: object) -> Order:

@@ -13,6 +13,7 @@ from local.azure.knobs import Knobs
 from local.azure.registration.orders import ISSUING, Order
 from local.azure.vault.state import REGISTRATION
 from local.azure.world import World
+from local.fleet import fleet
 from local.stand import Stand
 from local.worlds.builders import Builder
 from tests.local.arm_client import Client
@@ -264,6 +265,15 @@ def test_odd_requests_are_refused(method: str, path: str, body: object, status: 
     """What makes no sense is answered with an error, not taken."""
     office = Office()
     assert office.arm.send(method, f"{office.order.id}{path}", body).status == status
+
+
+def test_orders_are_seen_from_outside() -> None:
+    """The control port's state shows how an order stands and what was paid for."""
+    office = Office()
+    (seen,) = fleet(office.world)["orders"]
+    (stored,) = office.order.stored.values()
+    assert (seen["host_name"], seen["status"], seen["purchases"]) == (HOST, "Issued", 1)
+    assert (seen["serial"], seen["stored"]) == (office.order.serial, {stored.secret_name: "Succeeded"})
 
 
 def test_unmodified_sdk_buys_and_stores() -> None:

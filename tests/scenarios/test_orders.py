@@ -1,5 +1,6 @@
 """Purchased certificates through the real SDK: what people are told, what is asked once, and never twice."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -496,6 +497,25 @@ def _look_dying(shop: Shop, crasher: Crasher, write: int) -> bool:
         except Crash:
             return True
     return False
+
+
+@pytest.mark.parametrize("trouble", [None, "applied, and answers 504", "answers 500"])
+def test_no_certificate_that_was_bought_is_written_anywhere(
+    install: Install, caplog: pytest.LogCaptureFixture, trouble: str | None
+) -> None:
+    """Orders are carried without a look at what their secrets hold: nothing of it is in a log or a table."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
+    shop.world.faults.add(*([replace(LOST[trouble])] if trouble else []))
+    with caplog.at_level(logging.DEBUG):
+        shop.sweeps(3)
+    tables = ("certrolljournal", "certrollhistory", "certrollfindings")
+    text = "\n".join([caplog.text, *(str(shop.installation.rows(table)) for table in tables)])
+    assert shop.order.name in text
+    (stored,) = shop.order.stored.values()
+    values = [version.value for version in shop.vault.secrets[stored.secret_name.lower()].versions]
+    assert (shop.asked("renew"), len(values)) == (1, 1 if trouble == "answers 500" else 2)
+    assert not any(value[start : start + 60] in text for value in values for start in range(0, 2000, 60))
+    assert not any(entry.path.startswith("/secrets") for entry in shop.world.journal.entries())
 
 
 # ------------------------------------------------------------------------------------------------------------ vaults
