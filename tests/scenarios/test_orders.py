@@ -1,5 +1,6 @@
 """Purchased certificates through the real SDK: what people are told, what is asked once, and never twice."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from local.azure.clock import Clock
 from local.azure.events import Event
 from local.azure.faults import Fault
 from local.azure.knobs import Knobs
-from local.azure.registration.orders import Order
+from local.azure.registration.orders import ISSUING, Order
 from local.azure.vault.access import SECRETS_OFFICER
 from local.azure.vault.state import APP_SERVICE, REGISTRATION
 from local.azure.world import World
@@ -27,6 +28,7 @@ from shared.domain.vault_access import AccessVerdict, app_service, registration
 from shared.orders import look_after_orders
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
+from tests.scenarios.worlds import shown
 from tests.unit.test_order import GOOD
 
 HOST = "shop.contoso.com"
@@ -613,3 +615,29 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
     assert found.verdict is AccessVerdict.UNKNOWN
     assert found.cures == ()
     assert "documented for vaults with access policies only" in found.detail
+
+
+# ------------------------------------------------------------------------------------------------------- end to end
+
+
+def test_renewed_purchase_is_served_within_minutes(install: Install) -> None:
+    """Azure renews the order and says so by an event; Certroll brings the new certificate to the visitors."""
+    world = World(Clock())
+    build = Builder(world)
+    vault = build.add_vault(by_roles=False)
+    order = build.add_order("shop", HOST, vault, age=timedelta(days=165))
+    (stored,) = order.stored.values()
+    copy = build.add_copy(stored.secret_name, vault=vault)
+    build.add_host(build.add_site("shop"), HOST, copy)
+    world.clock.advance(timedelta(days=2))
+    installation = install(world, order_actions=True, registration=registration(world.object_id(REGISTRATION)))
+    world.events.subscribe(lambda event: installation.event(json.dumps(event.payload)))
+    look_after_orders(installation.start())
+    world.clock.advance(ISSUING)
+    with world.lock:
+        world.orders.settle()
+    new = vault.secrets[stored.secret_name.lower()].newest.thumbprint
+    assert new != copy.thumbprint
+    installation.deliver_all()
+    assert shown(world)[HOST].thumbprint == new
+    assert installation.errors == []
