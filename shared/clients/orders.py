@@ -215,6 +215,7 @@ def read_order(wire: object) -> Order:
         expires=_moment(properties.get("expirationTime")),
         issued=_moment(properties.get("lastCertificateIssuanceTime")),
         next_auto_renewal=_moment(properties.get("nextAutoRenewalTimeStamp")),
+        certificate_ends=_moment(_mapping(properties, "signedCertificate").get("notAfter")),
         serial=_text(properties.get("serialNumber")),
         token=_text(properties.get("domainVerificationToken")),
         key_size=_key_size(properties.get("keySize")),

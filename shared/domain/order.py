@@ -24,6 +24,8 @@ DOMAIN_REUSE = timedelta(days=198)
 changes). Re-verification is not automated for purchased certificates."""
 AUTOMATIC_DELAY = timedelta(days=2)
 """How late an automatic renewal may be before it counts as one that does not come; Azure looks every eight hours."""
+BETWEEN = timedelta(days=1)
+"""How much sooner than its order a certificate ends that has another one after it."""
 STORE_DELAY = timedelta(days=1)
 """How long a new certificate may be on its way into the vault."""
 ORDER_API = "2024-11-01"
@@ -129,10 +131,11 @@ class StoredCertificate:
 class Order:
     """A purchased certificate as it was read.
 
-    `host` is the common name, None where the order has none that is a host name. `expires`, `issued` and
-    `next_auto_renewal` are aware, UTC; None where Azure says nothing. `serial` is that of the current certificate,
-    empty before the first. `token` is what a TXT record has to hold for the domain to be verified: it is meant to be
-    public. `last_verified` is when somebody last proved the domain, as far as that was asked and answered.
+    `host` is the common name, None where the order has none that is a host name. Moments are aware, UTC; None where
+    Azure says nothing. `certificate_ends` is the end of the certificate itself: since certificates are good for 198
+    days, an order of a year has a second one in between. `serial` is that of the current certificate, empty before the
+    first. `token` is what a TXT record has to hold for the domain to be verified: it is meant to be public.
+    `last_verified` is when somebody last proved the domain, as far as that was asked and answered.
     """
 
     ref: OrderRef
@@ -142,6 +145,7 @@ class Order:
     expires: datetime | None = None
     issued: datetime | None = None
     next_auto_renewal: datetime | None = None
+    certificate_ends: datetime | None = None
     serial: str = ""
     token: str = ""
     key_size: int = 2048
@@ -167,6 +171,14 @@ class Order:
         by_end = self.expires - AUTOMATIC_WINDOW if self.expires else None
         return self.next_auto_renewal or by_end
 
+    @property
+    def next_certificate_at(self) -> datetime | None:
+        """When Azure begins to issue another certificate by itself, paid for or not; None where it will not."""
+        between = self.certificate_ends and self.expires and self.certificate_ends < self.expires - BETWEEN
+        by_certificate = self.certificate_ends - AUTOMATIC_WINDOW if self.certificate_ends and between else None
+        by_order = self.renews_at if self.auto_renew else None
+        return min((one for one in (by_certificate, by_order) if one is not None), default=None)
+
     def tag(self, name: str) -> str | None:
         """Return a tag's value."""
         return tag(self.tags, name)
@@ -182,8 +194,8 @@ class OrderProblem:
 
 def asks_when_verified(order: Order, now: datetime) -> bool:
     """Say whether the next certificate is near enough that it matters when the domain was last verified."""
-    near = order.renews_at is not None and order.renews_at - now <= MANUAL_WINDOW
-    return order.status is OrderStatus.ISSUED and order.auto_renew and near
+    at = order.next_certificate_at
+    return order.status is OrderStatus.ISSUED and at is not None and at - now <= MANUAL_WINDOW
 
 
 def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
@@ -216,8 +228,8 @@ def _of_status(order: Order, now: datetime) -> Iterator[OrderProblem]:
         yield OrderProblem(Reason.ORDER_PENDING, f"it is {order.status} until the domain is verified: {verify(order)}")
     elif order.status is OrderStatus.UNKNOWN:
         yield OrderProblem(Reason.ORDER_UNREADABLE, "its status is none that is known; look at it in the portal")
-    elif order.expires is not None and order.expires <= now:
-        detail = f"its certificate expired on {order.expires:%Y-%m-%d}: {renew_command(order)}"
+    elif (ended := min((one for one in (order.expires, order.certificate_ends) if one), default=now)) < now:
+        detail = f"its certificate expired on {ended:%Y-%m-%d}: {renew_command(order)}"
         yield OrderProblem(Reason.ORDER_ENDED, detail)
 
 
@@ -282,14 +294,16 @@ def _of_renewal(order: Order, now: datetime) -> Iterator[OrderProblem]:
 
 
 def _of_verification(order: Order) -> Iterator[OrderProblem]:
-    at = order.renews_at
+    at = order.next_certificate_at
     if order.last_verified is None:
         known = "when the domain was last verified could not be read"
     elif at is not None and order.last_verified + DOMAIN_REUSE <= at:
         known = f"the domain was last verified on {order.last_verified:%Y-%m-%d}, which is good for 198 days"
     else:
         return
-    detail = f"{known}, and the renewal of {at:%Y-%m-%d} will wait for it unless it is verified again: {verify(order)}"
+    detail = (
+        f"{known}, and the certificate of {at:%Y-%m-%d} will wait for it unless it is verified again: {verify(order)}"
+    )
     yield OrderProblem(Reason.VERIFICATION_DUE, detail)
 
 

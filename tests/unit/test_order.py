@@ -77,7 +77,7 @@ def reasons(order: Order) -> list[Reason]:
             )
         ),
         pytest.param(
-            replace(GOOD, expires=NOW, not_renewable=()),
+            replace(GOOD, expires=NOW - timedelta(seconds=1), not_renewable=()),
             [Reason.ORDER_ENDED],
             id="issued by its status, expired by its date",
         ),
@@ -144,6 +144,21 @@ def reasons(order: Order) -> list[Reason]:
         pytest.param(
             replace(NEAR, last_verified=None), [Reason.VERIFICATION_DUE], id="when it was verified is not known"
         ),
+        pytest.param(
+            replace(GOOD, auto_renew=False, certificate_ends=NOW - timedelta(minutes=1)),
+            [Reason.ORDER_ENDED, Reason.AUTO_RENEW_OFF],
+            id="the certificate has expired though the order has not",
+        ),
+        pytest.param(
+            replace(GOOD, certificate_ends=NOW + timedelta(days=40), last_verified=NOW - timedelta(days=195)),
+            [Reason.VERIFICATION_DUE],
+            id="the second certificate of the year needs a new proof",
+        ),
+        pytest.param(
+            replace(GOOD, certificate_ends=NOW + timedelta(days=40), last_verified=NOW - timedelta(days=100)),
+            [],
+            id="the second certificate of the year has its proof",
+        ),
         pytest.param(replace(GOOD, last_verified=None), [], id="likewise, but months before it renews"),
         pytest.param(replace(GOOD, expires=None, last_verified=None), [], id="nothing says when it ends"),
     ],
@@ -177,7 +192,7 @@ def test_verification_due_says_when_it_renews() -> None:
     """The person is told which renewal would wait, and by when the domain was last proven."""
     (found,) = problems(replace(NEAR, last_verified=NOW - timedelta(days=190)), NOW)
     assert "last verified on 2026-04-26" in found.detail
-    assert "renewal of 2026-11-20" in found.detail
+    assert "certificate of 2026-11-20" in found.detail
 
 
 def test_own_date_of_the_next_renewal_wins() -> None:
@@ -193,6 +208,8 @@ def test_history_is_read_only_near_a_renewal() -> None:
     assert asks_when_verified(NEAR, NOW)
     assert not asks_when_verified(replace(GOOD, expires=NOW + timedelta(days=93)), NOW)
     assert not asks_when_verified(replace(NEAR, auto_renew=False), NOW)
+    assert asks_when_verified(replace(GOOD, auto_renew=False, certificate_ends=NOW + timedelta(days=90)), NOW)
+    assert not asks_when_verified(replace(NEAR, auto_renew=False, certificate_ends=NEAR.expires), NOW)
     assert not asks_when_verified(replace(NEAR, status=OrderStatus.PENDING), NOW)
 
 

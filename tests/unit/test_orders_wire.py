@@ -35,6 +35,7 @@ def test_recorded_order_is_read() -> None:
             autoRenew=True,
             status="Issued",
             serialNumber="0A1B",
+            signedCertificate={"notAfter": "2022-02-12T00:00:00Z"},
             lastCertificateIssuanceTime="2021-08-12T21:23:30Z",
             expirationTime="2022-08-12T21:23:30",
             isPrivateKeyExternal=False,
@@ -48,6 +49,7 @@ def test_recorded_order_is_read() -> None:
     assert order.expires == datetime(2022, 8, 12, 21, 23, 30, tzinfo=UTC)
     assert order.issued == datetime(2021, 8, 12, 21, 23, 30, tzinfo=UTC)
     assert order.next_auto_renewal == datetime(2022, 7, 11, 21, 23, 30, 123456, tzinfo=UTC)
+    assert order.certificate_ends == datetime(2022, 2, 12, tzinfo=UTC)
     assert (order.serial, order.token, order.key_size) == ("0A1B", "abc", 4096)
     assert order.not_renewable == ("ExpirationNotInRenewalTimeRange",)
     assert order.tag("certroll") == "off"
