@@ -21,9 +21,10 @@ from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.proxy import Proxy
 from local.worlds.contoso import contoso
+from local.worlds.fabrikam import fabrikam
 
 Seeding = Callable[[Clock, int], World]
-WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso}
+WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam": fabrikam}
 
 
 class Stand:

@@ -221,6 +221,7 @@ class Builder:
         plan: Plan | None = None,
         *,
         name: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Certificate:
         """Return an upload, a certificate without a vault, in the plan's webspace: of that version, copy or content."""
         plan = plan or self._plan()
@@ -231,6 +232,7 @@ class Builder:
             location=plan.location,
             webspace=plan.webspace,
             content=_content(content),
+            tags=dict(tags or {}),
         )
         self.world.web.put_certificate(upload)
         return upload

@@ -1,0 +1,159 @@
+"""The world that holds one of each kind is what its description says."""
+
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.managed import dns_trouble
+from local.azure.arm.resources import IP_BASED, Certificate, Host, Site
+from local.azure.vault.state import APP_SERVICE, VaultDenied
+from local.azure.world import World
+from local.stand import WORLDS
+from local.worlds import fabrikam as names
+from local.worlds.fabrikam import fabrikam
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Fabrikam, built once."""
+    return fabrikam()
+
+
+def host_of(world: World, name: str) -> tuple[Site, Host]:
+    """Return a host name with its site."""
+    site = world.web.site_with_host(name)
+    assert site is not None
+    return site, site.hosts[name]
+
+
+def shown_by(world: World, name: str) -> Certificate:
+    """Return the one certificate that a host name is bound to."""
+    site, host = host_of(world, name)
+    (found,) = (one for one in world.web.certificates_for(site) if one.thumbprint == host.thumbprint)
+    return found
+
+
+def test_it_can_be_chosen_by_name() -> None:
+    """The control port and `--world` know it."""
+    assert WORLDS["fabrikam"] is fabrikam
+
+
+@pytest.mark.parametrize(
+    ("host", "vault", "imported"),
+    [
+        ("www.fabrikam.com", names.VAULT, True),
+        ("shop.fabrikam.com", None, False),
+        ("legacy.fabrikam.com", None, False),
+        ("forms.fabrikam.com", None, False),
+        ("api.fabrikam.com", names.VAULT, True),
+        ("portal.fabrikam.com", names.ORDERS_VAULT, True),
+        ("store.fabrikam.com", names.ORDERS_VAULT, True),
+        ("jobs.fabrikam.com", names.VAULT, True),
+    ],
+)
+def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: str | None, imported: bool) -> None:  # noqa: FBT001
+    """Imports have their vault as source, uploads none, and a visitor is shown the bound one."""
+    certificate = shown_by(world, host)
+    assert certificate.covers(host)
+    assert (certificate.source is not None) is imported
+    assert vault is None or (certificate.source and certificate.source.vault_id.endswith(f"/{vault}"))
+    served = world.web.served(host, world.web.address_of(host) or "")
+    assert served is not None
+    assert served.thumbprint == certificate.thumbprint
+
+
+def test_what_renews_is_in_use_and_nothing_is_expired(world: World) -> None:
+    """Each of `renewing` is the newest version of something that is bound, named by an app, or public on a site."""
+    used = {one.thumbprint for one in (*world.web.all_certificates(), *world.web.public_certificates.values())}
+    for vault, name in world.renewing:
+        found = world.vaults[vault].secret(name)
+        assert found is not None
+        assert found.newest.thumbprint in used, name
+    for site in world.web.sites.values():
+        for host in (one for one in site.hosts.values() if one.is_bound):
+            assert shown_by(world, host.name).content.not_after > world.clock.now()
+
+
+def test_the_upload_is_ip_based_and_pinned(world: World) -> None:
+    """The uploaded certificate has an address of its own, and an app loads and names it."""
+    _, host = host_of(world, "shop.fabrikam.com")
+    assert host.ssl_state == IP_BASED
+    (orders,) = (site for site in world.web.sites.values() if site.name == "orders-fabrikam")
+    assert orders.settings[names.PIN_SETTING] == host.thumbprint
+
+
+def test_uploads_are_what_cannot_be_imported(world: World) -> None:
+    """One has an elliptic key, one comes of a secret in PEM."""
+    vault = world.vaults[names.VAULT]
+    assert vault.certificates[names.LEGACY].newest.leaf.key_type == "EC"
+    assert vault.secrets[names.FORMS].newest.is_pem
+
+
+def test_the_apps_are_well_and_follow_their_certificates() -> None:
+    """No app is in trouble; one presents the upload, the other trusts the signer."""
+    world = fabrikam()
+    assert world.apps.troubles() == ()
+    trusted = {process.trusted for app in world.apps.all() for process in app.answering(world.clock.now())}
+    assert world.vaults[names.VAULT].certificates[names.SIGNER].newest.thumbprint in trusted
+    new = world.vaults[names.VAULT].renew(names.SHOP)
+    assert world.apps.partners["contoso.partner.example"].accepts(new.imported())
+
+
+def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
+    """Whatever time passes before its end, only the order whose domain was verified lately gets a certificate."""
+    world = fabrikam()
+    orders = {order.name: order for order in world.orders}
+    before = {name: order.serial for name, order in orders.items()}
+    assert orders[names.WAITS].status == "Pendingissuance"
+    world.orders.begin(orders[names.RENEWS], "renew")
+    world.clock.advance(timedelta(hours=1))
+    world.orders.settle()
+    assert (orders[names.RENEWS].status, orders[names.WAITS].status) == ("Issued", "Pendingissuance")
+    assert {name for name, order in orders.items() if order.serial != before[name]} == {names.RENEWS}
+    (stored,) = orders[names.RENEWS].stored.values()
+    assert len(world.vaults[names.ORDERS_VAULT].secrets[stored.secret_name.lower()].versions) == 2
+
+
+def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> None:
+    """The authority may issue for one host name; CAA and a detour keep it from the others. None of them is bound."""
+    hosts = (names.MANAGED_HOST, names.FORBIDDEN_HOST, names.LEADS_AWAY)
+    trouble = {name: dns_trouble(world, host_of(world, name)[0], name) for name in hosts}
+    assert trouble[names.MANAGED_HOST] is None
+    assert "CAA" in str(trouble[names.FORBIDDEN_HOST])
+    assert "CNAME" in str(trouble[names.LEADS_AWAY])
+    assert not any(host_of(world, name)[1].is_bound for name in hosts)
+    assert host_of(world, names.MANAGED_HOST)[0].tags["certroll-managed"] == "on"
+
+
+def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
+    """Two vault certificates ask for an import that is not there; App Service may read only one of them."""
+    held = {one.source.secret_name for one in world.web.all_certificates() if one.source}
+    assert held.isdisjoint({names.INTRANET, names.EXCHANGE})
+    assert world.vaults[names.VAULT].newest_importable(names.INTRANET, APP_SERVICE)
+    with pytest.raises(VaultDenied):
+        world.vaults[names.CLOSED_VAULT].newest_importable(names.EXCHANGE, APP_SERVICE)
+
+
+def test_two_uploads_are_superseded_and_used_by_nobody(world: World) -> None:
+    """One is Certroll's own by name and tag, one people's; newer versions came more than thirty days ago."""
+    old = {one.name: one for one in world.web.certificates.values() if one.content.not_after < world.clock.now()}
+    (own,) = (one for name, one in old.items() if name.startswith("certroll-"))
+    assert set(old) == {own.name, names.THEIRS}
+    assert own.tags == {"certroll-lineage": f"{names.VAULT}/{names.WWW}"}
+    named = " ".join(value for site in world.web.sites.values() for value in site.settings.values())
+    bound = {host.thumbprint for site in world.web.sites.values() for host in site.hosts.values()}
+    for name, one in ((names.WWW, own), (names.SHOP, old[names.THEIRS])):
+        first, second = world.vaults[names.VAULT].certificates[name].versions
+        assert one.thumbprint == first.thumbprint
+        assert world.clock.now() - second.created > timedelta(days=30)
+        assert one.thumbprint not in named
+        assert one.thumbprint not in bound
+
+
+def test_the_site_with_its_own_certificate_is_on_a_flex_plan(world: World) -> None:
+    """Its certificate is in no list of the webspace's certificates."""
+    certificate = shown_by(world, "jobs.fabrikam.com")
+    site, _ = host_of(world, "jobs.fabrikam.com")
+    assert site.flex
+    assert certificate.site_id == site.id
+    assert certificate.id not in {one.id for one in world.web.certificates.values()}
