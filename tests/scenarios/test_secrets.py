@@ -7,12 +7,16 @@ from datetime import timedelta
 import pytest
 
 from local.azure.faults import Fault
+from local.azure.vault.authority import Leaf
+from local.azure.vault.policy import PEM, PKCS12
+from local.azure.world import World
 from shared.clients import key_vault
 from shared.domain.messages import CertificateMessage, SiteMessage
 from shared.domain.secret import Pfx
 from tests.scenarios.app_worlds import CLIENT, LIST, PIN, SECRET, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
+from tests.scenarios.test_uploads import one_upload, renew
 from tests.scenarios.worlds import VAULT
 
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
@@ -72,6 +76,58 @@ def test_no_value_key_password_or_pfx_is_written_anywhere(
     pfxs = [base64.b64encode(pfx.blob).decode()[200:260] for pfx in built]
     for secret in (SECRET, TOKEN, TOKEN.upper(), key, *pfxs, *(pfx.password for pfx in built)):
         assert secret not in text
+
+
+CASES = [("certificate", "none"), ("secret", "none"), ("pem", "none")]
+CASES += [
+    ("secret", "it is broken"),
+    ("pem", "it is broken"),
+    ("pem", "the upload is refused"),
+    ("secret", "it is odd"),
+]
+
+
+@pytest.mark.parametrize(("kind", "trouble"), CASES)
+def test_nothing_of_a_vaults_secret_is_written_anywhere(
+    install: Install, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str, trouble: str
+) -> None:
+    """A secret that is read for what it certifies, or to be uploaded, is in no log, table, message or error."""
+    world = one_upload(kind, {"API_TOKEN": TOKEN})
+    vault = world.vaults[VAULT]
+    installation = install(world)
+    sent: list[str] = []
+    put = installation.queue.put
+    monkeypatch.setattr(
+        installation.queue, "put", lambda queue, body, *rest: sent.append(body) or put(queue, body, *rest)
+    )
+    with caplog.at_level(logging.DEBUG):
+        new = renew(world, pem=kind == "pem")
+        values = [version.value for secret in vault.secrets.values() for version in secret.versions]
+        if trouble == "it is broken":
+            world.clock.advance(timedelta(minutes=1))
+            values.append(vault.set_secret("web", f"{values[-1][:400]}{SECRET}", content_type=PKCS12).value)
+        if trouble == "it is odd":
+            vault.set_secret("password", SECRET, content_type=PKCS12)
+            vault.set_secret("other-password", f"-----BEGIN PRIVATE KEY-----{SECRET}", content_type=PEM)
+        if trouble == "it is refused":
+            world.faults.add(Fault("denied", "PUT", path=r"/certificates/certroll-", times=None))
+        installation.look_at(VAULT, "web", kind="certificate" if kind == "certificate" else "secret")
+        installation.deliver_all(timedelta(minutes=1))
+        installation.sweep()
+    text = everything_written(installation, caplog, sent)
+    assert trouble != "none" or new in text, "the search looks at nothing"
+    keys = [leaf.private_key_pem.decode().splitlines()[3] for leaf in leaves(world)]
+    parts = [value[start : start + 60] for value in values for start in (100, 300)]
+    for secret in (SECRET, TOKEN, TOKEN.upper(), *keys, *parts):
+        assert secret not in text
+
+
+def leaves(world: World) -> list[Leaf]:
+    """Return every certificate of the lineage with its key."""
+    vault = world.vaults[VAULT]
+    if vault.certificate("web"):
+        return [version.leaf for version in vault.certificates["web"].versions]
+    return [version.leaf for version in vault.secrets["web"].versions if version.has_certificate]
 
 
 def test_messages_hold_names_only() -> None:
