@@ -119,6 +119,16 @@ def judge(
     return tuple(seen.get(version.version, version) for version in versions), current, refusal
 
 
+def _if_readable(
+    looked_into: Callable[[CertificateVersion], CertificateVersion], older: CertificateVersion
+) -> CertificateVersion:
+    """Return the older version with its facts. One that cannot be read must not hold up the one that replaces it."""
+    try:
+        return looked_into(older)
+    except ValueError:
+        return older
+
+
 def _newest_good(
     versions: tuple[CertificateVersion, ...],
     looked_into: Callable[[CertificateVersion], CertificateVersion],
@@ -129,7 +139,7 @@ def _newest_good(
         judged = looked_into(version) if version.enabled else version
         older = next((v for v in versions[position + 1 :] if v.enabled), None)
         compared = judged.facts is not None and compares(judged.facts)
-        before = looked_into(older) if compared and older else None
+        before = _if_readable(looked_into, older) if compared and older else None
         refusal = refuse_version(judged, before, now)
         if refusal is None:
             return judged, newest_refusal

@@ -296,3 +296,26 @@ def test_as_few_versions_as_possible_are_looked_into(
 def test_version_in_use_is_the_next_older_one(seen: Lineage, before: CertificateFacts | None) -> None:
     """What the current version is compared with is the next older one that is enabled."""
     assert (seen.before and seen.before.facts) == before
+
+
+def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
+    """What a broken predecessor says of itself is not known; the version that replaces it goes on."""
+
+    def read(one: CertificateVersion) -> CertificateFacts:
+        if one.version == "v2":
+            raise ValueError("version v2: not a certificate")
+        return NO_CLIENT
+
+    seen, current, refusal = judge((replace(V3, facts=None), V2_GOOD), read, NOW)
+    assert (current and current.version, refusal) == ("v3", None)
+    assert [one.facts is None for one in seen] == [False, True]
+
+
+def test_newest_version_that_cannot_be_read_is_an_error() -> None:
+    """Nothing is rolled out behind the back of a version that nobody could judge."""
+
+    def read(one: CertificateVersion) -> CertificateFacts:
+        raise ValueError(f"version {one.version}: not a certificate")
+
+    with pytest.raises(ValueError, match="version v3"):
+        judge((replace(V3, facts=None), V2_GOOD), read, NOW)
