@@ -24,6 +24,7 @@ IN_ORDER = frozenset(
         Reason.OUTSIDE_WINDOW,
         Reason.NOT_OURS,
         Reason.STILL_USED,
+        Reason.NOT_SEEN,
         Reason.NOT_PROVEN,
         Reason.IN_GRACE,
         Reason.ENOUGH_DELETED,

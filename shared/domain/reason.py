@@ -53,6 +53,7 @@ class Reason(StrEnum):
     SETTINGS_SHRUNKEN = "SettingsShrunken"
     NOT_OURS = "NotOurs"
     STILL_USED = "StillUsed"
+    NOT_SEEN = "NotSeen"
     NOT_PROVEN = "NotProven"
     IN_GRACE = "InGrace"
     ENOUGH_DELETED = "EnoughDeleted"

@@ -45,7 +45,7 @@ def _refusal(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, movi
 
 
 def is_ours(copy: WebspaceCertificate) -> bool:
-    """Say whether Certroll made it: by its name and its tag, or by the whole name of a public one, which has no tags."""
+    """Say whether Certroll made it: by its name and tag, or by the whole name of a public one, which has no tags."""
     if copy.ref.public:
         return copy.ref.name.startswith(OWN_PREFIX) and copy.ref.name.endswith(str(copy.thumbprint).lower())
     return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) is not None
@@ -60,7 +60,10 @@ def _unwanted(_: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal
 def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     if not snapshot.contested_in(copy.webspace, copy.thumbprint):
         return None
-    return Reason.AMBIGUOUS_LINEAGE, f"a copy of another vault certificate holds {copy.thumbprint} there too"
+    return (
+        Reason.STILL_USED,
+        f"it may be another vault certificate's, a copy of which holds {copy.thumbprint}",
+    )
 
 
 def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
@@ -88,7 +91,7 @@ def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
     if what is None:
         return None
-    return Reason.INCOMPLETE_VIEW, f"{what} cannot be seen, so nothing is deleted in its webspace"
+    return Reason.NOT_SEEN, f"{what} cannot be seen, so nothing is deleted in its webspace"
 
 
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:

@@ -1,6 +1,5 @@
 """What cannot be seen is not assumed to be fine."""
 
-from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.sync_certificate import SyncCertificate
 from shared.domain.model import BlindSpot
@@ -15,8 +14,8 @@ from shared.guards.gate import ends_within
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     """Refuse a sync in a webspace with a blind spot, which would move bindings that nobody has judged.
 
-    Nothing is retired or deleted there either. Overwriting a single binding needs no view of the others. Close to the
-    old certificate's end the sync goes ahead: Azure makes the same one within 24 h. Settings that cannot be read do not
+    Nothing is retired there either. Overwriting a single binding needs no view of the others. Close to the old
+    certificate's end the sync goes ahead: Azure makes the same one within 24 h. Settings that cannot be read do not
     hold up a sync: Azure would make it all the same.
     """
 
@@ -25,8 +24,8 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             case SyncCertificate() as sync if not ends_within(sync, snapshot, URGENT):
                 spot = _spot(snapshot, sync.webspace, settings=False)
                 cure = "and the copy may serve it: grant Reader there"
-            case RetireThumbprint() | DeleteCertificate() as removal:
-                spot = _spot(snapshot, removal.webspace, settings=True)
+            case RetireThumbprint() as retirement:
+                spot = _spot(snapshot, retirement.webspace, settings=True)
                 cure = "so nothing is retired in its webspace: grant the roles that the README lists"
             case _:
                 return None

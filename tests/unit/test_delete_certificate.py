@@ -13,11 +13,11 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import SslState, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint
 from shared.domain.plan import Intent, Plan, Skip, Step
-from shared.domain.reason import Reason
+from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.roll import RollState
 from shared.domain.rollout import SiteState
 from shared.domain.snapshot import Snapshot
-from shared.guards import deletion, incomplete_view
+from shared.guards import deletion
 from tests.build import (
     APPLY,
     DAY,
@@ -126,25 +126,25 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
         ),
         pytest.param(
             over(blind_spots=(blind_spot(),)),
-            Reason.INCOMPLETE_VIEW,
+            Reason.NOT_SEEN,
             "site hidden (its plan names it, the listing does not) cannot be seen",
             id="a site is hidden",
         ),
         pytest.param(
             over(blind_spots=(replace(blind_spot(), settings_only=True),)),
-            Reason.INCOMPLETE_VIEW,
+            Reason.NOT_SEEN,
             "nothing is deleted in its webspace",
             id="settings are hidden",
         ),
         pytest.param(
             over(settings=()),
-            Reason.INCOMPLETE_VIEW,
+            Reason.NOT_SEEN,
             "the settings of shop cannot be seen",
             id="settings were not read",
         ),
         pytest.param(
             over(sites=(site(), site("lost", webspace=None))),
-            Reason.INCOMPLETE_VIEW,
+            Reason.NOT_SEEN,
             "the settings of lost cannot be seen",
             id="a site is nowhere",
         ),
@@ -194,9 +194,9 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
         ),
         pytest.param(
             over(OURS, copy("kv", OLD, source=OTHER_REF)),
-            Reason.AMBIGUOUS_LINEAGE,
-            "a copy of another vault certificate holds",
-            id="it may belong to another vault certificate",
+            Reason.STILL_USED,
+            "it may be another vault certificate's",
+            id="it may be another vault certificate's",
         ),
     ],
 )
@@ -238,7 +238,7 @@ def test_public_certificate_of_a_site_goes_as_well() -> None:
     assert reasons(seen) == [Reason.SUPERSEDED]
     assert reasons(over(PUBLIC)) == [Reason.NOT_PROVEN]
     assert reasons(over(PUBLIC, NEW_PUBLIC, settings=mentioning(OLD))) == [Reason.STILL_USED]
-    assert reasons(over(PUBLIC, NEW_PUBLIC, settings=())) == [Reason.INCOMPLETE_VIEW]
+    assert reasons(over(PUBLIC, NEW_PUBLIC, settings=())) == [Reason.NOT_SEEN]
 
 
 def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
@@ -341,11 +341,11 @@ def test_deletion_is_projected() -> None:
     assert reasons(after) == []
 
 
-def test_guard_refuses_it_beside_a_blind_spot() -> None:
-    """The guard stands behind the proposal's own look."""
-    plan = Plan((Step(DeleteCertificate(OURS, ()), Reason.SUPERSEDED),))
-    judged = incomplete_view.guard(plan, over(blind_spots=(blind_spot(),)), APPLY)
-    assert [skip.reason for skip in judged.skips] == [Reason.INCOMPLETE_VIEW]
+def test_blind_spot_needs_no_person_for_what_is_superseded() -> None:
+    """An upload that stays because of a blind spot is in order: the spot itself is what is reported."""
+    plan = planner.plan(over(blind_spots=(blind_spot(),)), EVERYTHING)
+    assert {skip.reason for skip in plan.skips} == {Reason.NOT_SEEN}
+    assert Reason.NOT_SEEN not in NEEDS_A_PERSON
 
 
 # ---------------------------------------------------------------------------------------------------- the last step
