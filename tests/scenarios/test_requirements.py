@@ -79,19 +79,23 @@ def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tu
     }
 
 
-def test_a_version_in_use_that_cannot_be_read_is_named(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the old version is needed for comparison and is nonsense, nothing is taken for fine, and it is named."""
+@pytest.mark.parametrize("usages", [(SERVER_AUTH,), (CLIENT_AUTH,)], ids=["keeps server authentication", "loses it"])
+def test_a_version_in_use_that_cannot_be_read_is_not_known(
+    install: Install, monkeypatch: pytest.MonkeyPatch, usages: tuple[str, ...]
+) -> None:
+    """A broken version in use holds up nothing by itself, and is never taken to have been as bad as the new one."""
     world = small_world()
     installation = install(world)
     before = shown(world)
     old = world.vaults[VAULT].certificates["web"].newest
-    renew(world, usages=(SERVER_AUTH,))
+    new = renew(world, usages=usages)
     real = key_vault.read_facts
     monkeypatch.setattr(key_vault, "read_facts", lambda der: real(b"nonsense" if der == old.leaf.der else der))
     installation.look_at(VAULT, "web")
     installation.deliver_all()
-    assert (shown(world), writes(world)) == (before, 0)
-    assert f"version {old.id}: no certificate that can be read" in installation.details()
+    assert shown(world) == (after_renewal(before, new) if SERVER_AUTH in usages else before)
+    unknown = "what the version in use allows is not known" in installation.details()
+    assert unknown is (SERVER_AUTH not in usages)
 
 
 def test_what_is_missing_above_a_secret_is_told(install: Install) -> None:
