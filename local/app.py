@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from local.azure.clock import Clock
+from local.azure.vault.state import APP_SERVICE, REGISTRATION
 from local.azure.world import World
 from local.azurite import Azurite
 from local.host import FunctionHost
@@ -78,6 +79,8 @@ class LocalApp:
             "CERTROLL_SUBSCRIPTIONS": "",
             "CERTROLL_MODE": "apply",
             "CERTROLL_DNS_SERVERS": self.stand.dns.address,
+            "CERTROLL_APP_SERVICE_OBJECT_ID": world.object_id(APP_SERVICE),
+            "CERTROLL_REGISTRATION_OBJECT_ID": world.object_id(REGISTRATION),
             "CERTROLL_SWEEP_SCHEDULE": "0 0 3 * * *",
             "WEBSITE_OWNER_NAME": f"{subscription}+certroll-WestEuropewebspace-Linux",
             "WEBSITE_SITE_NAME": OWN_SITE,

@@ -1,5 +1,7 @@
 """The main job, shown and checked: certificates renew in the vault, and every host name serves the new one.
 
+Then the same for one of each kind of certificate, see demo_kinds.py.
+
 What it prints it has checked, from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
 This Azure does not move bindings by itself when a copy is synced, so each of them is Certroll's own write.
 """
@@ -7,25 +9,21 @@ This Azure does not move bindings by itself when a copy is synced, so each of th
 import json
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from azure.data.tables import TableServiceClient
 
 from local.app import BUILD, LocalApp
 from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import Host, Site
+from local.demo_kinds import show_kinds
+from local.demo_records import LOOK_EVERY, PATIENCE, await_recorded, findings, sweep
 from local.demo_rolls import SETTLE, apps_before, await_rolls, check_rolls
+from local.demo_screen import Checks, progress, say, table
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.stand import Stand
 
 REPORT = BUILD / "demo.json"
-PATIENCE = 60.0
-LOOK_EVERY = 0.1
 BAR = 10.0
 """Seconds from event to served that the whole world may take."""
 ARM = "management.azure.com"
@@ -52,31 +50,19 @@ class Bound:
         return f"any{self.name[1:]}" if self.name.startswith("*") else self.name
 
 
-@dataclass(slots=True)
-class Checks:
-    """What was claimed, and whether it held."""
-
-    failed: list[str] = field(default_factory=list)
-
-    def claim(self, holds: object, text: str) -> None:
-        """Print a claim with the result of its check."""
-        print(f"  {'ok    ' if holds else 'FAILED'}  {text}")
-        if not holds:
-            self.failed.append(text)
-
-
 def main() -> int:
     """The demo has run; 0 only if everything it claims was checked."""
     began = time.monotonic()
-    _say("Starting a local Azure, Azurite and the function app")
+    say("Starting a local Azure, Azurite and the function app")
     with LocalApp(
         "contoso", {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_MAX_RESTARTS": "2"}, logs=BUILD / "demo"
     ) as local:
-        _say(f"Ready after {time.monotonic() - began:.1f} s")
+        say(f"Ready after {time.monotonic() - began:.1f} s")
         report, checks = _renew_and_watch(local)
+    report["kinds"] = show_kinds(checks)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _say(f"Written: {REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT}")
+    say(f"Written: {REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT}")
     if checks.failed:
         print(f"\nFAILED: {len(checks.failed)} of the claims above did not hold", file=sys.stderr)
     return 1 if checks.failed else 0
@@ -95,12 +81,12 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
         began = time.monotonic()
         old = {bound.name: bound.host.thumbprint for bound in before}
         seconds = _renew(stand, moving)
-        settled = _await_settled(local, moving)
-        _say("Every host name serves it; now the apps that present client certificates to partners")
+        settled = await_recorded(local, "site", {bound.site.id.lower() for bound in moving}, "Proven")
+        say("Every host name serves it; now the apps that present client certificates to partners")
         rolls = await_rolls(local, apps, began)
         writes = len(stand.world.journal.writes(ARM))
-        _say("Sweeping once more: there should be nothing left to do")
-        swept = _sweep(local)
+        say("Sweeping once more: there should be nothing left to do")
+        swept = sweep(local)
     requests = stand.world.journal.counts(ARM)
     after = {bound.name: bound for bound in _bound(stand)}
     rows = [_row(stand, bound, after[bound.name], old) for bound in moving]
@@ -166,9 +152,9 @@ def _renew(stand: Stand, moving: list[Bound]) -> float:
     for vault, name in stand.world.renewing:
         version = stand.world.vaults[vault].renew(name)
         expected[f"{vault}/{name}".lower()] = version.thumbprint
-        _say(f"Renewed {vault}/{name}: {version.thumbprint[:12]}…")
+        say(f"Renewed {vault}/{name}: {version.thumbprint[:12]}…")
     waiting = {bound.visited: expected[bound.lineage] for bound in moving}
-    with _progress() as show:
+    with progress() as show:
         while waiting and time.monotonic() - began < PATIENCE:
             waiting = {name: new for name, new in waiting.items() if _serves(stand, name) != new}
             show(
@@ -185,49 +171,9 @@ def _serves(stand: Stand, name: str) -> str:
         return ""
 
 
-def _await_settled(local: LocalApp, moving: list[Bound]) -> bool:
-    """Return whether Certroll's own journal says of every site that it was proven."""
-    sites = {bound.site.id.lower() for bound in moving}
-    give_up = time.monotonic() + PATIENCE
-    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
-        while time.monotonic() < give_up:
-            rows = service.get_table_client("certrolljournal").list_entities()
-            proven = {row["site"].lower() for row in rows if row.get("state") == "Proven"}
-            if sites <= proven:
-                return True
-            time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
-    return False
-
-
-def _sweep(local: LocalApp) -> bool:
-    """Return whether a sweep, started now, succeeded."""
-    if local.host is None:
-        raise RuntimeError("the demo hosts the function app itself")
-    before = _sweeps(local.host.url)
-    _ask(f"{local.host.url}/admin/functions/sweep_timer", b'{"input": ""}')
-    give_up = time.monotonic() + PATIENCE
-    while (after := _sweeps(local.host.url)) == before and time.monotonic() < give_up:
-        time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
-    return after.get(True, 0) > before.get(True, 0)
-
-
-def _sweeps(url: str) -> dict[bool, int]:
-    """Return how many runs of the sweep have ended so far, by whether they succeeded."""
-    ended = json.loads(_ask(f"{url}/admin/host/status"))["ended"]
-    return {row["succeeded"]: row["count"] for row in ended if row["function"] == "sweep_timer"}
-
-
-def _ask(url: str, body: bytes | None = None) -> bytes:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - the local host
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
-        return bytes(answer.read())
-
-
 def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> list[dict[str, str]]:
     """Return every host name that was left alone, with Certroll's own reason where it gave one."""
-    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
-        findings = service.get_table_client("certrollfindings").list_entities()
-        reasons = {str(row.get("subject")): str(row["reason"]) for row in findings if "reason" in row}
+    reasons = {found.subject: found.reason for found in findings(local)}
     moved = {bound.name for bound in moving}
     left = []
     for bound in before:
@@ -292,23 +238,13 @@ def _check_requests(checks: Checks, stand: Stand, writes: int, most: int, *, swe
 # ------------------------------------------------------------------------------------------------------ the screen
 
 
-def _say(text: str) -> None:
-    print(f"- {text}", flush=True)
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, tuple("-" * width for width in widths), *rows):
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
 def _show_fleet(before: list[Bound], renewing: set[str]) -> None:
     print(f"\nThe fleet: {len(before)} custom host names; Azure moves none of their bindings by itself")
     rows = [
         (b.name, b.site.full_name, b.host.ssl_state or "not bound", b.address, b.lineage, _note(b, renewing))
         for b in before
     ]
-    _table(("host name", "site", "binding", "address", "vault certificate", ""), rows)
+    table(("host name", "site", "binding", "address", "vault certificate", ""), rows)
     print()
 
 
@@ -318,7 +254,7 @@ def _show_rolls(rolls: list[dict[str, Any]]) -> None:
         (row["site"], row["lineage"], row["from"][:12], row["to"][:12], row["outcome"], f"{row['seconds']:.0f} s")
         for row in rolls
     ]
-    _table(("app", "vault certificate", "from", "to", "outcome", "after"), cells)
+    table(("app", "vault certificate", "from", "to", "outcome", "after"), cells)
 
 
 def _note(bound: Bound, renewing: set[str]) -> str:
@@ -333,27 +269,9 @@ def _show_moved(rows: list[dict[str, Any]]) -> None:
         (row["host"], row["site"], row["ssl_state"], str(row["old_thumbprint"])[:12], row["served_thumbprint"][:12])
         for row in rows
     ]
-    _table(("host name", "site", "binding", "was", "is served"), cells)
+    table(("host name", "site", "binding", "was", "is served"), cells)
 
 
 def _show_untouched(untouched: list[dict[str, str]]) -> None:
     print("\nLeft alone:")
-    _table(("what", "why"), [(row["subject"], row["reason"]) for row in untouched])
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Rewrite one line on a terminal; elsewhere print it when it changed in more than the time."""
-    terminal, last = sys.stdout.isatty(), ""
-
-    def show(text: str) -> None:
-        nonlocal last
-        if terminal:
-            print(f"\r  {text}", end="", flush=True)
-        elif text[8:] != last:
-            print(f"  {text}", flush=True)
-            last = text[8:]
-
-    yield show
-    if terminal:
-        print()
+    table(("what", "why"), [(row["subject"], row["reason"]) for row in untouched])

@@ -64,7 +64,8 @@ def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: st
 
 def test_what_renews_is_in_use_and_nothing_is_expired(world: World) -> None:
     """Each of `renewing` is the newest version of something that is bound, named by an app, or public on a site."""
-    used = {one.thumbprint for one in (*world.web.all_certificates(), *world.web.public_certificates.values())}
+    used = {one.thumbprint for one in world.web.all_certificates()}
+    used |= {one.thumbprint for one in world.web.public_certificates.values()}
     for vault, name in world.renewing:
         found = world.vaults[vault].secret(name)
         assert found is not None

@@ -1,0 +1,96 @@
+"""What the hosted app says of itself in the demo: its journal, its findings and log, and its sweep on request."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from azure.data.tables import TableServiceClient
+
+from local.app import LocalApp
+
+PATIENCE = 60.0
+LOOK_EVERY = 0.1
+MARK = " certroll: "
+"""What stands before the JSON of an event in the log."""
+
+
+class Told(NamedTuple):
+    """Something that Certroll says about a thing: why it was not done, or what a person has to do."""
+
+    subject: str
+    reason: str
+    detail: str
+
+
+def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], state: str) -> bool:
+    """Return whether Certroll's own journal says so of every site, or of the app of every site, by lower-case id."""
+    give_up = time.monotonic() + PATIENCE
+    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
+        while time.monotonic() < give_up:
+            rows = service.get_table_client("certrolljournal").list_entities()
+            if ids <= {row[of].lower() for row in rows if of in row and row.get("state") == state}:
+                return True
+            time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+    return False
+
+
+def findings(local: LocalApp) -> tuple[Told, ...]:
+    """Return what people are told, from the table that they read."""
+    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
+        rows = service.get_table_client("certrollfindings").list_entities()
+        return tuple(Told(str(row.get("subject")), row["reason"], row["detail"]) for row in rows if "reason" in row)
+
+
+def skips(local: LocalApp) -> tuple[Told, ...]:
+    """Return every step that a plan left out, from the log: what is in order is no finding."""
+    return tuple(
+        Told(skip["subject"], skip["reason"], skip["detail"])
+        for entry in _logged(local)
+        if entry["event"] == "plan.computed"
+        for skip in entry["skips"]
+    )
+
+
+def _logged(local: LocalApp) -> Iterator[dict[str, Any]]:
+    lines = local.host.log.read_text(encoding="utf-8").splitlines() if local.host else []
+    return (json.loads(line.partition(MARK)[2]) for line in lines if MARK in line)
+
+
+def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
+    """Return whether a sweep, started now, succeeded; and a run of that function too, which it gives work."""
+    url = _url(local)
+    before, functions = _ended(url), [name for name in ("sweep_timer", followed_by) if name]
+    _ask(f"{url}/admin/functions/sweep_timer", b'{"input": ""}')
+    return all(_await_end(url, name, before) for name in functions)
+
+
+def _await_end(url: str, function: str, before: dict[tuple[str, bool], int]) -> bool:
+    """Return whether the function succeeded when it next ended."""
+    good, bad = (function, True), (function, False)
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        after = _ended(url)
+        if after.get(good, 0) > before.get(good, 0) or after.get(bad, 0) > before.get(bad, 0):
+            return after.get(bad, 0) == before.get(bad, 0)
+        time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+    return False
+
+
+def _url(local: LocalApp) -> str:
+    if local.host is None:
+        raise RuntimeError("the demo hosts the function app itself")
+    return local.host.url
+
+
+def _ended(url: str) -> dict[tuple[str, bool], int]:
+    """Return how many runs of each function have ended so far, by whether they succeeded."""
+    ended = json.loads(_ask(f"{url}/admin/host/status"))["ended"]
+    return {(row["function"], row["succeeded"]): row["count"] for row in ended}
+
+
+def _ask(url: str, body: bytes | None = None) -> bytes:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - the local host
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+        return bytes(answer.read())
