@@ -244,7 +244,7 @@ def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
 def good_lineages(draw: st.DrawFn) -> Lineage:
     """Return a lineage whose newest version is good for everything."""
     newest, *others = draw(versions())
-    current = replace(newest, facts=facts(*NAMES))
+    current = replace(newest, facts=facts(*NAMES), not_after=max(newest.not_after, NOW + URGENT))
     return Lineage(REF, (current, *others), current)
 
 
@@ -282,7 +282,9 @@ def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
 def more_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     """Return an upload, or a copy that Certroll kept, or none: what lets old and new be live together."""
     made = draw(some_uploads)
-    return tuple(replace(one, ref=replace(one.ref, name=f"{one.ref.name}-{one.webspace}")) for one in made)
+    return tuple(
+        replace(one, ref=replace(one.ref, name=f"{one.ref.name}-{one.thumbprint}-{one.webspace}")) for one in made
+    )
 
 
 uploads = [
