@@ -70,12 +70,17 @@ def observe_fleet(
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
     productions = view.each(app_service.sites, subscriptions, _subscription_hidden)
     certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
-    webspaces = frozenset(copy.webspace for copy in certificates if wanted(copy))
-    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces)
+    webspaces = frozenset(copy.webspace for copy in certificates if copy.site is None and wanted(copy))
+    owners = frozenset(copy.site for copy in certificates if copy.site is not None and wanted(copy))
+
+    def is_near(site: Site) -> bool:
+        return site.webspace in webspaces or site.ref.name in targets.sites or site.ref in owners
+
+    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners)
     plans = view.each(app_service.plans, concerned, _subscription_hidden)
-    sites = view.with_slots(productions, concerned, webspaces, targets.sites)
+    sites = view.with_slots(productions, concerned, is_near)
     view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
-    near = tuple(site for site, _ in sites if site.webspace in webspaces or site.ref.name in targets.sites)
+    near = tuple(site for site, _ in sites if is_near(site))
     settings = view.settings(near, followed)
     public = view.public_certificates(near, settings, certificates, targets.sites)
     return Fleet(
@@ -117,10 +122,11 @@ def _present(app_service: AppService, copy: CopyRef) -> tuple[WebspaceCertificat
         return ()
 
 
-def _concerned(subscriptions: tuple[str, ...], webspaces: frozenset[Webspace]) -> tuple[str, ...]:
-    return tuple(
-        subscription for subscription in subscriptions if any(w.subscription == subscription for w in webspaces)
-    )
+def _concerned(
+    subscriptions: tuple[str, ...], webspaces: frozenset[Webspace], owners: frozenset[SiteRef]
+) -> tuple[str, ...]:
+    concerned = {webspace.subscription for webspace in webspaces} | {owner.subscription for owner in owners}
+    return tuple(subscription for subscription in subscriptions if subscription in concerned)
 
 
 class _View:
@@ -195,15 +201,10 @@ class _View:
         self,
         productions: tuple[SeenSite, ...],
         concerned: tuple[str, ...],
-        webspaces: frozenset[Webspace],
-        targets: frozenset[str],
+        is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
         parents = self.each(self._app_service.slot_parents, concerned, _subscription_hidden)
-        near = {
-            site.ref: site.webspace
-            for site, _ in productions
-            if site.webspace is None or site.webspace in webspaces or site.ref.name in targets
-        }
+        near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
             self._app_service.slots,
             sorted(parent for parent in set(parents) if parent in near),

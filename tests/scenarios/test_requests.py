@@ -15,6 +15,7 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import AGE, MOVING, VAULT, renew, small_world, writes
 
 ARM = "management.azure.com"
+OK = 200
 SETTINGS = "/config/appsettings/list"
 LISTING = re.compile(
     r"/subscriptions$|/resources$|/Microsoft\.Web/(sites|certificates|serverfarms)$|/slots$|/serverfarms/[^/]+/sites$",
@@ -200,3 +201,68 @@ def test_waiting_for_sites_costs_no_request(install: Install) -> None:
     assert again.queue == "certificates"
     installation.deliver(again)
     assert world.journal.counts(ARM) == {}
+
+
+def _vault_reads(world: World) -> Counter[str]:
+    """Return what the vaults were asked for and answered, by kind of request."""
+    entries = [e for e in world.journal.entries() if e.host.endswith(".vault.azure.net") and e.status == OK]
+    return Counter(
+        re.sub(r"/(web|order)\b", "/{name}", re.sub(r"/[0-9a-f]{32}$", "/{version}", e.path)) for e in entries
+    )
+
+
+def test_a_sweep_reads_each_vault_object_and_no_secret_twice(install: Install) -> None:
+    """Two requests per vault, two per certificate; a secret's versions are listed, and each value is read once."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    build.add_copy("web")
+    build.add_secret("order", ("shop.contoso.com",))
+    build.add_copy("order")
+    world.vaults[VAULT].set_secret("password", "hunter2")
+    installation = install(world, watched=False)
+    installation.sweep()
+    world.journal.clear()
+    installation.sweep()
+    assert _vault_reads(world) == {
+        "/certificates": 1,
+        "/secrets": 1,
+        "/certificates/{name}/versions": 1,
+        "/certificates/{name}/": 1,
+        "/secrets/{name}/versions": 1,
+    }
+
+
+def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
+    """No list of a webspace has their certificates, so each of them is asked once per look."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    for number in range(5):
+        site = build.add_site(f"flex{number}", flex=True)
+        copy = build.add_site_certificate(site, "web") if number == 0 else None
+        build.add_host(site, f"flex{number}.contoso.com", copy)
+    installation = install(world, watched=False)
+    installation.look_at(VAULT, "web")
+    world.journal.clear()
+    installation.deliver_all()
+    listed = [e.path for e in world.journal.reads(ARM) if e.path.endswith("/certificates") and "/sites/" in e.path]
+    assert len(listed) == len(set(listed)) == 5
+    assert _settings_read(world) == {"flex0": 1}
+
+
+def test_public_certificates_are_read_where_they_matter(install: Install) -> None:
+    """Only targets, and apps whose load list names what their webspace lacks, are asked for theirs."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",), tags={"certroll-public-to": "wanted"})
+    copy = build.add_copy("web")
+    odd = f"{copy.thumbprint},{'F' * 40}"
+    for name, listed in (("wanted", ""), ("plain", copy.thumbprint), ("odd", odd), ("quiet", "")):
+        build.add_site(name, settings={"WEBSITE_LOAD_CERTIFICATES": listed})
+    installation = install(world, watched=False)
+    installation.look_at(VAULT, "web")
+    world.journal.clear()
+    installation.deliver_all()
+    asked = (e.path for e in world.journal.reads(ARM) if e.path.endswith("/publicCertificates"))
+    assert sorted({path.split("/sites/")[1].split("/")[0] for path in asked}) == ["odd", "wanted"]
