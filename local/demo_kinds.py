@@ -48,11 +48,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What is not to change, and what is to change: addresses, kinds of bindings, serial numbers of orders."""
+    """How it was: the address of each host name and how it is bound, and the serial number of each order."""
 
     addresses: Mapping[str, tuple[str | None, str | None]]
     serials: Mapping[str, str]
-    bound: tuple[str, ...]
 
 
 def show_kinds(checks: Checks) -> list[dict[str, str]]:
@@ -66,6 +65,7 @@ def show_kinds(checks: Checks) -> list[dict[str, str]]:
         cases = _cases(local, before)
         with local.stand.canary() as canary, AppWatch(world) as watch:
             recorded = _renew_and_sweep(local, cases)
+            _await_visits(canary, world)
         held = {case: case.holds() for case in cases}
         _show(cases, held, (*findings(local), *skips(local)))
         print("\nChecked:")
@@ -78,7 +78,7 @@ def show_kinds(checks: Checks) -> list[dict[str, str]]:
 
 
 def _before(world: World) -> Before:
-    return Before(_addresses(world), {order.name: order.serial for order in world.orders}, bound_host_names(world))
+    return Before(_addresses(world), {order.name: order.serial for order in world.orders})
 
 
 def _addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
@@ -120,6 +120,17 @@ def _await(cases: tuple[Case, ...]) -> None:
                 f"{time.monotonic() - began:5.1f} s  {len(cases) - len(waiting)} of {len(cases)} are as they should be"
             )
             time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+
+
+def _await_visits(canary: Canary, world: World) -> None:
+    """Return when the canary has visited what is bound by now, or patience is over."""
+    give_up = time.monotonic() + PATIENCE
+    while _unvisited(canary, world) and time.monotonic() < give_up:
+        time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+
+
+def _unvisited(canary: Canary, world: World) -> set[str]:
+    return set(bound_host_names(world)) - set(canary.visits)
 
 
 def _renew(world: World) -> None:
@@ -338,9 +349,8 @@ def _check_unharmed(checks: Checks, world: World, before: Before, canary: Canary
     checks.claim(
         not moved and bound.items() <= after.items(), "no address changed, and no kind of binding that was there"
     )
-    unvisited = set(bound_host_names(world)) - set(canary.visits)
     checks.claim(
-        not unvisited and not canary.failures,
+        not _unvisited(canary, world) and not canary.failures,
         f"{canary.handshakes} handshakes by a visitor meanwhile, with every host name, {len(canary.failures)} failed",
     )
     checks.claim(watch.looks > 1 and not watch.troubles, f"{watch.looks} looks at the apps meanwhile, all were well")

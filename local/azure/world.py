@@ -50,7 +50,7 @@ class World:
     """All state of one simulated Azure. Whoever reads or changes it holds `lock`.
 
     Vaults are keyed by lower-case name, resource groups by lower-case subscription and name, role assignments by
-    lower-case resource id. `renewing` names the vault certificates (vault, name) that the demo renews.
+    lower-case resource id. `renewing` names the certificates and secrets (vault, name) that the demo renews.
     """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
