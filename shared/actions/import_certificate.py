@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
-from shared.actions.upload_certificate import look
+from shared.actions.upload_certificate import look, why_full
 from shared.domain.errors import NotFound, Rejected, TargetInvalid
 from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
@@ -135,6 +135,9 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         if lineage.refusal is not None:
             detail = f"App Service imports the newest version, which is refused: {lineage.refusal.detail}"
             yield Skip(f"{subject}: {target}", Reason.NEWEST_REFUSED, detail)
+            continue
+        if place.site is None and (full := why_full(snapshot, place.webspace)):
+            yield Skip(f"{subject}: {target}", Reason.WEBSPACE_FULL, full)
             continue
         yield Step(_import(snapshot, current, place, intent), Reason.IMPORT_ASKED)
 

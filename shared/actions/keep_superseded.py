@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.actions.sync_certificate import copy_subject
-from shared.actions.upload_certificate import PLANLESS, UploadCertificate, a_plan, look, own_copy
+from shared.actions.upload_certificate import PLANLESS, UploadCertificate, a_plan, look, own_copy, why_full
 from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, Webspace
@@ -27,7 +27,7 @@ class KeepSuperseded(UploadCertificate):
     a thumbprint that it holds already, the upload has to wait for the sync of that copy.
     """
 
-    held_by: CopyRef | None
+    held_by: CopyRef | None = None
 
     def perform(self, ports: Ports) -> bool:
         """Upload the version unless it is there; return once Azure shows it.
@@ -69,7 +69,9 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
                 continue
             taken[kept.ref] = webspace
             held_by = min((c.ref for c in snapshot.copies if _holds(c, webspace, version.thumbprint)), default=None)
-            yield Step(KeepSuperseded(snapshot.lineage.ref, version, kept, plan, held_by), Reason.SUPERSEDED_IN_USE)
+            yield Step(
+                KeepSuperseded(snapshot.lineage.ref, version, kept, plan, held_by=held_by), Reason.SUPERSEDED_IN_USE
+            )
 
 
 def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
@@ -107,4 +109,4 @@ def _refusal(snapshot: Snapshot, version: CertificateVersion, plan: ServerFarm |
         return "this version is disabled in the vault, so it cannot be kept beside the new one: enable it until then"
     if plan is None:
         return PLANLESS
-    return ""
+    return why_full(snapshot, plan.webspace)

@@ -12,17 +12,21 @@ from typing import ClassVar
 
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
-from shared.domain.errors import NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.model import OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Requirement, Use, refusals
+from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
 
 LINEAGE_TAG = "certroll-lineage"
 PATIENCE = timedelta(seconds=20)
+MOST_IN_WEBSPACE = 1000
+"""Private certificates that a webspace holds (Azure docs, "Add and manage TLS/SSL certificates")."""
 PLANLESS = "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans"
 
 
@@ -34,6 +38,7 @@ class UploadCertificate:
     version: CertificateVersion
     copy: WebspaceCertificate
     plan: ServerFarm
+    before: CertificateVersion | None = None
     restarts_site: ClassVar[bool] = False
 
     @property
@@ -68,9 +73,27 @@ class UploadCertificate:
         if self._is_there(ports):
             return False
         pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
+        self._check_chain(ports, pfx)
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
         self._settle(ports)
         return True
+
+    def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
+        """Raise Rejected where intermediates are missing that the version in use has: visitors would not trust it.
+
+        What lies beside the certificate is known once the secret is read; the older secret only where there is doubt.
+        """
+        if pfx.bundle is None or pfx.bundle.missing is None or self.before is None:
+            return
+        try:
+            beside = ports.vault.pfx(self.ref, self.before.version, self.before.thumbprint).bundle
+        except (Denied, NotFound, Rejected):
+            return  # then there is nothing to compare it with
+        in_use = replace(self.before, bundle=beside)
+        case = Case(replace(self.version, bundle=pfx.bundle), Use.UPLOAD, ports.clock.now(), in_use)
+        lost = next((one for one in refusals(case) if one.requirement is Requirement.CHAIN), None)
+        if lost is not None:
+            raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
 
     def _is_there(self, ports: Ports) -> bool:
         """Say whether the copy is there. Raises Rejected where another one has its name."""
@@ -135,6 +158,16 @@ def a_plan(snapshot: Snapshot, webspace: Webspace) -> ServerFarm | None:
     return min(plans, key=lambda one: one.resource_id, default=None)
 
 
+def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
+    """Return that a webspace takes no more certificates, empty where it does."""
+    held = len(snapshot.fleet.certificates_in(webspace))
+    if held < MOST_IN_WEBSPACE:
+        return ""
+    return (
+        f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete what is superseded there"
+    )
+
+
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every webspace with an upload of the lineage that has the current version in no form yet."""
     current = snapshot.lineage.current
@@ -150,5 +183,16 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if plan is None:
             yield Skip(copy_subject(copy.ref, webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
             continue
+        if site is None and (full := why_full(snapshot, webspace)):
+            yield Skip(copy_subject(copy.ref, webspace), Reason.WEBSPACE_FULL, full)
+            continue
         taken[copy.ref] = webspace
-        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, plan), Reason.STALE_UPLOAD)
+        yield Step(
+            UploadCertificate(snapshot.lineage.ref, current, copy, plan, _older(snapshot.lineage)), Reason.STALE_UPLOAD
+        )
+
+
+def _older(lineage: Lineage) -> CertificateVersion | None:
+    """Return the next older version that can be read, which is most likely in use."""
+    older = lineage.versions[lineage.versions.index(lineage.current) + 1 :] if lineage.current else ()
+    return next((version for version in older if version.enabled), None)

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NOT_LIVE = "NotLive"
     AMBIGUOUS_LINEAGE = "AmbiguousLineage"
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace"
+    WEBSPACE_FULL = "WebspaceFull"
     AWAITING_FIRST_STAGE = "AwaitingFirstStage"
     VERSION_HELD = "VersionHeld"
     NO_OVERLAP = "NoOverlap"
@@ -170,6 +171,7 @@ NEEDS_A_PERSON = frozenset(
         Reason.NOT_LIVE,
         Reason.AMBIGUOUS_LINEAGE,
         Reason.NO_PLAN_IN_WEBSPACE,
+        Reason.WEBSPACE_FULL,
         Reason.VERSION_HELD,
         Reason.FOUGHT_OVER,
         Reason.EXPIRES_BEFORE_WINDOW,

@@ -121,7 +121,7 @@ def test_app_that_may_go_is_recorded() -> None:
 
 def test_record_knows_what_there_will_be() -> None:
     """The copies of a record are those of both versions that there are once the steps of the webspace are done."""
-    keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), copy().ref), Reason.SUPERSEDED_IN_USE)
+    keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), held_by=copy().ref), Reason.SUPERSEDED_IN_USE)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
     seen = world(copies=(copy(), *others))

@@ -75,7 +75,7 @@ from tests.build import (
 SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 UPDATE = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
 KEPT = copy("kept", source=None)
-KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), copy().ref), Reason.SUPERSEDED_IN_USE)
+KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), held_by=copy().ref), Reason.SUPERSEDED_IN_USE)
 UPLOAD = Step(
     UploadCertificate(REF, version(), copy("new", NEW, source=None, webspace=NORTH), farm(NORTH)), Reason.STALE_UPLOAD
 )
@@ -818,7 +818,7 @@ def test_hold_does_not_stop_what_protects() -> None:
 
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     """A version is kept, and last good values come back, in every webspace at once; apps have stages of their own."""
-    elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH), None), KEEP.reason)
+    elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
     back = Step(RestoreAppSettings(named(OLD, site="north-2"), (), NORTH), RESTORE.reason)
     seen = refusals(stages.guard, Plan((update(), elsewhere, rolled, back)), two_webspaces())

@@ -65,7 +65,7 @@ KEPT = WebspaceCertificate(
 )
 SUBJECT = f"certificate rg/{NAME} in rg-westeuropewebspace"
 PLAN = replace(farm(), location="West Europe")
-KEEP = KeepSuperseded(REF, old_version(), KEPT, PLAN, copy().ref)
+KEEP = KeepSuperseded(REF, old_version(), KEPT, PLAN, held_by=copy().ref)
 SYNCED = copy(thumbprint=NEW)
 UPLOADED = copy("up", OLD, source=None)
 OLD_APP = (named(OLD),)

@@ -404,7 +404,7 @@ RESTART = Step(RestartSite(site_ref("b"), WEST, version()), Reason.LOADED_AT_STA
 REFRESH = Step(RefreshReferences(named(site="c"), "v2", WEST), Reason.STALE_REFERENCE)
 UPDATE = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
 SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
-KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), None), Reason.SUPERSEDED_IN_USE)
+KEEP = Step(KeepSuperseded(REF, old_version(), KEPT, farm()), Reason.SUPERSEDED_IN_USE)
 EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 
 

@@ -8,8 +8,8 @@ from shared.actions import upload_certificate
 from shared.actions.upload_certificate import UploadCertificate
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate
-from shared.domain.names import CopyRef
+from shared.domain.model import Bundle, KeyFound, WebspaceCertificate
+from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.secret import Pfx
@@ -55,7 +55,7 @@ COPY = WebspaceCertificate(
     tags=(("certroll-lineage", "kv-shop/shop"),),
 )
 SUBJECT = f"certificate rg/{NAME} in rg-westeuropewebspace"
-UPLOAD = UploadCertificate(REF, version(), COPY, PLAN)
+UPLOAD = UploadCertificate(REF, version(), COPY, PLAN, old_version())
 UPLOADED = copy("by-hand", OLD, source=None)
 OURS = copy(f"certroll-shop-{OLD.lower()}", OLD, source=None)
 PFX = Pfx(b"blob", "password")
@@ -78,9 +78,7 @@ def test_stale_upload_gets_the_new_version_beside_it() -> None:
         ),
         pytest.param(snapshot(copies=(copy("x", FOREIGN, source=None),)), id="an upload of something else"),
         pytest.param(snapshot(copies=(copy("new", NEW, source=None),)), id="an upload of the new version"),
-        pytest.param(
-            snapshot(copies=(copy("free", None, source=None),)), id="a managed certificate, which hides it"
-        ),
+        pytest.param(snapshot(copies=(copy("free", None, source=None),)), id="a managed certificate, which hides it"),
         pytest.param(snapshot(copies=(OURS,), bindings=()), id="an upload of our own that nothing uses any more"),
         pytest.param(snapshot(copies=(UPLOADED,), lineage=lineage(current=None)), id="no good version"),
         pytest.param(snapshot(copies=()), id="the old one is gone"),
@@ -171,3 +169,56 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
     assert bound_to(soon, UPLOADED).expires_at() == ends
     assert bound_to(soon).expires_at() is None
     assert LINEAGE.current is not None
+
+
+# ------------------------------------------------------------------------------------------ what is found on the way
+
+ROOTED = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
+
+
+class TwoSecrets(RecordingVault):
+    """A vault that gives each version its own answer."""
+
+    def __init__(self, **answers: Pfx | Exception) -> None:
+        super().__init__(PFX)
+        self.answers = answers
+
+    def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
+        """Return the PFX of that version."""
+        self.answer = self.answers[version]
+        return super().pfx(ref, version, thumbprint)
+
+
+def test_upload_that_lost_its_intermediates_is_refused() -> None:
+    """Visitors would not trust it: the version in use has the whole chain, and keeps serving."""
+    azure = RecordingAppService(copies=[GONE])
+    vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", ROOTED))
+    with pytest.raises(Rejected, match="its chain ends with the certificate itself, and Issuing CA") as refused:
+        UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
+    assert refused.value.reason is Reason.CHAIN_LOST
+    assert azure.writes == []
+
+
+@pytest.mark.parametrize(
+    "vault",
+    [
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", ROOTED)), id="the chain is whole, and no other secret is read"),
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", CUT)), id="the version in use had no more"),
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Denied("no right")), id="the version in use cannot be read"),
+    ],
+)
+def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
+    """Only what is worse than the version in use is refused."""
+    azure = RecordingAppService(copies=[GONE, COPY])
+    assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
+
+
+def test_full_webspace_takes_no_more() -> None:
+    """At a thousand certificates nothing is sent, and the cure is named."""
+    many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
+    (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
+    assert isinstance(skip, Skip)
+    assert (skip.reason, "delete what is superseded" in skip.detail) == (Reason.WEBSPACE_FULL, True)
+    (step,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many[1:])), APPLY)
+    assert isinstance(step, Step)
