@@ -1,0 +1,169 @@
+"""Each kind of certificate under faults, under every doubt about Azure, and with a process that dies at any write."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED
+from local.azure.clock import Clock
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.worlds.builders import Builder
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.worlds import AGE, VAULT
+
+MOST_WRITES = 40
+
+
+class Kind(NamedTuple):
+    """A world with one certificate of a kind, and what has to be there in the end: thumbprints by place."""
+
+    build: Callable[[Builder], None]
+    shown: Callable[[World, str], dict[str, object]]
+
+
+def _uploaded(build: Builder) -> None:
+    upload = build.add_upload(build.add_certificate("web", ("*.contoso.com",)))
+    build.add_host(build.add_site("shop"), "shop.contoso.com", upload, IP_BASED)
+
+
+def _in_a_secret(build: Builder) -> None:
+    build.add_secret("web", ("*.contoso.com",))
+    build.add_host(build.add_site("shop"), "shop.contoso.com", build.add_copy("web"), IP_BASED)
+
+
+def _public(build: Builder) -> None:
+    tags = {"certroll-public-to": "shop, shop/staging"}
+    version = build.add_certificate("web", ("*.contoso.com",), tags=tags)
+    site = build.add_site("shop")
+    for one in (site, build.add_slot(site, "staging")):
+        build.add_public_certificate(one, version.leaf.der)
+
+
+def _of_a_flex_site(build: Builder) -> None:
+    build.add_certificate("web", ("*.contoso.com",))
+    site = build.add_site("shop", flex=True)
+    build.add_host(site, "shop.contoso.com", build.add_site_certificate(site, "web", loaded=True))
+
+
+def _imported_where_missing(build: Builder) -> None:
+    build.add_certificate("web", ("*.contoso.com",), tags={"certroll-import-to": "shop"})
+    build.add_site("shop")
+
+
+def _bound(world: World, new: str) -> dict[str, object]:
+    """Return what the host name shows, and how often the new version is there."""
+    host = next(h for site in world.web.sites.values() for h in site.hosts.values() if h.name == "shop.contoso.com")
+    return {"shown": host.thumbprint == new, "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
+
+
+def _held(world: World, new: str) -> dict[str, object]:
+    """Return how often the new version is there, as a public certificate or a copy."""
+    public = [one.site_id for one in world.web.public_certificates.values() if one.thumbprint == new]
+    return {"public": sorted(public), "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
+
+
+KINDS = {
+    "uploaded": Kind(_uploaded, _bound),
+    "in a secret": Kind(_in_a_secret, _bound),
+    "public": Kind(_public, _held),
+    "of a Flex Consumption site": Kind(_of_a_flex_site, _bound),
+    "imported where missing": Kind(_imported_where_missing, _held),
+}
+PUT = r"/(certificates|publicCertificates)/[^/]+$"
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "a write fails with 500": lambda: Fault("server_error", "PUT", path=PUT, status=500, times=2),
+    "a write fails with 503": lambda: Fault("server_error", "PUT", path=PUT, status=503, times=2),
+    "a write is applied and answers 504": lambda: Fault("applied_but_lost", "PUT", path=PUT),
+    "a write is dropped after it was applied": lambda: Fault("dropped", "PUT", path=PUT, applied=True),
+    "a write is dropped before it is applied": lambda: Fault("dropped", "PUT", path=PUT),
+    "reads are throttled": lambda: Fault("throttle", "GET", "management", bucket=4, refill=1.0, times=None),
+    "the vault fails with 503": lambda: Fault("server_error", host="vault", status=503, times=2),
+}
+KNOBS = {
+    "reads lag by two": Knobs(reads_until_visible=2, sync_moves_bindings=False),
+    "the echo is wrong, and pages are short": Knobs(wrong_echo=True, page_size=1, sync_moves_bindings=False),
+    "a thumbprint is taken once": Knobs(second_import_same_thumbprint="refuse"),
+    "Flex sites use their webspace's": Knobs(flex_uses_webspace_certificates=True, sync_moves_bindings=False),
+    "an event comes twice": Knobs(certificate_events_have_secret_twins=True),
+}
+
+
+def world_of(kind: str, knobs: Knobs | None = None) -> World:
+    """Return the world of that kind before the renewal."""
+    world = World(Clock(), 0, knobs)
+    KINDS[kind].build(Builder(world))
+    world.clock.advance(AGE)
+    return world
+
+
+def renewed(installation: Installation) -> str:
+    """Renew, and ask for a look as the event does; return the new thumbprint."""
+    vault = installation.world.vaults[VAULT]
+    if "web" not in vault.certificates:
+        new = vault.renew_secret("web").thumbprint
+        installation.look_at(VAULT, "web", kind="secret")
+        return new
+    new = vault.renew("web", tags=vault.certificates["web"].newest.tags).thumbprint
+    installation.look_at(VAULT, "web")
+    return new
+
+
+def expected(kind: str, world: World) -> dict[str, object]:
+    """Return what has to be seen in the end."""
+    if kind == "public":
+        sites = sorted(site.id for site in world.web.sites.values())
+        return {"public": sites, "copies": 0}
+    return {"public": [], "copies": 1} if kind == "imported where missing" else {"shown": True, "copies": 1}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: str) -> None:
+    """The fault delays what is to be done, and nothing is done twice; nothing ends in the poison queue."""
+    world = world_of(kind)
+    installation = install(world)
+    new = renewed(installation)
+    world.faults.add(FAULTS[fault]())
+    installation.deliver_all()
+    assert KINDS[kind].shown(world, new) == expected(kind, world)
+    assert installation.queue.poisoned == []
+    assert any(one.strikes for one in world.faults.all()), "the fault never struck"
+
+
+@pytest.mark.parametrize("knobs", KNOBS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: str, knobs: str) -> None:
+    """However Azure behaves where its documents are silent, the end is the same, and nothing is left to do."""
+    world = world_of(kind, KNOBS[knobs])
+    installation = install(world)
+    new = renewed(installation)
+    installation.deliver_all()
+    assert KINDS[kind].shown(world, new) == expected(kind, world)
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "uploaded"])
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, kind: str) -> None:
+    """Whichever write is the last of a process, its message comes again and the end is the same."""
+    for write in range(1, MOST_WRITES):
+        world = world_of(kind)
+        installation = install(world)
+        new = renewed(installation)
+        died = False
+        with crasher.crashing_after(write):
+            try:
+                installation.deliver_all()
+            except Crash:
+                died = True
+        if died:
+            break_leases(installation.storage)
+            installation.deliver_all()
+        assert KINDS[kind].shown(world, new) == expected(kind, world), f"after a crash at write {write}"
+        if not died:
+            break
+    assert 1 < write < MOST_WRITES - 1
