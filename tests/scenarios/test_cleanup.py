@@ -175,3 +175,25 @@ def test_a_crash_after_any_write_deletes_once(install: Install, crasher: Crasher
         if not died:
             break
     assert write > 1
+
+
+def test_a_public_certificate_goes_as_well(install: Install) -> None:
+    """The old public part leaves its site after the grace, when nothing there names it any more."""
+    world = World(Clock())
+    build = Builder(world)
+    tags = {"certroll-public-to": "orders"}
+    version = build.add_certificate("web", ("signer.contoso.com",), tags=tags)
+    site = build.add_site("orders", tags=PROBED, settings={LOADED: version.thumbprint, "TRUSTED": version.thumbprint})
+    build.add_public_certificate(site, version.leaf.der, name="by-hand")
+    build.add_app(site, trusts="TRUSTED")
+    world.clock.advance(AGE)
+    installation = install(world, delete_superseded=True)
+    new = world.vaults[VAULT].renew("web", tags=tags).thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    later(installation)
+    assert len(world.web.public_certificates_of(site)) == 2  # the load list still has it
+    unlist(world, version.thumbprint)
+    later(installation, days=1)
+    assert [one.thumbprint for one in world.web.public_certificates_of(site)] == [new]
+    assert world.apps.troubles() == ()
