@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from shared import planner
 from shared.actions.roll_app_settings import roll_edits
 from shared.domain.lineage import opted_out
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState
@@ -19,15 +19,18 @@ from shared.domain.snapshot import Snapshot
 BELIEVED_AFTER = timedelta(hours=24)
 
 
-def roll_records(
-    snapshot: Snapshot, plan: Plan, intent: Intent, lost: frozenset[Webspace], *, fresh: bool
-) -> tuple[RollRecord, ...]:
+def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
     """Return the records to write: of apps that may go now, of overlaps that nobody recorded, and of fights.
 
-    `lost` are webspaces that the version did not reach after all. An app that was refused is told again only when
-    somebody looks afresh (an event, the sweep): what refuses it once refuses it a second later as well.
+    The plan is without what Azure refused: an app that the version did not reach stays. An app that was refused is told
+    again only when somebody looks afresh (an event, the sweep): what refuses it once refuses it a second later as well.
     """
-    going = {step.action.site for step in plan.steps if step.action.restarts_site and step.action.webspace not in lost}
+    after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
+    going = {
+        step.action.site
+        for step in plan.steps
+        if step.action.restarts_site and step.action.site and step.action.writes <= after.live_at(step.action.site)
+    }
     sites = sorted(site for site in going if site is not None and (fresh or not _is_refused(snapshot, site)))
     told = (_told(snapshot, plan, site) for site in sites)
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)

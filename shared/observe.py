@@ -23,7 +23,7 @@ from typing import TypeVar
 from shared.actions.import_certificate import TAG as IMPORT_TAG
 from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings, read_settings
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
 from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
@@ -268,8 +268,8 @@ def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspac
 def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | str:
     try:
         return read(subject)
-    except (Denied, NotFound, Rejected) as error:
-        return str(error)
+    except (Denied, NotFound, Rejected, Unavailable) as error:
+        return str(error)  # one thing that does not answer must not hold up all the others
 
 
 def _subscription_hidden(subscription: str, why: str) -> BlindSpot:

@@ -17,13 +17,9 @@ from itertools import groupby
 
 from shared import planner
 from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.import_certificate import ImportCertificate
-from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import SyncCertificate, copy_subject
+from shared.actions.sync_certificate import copy_subject
 from shared.actions.update_binding import UpdateBinding, binding_subject
-from shared.actions.upload_certificate import UploadCertificate
-from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
@@ -163,7 +159,8 @@ def _roll_out(
     fresh: bool,
 ) -> Outcome:
     """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
-    rollout, skips, lost = snapshot.rollout, list(plan.skips), set[Webspace]()
+    rollout, skips, stopped = snapshot.rollout, list(plan.skips), set[str]()
+    unanswered: list[AzureError] = []
     deletions = tuple(step for step in plan.steps if isinstance(step.action, DeleteCertificate))
     plan = Plan(tuple(step for step in plan.steps if step not in deletions), plan.skips)
     if plan.steps:
@@ -175,36 +172,27 @@ def _roll_out(
         run.check_time()
         records = _pending_records(snapshot, current, webspace, steps, shown)
         run.ports.journal.begin(message.ref, replace(rollout, records=records))
-        refused = perform_all(run, lease, message.ref, (step for step in steps if step.action.site is None))
+        shared = (step for step in steps if step.action.site is None)
+        refused = perform_all(run, lease, message.ref, shared, unanswered)
         if refused:
             records = _after_refusal(run, message.ref, records, refused)
             skips.extend(refused)
-            lost |= _lost(webspace, steps, refused)
+            stopped |= {skip.subject for skip in refused}
         _send(run, message.ref, (record.site for record in records if record.state is SiteState.PENDING))
         rollout = _merged(rollout, records)
-    apps = roll_records(snapshot, plan, run.intent, frozenset(lost), fresh=fresh)
+    done = Plan(tuple(step for step in plan.steps if step.subject not in stopped), plan.skips)
+    apps = roll_records(snapshot, done, run.intent, fresh=fresh)
     rollout = _tell_apps(run, message.ref, snapshot, apps, rollout)
-    refused = perform_all(run, lease, message.ref, deletions)
+    refused = perform_all(run, lease, message.ref, deletions, unanswered)
     report_skips(run.ports.journal, message.ref, refused, run.now())
     sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
     again = (*snapshot.rollout.rolling, *snapshot.rollout.unfinished(snapshot.now)) if fresh else ()
     _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
+    if unanswered:
+        raise unanswered[0]  # all else is on its way, and this comes back with the message
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
     return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
-
-
-def _lost(webspace: Webspace, steps: tuple[Step, ...], refused: tuple[Skip, ...]) -> set[Webspace]:
-    """Return the webspace where Azure refused a sync or an upload: what apps there are to load may not be there."""
-    brought = {step.subject for step in steps if _brings(step)}
-    return {webspace} if any(skip.subject in brought for skip in refused) else set()
-
-
-def _brings(step: Step) -> bool:
-    """Say whether the step brings the current version to a webspace."""
-    if isinstance(step.action, KeepSuperseded):
-        return False
-    return isinstance(step.action, SyncCertificate | UploadCertificate | UploadPublicCertificate | ImportCertificate)
 
 
 def _tell_apps(

@@ -43,6 +43,7 @@ def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
     )
     report_skips(journal, ref, [*plan.skips, *_duplicates(snapshot)], snapshot.now)
     report_blind_spots(journal, str(ref), snapshot.fleet)
+    report_unread(journal, snapshot)
     report_warnings(journal, snapshot)
 
 
@@ -69,6 +70,27 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
         Use.OUTBOUND: any(snapshot.lineage.version_of(one) for one in named),
     }
     return tuple(use for use, is_used in seen.items() if is_used)
+
+
+def report_unread(journal: Journal, snapshot: Snapshot) -> None:
+    """Record uploads that may be versions of a secret which cannot be read any more."""
+    lineage, facts = snapshot.lineage, snapshot.lineage.current.facts if snapshot.lineage.current else None
+    if not lineage.unread or facts is None:
+        return
+    detail = (
+        f"{lineage.unread} older versions of {lineage.ref} cannot be read, and it covers the same names: whether it is "
+        "one of them is not known, and it is not renewed. Enable the version that it is, or replace it once by hand"
+    )
+    unknown = (
+        copy for copy in snapshot.fleet.certificates if copy.uploaded and lineage.version_of(copy.thumbprint) is None
+    )
+    findings = tuple(
+        Finding(snapshot.now, str(lineage.ref), f"certificate {copy.ref}", Reason.VERSIONS_UNREAD, detail)
+        for copy in unknown
+        if copy.host_names and copy.host_names <= facts.host_names
+    )
+    if findings:
+        journal.report(findings)
 
 
 def report_blind_spots(journal: Journal, scope: str, fleet: Fleet) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.domain.errors import (
+    AzureError,
     CertrollError,
     Conflict,
     Denied,
@@ -16,8 +17,10 @@ from shared.domain.errors import (
     NotKept,
     NotSettled,
     NotYet,
+    OutcomeUnknown,
     OutOfTime,
     Rejected,
+    Transient,
 )
 from shared.domain.names import VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
@@ -96,10 +99,17 @@ def planning_again(attempt: Callable[[], Result]) -> Result:
     return attempt()
 
 
-def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
+def perform_all(
+    run: Run,
+    lease: Lease,
+    ref: VaultCertificateRef,
+    steps: Iterable[Step],
+    unanswered: list[AzureError] | None = None,
+) -> tuple[Skip, ...]:
     """Perform the steps in order; return those that Azure refused, which do not hold up the others.
 
-    A step that can only be done after the others goes to the end. Raises LeaseLost or OutOfTime between two steps.
+    A step that can only be done after the others goes to the end. Raises LeaseLost or OutOfTime between two steps. What
+    Azure does not answer is raised, too; with a list for it, it is put there, and counts as refused for now.
     """
     refused: list[Skip] = []
     ahead, put_off = deque(steps), 0
@@ -116,6 +126,15 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
                 event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
             else:  # what was to be before it was not done either
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
+            continue
+        except (Transient, OutcomeUnknown) as error:
+            if unanswered is None:
+                raise
+            unanswered.append(error)
+            refused.append(Skip(step.subject, Reason.NO_ANSWER, str(error), step.action.site))
+            event(
+                "step.refused", certificate=str(ref), subject=step.subject, reason=Reason.NO_ANSWER, detail=str(error)
+            )
             continue
         except tuple(REFUSALS) as error:
             reason = error.reason if isinstance(error, Rejected) else REFUSALS[type(error)]

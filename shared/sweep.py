@@ -1,6 +1,6 @@
 """The safety net that makes events optional: every imported vault certificate is looked at."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -9,7 +9,7 @@ from shared import planner
 from shared.actions.import_certificate import TAG as IMPORT_TAG
 from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.dispatch import has_unrecorded
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
@@ -62,19 +62,34 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     others; what went wrong is raised at the end, as a group.
     """
     vaults = run.intent.vaults
-    looks = dict(_reading(run, _in_vaults(run)))
+    refs, errors = _in_vaults(run)
+    looks = dict(_reading(run, refs))
     fleet = _observed(run, vaults, Targets.of(look.lineage for look in looks.values() if look.lineage))
     report_blind_spots(run.ports.journal, "sweep", fleet)
     looks.update(_reading(run, _imported(fleet, vaults) - looks.keys()))
-    refs = sorted(looks)
-    use = _Use.of(fleet)
-    judged = list(run.pool.map(lambda ref: _judged(run, fleet, use, ref, looks[ref]), refs))
-    busy = tuple(ref for ref, look in zip(refs, judged, strict=True) if look.busy)
+    ordered = sorted(looks)
+    use = _Use.of(fleet, _opposed([look.lineage for look in looks.values() if look.lineage]))
+    judged = list(run.pool.map(lambda ref: _judged(run, fleet, use, ref, looks[ref]), ordered))
+    busy = tuple(ref for ref, look in zip(ordered, judged, strict=True) if look.busy)
     report_references(run.ports.journal, fleet, [look.lineage for look in judged if look.lineage])
-    event("sweep.completed", certificates=len(refs), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
-    if failed := [look.error for look in judged if look.error]:
-        raise ExceptionGroup("not every vault certificate could be looked at", failed)
+    event("sweep.completed", certificates=len(looks), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
+    if errors := [*errors, *(look.error for look in judged if look.error)]:
+        raise ExceptionGroup("not every vault certificate could be looked at", errors)
     return busy
+
+
+def _opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
+    """Return the lineages that hold each other's current version as an older one: each would undo the other's work."""
+    current = {one.current.thumbprint: one for one in lineages if one.current}
+    return {
+        one.ref: current[version.thumbprint].ref
+        for one in lineages
+        if one.current
+        for version in one.versions
+        if one.is_stale(version.thumbprint)
+        and version.thumbprint in current
+        and current[version.thumbprint].is_stale(one.current.thumbprint)
+    }
 
 
 def _reading(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Look]]:
@@ -86,20 +101,34 @@ def _imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificat
     return {copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults}
 
 
-def _in_vaults(run: Run) -> set[VaultCertificateRef]:
-    """Return every certificate of the vaults, and every secret that holds one.
+def _in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
+    """Return every certificate of the vaults and every secret that holds one; and which vaults did not answer.
 
-    Only its versions tell whether an upload is one of them, and only all of them which tags it has inherited.
+    Only its versions tell whether an upload is one of them, and only all of them which tags it has inherited. A vault
+    that cannot be listed does not hold up the others.
     """
-    found: set[VaultCertificateRef] = set()
-    for vault in sorted(run.intent.vaults):
-        for names in (run.ports.vault.names, run.ports.vault.secret_names):
-            try:
-                found.update(names(vault))
-            except (Denied, NotFound, Rejected) as error:
-                finding = Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error))
-                run.ports.journal.report((finding,))
-    return found
+    lists = [partial(names, vault) for vault in sorted(run.intent.vaults) for names in _listings(run)]
+    answers = list(run.pool.map(partial(_listed, run), lists))
+    found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
+    return found, [answer for answer in answers if isinstance(answer, Exception)]
+
+
+def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef, ...]], ...]:
+    return run.ports.vault.names, run.ports.vault.secret_names
+
+
+def _listed(
+    run: Run, names: Callable[[], tuple[VaultCertificateRef, ...]]
+) -> tuple[VaultCertificateRef, ...] | AzureError:
+    """Return what a vault lists: nothing where it refuses, which is reported; or that it does not answer."""
+    try:
+        return names()
+    except (Denied, NotFound, Rejected) as error:
+        run.ports.journal.report((Finding(run.now(), "sweep", "vaults", Reason.VAULT_DENIED, str(error)),))
+        return ()
+    except AzureError as error:
+        run.ports.journal.report((Finding(run.now(), "sweep", "vaults", Reason.VAULT_UNREACHABLE, str(error)),))
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +137,11 @@ class _Use:
 
     refs: frozenset[VaultCertificateRef]
     thumbprints: frozenset[Thumbprint | None]
+    opposed: Mapping[VaultCertificateRef, VaultCertificateRef]
 
     @classmethod
-    def of(cls, fleet: Fleet) -> Self:
-        """Return what the fleet has."""
+    def of(cls, fleet: Fleet, opposed: Mapping[VaultCertificateRef, VaultCertificateRef]) -> Self:
+        """Return what the fleet has, and what is asked for in opposite ways."""
         led = {one.ref for settings in fleet.settings for one in settings.vault_references}
         named = {one for settings in fleet.settings for one in settings.named}
         bound = {binding.thumbprint for binding in fleet.bindings if binding.thumbprint}
@@ -119,13 +149,14 @@ class _Use:
         return cls(
             frozenset(led | {copy.source for copy in fleet.certificates if copy.source}),
             frozenset(named | bound | held),
+            opposed,
         )
 
     def has(self, lineage: Lineage) -> bool:
         """Say whether the lineage is there in any way, or asked for by a tag."""
         asked = any(key.strip().lower().startswith(ASKING) for key, _ in lineage.tags)
         there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
-        return asked or there
+        return asked or there or lineage.unread > 0  # then an upload may be a version of it, and nobody knows
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
@@ -162,6 +193,8 @@ def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: L
         return look
     try:
         run.check_time()
+        if ref in use.opposed:
+            return _left_alone(run, ref, use.opposed[ref], look)
         if look.lineage is None:
             busy = bool(run.ports.journal.rollout(ref, "").unfinished(fleet.taken_at))
         else:
@@ -171,6 +204,15 @@ def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: L
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
         return Look(look.lineage, error=error)
     return Look(look.lineage, busy)
+
+
+def _left_alone(run: Run, ref: VaultCertificateRef, other: VaultCertificateRef, look: Look) -> Look:
+    detail = (
+        f"{ref} and {other} hold the same certificates in opposite order, and each would take the other's choice for "
+        "stale; nothing of either is moved: delete one of them, or put a new version on top"
+    )
+    run.ports.journal.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
+    return Look(look.lineage)
 
 
 def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
-from shared.actions.upload_certificate import look, why_full
-from shared.domain.errors import NotFound, Rejected, TargetInvalid
+from shared.actions.upload_certificate import look, told_apart, why_full
+from shared.domain.errors import AzureError, NotFound, Rejected, TargetInvalid
 from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
@@ -76,17 +76,30 @@ class ImportCertificate:
         where that cannot be told, Azure is asked, whose refusal then says so.
         """
         if (seen := look(ports, self.copy.ref)) is not None:
-            if seen.source == self.lineage.ref:
+            if self._is_there(seen):
                 return False
             raise Rejected(f"{self.subject}: the name is taken; set {NAME_TAG} on the vault certificate, or delete it")
         vault_id = self.vault_id or self._find(ports)
-        access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
-        if access.verdict is AccessVerdict.LACKING:
-            raise Rejected(f"{self.subject}: {access.detail}", Reason.VAULT_ACCESS_LACKING)
+        if lacking := self._lacking(ports, vault_id):
+            raise Rejected(f"{self.subject}: {lacking}", Reason.VAULT_ACCESS_LACKING)
         copy = self._from(vault_id)
         ports.app_service.import_certificate(copy, self.plan)
-        settle(ports.clock, lambda: look(ports, copy.ref), lambda now: now is not None, self.subject)
+        settle(ports.clock, lambda: look(ports, copy.ref), self._is_there, self.subject)
         return True
+
+    def _lacking(self, ports: Ports, vault_id: str) -> str:
+        """Return what App Service lacks on the vault, empty where nothing is known to be missing."""
+        try:
+            access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
+        except AzureError:
+            return ""  # we may not look: Azure itself knows
+        return access.detail if access.verdict is AccessVerdict.LACKING else ""
+
+    def _is_there(self, seen: WebspaceCertificate | None) -> bool:
+        """Say whether what is seen is the copy: of this vault certificate, and in this place."""
+        if seen is None or seen.source != self.lineage.ref:
+            return False
+        return seen.site is not None or seen.webspace == self.copy.webspace
 
     def _from(self, vault_id: str) -> WebspaceCertificate:
         return WebspaceCertificate(
@@ -122,6 +135,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         yield Skip(subject, invalid.reason, str(invalid))
         return
     there = {(copy.webspace, copy.site) for copy in snapshot.copies}
+    taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     places = _places(snapshot)
     for target in targets:
         try:
@@ -139,7 +153,9 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         if place.site is None and (full := why_full(snapshot, place.webspace)):
             yield Skip(f"{subject}: {target}", Reason.WEBSPACE_FULL, full)
             continue
-        yield Step(_import(snapshot, current, place, intent), Reason.IMPORT_ASKED)
+        action = _import(snapshot, current, place, intent, _name(lineage, place, taken))
+        taken[action.copy.ref] = place.webspace
+        yield Step(action, Reason.IMPORT_ASKED)
 
 
 def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
@@ -147,7 +163,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
     found: dict[str, tuple[Place, frozenset[str]]] = {}
 
     def add(place: Place, names: frozenset[str]) -> None:
-        key = str(place.site.resource_id if place.site else place.webspace)
+        key = place.site.resource_id if place.site else f"{place.webspace.subscription}/{place.webspace}"
         known = found.get(key)
         found[key] = (known[0], known[1] | names) if known else (place, names)
 
@@ -162,12 +178,14 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
     return found
 
 
-def _import(snapshot: Snapshot, current: CertificateVersion, place: Place, intent: Intent) -> ImportCertificate:
+def _import(
+    snapshot: Snapshot, current: CertificateVersion, place: Place, intent: Intent, name: CopyRef
+) -> ImportCertificate:
     lineage = snapshot.lineage
     vaults = (c.key_vault_id for c in snapshot.fleet.certificates if c.source and c.source.vault == lineage.ref.vault)
     return ImportCertificate(
         copy=WebspaceCertificate(
-            ref=_name(lineage, place),
+            ref=name,
             webspace=place.webspace,
             location=place.plan.location,
             thumbprint=current.thumbprint,
@@ -183,10 +201,13 @@ def _import(snapshot: Snapshot, current: CertificateVersion, place: Place, inten
     )
 
 
-def _name(lineage: Lineage, place: Place) -> CopyRef:
-    """Return the name of the copy: as az gives it (`{group}-{vault}-{certificate}`), unless a tag says another."""
+def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
+    """Return the name of the copy: as az gives it (`{group}-{vault}-{certificate}`), unless a tag says another.
+
+    Where another webspace of the resource group has that name, this one's is told apart.
+    """
     group = place.plan.resource_group
-    name = tag(lineage.tags, NAME_TAG) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}"
+    name = (tag(lineage.tags, NAME_TAG) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()
     if place.site is not None:
-        return CopyRef.of_site(place.site, name.lower(), public=False)
-    return CopyRef(place.webspace.subscription, group, name.lower())
+        return CopyRef.of_site(place.site, name, public=False)
+    return told_apart(CopyRef(place.webspace.subscription, group, name), place.webspace, taken)

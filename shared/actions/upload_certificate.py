@@ -14,7 +14,7 @@ from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
+from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -23,7 +23,6 @@ from shared.domain.requirements import Case, Requirement, Use, refusals
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
 
-LINEAGE_TAG = "certroll-lineage"
 PATIENCE = timedelta(seconds=20)
 MOST_IN_WEBSPACE = 1000
 """Private certificates that a webspace holds (Azure docs, "Add and manage TLS/SSL certificates")."""
@@ -131,17 +130,11 @@ def own_copy(
     plan: ServerFarm | None,
     taken: Mapping[CopyRef, Webspace],
 ) -> WebspaceCertificate:
-    """Return a copy as we make it, named `certroll-{name}-{thumbprint}`.
-
-    Two webspaces of one resource group must not share a name: the second would replace the first (azure-powershell
-    issue 17347).
-    """
+    """Return a copy as we make it, named `certroll-{name}-{thumbprint}`."""
     group = plan.resource_group if plan else "unknown"
     ref = CopyRef(webspace.subscription, group, f"{OWN_PREFIX}{lineage.ref.name}-{version.thumbprint}".lower())
-    if taken.get(ref, webspace) != webspace:
-        ref = CopyRef(ref.subscription, group, f"{ref.name}-{sha256(webspace.name.encode()).hexdigest()[:8]}")
     return WebspaceCertificate(
-        ref=ref,
+        ref=told_apart(ref, webspace, taken),
         webspace=webspace,
         location=plan.location if plan else "",
         thumbprint=version.thumbprint,
@@ -150,6 +143,17 @@ def own_copy(
         source=None,
         tags=((LINEAGE_TAG, str(lineage.ref)),),
     )
+
+
+def told_apart(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
+    """Return the name, or one with a suffix where another webspace has it.
+
+    Two webspaces of one resource group must not share a name: the second would replace the first (azure-powershell
+    issue 17347).
+    """
+    if taken.get(ref, webspace) == webspace:
+        return ref
+    return replace(ref, name=f"{ref.name}-{sha256(webspace.name.encode()).hexdigest()[:8]}")
 
 
 def a_plan(snapshot: Snapshot, webspace: Webspace) -> ServerFarm | None:
@@ -179,7 +183,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         plan = a_plan(snapshot, webspace)
         copy = own_copy(snapshot.lineage, current, webspace, plan, taken)
         if site is not None:
-            copy = replace(copy, ref=CopyRef.of_site(site, copy.ref.name, public=False))
+            ref = CopyRef.of_site(site, copy.ref.name, public=False)
+            copy = replace(copy, ref=ref, switches=_switches(snapshot, site))
         if plan is None:
             yield Skip(copy_subject(copy.ref, webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
             continue
@@ -190,6 +195,12 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         yield Step(
             UploadCertificate(snapshot.lineage.ref, current, copy, plan, _older(snapshot.lineage)), Reason.STALE_UPLOAD
         )
+
+
+def _switches(snapshot: Snapshot, site: SiteRef) -> str:
+    """Return the switches of the newest upload that is superseded there: what the app's code got it gets again."""
+    own = {one.thumbprint: one.switches for one in snapshot.fleet.certificates_of(site) if one.is_upload and one.site}
+    return next((own[version.thumbprint] for version in snapshot.lineage.versions if version.thumbprint in own), "{}")
 
 
 def _older(lineage: Lineage) -> CertificateVersion | None:

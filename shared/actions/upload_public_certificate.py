@@ -1,18 +1,18 @@
 """Put a certificate without its key on a site, for apps that only check what others have signed.
 
-A site or slot gets it where the tag `certroll-public-to` of the vault object names it, or where it has an older version
-already. Nothing restarts: apps find it at their next start, or when their settings are rolled.
+A site or slot gets it where the tag `certroll-public-to` of the vault object names it. Nothing restarts: apps find it
+at their next start, or when their settings are rolled.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from shared.actions.settle import settle
 from shared.actions.sync_certificate import copy_subject
-from shared.actions.upload_certificate import LINEAGE_TAG, PATIENCE, look
+from shared.actions.upload_certificate import PATIENCE, look
 from shared.domain.errors import Rejected, TargetInvalid
-from shared.domain.model import OWN_PREFIX, CertificateVersion, WebspaceCertificate
+from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -78,7 +78,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         return
     targets, skips = _targets(snapshot)
     yield from skips
-    for ref in sorted({*targets, *_holders(snapshot)}):
+    for ref in sorted(targets):
         site = snapshot.site(ref)
         own = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.ref.public)
         if site is None or site.webspace is None or any(copy.thumbprint == current.thumbprint for copy in own):
@@ -94,19 +94,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             source=None,
             tags=((LINEAGE_TAG, str(lineage.ref)),),
         )
-        if (snapshot.tag(ref, "certroll") or "").lower() == "off":
-            detail = f"{ref} carries the tag certroll: off"
-            yield Skip(copy_subject(copy.ref, copy.webspace), Reason.OPTED_OUT, detail, ref)
-            continue
-        reason = Reason.STALE_UPLOAD if ref not in targets else Reason.PUBLIC_CERTIFICATE_ASKED
-        yield Step(UploadPublicCertificate(lineage.ref, current, copy), reason)
-
-
-def _holders(snapshot: Snapshot) -> Iterator[SiteRef]:
-    """Yield the sites that have an older version of the lineage as a public certificate."""
-    for copy in snapshot.fleet.certificates:
-        if copy.site is not None and copy.ref.public and snapshot.lineage.is_stale(copy.thumbprint):
-            yield copy.site
+        yield Step(UploadPublicCertificate(lineage.ref, current, copy), Reason.PUBLIC_CERTIFICATE_ASKED)
 
 
 def _targets(snapshot: Snapshot) -> tuple[frozenset[SiteRef], list[Skip]]:

@@ -59,7 +59,8 @@ CURE = "grant the identity the roles that the README lists, on this subscription
 SETTINGS_CURE = f"{CURE}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
 WRITE_CURE = f"{CURE}; writing app settings takes Microsoft.Web/sites/config/write"
 REFRESH_API = "2022-03-01"
-SWITCHES = ("loadCertificateToWebsitesSettings", "enableKeyVaultAccessUsingMSI")
+LOADING = "loadCertificateToWebsitesSettings"
+SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
 """What a PUT of a site's own certificate would switch off by leaving it out; the SDK has no names for them."""
 USER_STORE = "CurrentUserMy"
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -188,6 +189,8 @@ class AppService:
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into the plan's webspace."""
         content = CertificateProperties(pfx_blob=pfx.blob, password=pfx.password, server_farm_id=plan.resource_id)
+        if LOADING in (switches := json.loads(copy.switches)):
+            content[LOADING] = switches[LOADING]
         body = Certificate(location=copy.location, tags=dict(copy.tags), properties=content)
         write = partial(_put_certificate, self._clients.client(copy.ref.subscription), copy.ref, body)
         self._retrying.write(f"certificate {copy.ref}", write, CURE, secret=True)
@@ -455,6 +458,7 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         key_vault_secret=properties.get("keyVaultSecretName"),
         tags=_tags(wire),
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
+        loaded=bool((properties.get(LOADING) or {}).get("loadToWebsite")),
     )
 
 

@@ -9,7 +9,6 @@ the network, which has, is off unless a client is made with `logging_enable`.
 import hashlib
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -126,9 +125,13 @@ class KeyVault:
         try:
             return self._certificate_lineage(ref, now)
         except NotFound as missing:
-            with suppress(Denied, NotFound, Rejected):
+            try:
                 return self._secrets.lineage(replace(ref, kind=ObjectKind.SECRET), now)
-            raise missing from None
+            except NotFound:
+                raise missing from None
+            except Denied as hidden:
+                text = f"{missing}; whether there is a secret of that name could not be seen: {hidden}"
+                raise Denied(text) from None
         except ValueError as error:
             raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 

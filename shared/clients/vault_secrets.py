@@ -109,7 +109,8 @@ class SecretLineages:
         first = known[0] if known else ordered[0]
         has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
         key = KeyPolicy(has_key, _content_type(first))
-        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key)
+        unread = len(ordered) - len(known)
+        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, unread)
 
     def _usable(self, ref: VaultCertificateRef, entry: SecretProperties) -> Leaf | Refusal:
         if not entry.enabled:

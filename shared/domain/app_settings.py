@@ -21,6 +21,7 @@ _LINUX = rf"/var/ssl/(?:private|certs)/{_THUMBPRINT}\.(?:p12|pfx|der|crt|cer)"
 _WINDOWS = rf"[cC]:[\\/]appservice[\\/]certificates[\\/](?:private|public)[\\/]{_THUMBPRINT}\.(?:pfx|p12|cer|der|crt)"
 _PATHS = (re.compile(_LINUX), re.compile(_WINDOWS, re.IGNORECASE))
 _BARE = re.compile(_THUMBPRINT)
+_ANYWHERE = re.compile(f"(?={_THUMBPRINT})")
 _SEPARATED = re.compile(r"(?<=[0-9A-Fa-f]{2})[ :-](?=[0-9A-Fa-f]{2})")
 _VAULT_REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<inside>.*)\)", re.IGNORECASE | re.DOTALL)
 _SECRET_URI = re.compile(
@@ -216,7 +217,7 @@ def _mentioned(values: Mapping[str, str]) -> frozenset[Thumbprint]:
     """Return every run of 40 hex digits, also inside a longer text, and with the blanks and colons that people copy."""
     plain = (_SEPARATED.sub("", value) if _SEPARATED.search(value) else value for value in values.values())
     texts = (*values.values(), *plain)
-    return frozenset(Thumbprint(match.group().upper()) for text in texts for match in _BARE.finditer(text))
+    return frozenset(Thumbprint(match["thumbprint"].upper()) for text in texts for match in _ANYWHERE.finditer(text))
 
 
 def _pin(key: str, value: str) -> SettingReference | None:

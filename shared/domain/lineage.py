@@ -27,7 +27,7 @@ class Lineage:
 
     `current` is the newest version that passes the version half of the gate, None where none does. `refusal` says why
     the newest version is not the current one, None where it is. `key` says whether a private key comes with it, and in
-    which format.
+    which format. `unread` counts older versions of a secret whose thumbprints are not known.
     """
 
     ref: VaultCertificateRef
@@ -37,6 +37,7 @@ class Lineage:
     tags: Tags = ()
     tags_inherited: bool = False
     key: KeyPolicy = USABLE_KEY
+    unread: int = 0
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
         """Say whether the thumbprint belongs to a version older than the current one, and to no other."""

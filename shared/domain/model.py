@@ -10,6 +10,8 @@ from shared.domain.app_settings import SiteSettings
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 
 OWN_PREFIX = "certroll-"
+LINEAGE_TAG = "certroll-lineage"
+"""On what Certroll uploads: the vault object that it is a version of."""
 Found = TypeVar("Found")
 Tags = tuple[tuple[str, str], ...]
 
@@ -106,7 +108,8 @@ class WebspaceCertificate:
 
     `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
     copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
-    `switches` are further properties that a PUT has to give back as they are, as JSON.
+    `switches` are further properties that a PUT has to give back as they are, as JSON; `loaded` is the one of them by
+    which the code of a Flex Consumption app gets the certificate.
     """
 
     ref: CopyRef
@@ -120,6 +123,7 @@ class WebspaceCertificate:
     key_vault_secret: str | None = None
     tags: Tags = ()
     switches: str = "{}"
+    loaded: bool = False
 
     @property
     def site(self) -> SiteRef | None:

@@ -332,10 +332,22 @@ def _chain(case: Case, bundle: Bundle) -> Opinion:
         return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
     last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
     detail = f"its chain ends with {last}, and {bundle.missing}, which issued that, is not there"
-    before = case.in_use.bundle if case.in_use else None
-    if before is not None and before.missing is None:
-        return Level.REFUSE, f"{detail}; that of the version in use is complete"
+    if _lacks_intermediate(bundle, case.in_use.bundle if case.in_use else None):
+        return Level.REFUSE, f"{detail}; the version in use has its intermediates"
     return Level.WARN, f"{detail}: if that is an intermediate and not a root, put it into the vault object"
+
+
+def _lacks_intermediate(bundle: Bundle, before: Bundle | None) -> bool:
+    """Say whether an intermediate is missing that the version in use has. A root need not be sent, and may be missing.
+
+    Of another authority's chain it cannot be told, unless there is nothing at all above the certificate.
+    """
+    if before is None:
+        return False
+    intermediates = before.issuers[:-1] if before.missing is None else before.issuers
+    top = before.issuers[-1] if before.missing is None and before.issuers else before.missing
+    bare = not bundle.issuers and bool(intermediates) and bundle.missing != top
+    return bundle.missing in intermediates or bare
 
 
 def _chain_order(case: Case, bundle: Bundle) -> Opinion:

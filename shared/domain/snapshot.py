@@ -6,7 +6,16 @@ from datetime import datetime
 
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate
+from shared.domain.model import (
+    LINEAGE_TAG,
+    Binding,
+    CertificateVersion,
+    Fleet,
+    Site,
+    SslState,
+    WebspaceCertificate,
+    tag,
+)
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
@@ -62,9 +71,14 @@ class Snapshot:
         Where two vault certificates hold each other's versions, each would take the other's choice for stale.
         """
         return any(
-            copy.thumbprint == thumbprint and copy.source not in (None, self.lineage.ref)
-            for copy in self.fleet.certificates_in(webspace)
+            copy.thumbprint == thumbprint and self._is_of_another(copy) for copy in self.fleet.certificates_in(webspace)
         )
+
+    def _is_of_another(self, copy: WebspaceCertificate) -> bool:
+        """Say whether the copy comes of another vault object, or was uploaded for one."""
+        if copy.source is not None:
+            return copy.source != self.lineage.ref
+        return (tag(copy.tags, LINEAGE_TAG) or str(self.lineage.ref)) != str(self.lineage.ref)
 
     def live_in(self, webspace: Webspace | None) -> frozenset[Thumbprint]:
         """Return the thumbprints that an app of the webspace can load or be bound to."""
@@ -171,8 +185,11 @@ class Snapshot:
         )
 
     def _is_used(self, webspace: Webspace, thumbprint: Thumbprint | None) -> bool:
+        """Say whether something may use it: what cannot be seen may, and an app that loads everything."""
         bound = any(b.thumbprint == thumbprint and self.webspace_of(b) == webspace for b in self.fleet.bindings)
-        return bound or any(thumbprint in settings.named for settings in self.settings_in(webspace))
+        named = any(thumbprint in one.mentioned or thumbprint in one.named for one in self.settings_in(webspace))
+        loaded = any(one.loads_everything for one in self.settings_in(webspace))
+        return bound or named or loaded or any(spot.hides(webspace) for spot in self.fleet.blind_spots)
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
         """Return the bindings of the copy's webspace, or site, that show its thumbprint, in no particular order."""

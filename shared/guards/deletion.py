@@ -8,8 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.upload_certificate import LINEAGE_TAG
-from shared.domain.model import OWN_PREFIX, Binding, WebspaceCertificate, tag
+from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, WebspaceCertificate, tag
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
@@ -76,7 +75,7 @@ def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
     named = [str(one.site) for one in settings if copy.thumbprint in one.mentioned]
     if named:
         return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
-    loading = [str(one.site) for one in settings if one.loads_everything]
+    loading = [str(one.site) for one in settings if one.loads_everything or copy.loaded]
     expired = copy.not_after is not None and copy.not_after <= snapshot.now
     if loading and not expired:
         return Reason.STILL_USED, f"{', '.join(loading)} loads every certificate, and may use it until it expires"

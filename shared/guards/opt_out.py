@@ -1,10 +1,17 @@
 """`certroll: off` on a vault certificate, a site or a slot."""
 
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.import_certificate import ImportCertificate
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.upload_certificate import UploadCertificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.lineage import opted_out
 from shared.domain.names import SiteRef
-from shared.domain.plan import Intent, Plan, Skip
+from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+
+ABOUT_A_COPY = SyncCertificate | UploadCertificate | UploadPublicCertificate | ImportCertificate | DeleteCertificate
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
@@ -12,8 +19,14 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
     A slot's own tag wins over its site's.
     """
-    judged = plan.refuse(lambda step: _opted_out(step.subject, step.action.site, snapshot))
+    judged = plan.refuse(lambda step: _opted_out(step.subject, _site_of(step), snapshot))
     return Plan(judged.steps, tuple(_opted_out(skip.subject, skip.site, snapshot) or skip for skip in judged.skips))
+
+
+def _site_of(step: Step) -> SiteRef | None:
+    """Return the site that is concerned: that of the step, or the one that has the certificate to itself."""
+    action = step.action
+    return action.copy.site if isinstance(action, ABOUT_A_COPY) else action.site
 
 
 def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip | None:
@@ -24,6 +37,6 @@ def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip |
         return None
     detail = (
         f"{site} carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
-        "which only the same tag on the vault certificate keeps Certroll from asking for"
+        "which only the same tag on the vault certificate keeps Certroll from asking for where the webspace shares it"
     )
     return Skip(subject, Reason.OPTED_OUT, detail, site)

@@ -81,7 +81,7 @@ class Model:
             self.looks += 1
             plan = planner.plan(self.world, self.intent)
             afresh = self.dice.random() < 0.5
-            told = roll_records(self.world, plan, self.intent, frozenset(), fresh=afresh)
+            told = roll_records(self.world, plan, self.intent, fresh=afresh)
             self._carry(plan)
             self._record(*told)
             under_way = [roll for roll in self.rolls if roll.under_way]

@@ -83,7 +83,7 @@ def protects(step: Step) -> bool:
 
 def told_of(world: Snapshot, plan: Plan, intent: Intent) -> tuple[RollRecord, ...]:
     """Return the records by which apps are told to go, when somebody looks afresh."""
-    return roll_records(world, plan, intent, frozenset(), fresh=True)
+    return roll_records(world, plan, intent, fresh=True)
 
 
 def carried_out(world: Snapshot, intent: Intent) -> tuple[Plan, Snapshot]:

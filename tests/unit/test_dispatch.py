@@ -81,11 +81,10 @@ def records(
     *steps: Step,
     skips: tuple[Skip, ...] = (),
     intent: Intent = APPLY,
-    lost: frozenset[Webspace] = frozenset(),
     fresh: bool = True,
 ) -> tuple[RollRecord, ...]:
     """Return the records of a plan that somebody made afresh."""
-    return roll_records(seen, Plan(steps, skips), intent, lost, fresh=fresh)
+    return roll_records(seen, Plan(steps, skips), intent, fresh=fresh)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +157,8 @@ def test_what_restarts_no_app_tells_none() -> None:
 
 def test_app_is_not_told_where_the_version_did_not_come() -> None:
     """Where Azure refused the sync of a webspace its apps are not told; those of others are."""
-    assert records(world(), rolling(), lost=frozenset({WEST})) == ()
-    assert records(world(), rolling(), lost=frozenset({NORTH})) == (FRESH_RECORD,)
+    assert records(world(copies=(KEPT,)), rolling()) == ()
+    assert records(world(), rolling()) == (FRESH_RECORD,)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +381,7 @@ def test_overlap_of_a_pin_is_recorded() -> None:
 )
 def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
     """What is not both, is known, or is not to be touched, is not recorded."""
-    assert roll_records(seen, plan, intent, frozenset(), fresh=True) == ()
+    assert roll_records(seen, plan, intent, fresh=True) == ()
     assert not has_unrecorded(seen, plan, intent)
 
 

@@ -408,7 +408,7 @@ def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
         BINDING,
         Reason.OPTED_OUT,
         "shop carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
-        "which only the same tag on the vault certificate keeps Certroll from asking for",
+        "which only the same tag on the vault certificate keeps Certroll from asking for where the webspace shares it",
         site_ref(),
     )
 

@@ -491,6 +491,11 @@ def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object
 CUT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
 BARE = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 CUT_SHORT = "its chain ends with Issuing CA, and Root CA, which issued that, is not there"
+HAS = "the version in use has its intermediates"
+LOST = f"its chain ends with the certificate itself, and Issuing CA, which issued that, is not there; {HAS}"
+LONG = Bundle(KeyFound.MATCHING, ("Issuing CA", "Policy CA", "Root CA"), None, ordered=True)
+SHORT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Policy CA", ordered=True)
+SHORT_OF = "its chain ends with Issuing CA, and Policy CA, which issued that, is not there"
 HINT = "if that is an intermediate and not a root, put it into the vault object"
 
 
@@ -516,13 +521,28 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
         pytest.param(
             CUT,
             COMPLETE,
-            (REFUSE, f"{CUT_SHORT}; that of the version in use is complete"),
-            id="cut short",
+            (WARN, f"{CUT_SHORT}: {HINT}"),
+            id="without its root alone, which need not be sent",
+        ),
+        pytest.param(BARE, COMPLETE, (REFUSE, LOST), id="without the intermediate that the version in use has"),
+        pytest.param(BARE, CUT, (REFUSE, LOST), id="without any, where the version in use had all but the root"),
+        pytest.param(SHORT, LONG, (REFUSE, f"{SHORT_OF}; {HAS}"), id="without the second of two intermediates"),
+        pytest.param(
+            replace(BARE, missing="Root CA"),
+            replace(COMPLETE, issuers=("Root CA",)),
+            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            id="issued by the root itself, as before",
+        ),
+        pytest.param(
+            replace(CUT, issuers=("Other CA",), missing="Other Root"),
+            COMPLETE,
+            (WARN, f"its chain ends with Other CA, and Other Root, which issued that, is not there: {HINT}"),
+            id="of another authority, of which nothing can be compared",
         ),
     ],
 )
 def test_chain_must_not_get_shorter(bundle: Bundle, before: Bundle | None, verdict: tuple[Level, str]) -> None:
-    """A chain without its root is warned of, and refused where that of the version in use is complete."""
+    """A chain that ends early is warned of, and refused where it lost an intermediate that the version in use has."""
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
 
 
