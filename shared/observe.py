@@ -23,7 +23,7 @@ from typing import TypeVar
 from shared.actions.import_certificate import TAG as IMPORT_TAG
 from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings, read_settings
-from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
 from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
@@ -32,6 +32,10 @@ from shared.domain.targets import words
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")
+
+
+MOST_SILENT = 2
+"""How many things may fail to answer before the look as a whole is given up: each of them took 90 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ class _View:
     def __init__(self, app_service: AppService, pool: Executor) -> None:
         self._app_service = app_service
         self._pool = pool
+        self._silent = 0
         self.blind_spots: list[BlindSpot] = []
 
     def each(
@@ -148,12 +153,20 @@ class _View:
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
         found: list[Found] = []
         for subject, answer in zip(subjects, answers, strict=True):
-            if isinstance(answer, str):
-                self.blind_spots.append(hidden(subject, answer))
+            if isinstance(answer, AzureError):
+                self._count(answer)
+                self.blind_spots.append(hidden(subject, str(answer)))
                 continue
             found.extend(answer.found)
             self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
+
+    def _count(self, error: AzureError) -> None:
+        """Raise what does not answer once there is too much of it: then it is Azure that is down, not one thing."""
+        if isinstance(error, Unavailable):
+            self._silent += 1
+            if self._silent > MOST_SILENT:
+                raise error
 
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
         copies = self.each(self._app_service.certificates, subscriptions, _subscription_hidden)
@@ -265,11 +278,11 @@ def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspac
     return Listing(tuple((webspace, ref) for ref in refs.found), refs.blind_spots)
 
 
-def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | str:
+def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | AzureError:
     try:
         return read(subject)
     except (Denied, NotFound, Rejected, Unavailable) as error:
-        return str(error)  # one thing that does not answer must not hold up all the others
+        return error  # one thing that does not answer must not hold up all the others
 
 
 def _subscription_hidden(subscription: str, why: str) -> BlindSpot:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from shared.actions.keep_superseded import KeepSuperseded
 from shared.domain.errors import (
     AzureError,
     CertrollError,
@@ -109,7 +110,8 @@ def perform_all(
     """Perform the steps in order; return those that Azure refused, which do not hold up the others.
 
     A step that can only be done after the others goes to the end. Raises LeaseLost or OutOfTime between two steps. What
-    Azure does not answer is raised, too; with a list for it, it is put there, and counts as refused for now.
+    Azure does not answer is raised, too; with a list for it, it is put there, and counts as refused for now. Where that
+    was a version to keep, the rest is not done: a sync would take it away.
     """
     refused: list[Skip] = []
     ahead, put_off = deque(steps), 0
@@ -135,6 +137,9 @@ def perform_all(
             event(
                 "step.refused", certificate=str(ref), subject=step.subject, reason=Reason.NO_ANSWER, detail=str(error)
             )
+            if isinstance(step.action, KeepSuperseded):  # what is about to be replaced there may still be needed
+                refused += [Skip(one.subject, Reason.NO_ANSWER, f"it waits for {step.subject}") for one in ahead]
+                break
             continue
         except tuple(REFUSALS) as error:
             reason = error.reason if isinstance(error, Rejected) else REFUSALS[type(error)]

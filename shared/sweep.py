@@ -80,15 +80,18 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
 
 def _opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
     """Return the lineages that hold each other's current version as an older one: each would undo the other's work."""
-    current = {one.current.thumbprint: one for one in lineages if one.current}
+    current: dict[Thumbprint, list[Lineage]] = {}
+    for one in lineages:
+        if one.current:
+            current.setdefault(one.current.thumbprint, []).append(one)
     return {
-        one.ref: current[version.thumbprint].ref
+        one.ref: rival.ref
         for one in lineages
         if one.current
         for version in one.versions
         if one.is_stale(version.thumbprint)
-        and version.thumbprint in current
-        and current[version.thumbprint].is_stale(one.current.thumbprint)
+        for rival in current.get(version.thumbprint, ())
+        if rival.is_stale(one.current.thumbprint)
     }
 
 
@@ -107,8 +110,8 @@ def _in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     Only its versions tell whether an upload is one of them, and only all of them which tags it has inherited. A vault
     that cannot be listed does not hold up the others.
     """
-    lists = [partial(names, vault) for vault in sorted(run.intent.vaults) for names in _listings(run)]
-    answers = list(run.pool.map(partial(_listed, run), lists))
+    lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
+    answers = list(run.pool.map(lambda one: _listed(run, *one), lists))
     found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
     return found, [answer for answer in answers if isinstance(answer, Exception)]
 
@@ -118,16 +121,16 @@ def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef
 
 
 def _listed(
-    run: Run, names: Callable[[], tuple[VaultCertificateRef, ...]]
+    run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
 ) -> tuple[VaultCertificateRef, ...] | AzureError:
     """Return what a vault lists: nothing where it refuses, which is reported; or that it does not answer."""
     try:
-        return names()
+        return names(vault)
     except (Denied, NotFound, Rejected) as error:
-        run.ports.journal.report((Finding(run.now(), "sweep", "vaults", Reason.VAULT_DENIED, str(error)),))
+        run.ports.journal.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error)),))
         return ()
     except AzureError as error:
-        run.ports.journal.report((Finding(run.now(), "sweep", "vaults", Reason.VAULT_UNREACHABLE, str(error)),))
+        run.ports.journal.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_UNREACHABLE, str(error)),))
         return error
 
 

@@ -63,6 +63,8 @@ LOADING = "loadCertificateToWebsitesSettings"
 SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
 """What a PUT of a site's own certificate would switch off by leaving it out; the SDK has no names for them."""
 USER_STORE = "CurrentUserMy"
+ODD = (ValueError, TypeError, AttributeError)
+"""What comes of reading an answer of another shape than it should have."""
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -411,7 +413,7 @@ def _listing(
     for wire in wires:
         try:
             found.append(read(wire))
-        except ValueError as error:
+        except ODD as error:
             where = webspace or _webspace(subscription, wire.get("properties") or {})
             blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, where))
     return Listing(tuple(found), tuple(blind))
@@ -420,7 +422,7 @@ def _listing(
 def _readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:
     try:
         return read(wire)
-    except ValueError as error:
+    except ODD as error:
         raise Rejected(f"{what} cannot be read: {error}") from error
 
 
@@ -458,8 +460,12 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         key_vault_secret=properties.get("keyVaultSecretName"),
         tags=_tags(wire),
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
-        loaded=bool((properties.get(LOADING) or {}).get("loadToWebsite")),
+        loaded=_is_loaded(properties.get(LOADING)),
     )
+
+
+def _is_loaded(switch: object) -> bool:
+    return isinstance(switch, Mapping) and bool(switch.get("loadToWebsite"))
 
 
 def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:

@@ -9,11 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.order import AUTOMATIC_DELAY, Order, OrderProblem, OrderRef, OrderStatus, in_manual_window
+from shared.domain.order import (
+    AUTOMATIC_DELAY,
+    AUTOMATIC_WINDOW,
+    Order,
+    OrderProblem,
+    OrderRef,
+    OrderStatus,
+    in_manual_window,
+)
 from shared.domain.reason import Reason
 
 OPT_OUT = "certroll"
 REISSUE_TAG = "certroll-reissue"
+ASKED_LATELY = timedelta(days=30)
 ASK_AGAIN = timedelta(days=1)
 """How long a refusal counts; it costs nothing to be refused again, and rights may have been granted."""
 
@@ -60,7 +69,12 @@ class OrderRecord:
 def certificate_of(order: Order) -> str:
     """Return what tells the order's current certificate from its next one: the serial number, else the dates."""
     dates = (moment.isoformat() for moment in (order.issued, order.expires) if moment is not None)
-    return order.serial.lower() or " ".join(dates)
+    return plain_serial(order.serial) or " ".join(dates)
+
+
+def plain_serial(serial: str) -> str:
+    """Return a serial number as hex digits in lower case, without leading zeros and what people put between."""
+    return "".join(digit for digit in serial.lower() if digit in "0123456789abcdef").lstrip("0")
 
 
 def record_of(order: Order, action: OrderAction, records: Iterable[OrderRecord]) -> OrderRecord | None:
@@ -90,7 +104,7 @@ def _may_act(order: Order, now: datetime) -> bool:
 
 def _reissue_wanted(order: Order) -> bool:
     """Say whether the tag names the certificate that is there now: after the reissue it names one that is gone."""
-    return bool(order.serial) and (order.tag(REISSUE_TAG) or "").lower() == order.serial.lower()
+    return bool(plain_serial(order.serial)) and plain_serial(order.tag(REISSUE_TAG) or "") == plain_serial(order.serial)
 
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:
@@ -104,20 +118,34 @@ def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetim
 
 
 def _automatic_is_late(order: Order, turned_on: OrderRecord | None, now: datetime) -> bool:
-    if order.renews_at is None or order.expires is None or order.renews_at >= order.expires:
-        return True
-    since = max(order.renews_at, turned_on.at) if turned_on else order.renews_at
+    """Say whether Azure's own renewal is overdue. The moment that is shown for it may be last year's, or the next."""
+    if order.expires is None:
+        return False
+    begins = order.expires - AUTOMATIC_WINDOW
+    shown = order.renews_at if order.renews_at is not None and begins <= order.renews_at < order.expires else begins
+    since = max(shown, turned_on.at) if turned_on else shown
     return now - since > AUTOMATIC_DELAY
 
 
 def _may_ask(order: Order, action: OrderAction, records: tuple[OrderRecord, ...], now: datetime) -> bool:
-    """Say whether it was not asked yet, or asking again is safe; turning on what is on changes nothing."""
+    """Say whether it was not asked yet, or asking again is safe; turning on what is on changes nothing.
+
+    What costs money is not asked while the same was asked of this order lately, of whatever certificate: a serial
+    number may be missing for once, or be written in another way.
+    """
+    if action is not OrderAction.AUTO_RENEW and (not order.serial or _asked_lately(action, records, now)):
+        return False
     known = record_of(order, action, records)
     if known is None or known.state is AskedState.PUT_OFF:
         return True
     if known.state is AskedState.REFUSED:
         return now - known.at >= ASK_AGAIN
     return known.state is AskedState.ASKED and action is OrderAction.AUTO_RENEW
+
+
+def _asked_lately(action: OrderAction, records: Iterable[OrderRecord], now: datetime) -> bool:
+    counting = {AskedState.ASKED, AskedState.ACCEPTED}
+    return any(one.action is action and one.state in counting and now - one.at < ASKED_LATELY for one in records)
 
 
 def moved(before: Order, after: Order, action: OrderAction) -> bool:

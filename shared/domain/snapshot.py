@@ -7,14 +7,12 @@ from datetime import datetime
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
 from shared.domain.model import (
-    LINEAGE_TAG,
     Binding,
     CertificateVersion,
     Fleet,
     Site,
     SslState,
     WebspaceCertificate,
-    tag,
 )
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
@@ -71,14 +69,9 @@ class Snapshot:
         Where two vault certificates hold each other's versions, each would take the other's choice for stale.
         """
         return any(
-            copy.thumbprint == thumbprint and self._is_of_another(copy) for copy in self.fleet.certificates_in(webspace)
+            copy.thumbprint == thumbprint and copy.source not in (None, self.lineage.ref)
+            for copy in self.fleet.certificates_in(webspace)
         )
-
-    def _is_of_another(self, copy: WebspaceCertificate) -> bool:
-        """Say whether the copy comes of another vault object, or was uploaded for one."""
-        if copy.source is not None:
-            return copy.source != self.lineage.ref
-        return (tag(copy.tags, LINEAGE_TAG) or str(self.lineage.ref)) != str(self.lineage.ref)
 
     def live_in(self, webspace: Webspace | None) -> frozenset[Thumbprint]:
         """Return the thumbprints that an app of the webspace can load or be bound to."""

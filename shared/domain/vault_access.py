@@ -204,11 +204,15 @@ def _grants(vault: VaultSettings, name: str | None) -> Iterator[tuple[str, Right
                 yield one.object_id.lower(), one.rights
 
 
+MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
+"""ARM lists for a vault the roles of those groups alone that its subscription is in."""
+
+
 def _concerns(scope: str, vault_id: str, name: str | None) -> bool:
     """Say whether a role at that scope holds for the vault, or for the one object of it."""
     at, vault = scope.rstrip("/").lower(), vault_id.lower()
     objects = {f"{vault}/{kind}/{name}".lower() for kind in ("secrets", "certificates")} if name else set()
-    return f"{vault}/".startswith(f"{at}/") or at in objects
+    return f"{vault}/".startswith(f"{at}/") or at in objects or at.startswith(MANAGEMENT_GROUPS)
 
 
 def _nobody_has(vault: VaultSettings, right: VaultRight, name: str | None) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, WebspaceCertificate, tag
-from shared.domain.names import Webspace
+from shared.domain.names import VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
@@ -43,15 +43,15 @@ def _refusal(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, movi
     return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)
 
 
-def is_ours(copy: WebspaceCertificate) -> bool:
-    """Say whether Certroll made it: by its name and tag, or by the whole name of a public one, which has no tags."""
+def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
+    """Say whether Certroll made it for this vault object: by name and tag; a public one, which has no tags, by name."""
     if copy.ref.public:
-        return copy.ref.name.startswith(OWN_PREFIX) and copy.ref.name.endswith(str(copy.thumbprint).lower())
-    return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) is not None
+        return copy.ref.name == f"{OWN_PREFIX}{ref.name}-{copy.thumbprint}".lower()
+    return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) == str(ref)
 
 
-def _unwanted(_: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    if intent.delete_superseded or is_ours(copy):
+def _unwanted(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    if intent.delete_superseded or is_ours(copy, snapshot.lineage.ref):
         return None
     return Reason.NOT_OURS, "people uploaded it: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
 
@@ -107,7 +107,7 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
     if doubtful:
         names = ", ".join(map(str, sorted(doubtful)))
         return Reason.NOT_PROVEN, f"{names} has the current version, and was not seen to use it"
-    if not bound | apps and not is_ours(copy):
+    if not bound | apps and not is_ours(copy, snapshot.lineage.ref):
         return Reason.NOT_PROVEN, "nothing in its webspace uses the current version, which proves nothing"
     return None
 

@@ -1,5 +1,6 @@
 """What cannot be seen is not assumed to be fine."""
 
+from shared.actions.import_certificate import ImportCertificate
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.sync_certificate import SyncCertificate
 from shared.domain.model import BlindSpot
@@ -24,6 +25,9 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             case SyncCertificate() as sync if not ends_within(sync, snapshot, URGENT):
                 spot = _spot(snapshot, sync.webspace, settings=False)
                 cure = "and the copy may serve it: grant Reader there"
+            case ImportCertificate() as addition:
+                spot = _spot(snapshot, addition.webspace, settings=False)
+                cure = "and a copy may be there already: grant Reader there"
             case RetireThumbprint() as retirement:
                 spot = _spot(snapshot, retirement.webspace, settings=True)
                 cure = "so nothing is retired in its webspace: grant the roles that the README lists"

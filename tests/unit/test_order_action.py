@@ -24,7 +24,7 @@ TAGGED = replace(GOOD, tags=(("certroll-reissue", "0a1b"),))
 
 
 def asked(
-    action: OrderAction, state: AskedState, *, ago: timedelta = timedelta(hours=1), certificate: str = "0a1b"
+    action: OrderAction, state: AskedState, *, ago: timedelta = timedelta(hours=1), certificate: str = "a1b"
 ) -> OrderRecord:
     """Return what was asked of the order."""
     return OrderRecord(REF, action, certificate, state, NOW - ago, "why")
@@ -44,7 +44,7 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
         pytest.param(OFF, (asked(AUTO, ASKED),), AUTO, id="asked with no outcome: turning it on twice harms nobody"),
         pytest.param(OFF, (asked(AUTO, REFUSED),), None, id="refused an hour ago: not yet again"),
         pytest.param(OFF, (asked(AUTO, REFUSED, ago=timedelta(days=1)),), AUTO, id="refused a day ago: again"),
-        pytest.param(OFF, (asked(AUTO, ACCEPTED, certificate="00ff"),), AUTO, id="asked for an earlier certificate"),
+        pytest.param(OFF, (asked(AUTO, ACCEPTED, certificate="ff"),), AUTO, id="asked for an earlier certificate"),
         pytest.param(LATE, (), RENEW, id="the automatic renewal does not come: renew"),
         pytest.param(
             replace(LATE, expires=NOW + timedelta(days=30)), (), None, id="due for exactly two days: still waited for"
@@ -67,7 +67,19 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
             id="cannot be turned on, but far from its end",
         ),
         pytest.param(
-            replace(NEAR, next_auto_renewal=NOW + timedelta(days=51)), (), RENEW, id="Azure would renew after its end"
+            replace(NEAR, next_auto_renewal=NOW + timedelta(days=51)),
+            (),
+            None,
+            id="a moment after its end is shown, which may be that of the next one: no haste",
+        ),
+        pytest.param(
+            replace(LATE, next_auto_renewal=NOW + timedelta(days=51)),
+            (),
+            RENEW,
+            id="a moment after its end is shown, and Azure is late",
+        ),
+        pytest.param(
+            replace(NEAR, next_auto_renewal=NOW - timedelta(days=200)), (), None, id="last year's moment is shown"
         ),
         pytest.param(NEAR, (), None, id="the automatic renewal is still to come"),
         *(
@@ -76,7 +88,20 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
         ),
         pytest.param(LATE, (asked(RENEW, PUT_OFF),), RENEW, id="renewal put off: again"),
         pytest.param(LATE, (asked(RENEW, REFUSED),), None, id="renewal refused an hour ago: not yet again"),
-        pytest.param(LATE, (asked(RENEW, ASKED, certificate="00ff"),), RENEW, id="asked for the certificate before"),
+        pytest.param(
+            LATE,
+            (asked(RENEW, ACCEPTED, certificate="ff", ago=timedelta(days=30)),),
+            RENEW,
+            id="asked for the certificate before",
+        ),
+        pytest.param(
+            LATE,
+            (asked(RENEW, ACCEPTED, certificate="ff", ago=timedelta(days=29)),),
+            None,
+            id="asked lately, though the serial number is another one",
+        ),
+        pytest.param(replace(LATE, serial=""), (), None, id="without a serial number nothing is bought"),
+        pytest.param(replace(TAGGED, serial="0A:1B"), (asked(REISSUE, ACCEPTED),), None, id="spelled in another way"),
         pytest.param(replace(LATE, not_renewable=("SubscriptionNotActive",)), (), None, id="Azure would refuse"),
         pytest.param(TAGGED, (), REISSUE, id="the tag names this certificate: reissue"),
         pytest.param(TAGGED, (asked(REISSUE, ASKED),), None, id="reissue asked with no outcome: never again"),
@@ -116,7 +141,7 @@ def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: O
         ),
         pytest.param(LATE, asked(RENEW, REFUSED), Reason.ORDER_ACTION_REFUSED, id="a renewal refused"),
         pytest.param(LATE, asked(RENEW, PUT_OFF), None, id="a renewal put off"),
-        pytest.param(LATE, asked(RENEW, ASKED, certificate="00ff"), None, id="of the certificate before"),
+        pytest.param(LATE, asked(RENEW, ASKED, certificate="ff"), None, id="of the certificate before"),
         pytest.param(OFF, asked(AUTO, ACCEPTED), Reason.AUTO_RENEW_OFF, id="off again"),
         pytest.param(OFF, asked(AUTO, ASKED), None, id="turning it on is asked again"),
         pytest.param(OFF, asked(AUTO, REFUSED), Reason.ORDER_ACTION_REFUSED, id="it cannot be turned on"),
