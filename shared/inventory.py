@@ -112,8 +112,8 @@ def _in_vain(
     )
     if unknown:
         detail = (
-            f"{', '.join(unknown)} is no certificate of its webspace, nor of a vault in scope: take it out, unless it "
-            "is a public certificate of the site itself, which is not looked at"
+            f"{', '.join(unknown)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
+            "take it out"
         )
         yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
     if settings.odd_entries:

@@ -123,11 +123,14 @@ class Snapshot:
         )
 
     def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
-        """Return the settings of the sites and slots that can use the copy, in a stable order."""
+        """Return the settings of the sites and slots that can use the copy, in a stable order.
+
+        A swap exchanges settings between a site and its slots, and leaves certificates where they are.
+        """
         if copy.site is None:
             return self.settings_in(copy.webspace)
-        own = self.settings_of(copy.site)
-        return () if own is None else (own,)
+        family = copy.site.production
+        return tuple(sorted((s for s in self.fleet.settings if s.site.production == family), key=lambda one: one.site))
 
     @property
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:

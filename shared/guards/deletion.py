@@ -85,7 +85,9 @@ def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(copy.webspace)), key=str)
     read = {settings.site for settings in snapshot.fleet.settings}
-    users = (s.ref for s in snapshot.fleet.sites if s.webspace in {None, copy.webspace} and copy.site in (None, s.ref))
+    family = copy.site.production if copy.site else None
+    near = (s.ref for s in snapshot.fleet.sites if s.webspace in {None, copy.webspace})
+    users = (ref for ref in near if family is None or ref.production == family)
     unread = sorted(ref for ref in users if ref not in read)
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
     if what is None:

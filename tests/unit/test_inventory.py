@@ -223,10 +223,7 @@ def test_days_are_whole_days(told: Told) -> None:
         assert row["days"] == days
 
 
-IN_VAIN = (
-    f"{FOREIGN} is no certificate of its webspace, nor of a vault in scope: take it out, unless it is a public "
-    "certificate of the site itself, which is not looked at"
-)
+IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, nor of a vault in scope: take it out"
 
 
 @pytest.mark.parametrize(
