@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
 from shared.domain.managed import TAG, Place, SeenCertificate, is_custom
 from shared.domain.model import Binding, BlindSpot, Fleet, SslState, Tags, tag
 from shared.domain.names import HostName, SiteRef, Webspace
@@ -89,7 +89,7 @@ def _subscription(run: Run, subscription: str) -> View:
     try:
         certificates, sites = managed.certificates(subscription), managed.places(subscription)
         tagged = managed.slot_tags(subscription)
-    except (Denied, NotFound, Rejected) as error:
+    except (Denied, NotFound, Rejected, Unavailable) as error:
         spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
         return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
     concerned = _concerned(sites.found, tagged.found, certificates.found)
@@ -132,7 +132,7 @@ def _slots(
     for site in sites:
         try:
             listing = managed.slots(site)
-        except (Denied, NotFound, Rejected) as error:
+        except (Denied, NotFound, Rejected, Unavailable) as error:
             hidden.append(BlindSpot(f"the slots of {site}", str(error), site.subscription))
             continue
         found.extend(listing.found)

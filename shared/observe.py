@@ -34,8 +34,8 @@ Subject = TypeVar("Subject")
 Found = TypeVar("Found")
 
 
-MOST_SILENT = 2
-"""How many things may fail to answer before the look as a whole is given up: each of them took 90 seconds."""
+FEW_SILENT, MOST_SILENT = 5, 20
+"""How much of a list may fail to answer, or a tenth of it, before the look is given up: each takes 90 s of a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,6 @@ class _View:
     def __init__(self, app_service: AppService, pool: Executor) -> None:
         self._app_service = app_service
         self._pool = pool
-        self._silent = 0
         self.blind_spots: list[BlindSpot] = []
 
     def each(
@@ -152,21 +151,17 @@ class _View:
         subjects = tuple(subjects)
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
         found: list[Found] = []
+        silent, most = 0, min(max(FEW_SILENT, len(subjects) // 10), MOST_SILENT)
         for subject, answer in zip(subjects, answers, strict=True):
             if isinstance(answer, AzureError):
-                self._count(answer)
+                silent += isinstance(answer, Unavailable)
+                if silent > most:  # then it is Azure that is down, not one thing or another
+                    raise answer
                 self.blind_spots.append(hidden(subject, str(answer)))
                 continue
             found.extend(answer.found)
             self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
-
-    def _count(self, error: AzureError) -> None:
-        """Raise what does not answer once there is too much of it: then it is Azure that is down, not one thing."""
-        if isinstance(error, Unavailable):
-            self._silent += 1
-            if self._silent > MOST_SILENT:
-                raise error
 
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
         copies = self.each(self._app_service.certificates, subscriptions, _subscription_hidden)

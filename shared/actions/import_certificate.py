@@ -18,7 +18,7 @@ from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace, parse_targets, resolve
+from shared.domain.targets import Target, names_of_plan, names_of_site, names_of_webspace, parse_targets, resolve
 from shared.domain.vault_access import AccessVerdict, Principal, judge
 
 TAG = "certroll-import-to"
@@ -145,6 +145,9 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
             continue
         if (place.webspace, place.site) in there:
             continue
+        if off := _off(snapshot, target):
+            yield Skip(f"{subject}: {target}", Reason.OPTED_OUT, f"{off} carries the tag certroll: off")
+            continue
         there.add((place.webspace, place.site))
         if lineage.refusal is not None:
             detail = f"App Service imports the newest version, which is refused: {lineage.refusal.detail}"
@@ -176,6 +179,12 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
         if on is not None and site.webspace is not None and site.ref.slot is None:
             add(Place(site.webspace, site.ref if site.flex else None, on), names_of_site(site.ref))
     return found
+
+
+def _off(snapshot: Snapshot, target: Target) -> SiteRef | None:
+    """Return the site that the target names, if operators took it out; None otherwise."""
+    named = (site.ref for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref))
+    return next((ref for ref in named if (snapshot.tag(ref, "certroll") or "").lower() == "off"), None)
 
 
 def _import(

@@ -83,9 +83,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         own = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.ref.public)
         if site is None or site.webspace is None or any(copy.thumbprint == current.thumbprint for copy in own):
             continue
-        name = f"{OWN_PREFIX}{lineage.ref.name}-{current.thumbprint}".lower()
         copy = WebspaceCertificate(
-            ref=CopyRef.of_site(ref, name, public=True),
+            ref=CopyRef.of_site(ref, own_name(lineage.ref, current.thumbprint), public=True),
             webspace=site.webspace,
             location="",
             thumbprint=current.thumbprint,
@@ -95,6 +94,11 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             tags=((LINEAGE_TAG, str(lineage.ref)),),
         )
         yield Step(UploadPublicCertificate(lineage.ref, current, copy), Reason.PUBLIC_CERTIFICATE_ASKED)
+
+
+def own_name(ref: VaultCertificateRef, thumbprint: Thumbprint | None) -> str:
+    """Return how a public certificate of ours is named: it has no tags to say of which vault object it is."""
+    return f"{OWN_PREFIX}{ref.vault}-{ref.name}-{thumbprint}".lower()
 
 
 def _targets(snapshot: Snapshot) -> tuple[frozenset[SiteRef], list[Skip]]:

@@ -130,10 +130,12 @@ def _automatic_is_late(order: Order, turned_on: OrderRecord | None, now: datetim
 def _may_ask(order: Order, action: OrderAction, records: tuple[OrderRecord, ...], now: datetime) -> bool:
     """Say whether it was not asked yet, or asking again is safe; turning on what is on changes nothing.
 
-    What costs money is not asked while the same was asked of this order lately, of whatever certificate: a serial
-    number may be missing for once, or be written in another way.
+    A renewal is not asked for while one was asked for lately, of whatever certificate, and nothing that costs money
+    without a serial number: it may be missing for once.
     """
-    if action is not OrderAction.AUTO_RENEW and (not order.serial or _asked_lately(action, records, now)):
+    if action is not OrderAction.AUTO_RENEW and not plain_serial(order.serial):
+        return False
+    if action is OrderAction.RENEW and _asked_lately(action, records, now):
         return False
     known = record_of(order, action, records)
     if known is None or known.state is AskedState.PUT_OFF:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.upload_public_certificate import own_name
 from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, WebspaceCertificate, tag
 from shared.domain.names import VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
@@ -46,7 +47,7 @@ def _refusal(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, movi
 def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
     """Say whether Certroll made it for this vault object: by name and tag; a public one, which has no tags, by name."""
     if copy.ref.public:
-        return copy.ref.name == f"{OWN_PREFIX}{ref.name}-{copy.thumbprint}".lower()
+        return copy.ref.name == own_name(ref, copy.thumbprint)
     return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) == str(ref)
 
 

@@ -191,6 +191,24 @@ def test_pins_are_read_in_a_stable_order() -> None:
         assert read(**{key: values[key] for key in order}).references == expected
 
 
+PAIRS = [NEW[at : at + 2] for at in range(0, 40, 2)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(f"it is {NEW.lower()} by now", id="inside a longer text"),
+        pytest.param(":".join(PAIRS), id="with colons"),
+        pytest.param(" ".join(PAIRS), id="with blanks"),
+        pytest.param(f"sha1:{':'.join(PAIRS)}", id="with colons, after the word sha1"),
+        pytest.param(f"SHA1 {' '.join(PAIRS)}", id="with blanks, after the word sha1"),
+    ],
+)
+def test_thumbprint_is_seen_however_it_is_written(value: str) -> None:
+    """Whatever may be a thumbprint counts as one before anything is deleted."""
+    assert NEW in read(NOTE=value).mentioned
+
+
 def test_app_of_which_nothing_is_said_names_nothing() -> None:
     """An app without settings names nothing, loads nothing, and has no odd entries."""
     assert read() == SiteSettings(site_ref())

@@ -226,7 +226,7 @@ def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
     assert reasons(seen) == []
 
 
-PUBLIC = replace(OURS, ref=CopyRef.of_site(site_ref(), f"certroll-shop-{OLD.lower()}", public=True), tags=())
+PUBLIC = replace(OURS, ref=CopyRef.of_site(site_ref(), f"certroll-kv-shop-shop-{OLD.lower()}", public=True), tags=())
 NEW_PUBLIC = replace(PUBLIC, ref=CopyRef.of_site(site_ref(), "certroll-new", public=True), thumbprint=NEW)
 OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 
@@ -247,7 +247,7 @@ def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
     found = judged(over(theirs, NEW_PUBLIC, PUBLIC), APPLY)
     assert {item.subject.split(" ")[1]: item.reason for item in found} == {
         "shop/certroll-like": Reason.NOT_OURS,
-        f"shop/certroll-shop-{OLD.lower()}": Reason.SUPERSEDED,
+        f"shop/certroll-kv-shop-shop-{OLD.lower()}": Reason.SUPERSEDED,
     }
 
 

@@ -32,6 +32,7 @@ from tests.build import (
     ManualClock,
     RecordingAppService,
     RecordingVault,
+    blind_spot,
     copy,
     farm,
     lineage,
@@ -94,6 +95,16 @@ def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
     [
         pytest.param(snapshot(copies=(OURS,)), id="a host name is bound to it"),
         pytest.param(snapshot(copies=(OURS,), bindings=(), settings=(named(OLD),)), id="an app names it"),
+        pytest.param(
+            snapshot(copies=(OURS,), bindings=(), settings=(named(everything=True),)), id="an app loads everything"
+        ),
+        pytest.param(
+            snapshot(copies=(OURS,), bindings=(), settings=(replace(named(), mentioned=frozenset({OLD})),)),
+            id="an app has it inside a longer text",
+        ),
+        pytest.param(
+            snapshot(copies=(OURS,), bindings=(), blind_spots=(blind_spot(),)), id="who uses it cannot be seen"
+        ),
         pytest.param(snapshot(copies=(UPLOADED,), bindings=()), id="people uploaded it, whatever for"),
     ],
 )

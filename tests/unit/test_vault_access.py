@@ -85,6 +85,12 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
             id="a role at the group, in another case",
         ),
         pytest.param(by_roles(role(USER, scope="/")), APP, ALLOWED, id="a role at the root"),
+        pytest.param(
+            by_roles(role(USER, scope="/providers/Microsoft.Management/managementGroups/contoso")),
+            APP,
+            ALLOWED,
+            id="a role at a management group, which Azure lists for vaults in it alone",
+        ),
         pytest.param(by_roles(role(USER, scope=VAULT_ID + "2")), APP, LACKING, id="a role at another vault"),
         pytest.param(by_roles(role(USER, scope=f"{VAULT_ID}/secrets/web")), APP, LACKING, id="a role at one secret"),
         pytest.param(by_roles(role(SECRETS_USER)), APP, LACKING, id="Secrets User alone: certificates are missing"),
