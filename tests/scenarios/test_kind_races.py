@@ -1,0 +1,473 @@
+"""Every kind of certificate beside what is broken, off, hidden or of the same name: none holds up or harms another."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.resources import IP_BASED
+from local.azure.clock import Clock
+from local.azure.faults import Fault
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.clients.app_service import read_certificate
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Installation
+from tests.scenarios.test_own_certificates import LOADED, PROBED, importing, public, site_of, trusting
+from tests.scenarios.test_uploads import one_upload
+from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
+
+HOST = "shop.contoso.com"
+REDELIVERY = timedelta(minutes=3)
+"""Long enough for all that follows a message that got no answer, too short for it to come again."""
+GRACE = timedelta(days=31)
+OFF = {"certroll": "off"}
+SECOND = "00000000-0000-0000-0000-00000000000b"
+
+
+def served(**tags: str) -> World:
+    """Return one webspace with a copy that an IP-based host name shows."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",), tags=tags)
+    build.add_host(build.add_site("shop"), HOST, build.add_copy("web"), IP_BASED)
+    world.clock.advance(AGE)
+    return world
+
+
+def client(**tags: str) -> World:
+    """Return one webspace with a copy that an app loads and pins, beside a neighbour that does not care."""
+    world = World(Clock())
+    build = Builder(world)
+    version = build.add_certificate("web", ("client.contoso.com",), tags=tags)
+    build.add_copy("web")
+    build.add_partner()
+    settings = {LOADED: version.thumbprint, "CLIENT_CERT": version.thumbprint}
+    build.add_app(build.add_site("orders", tags=PROBED, settings=settings), setting="CLIENT_CERT")
+    build.add_site("reader")
+    world.clock.advance(AGE)
+    return world
+
+
+def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
+    """Return a site of a Flex Consumption plan that is bound to an upload or a copy of its own."""
+    world = World(Clock())
+    build = Builder(world)
+    version = build.add_certificate("web", ("*.contoso.com",))
+    site = build.add_site("flex", flex=True, tags=tags)
+    copy = build.add_site_certificate(site, "web" if imported else version, loaded=loaded)
+    build.add_host(site, "flex.contoso.com", copy)
+    world.clock.advance(AGE)
+    return world
+
+
+def with_two_public(*, slot: bool = False) -> World:
+    """Return a world in which a site has a superseded public certificate, which only a slot's settings may name."""
+    world = World(Clock())
+    build = Builder(world)
+    tags = {"certroll-public-to": "orders, orders/staging" if slot else "orders"}
+    old = build.add_certificate("web", ("signer.contoso.com",), tags=tags)
+    app = build.add_site("orders", settings={"LOG_LEVEL": "info"})
+    sites = (app, build.add_slot(app, "staging", settings={LOADED: old.thumbprint})) if slot else (app,)
+    world.clock.advance(AGE)
+    new = world.vaults[VAULT].renew("web", tags=tags)
+    for site in sites:
+        build.add_public_certificate(site, old.leaf.der, name="by-hand")
+        build.add_public_certificate(site, new.leaf.der, name="also-by-hand")
+    world.clock.advance(GRACE)
+    return world
+
+
+def renewed(world: World) -> str:
+    """Renew with the tags as they were, and return the new thumbprint."""
+    vault = world.vaults[VAULT]
+    return vault.renew("web", tags=vault.certificates["web"].newest.tags).thumbprint
+
+
+def looked(installation: Installation, during: timedelta = REDELIVERY) -> None:
+    """Look at the certificate as its event does, and deliver what follows."""
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(during)
+
+
+def swept(installation: Installation) -> None:
+    """Sweep, and deliver what follows."""
+    installation.sweep()
+    installation.deliver_all()
+
+
+def silent(world: World, method: str, path: str, host: str = "", status: int = 503) -> None:
+    """Let that answer nothing but a server error from now on."""
+    world.faults.add(Fault("server_error", method, host, path, status=status, times=None))
+
+
+def thumbprints(world: World) -> list[str]:
+    """Return the thumbprints of all private certificates."""
+    return [copy.thumbprint for copy in world.web.all_certificates()]
+
+
+# ------------------------------------------------------------------------------------------- places of the same name
+
+
+def test_an_import_goes_to_the_subscription_of_the_site_that_is_named(install: Install) -> None:
+    """Where groups, and so webspaces, of two subscriptions have one name, the key goes to the named site's alone."""
+    world = World(Clock())
+    build = Builder(world)
+    one, two = build.add_subscription("dev"), build.add_subscription("prod", SECOND)
+    dev, prod = build.add_group("rg", one), build.add_group("rg", two)
+    build.add_vault(VAULT, dev)
+    build.add_certificate("web", ("*.contoso.com",), tags={"certroll-import-to": "prod-shop"})
+    build.add_site("dev-shop", build.add_plan("plan", dev))
+    build.add_site("prod-shop", build.add_plan("plan", prod))
+    world.clock.advance(AGE)
+    swept(install(world))
+    assert [copy.subscription for copy in world.web.certificates.values()] == [SECOND]
+
+
+@pytest.mark.parametrize("tags", [{}, {"certroll-import-name": "wildcard"}], ids=["named by az", "named by a tag"])
+def test_each_webspace_of_a_group_gets_its_import(install: Install, tags: dict[str, str]) -> None:
+    """Two webspaces of one resource group get a copy each, under names that are told apart, and then nothing more."""
+    world = importing("shop, api", **tags)
+    installation = install(world)
+    swept(installation)
+    copies = list(world.web.certificates.values())
+    assert len({copy.webspace.name for copy in copies}) == len({copy.name for copy in copies}) == 2
+    assert installation.sweep() == ()
+    assert installation.findings() == set()
+
+
+# ------------------------------------------------------------------------------------------- what operators took out
+
+
+def importing_where_off() -> World:
+    """Return a world in which a tag asks for an import into a site that is off."""
+    world = importing("flex")
+    world.web.put_site(replace(site_of(world, "flex"), tags=OFF))
+    return world
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(lambda: flex(**OFF), id="its upload"),
+        pytest.param(lambda: flex(imported=True, **OFF), id="its copy"),
+        pytest.param(importing_where_off, id="the import that a tag asks for"),
+    ],
+)
+def test_a_flex_site_that_is_off_is_left_alone(install: Install, world: Callable[[], World]) -> None:
+    """What such a site has to itself is not touched, whatever the vault has, and that is said."""
+    place = world()
+    installation = install(place)
+    renewed(place)
+    swept(installation)
+    assert writes(place) == 0
+    assert "OptedOut" in {reason for _, reason in installation.findings()}
+
+
+def test_nothing_is_deleted_from_a_site_that_is_off(install: Install) -> None:
+    """A superseded public certificate of a site that was taken out since stays, however long ago that was."""
+    world = with_two_public()
+    world.web.put_site(replace(site_of(world, "orders"), tags=OFF))
+    installation = install(world, delete_superseded=True)
+    swept(installation)
+    assert len(public(world, "orders")) == 2
+
+
+def test_a_public_certificate_that_the_slot_names_stays_with_the_site(install: Install) -> None:
+    """A swap brings the slot's settings and not its certificates, so what they name stays in both."""
+    world = with_two_public(slot=True)
+    old = public(world, "orders")["by-hand"]
+    installation = install(world, delete_superseded=True)
+    swept(installation)
+    assert old in public(world, "orders").values()
+    assert old in public(world, "orders/staging").values()
+
+
+# -------------------------------------------------------------------------------------------- one that is out of order
+
+
+def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: Install) -> None:
+    """Where one site refuses its public certificate, the apps of the webspace get the new version all the same."""
+    world = client(**{"certroll-public-to": "reader"})
+    installation = install(world)
+    world.roles.read_only(site_of(world, "reader").id)
+    renewed(world)
+    looked(installation, timedelta(hours=1))
+    assert installation.rolls() == {"orders": "Validated"}
+    assert "DeniedByAzure" in {reason for _, reason in installation.findings()}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault("server_error", host="sick-kv", path="/certificates$", status=503, times=None), id="503"),
+        pytest.param(Fault("dropped", host="sick-kv", times=None), id="no such host any more"),
+    ],
+)
+def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Install, fault: Fault) -> None:
+    """The sweep sends what the other vaults have, names each vault that it could not list, and fails at the end."""
+    world = served()
+    build = Builder(world)
+    build.add_vault("sick-kv")
+    for name in ("one-closed-kv", "two-closed-kv"):
+        build.add_vault(name).deny()
+    installation = install(world)
+    before, new = shown(world), renewed(world)
+    world.faults.add(replace(fault))
+    with pytest.raises(ExceptionGroup):
+        installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (HOST,))
+    assert {
+        ("vault sick-kv", "VaultUnreachable"),
+        ("vault one-closed-kv", "VaultDenied"),
+        ("vault two-closed-kv", "VaultDenied"),
+    } <= installation.findings()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(r"/sites/other/config/appsettings/list", id="a neighbour's settings"),
+        pytest.param(r"/sites/other-flex/certificates", id="the certificates of a Flex Consumption site"),
+        pytest.param(rf"/subscriptions/{SECOND}/providers/Microsoft\.Web/", id="another subscription"),
+    ],
+)
+@pytest.mark.parametrize("cause", ["event", "sweep"])
+def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, path: str) -> None:
+    """One thing that fails for hours is a blind spot; the binding beside it moves, where nothing hangs on it."""
+    world = served()
+    build = Builder(world)
+    build.add_site("other")
+    build.add_site("other-flex", flex=True)
+    build.add_subscription("other", SECOND)
+    installation = install(world)
+    before, new = shown(world), renewed(world)
+    silent(world, "", path, status=500)
+    if cause == "event":
+        looked(installation)
+    else:
+        installation.sweep()
+        installation.deliver_all(REDELIVERY)
+    assert shown(world) == after_renewal(before, new, (HOST,))
+    assert "BlindSpot" in {reason for _, reason in installation.findings()}
+
+
+def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
+    """Where nothing answers, a look gives up within the ten minutes of a function, and comes again with its message."""
+    world = served()
+    build = Builder(world)
+    for number in range(60):
+        build.add_site(f"site-{number}")
+    installation = install(world)
+    before, new = shown(world), renewed(world)
+    silent(world, "", "/config/appsettings/list")
+    began = world.clock.now()
+    installation.look_at(VAULT, "web")
+    message = installation.queue.take(began)
+    assert message is not None
+    installation.deliver(message)
+    assert world.clock.now() - began < timedelta(minutes=10)
+    assert shown(world) == before
+    world.faults.clear()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (HOST,))
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Install, status: int) -> None:
+    """The webspaces after it get the version in the same run, it is named, and the message comes again for it."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    for place, linux in (("api", True), ("shop", False)):
+        plan = build.add_plan(place, linux=linux)
+        build.add_host(build.add_site(place, plan), f"{place}.contoso.com", build.add_copy("web", plan, name=place))
+    world.clock.advance(AGE)
+    installation = install(world, stage_soak=timedelta(0))
+    before, new = shown(world), renewed(world)
+    silent(world, "PUT", "/certificates/api$", status=status)
+    looked(installation)
+    assert shown(world) == after_renewal(before, new, (HOST,))
+    assert "NoAnswer" in {reason for _, reason in installation.findings()}
+    world.faults.clear()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (HOST, "api.contoso.com"))
+
+
+def test_a_public_certificate_without_an_answer_does_not_hold_up_the_bindings(install: Install) -> None:
+    """A site that fails to take its public certificate does not keep host names from theirs."""
+    world = served(**{"certroll-public-to": "shop"})
+    installation = install(world)
+    before, new = shown(world), renewed(world)
+    silent(world, "PUT", "/publicCertificates", status=500)
+    looked(installation)
+    assert shown(world) == after_renewal(before, new, (HOST,))
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "path"),
+    [("GET", "vault", "/secrets/web"), ("PUT", "management", "/certificates/certroll-")],
+    ids=["the vault", "the upload"],
+)
+def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
+    install: Install, method: str, host: str, path: str
+) -> None:
+    """While an app names the old version and a copy of it cannot be made for want of an answer, the sync waits."""
+    world = client()
+    (old,) = thumbprints(world)
+    installation = install(world)
+    new = renewed(world)
+    silent(world, method, path, host)
+    looked(installation)
+    assert thumbprints(world) == [old]
+    world.faults.clear()
+    installation.deliver_all()
+    assert set(thumbprints(world)) == {old, new}
+
+
+# -------------------------------------------------------------------------------------------- what cannot be read
+
+
+def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
+    """Where the list of certificates does not answer, no second copy is made of what may be there already."""
+    world = importing("shop")
+    Builder(world).add_copy("web", next(iter(world.web.plans.values())), name="by-hand")
+    installation = install(world)
+    silent(world, "GET", r"/Microsoft\.Web/certificates$")
+    looked(installation)
+    assert [copy.name for copy in world.web.certificates.values()] == ["by-hand"]
+
+
+def test_an_import_asks_azure_where_the_rights_cannot_be_read(install: Install) -> None:
+    """An identity that may not read who gets into the vault imports all the same: Azure itself knows."""
+    world = importing("api")
+    Builder(world).add_copy("web", next(iter(world.web.plans.values())))
+    installation = install(world)
+    world.faults.add(Fault("denied", "GET", "management", path=f"/vaults/{VAULT}", times=None))
+    swept(installation)
+    assert len(thumbprints(world)) == 2
+
+
+def test_a_secret_that_may_not_be_read_is_not_called_missing(install: Install) -> None:
+    """A copy of a secret without the right to read secrets is a matter of rights, not of a certificate that is gone."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_secret("order-0d5f", (HOST,))
+    build.add_host(build.add_site("shop"), HOST, build.add_copy("order-0d5f"))
+    world.clock.advance(AGE)
+    installation = install(world)
+    world.faults.add(Fault("denied", host="vault", path="/secrets", times=None))
+    installation.sweep()
+    found = {reason for subject, reason in installation.findings() if subject == f"{VAULT}/order-0d5f"}
+    assert "NoSuchCertificate" not in found
+    assert "could not be seen" in installation.details()
+
+
+def test_an_upload_of_a_disabled_secret_version_is_reported(install: Install) -> None:
+    """Where the old version was disabled, nobody can tell that an upload is of it, and that is said."""
+    world = one_upload("secret")
+    installation = install(world)
+    before, vault = shown(world), world.vaults[VAULT]
+    vault.renew_secret("web")
+    vault.secrets["web"].versions[0].enabled = False
+    installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == before
+    assert "VersionsUnread" in {reason for _, reason in installation.findings()}
+
+
+def test_a_switch_of_another_shape_is_read_as_off() -> None:
+    """A certificate with a plain truth value where an object is documented is listed, and loads nothing."""
+    group = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg"
+    properties = {"webSpace": "rg-webspace", "loadCertificateToWebsitesSettings": True}
+    wire = {"id": f"{group}/providers/Microsoft.Web/certificates/web", "location": "x", "properties": properties}
+    assert not read_certificate(wire).loaded
+
+
+# --------------------------------------------------------------------------------------------- whose certificate it is
+
+
+@pytest.mark.parametrize("bystander", [False, True], ids=["two", "beside a third with the same newest version"])
+def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
+    """Where two vaults hold the same versions in opposite order, neither moves anything, and both are reported."""
+    world = World(Clock())
+    build = Builder(world)
+    one, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one.set_pfx_secret("web", ("*.contoso.com",))
+    world.clock.advance(timedelta(hours=1))
+    second = one.set_pfx_secret("web", ("*.contoso.com",))
+    values = {version.thumbprint: version for version in one.secrets["web"].versions}
+    copied = [(two, second), (two, first), *([(build.add_vault("zero-kv"), first)] if bystander else [])]
+    for vault, wanted in copied:
+        world.clock.advance(timedelta(hours=1))
+        version = values[wanted.thumbprint]
+        vault.set_secret("web", version.value, content_type=version.content_type)
+    build.add_host(build.add_site("shop"), HOST, build.add_upload(first, name="by-hand"), IP_BASED)
+    world.clock.advance(AGE)
+    installation = install(world)
+    for _ in range(2):
+        swept(installation)
+    assert writes(world) == 0
+    assert {("one-kv/web", "AmbiguousLineage"), ("two-kv/web", "AmbiguousLineage")} <= installation.findings()
+
+
+def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
+    """What was uploaded for a vault that is gone is renewed from the one that holds its versions now."""
+    world = World(Clock())
+    build = Builder(world)
+    vault = build.add_vault("new-kv")
+    first = vault.set_pfx_secret("web", ("*.contoso.com",))
+    name, tags = f"certroll-web-{first.thumbprint.lower()}", {"certroll-lineage": "old-kv/web"}
+    build.add_host(build.add_site("shop"), HOST, build.add_upload(first, name=name, tags=tags), IP_BASED)
+    world.clock.advance(AGE)
+    installation = install(world)
+    before, new = shown(world), vault.set_pfx_secret("web", ("*.contoso.com",)).thumbprint
+    swept(installation)
+    assert shown(world) == after_renewal(before, new, (HOST,))
+
+
+def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Install) -> None:
+    """Certroll's own upload of what is one object's newest version stays, though another object has a newer one."""
+    world = World(Clock())
+    build = Builder(world)
+    one, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one.set_pfx_secret("web", ("*.contoso.com",))
+    name, tags = f"certroll-web-{first.thumbprint.lower()}", {"certroll-lineage": "one-kv/web"}
+    build.add_upload(first, name=name, tags=tags)
+    two.set_secret("web", one.secrets["web"].versions[0].value, content_type="application/x-pkcs12")
+    world.clock.advance(timedelta(hours=1))
+    build.add_upload(two.set_pfx_secret("web", ("*.contoso.com",)), name="by-hand")
+    world.clock.advance(2 * GRACE)
+    installation = install(world)
+    swept(installation)
+    assert first.thumbprint in thumbprints(world)
+
+
+def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install: Install) -> None:
+    """Where people put one on a site by hand, the sweep finds nothing to do time and again."""
+    world = trusting({})
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    build.add_copy("web")
+    installation = install(world)
+    world.vaults[VAULT].renew("signer")
+    assert installation.sweep() == ()
+    assert writes(world) == 0
+
+
+# ------------------------------------------------------------------------------------------------------------ Flex
+
+
+def test_an_upload_of_a_flex_site_comes_with_its_switch(install: Install) -> None:
+    """The app's code gets the new upload as it got the old one, which stays until it expires, as code may use it."""
+    world = flex(loaded=True)
+    installation = install(world, delete_superseded=True)
+    (old,) = thumbprints(world)
+    new = renewed(world)
+    looked(installation)
+    installation.clock.advance(timedelta(days=27))
+    swept(installation)
+    loaded = {copy.thumbprint: copy.loaded for copy in world.web.site_certificates.values()}
+    assert loaded == {old: True, new: True}
