@@ -23,7 +23,7 @@ REDELIVERY = timedelta(minutes=3)
 """Long enough for all that follows a message that got no answer, too short for it to come again."""
 GRACE = timedelta(days=31)
 OFF = {"certroll": "off"}
-SECOND = "00000000-0000-0000-0000-00000000000b"
+FIRST, SECOND = (f"00000000-0000-0000-0000-00000000000{last}" for last in "ab")
 
 
 def served(**tags: str) -> World:
@@ -62,20 +62,16 @@ def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
     return world
 
 
-def with_two_public(*, slot: bool = False) -> World:
-    """Return a world in which a site has a superseded public certificate, which only a slot's settings may name."""
+def signer(*, slot: bool = False) -> World:
+    """Return a site that a tag names for a public certificate, and with `slot` a slot whose settings load it."""
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders, orders/staging" if slot else "orders"}
-    old = build.add_certificate("web", ("signer.contoso.com",), tags=tags)
+    version = build.add_certificate("web", ("signer.contoso.com",), tags=tags)
     app = build.add_site("orders", settings={"LOG_LEVEL": "info"})
-    sites = (app, build.add_slot(app, "staging", settings={LOADED: old.thumbprint})) if slot else (app,)
+    if slot:
+        build.add_slot(app, "staging", settings={LOADED: version.thumbprint})
     world.clock.advance(AGE)
-    new = world.vaults[VAULT].renew("web", tags=tags)
-    for site in sites:
-        build.add_public_certificate(site, old.leaf.der, name="by-hand")
-        build.add_public_certificate(site, new.leaf.der, name="also-by-hand")
-    world.clock.advance(GRACE)
     return world
 
 
@@ -114,7 +110,7 @@ def test_an_import_goes_to_the_subscription_of_the_site_that_is_named(install: I
     """Where groups, and so webspaces, of two subscriptions have one name, the key goes to the named site's alone."""
     world = World(Clock())
     build = Builder(world)
-    one, two = build.add_subscription("dev"), build.add_subscription("prod", SECOND)
+    one, two = build.add_subscription("dev", FIRST), build.add_subscription("prod", SECOND)
     dev, prod = build.add_group("rg", one), build.add_group("rg", two)
     build.add_vault(VAULT, dev)
     build.add_certificate("web", ("*.contoso.com",), tags={"certroll-import-to": "prod-shop"})
@@ -165,20 +161,33 @@ def test_a_flex_site_that_is_off_is_left_alone(install: Install, world: Callable
     assert "OptedOut" in {reason for _, reason in installation.findings()}
 
 
+def superseded(installation: Installation) -> str:
+    """Let Certroll bring a public certificate and its next version; return the thumbprint of the first."""
+    world = installation.world
+    swept(installation)
+    (old,) = public(world, "orders").values()
+    renewed(world)
+    looked(installation)
+    return old
+
+
 def test_nothing_is_deleted_from_a_site_that_is_off(install: Install) -> None:
     """A superseded public certificate of a site that was taken out since stays, however long ago that was."""
-    world = with_two_public()
+    world = signer()
+    installation = install(world)
+    old = superseded(installation)
     world.web.put_site(replace(site_of(world, "orders"), tags=OFF))
-    installation = install(world, delete_superseded=True)
+    installation.clock.advance(GRACE)
     swept(installation)
-    assert len(public(world, "orders")) == 2
+    assert old in public(world, "orders").values()
 
 
 def test_a_public_certificate_that_the_slot_names_stays_with_the_site(install: Install) -> None:
     """A swap brings the slot's settings and not its certificates, so what they name stays in both."""
-    world = with_two_public(slot=True)
-    old = public(world, "orders")["by-hand"]
-    installation = install(world, delete_superseded=True)
+    world = signer(slot=True)
+    installation = install(world)
+    old = superseded(installation)
+    installation.clock.advance(GRACE)
     swept(installation)
     assert old in public(world, "orders").values()
     assert old in public(world, "orders/staging").values()
@@ -463,11 +472,11 @@ def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install:
 def test_an_upload_of_a_flex_site_comes_with_its_switch(install: Install) -> None:
     """The app's code gets the new upload as it got the old one, which stays until it expires, as code may use it."""
     world = flex(loaded=True)
-    installation = install(world, delete_superseded=True)
+    installation = install(world, delete_superseded=True, delete_grace=timedelta(days=7))
     (old,) = thumbprints(world)
     new = renewed(world)
     looked(installation)
-    installation.clock.advance(timedelta(days=27))
+    installation.clock.advance(timedelta(days=8))
     swept(installation)
     loaded = {copy.thumbprint: copy.loaded for copy in world.web.site_certificates.values()}
     assert loaded == {old: True, new: True}
