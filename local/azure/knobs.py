@@ -74,6 +74,18 @@ class Knobs:
     """Seconds for which an order that is renewed or reissued still reads as issued, and takes a second request."""
     order_patch_forgets: bool = False
     """Whether a PATCH of an order that does not name where its certificate is kept makes it kept nowhere."""
+    internal_environments: Literal["resolved", "by address", "unreachable"] = "resolved"
+    """How those who come through the proxy stand to internal App Service Environments.
+
+    `resolved`: in the network, and its DNS knows the names. `by address`: in the network, but names do not resolve.
+    `unreachable`: outside.
+    """
+    roots_show_blob: bool = True
+    """Whether the root certificates of an environment show what was uploaded. The answer's fields are not documented."""
+    roots_show_thumbprint: bool = True
+    """Whether they show a thumbprint."""
+    certificates_show_created: bool = True
+    """Whether the generic list has `createdTime` for certificates of webspaces."""
     page_size: int = 100
     """How many entries a page of a list holds; small values make every client follow nextLink."""
 

@@ -22,7 +22,6 @@ from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.tls import bare_server_context, server_context
 
-DEFAULT_DOMAIN = "azurewebsites.net"
 CALL_STATUS = {CallEnd.ACCEPTED: 200, CallEnd.REFUSED: 502, CallEnd.UNREACHABLE: 502}
 Turns = dict[str, int]
 """Which visit of each app, by site id, the requests of one connection belong to."""
@@ -66,12 +65,20 @@ class FrontEnds:
         """Return where visitors of that host name, or of that address, have to connect; None where nobody listens."""
         with self._world.lock:
             self.follow()
+            if not self._is_reachable(host):
+                return None
             address = host if _is_address(host) else self._world.web.address_of(host)
             return (address, self._ports[address]) if address in self._listener.addresses else None
 
     def close(self) -> None:
         """End every connection and free the addresses."""
         self._listener.close()
+
+    def _is_reachable(self, host: str) -> bool:
+        """Whether those who come through the proxy get to that name or address: the knob says where they stand."""
+        standing = self._world.knobs.internal_environments
+        inside = standing == "resolved" or (standing == "by address" and _is_address(host))
+        return inside or self._world.web.is_public(host)
 
     def _listen(self, address: str) -> int:
         """Return the port at that address: the one of the other addresses, unless somebody has it already."""
@@ -98,7 +105,8 @@ class FrontEnds:
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
             with self._world.lock:
                 shown = self._world.web.served((host_name or "").lower(), address)
-            handshake.context = _platform_context() if shown is None else _context_of(shown)
+                suffix = self._world.web.domain_behind(host_name or "")
+            handshake.context = _platform_context(suffix) if shown is None else _context_of(shown)
 
         return pick
 
@@ -156,10 +164,10 @@ def _is_address(host: str) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1)
-def _platform_context() -> ssl.SSLContext:
-    """What the platform shows where no binding applies: its own wildcard certificate."""
-    leaf = server_leaf(f"*.{DEFAULT_DOMAIN}", f"*.scm.{DEFAULT_DOMAIN}")
+@functools.lru_cache(maxsize=64)
+def _platform_context(domain: str) -> ssl.SSLContext:
+    """What the platform shows where no binding applies: its own wildcard certificate, each environment's its own."""
+    leaf = server_leaf(f"*.{domain}", f"*.scm.{domain}")
     return server_context(leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
 
 

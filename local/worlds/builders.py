@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Unpack
 
 from local.azure.apps import PROBE, App, Partner
@@ -12,9 +12,11 @@ from local.azure.arm.resources import (
     RUNNING,
     SNI,
     Certificate,
+    Environment,
     Host,
     Plan,
     PublicCertificate,
+    RootCertificate,
     Site,
     Source,
     SslState,
@@ -173,20 +175,47 @@ class Builder:
         location: str | None = None,
         linux: bool = False,
         webspace: str | None = None,
-        sku: str = "P1v3",
+        sku: str | None = None,
+        environment: Environment | None = None,
     ) -> Plan:
         """Return a new plan; its webspace is named after group, region and system unless another name is given.
 
-        A plan of size FC1 is a Flex Consumption plan, which is always Linux.
+        A plan of size FC1 is a Flex Consumption plan, which is always Linux. One in an environment is of size I1v2, and
+        in the environment's group, region and webspace, unless others are given.
         """
+        sku = sku or ("I1v2" if environment else "P1v3")
         linux = linux or sku.upper().startswith(FLEX)
-        group = group or self._group()
-        location = short_location(location or group.location)
+        group = group or (self._group_of(environment) if environment else self._group())
+        location = short_location(location or (environment or group).location)
         region = display_location(location).replace(" ", "")
-        space = Webspace(group.subscription, webspace or f"{group.name}-{region}webspace{'-Linux' if linux else ''}")
-        plan = Plan(group.subscription, group.name, name, location, space, linux, sku)
-        self.world.web.plans.put(plan.id, plan)
+        usual = f"{group.name}-{region}webspace{'-Linux' if linux else ''}"
+        space = Webspace(group.subscription, webspace or (environment.webspace.name if environment else usual))
+        plan = Plan(group.subscription, group.name, name, location, space, linux, sku, environment=environment)
+        self.world.web.put_plan(plan)
         return plan
+
+    def add_environment(
+        self,
+        name: str = "ase",
+        group: ResourceGroup | None = None,
+        *,
+        internal: bool = True,
+        tags: Mapping[str, str] | None = None,
+    ) -> Environment:
+        """Return a new App Service Environment v3, reached from inside its network unless it is not `internal`."""
+        group, web = group or self._group(), self.world.web
+        environment = Environment(
+            group.subscription,
+            group.name,
+            name,
+            group.location,
+            web.new_address(),
+            internal,
+            dict(tags or {}),
+            self.world.clock.now(),
+        )
+        web.environments.put(environment.id, environment)
+        return environment
 
     def add_copy(
         self,
@@ -222,8 +251,12 @@ class Builder:
         *,
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        created: datetime | None = None,
     ) -> Certificate:
-        """Return an upload, a certificate without a vault, in the plan's webspace: of that version, copy or content."""
+        """Return an upload, a certificate without a vault, in the plan's webspace: of that version, copy or content.
+
+        It was uploaded now, unless another moment is given.
+        """
         plan = plan or self._plan()
         upload = Certificate(
             subscription=plan.subscription,
@@ -233,6 +266,7 @@ class Builder:
             webspace=plan.webspace,
             content=_content(content),
             tags=dict(tags or {}),
+            created=created,
         )
         self.world.web.put_certificate(upload)
         return upload
@@ -280,6 +314,18 @@ class Builder:
         self.world.web.public_certificates.put(certificate.id, certificate)
         return certificate
 
+    def add_root_certificate(
+        self, environment: Environment, der: bytes, *, name: str | None = None, is_root: bool = True
+    ) -> RootCertificate:
+        """Return a root certificate of that environment, named after its thumbprint unless another name is given.
+
+        Apps trust it from their next start on.
+        """
+        nameless = RootCertificate(environment.id, "", environment.location, der, is_root)
+        certificate = replace(nameless, name=name or nameless.thumbprint)
+        self.world.web.roots.put(certificate.id, certificate)
+        return certificate
+
     def add_site(
         self,
         name: str,
@@ -312,6 +358,7 @@ class Builder:
             tags=dict(tags or {}),
             settings=dict(settings or {}),
             state=state,
+            environment=plan.environment,
         )
         return self._born(site)
 
@@ -405,6 +452,9 @@ class Builder:
 
     def _group(self) -> ResourceGroup:
         return next(iter(self.world.resource_groups.values()), None) or self.add_group("contoso")
+
+    def _group_of(self, environment: Environment) -> ResourceGroup:
+        return self.world.resource_groups[environment.subscription.lower(), environment.resource_group.lower()]
 
     def _vault(self) -> Vault:
         return next(iter(self.world.vaults.values()), None) or self.add_vault()

@@ -14,6 +14,7 @@ from local.worlds.builders import Builder
 from shared.clients.app_service import read_certificate
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
+from tests.scenarios.test_managed import a_world
 from tests.scenarios.test_own_certificates import LOADED, PROBED, importing, public, site_of, trusting
 from tests.scenarios.test_uploads import one_upload
 from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
@@ -136,10 +137,10 @@ def test_each_webspace_of_a_group_gets_its_import(install: Install, tags: dict[s
 # ------------------------------------------------------------------------------------------- what operators took out
 
 
-def importing_where_off() -> World:
-    """Return a world in which a tag asks for an import into a site that is off."""
-    world = importing("flex")
-    world.web.put_site(replace(site_of(world, "flex"), tags=OFF))
+def importing_where_off(name: str) -> World:
+    """Return a world in which a tag asks for an import by the name of a site that is off."""
+    world = importing(name)
+    world.web.put_site(replace(site_of(world, name), tags=OFF))
     return world
 
 
@@ -148,11 +149,12 @@ def importing_where_off() -> World:
     [
         pytest.param(lambda: flex(**OFF), id="its upload"),
         pytest.param(lambda: flex(imported=True, **OFF), id="its copy"),
-        pytest.param(importing_where_off, id="the import that a tag asks for"),
+        pytest.param(lambda: importing_where_off("flex"), id="an import that a tag asks for"),
+        pytest.param(lambda: importing_where_off("shop"), id="an import into its webspace by its name"),
     ],
 )
-def test_a_flex_site_that_is_off_is_left_alone(install: Install, world: Callable[[], World]) -> None:
-    """What such a site has to itself is not touched, whatever the vault has, and that is said."""
+def test_a_site_that_is_off_gets_no_private_key(install: Install, world: Callable[[], World]) -> None:
+    """Nothing is brought on account of such a site, whatever the vault has and asks for, and that is said."""
     place = world()
     installation = install(place)
     renewed(place)
@@ -261,6 +263,30 @@ def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, p
         installation.deliver_all(REDELIVERY)
     assert shown(world) == after_renewal(before, new, (HOST,))
     assert "BlindSpot" in {reason for _, reason in installation.findings()}
+
+
+def test_some_apps_that_are_broken_for_good_do_not_freeze_the_fleet(install: Install) -> None:
+    """Three of a few apps whose settings never answer are blind spots, and no outage."""
+    world = served()
+    for number in range(3):
+        Builder(world).add_site(f"broken-{number}")
+    installation = install(world)
+    before, new = shown(world), renewed(world)
+    silent(world, "", "/sites/broken-./config/appsettings/list", status=500)
+    installation.sweep()
+    installation.deliver_all(REDELIVERY)
+    assert shown(world) == after_renewal(before, new, (HOST,))
+
+
+def test_a_subscription_without_answers_does_not_stop_managed_certificates(install: Install) -> None:
+    """Host names of another subscription get theirs while one answers nothing."""
+    world = a_world().world
+    Builder(world).add_subscription("other", SECOND)
+    installation = install(world, meddled=True)
+    silent(world, "", rf"/subscriptions/{SECOND}/providers/Microsoft\.Web/")
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert {seen.ssl_state for seen in shown(world).values()} == {"SniEnabled"}
 
 
 def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
@@ -452,6 +478,29 @@ def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Inst
     installation = install(world)
     swept(installation)
     assert first.thumbprint in thumbprints(world)
+
+
+def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) -> None:
+    """What one vault still asks for is not superseded by the other, which would delete and upload it in turns."""
+    world = World(Clock())
+    build = Builder(world)
+    tags = {"certroll-public-to": "orders"}
+    one, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one.set_pfx_secret("signer", ("signer.contoso.com",), tags=tags)
+    two.set_secret("signer", first.value, content_type=first.content_type, tags=tags)
+    world.clock.advance(timedelta(hours=1))
+    second = two.set_pfx_secret("signer", ("signer.contoso.com",), tags=tags)
+    build.add_site("orders")
+    world.clock.advance(AGE)
+    installation = install(world)
+    swept(installation)
+    before = public(world, "orders")
+    assert set(before.values()) == {first.thumbprint, second.thumbprint}
+    installation.clock.advance(GRACE)
+    for _ in range(2):
+        swept(installation)
+    assert public(world, "orders") == before
+    assert writes(world) == 2
 
 
 def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install: Install) -> None:

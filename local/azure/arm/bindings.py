@@ -67,6 +67,8 @@ def _certificate(world: World, site: Site, host: Host, wish: Wish) -> Certificat
 def _address(world: World, site: Site, host: Host, wish: Wish) -> str | None:
     if wish.ssl_state != IP_BASED:
         return None
+    if site.environment is not None:
+        raise refusals.bad("IP-based TLS bindings are not supported in an App Service Environment.")
     dedicated = site.dedicated_host
     if dedicated is not None and dedicated.name.lower() != host.name.lower():
         raise refusals.conflict("The total number of allowed IP addresses per site will be exceeded.")

@@ -129,7 +129,7 @@ def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Websp
         if plan is None:
             raise refusals.missing("ServerFarm", str(plan_id).rsplit("/", maxsplit=1)[-1])
         return plan.webspace
-    plans = sorted(_plans_near(call, location), key=lambda one: one.linux)
+    plans = sorted(_plans_near(call, location), key=lambda one: (one.environment is not None, one.linux))
     region = display_location(location).replace(" ", "")
     return plans[0].webspace if plans else Webspace(call["subscription"], f"{call['group']}-{region}webspace")
 

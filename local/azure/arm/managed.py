@@ -184,7 +184,7 @@ def _check_host(world: "World", plan: Plan, host_name: str) -> None:
             "Properties.CanonicalName",
             f"Certificate creation requires hostname {host_name} added to an App Service in the serverFarm {plan.id}.",
         )
-    if site.properties.get("hostingEnvironmentProfile"):
+    if plan.environment or site.properties.get("hostingEnvironmentProfile"):
         raise refusals.bad("Free managed certificates are not supported in an App Service Environment.")
 
 

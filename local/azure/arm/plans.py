@@ -5,7 +5,7 @@ from typing import Any
 
 from local.azure.arm.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.arm.resources import Plan, display_location
-from local.azure.arm.sites import plan_tier, site_json
+from local.azure.arm.sites import plan_tier, profile_json, site_json
 from local.azure.wire import Response, json_response
 
 
@@ -54,7 +54,7 @@ def plan_json(call: Call, plan: Plan) -> dict[str, Any]:
             "reserved": plan.linux,
             "isXenon": False,
             "hyperV": False,
-            "hostingEnvironmentProfile": None,
+            "hostingEnvironmentProfile": profile_json(plan.environment),
             "provisioningState": "Succeeded",
         },
         "sku": {

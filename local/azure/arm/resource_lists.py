@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.azure.arm.call import GROUP, SUBSCRIPTION, Call, Route
-from local.azure.arm.resources import Certificate, Plan, Site, short_location
+from local.azure.arm.resources import Certificate, Environment, Plan, Site, short_location
 from local.azure.arm.vaults import generic_vault
 from local.azure.wire import Response, json_response
 from local.azure.world import ResourceGroup, Subscription, World
@@ -61,7 +61,8 @@ def _resources(call: Call) -> Iterator[Item]:
     items = (
         *(_generic_site(one) for one in web.sites.overview(call.below)),
         *(_generic(one, "Microsoft.Web/serverFarms") for one in web.plans.overview(call.below)),
-        *(_generic(one, "Microsoft.Web/certificates") for one in web.certificates.overview(call.below)),
+        *(_generic(one, "Microsoft.Web/hostingEnvironments") for one in web.environments.overview(call.below)),
+        *(_generic_certificate(call.world, one) for one in web.certificates.overview(call.below)),
         *(generic_vault(one) for one in call.world.vaults.values() if call.below(one.resource_id.lower())),
     )
     return (item for item in items if call.sees(item["id"]))
@@ -71,8 +72,15 @@ def _item(resource_id: str, name: str, kind: str, location: str, tags: Mapping[s
     return {"id": resource_id, "name": name, "type": kind, "location": short_location(location), "tags": dict(tags)}
 
 
-def _generic(resource: Plan | Certificate, kind: str) -> Item:
+def _generic(resource: Plan | Certificate | Environment, kind: str) -> Item:
     return _item(resource.id, resource.name, kind, resource.location, resource.tags)
+
+
+def _generic_certificate(world: World, certificate: Certificate) -> Item:
+    item = _generic(certificate, "Microsoft.Web/certificates")
+    if certificate.created is None or not world.knobs.certificates_show_created:
+        return item
+    return item | {"createdTime": certificate.created.isoformat()}
 
 
 def _generic_site(site: Site) -> Item:

@@ -22,6 +22,8 @@ FLEX = "FC"
 RUNNING = "Running"
 STOPPED = "Stopped"
 DEFAULT_DOMAIN = "azurewebsites.net"
+EXTERNAL_DOMAIN = f"p.{DEFAULT_DOMAIN}"
+INTERNAL_DOMAIN = "appserviceenvironment.net"
 REGIONS = {
     "westeurope": "West Europe",
     "northeurope": "North Europe",
@@ -76,6 +78,36 @@ class Webspace:
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """An App Service Environment v3. An `internal` one has its one inbound address inside a virtual network."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    location: str
+    address: str
+    internal: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """The environment's resource id."""
+        return web_id(self.subscription, self.resource_group, "hostingEnvironments", self.name)
+
+    @property
+    def dns_suffix(self) -> str:
+        """What the platform's names of its sites end with (Azure docs, App Service Environment: using)."""
+        return f"{self.name}.{INTERNAL_DOMAIN if self.internal else EXTERNAL_DOMAIN}".lower()
+
+    @property
+    def webspace(self) -> Webspace:
+        """The webspace of its plans, unless another is said: a certificate is uploaded once for all of its apps."""
+        region = display_location(self.location).replace(" ", "")
+        return Webspace(self.subscription, f"{self.resource_group}-{region}webspace-{self.name}")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """An App Service plan (a server farm)."""
 
@@ -87,6 +119,7 @@ class Plan:
     linux: bool = False
     sku: str = "P1v3"
     tags: Mapping[str, str] = field(default_factory=dict)
+    environment: Environment | None = None
 
     @property
     def id(self) -> str:
@@ -160,6 +193,7 @@ class Site:
     created: datetime | None = None
     modified: datetime | None = None
     etag: str = ""
+    environment: Environment | None = None
 
     @property
     def id(self) -> str:
@@ -184,7 +218,12 @@ class Site:
     @property
     def default_host_name(self) -> str:
         """The host name that the platform gives: `site.azurewebsites.net`, `site-slot.azurewebsites.net`."""
-        return f"{self.full_name.replace('/', '-')}.{DEFAULT_DOMAIN}".lower()
+        return f"{self.full_name.replace('/', '-')}.{self.default_domain}".lower()
+
+    @property
+    def default_domain(self) -> str:
+        """What the platform's host names of the site end with."""
+        return self.environment.dns_suffix if self.environment else DEFAULT_DOMAIN
 
     @property
     def dedicated_host(self) -> Host | None:
@@ -223,6 +262,7 @@ class Certificate:
     by_site_identity: bool = False
     managed: str | None = None
     hidden: bool = False
+    created: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -268,4 +308,29 @@ class PublicCertificate:
     @property
     def thumbprint(self) -> str:
         """The SHA-1 of the certificate in upper-case hex."""
-        return hashlib.sha1(self.der).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard
+        return _thumbprint(self.der)
+
+
+@dataclass(frozen=True, slots=True)
+class RootCertificate:
+    """A public certificate of an App Service Environment. Its apps trust it from a start on, if it `is_root`."""
+
+    environment_id: str
+    name: str
+    location: str
+    der: bytes = field(repr=False)
+    is_root: bool = True
+
+    @property
+    def id(self) -> str:
+        """The certificate's resource id."""
+        return f"{self.environment_id}/publicCertificates/{self.name}"
+
+    @property
+    def thumbprint(self) -> str:
+        """The SHA-1 of the certificate in upper-case hex."""
+        return _thumbprint(self.der)
+
+
+def _thumbprint(der: bytes) -> str:
+    return hashlib.sha1(der).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard

@@ -7,12 +7,12 @@ from typing import Any
 from local.azure.arm import bindings, refusals
 from local.azure.arm.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on_sites
 from local.azure.arm.resources import (
-    DEFAULT_DOMAIN,
     DISABLED,
     FLEX,
     IP_BASED,
     RUNNING,
     STOPPED,
+    Environment,
     Host,
     Site,
     display_location,
@@ -186,9 +186,16 @@ def _hosting(world: World, site: Site) -> dict[str, Any]:
         "clientCertExclusionPaths": None,
         "hostNamesDisabled": False,
         "targetSwapSlot": None,
-        "hostingEnvironmentProfile": None,
+        "hostingEnvironmentProfile": profile_json(site.environment),
         "siteConfig": dict.fromkeys(UNSET_SITE_CONFIG),
     }
+
+
+def profile_json(environment: Environment | None) -> dict[str, str] | None:
+    """Return the environment as plans and sites in it name it; null outside of one."""
+    if environment is None:
+        return None
+    return {"id": environment.id, "name": environment.name, "type": "Microsoft.Web/hostingEnvironments"}
 
 
 def plan_tier(sku: str) -> str:
@@ -200,7 +207,7 @@ def plan_tier(sku: str) -> str:
 
 
 def _repository_host(site: Site) -> str:
-    return site.default_host_name.replace(f".{DEFAULT_DOMAIN}", f".scm.{DEFAULT_DOMAIN}")
+    return site.default_host_name.replace(f".{site.default_domain}", f".scm.{site.default_domain}")
 
 
 def _with_repository(site: Site) -> list[Host]:

@@ -12,9 +12,11 @@ from local.azure.arm.resources import (
     RUNNING,
     SNI,
     Certificate,
+    Environment,
     Host,
     Plan,
     PublicCertificate,
+    RootCertificate,
     Site,
     Webspace,
     covers,
@@ -35,11 +37,13 @@ class WebState:
         """Begin empty; addresses come from the world's seed, so that they are the same each time."""
         self._world = world
         self.history = History(world.clock, world.knobs, world.changes)
+        self.environments: Store[Environment] = Store("environment", self.history)
         self.plans: Store[Plan] = Store("plan", self.history)
         self.sites: Store[Site] = Store("site", self.history)
         self.certificates: Store[Certificate] = Store("certificate", self.history)
         self.site_certificates: Store[Certificate] = Store("site certificate", self.history)
         self.public_certificates: Store[PublicCertificate] = Store("public certificate", self.history)
+        self.roots: Store[RootCertificate] = Store("root certificate", self.history)
         self._installed: dict[tuple[str, ...], ImportedCertificate] = {}
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
@@ -72,7 +76,7 @@ class WebState:
             return _dedicated_address(site, host_name.lower()) or self.shared_address(site.webspace)
 
     def addresses(self) -> frozenset[str]:
-        """Return every inbound address in use: one per webspace, one per IP-based binding."""
+        """Return every inbound address in use: one per webspace or environment, one per IP-based binding."""
         with self._world.lock:
             shared = {self.shared_address(plan.webspace) for plan in self.plans.values()}
             hosts = (host for site in self.sites.values() for host in site.hosts.values())
@@ -87,6 +91,11 @@ class WebState:
     def site_behind(self, host_name: str) -> Site | None:
         """Return the site that the front ends lead the host name to, a wildcard's included."""
         return self._hosting(host_name)
+
+    def domain_behind(self, host_name: str) -> str:
+        """Return what the platform's own host names end with where the host name leads to."""
+        site = self._hosting(host_name)
+        return DEFAULT_DOMAIN if site is None else site.default_domain
 
     def nightly_sync(self) -> None:
         """Do what Azure does by itself within 24 hours: every imported copy becomes its vault's newest version.
@@ -104,6 +113,19 @@ class WebState:
         if webspace.key not in self._shared:
             self._shared[webspace.key] = self.new_address()
         return self._shared[webspace.key]
+
+    def put_plan(self, plan: Plan) -> None:
+        """Store the plan; its webspace has the address of its environment."""
+        if plan.environment is not None:
+            self._shared[plan.webspace.key] = plan.environment.address
+        self.plans.put(plan.id, plan)
+
+    def is_public(self, host: str) -> bool:
+        """Whether a host name or address is one that the internet leads to: not in an internal environment."""
+        internal = [one for one in self.environments.values() if one.internal]
+        site = self._hosting(host)
+        inside = site is not None and site.environment in internal
+        return not inside and host not in {one.address for one in internal}
 
     def new_address(self) -> str:
         """Return a loopback address that was never in use in this world."""
@@ -129,7 +151,13 @@ class WebState:
         return stored
 
     def put_certificate(self, certificate: Certificate) -> None:
-        """Store the certificate and hand it to the front ends, which keep what they once got."""
+        """Store the certificate and hand it to the front ends, which keep what they once got.
+
+        It was created when it was first stored, unless it says another moment.
+        """
+        before = self.certificate(certificate.id)
+        born = before.created if before else certificate.created
+        certificate = replace(certificate, created=born or self._world.clock.now())
         self._installed[*certificate.scope, certificate.thumbprint] = certificate.content
         store = self.certificates if certificate.site_id is None else self.site_certificates
         store.put(certificate.id, certificate)

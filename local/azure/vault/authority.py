@@ -25,7 +25,8 @@ KeyType = Literal["RSA", "EC"]
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
-ISSUER_NAME = "Certroll Local Issuing CA"
+LOCAL = "Certroll Local"
+ISSUER_NAME = f"{LOCAL} Issuing CA"
 COMMON_NAME_LIMIT = 64
 KEYS_PER_KIND = 4
 _FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -157,17 +158,25 @@ def common_name(text: str) -> x509.Name:
 
 
 class Authority:
-    """A root, an issuing CA below it, and a pool of keys for those who ask for certificates."""
+    """A root, an issuing CA below it, and a pool of keys for those who ask for certificates.
 
-    def __init__(self) -> None:
-        """Make the keys of root and issuing CA; elliptic curves, because issuing is then quick."""
+    Two of one name have different keys, and trust in one is none in the other.
+    """
+
+    def __init__(self, name: str = LOCAL, span: tuple[datetime, datetime] = _FOREVER) -> None:
+        """Make the keys of root and issuing CA, both valid for that span; elliptic curves, as issuing is then quick."""
         self.keys = KeyPool()
         root_key, self._key = _new_key("EC", 256), _new_key("EC", 256)
-        root_name = common_name("Certroll Local Root CA")
-        self.root = _authority_builder(root_name, root_name, root_key, root_key, 1).sign(root_key, hashes.SHA256())
-        self.issuer = _authority_builder(common_name(ISSUER_NAME), root_name, self._key, root_key, 0).sign(
-            root_key, hashes.SHA256()
-        )
+        root_name, issuer_name = common_name(f"{name} Root CA"), common_name(f"{name} Issuing CA")
+        root = _authority_builder(root_name, root_name, root_key, root_key, 1, span)
+        self.root_leaf = Leaf(root.sign(root_key, hashes.SHA256()), root_key)
+        issuer = _authority_builder(issuer_name, root_name, self._key, root_key, 0, span)
+        self.issuer = issuer.sign(root_key, hashes.SHA256())
+
+    @property
+    def root(self) -> x509.Certificate:
+        """The root's certificate."""
+        return self.root_leaf.certificate
 
     @property
     def root_pem(self) -> bytes:
@@ -199,7 +208,12 @@ def authority() -> Authority:
 
 
 def _authority_builder(
-    name: x509.Name, issuer: x509.Name, key: PrivateKey, issuer_key: PrivateKey, path_length: int
+    name: x509.Name,
+    issuer: x509.Name,
+    key: PrivateKey,
+    issuer_key: PrivateKey,
+    path_length: int,
+    span: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -213,7 +227,7 @@ def _authority_builder(
         decipher_only=False,
     )
     return (
-        _builder(name, key.public_key(), *_FOREVER)
+        _builder(name, key.public_key(), *span)
         .issuer_name(issuer)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(usage, critical=True)
@@ -286,8 +300,14 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     return True
 
 
-def server_leaf(*host_names: str) -> Leaf:
+def is_trusted_through(root_der: bytes, issuer: x509.Certificate) -> bool:
+    """Whether that certificate is a root, and the authority's issuing CA leads to it, dates aside."""
+    root = x509.load_der_x509_certificate(root_der)
+    return _issued(root, root) and _issued(root, issuer)
+
+
+def server_leaf(*host_names: str, by: Authority | None = None) -> Leaf:
     """Return a long-lived certificate for servers of the simulation itself; its key is quick to shake hands with."""
     not_before, not_after = _FOREVER
     span = (not_before + timedelta(days=1), not_after - timedelta(days=1))
-    return authority().issue(Request(host_names, *span, key_type="EC", key_size=256))
+    return (by or authority()).issue(Request(host_names, *span, key_type="EC", key_size=256))
