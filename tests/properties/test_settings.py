@@ -1,0 +1,67 @@
+"""Whatever operators and strangers write into settings, there is an answer: values, or every problem by name."""
+
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, read_settings
+from shared.domain.errors import SettingsInvalid
+from shared.settings import HOURLY, Settings, load_settings, sweep_schedule
+from tests.build import site_ref
+
+NAMES = sorted(str(field.alias) for field in Settings.model_fields.values())
+GOOD = (
+    *("kv-shop", "apply", "observe", "on", "off", "1h", "90s", "0", "5", "3des", "usgov", "Sat,Sun 22:00-04:00"),
+    *("10.0.0.4, 9.9.9.9:5353", "0 0 * * * *", "/subscriptions/x", "UseDevelopmentStorage=true", "2620:fe::fe"),
+)
+odd = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=60)
+broken = st.builds(lambda good, at, text: good[:at] + text + good[at:], st.sampled_from(GOOD), st.integers(0, 20), odd)
+texts = st.one_of(st.sampled_from(GOOD), broken, odd)
+environments = st.dictionaries(st.sampled_from([*NAMES, "CERTROLL_SWEEP_SCHEDULE"]), texts, max_size=8)
+
+
+@given(environments)
+def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]) -> None:
+    """A setting of any text is a value or a named problem; no other error leaves, and a secret is not shown."""
+    secret = "AccountKey=bWFya2Vy"  # noqa: S105 - what is looked for
+    storage = {"AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;{secret}"}
+    with patch.dict("os.environ", {**environment, **storage}, clear=True):
+        schedule, problem = sweep_schedule()
+        found, problems = _loaded()
+    assert problem is None or (schedule == HOURLY and "CERTROLL_SWEEP_SCHEDULE" in problem)
+    assert (found is None) == bool(problems)
+    assert found is None or found.intent.vaults
+    assert all(any(name in one for name in NAMES) for one in problems)
+    assert secret not in str(problems)
+
+
+def _loaded() -> tuple[Settings | None, tuple[str, ...]]:
+    """Return the settings, or what is wrong with them."""
+    try:
+        return load_settings(), ()
+    except SettingsInvalid as invalid:
+        return None, invalid.problems
+
+
+THUMBPRINT = "AB" * 20
+SEEDS = (
+    THUMBPRINT,
+    f"/var/ssl/private/{THUMBPRINT}.p12",
+    f"*,{THUMBPRINT}",
+    "@Microsoft.KeyVault(SecretUri=https://x)",
+)
+bent = st.builds(
+    lambda seed, at, text: seed[:at] + text + seed[at:], st.sampled_from(SEEDS), st.integers(0, 45), st.text(max_size=5)
+)
+values = st.one_of(st.text(max_size=200), st.sampled_from(SEEDS), bent)
+keys = st.one_of(st.sampled_from([LOAD_LIST, LOAD_LIST.lower(), ROOT_LIST, "CLIENT_CERT"]), st.text(max_size=20))
+
+
+@given(st.dictionaries(keys, values, max_size=6))
+def test_app_settings_of_any_kind_are_read(given_values: dict[str, str]) -> None:
+    """Whatever an app's settings hold, what is about certificates is found, and what was named is mentioned."""
+    found = read_settings(AppSettings(site_ref(), given_values, {}))
+    named = {one.thumbprint for one in found.references}
+    assert named <= found.mentioned
+    assert all(len(one) == 40 and set(one) <= set("0123456789ABCDEF") for one in found.mentioned)
