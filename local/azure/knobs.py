@@ -81,7 +81,7 @@ class Knobs:
     `unreachable`: outside.
     """
     roots_show_blob: bool = True
-    """Whether the root certificates of an environment show what was uploaded. The answer's fields are not documented."""
+    """Whether the root certificates of an environment show what was uploaded; no document says which fields come."""
     roots_show_thumbprint: bool = True
     """Whether they show a thumbprint."""
     certificates_show_created: bool = True

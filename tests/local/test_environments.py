@@ -1,0 +1,324 @@
+"""App Service Environments: over the wire, by the SDK, and the root certificates that their apps trust."""
+
+import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.mgmt.web import WebSiteManagementClient
+
+from local.azure.arm.resources import Certificate
+from local.azure.arm.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
+from local.azure.vault.authority import Authority
+from local.frontend.visitor import HandshakeFailed
+from local.stand import Stand
+from local.worlds.builders import Builder
+from tests.local.arm_client import Client, Json
+from tests.local.sdk import web_client
+
+ROOTS_API = "2024-04-01"
+KEYED = b"a key beside the certificate"
+OLD = datetime(2023, 9, 30, tzinfo=UTC)
+
+
+class Hosted:
+    """An internal environment, `ase`, with a Windows and a Linux plan and a site on each, beside a plan outside."""
+
+    def __init__(self, *, internal: bool = True) -> None:
+        """Build it."""
+        self.build = Builder()
+        self.world = self.build.world
+        self.arm = Client(self.world)
+        self.group = self.build.add_group("network")
+        self.ase = self.build.add_environment("ase", self.group, internal=internal, tags={"team": "web"})
+        self.windows = self.build.add_plan("windows", environment=self.ase)
+        self.linux = self.build.add_plan("linux", linux=True, environment=self.ase)
+        self.shop = self.build.add_site("shop", self.windows)
+        self.api = self.build.add_site("api", self.linux)
+        self.outside = self.build.add_site("outside", self.build.add_plan("outside-plan"))
+
+    @property
+    def roots(self) -> str:
+        """The path of the environment's root certificates."""
+        return f"{self.ase.id}/publicCertificates"
+
+
+@pytest.fixture
+def hosted() -> Hosted:
+    """A fresh environment."""
+    return Hosted()
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    """A stand for all tests here."""
+    with Stand() as stand:
+        yield stand
+
+
+@pytest.fixture
+def client(hosted: Hosted, stand: Stand) -> Iterator[WebSiteManagementClient]:
+    """The unmodified SDK against the environment's world."""
+    with web_client(stand, hosted.build) as client:
+        yield client
+
+
+def send(
+    client: WebSiteManagementClient, method: str, path: str, body: Json = None, api: str = ROOTS_API
+) -> HttpResponse:
+    """Return what a request is answered that the SDK has no operation for."""
+    return client.send_request(HttpRequest(method, f"{path}?api-version={api}", json=body))
+
+
+def body(der: bytes, **properties: object) -> dict[str, Json]:
+    """Return the request that stores a root certificate."""
+    return {
+        "location": "West Europe",
+        "properties": {"blob": base64.b64encode(der).decode(), "isRoot": True} | properties,
+    }
+
+
+# ------------------------------------------------------------------------------------------------- the environment
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_an_environment_says_how_it_is_reached(stand: Stand, *, internal: bool) -> None:
+    """An internal environment has its inbound address inside the network and names of its own; another one outside."""
+    hosted = Hosted(internal=internal)
+    with web_client(stand, hosted.build) as client:
+        environments = client.app_service_environments
+        found = environments.get("network", "ase")
+        networking = environments.get_ase_v3_networking_configuration("network", "ase")
+        site = client.web_apps.get("network", "shop")
+    assert found.kind == "ASEV3"
+    assert found.properties.internal_load_balancing_mode == ("Web, Publishing" if internal else "None")
+    domain = "ase.appserviceenvironment.net" if internal else "ase.p.azurewebsites.net"
+    assert found.properties.dns_suffix == domain
+    inside = networking.properties.internal_inbound_ip_addresses
+    outside = networking.properties.external_inbound_ip_addresses
+    assert (inside, outside) == (([hosted.ase.address], []) if internal else ([], [hosted.ase.address]))
+    assert found.properties.networking_configuration.properties == networking.properties
+    assert site.properties.default_host_name == f"shop.{domain}"
+    assert f"shop.scm.{domain}" in site.properties.enabled_host_names
+    assert hosted.arm.get(hosted.shop.id)["properties"]["inboundIpAddress"] == hosted.ase.address
+
+
+def test_environments_are_listed(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """The lists of its subscription and group have an environment, no other group's has; a hidden one is missing."""
+    hosted.build.add_group("empty")
+    environments = client.app_service_environments
+    assert [one.name for one in environments.list()] == ["ase"]
+    assert [one.tags for one in environments.list_by_resource_group("network")] == [{"team": "web"}]
+    assert list(environments.list_by_resource_group("empty")) == []
+    with pytest.raises(ResourceNotFoundError):
+        environments.get("network", "other")
+    hosted.world.roles.hide(hosted.ase.id)
+    assert list(environments.list()) == []
+
+
+def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """Plans, sites and slots in an environment name it, and the environment lists them; others name none."""
+    hosted.build.add_slot(hosted.shop, "staging")
+    expected = {"id": hosted.ase.id, "name": "ase", "type": "Microsoft.Web/hostingEnvironments"}
+    inside = [
+        client.app_service_plans.get("network", "windows").properties.hosting_environment_profile,
+        client.web_apps.get("network", "shop").properties.hosting_environment_profile,
+        client.web_apps.get_slot("network", "shop", "staging").properties.hosting_environment_profile,
+    ]
+    assert [one.as_dict() for one in inside if one] == [expected] * 3
+    assert client.web_apps.get("network", "outside").properties.hosting_environment_profile is None
+    assert client.app_service_plans.get("network", "outside-plan").properties.hosting_environment_profile is None
+    environments = client.app_service_environments
+    assert [one.name for one in environments.list_app_service_plans("network", "ase")] == ["windows", "linux"]
+    assert [one.name for one in environments.list_web_apps("network", "ase")] == ["shop", "api"]
+
+
+def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
+    """A certificate serves all plans of an environment, and none outside; a plan may have a webspace of its own."""
+    assert hosted.windows.webspace == hosted.linux.webspace != hosted.outside.webspace
+    apart = hosted.build.add_plan("apart", webspace="apartwebspace", environment=hosted.ase)
+    assert apart.webspace != hosted.windows.webspace
+    assert hosted.world.web.address_of(hosted.build.add_site("far", apart).default_host_name) == hosted.ase.address
+
+
+def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """An IP-based binding is refused; by SNI the certificate is served at the environment's address."""
+    copy = bound(hosted)
+    web = client.web_apps
+    wish = {"properties": {"siteName": "shop", "thumbprint": copy.thumbprint, "sslState": "IpBasedEnabled"}}
+    with pytest.raises(HttpResponseError, match="not supported in an App Service Environment"):
+        web.create_or_update_host_name_binding("network", "shop", "shop.contoso.com", wish)
+    served = hosted.world.web.served("shop.contoso.com", hosted.ase.address)
+    assert served is not None
+    assert served.thumbprint == copy.thumbprint
+
+
+def bound(hosted: Hosted) -> Certificate:
+    """Return the copy of a certificate that the shop's host name is bound to."""
+    hosted.build.add_certificate("shop", ["shop.contoso.com"])
+    copy = hosted.build.add_copy("shop", hosted.windows)
+    hosted.build.add_host(hosted.shop, "shop.contoso.com", copy)
+    return copy
+
+
+def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
+    """A free managed certificate is refused for a host name in an environment."""
+    hosted.build.add_host(hosted.shop, "shop.contoso.com")
+    hosted.build.add_record("shop.contoso.com", "CNAME", hosted.shop.default_host_name)
+    properties = {"canonicalName": "shop.contoso.com", "serverFarmId": hosted.windows.id}
+    path = f"{hosted.group.id}/providers/Microsoft.Web/certificates/shop.contoso.com"
+    error = hosted.arm.put(path, {"location": "West Europe", "properties": properties}, 400)
+    assert "App Service Environment" in error["Message"]
+
+
+def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) -> None:
+    """Where `$expand` asks, certificates have the time of their first upload; a sync keeps it, a knob hides it."""
+    copy = bound(hosted)
+    old = hosted.build.add_upload(hosted.build.add_certificate("old", ["old.contoso.com"]), name="old", created=OLD)
+    born = hosted.world.clock.now()
+    hosted.world.clock.sleep(3600)
+    hosted.world.vaults["contoso-kv"].renew("shop")
+    hosted.world.web.nightly_sync()
+    assert times(hosted) == {copy.name: born.isoformat(), old.name: OLD.isoformat()}
+    hosted.world.knobs.turn(certificates_show_created=False)
+    assert times(hosted) == {copy.name: None, old.name: None}
+
+
+def times(hosted: Hosted) -> dict[str, str | None]:
+    """Return when each certificate was created, as the generic list says."""
+    path = f"/subscriptions/{hosted.ase.subscription}/resources?$expand=createdTime"
+    items = hosted.arm.listed(path)
+    return {one["name"]: one.get("createdTime") for one in items if one["type"] == "Microsoft.Web/certificates"}
+
+
+def test_the_generic_list_has_environments(hosted: Hosted) -> None:
+    """An environment is a resource like others."""
+    items = hosted.arm.listed(f"/subscriptions/{hosted.ase.subscription}/resources")
+    assert [one["id"] for one in items if one["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
+
+
+# ---------------------------------------------------------------------------------------------- the way to the names
+
+
+@pytest.mark.parametrize(
+    ("standing", "by_name", "by_address"),
+    [("resolved", True, True), ("by address", False, True), ("unreachable", False, False)],
+)
+def test_internal_names_lead_nowhere_from_outside(
+    hosted: Hosted, stand: Stand, standing: str, *, by_name: bool, by_address: bool
+) -> None:
+    """From within, names and address lead to the sites; without the network's DNS the address; from outside none."""
+    copy = bound(hosted)
+    hosted.world.knobs.turn(internal_environments=standing)
+    stand.use(hosted.world)
+    assert shown(stand, "shop.contoso.com") == (copy.thumbprint if by_name else None)
+    assert shown(stand, "shop.contoso.com", hosted.ase.address) == (copy.thumbprint if by_address else None)
+    assert (shown(stand, hosted.shop.default_host_name) is not None) == by_name
+    assert shown(stand, hosted.outside.default_host_name) is not None
+    assert hosted.world.dns.values(hosted.shop.default_host_name, "A") == ()
+
+
+def test_an_external_environment_is_on_the_internet(stand: Stand) -> None:
+    """Names of an environment that is not internal are public, and shown with a fitting certificate."""
+    hosted = Hosted(internal=False)
+    copy = bound(hosted)
+    hosted.world.knobs.turn(internal_environments="unreachable")
+    stand.use(hosted.world)
+    assert shown(stand, "shop.contoso.com") == copy.thumbprint
+    assert stand.visitor.fetch(hosted.shop.default_host_name) == 200
+    assert hosted.world.dns.values(hosted.shop.default_host_name, "A") == (hosted.ase.address,)
+
+
+def shown(stand: Stand, host_name: str, connect_to: str | None = None) -> str | None:
+    """Return the thumbprint that a visitor is shown, or None where there is no way."""
+    try:
+        return stand.visitor.handshake(host_name, connect_to)
+    except HandshakeFailed:
+        return None
+
+
+# ------------------------------------------------------------------------------------------------ roots on the wire
+
+
+def test_roots_are_put_read_listed_and_deleted(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """A root certificate is stored with its thumbprint, listed, and gone when deleted; then there is none."""
+    root, path = Authority("Corp").root_leaf, f"{hosted.roots}/corp"
+    stored = send(client, "PUT", path, body(root.der)).json()
+    assert (stored["id"], stored["name"], stored["location"]) == (path, "corp", "West Europe")
+    assert stored["type"] == "Microsoft.Web/hostingEnvironments/publicCertificates"
+    assert base64.b64decode(stored["properties"]["blob"]) == root.der
+    assert stored["properties"]["thumbprint"] == root.thumbprint
+    assert stored["properties"]["isRoot"] is True
+    assert send(client, "GET", path).json() == stored
+    assert send(client, "GET", hosted.roots).json()["value"] == [stored]
+    assert [send(client, "DELETE", path).status_code for _ in range(2)] == [200, 204]
+    assert send(client, "GET", hosted.roots).json()["value"] == []
+    assert send(client, "GET", path).status_code == 404
+    assert send(client, "PUT", f"{hosted.ase.id}-gone/publicCertificates/corp", body(root.der)).status_code == 404
+
+
+def test_a_root_is_replaced_in_place(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """Under a name in use, in any case, the new certificate takes the place of the old; PEM is taken as DER is."""
+    old, new = Authority("Corp").root_leaf, Authority("Corp").root_leaf
+    hosted.build.add_root_certificate(hosted.ase, old.der, name="corp")
+    assert send(client, "PUT", f"{hosted.roots}/CORP", body(new.certificate_pem)).status_code == 200
+    (only,) = send(client, "GET", hosted.roots).json()["value"]
+    assert (only["name"], only["properties"]["thumbprint"]) == ("corp", new.thumbprint)
+    assert hosted.world.journal.changes()[-1] == f"root corp of ase {old.thumbprint[:8]}->{new.thumbprint[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("blob", "words"),
+    [(b"hello", NO_PUBLIC_CERTIFICATE), (b"", NO_PUBLIC_CERTIFICATE), (KEYED, HOLDS_A_KEY)],
+)
+def test_what_is_no_certificate_is_no_root(
+    client: WebSiteManagementClient, hosted: Hosted, blob: bytes, words: str
+) -> None:
+    """What holds no certificate, or a private key, or is no base64, is refused with 400, and nothing is stored."""
+    root = Authority("Corp").root_leaf
+    data = root.private_key_pem + root.certificate_pem if blob is KEYED else blob
+    refused = [send(client, "PUT", f"{hosted.roots}/corp", wish) for wish in (body(data), body(b"", blob="#"))]
+    assert [one.status_code for one in refused] == [400, 400]
+    assert refused[0].json()["Message"] == words
+    assert "Base64 is required" in refused[1].json()["Message"]
+    assert send(client, "GET", hosted.roots).json()["value"] == []
+
+
+def test_a_root_needs_a_location_and_the_documented_version(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """Without a location, and with another api-version than the docs name, a root certificate is refused."""
+    wish = body(Authority("Corp").root_leaf.der)
+    refused = send(client, "PUT", f"{hosted.roots}/corp", {"properties": wish["properties"]})
+    assert refused.json()["error"]["code"] == "LocationRequired"
+    for method in ("GET", "PUT", "DELETE"):
+        refused = send(client, method, f"{hosted.roots}/corp", wish, api="2023-12-01")
+        assert refused.json()["error"]["code"] == "NoRegisteredProviderFound"
+    assert send(client, "GET", hosted.roots, api="2025-05-01").status_code == 400
+
+
+@pytest.mark.parametrize(("blob", "thumbprint"), [(True, False), (False, True), (False, False)])
+def test_what_a_root_shows_is_open(
+    client: WebSiteManagementClient, hosted: Hosted, *, blob: bool, thumbprint: bool
+) -> None:
+    """The knobs hide what was uploaded and the thumbprint, in every answer."""
+    hosted.world.knobs.turn(roots_show_blob=blob, roots_show_thumbprint=thumbprint)
+    put = send(client, "PUT", f"{hosted.roots}/corp", body(Authority("Corp").root_leaf.der)).json()
+    (listed,) = send(client, "GET", hosted.roots).json()["value"]
+    assert put == listed
+    expected = {"isRoot"} | ({"blob"} if blob else set()) | ({"thumbprint"} if thumbprint else set())
+    assert set(listed["properties"]) == expected
+
+
+def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hosted) -> None:
+    """The list comes in pages, hides what the caller may not read, and a mere reader may not write."""
+    for name in ("one", "two", "three"):
+        hosted.build.add_root_certificate(hosted.ase, Authority(name).root_leaf.der, name=name)
+    hosted.world.knobs.turn(page_size=1)
+    hosted.world.roles.hide(f"{hosted.roots}/two")
+    hosted.world.roles.read_only(hosted.ase.id)
+    first = send(client, "GET", hosted.roots).json()
+    second = client.send_request(HttpRequest("GET", first["nextLink"])).json()
+    assert [one["name"] for page in (first, second) for one in page["value"]] == ["one", "three"]
+    assert second["nextLink"] is None
+    assert send(client, "DELETE", f"{hosted.roots}/one").status_code == 403
