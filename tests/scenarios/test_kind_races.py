@@ -12,8 +12,11 @@ from local.azure.faults import Fault
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients.app_service import read_certificate
+from shared.domain.plan import Mode
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
+from tests.scenarios.test_kind_faults import KINDS, world_of
+from tests.scenarios.test_kind_faults import renewed as new_version
 from tests.scenarios.test_managed import a_world
 from tests.scenarios.test_own_certificates import LOADED, PROBED, importing, public, site_of, trusting
 from tests.scenarios.test_uploads import one_upload
@@ -193,6 +196,18 @@ def test_a_public_certificate_that_the_slot_names_stays_with_the_site(install: I
     swept(installation)
     assert old in public(world, "orders").values()
     assert old in public(world, "orders/staging").values()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_installation_that_observes_writes_nothing(install: Install, kind: str) -> None:
+    """A renewal of any kind is looked at for weeks without a single write."""
+    world = world_of(kind)
+    installation = install(world, mode=Mode.OBSERVE)
+    new_version(installation)
+    for _ in range(2):
+        swept(installation)
+        installation.clock.advance(GRACE)
+    assert writes(world) == 0
 
 
 # -------------------------------------------------------------------------------------------- one that is out of order

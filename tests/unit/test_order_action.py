@@ -106,6 +106,12 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
         pytest.param(TAGGED, (), REISSUE, id="the tag names this certificate: reissue"),
         pytest.param(TAGGED, (asked(REISSUE, ASKED),), None, id="reissue asked with no outcome: never again"),
         pytest.param(TAGGED, (asked(REISSUE, ACCEPTED),), None, id="reissue accepted: not again"),
+        pytest.param(
+            TAGGED,
+            (asked(REISSUE, ACCEPTED, certificate="ff", ago=timedelta(days=10)),),
+            REISSUE,
+            id="the certificate before was reissued lately, and this one is to be as well",
+        ),
         pytest.param(replace(TAGGED, serial="00ff"), (), None, id="the tag names a certificate that is gone"),
         pytest.param(
             replace(GOOD, tags=(("certroll-reissue", "on"),)), (), None, id="a tag that could repeat: nothing"
