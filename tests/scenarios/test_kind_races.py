@@ -252,6 +252,24 @@ def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Instal
     } <= installation.findings()
 
 
+def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -> None:
+    """Where a sweep has no time for all, what it has read is sent, and each has its turn after some hours."""
+    world = served()
+    build = Builder(world)
+    for number in range(12):
+        build.add_certificate(f"a-{number}", ("a.contoso.com",))
+    installation = install(world, watched=False)
+    renewed(world)
+    world.faults.add(Fault("latency", "GET", "vault", seconds=40.0, times=None))
+    sweeps = 0
+    while not len(installation.queue):
+        with pytest.raises(ExceptionGroup, match="could be looked at"):
+            installation.sweep()
+        sweeps += 1
+        assert sweeps <= 13
+        installation.clock.advance(timedelta(hours=1))
+
+
 @pytest.mark.parametrize(
     "path",
     [
