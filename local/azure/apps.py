@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from local.azure import trust
 from local.azure.arm.resources import RUNNING, Site
 from local.azure.changes import Changes
 from local.azure.loading import Chosen, Loaded, load
-from local.azure.vault.authority import leads_to_root
+from local.azure.trust import Roots
+from local.azure.vault.authority import Authority, is_trusted_through, leads_to_root
 from local.azure.vault.state import ImportedCertificate
 
 if TYPE_CHECKING:
@@ -28,11 +30,23 @@ Scripted = tuple[int, Mapping[str, str], str]
 
 
 class Partner:
-    """Somebody whom apps call with a client certificate; what it accepts may change at any time."""
+    """Somebody whom apps call; what it accepts, and who issued its own certificate, may change at any time.
 
-    def __init__(self, name: str, changes: Changes, accepts: Collection[str] | None = None) -> None:
+    `own` is a private authority whose root nobody trusts who was not told to; None: the local one, trusted by all.
+    One that is `open_to_all` asks for no client certificate.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        changes: Changes,
+        accepts: Collection[str] | None = None,
+        *,
+        own: Authority | None = None,
+        open_to_all: bool = False,
+    ) -> None:
         """Accept these thumbprints alone, or with None whatever the local authority has issued."""
-        self.name = name
+        self.name, self.own, self.open_to_all = name, own, open_to_all
         self._changes = changes
         self._pinned = _pins(accepts)
 
@@ -51,6 +65,15 @@ class Partner:
         self._pinned = None
         self._changes.note()
 
+    def move_to(self, authority: Authority | None) -> None:
+        """Show from now on a certificate that this authority has issued; None is the local one."""
+        self.own = authority
+        self._changes.note()
+
+    def is_trusted_with(self, roots: Roots) -> bool:
+        """Whether somebody who trusts these roots beside the public ones trusts the partner; nothing is sent."""
+        return self.own is None or any(is_trusted_through(root, self.own.issuer) for root in roots)
+
     def admits(self, thumbprint: str) -> bool:
         """Whether a client certificate that TLS itself let pass is welcome."""
         return self._pinned is None or thumbprint in self._pinned
@@ -64,7 +87,8 @@ class Partner:
 class Process:
     """One process of an app. It answers from `up_at` until `gone_at`; None: until something ends it.
 
-    `trusted` is the thumbprint of the public certificate that it found; None: it found none, or looks for none.
+    `trusted` is the thumbprint of the public certificate that it found; None: it found none, or looks for none. `roots`
+    are trusted beside the public ones.
     """
 
     loaded: Loaded
@@ -72,6 +96,7 @@ class Process:
     up_at: datetime
     gone_at: datetime | None = None
     trusted: str | None = None
+    roots: Roots = field(default=(), repr=False)
 
     def answers(self, now: datetime) -> bool:
         """Whether the process answers at that moment."""
@@ -84,7 +109,11 @@ class Process:
 
 @dataclass(slots=True)
 class App:
-    """An app on a site or slot. `script` holds answers to give first; a `broken` app answers 500 whatever it holds."""
+    """An app on a site or slot. `script` holds answers to give first; a `broken` app answers 500 whatever it holds.
+
+    `failing_starts` says how many of the next starts bring up nothing (None: all); what answers then goes on.
+    `injected` are the roots that its environment had when it was last started from a stop.
+    """
 
     site_id: str
     partner: Partner
@@ -94,10 +123,19 @@ class App:
     broken: bool = False
     processes: list[Process] = field(default_factory=list)
     visits: int = 0
+    failing_starts: int | None = 0
+    injected: Roots = field(default=(), repr=False)
 
     def answering(self, now: datetime) -> list[Process]:
         """Return the processes that answer at that moment, the oldest first."""
         return [process for process in self.processes if process.answers(now)]
+
+    def comes_up(self) -> bool:
+        """Whether the start that is due now brings up a process; it counts as one."""
+        if self.failing_starts:
+            self.failing_starts -= 1
+            return False
+        return self.failing_starts is not None
 
     def visit(self) -> int:
         """Return the number of a new visit; visits go to the answering processes in turn."""
@@ -125,9 +163,16 @@ class Apps:
         self._apps: dict[str, App] = {}
         self.partners: dict[str, Partner] = {}
 
-    def add_partner(self, name: str, accepts: Collection[str] | None = None) -> Partner:
+    def add_partner(
+        self,
+        name: str,
+        accepts: Collection[str] | None = None,
+        *,
+        own: Authority | None = None,
+        open_to_all: bool = False,
+    ) -> Partner:
         """Return a new partner that accepts these thumbprints alone, or with None what the authority has issued."""
-        partner = Partner(name, self._world.changes, accepts)
+        partner = Partner(name, self._world.changes, accepts, own=own, open_to_all=open_to_all)
         self.partners[partner.host_name] = partner
         return partner
 
@@ -135,7 +180,7 @@ class Apps:
         """Return the new app of the site, started if the site runs."""
         app = self._apps[site.id.lower()] = App(site.id, partner, chosen, probe)
         current = self._world.web.sites.get(site.id) or site
-        self.follow(current, starts=current.state == RUNNING)
+        self.follow(current, starts=current.state == RUNNING, from_stop=True)
         return app
 
     def all(self) -> tuple[App, ...]:
@@ -146,17 +191,19 @@ class Apps:
         """Return the app of the site or slot, or None."""
         return self._apps.get(site.id.lower()) if site else None
 
-    def follow(self, site: Site, *, starts: bool) -> None:
-        """Let the app do what its site did: end its processes with it, or be started anew."""
+    def follow(self, site: Site, *, starts: bool, from_stop: bool) -> None:
+        """Let the app do what its site did: end its processes with it, or be started anew.
+
+        Only a start that follows a stop, the first one among them, injects the roots of the app's environment.
+        """
         app = self.of(site)
         if app is None:
             return
         if site.state != RUNNING:
             app.processes = []
         elif starts:
-            knobs, now = self._world.knobs, self._world.clock.now()
-            fresh = self._process(app, site, now + timedelta(seconds=knobs.restart_seconds))
-            app.replace_processes(fresh, now, knobs.old_process_answers)
+            app.injected = trust.injected(self._world.web, site) if from_stop else app.injected
+            self._start(app, site)
 
     def troubles(self) -> tuple[str, ...]:
         """Return in words everything that an app would fail at: now, or in a process that is started now.
@@ -175,24 +222,37 @@ class Apps:
             if not process.is_gone(now):
                 which = "the running process" if process.answers(now) else "the process that is coming up"
                 yield from _troubles_of(site, app, which, process)
-        yield from _troubles_of(site, app, "a process started now", self._process(app, site, now))
+        fresh = self._process(app, site, now, trust.injected(self._world.web, site))
+        yield from _troubles_of(site, app, "a process started now", fresh)
 
-    def _process(self, app: App, site: Site, up_at: datetime) -> Process:
+    def _start(self, app: App, site: Site) -> None:
+        if not app.comes_up():
+            return
+        knobs, now = self._world.knobs, self._world.clock.now()
+        fresh = self._process(app, site, now + timedelta(seconds=knobs.restart_seconds), app.injected)
+        app.replace_processes(fresh, now, knobs.old_process_answers)
+
+    def _process(self, app: App, site: Site, up_at: datetime, injected: Roots) -> Process:
         web = self._world.web
         loaded = load(site, web.certificates_for(site), web.public_certificates_of(site))
         chosen, trusted = loaded.choose(app.chosen, site.settings), loaded.trusted(app.chosen, site.settings)
-        return Process(loaded, chosen, up_at, trusted=trusted)
+        roots = tuple(dict.fromkeys((*injected, *trust.listed(web, site))))
+        return Process(loaded, chosen, up_at, trusted=trusted, roots=roots)
 
 
 def _troubles_of(site: Site, app: App, which: str, process: Process) -> Iterator[str]:
     if app.chosen.trusts and process.trusted is None:
         yield f"{site.full_name}: {which} has no public certificate under its setting {app.chosen.trusts}"
-    if app.chosen.calls:
+    if app.chosen.calls and not app.partner.is_trusted_with(process.roots):
+        yield f"{site.full_name}: {which} does not trust the root of {app.partner.name}"
+    if app.chosen.calls and not (app.chosen.anonymous and app.partner.open_to_all):
         yield from _troubles_of_call(site, app, which, process.certificate)
 
 
 def _troubles_of_call(site: Site, app: App, which: str, certificate: ImportedCertificate | None) -> Iterator[str]:
-    if certificate is None:
+    if app.chosen.anonymous:
+        yield f"{site.full_name}: {app.partner.name} wants a client certificate, which {which} does not present"
+    elif certificate is None:
         what = f"setting {app.chosen.setting}" if app.chosen.setting else f"subject {app.chosen.subject}"
         yield f"{site.full_name}: {which} has no certificate under its {what}"
     elif not app.partner.accepts(certificate):

@@ -26,22 +26,25 @@ class Chosen:
     """How an app picks its certificates.
 
     The one for its calls: by what a setting says, or the newest with a name. `trusts` names the setting that says which
-    public certificate it needs; an app with that alone makes no calls.
+    public certificate it needs; an app with that alone makes no calls. An `anonymous` one calls without a certificate.
     """
 
     setting: str | None = None
     subject: str | None = None
     trusts: str | None = None
+    anonymous: bool = False
 
     def __post_init__(self) -> None:
-        both, none = self.setting and self.subject, not (self.setting or self.subject or self.trusts)
-        if both or none:
-            raise ValueError("An app chooses its certificate by a setting or by a subject, one of the two.")
+        ways = bool(self.setting) + bool(self.subject) + self.anonymous
+        if ways > 1 or not (ways or self.trusts):
+            raise ValueError(
+                "An app chooses its certificate by a setting or by a subject, one of the two, or has none."
+            )
 
     @property
     def calls(self) -> bool:
         """Whether the app calls its partner."""
-        return bool(self.setting or self.subject)
+        return bool(self.setting or self.subject or self.anonymous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,11 @@ def _is_named(thumbprint: str, wanted: frozenset[str]) -> bool:
 
 
 def _is_in_reach(site: Site, certificate: PublicCertificate) -> bool:
-    """Whether the site's code may look where the certificate is put: on Windows, the user's store alone."""
-    return _platform(site) != "windows" or certificate.location == CURRENT_USER
+    """Whether the site's code may look where the certificate is put: on Windows the user's store alone.
+
+    In an environment it sees the machine's store too (Azure docs, configure-ssl-certificate-in-code: Isolated tier).
+    """
+    return _platform(site) != "windows" or certificate.location == CURRENT_USER or site.environment is not None
 
 
 def load_list(settings: Mapping[str, str]) -> Iterator[str]:

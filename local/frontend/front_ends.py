@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Self
 
 from local.azure.apps import App, Process
-from local.azure.arm.resources import RUNNING, STOPPED, Site
+from local.azure.arm.resources import RUNNING, STOPPED, Site, thumbprint_of
 from local.azure.vault.authority import server_leaf
 from local.azure.vault.state import ImportedCertificate
 from local.azure.wire import Request, Response
@@ -22,7 +22,7 @@ from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.tls import bare_server_context, server_context
 
-CALL_STATUS = {CallEnd.ACCEPTED: 200, CallEnd.REFUSED: 502, CallEnd.UNREACHABLE: 502}
+CALL_STATUS = {CallEnd.ACCEPTED: 200, CallEnd.REFUSED: 502, CallEnd.UNREACHABLE: 502, CallEnd.UNTRUSTED: 502}
 Turns = dict[str, int]
 """Which visit of each app, by site id, the requests of one connection belong to."""
 
@@ -136,16 +136,21 @@ class FrontEnds:
         return _plain(500, "broken") if app.broken else self._process_answer(app, process)
 
     def _process_answer(self, app: App, process: Process) -> Response:
-        """Answer with what the process found: the public certificate that it needs, then the one for its call."""
+        """Answer with what the process found: the public certificate that it needs, then the one for its call.
+
+        The answer ends with the roots that it trusts beside the public ones.
+        """
         if app.chosen.trusts and process.trusted is None:
             return _plain(500, "no public certificate")
         trusting = f" trusting {process.trusted}" if process.trusted else ""
+        roots = f" with roots {','.join(map(thumbprint_of, process.roots))}" if process.roots else ""
         if not app.chosen.calls:
-            return _plain(200, f"ok{trusting}")
-        if process.certificate is None:
+            return _plain(200, f"ok{trusting}{roots}")
+        if process.certificate is None and not app.chosen.anonymous:
             return _plain(500, "no certificate")
-        end = self._partners.call(app.partner, process.certificate)
-        return _plain(CALL_STATUS[end], f"{end.value} {process.certificate.thumbprint}{trusting}")
+        end = self._partners.call(app.partner, process.certificate, process.roots)
+        presented = f" {process.certificate.thumbprint}" if process.certificate else ""
+        return _plain(CALL_STATUS[end], f"{end.value}{presented}{trusting}{roots}")
 
 
 def _plain(status: int, text: str) -> Response:

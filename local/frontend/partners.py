@@ -1,6 +1,7 @@
-"""Partners whom apps call: a real TLS server on a loopback port that insists on a client certificate, and the calls.
+"""Partners whom apps call: real TLS servers on loopback ports, and the calls.
 
-One port stands for all partners of a world; the host name says which is meant.
+One port stands for all partners of a world that insist on a client certificate, one for those that ask for none; the
+host name says which is meant.
 """
 
 import functools
@@ -12,7 +13,8 @@ from enum import Enum
 from typing import Self
 
 from local.azure.apps import PARTNER_DOMAIN, Partner
-from local.azure.vault.authority import server_leaf
+from local.azure.trust import Roots
+from local.azure.vault.authority import Authority, server_leaf
 from local.azure.vault.state import ImportedCertificate
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -29,16 +31,19 @@ class CallEnd(Enum):
     ACCEPTED = "ok"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
+    UNTRUSTED = "untrusted"
 
 
 class Partners:
     """The partners of a world, running from construction until `close`."""
 
     def __init__(self, world: World) -> None:
-        """Listen on a free loopback port."""
+        """Listen on two free loopback ports."""
         self._world = world
-        self._listener = Listener(self._serve, "partner")
-        self._port = self._listener.listen()
+        self._listener = Listener(lambda connection: self._serve(connection, self._demanding), "partner")
+        self._open_listener = Listener(lambda connection: self._serve(connection, self._open), "open-partner")
+        self._demanding, self._open = (self._picking_context(demanding=one) for one in (True, False))
+        self._port, self._open_port = self._listener.listen(), self._open_listener.listen()
 
     def __enter__(self) -> Self:
         """Return the running partners."""
@@ -55,27 +60,32 @@ class Partners:
     def close(self) -> None:
         """End every connection and free the port; later calls find nobody."""
         self._listener.close()
+        self._open_listener.close()
 
-    def call(self, partner: Partner, certificate: ImportedCertificate) -> CallEnd:
-        """Return how a call to the partner ends that presents this certificate; the world must not be locked.
+    def call(self, partner: Partner, certificate: ImportedCertificate | None, roots: Roots = ()) -> CallEnd:
+        """Return how a call to the partner ends that presents this certificate, or none; the world must not be locked.
 
+        The caller trusts the local authority and these roots, and ends the call if they do not vouch for the partner.
         In TLS 1.3 a server refuses a client's certificate only after the client took the handshake for done, so every
         end of a connection that was once made is a refusal.
         """
         try:
-            connection = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+            port = self._open_port if partner.open_to_all else self._port
+            connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         except OSError:
             return CallEnd.UNREACHABLE
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
-                status = _ask(connection, partner.host_name, certificate)
+                status = _ask(connection, partner.host_name, _calling_context(certificate, roots))
+            except ssl.SSLCertVerificationError:
+                return CallEnd.UNTRUSTED
             except (OSError, http.client.HTTPException):
                 return CallEnd.REFUSED
         return CallEnd.ACCEPTED if status == http.HTTPStatus.OK else CallEnd.REFUSED
 
-    def _serve(self, connection: Connection) -> None:
-        secure = connection.secure(_demanding_context())
+    def _serve(self, connection: Connection, context: ssl.SSLContext) -> None:
+        secure = connection.secure(context)
         shown = secure.getpeercert(binary_form=True) or b""
         with secure.makefile("rb") as stream:
             converse(stream, secure.sendall, lambda request: self._answer(request, shown))
@@ -86,31 +96,53 @@ class Partners:
             partner = self._world.apps.partners.get(request.host)
         if partner is None:
             return Response(404)
-        return Response(200 if partner.admits(thumbprint) else 403)
+        return Response(200 if partner.open_to_all or partner.admits(thumbprint) else 403)
+
+    def _picking_context(self, *, demanding: bool) -> ssl.SSLContext:
+        """Return a context that shows the certificate of the partner that is meant."""
+
+        def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
+            with self._world.lock:
+                partner = self._world.apps.partners.get((host_name or "").lower())
+                handshake.context = _partner_context(partner.own if partner else None, demanding=demanding)
+
+        context = _bare_partner_context(demanding=demanding)
+        context.sni_callback = pick
+        return context
 
 
-def _ask(connection: socket.socket, host_name: str, certificate: ImportedCertificate) -> int:
-    with _presenting_context(certificate).wrap_socket(connection, server_hostname=host_name) as secure:
+def _ask(connection: socket.socket, host_name: str, context: ssl.SSLContext) -> int:
+    with context.wrap_socket(connection, server_hostname=host_name) as secure:
         secure.sendall(f"GET /orders HTTP/1.1\r\nHost: {host_name}\r\nConnection: close\r\n\r\n".encode())
         with http.client.HTTPResponse(secure) as answer:
             answer.begin()
             return answer.status
 
 
-@functools.lru_cache(maxsize=1)
-def _demanding_context() -> ssl.SSLContext:
-    """What a partner answers with: its own certificate, and no word without a client's that the authority issued."""
-    leaf = server_leaf(f"*.{PARTNER_DOMAIN}")
-    context = bare_server_context()
+@functools.lru_cache(maxsize=64)
+def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContext:
+    """What a partner answers with: a certificate of that authority, or of the local one."""
+    leaf = server_leaf(f"*.{PARTNER_DOMAIN}", by=own)
+    context = _bare_partner_context(demanding=demanding)
     show(context, leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
+    return context
+
+
+def _bare_partner_context(*, demanding: bool) -> ssl.SSLContext:
+    """Return a context that, if it is demanding, gives no word without a client's certificate of the authority."""
+    context = bare_server_context()
     trust_authority(context)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_REQUIRED if demanding else ssl.CERT_NONE
     return context
 
 
 @functools.lru_cache(maxsize=512)
-def _presenting_context(certificate: ImportedCertificate) -> ssl.SSLContext:
+def _calling_context(certificate: ImportedCertificate | None, roots: Roots) -> ssl.SSLContext:
     context = client_context()
+    if roots:
+        context.load_verify_locations(cadata=b"".join(roots))
+    if certificate is None:
+        return context
     leaf = ssl.DER_cert_to_PEM_cert(certificate.public_der).encode()
     show(context, leaf + certificate.chain_pem, certificate.private_key_pem)
     return context

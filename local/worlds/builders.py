@@ -29,6 +29,7 @@ from local.azure.dns import Kind
 from local.azure.loading import Chosen
 from local.azure.registration.orders import WILDCARD, Order, Stored
 from local.azure.vault.access import SECRETS_OFFICER, Access
+from local.azure.vault.authority import Authority
 from local.azure.vault.secrets import SecretDifferences, SecretVersion
 from local.azure.vault.state import (
     APP_SERVICE,
@@ -374,9 +375,21 @@ class Builder:
         own = site.settings if settings is None else settings
         return self._born(replace(site, slot=slot, tags=dict(tags or {}), hosts={}, settings=dict(own), restarts=0))
 
-    def add_partner(self, name: str = "fabrikam", accepts: Collection[str] | None = None) -> Partner:
-        """Return a new partner that accepts what the local authority issued, or with `accepts` these thumbprints."""
-        return self.world.apps.add_partner(name, accepts)
+    def add_partner(
+        self,
+        name: str = "fabrikam",
+        accepts: Collection[str] | None = None,
+        *,
+        own_root: bool | Authority = False,
+        open_to_all: bool = False,
+    ) -> Partner:
+        """Return a new partner that accepts what the local authority issued, or with `accepts` these thumbprints.
+
+        With `own_root` its own certificate chains to the root of a private authority: a new one, or the one given. One
+        that is `open_to_all` asks for no client certificate.
+        """
+        own = Authority(name) if own_root is True else own_root or None
+        return self.world.apps.add_partner(name, accepts, own=own, open_to_all=open_to_all)
 
     def add_app(
         self,
@@ -386,16 +399,18 @@ class Builder:
         setting: str | None = None,
         subject: str | None = None,
         trusts: str | None = None,
+        anonymous: bool = False,
         probe: str = PROBE,
     ) -> App:
         """Return the app of that site or slot, started: it calls the partner with the certificate that it chooses.
 
         `setting` names the app setting whose value is a thumbprint or a path; `subject` is a name that the newest
         certificate has. Without a partner it calls the first there is. `trusts` names the app setting that says, by
-        thumbprint or path, which public certificate the app needs; with that alone it calls nobody. Not one of the
-        three, or both of the first two: a ValueError.
+        thumbprint or path, which public certificate the app needs; with that alone it calls nobody. An `anonymous` app
+        presents no certificate to its partner. Not one of the four, or two that exclude each other: a ValueError.
         """
-        return self.world.apps.add(site, partner or self._partner(), Chosen(setting, subject, trusts), probe)
+        chosen = Chosen(setting, subject, trusts, anonymous)
+        return self.world.apps.add(site, partner or self._partner(), chosen, probe)
 
     def add_host(
         self,

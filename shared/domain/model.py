@@ -274,7 +274,7 @@ class Fleet:
         self, ref: SiteRef, shared: tuple[WebspaceCertificate, ...], own: tuple[WebspaceCertificate, ...]
     ) -> bool:
         beyond = {copy.thumbprint for copy in shared if copy.thumbprint} - {copy.thumbprint for copy in own}
-        return any(binding.site == ref and binding.thumbprint in beyond for binding in self.bindings)
+        return not beyond.isdisjoint(self.index.bound.get(ref, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +285,7 @@ class FleetIndex:
     settings: Mapping[SiteRef, SiteSettings]
     certificates: Mapping[Webspace, tuple[WebspaceCertificate, ...]]
     own: Mapping[SiteRef, tuple[WebspaceCertificate, ...]]
+    bound: Mapping[SiteRef, tuple[Thumbprint | None, ...]]
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
@@ -298,8 +299,11 @@ class FleetIndex:
                 by_site.setdefault(copy.site, []).append(copy)
         certificates = {webspace: tuple(copies) for webspace, copies in by_webspace.items()}
         own = {site: tuple(copies) for site, copies in by_site.items()}
+        bound: dict[SiteRef, tuple[Thumbprint | None, ...]] = {}
+        for binding in fleet.bindings:
+            bound[binding.site] = (*bound.get(binding.site, ()), binding.thumbprint)
         sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
-        return cls(sites, settings, certificates, own)
+        return cls(sites, settings, certificates, own, bound)
 
 
 def tag(tags: Tags, name: str) -> str | None:

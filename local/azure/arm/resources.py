@@ -308,7 +308,7 @@ class PublicCertificate:
     @property
     def thumbprint(self) -> str:
         """The SHA-1 of the certificate in upper-case hex."""
-        return _thumbprint(self.der)
+        return thumbprint_of(self.der)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,8 +329,9 @@ class RootCertificate:
     @property
     def thumbprint(self) -> str:
         """The SHA-1 of the certificate in upper-case hex."""
-        return _thumbprint(self.der)
+        return thumbprint_of(self.der)
 
 
-def _thumbprint(der: bytes) -> str:
+def thumbprint_of(der: bytes) -> str:
+    """Return the SHA-1 of a certificate in upper-case hex."""
     return hashlib.sha1(der).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard

@@ -138,7 +138,8 @@ class WebState:
 
     def put_site(self, site: Site) -> Site:
         """Return the site as stored: with a new ETag and the time of the change; its app has started if it did."""
-        starts = _starts(self.sites.get(site.id), site)
+        before = self.sites.get(site.id)
+        starts, ran = _starts(before, site), before is not None and before.state == RUNNING
         stored = replace(
             site,
             etag=f"{self._random.getrandbits(60):015X}",
@@ -147,7 +148,7 @@ class WebState:
         )
         with self._world.changes.batch():
             self.sites.put(stored.id, stored)
-            self._world.apps.follow(stored, starts=starts)
+            self._world.apps.follow(stored, starts=starts, from_stop=not ran)
         return stored
 
     def put_certificate(self, certificate: Certificate) -> None:
@@ -195,6 +196,10 @@ class WebState:
     def public_certificates_of(self, site: Site) -> Iterator[PublicCertificate]:
         """Return the public certificates of the site or slot as they are."""
         return (one for one in self.public_certificates.values() if one.site_id.lower() == site.id.lower())
+
+    def roots_of(self, environment: Environment) -> Iterator[RootCertificate]:
+        """Return the public certificates of the environment as they are."""
+        return (one for one in self.roots.values() if one.environment_id.lower() == environment.id.lower())
 
     def sites_with(self, certificate: Certificate) -> Iterator[Site]:
         """Return the sites and slots that may use the certificate, as they are."""
