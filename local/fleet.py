@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.azure.apps import App, Process
-from local.azure.arm.resources import Certificate, Host, Plan, PublicCertificate, Site
+from local.azure.arm.resources import Certificate, Environment, Host, Plan, PublicCertificate, Site, thumbprint_of
 from local.azure.registration.orders import Order
 from local.azure.vault.secrets import SecretVersion
 from local.azure.vault.state import Vault, Version
@@ -26,6 +26,7 @@ def fleet(world: World) -> dict[str, Any]:
             "now": world.clock.now().isoformat(),
             "vaults": {vault.name: _vault(vault) for vault in world.vaults.values()},
             "secrets": {vault.name: _secrets(vault) for vault in world.vaults.values()},
+            "environments": [_environment(world, one) for one in world.web.environments.values()],
             "plans": [_plan(plan) for plan in world.web.plans.values()],
             "sites": [_site(site) for site in world.web.sites.values()],
             "copies": [_copy(certificate) for certificate in world.web.all_certificates()],
@@ -79,6 +80,18 @@ def _secrets(vault: Vault) -> dict[str, Any]:
     }
 
 
+def _environment(world: World, environment: Environment) -> dict[str, Any]:
+    return {
+        "id": environment.id,
+        "internal": environment.internal,
+        "address": environment.address,
+        "roots": [
+            {"name": root.name, "thumbprint": root.thumbprint, "is_root": root.is_root}
+            for root in world.web.roots_of(environment)
+        ],
+    }
+
+
 def _plan(plan: Plan) -> dict[str, Any]:
     return {"id": plan.id, "webspace": plan.webspace.name, "location": plan.location, "linux": plan.linux}
 
@@ -87,6 +100,7 @@ def _site(site: Site) -> dict[str, Any]:
     return {
         "id": site.id,
         "webspace": site.webspace.name,
+        "environment": site.environment.id if site.environment else None,
         "state": site.state,
         "restarts": site.restarts,
         "tags": dict(site.tags),
@@ -121,6 +135,7 @@ def _process(process: Process, *, answers: bool) -> dict[str, Any]:
         "thumbprint": _thumbprint(process),
         "trusted": process.trusted,
         "loaded": list(process.loaded.thumbprints),
+        "roots": [thumbprint_of(root) for root in process.roots],
         "answers": answers,
     }
 

@@ -1,0 +1,329 @@
+"""Apps in an App Service Environment: what they trust from which start on, and how many of them are down at once."""
+
+from collections.abc import Iterator
+
+import pytest
+from azure.mgmt.web import WebSiteManagementClient
+
+from local.azure.apps import App
+from local.azure.arm.resources import STOPPED, Site
+from local.azure.down_watch import DownWatch
+from local.azure.trust import ROOT_LIST
+from local.azure.vault.authority import Authority, Leaf
+from local.fleet import fleet
+from local.frontend.partners import CallEnd
+from local.stand import Stand
+from tests.local.sdk import web_client
+from tests.local.test_environments import Hosted
+
+OUT_OF_TIME = 60
+
+
+class Trusting(Hosted):
+    """An environment whose two apps call a partner with a root of its own, which they need no certificate for."""
+
+    def __init__(self) -> None:
+        """Build it; nobody trusts the partner yet."""
+        super().__init__()
+        self.corp = Authority("Corp")
+        self.root = self.corp.root_leaf
+        self.partner = self.build.add_partner("erp", own_root=self.corp, open_to_all=True)
+        self.shop_app, self.api_app = (
+            self.build.add_app(site, self.partner, anonymous=True) for site in (self.shop, self.api)
+        )
+
+    def add_root(self, leaf: Leaf | None = None) -> None:
+        """Give the environment a root, the partner's unless another is given."""
+        self.build.add_root_certificate(self.ase, (leaf or self.root).der)
+
+    def ask(self, stand: Stand, site: Site | None = None) -> tuple[int, str]:
+        """Return what the app on the site, or on the shop, answers."""
+        return stand.visitor.ask((site or self.shop).default_host_name, "/health")
+
+    def list_root(self, site: Site, value: str) -> None:
+        """Let the site list these thumbprints."""
+        self.arm.put(f"{site.id}/config/appsettings", {"properties": {ROOT_LIST: value}})
+
+    def cycle(self, site: Site) -> None:
+        """Stop the site and start it."""
+        self.arm.post(f"{site.id}/stop")
+        self.arm.post(f"{site.id}/start")
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    """A stand for all tests here."""
+    with Stand() as stand:
+        yield stand
+
+
+@pytest.fixture
+def hosted(stand: Stand) -> Trusting:
+    """A fresh environment, served by the stand."""
+    hosted = Trusting()
+    stand.use(hosted.world)
+    return hosted
+
+
+@pytest.fixture
+def client(hosted: Trusting, stand: Stand) -> Iterator[WebSiteManagementClient]:
+    """The unmodified SDK against the environment's world."""
+    with web_client(stand, hosted.build) as client:
+        yield client
+
+
+# ------------------------------------------------------------------------------------------------ roots at a start
+
+
+def test_a_root_is_trusted_after_stop_and_start(
+    client: WebSiteManagementClient, hosted: Trusting, stand: Stand
+) -> None:
+    """An app verifies its partner by a new root once it was stopped and started, on Windows and on Linux."""
+    assert hosted.ask(stand) == (502, "untrusted")
+    hosted.add_root()
+    for site in (hosted.shop, hosted.api):
+        client.web_apps.stop("network", site.name)
+        assert stand.visitor.fetch(site.default_host_name, "/health") == 403
+        client.web_apps.start("network", site.name)
+        assert hosted.ask(stand, site) == (200, f"ok with roots {hosted.root.thumbprint}")
+    assert hosted.world.apps.troubles() == ()
+
+
+def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
+    """Running apps do not hear of a new root, and go on without one that was deleted."""
+    hosted.add_root()
+    assert hosted.ask(stand) == (502, "untrusted")
+    assert hosted.world.apps.troubles() == (
+        "shop: the running process does not trust the root of erp",
+        "api: the running process does not trust the root of erp",
+    )
+    hosted.cycle(hosted.shop)
+    hosted.world.web.roots.remove(f"{hosted.roots}/{hosted.root.thumbprint}")
+    assert hosted.ask(stand)[0] == 200
+    assert "shop: a process started now does not trust the root of erp" in hosted.world.apps.troubles()
+    hosted.cycle(hosted.shop)
+    assert hosted.ask(stand) == (502, "untrusted")
+
+
+def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trusting, stand: Stand) -> None:
+    """Neither a restart nor a changed setting brings a new root; and neither loses one that a start has brought."""
+    other = Authority("Other").root_leaf
+    hosted.add_root(other)
+    hosted.cycle(hosted.shop)
+    hosted.add_root()
+    client.web_apps.restart("network", "shop")
+    hosted.list_root(hosted.shop, "")
+    assert hosted.shop_app.processes[-1].roots == (other.der,)
+    assert hosted.ask(stand) == (502, f"untrusted with roots {other.thumbprint}")
+
+
+def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
+    """An app that is made after the root has it; one outside of the environment never has."""
+    hosted.add_root()
+    made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
+    outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
+    assert [one.roots for one in made.processes] == [(hosted.root.der,)]
+    hosted.cycle(hosted.outside)
+    assert [one.roots for one in outside.processes] == [()]
+
+
+def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
+    """A certificate without `isRoot`, an issuing CA, and a root of the same name with another key do not help."""
+    hosted.build.add_root_certificate(hosted.ase, hosted.root.der, is_root=False)
+    hosted.cycle(hosted.shop)
+    assert hosted.shop_app.processes[-1].roots == ()
+    for name, der in (("issuer", Leaf(hosted.corp.issuer, None).der), ("namesake", Authority("Corp").root_leaf.der)):
+        hosted.build.add_root_certificate(hosted.ase, der, name=name)
+        hosted.cycle(hosted.shop)
+        assert hosted.ask(stand)[1].startswith("untrusted with roots")
+        assert not hosted.partner.is_trusted_with(hosted.shop_app.processes[-1].roots)
+
+
+def test_a_root_rolls_over(hosted: Trusting, stand: Stand) -> None:
+    """With both roots an app is well before and after its partner moves; without the old one it is well after."""
+    fresh = Authority("Corp 2")
+    hosted.add_root()
+    hosted.add_root(fresh.root_leaf)
+    hosted.cycle(hosted.shop)
+    both = f"ok with roots {hosted.root.thumbprint},{fresh.root_leaf.thumbprint}"
+    assert hosted.ask(stand) == (200, both)
+    hosted.partner.move_to(fresh)
+    assert hosted.ask(stand) == (200, both)
+    assert hosted.partner.is_trusted_with((fresh.root_leaf.der,))
+    assert not hosted.partner.is_trusted_with((hosted.root.der,))
+    hosted.partner.move_to(None)
+    assert hosted.ask(stand)[0] == 200
+
+
+def test_an_app_may_present_a_certificate_too(hosted: Trusting, stand: Stand) -> None:
+    """A partner with a root of its own may insist on a client certificate; each side has to trust the other."""
+    strict = hosted.build.add_partner("strict", own_root=True)
+    content = hosted.build.add_certificate("client", ["client.contoso.com"]).imported()
+    root = strict.own.root_leaf.der if strict.own else b""
+    assert stand.partners.call(strict, content) is CallEnd.UNTRUSTED
+    assert stand.partners.call(strict, content, (root,)) is CallEnd.ACCEPTED
+    assert stand.partners.call(strict, None, (root,)) is CallEnd.REFUSED
+    strict.accept_only()
+    assert stand.partners.call(strict, content, (root,)) is CallEnd.REFUSED
+    assert stand.partners.call(hosted.partner, content, (hosted.root.der,)) is CallEnd.ACCEPTED
+
+
+def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusting, stand: Stand) -> None:
+    """An app without a certificate fails at a partner that insists on one, and the world says so."""
+    strict = hosted.build.add_partner("strict")
+    hosted.build.add_app(hosted.shop, strict, anonymous=True)
+    assert hosted.ask(stand) == (502, "refused")
+    trouble = "shop: strict wants a client certificate, which the running process does not present"
+    assert trouble in hosted.world.apps.troubles()
+
+
+# ------------------------------------------------------------------------------------------- listed by a setting
+
+
+def public(hosted: Trusting, site: Site) -> str:
+    """Return the thumbprint of the partner's root, now a public certificate of the site."""
+    return hosted.build.add_public_certificate(site, hosted.root.der).thumbprint
+
+
+def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Stand) -> None:
+    """What one Windows app lists it trusts after the restart, its neighbours from their next start of any kind on."""
+    neighbour = hosted.build.add_site("neighbour", hosted.windows)
+    hosted.build.add_app(neighbour, hosted.partner, anonymous=True)
+    hosted.list_root(hosted.shop, public(hosted, hosted.shop).lower())
+    assert hosted.ask(stand) == (200, f"ok with roots {hosted.root.thumbprint}")
+    assert hosted.ask(stand, neighbour) == (502, "untrusted")
+    hosted.arm.post(f"{neighbour.id}/restart")
+    assert hosted.ask(stand, neighbour)[0] == 200
+    hosted.arm.post(f"{hosted.api.id}/restart")
+    assert hosted.ask(stand, hosted.api) == (502, "untrusted")
+
+
+def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stand) -> None:
+    """A list counts while its site runs; the certificate may belong to a neighbour, running or not."""
+    neighbour = hosted.build.add_site("neighbour", hosted.windows, state=STOPPED)
+    hosted.list_root(neighbour, public(hosted, neighbour))
+    hosted.cycle(hosted.shop)
+    assert hosted.ask(stand) == (502, "untrusted")
+    hosted.list_root(hosted.shop, hosted.root.thumbprint)
+    assert hosted.ask(stand)[0] == 200
+
+
+@pytest.mark.parametrize(("value", "trusted"), [("{},AB", True), ("AB,{}", True), ("AB, {}", False), ("*", False)])
+def test_a_root_list_bears_no_blanks(hosted: Trusting, stand: Stand, value: str, *, trusted: bool) -> None:
+    """Thumbprints are separated by commas alone; a blank spoils what follows, and there is no `*`."""
+    hosted.list_root(hosted.shop, value.format(public(hosted, hosted.shop)))
+    assert hosted.ask(stand)[0] == (200 if trusted else 502)
+
+
+def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) -> None:
+    """On Linux, in a Windows container, outside, and without the certificate the list does nothing."""
+    container = hosted.build.add_site("container", hosted.windows, windows_container=True)
+    for site in (hosted.api, container, hosted.outside):
+        app = hosted.build.add_app(site, hosted.partner, anonymous=True)
+        hosted.list_root(site, public(hosted, site))
+        assert app.processes[-1].roots == ()
+    hosted.list_root(hosted.shop, Authority("Other").root_leaf.thumbprint)
+    assert hosted.shop_app.processes[-1].roots == ()
+
+
+# ------------------------------------------------------------------------------------------------- down and up
+
+
+def test_a_start_takes_its_time(hosted: Trusting, stand: Stand) -> None:
+    """A stopped app answers 403, one that starts 503 until it is up; a restart takes nobody down."""
+    hosted.add_root()
+    hosted.world.knobs.turn(restart_seconds=30)
+    with DownWatch(hosted.world) as watch:
+        hosted.arm.post(f"{hosted.shop.id}/restart")
+        assert watch.down_now() == frozenset()
+        hosted.arm.post(f"{hosted.shop.id}/stop")
+        assert hosted.ask(stand)[0] == 403
+        hosted.arm.post(f"{hosted.shop.id}/start")
+        assert hosted.ask(stand) == (503, "starting")
+        assert watch.down_now() == {hosted.shop.id.lower()}
+        hosted.world.clock.sleep(30)
+        assert hosted.ask(stand)[0] == 200
+        assert watch.down_now() == frozenset()
+
+
+def test_a_start_may_bring_up_nothing(hosted: Trusting, stand: Stand) -> None:
+    """A site whose starts fail says that it runs, and its app does not answer, until a start does not fail."""
+    hosted.add_root()
+    hosted.shop_app.failing_starts = 1
+    hosted.cycle(hosted.shop)
+    assert hosted.arm.get(hosted.shop.id)["properties"]["state"] == "Running"
+    hosted.world.clock.sleep(OUT_OF_TIME)
+    assert hosted.ask(stand) == (503, "starting")
+    hosted.cycle(hosted.shop)
+    assert hosted.ask(stand)[0] == 200
+
+
+def test_starts_may_fail_for_ever(hosted: Trusting) -> None:
+    """With None every start fails; a restart that brings up nothing leaves the old process."""
+    hosted.api_app.failing_starts = None
+    hosted.arm.post(f"{hosted.api.id}/restart")
+    assert answers(hosted, hosted.api_app)
+    for _ in range(3):
+        hosted.cycle(hosted.api)
+        assert not answers(hosted, hosted.api_app)
+
+
+def answers(hosted: Trusting, app: App) -> bool:
+    """Return whether any process of the app answers."""
+    return bool(app.answering(hosted.world.clock.now()))
+
+
+def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
+    """The most at one moment: in all, by plan, and by group, to which a slot belongs with its site."""
+    tagged = hosted.build.add_site("tagged", hosted.windows, tags={"certroll-group": "pay, core"})
+    slot = hosted.build.add_slot(tagged, "staging")
+    own = hosted.build.add_slot(tagged, "own", tags={"certroll-group": "alone"})
+    with DownWatch(hosted.world) as watch:
+        hosted.cycle(hosted.shop)
+        for site in (tagged, hosted.api):
+            hosted.arm.post(f"{site.id}/stop")
+        hosted.arm.post(f"{tagged.id}/start")
+        for site in (slot, own):
+            hosted.arm.post(f"{site.id}/stop")
+    hosted.arm.post(f"{hosted.shop.id}/stop")
+    assert watch.most_down() == 3
+    assert watch.most_down(plan=hosted.windows.id.upper()) == 2
+    assert watch.most_down(plan=hosted.linux.id) == 1
+    assert [watch.most_down(group=name) for name in ("pay", "core", "alone", "other")] == [1, 1, 1, 0]
+
+
+def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
+    """A site that was stopped when the watch began counts only once it has been up."""
+    hosted.arm.post(f"{hosted.shop.id}/stop")
+    with DownWatch(hosted.world) as watch:
+        hosted.arm.post(f"{hosted.api.id}/restart")
+        assert watch.most_down() == 0
+        hosted.cycle(hosted.shop)
+        assert watch.most_down() == 0
+        hosted.cycle(hosted.shop)
+        assert watch.most_down() == 1
+
+
+# ------------------------------------------------------------------------------------------------------- the state
+
+
+def test_the_state_shows_roots_and_who_has_them(hosted: Trusting) -> None:
+    """The control port's state names environments with their roots, and the roots of each process."""
+    hosted.add_root()
+    hosted.cycle(hosted.shop)
+    shown = fleet(hosted.world)
+    thumbprint = hosted.root.thumbprint
+    assert shown["environments"] == [
+        {
+            "id": hosted.ase.id,
+            "internal": True,
+            "address": hosted.ase.address,
+            "roots": [{"name": thumbprint, "thumbprint": thumbprint, "is_root": True}],
+        }
+    ]
+    assert {one["id"]: one["environment"] for one in shown["sites"]} == {
+        hosted.shop.id: hosted.ase.id,
+        hosted.api.id: hosted.ase.id,
+        hosted.outside.id: None,
+    }
+    assert [process["roots"] for app in shown["apps"] for process in app["processes"]] == [[thumbprint], []]
