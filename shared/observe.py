@@ -152,6 +152,8 @@ class _View:
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
         found: list[Found] = []
         silent, most = 0, min(max(FEW_SILENT, len(subjects) // 10), MOST_SILENT)
+        if hidden is _subscription_hidden:
+            most = min(most, len(subjects) - 1)  # where no subscription answers, nothing at all was seen
         for subject, answer in zip(subjects, answers, strict=True):
             if isinstance(answer, AzureError):
                 silent += isinstance(answer, Unavailable)

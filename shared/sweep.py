@@ -28,7 +28,8 @@ from shared.report import report_blind_spots, report_lineage, report_plan
 from shared.run import LONGEST_PAUSE, Run, until_open
 from shared.telemetry import event
 
-HOUR = 3600
+HOUR, TURNS = 3600, 7
+"""Seconds, and after how many hours the first to be read is about the same one again."""
 ASKING = (PUBLIC_TAG, IMPORT_TAG)
 
 
@@ -99,7 +100,8 @@ def _opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertific
 def _reading(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Look]]:
     """Read each, beginning with another one each hour: where time runs out, it is not always for the same ones."""
     ordered = sorted(refs)
-    first = int(run.now().timestamp() // HOUR) % len(ordered) if ordered else 0
+    hours = int(run.now().timestamp() // HOUR)
+    first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
     turned = ordered[first:] + ordered[:first]
     return zip(turned, run.pool.map(partial(_read, run), turned), strict=True)
 
@@ -199,8 +201,8 @@ def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: L
     if look.error is not None:
         return look
     try:
-        if ref in use.opposed:
-            return _left_alone(run, ref, use.opposed[ref], look)
+        if ref in use.opposed and look.lineage is not None:
+            return _left_alone(run, fleet, look.lineage, use.opposed[ref])
         if look.lineage is None:
             busy = bool(run.ports.journal.rollout(ref, "").unfinished(fleet.taken_at))
         else:
@@ -212,13 +214,16 @@ def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: L
     return Look(look.lineage, busy)
 
 
-def _left_alone(run: Run, ref: VaultCertificateRef, other: VaultCertificateRef, look: Look) -> Look:
+def _left_alone(run: Run, fleet: Fleet, lineage: Lineage, other: VaultCertificateRef) -> Look:
+    """Report what would be done, and why nothing is."""
+    ref = lineage.ref
+    _has_work(run, fleet, lineage)
     detail = (
         f"{ref} and {other} hold the same certificates in opposite order, and each would take the other's choice for "
         "stale; nothing of either is moved: delete one of them, or put a new version on top"
     )
     run.ports.journal.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
-    return Look(look.lineage)
+    return Look(lineage)
 
 
 def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:

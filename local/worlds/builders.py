@@ -425,6 +425,7 @@ class Builder:
         if copy is not None:
             address = self.world.web.new_address() if ssl_state == "IpBasedEnabled" else None
             host = replace(host, ssl_state=ssl_state, thumbprint=copy.thumbprint, virtual_ip=address)
+            self.world.web.add_chain(current, copy.thumbprint)
         return self.world.web.put_site(replace(current, hosts={**current.hosts, host_name.lower(): host}))
 
     def add_record(self, name: str, kind: Kind, value: str) -> None:

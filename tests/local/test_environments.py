@@ -1,8 +1,9 @@
 """App Service Environments: over the wire, by the SDK, and the root certificates that their apps trust."""
 
 import base64
+import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -11,11 +12,15 @@ from azure.mgmt.web import WebSiteManagementClient
 
 from local.azure.arm.resources import Certificate
 from local.azure.arm.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
-from local.azure.vault.authority import Authority
-from local.frontend.visitor import HandshakeFailed
+from local.azure.vault.authority import Authority, Leaf
+from local.azure.vault.authority import Request as CertificateRequest
+from local.azure.vault.state import imported
+from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand
+from local.tls import NO_CHECK_TIME
 from local.worlds.builders import Builder
 from tests.local.arm_client import Client, Json
+from tests.local.pfx_files import pfx, upload
 from tests.local.sdk import web_client
 
 ROOTS_API = "2024-04-01"
@@ -37,7 +42,8 @@ class Hosted:
         self.linux = self.build.add_plan("linux", linux=True, environment=self.ase)
         self.shop = self.build.add_site("shop", self.windows)
         self.api = self.build.add_site("api", self.linux)
-        self.outside = self.build.add_site("outside", self.build.add_plan("outside-plan"))
+        self.plan_outside = self.build.add_plan("outside-plan")
+        self.outside = self.build.add_site("outside", self.plan_outside)
 
     @property
     def roots(self) -> str:
@@ -197,6 +203,88 @@ def test_the_generic_list_has_environments(hosted: Hosted) -> None:
     """An environment is a resource like others."""
     items = hosted.arm.listed(f"/subscriptions/{hosted.ase.subscription}/resources")
     assert [one["id"] for one in items if one["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
+
+
+# ----------------------------------------------------------------------------------- private server certificates
+
+
+class Private(Hosted):
+    """An environment whose shop has a certificate of a private authority, uploaded at that moment."""
+
+    def __init__(self, created: datetime | None, *, chained: bool = True) -> None:
+        """Build it."""
+        super().__init__()
+        self.corp = Authority("Corp")
+        now = self.world.clock.now()
+        self.leaf = self.corp.issue(CertificateRequest(("shop.corp.example",), now, now + timedelta(days=90)))
+        self.content = imported(self.leaf if chained else Leaf(self.leaf.certificate, self.leaf.private_key))
+        self.upload = self.build.add_upload(self.content, self.windows, name="private", created=created)
+        self.build.add_host(self.shop, "shop.corp.example", self.upload)
+
+    @property
+    def path(self) -> str:
+        """The path of another upload."""
+        return f"{self.group.id}/providers/Microsoft.Web/certificates/again"
+
+    def upload_again(self) -> None:
+        """Upload the same PFX under another name."""
+        wish = upload(pfx(self.leaf))
+        wish["properties"]["serverFarmId"] = self.windows.id
+        self.arm.put(self.path, wish)
+
+    def bind_again(self) -> None:
+        """Write the binding as it is."""
+        properties = {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": self.leaf.thumbprint}
+        self.arm.put(f"{self.shop.id}/hostNameBindings/shop.corp.example", {"properties": properties})
+
+    def convinces(self, stand: Stand) -> bool:
+        """Return whether somebody who trusts the private root alone gets through."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.corp.root_pem.decode())
+        context.verify_flags |= NO_CHECK_TIME
+        try:
+            Visitor(stand.proxy.address, context).handshake("shop.corp.example")
+        except HandshakeFailed:
+            return False
+        return True
+
+
+@pytest.mark.parametrize(
+    ("created", "chained", "through"),
+    [(None, True, True), (None, False, False), (OLD, True, False), (OLD + timedelta(days=1), True, True)],
+)
+def test_the_chain_of_an_upload_gets_to_the_servers(
+    stand: Stand, created: datetime | None, *, chained: bool, through: bool
+) -> None:
+    """An upload with its full chain convinces a client who knows the root, unless it is from before October 2023."""
+    hosted = Private(created, chained=chained)
+    stand.use(hosted.world)
+    assert hosted.convinces(stand) == through
+
+
+def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> None:
+    """Neither alone puts the chain of an early upload onto the servers."""
+    hosted = Private(OLD)
+    stand.use(hosted.world)
+    hosted.bind_again()
+    assert not hosted.convinces(stand)
+    hosted.upload_again()
+    assert not hosted.convinces(stand)
+    hosted.bind_again()
+    assert hosted.convinces(stand)
+
+
+def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
+    """Early uploads of a public authority, and early uploads outside of an environment, come with their chain."""
+    public = hosted.build.add_certificate("old", ["old.contoso.com"])
+    hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))
+    stand.use(hosted.world)
+    assert shown(stand, "old.contoso.com") == public.thumbprint
+    elsewhere = Private(OLD)
+    early = elsewhere.build.add_upload(elsewhere.content, elsewhere.plan_outside, created=OLD)
+    elsewhere.build.add_host(elsewhere.outside, "far.corp.example", early)
+    served = elsewhere.world.web.served("far.corp.example", elsewhere.world.web.address_of("far.corp.example") or "")
+    assert served == elsewhere.content
 
 
 # ---------------------------------------------------------------------------------------------- the way to the names

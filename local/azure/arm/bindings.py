@@ -43,6 +43,7 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
     certificate = _certificate(world, site, host, wish)
     if world.knobs.mismatch_refused and not certificate.covers(host.name):
         raise refusals.mismatch(certificate.thumbprint, host.name)
+    world.web.add_chain(site, certificate.thumbprint)
     return replace(
         kept,
         ssl_state=wish.ssl_state,

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from local.azure.arm import imports, references
@@ -22,12 +23,15 @@ from local.azure.arm.resources import (
     covers,
 )
 from local.azure.arm.store import History, Store
+from local.azure.vault.authority import leads_to_root
 from local.azure.vault.state import ImportedCertificate
 
 if TYPE_CHECKING:
     from local.azure.world import World
 
 SHARED_ADDRESS_PREFIX = "sni."
+CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
+"""Since when an upload's chain gets to the servers of an App Service Environment (Azure docs, overview-certificates)."""
 
 
 class WebState:
@@ -45,6 +49,7 @@ class WebState:
         self.public_certificates: Store[PublicCertificate] = Store("public certificate", self.history)
         self.roots: Store[RootCertificate] = Store("root certificate", self.history)
         self._installed: dict[tuple[str, ...], ImportedCertificate] = {}
+        self._chainless: set[tuple[str, ...]] = set()
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
         self._random = random.Random(world.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
@@ -157,11 +162,22 @@ class WebState:
         It was created when it was first stored, unless it says another moment.
         """
         before = self.certificate(certificate.id)
-        born = before.created if before else certificate.created
-        certificate = replace(certificate, created=born or self._world.clock.now())
+        born = (before.created if before else certificate.created) or self._world.clock.now()
+        certificate = replace(certificate, created=born)
         self._installed[*certificate.scope, certificate.thumbprint] = certificate.content
+        if certificate.source is None and born < CHAINS_ADDED_SINCE:
+            self._chainless.add((*certificate.scope, certificate.thumbprint))
         store = self.certificates if certificate.site_id is None else self.site_certificates
         store.put(certificate.id, certificate)
+
+    def add_chain(self, site: Site, thumbprint: str | None) -> None:
+        """Let the servers that the site is on know the chain of the certificate, which is bound now.
+
+        Of an upload from before October 2023 they do not: it has to be uploaded again, and then bound.
+        """
+        same = (one for one in self.certificates_for(site) if one.thumbprint == thumbprint)
+        if any(one.created is not None and one.created >= CHAINS_ADDED_SINCE for one in same):
+            self._chainless.discard((*site.webspace.key, str(thumbprint)))
 
     def remove_certificate(self, certificate: Certificate) -> None:
         """Make the certificate be gone; front ends keep what they once got."""
@@ -225,7 +241,11 @@ class WebState:
         if host is None or host.thumbprint is None:
             return None
         own = self._installed.get((site.id.lower(), host.thumbprint))
-        return own or self._installed.get((*site.webspace.key, host.thumbprint))
+        key = (*site.webspace.key, host.thumbprint)
+        content = own or self._installed.get(key)
+        if content is None or site.environment is None or key not in self._chainless:
+            return content
+        return content if leads_to_root(content.public_der, content.chain_pem) else replace(content, chain_pem=b"")
 
     def _shares(self, site: Site) -> bool:
         return not site.flex or self._world.knobs.flex_uses_webspace_certificates
