@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SHARED_ADDRESS_PREFIX = "sni."
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
-"""Since when an upload's chain gets to the servers of an App Service Environment (Azure docs, overview-certificates)."""
+"""Since when an upload brings its chain to the servers of an environment (Azure docs, overview-certificates)."""
 
 
 class WebState:
