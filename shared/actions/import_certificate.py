@@ -81,7 +81,7 @@ class ImportCertificate:
             raise Rejected(f"{self.subject}: the name is taken; set {NAME_TAG} on the vault certificate, or delete it")
         vault_id = self.vault_id or self._find(ports)
         if lacking := self._lacking(ports, vault_id):
-            raise Rejected(f"{self.subject}: {lacking}", Reason.VAULT_ACCESS_LACKING)
+            raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
         copy = self._from(vault_id)
         ports.app_service.import_certificate(copy, self.plan)
         settle(ports.clock, lambda: look(ports, copy.ref), self._is_there, self.subject)
