@@ -1,9 +1,10 @@
 """Small builders: a test says what differs, the rest is ordinary."""
 
+import base64
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Unpack
+from typing import Literal, Unpack
 
 from local.azure.apps import PROBE, App, Partner
 from local.azure.arm.resources import (
@@ -29,7 +30,8 @@ from local.azure.dns import Kind
 from local.azure.loading import Chosen
 from local.azure.registration.orders import WILDCARD, Order, Stored
 from local.azure.vault.access import SECRETS_OFFICER, Access
-from local.azure.vault.authority import Authority
+from local.azure.vault.authority import Authority, Leaf
+from local.azure.vault.policy import PEM, Policy
 from local.azure.vault.secrets import SecretDifferences, SecretVersion
 from local.azure.vault.state import (
     APP_SERVICE,
@@ -126,6 +128,26 @@ class Builder:
         wanted: SecretDifferences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
         wanted.update(differences)
         return (vault or self._vault()).set_pfx_secret(name, host_names, pem=pem, **wanted)
+
+    def add_root_object(
+        self,
+        name: str,
+        root: Leaf,
+        vault: Vault | None = None,
+        *,
+        form: Literal["pem", "der", "certificate"] = "pem",
+        tags: Mapping[str, str] | None = None,
+    ) -> Version | SecretVersion:
+        """Return a new version of what a vault keeps a root in, made if it was not there.
+
+        That is a plain secret without the root's key, as PEM or as DER in base64, or a certificate with its key.
+        """
+        vault = vault or self._vault()
+        if form == "certificate":
+            policy = Policy(subject=root.certificate.subject.rfc4514_string(), key_type=root.key_type)
+            return vault.append(vault.ensure(name, policy), root, policy, tags=tags or {})
+        value, kind = (root.certificate_pem, PEM) if form == "pem" else (base64.b64encode(root.der), None)
+        return vault.set_secret(name, value.decode(), content_type=kind, tags=tags)
 
     def add_order(
         self,

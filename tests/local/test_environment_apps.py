@@ -1,6 +1,8 @@
 """Apps in an App Service Environment: what they trust from which start on, and how many of them are down at once."""
 
+import base64
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from azure.mgmt.web import WebSiteManagementClient
@@ -10,6 +12,9 @@ from local.azure.arm.resources import STOPPED, Site
 from local.azure.down_watch import DownWatch
 from local.azure.trust import ROOT_LIST
 from local.azure.vault.authority import Authority, Leaf
+from local.azure.vault.content import read
+from local.azure.vault.secrets import SecretVersion
+from local.azure.vault.state import Version
 from local.fleet import fleet
 from local.frontend.partners import CallEnd
 from local.stand import Stand
@@ -175,6 +180,22 @@ def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusti
     assert hosted.ask(stand) == (502, "refused")
     trouble = "shop: strict wants a client certificate, which the running process does not present"
     assert trouble in hosted.world.apps.troubles()
+
+
+@pytest.mark.parametrize("form", ["pem", "der", "certificate"])
+def test_a_vault_keeps_a_root(hosted: Trusting, form: Literal["pem", "der", "certificate"]) -> None:
+    """A root without its key is a plain secret, in PEM or DER; one with its key is a certificate."""
+    fresh = Authority("Corp").root_leaf
+    versions = [hosted.build.add_root_object("corp", one, form=form, tags={"a": "b"}) for one in (hosted.root, fresh)]
+    vault = hosted.world.vaults["contoso-kv"]
+    kept = vault.certificates["corp"].versions if form == "certificate" else vault.secrets["corp"].versions
+    assert kept == versions
+    assert versions[-1].tags == {"a": "b"}
+    values = [one.value for one in versions if isinstance(one, SecretVersion)]
+    assert not any("PRIVATE KEY" in value for value in values)
+    found = [base64.b64decode(one) if form == "der" else read(one)[0].der for one in values]
+    found = found or [one.leaf.der for one in versions if isinstance(one, Version)]
+    assert found == [hosted.root.der, fresh.der]
 
 
 # ------------------------------------------------------------------------------------------- listed by a setting
