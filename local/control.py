@@ -11,7 +11,7 @@ from local.azure.events import Event, Schema
 from local.azure.faults import Fault
 from local.azure.vault.secrets import SecretDifferences
 from local.azure.vault.state import RenewalDifferences
-from local.azure.wire import Request, Response, Router, json_response
+from local.azure.wire import Request, Response, RoutedFunction, Router, json_response
 from local.azure.world import World
 from local.fleet import fleet, version_as_json
 from local.http_wire import converse
@@ -82,7 +82,14 @@ class Control:
 
     def _routes(self) -> Router:
         router = Router(lambda request: json_response(404, {"error": f"Nothing at {request.method} {request.path}."}))
-        for method, path, function in (
+        routes = self._table()
+        known = [f"{method} {path}: {(function.__doc__ or '').strip()}" for method, path, function in routes]
+        for method, path, function in (*routes, ("GET", "/", lambda _request, _names: json_response(200, known))):
+            router.add(method, path, function)
+        return router
+
+    def _table(self) -> tuple[tuple[str, str, RoutedFunction], ...]:
+        return (
             ("GET", "/state", self._state),
             ("GET", "/journal", self._journal),
             ("DELETE", "/journal", self._clear_journal),
@@ -102,28 +109,31 @@ class Control:
             ("POST", "/events", self._event),
             ("POST", "/vaults/{vault}/certificates/{name}/renew", self._renew),
             ("POST", "/vaults/{vault}/secrets/{name}/renew", self._renew_secret),
-        ):
-            router.add(method, path, function)
-        return router
+        )
 
     @property
     def _world(self) -> World:
         return self._steered.world
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """The whole world; no secret is in it."""
         return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """Every request and change so far."""
         return json_response(200, self._world.journal.to_json())
 
     def _clear_journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """Forget the requests and changes so far."""
         self._world.journal.clear()
         return Response(204)
 
     def _clock(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """The world's time."""
         return json_response(200, {"now": self._world.clock.now().isoformat()})
 
     def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Move it: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
         wanted = _asked(request)
         if "set" in wanted:
             self._world.clock.set(datetime.fromisoformat(wanted["set"]))
@@ -131,64 +141,78 @@ class Control:
         return self._clock(request, names)
 
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """What is open about Azure, and how it is turned."""
         knobs = self._world.knobs
         return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 
     def _turn_knobs(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Turn some: {"reads_until_visible": 2}."""
         self._world.knobs.turn(**_asked(request))
         return self._knobs(request, names)
 
     def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """The faults that strike."""
         shown = [{name: getattr(fault, name) for name in fault.__slots__} for fault in self._world.faults.all()]
         return json_response(200, shown)
 
     def _add_faults(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Add one: {"kind": "throttle", "method": "GET"}, or a list."""
         wanted = request.json()
         self._world.faults.add(*(Fault(**one) for one in (wanted if isinstance(wanted, list) else [wanted])))
         return self._faults(request, names)
 
     def _clear_faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """Take all faults away."""
         self._world.faults.clear()
         return Response(204)
 
     def _dns(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """The DNS records."""
         return json_response(200, self._world.dns.to_json())
 
     def _add_record(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Add one: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
         wanted = _asked(request)
         self._world.dns.add(wanted["name"], wanted["kind"], wanted["value"])
         return self._dns(request, names)
 
     def _remove_record(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Take one away: {"name": …, "kind": …}."""
         wanted = _asked(request)
         self._world.dns.remove(wanted["name"], wanted["kind"])
         return self._dns(request, names)
 
     def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Begin the world anew."""
         self._steered.reset()
         return self._clock(request, names)
 
     def _seed(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Another world: {"name": "fabrikam"}."""
         wanted = _asked(request)
         self._steered.seed(wanted["name"], int(wanted.get("seed", 0)))
         return self._clock(request, names)
 
     def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
+        """Deliver events there too: {"url": …}."""
         wanted = _asked(request)
         self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
         return Response(204)
 
     def _event(self, request: Request, _names: Mapping[str, str]) -> Response:
+        """Send, repeat or lose an event: {"do": "emit", …}."""
         with self._world.lock:
             events = _acted(self._world, _asked(request))
         return json_response(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Renew a vault certificate, as it is or with differences: {} or {"self_signed": true}."""
         vault = self._world.vaults[names["vault"].lower()]
         wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
 
     def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Renew a secret that holds a certificate."""
         vault = self._world.vaults[names["vault"].lower()]
         wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
         host_names = wanted.pop("host_names", None)

@@ -41,9 +41,13 @@ class Zones:
         self._trouble: dict[str, Trouble] = {}
 
     def add(self, name: str, kind: Kind, value: str) -> None:
-        """Add a record as a zone file writes its value: an address, a name, `0 issue "digicert.com"`."""
-        key = (name.lower(), kind)
-        self._records[key] = (*self._records.get(key, ()), value)
+        """Add a record as a zone file writes its value: an address, a name, `0 issue "digicert.com"`.
+
+        Names are whole ones, with their last dot or without.
+        """
+        key = (name.lower().rstrip("."), kind)
+        plain = value.rstrip(".") if kind == "CNAME" else value
+        self._records[key] = (*self._records.get(key, ()), plain)
 
     def add_zone(self, name: str) -> None:
         """Make the name a zone of its own: a root domain, which owns an SOA record."""
@@ -51,7 +55,7 @@ class Zones:
 
     def remove(self, name: str, kind: Kind) -> None:
         """Take away the records of a name of that kind."""
-        self._records.pop((name.lower(), kind), None)
+        self._records.pop((name.lower().rstrip("."), kind), None)
 
     def to_json(self) -> list[dict[str, str]]:
         """Return the records as JSON-ready values."""
