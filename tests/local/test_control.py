@@ -45,6 +45,14 @@ def test_state_shows_the_fleet(stand: Stand) -> None:
     assert (state["sites"], state["copies"], state["addresses"]) == ([], [], [])
 
 
+def test_the_way_around_is_told(stand: Stand) -> None:
+    """The root names every route with what it does and what it takes."""
+    status, routes = ask(stand, "GET", "/")
+    assert status == 200
+    assert any(route.startswith('POST /clock: Move it: {"advance": seconds}') for route in routes)
+    assert all(route.partition(": ")[2] for route in routes)
+
+
 def test_clock_moves(stand: Stand) -> None:
     """The clock can be read, set and advanced."""
     assert ask(stand, "POST", "/clock", {"set": "2027-01-01T00:00:00+00:00"})[1]["now"].startswith("2027-01-01T00:00")
