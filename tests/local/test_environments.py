@@ -149,6 +149,13 @@ def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
     assert hosted.world.web.address_of(hosted.build.add_site("far", apart).default_host_name) == hosted.ase.address
 
 
+def test_a_certificate_for_no_plan_goes_outside(hosted: Hosted) -> None:
+    """An upload that names no plan goes to a webspace outside of an environment, where the group has one."""
+    leaf = hosted.build.add_certificate("shop", ["shop.contoso.com"]).leaf
+    path = f"{hosted.group.id}/providers/Microsoft.Web/certificates/upload"
+    assert hosted.arm.put(path, upload(pfx(leaf)))["properties"]["webSpace"] == hosted.plan_outside.webspace.name
+
+
 def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClient, hosted: Hosted) -> None:
     """An IP-based binding is refused; by SNI the certificate is served at the environment's address."""
     copy = bound(hosted)
@@ -259,6 +266,8 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
     """An upload with its full chain convinces a client who knows the root, unless it is from before October 2023."""
     hosted = Private(created, chained=chained)
     stand.use(hosted.world)
+    assert hosted.convinces(stand) == through
+    hosted.arm.put(hosted.upload.id, {"location": "West Europe", "tags": {"team": "web"}})
     assert hosted.convinces(stand) == through
 
 
@@ -396,6 +405,16 @@ def test_what_a_root_shows_is_open(
     assert put == listed
     expected = {"isRoot"} | ({"blob"} if blob else set()) | ({"thumbprint"} if thumbprint else set())
     assert set(listed["properties"]) == expected
+
+
+@pytest.mark.parametrize("said", [{"isRoot": False}, {}])
+def test_not_every_certificate_is_a_root(
+    client: WebSiteManagementClient, hosted: Hosted, said: dict[str, object]
+) -> None:
+    """A certificate that is not said to be a root is kept as none."""
+    wish = body(Authority("Corp").root_leaf.der)
+    wish["properties"] = {"blob": wish["properties"]["blob"]} | said
+    assert send(client, "PUT", f"{hosted.roots}/corp", wish).json()["properties"]["isRoot"] is False
 
 
 def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hosted) -> None:
