@@ -25,6 +25,7 @@ class DownWatch:
     world: World
     moments: list[tuple[datetime, Down]] = field(default_factory=list)
     _never_up: Down = frozenset()
+    _coming_up: dict[str, datetime] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """Return the watch, after its first look."""
@@ -41,8 +42,10 @@ class DownWatch:
     def down_now(self) -> Down:
         """Return what is down at this moment, and was up before."""
         with self.world.lock:
-            down = self._not_answering()
-            self._never_up &= down
+            now, down = self.world.clock.now(), self._not_answering()
+            came_up = {key for key, moment in self._coming_up.items() if moment <= now}
+            self._never_up = (self._never_up & down) - came_up
+            self._coming_up = {key: moment for key in self._never_up for moment in self._starts_of(key)}
             return down - self._never_up
 
     def most_down(self, *, plan: str | None = None, group: str | None = None) -> int:
@@ -67,6 +70,11 @@ class DownWatch:
 
     def _not_answering(self) -> Down:
         return frozenset(key for key, one in self._sites().items() if not self._is_up(one))
+
+    def _starts_of(self, key: str) -> list[datetime]:
+        """Return when the app of that site is up by itself, if it is starting."""
+        app = self.world.apps.of(self.world.web.sites.get(key))
+        return [process.up_at for process in app.processes] if app else []
 
     def _is_up(self, site: Site) -> bool:
         app = self.world.apps.of(site)

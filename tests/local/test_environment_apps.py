@@ -345,6 +345,20 @@ def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
         assert watch.most_down() == 1
 
 
+def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
+    """A site that was down when the watch began, and came up while nobody changed anything, counts from then on."""
+    hosted.world.knobs.turn(restart_seconds=30)
+    hosted.arm.post(f"{hosted.shop.id}/stop")
+    with DownWatch(hosted.world) as watch:
+        hosted.arm.post(f"{hosted.shop.id}/start")
+        hosted.world.clock.sleep(29)
+        hosted.cycle(hosted.shop)
+        assert watch.most_down() == 0
+        hosted.world.clock.sleep(30)
+        hosted.arm.post(f"{hosted.shop.id}/stop")
+        assert watch.most_down() == 1
+
+
 # ------------------------------------------------------------------------------------------------------- the state
 
 
