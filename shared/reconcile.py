@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared import planner
+from shared.actions.about_copy import copy_subject
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import copy_subject
 from shared.actions.update_binding import UpdateBinding, binding_subject
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected

@@ -6,15 +6,14 @@ Azure refuses to delete a certificate that is bound, and deletes one that an app
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
+from shared.actions.about_copy import AboutCopy
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import copy_subject
 from shared.actions.upload_certificate import look
 from shared.domain.app_settings import read_settings
 from shared.domain.errors import Conflict
 from shared.domain.model import WebspaceCertificate
-from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -22,32 +21,11 @@ from shared.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteCertificate:
+class DeleteCertificate(AboutCopy):
     """Delete one upload. `apps` are the sites and slots whose settings could name it."""
 
     copy: WebspaceCertificate
     apps: tuple[SiteRef, ...]
-    restarts_site: ClassVar[bool] = False
-
-    @property
-    def subject(self) -> str:
-        """The upload."""
-        return copy_subject(self.copy.ref, self.copy.webspace)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace that loses it."""
-        return self.copy.webspace
-
-    @property
-    def site(self) -> SiteRef | None:
-        """None: it is gone for the whole webspace, or for one site whatever it does."""
-        return None
-
-    @property
-    def writes(self) -> frozenset[Thumbprint]:
-        """Nothing."""
-        return frozenset()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the upload."""

@@ -5,15 +5,15 @@ From then on it is a copy like any other: synced with each version, and never de
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
+from shared.actions.about_copy import AboutCopy
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import copy_subject
 from shared.actions.upload_certificate import look, told_apart, why_full
 from shared.domain.errors import AzureError, NotFound, Rejected, TargetInvalid
 from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
+from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ImportCertificate:
+class ImportCertificate(AboutCopy):
     """Import the vault certificate. `vault_id` is the resource id of the vault, None where no copy of it tells."""
 
     copy: WebspaceCertificate
@@ -43,27 +43,6 @@ class ImportCertificate:
     lineage: Lineage
     vault_id: str | None
     app_service: Principal
-    restarts_site: ClassVar[bool] = False
-
-    @property
-    def subject(self) -> str:
-        """The copy that is made."""
-        return copy_subject(self.copy.ref, self.copy.webspace)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace that gets it."""
-        return self.copy.webspace
-
-    @property
-    def site(self) -> SiteRef | None:
-        """None: a copy is there for the whole webspace, or for one that has its own before anything of it changes."""
-        return None
-
-    @property
-    def writes(self) -> frozenset[Thumbprint]:
-        """Nothing that has to be live before."""
-        return frozenset()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the copy."""

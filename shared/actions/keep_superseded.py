@@ -8,7 +8,7 @@ so that old and new are live together.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.actions.sync_certificate import copy_subject
+from shared.actions.about_copy import copy_subject
 from shared.actions.upload_certificate import PLANLESS, UploadCertificate, a_plan, look, own_copy, why_full
 from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
+from shared.actions.about_copy import AboutCopy, copy_subject
 from shared.actions.settle import settle
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -15,7 +14,7 @@ from shared.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class SyncCertificate:
+class SyncCertificate(AboutCopy):
     """Put the imported copy again as it is, by which App Service replaces it in place with the newest version.
 
     App Service then moves the bindings of every site on that copy by itself, opted-out ones included (App Service team
@@ -26,27 +25,6 @@ class SyncCertificate:
     copy: WebspaceCertificate
     plan: ServerFarm
     version: CertificateVersion
-    restarts_site: ClassVar[bool] = False
-
-    @property
-    def subject(self) -> str:
-        """The copy."""
-        return copy_subject(self.copy.ref, self.copy.webspace)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace that holds the copy."""
-        return self.copy.webspace
-
-    @property
-    def site(self) -> SiteRef | None:
-        """None: a copy serves the whole webspace."""
-        return None
-
-    @property
-    def writes(self) -> frozenset[Thumbprint]:
-        """Nothing that has to be live before."""
-        return frozenset()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new version in this copy."""
@@ -90,11 +68,6 @@ class SyncCertificate:
                 f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; it is planned again"
             )
         return True
-
-
-def copy_subject(ref: CopyRef, webspace: Webspace) -> str:
-    """Return how a copy is named to people."""
-    return f"certificate {ref} in {webspace}"
 
 
 def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import ClassVar
 
+from shared.actions.about_copy import AboutCopy, copy_subject
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import copy_subject
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -30,7 +29,7 @@ PLANLESS = "no App Service plan of this webspace is visible, and an upload must 
 
 
 @dataclass(frozen=True, slots=True)
-class UploadCertificate:
+class UploadCertificate(AboutCopy):
     """Upload a version of the vault certificate into a webspace, under a name of its own."""
 
     ref: VaultCertificateRef
@@ -38,27 +37,6 @@ class UploadCertificate:
     copy: WebspaceCertificate
     plan: ServerFarm
     before: CertificateVersion | None = None
-    restarts_site: ClassVar[bool] = False
-
-    @property
-    def subject(self) -> str:
-        """The copy that is made."""
-        return copy_subject(self.copy.ref, self.copy.webspace)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace that gets it."""
-        return self.copy.webspace
-
-    @property
-    def site(self) -> SiteRef | None:
-        """None: a copy is there for the whole webspace, or for one that has its own before anything of it changes."""
-        return None
-
-    @property
-    def writes(self) -> frozenset[Thumbprint]:
-        """Nothing that has to be live before."""
-        return frozenset()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the copy."""

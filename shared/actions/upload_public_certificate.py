@@ -6,14 +6,13 @@ at their next start, or when their settings are rolled.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
+from shared.actions.about_copy import AboutCopy
 from shared.actions.settle import settle
-from shared.actions.sync_certificate import copy_subject
 from shared.actions.upload_certificate import PATIENCE, look
 from shared.domain.errors import Rejected, TargetInvalid
 from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -24,33 +23,12 @@ TAG = "certroll-public-to"
 
 
 @dataclass(frozen=True, slots=True)
-class UploadPublicCertificate:
+class UploadPublicCertificate(AboutCopy):
     """Upload the public part of a version to one site or slot, under a name of its own."""
 
     ref: VaultCertificateRef
     version: CertificateVersion
     copy: WebspaceCertificate
-    restarts_site: ClassVar[bool] = False
-
-    @property
-    def subject(self) -> str:
-        """The certificate that is made."""
-        return copy_subject(self.copy.ref, self.copy.webspace)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace of the site."""
-        return self.copy.webspace
-
-    @property
-    def site(self) -> SiteRef | None:
-        """None: it is done for the site before anything of it changes."""
-        return None
-
-    @property
-    def writes(self) -> frozenset[Thumbprint]:
-        """Nothing that has to be live before."""
-        return frozenset()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the certificate."""

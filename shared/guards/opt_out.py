@@ -1,17 +1,11 @@
 """`certroll: off` on a vault certificate, a site or a slot."""
 
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.import_certificate import ImportCertificate
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.upload_certificate import UploadCertificate
-from shared.actions.upload_public_certificate import UploadPublicCertificate
+from shared.actions.about_copy import AboutCopy
 from shared.domain.lineage import opted_out
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-
-ABOUT_A_COPY = SyncCertificate | UploadCertificate | UploadPublicCertificate | ImportCertificate | DeleteCertificate
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
@@ -26,7 +20,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 def _site_of(step: Step) -> SiteRef | None:
     """Return the site that is concerned: that of the step, or the one that has the certificate to itself."""
     action = step.action
-    return action.copy.site if isinstance(action, ABOUT_A_COPY) else action.site
+    return action.copy.site if isinstance(action, AboutCopy) else action.site
 
 
 def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip | None:
