@@ -1,6 +1,7 @@
 """Certificates that one site has to itself, public and on Flex Consumption plans; and imports that a tag asks for."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -93,6 +94,23 @@ def test_a_site_that_a_tag_names_gets_its_first_one(install: Install) -> None:
     assert list(public(world, "other").values()) == [newest]
     assert site_of(world, "other").settings == {}
     assert installation.sweep() == ()
+
+
+@pytest.mark.parametrize("with_key", [True, False], ids=["with its key", "a certificate alone"])
+def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: bool) -> None:  # noqa: FBT001
+    """A PEM in a secret does as well; of a key that lies beside it nothing is sent."""
+    world = trusting({})
+    pem = world.vaults[VAULT].set_pfx_secret("partner", ("partner.fabrikam.com",), pem=True)
+    value = pem.value if with_key else pem.value[pem.value.index("-----BEGIN CERTIFICATE") :]
+    world.clock.advance(timedelta(minutes=1))
+    tags = {"certroll-public-to": "other"}
+    world.vaults[VAULT].set_secret("partner", value, content_type="application/x-pem-file", tags=tags)
+    installation = install(world)
+    installation.sweep()
+    installation.deliver_all()
+    assert list(public(world, "other").values()) == [pem.thumbprint]
+    assert installation.sweep() == ()
+    assert installation.errors == []
 
 
 @pytest.mark.parametrize(
