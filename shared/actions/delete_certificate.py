@@ -53,6 +53,7 @@ class DeleteCertificate(AboutCopy):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every upload of an older version; most of them are refused, see shared/guards/deletion.py."""
     for copy in sorted(snapshot.fleet.certificates, key=lambda one: one.ref):
-        if copy.source is None and snapshot.lineage.is_stale(copy.thumbprint):
+        claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)
+        if copy.source is None and claimed and snapshot.lineage.is_stale(copy.thumbprint):
             apps = tuple(settings.site for settings in snapshot.settings_near(copy))
             yield Step(DeleteCertificate(copy, apps), Reason.SUPERSEDED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags, tag
+from shared.domain.model import CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, Tags, is_off, tag
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.requirements import PKCS12, Case, compares, refusals
@@ -47,6 +47,16 @@ class Lineage:
         newer = {version.thumbprint for version in self.versions[: position + 1]}
         return thumbprint not in newer and any(v.thumbprint == thumbprint for v in self.versions[position + 1 :])
 
+    def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
+        """Say whether a version with this thumbprint came with its private key.
+
+        Anybody can put another's public certificate into a secret: only who had the key may say what replaces it.
+        """
+        return any(
+            version.thumbprint == thumbprint and (version.bundle is None or version.bundle.key is KeyFound.MATCHING)
+            for version in self.versions
+        )
+
     def is_current(self, thumbprint: Thumbprint | None) -> bool:
         """Say whether the thumbprint is that of the current version."""
         return self.current is not None and thumbprint == self.current.thumbprint
@@ -87,7 +97,7 @@ def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
 
 def opted_out(tags: Tags) -> bool:
     """Say whether `certroll: off` is among the tags."""
-    return (tag(tags, "certroll") or "").lower() == "off"
+    return is_off(tag(tags, "certroll"))
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:

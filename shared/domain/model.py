@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, cast
 from shared.domain.app_settings import SiteSettings
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 
+OFF = frozenset({"off", "false", "no", "0"})
 OWN_PREFIX = "certroll-"
 LINEAGE_TAG = "certroll-lineage"
 """On what Certroll uploads: the vault object that it is a version of."""
@@ -304,6 +305,11 @@ class FleetIndex:
             bound[binding.site] = (*bound.get(binding.site, ()), binding.thumbprint)
         sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
         return cls(sites, settings, certificates, own, bound)
+
+
+def is_off(value: str | None) -> bool:
+    """Say whether the value of a tag says no, in any of the words that people use for it."""
+    return (value or "").strip().lower() in OFF
 
 
 def tag(tags: Tags, name: str) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.domain.model import is_off
 from shared.domain.order import (
     AUTOMATIC_DELAY,
     AUTOMATIC_WINDOW,
@@ -98,7 +99,7 @@ def next_action(order: Order, records: tuple[OrderRecord, ...], now: datetime) -
 def _may_act(order: Order, now: datetime) -> bool:
     """Say whether the order is one to act on: issued, stored, alive, with its key in Azure, and not opted out."""
     alive = order.status is OrderStatus.ISSUED and order.expires is not None and order.expires > now
-    opted_out = (order.tag(OPT_OUT) or "").lower() == "off"
+    opted_out = is_off(order.tag(OPT_OUT))
     return alive and order.secret is not None and not order.external_key and not opted_out
 
 

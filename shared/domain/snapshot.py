@@ -6,14 +6,7 @@ from datetime import datetime
 
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
-from shared.domain.model import (
-    Binding,
-    CertificateVersion,
-    Fleet,
-    Site,
-    SslState,
-    WebspaceCertificate,
-)
+from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate, is_off
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
@@ -50,7 +43,9 @@ class Snapshot:
 
     def looks_stale(self, binding: Binding) -> bool:
         """Say whether the thumbprint alone makes the binding stale."""
-        return self.stale_in(self.webspace_of(binding), binding.thumbprint)
+        webspace = self.webspace_of(binding)
+        claimed = self.lineage.has_key_of(binding.thumbprint) or self.lineage.version_of(binding.thumbprint) is None
+        return claimed and self.stale_in(webspace, binding.thumbprint)
 
     def is_ambiguous(self, binding: Binding) -> bool:
         """Say whether the binding may belong to another vault certificate just as well."""
@@ -59,9 +54,16 @@ class Snapshot:
     def stale_in(self, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
         """Say whether the thumbprint is an older version of the lineage, or what a copy of it held in the webspace."""
         if self.lineage.is_stale(thumbprint):
-            return True
+            return self.lineage.has_key_of(thumbprint) or not self._is_private(webspace, thumbprint)
         unknown = self.lineage.current is not None and self.lineage.version_of(thumbprint) is None
         return unknown and (webspace, thumbprint) in (self.held or ())
+
+    def _is_private(self, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
+        """Say whether a certificate with its key has the thumbprint there."""
+        return any(
+            copy.thumbprint == thumbprint and copy.webspace == webspace and not copy.ref.public
+            for copy in self.fleet.certificates
+        )
 
     def contested_in(self, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
         """Say whether a copy of another vault certificate holds the thumbprint in the webspace.
@@ -172,7 +174,8 @@ class Snapshot:
         our own only while something there shows or names it.
         """
         imported = {(copy.webspace, copy.site) for copy in self.copies}
-        stale = (copy for copy in self.fleet.certificates if copy.is_upload and self.lineage.is_stale(copy.thumbprint))
+        lineage, uploads = self.lineage, (copy for copy in self.fleet.certificates if copy.is_upload)
+        stale = (c for c in uploads if lineage.is_stale(c.thumbprint) and lineage.has_key_of(c.thumbprint))
         return frozenset(
             (copy.webspace, copy.site)
             for copy in stale
@@ -227,7 +230,7 @@ class Snapshot:
         return (
             self.is_stale(binding)
             and binding.ssl_state is not SslState.DISABLED
-            and (self.tag(binding.site, "certroll") or "").lower() != "off"
+            and not is_off(self.tag(binding.site, "certroll"))
             and (facts is None or covers(facts.host_names, binding.host_name))
             and not reached.isdisjoint({(self.webspace_of(binding), owner) for owner in (None, binding.site)})
         )

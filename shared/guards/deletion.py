@@ -145,4 +145,4 @@ def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
 
 
 Check = Callable[[Snapshot, Intent, WebspaceCertificate], Refusal | None]
-CHECKS: tuple[Check, ...] = (_unwanted, _contested, _bound, _named, _hidden, _unproven, _graced)
+CHECKS: tuple[Check, ...] = (_contested, _bound, _named, _hidden, _unproven, _graced, _unwanted)

@@ -1,6 +1,8 @@
 """Certificates that people uploaded, and certificates in secrets: nobody renews the ones, few see the others."""
 
+import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
@@ -239,3 +241,23 @@ def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) 
     installation.sweep()
     assert "NotACertificate" in {reason for _, reason in installation.findings()}
     assert "hunter2-marker" not in installation.details()
+
+
+def test_a_certificate_whose_key_a_secret_never_had_is_not_taken_over(install: Install) -> None:
+    """Who may write secrets, and knows a certificate that everybody sees, may not say what replaces it."""
+    uploaded = uploads()
+    world = uploaded.world
+    installation = install(world, delete_superseded=True)
+    before, vault = shown(world), world.vaults[VAULT]
+    public = ssl.DER_cert_to_PEM_cert(uploaded.version.leaf.der)
+    vault.set_secret("evil", public, content_type="application/x-pem-file", tags={"certroll-public-to": "orders"})
+    world.clock.advance(timedelta(minutes=1))
+    vault.set_pfx_secret("evil", ("*.contoso.com",), pem=True, tags={"certroll-public-to": "orders"})
+    world.clock.advance(timedelta(days=60))
+    for _ in range(2):
+        installation.sweep()
+        installation.deliver_all()
+    assert shown(world) == before
+    assert copies(world) == {uploaded.version.thumbprint: 2}
+    settings = next(site for site in world.web.sites.values() if site.name == "orders").settings
+    assert settings["CLIENT_CERT"] == settings["WEBSITE_LOAD_CERTIFICATES"] == uploaded.version.thumbprint

@@ -10,7 +10,7 @@ from shared.actions import delete_certificate
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import SslState, WebspaceCertificate
+from shared.domain.model import Bundle, KeyFound, SslState, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import NEEDS_A_PERSON, Reason
@@ -244,7 +244,8 @@ def test_public_certificate_of_a_site_goes_as_well() -> None:
 def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
     """Only a name that Certroll gives makes one its own."""
     theirs = replace(PUBLIC, ref=CopyRef.of_site(site_ref(), "certroll-like", public=True))
-    found = judged(over(theirs, NEW_PUBLIC, PUBLIC), APPLY)
+    used = replace(PROVEN, rolls=(roll(RollState.VALIDATED, at=LONG_AGO, replaces=()),))
+    found = judged(over(theirs, NEW_PUBLIC, PUBLIC, settings=(named(NEW),), rollout=used), APPLY)
     assert {item.subject.split(" ")[1]: item.reason for item in found} == {
         "shop/certroll-like": Reason.NOT_OURS,
         f"shop/certroll-kv-shop-shop-{OLD.lower()}": Reason.SUPERSEDED,
@@ -285,6 +286,16 @@ def test_what_people_uploaded_stays_unless_they_say_so() -> None:
         (skip,) = judged(over(kept), APPLY)
         assert skip.reason is Reason.NOT_OURS
     assert [item.reason for item in judged(over(), APPLY)] == [Reason.SUPERSEDED]
+
+
+def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None:
+    """Anybody can put somebody's public certificate into a secret, and a certificate of their own on top."""
+    claimed = replace(old_version(), bundle=Bundle(KeyFound.NONE, (), None, ordered=True))
+    seen = over(OURS, THEIRS, lineage=lineage(version(created=LONG_AGO), claimed))
+    assert reasons(seen) == []
+    assert not seen.uploaded_to
+    assert not seen.looks_stale(binding())
+    assert reasons(over(PUBLIC, NEW_PUBLIC, lineage=lineage(version(created=LONG_AGO), claimed))) == [Reason.SUPERSEDED]
 
 
 def test_unused_webspace_proves_nothing_for_what_people_uploaded() -> None:

@@ -696,11 +696,11 @@ def test_refused_sync_brings_nothing() -> None:
 
 
 def test_observing_writes_nothing() -> None:
-    """Unless told to apply, every step is refused, and the refusal says what would have it done."""
-    detail = "it would be done; set CERTROLL_MODE=apply to have it done"
+    """Unless told to apply, every step is refused, and the refusal says why and by what it would be done."""
+    detail = "it would be done ({}); set CERTROLL_MODE=apply to have it done"
     assert refusals(mode.guard, WHOLE, snapshot(), Intent()) == [
-        Skip(COPY, Reason.OBSERVE_ONLY, detail),
-        Skip(BINDING, Reason.OBSERVE_ONLY, detail, site_ref()),
+        Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
+        Skip(BINDING, Reason.OBSERVE_ONLY, detail.format("StaleThumbprint"), site_ref()),
     ]
 
 
