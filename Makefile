@@ -28,8 +28,9 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+# Three at a time, also on two cores: tests wait for storage and for handshakes.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The long versions of the property tests.
 soak: setup
