@@ -295,3 +295,15 @@ class Crasher:
 def outcome_of(found: Outcome) -> str:
     """Return an outcome in one word."""
     return type(found).__name__
+
+
+def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
+    """Deliver everything, dying once after that write; say whether it came to that. The leases of the dead run out."""
+    try:
+        with crasher.crashing_after(write):
+            installation.deliver_all()
+    except Crash:
+        break_leases(installation.storage)
+        installation.deliver_all()
+        return True
+    return False

@@ -9,7 +9,7 @@ from local.azure.clock import Clock
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT, writes
 
 GRACE = timedelta(days=30)
@@ -162,15 +162,7 @@ def test_a_crash_after_any_write_deletes_once(install: Install, crasher: Crasher
         unlist(world, old)
         installation.clock.advance(GRACE + timedelta(days=1))
         installation.sweep()
-        died = False
-        with crasher.crashing_after(write):
-            try:
-                installation.deliver_all()
-            except Crash:
-                died = True
-        if died:
-            break_leases(installation.storage)
-            installation.deliver_all()
+        died = deliver_dying(installation, crasher, write)
         assert names(world) == {"ours"}, f"after a crash at write {write}"
         if not died:
             break

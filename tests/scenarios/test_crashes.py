@@ -6,24 +6,10 @@ import pytest
 
 from local.azure.knobs import Knobs
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crasher, deliver_dying
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
 
 MOST_WRITES = 80
-
-
-def _deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, dying once after that write; say whether it came to that."""
-    died = False
-    with crasher.crashing_after(write):
-        try:
-            installation.deliver_all()
-        except Crash:
-            died = True
-    if died:
-        break_leases(installation.storage)
-        installation.deliver_all()
-    return died
 
 
 def _every_write() -> Iterator[int]:
@@ -39,7 +25,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
         installation = install(world)
         before, new = shown(world), renew(world)
         installation.look_at(VAULT, "web")
-        died = _deliver_dying(installation, crasher, write)
+        died = deliver_dying(installation, crasher, write)
         assert shown(world) == after_renewal(before, new), f"after a crash at write {write}"
         assert set(installation.states().values()) == {"Proven"}, f"after a crash at write {write}"
         assert writes(world) == (2 if moves else 6), f"after a crash at write {write}"

@@ -12,7 +12,7 @@ from local.azure.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT
 
 MOST_WRITES = 40
@@ -154,15 +154,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
         world = world_of(kind)
         installation = install(world)
         new = renewed(installation)
-        died = False
-        with crasher.crashing_after(write):
-            try:
-                installation.deliver_all()
-            except Crash:
-                died = True
-        if died:
-            break_leases(installation.storage)
-            installation.deliver_all()
+        died = deliver_dying(installation, crasher, write)
         assert KINDS[kind].shown(world, new) == expected(kind, world), f"after a crash at write {write}"
         if not died:
             break

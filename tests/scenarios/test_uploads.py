@@ -14,7 +14,7 @@ from local.azure.vault.state import SecretVersion, Version
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, break_leases
+from tests.scenarios.installation import Crasher, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
 
 HOSTS = ("shop.contoso.com", "www.contoso.com", "api.contoso.com")
@@ -151,15 +151,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
         installation = install(world)
         before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
         installation.look_at(VAULT, "web")
-        died = False
-        with crasher.crashing_after(write):
-            try:
-                installation.deliver_all()
-            except Crash:
-                died = True
-        if died:
-            break_leases(installation.storage)
-            installation.deliver_all()
+        died = deliver_dying(installation, crasher, write)
         assert shown(world) == after_renewal(before, new, HOSTS), f"after a crash at write {write}"
         assert copies(world)[new] == 1, f"after a crash at write {write}"
         if not died:
