@@ -45,7 +45,8 @@ class UploadCertificate(AboutCopy):
     def perform(self, ports: Ports) -> bool:
         """Upload the version unless it is there; return once Azure shows it.
 
-        Raises Rejected where the name is taken, or where Azure put it elsewhere.
+        Raises Rejected where the name is taken or its chain is shorter than that of the version in use, NotSettled
+        where Azure does not show it, or shows it elsewhere.
         """
         if self._is_there(ports):
             return False
