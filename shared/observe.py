@@ -72,7 +72,7 @@ def observe_fleet(
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
-    productions = view.each(app_service.sites, subscriptions, _subscription_hidden)
+    productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
     webspaces = frozenset(copy.webspace for copy in certificates if copy.site is None and wanted(copy))
     owners = frozenset(copy.site for copy in certificates if copy.site is not None and wanted(copy))
@@ -81,7 +81,7 @@ def observe_fleet(
         return site.webspace in webspaces or site.ref.name in targets.sites or site.ref in owners
 
     concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners)
-    plans = view.each(app_service.plans, concerned, _subscription_hidden)
+    plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, is_near)
     view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
     near = tuple(site for site, _ in sites if is_near(site))
@@ -146,14 +146,19 @@ class _View:
         read: Callable[[Subject], Listing[Found]],
         subjects: Iterable[Subject],
         hidden: Callable[[Subject, str], BlindSpot],
+        *,
+        one_answers: bool = False,
     ) -> tuple[Found, ...]:
-        """Return all that reading each subject yields; a subject that may not be read becomes a blind spot."""
+        """Return all that reading each subject yields; a subject that may not be read becomes a blind spot.
+
+        Raises Unavailable where too many are silent, with `one_answers` also where all of them are.
+        """
         subjects = tuple(subjects)
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
         found: list[Found] = []
         silent, most = 0, min(max(FEW_SILENT, len(subjects) // 10), MOST_SILENT)
-        if hidden is _subscription_hidden:
-            most = min(most, len(subjects) - 1)  # where no subscription answers, nothing at all was seen
+        if one_answers:
+            most = min(most, len(subjects) - 1)
         for subject, answer in zip(subjects, answers, strict=True):
             if isinstance(answer, AzureError):
                 silent += isinstance(answer, Unavailable)
@@ -165,8 +170,14 @@ class _View:
             self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
 
+    def each_subscription(
+        self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
+    ) -> tuple[Found, ...]:
+        """Read each subscription as `each` does; where none answers, nothing at all was seen: raises Unavailable."""
+        return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
+
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
-        copies = self.each(self._app_service.certificates, subscriptions, _subscription_hidden)
+        copies = self.each_subscription(self._app_service.certificates, subscriptions)
         return tuple(sorted(copies, key=lambda copy: copy.ref))
 
     def site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
@@ -213,7 +224,7 @@ class _View:
         concerned: tuple[str, ...],
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
-        parents = self.each(self._app_service.slot_parents, concerned, _subscription_hidden)
+        parents = self.each_subscription(self._app_service.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
             self._app_service.slots,

@@ -1,4 +1,4 @@
-"""The safety net that makes events optional: every imported vault certificate is looked at."""
+"""The safety net that makes events optional: every vault object whose certificate is anywhere is looked at."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
