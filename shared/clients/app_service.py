@@ -4,11 +4,11 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from azure.core.credentials import TokenCredential
@@ -26,23 +26,23 @@ from azure.mgmt.web.models import (
 )
 from azure.mgmt.web.models import Site as SiteModel
 
+from shared.clients.arm import Json, listing, plain_list, readable, sent, tags_of, webspace_of
 from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.app_settings import AppSettings
 from shared.domain.errors import Rejected
 from shared.domain.model import (
     Binding,
-    BlindSpot,
     Listing,
     SeenSite,
     ServerFarm,
     Site,
     SslState,
-    Tags,
     WebspaceCertificate,
 )
 from shared.domain.names import (
     CopyRef,
+    EnvironmentRef,
     HostName,
     InvalidNameError,
     SiteRef,
@@ -63,17 +63,12 @@ LOADING = "loadCertificateToWebsitesSettings"
 SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
 """What a PUT of a site's own certificate would switch off by leaving it out; the SDK has no names for them."""
 USER_STORE = "CurrentUserMy"
-ODD = (ValueError, TypeError, AttributeError)
-"""What comes of reading an answer of another shape than it should have."""
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
 
 _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
-
-Json = Mapping[str, Any]
-Found = TypeVar("Found")
 
 
 class AppServiceClients:
@@ -103,47 +98,47 @@ class AppService:
 
     def subscriptions(self) -> tuple[str, ...]:
         """Return the subscriptions that the identity sees."""
-        found = self._raw_list(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
+        found = self._plain(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
         return tuple(sorted(parse_subscription(entry["subscriptionId"]) for entry in found))
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
         """List the webspace certificates of a subscription."""
         what = f"certificates of subscription {subscription}"
         items = self._clients.client(subscription).certificates.list()
-        return _listing(subscription, self._wires(what, items), read_certificate)
+        return listing(subscription, self._wires(what, items), read_certificate)
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
         items = self._clients.client(subscription).web_apps.list()
-        return _listing(subscription, self._wires(f"sites of subscription {subscription}", items), read_site)
+        return listing(subscription, self._wires(f"sites of subscription {subscription}", items), read_site)
 
     def slot_parents(self, subscription: str) -> Listing[SiteRef]:
         """List the sites of a subscription that have slots; the generic resource list names all slots at once."""
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
-        found = self._raw_list(subscription, url, f"slots of subscription {subscription}")
-        return _listing(subscription, found, lambda wire: _site_ref(wire).production)
+        found = self._plain(subscription, url, f"slots of subscription {subscription}")
+        return listing(subscription, found, lambda wire: _site_ref(wire).production)
 
     def slots(self, site: SiteRef) -> Listing[SeenSite]:
         """List the slots of a site with their bindings."""
         items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
-        return _listing(site.subscription, self._wires(f"slots of {site}", items), read_site)
+        return listing(site.subscription, self._wires(f"slots of {site}", items), read_site)
 
     def plans(self, subscription: str) -> Listing[ServerFarm]:
         """List the App Service plans of a subscription."""
         items = self._clients.client(subscription).app_service_plans.list()
-        return _listing(subscription, self._wires(f"plans of subscription {subscription}", items), read_plan)
+        return listing(subscription, self._wires(f"plans of subscription {subscription}", items), read_plan)
 
     def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
         """List what runs on a plan."""
         _, _, subscription, _, group, *_, name = plan.resource_id.split("/")
         items = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
-        return _listing(subscription, self._wires(f"sites of plan {name}", items), _site_ref, plan.webspace)
+        return listing(subscription, self._wires(f"sites of plan {name}", items), _site_ref, plan.webspace)
 
     def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
         """List the certificates that a site on a Flex Consumption plan has to itself."""
         items = self._clients.client(site.subscription).site_certificates.list(site.resource_group, site.name)
         found = self._wires(f"certificates of {site}", items)
-        return _listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
+        return listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
 
     def public_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
         """List the public certificates of a site or slot."""
@@ -154,7 +149,7 @@ class AppService:
             else web_apps.list_public_certificates_slot(**names)
         )
         found = self._wires(f"public certificates of {site}", items)
-        return _listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
+        return listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
 
     # ------------------------------------------------------------------------------------------- single things
 
@@ -167,13 +162,13 @@ class AppService:
                 return web_apps.get(resource_group_name=ref.resource_group, name=ref.name)
             return web_apps.get_slot(resource_group_name=ref.resource_group, name=ref.name, slot=ref.slot)
 
-        return _readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, CURE).as_dict())
+        return readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, CURE).as_dict())
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one certificate, whoever has it."""
         client = self._clients.client(ref.subscription)
         model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), CURE)
-        return _readable(f"certificate {ref}", read_certificate, model.as_dict())
+        return readable(f"certificate {ref}", read_certificate, model.as_dict())
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
         """Put an imported certificate again as it is, by which App Service fetches the vault's newest version."""
@@ -331,6 +326,18 @@ class AppService:
 
         self._retrying.write(f"restart of {site}", write, CURE)
 
+    def stop(self, site: SiteRef) -> None:
+        """Stop a site or slot."""
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        stop = web_apps.stop if site.slot is None else web_apps.stop_slot
+        self._retrying.write(f"stop of {site}", lambda: stop(**names), CURE)
+
+    def start(self, site: SiteRef) -> None:
+        """Start a site or slot."""
+        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        start = web_apps.start if site.slot is None else web_apps.start_slot
+        self._retrying.write(f"start of {site}", lambda: start(**names), CURE)
+
     def _digest(self, key: str, value: str) -> str:
         return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
@@ -339,16 +346,8 @@ class AppService:
     def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
         return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
 
-    def _raw_list(self, subscription: str, url: str, what: str) -> tuple[Json, ...]:
-        """Return the items of a list that the SDK does not have."""
-        client = self._clients.client(subscription)
-        found: list[Json] = []
-        following: str | None = url
-        while following:
-            page = self._retrying.read(what, partial(_get, client, following), CURE)
-            found.extend(page.get("value") or ())
-            following = page.get("nextLink")
-        return tuple(found)
+    def _plain(self, subscription: str, url: str, what: str) -> tuple[Json, ...]:
+        return plain_list(self._retrying, self._clients.client(subscription), url, what, CURE)
 
 
 def _names(site: SiteRef) -> dict[str, str]:
@@ -395,35 +394,7 @@ def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object
 
 
 def _post(client: WebSiteManagementClient, url: str) -> None:
-    client.send_request(HttpRequest("POST", url)).raise_for_status()
-
-
-def _get(client: WebSiteManagementClient, url: str) -> Json:
-    response = client.send_request(HttpRequest("GET", url))
-    response.raise_for_status()
-    answer: Json = response.json()
-    return answer
-
-
-def _listing(
-    subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
-) -> Listing[Found]:
-    """Return what can be read of a list; one odd entry is a blind spot and does not hide the others."""
-    found, blind = [], []
-    for wire in wires:
-        try:
-            found.append(read(wire))
-        except ODD as error:
-            where = webspace or _webspace(subscription, wire.get("properties") or {})
-            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, where))
-    return Listing(tuple(found), tuple(blind))
-
-
-def _readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:
-    try:
-        return read(wire)
-    except ODD as error:
-        raise Rejected(f"{what} cannot be read: {error}") from error
+    sent(client, HttpRequest("POST", url))
 
 
 def _site_ref(wire: Json) -> SiteRef:
@@ -458,7 +429,7 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         source=_source(properties),
         key_vault_id=properties.get("keyVaultId"),
         key_vault_secret=properties.get("keyVaultSecretName"),
-        tags=_tags(wire),
+        tags=tags_of(wire),
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
         loaded=_is_loaded(properties.get(LOADING)),
     )
@@ -474,16 +445,22 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
     ref = _site_ref(wire)
     site = Site(
         ref=ref,
-        webspace=_webspace(ref.subscription, properties),
+        webspace=webspace_of(ref.subscription, properties),
         default_host_name=_host_name(properties.get("defaultHostName") or ""),
-        tags=_tags(wire),
+        tags=tags_of(wire),
         running=str(properties.get("state") or "Running").lower() == "running",
         plan=str(properties.get("serverFarmId") or "").lower(),
         flex=str(properties.get("sku") or "").lower() == "flexconsumption",
+        environment=_environment(properties),
     )
     states = properties.get("hostNameSslStates") or ()
     ours = (state for state in states if state.get("hostType") != "Repository")
     return site, tuple(_binding(ref, _host_name(state.get("name") or ""), state) for state in ours)
+
+
+def _environment(properties: Json) -> EnvironmentRef | None:
+    profile = properties.get("hostingEnvironmentProfile") or {}
+    return EnvironmentRef.parse(str(profile["id"])) if profile.get("id") else None
 
 
 def _binding(site: SiteRef, host_name: HostName, properties: Json) -> Binding:
@@ -510,11 +487,6 @@ def _host_name(text: str) -> HostName:
         return HostName(text.strip().lower())
 
 
-def _webspace(subscription: str, properties: Json) -> Webspace | None:
-    name = properties.get("webSpace")
-    return Webspace.parse(subscription, name) if name else None
-
-
 def _source(properties: Json) -> VaultCertificateRef | None:
     """Return the vault certificate that a copy was imported from; Azure echoes both names in lower case."""
     vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
@@ -524,9 +496,3 @@ def _source(properties: Json) -> VaultCertificateRef | None:
         return VaultCertificateRef.parse(vault, "certificate", name)
     except InvalidNameError:
         return None
-
-
-def _tags(wire: Json) -> Tags:
-    """Return the tags; newer answers carry them inside the properties as well, and a PUT without them loses them."""
-    tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
-    return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

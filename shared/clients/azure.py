@@ -5,6 +5,7 @@ from shared.clients.app_service import AppService, AppServiceClients
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
 from shared.clients.dns import Dns
+from shared.clients.environments import Environments
 from shared.clients.journal_table import TableJournal
 from shared.clients.key_vault import KeyVault, KeyVaults
 from shared.clients.lease import BlobLeases
@@ -37,6 +38,7 @@ def connect(
     sold_here = cloud is CloudName.PUBLIC  # Azure docs: purchased certificates are not in the national clouds
     return Ports(
         app_service=AppService(arm, retrying),
+        environments=Environments(arm, retrying),
         managed=ManagedCertificates(arm, retrying),
         dns=Dns(dns_servers),
         vault=KeyVault(KeyVaults(credential, names), retrying, encryption),

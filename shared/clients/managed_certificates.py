@@ -4,28 +4,25 @@ The SDK takes the 202 with which Azure begins to issue one for an error, so that
 plainly, as az does it (azure-cli, `create_managed_ssl_cert`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from azure.core.paging import ItemPaged
-from azure.core.rest import HttpRequest, HttpResponse
-from azure.mgmt.web import WebSiteManagementClient
+from azure.core.rest import HttpRequest
 
 from shared.clients.app_service import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, read_site
+from shared.clients.arm import Json, listing, plain_list, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.managed import HostFacts, Place, SeenCertificate
-from shared.domain.model import Binding, BlindSpot, Listing, Tags
+from shared.domain.model import Binding, Listing, Tags
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
 
 CERTIFICATES_API = "2025-05-01"
 VERIFIED = frozenset({"verified", "managed"})
-
-Json = Mapping[str, Any]
-Found = TypeVar("Found")
 
 
 class ManagedCertificates:
@@ -38,28 +35,24 @@ class ManagedCertificates:
     def certificates(self, subscription: str) -> Listing[SeenCertificate]:
         """List the certificates of a subscription, managed ones and others."""
         items = self._clients.client(subscription).certificates.list()
-        return _listing(subscription, self._wires(f"certificates of subscription {subscription}", items), _certificate)
+        return listing(subscription, self._wires(f"certificates of subscription {subscription}", items), _certificate)
 
     def places(self, subscription: str) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """List the sites of a subscription with their bindings, without slots."""
         items = self._clients.client(subscription).web_apps.list()
-        return _listing(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
+        return listing(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
 
     def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
         """List all slots of a subscription with their tags; the generic resource list names them at once."""
-        url: str | None = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
-        client, found = self._clients.client(subscription), list[Json]()
-        while url:
-            send = partial(_sent, client, HttpRequest("GET", url))
-            page = self._retrying.read(f"slots of subscription {subscription}", send, CURE).json()
-            found.extend(page.get("value") or ())
-            url = page.get("nextLink")
-        return _listing(subscription, found, _slot_tags)
+        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
+        what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
+        found = plain_list(self._retrying, client, url, what, CURE)
+        return listing(subscription, found, _slot_tags)
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """List the slots of a site with their bindings."""
         items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
-        return _listing(site.subscription, self._wires(f"slots of {site}", items), _place)
+        return listing(site.subscription, self._wires(f"slots of {site}", items), _place)
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
         """Return what App Service says of the host names of a site or slot."""
@@ -91,7 +84,7 @@ class ManagedCertificates:
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
-        send = partial(_sent, self._clients.client(ref.subscription), request)
+        send = partial(sent, self._clients.client(ref.subscription), request)
         answer = self._retrying.write(f"managed certificate {ref}", send, CURE)
         if answer.status_code != HTTPStatus.ACCEPTED:
             return ""
@@ -106,7 +99,7 @@ class ManagedCertificates:
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is no operation of Azure Resource Manager")
-        send = partial(_sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
+        send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, CURE)
         except (Denied, NotFound):
@@ -115,23 +108,6 @@ class ManagedCertificates:
 
     def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
         return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
-
-
-def _sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
-    response = client.send_request(request)
-    response.raise_for_status()
-    return response
-
-
-def _listing(subscription: str, wires: Iterable[Json], read: Callable[[Json], Found]) -> Listing[Found]:
-    """Return what can be read of a list; one odd entry is a blind spot and does not hide the others."""
-    found, blind = [], []
-    for wire in wires:
-        try:
-            found.append(read(wire))
-        except ValueError as error:
-            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription))
-    return Listing(tuple(found), tuple(blind))
 
 
 def _certificate(wire: Json) -> SeenCertificate:
@@ -172,8 +148,7 @@ def _place(wire: Json) -> tuple[Place, tuple[Binding, ...]]:
 
 
 def _slot_tags(wire: Json) -> tuple[SiteRef, Tags]:
-    tags = wire.get("tags") or {}
-    return SiteRef.parse(str(wire.get("id"))), tuple(sorted((str(key), str(value)) for key, value in tags.items()))
+    return SiteRef.parse(str(wire.get("id"))), tags_of(wire)
 
 
 def _host_facts(wire: Json) -> tuple[HostName, HostFacts]:

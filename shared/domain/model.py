@@ -7,7 +7,16 @@ from enum import StrEnum
 from typing import Generic, TypeVar, cast
 
 from shared.domain.app_settings import SiteSettings
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.names import (
+    CopyRef,
+    EnvironmentRef,
+    HostName,
+    RootRef,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    Webspace,
+)
 
 OFF = frozenset({"off", "false", "no", "0"})
 OWN_PREFIX = "certroll-"
@@ -161,7 +170,8 @@ class Site:
     """A site or a slot, without its bindings. `webspace` is None where Azure did not say it.
 
     `plan` is the resource id of its App Service plan in lower case, empty where Azure did not say it. `flex` says that
-    it is on a Flex Consumption plan, where each site has certificates of its own.
+    it is on a Flex Consumption plan, where each site has certificates of its own. `environment` is the App Service
+    Environment that it runs in, None outside of one.
     """
 
     ref: SiteRef
@@ -171,6 +181,30 @@ class Site:
     running: bool = True
     plan: str = ""
     flex: bool = False
+    environment: EnvironmentRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An App Service Environment. `internal` says that its apps are reached from inside its network alone (ILB)."""
+
+    ref: EnvironmentRef
+    location: str
+    internal: bool
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RootCertificate:
+    """A public certificate of an App Service Environment, which its apps trust from a start on where it `is_root`.
+
+    `thumbprint` is None where Azure shows neither it nor the certificate, and the name is none of ours.
+    """
+
+    ref: RootRef
+    location: str
+    thumbprint: Thumbprint | None
+    is_root: bool = True
 
 
 @dataclass(frozen=True, slots=True)

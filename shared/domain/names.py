@@ -23,6 +23,9 @@ _RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
 _COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f]{1,260}")
 _SITE_NAME = re.compile(r"[\w-]{1,60}")
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
+_ENVIRONMENT_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/hostingenvironments/([^/]+)"
+)
 _SITE_ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/sites/([^/]+)(?:/slots/([^/]+))?"
 )
@@ -173,6 +176,62 @@ class SiteRef:
 
     def __str__(self) -> str:
         return self.name if self.slot is None else f"{self.name}/{self.slot}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EnvironmentRef:
+    """One App Service Environment."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+    @classmethod
+    def parse(cls, resource_id: str) -> Self:
+        """Return the reference from a resource id. Raises InvalidNameError."""
+        match = _ENVIRONMENT_ID.fullmatch(resource_id.strip().lower())
+        if match is None:
+            raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
+        subscription, group, name = match.groups()
+        return cls(
+            _matching(_SUBSCRIPTION, subscription, "a subscription id"),
+            _matching(_RESOURCE_GROUP, group, "a resource group name"),
+            _matching(_SITE_NAME, name, "the name of an App Service Environment"),
+        )
+
+    @property
+    def resource_id(self) -> str:
+        """The resource id, in lower case but for ARM's own words."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.Web/hostingEnvironments/{self.name}"
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RootRef:
+    """One public certificate of an App Service Environment."""
+
+    environment: EnvironmentRef
+    name: str
+
+    @classmethod
+    def parse(cls, resource_id: str) -> Self:
+        """Return the reference from a resource id. Raises InvalidNameError."""
+        environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
+        known = _matching(_COPY_NAME, unquote(name), "a certificate resource name") if marker else ""
+        return cls(EnvironmentRef.parse(environment if marker else resource_id), known)
+
+    @property
+    def resource_id(self) -> str:
+        """The resource id, in lower case but for ARM's own words."""
+        return f"{self.environment.resource_id}/publicCertificates/{quote(self.name, safe='')}"
+
+    def __str__(self) -> str:
+        return f"{self.environment}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

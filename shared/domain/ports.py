@@ -12,8 +12,28 @@ from shared.domain.events import VaultEvent
 from shared.domain.lineage import Lineage
 from shared.domain.managed import HostFacts, Issuance, Place, SeenCertificate
 from shared.domain.messages import CertificateMessage, SiteMessage
-from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, Tags, WebspaceCertificate
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
+from shared.domain.model import (
+    Binding,
+    Environment,
+    Listing,
+    RootCertificate,
+    SeenSite,
+    ServerFarm,
+    Site,
+    Tags,
+    WebspaceCertificate,
+)
+from shared.domain.names import (
+    CopyRef,
+    EnvironmentRef,
+    HostName,
+    RootRef,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    VaultName,
+    Webspace,
+)
 from shared.domain.order import Order, OrderRef
 from shared.domain.order_action import OrderRecord
 from shared.domain.probe import Probe, ProbeSight
@@ -93,11 +113,45 @@ class AppService(Protocol):
     def restart(self, site: SiteRef) -> None:
         """Restart a site or slot."""
 
+    def stop(self, site: SiteRef) -> None:
+        """Stop a site or slot."""
+
+    def start(self, site: SiteRef) -> None:
+        """Start a site or slot."""
+
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Read one host name binding, and its whole body for the way back."""
 
     def put_binding(self, binding: Binding, body: object) -> None:
         """Write the body back with the thumbprint and ssl_state of the binding."""
+
+
+class Environments(Protocol):
+    """App Service Environments and their root certificates. Every method raises AzureError's kinds."""
+
+    def environments(self, subscription: str) -> Listing[Environment]:
+        """List the App Service Environments of a subscription."""
+
+    def environment(self, ref: EnvironmentRef) -> Environment:
+        """Read one environment."""
+
+    def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
+        """Return where an environment is reached: from inside its network where it is internal, else from anywhere."""
+
+    def sites(self, ref: EnvironmentRef) -> Listing[Site]:
+        """List the sites in an environment, without slots."""
+
+    def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
+        """List the public certificates of an environment."""
+
+    def root(self, ref: RootRef) -> RootCertificate:
+        """Read one public certificate of an environment."""
+
+    def put_root(self, root: RootCertificate, der: bytes) -> None:
+        """Put a root certificate into an environment."""
+
+    def delete_root(self, ref: RootRef) -> None:
+        """Take a root certificate out of an environment."""
 
 
 class Vault(Protocol):
@@ -331,6 +385,7 @@ class Ports:
     """What a run needs of the outside."""
 
     app_service: AppService
+    environments: Environments
     managed: ManagedCertificates
     dns: Dns
     vault: Vault

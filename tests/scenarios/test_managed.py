@@ -32,6 +32,8 @@ OFF = {"certroll-managed": "off"}
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MOST_WRITES = 20
+ENVIRONMENT = "/subscriptions/{}/resourceGroups/rg-ase/providers/Microsoft.Web/hostingEnvironments/ase"
+IN_ENVIRONMENT = {"hostingEnvironmentProfile": {"id": ENVIRONMENT.format("11111111-1111-1111-1111-111111111111")}}
 
 
 def a_world(knobs: Knobs | None = None, *, tags: dict[str, str] = ON, plans: int = 1, root: bool = True) -> Builder:
@@ -325,8 +327,7 @@ def test_refusal_at_once_is_told_and_not_repeated(install: Install) -> None:
     build = a_world(root=False)
     shop = build.world.web.site_with_host(HOST)
     installation = install(build.world, meddled=True)
-    gone = {"hostingEnvironmentProfile": {"id": "/ase"}}
-    meddled(installation, "certificate", lambda: build.world.web.put_site(replace(shop, properties=gone)))  # type: ignore[type-var]
+    meddled(installation, "certificate", lambda: build.world.web.put_site(replace(shop, properties=IN_ENVIRONMENT)))  # type: ignore[type-var]
     assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
     assert "App Service Environment" in installation.details()
     assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
@@ -395,7 +396,7 @@ def _free(build: Builder) -> None:
 def _environment(build: Builder) -> None:
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
-    build.world.web.put_site(replace(shop, properties={"hostingEnvironmentProfile": {"id": "/ase"}}))
+    build.world.web.put_site(replace(shop, properties=IN_ENVIRONMENT))
 
 
 def _taken(build: Builder) -> None:

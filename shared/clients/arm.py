@@ -1,0 +1,72 @@
+"""What clients of Azure Resource Manager have in common: plain requests beside the SDK's, and reading what comes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.mgmt.web import WebSiteManagementClient
+
+from shared.clients.retrying import Retrying
+from shared.domain.errors import Rejected
+from shared.domain.model import BlindSpot, Listing, Tags
+from shared.domain.names import Webspace
+
+ODD = (ValueError, TypeError, AttributeError)
+"""What comes of reading an answer of another shape than it should have."""
+
+Json = Mapping[str, Any]
+Found = TypeVar("Found")
+
+
+def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
+    """Return the answer to a request that the SDK does not have. Raises the SDK's errors."""
+    response = client.send_request(request)
+    response.raise_for_status()
+    return response
+
+
+def plain_list(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, cure: str) -> tuple[Json, ...]:
+    """Return the items of a list that the SDK does not have, of all its pages."""
+    found: list[Json] = []
+    following: str | None = url
+    while following:
+        answer = retrying.read(what, partial(sent, client, HttpRequest("GET", following)), cure)
+        page: Json = answer.json()
+        found.extend(page.get("value") or ())
+        following = page.get("nextLink")
+    return tuple(found)
+
+
+def listing(
+    subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
+) -> Listing[Found]:
+    """Return what can be read of a list; one odd entry is a blind spot and does not hide the others."""
+    found, blind = [], []
+    for wire in wires:
+        try:
+            found.append(read(wire))
+        except ODD as error:
+            where = webspace or webspace_of(subscription, wire.get("properties") or {})
+            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, where))
+    return Listing(tuple(found), tuple(blind))
+
+
+def readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:
+    """Return what an answer says. Raises Rejected where it has another shape than it should have."""
+    try:
+        return read(wire)
+    except ODD as error:
+        raise Rejected(f"{what} cannot be read: {error}") from error
+
+
+def webspace_of(subscription: str, properties: Json) -> Webspace | None:
+    """Return the webspace that a resource says it is in."""
+    name = properties.get("webSpace")
+    return Webspace.parse(subscription, name) if name else None
+
+
+def tags_of(wire: Json) -> Tags:
+    """Return the tags; newer answers carry them inside the properties as well, and a PUT without them loses them."""
+    tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
+    return tuple(sorted((str(key), str(value)) for key, value in tags.items()))
