@@ -11,11 +11,12 @@ from shared import planner
 from shared.actions.roll_app_settings import roll_edits
 from shared.domain.lineage import opted_out
 from shared.domain.model import is_off
-from shared.domain.names import SiteRef
+from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
+from shared.guards.live import absent
 
 BELIEVED_AFTER = timedelta(hours=24)
 
@@ -30,7 +31,7 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
     going = {
         step.action.site
         for step in plan.steps
-        if step.action.restarts_site and step.action.site and step.action.writes <= after.live_at(step.action.site)
+        if step.action.restarts_site and step.action.site and not absent(step.action, after)
     }
     sites = sorted(site for site in going if site is not None and (fresh or not _is_refused(snapshot, site)))
     told = (_told(snapshot, plan, site) for site in sites)
@@ -61,7 +62,8 @@ def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
         return fresh
     retiring = before.state is RollState.VALIDATED and not _is_stale_again(snapshot, site)
     undone = before.undone_lately(snapshot.now)
-    if before.state in WRITTEN and not retiring and set(fresh.replaces) & set(before.replaces):
+    again = bool(set(fresh.replaces) & set(before.replaces)) or (fresh.rooted and before.rooted)
+    if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
     aside = before.broken_before if before.state is RollState.SET_ASIDE else None
     since = before.at if before.state is RollState.REFUSED else fresh.at  # tried again, it holds up nobody anew
@@ -126,13 +128,21 @@ def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> R
         state=state,
         at=snapshot.now,
         plan=seen.plan or site.resource_id,  # where Azure does not say it, the app counts as a plan of its own
-        copies=tuple(sorted(c.ref for c in after.fleet.certificates_of(site) if c.thumbprint in wanted)),
+        copies=_copies(after, site, wanted),
         replaces=replaces,
         proven=before.proven if before else (),
         settings=_settings_expected(before, len(settings.digests), snapshot.now),
         failing_since=before.failing_since if before and before.state is RollState.REFUSED else None,
+        rooted=snapshot.lacks_root(settings),
         revision=before.revision if before else None,
     )
+
+
+def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
+    """Return the certificates that tell the app's own run what is live: what it can use, and one of each root."""
+    own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
+    roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}
+    return tuple(sorted(own | set(roots.values())))
 
 
 def _is_stale_again(snapshot: Snapshot, site: SiteRef) -> bool:

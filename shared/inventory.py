@@ -35,7 +35,8 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
     findings: list[Finding] = []
     for settings in fleet.settings:
         site = fleet.site(settings.site)
-        copies = {copy.thumbprint: str(copy.ref) for copy in fleet.certificates_of(settings.site)}
+        usable = (*fleet.certificates_of(settings.site), *fleet.roots_of(settings.site))
+        copies = {copy.thumbprint: str(copy.ref) for copy in reversed(usable)}
         shown = (one for one in settings.references if _shown(one, origins, copies))
         named = [_row(one, origins, copies, fleet.taken_at) for one in shown]
         led = [_led(one) for one in settings.vault_references]
@@ -103,10 +104,10 @@ def _in_vain(
     copies: Mapping[Thumbprint | None, str],
     now: datetime,
 ) -> Iterable[Finding]:
-    unknown = sorted(
+    unknown = sorted(  # where a root list names what no vault has, the public certificates of its plan were not read
         {
             one.thumbprint
-            for one in settings.references
+            for one in settings.without_roots.references
             if one.kind is not ReferenceKind.PIN and one.thumbprint not in origins and one.thumbprint not in copies
         }
     )
@@ -119,3 +120,6 @@ def _in_vain(
     if settings.odd_entries:
         detail = f"{settings.odd_entries} entries of the load list are no thumbprints; they are left as they are"
         yield Finding(now, "sweep", f"load list of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+    if settings.odd_roots:
+        detail = f"{settings.odd_roots} entries of the root list are no thumbprints; they are left as they are"
+        yield Finding(now, "sweep", f"root list of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)

@@ -7,6 +7,9 @@
                        slots of each site that has some · sites of each plan
                        app settings of each site and slot                          (one read each)
                        its public certificates, where it is a target, or its load list names what its webspace lacks
+    only for lineages that may be roots, in App Service Environments:
+                       slots and app settings of each Windows code app
+                       the public certificates of all apps of a plan, where a root list names one of them, or is to
 
 A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
 Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
@@ -26,8 +29,9 @@ from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
 from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
-from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.ports import AppService
+from shared.domain.snapshot import ROOT_ON
 from shared.domain.targets import words
 
 Subject = TypeVar("Subject")
@@ -40,17 +44,36 @@ FEW_SILENT, MOST_SILENT = 5, 20
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere."""
+    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere.
+
+    `rooted` are those of the sites whose root lists are to name a version; `roots` the versions of what may be a root,
+    which a root list may name anywhere.
+    """
 
     sites: frozenset[str] = frozenset()
     anywhere: bool = False
+    rooted: frozenset[str] = frozenset()
+    roots: frozenset[Thumbprint] = frozenset()
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
         """Return what all of the lineages ask for."""
+        lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
-        sites = frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
-        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags))
+        rooted = frozenset(word for own in tags for word in words(own, ROOT_ON))
+        sites = rooted | frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
+        roots = (version.thumbprint for one in lineages if _may_be_root(one) for version in one.versions)
+        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags), rooted, frozenset(roots))
+
+    def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
+        """Say whether the root list of an app names what may be a root, or is to."""
+        listed = settings.root_list if settings is not None else ()
+        return site.heeds_roots and (site.ref.name in self.rooted or not self.roots.isdisjoint(listed))
+
+
+def _may_be_root(lineage: Lineage) -> bool:
+    facts = lineage.current.facts if lineage.current else None
+    return facts is not None and facts.self_signed
 
 
 def observe_fleet(
@@ -78,15 +101,20 @@ def observe_fleet(
     owners = frozenset(copy.site for copy in certificates if copy.site is not None and wanted(copy))
 
     def is_near(site: Site) -> bool:
-        return site.webspace in webspaces or site.ref.name in targets.sites or site.ref in owners
+        named = site.ref.name in targets.sites or site.ref in owners
+        return site.webspace in webspaces or named or (bool(targets.roots) and site.heeds_roots)
 
-    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners)
+    hosting = frozenset(site.ref for site, _ in productions if targets.roots and site.heeds_roots)
+    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners | hosting)
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, is_near)
-    view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
     near = tuple(site for site, _ in sites if is_near(site))
     settings = view.settings(near, followed)
-    public = view.public_certificates(near, settings, certificates, targets.sites)
+    read = {one.site: one for one in settings}
+    rooting = frozenset(site.plan for site in near if site.plan and targets.needs_root(site, read.get(site.ref)))
+    view.compare_with_plans(plans, webspaces, rooting, frozenset(site.ref for site, _ in sites))
+    mates = tuple(site for site, _ in sites if site.plan in rooting)
+    public = view.public_certificates(near, settings, certificates, targets.sites, mates)
     return Fleet(
         taken_at=now,
         sites=tuple(site for site, _ in sites),
@@ -106,7 +134,18 @@ def observe_app(
     seen = observe_site(app_service, ref, copies, now)
     if ref.slot is not None and seen.site(ref.production) is None:  # a slot may have its site's tags, one by one
         seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
-    return replace(seen, settings=(settings,))
+    known = {site.ref for site in seen.sites}
+    owners = sorted({copy.site for copy in seen.certificates if copy.site is not None} - known)
+    mates = chain.from_iterable(_neighbour(app_service, owner) for owner in owners)
+    return replace(seen, sites=(*seen.sites, *mates), settings=(settings,))
+
+
+def _neighbour(app_service: AppService, owner: SiteRef) -> tuple[Site, ...]:
+    """Return the site whose public certificate the app may trust, or nothing: then it is none of its plan."""
+    try:
+        return (app_service.site(owner)[0],)
+    except (Denied, NotFound, Rejected):
+        return ()
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
@@ -196,19 +235,18 @@ class _View:
         settings: tuple[SiteSettings, ...],
         certificates: tuple[WebspaceCertificate, ...],
         targets: frozenset[str],
+        mates: tuple[Site, ...],
     ) -> tuple[WebspaceCertificate, ...]:
-        """Read the public certificates of sites that may need one."""
+        """Read the public certificates of sites that may need one, and of all that share a plan with a root list."""
         held = {(copy.webspace, copy.thumbprint) for copy in certificates if copy.site is None}
         listed = {one.site: one.load_list for one in settings}
-        where = {
-            site.ref: site.webspace
+        needing = [
+            site
             for site in sites
-            if site.webspace is not None
-            and (
-                site.ref.name in targets
-                or any((site.webspace, thumbprint) not in held for thumbprint in listed.get(site.ref, ()))
-            )
-        }
+            if site.ref.name in targets
+            or any((site.webspace, thumbprint) not in held for thumbprint in listed.get(site.ref, ()))
+        ]
+        where = {site.ref: site.webspace for site in (*needing, *mates) if site.webspace is not None}
         copies = self.each(
             lambda ref: self._app_service.public_certificates(ref, where[ref]),
             sorted(where),
@@ -251,9 +289,14 @@ class _View:
         )
 
     def compare_with_plans(
-        self, plans: tuple[ServerFarm, ...], webspaces: frozenset[Webspace], seen: frozenset[SiteRef]
+        self,
+        plans: tuple[ServerFarm, ...],
+        webspaces: frozenset[Webspace],
+        rooting: frozenset[str],
+        seen: frozenset[SiteRef],
     ) -> None:
-        near = tuple(plan for plan in plans if plan.webspace in webspaces)
+        """Note what runs on plans of these webspaces, or on those that share roots, and was not seen."""
+        near = tuple(plan for plan in plans if plan.webspace in webspaces or plan.resource_id.lower() in rooting)
         named = self.each(
             lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
             near,

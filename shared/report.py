@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 
+from shared.domain.app_settings import ROOT_LIST
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, Fleet
-from shared.domain.names import VaultCertificateRef
+from shared.domain.model import Binding, Fleet, is_off
+from shared.domain.names import SiteRef, VaultCertificateRef
 from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Journal
 from shared.domain.reason import Reason
@@ -16,6 +17,7 @@ from shared.domain.rollout import SiteRecord
 from shared.domain.snapshot import Snapshot
 from shared.telemetry import event
 
+MOST_NAMED = 10
 IN_ORDER = frozenset(
     {
         Reason.AWAITING_FIRST_STAGE,
@@ -41,7 +43,7 @@ def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
         steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
         skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
     )
-    report_skips(journal, ref, [*plan.skips, *_duplicates(snapshot)], snapshot.now)
+    report_skips(journal, ref, [*plan.skips, *_duplicates(snapshot), *sharing(snapshot)], snapshot.now)
     report_blind_spots(journal, str(ref), snapshot.fleet)
     report_unread(journal, snapshot)
     report_warnings(journal, snapshot)
@@ -139,6 +141,34 @@ def _kind(binding: Binding | None) -> str:
     if binding is None:
         return "gone"
     return binding.ssl_state if binding.virtual_ip is None else f"{binding.ssl_state} at {binding.virtual_ip}"
+
+
+def sharing(snapshot: Snapshot) -> list[Skip]:
+    """Name, by App Service plan, the apps that trust a version only because the root list of another app names it."""
+    fleet, heeding = snapshot.fleet, [one for one in snapshot.fleet.settings if _heeds(snapshot, one.site)]
+    naming = {one.site for one in heeding if any(map(snapshot.lineage.version_of, one.root_list))}
+    silent = {one.site for one in heeding if not snapshot.is_rooted(one.site)} - naming
+    by_plan: dict[str, list[SiteRef]] = {}
+    for ref in sorted(silent):
+        site = fleet.site(ref)
+        if site is not None and not is_off(snapshot.tag(ref, "certroll")) and naming & set(fleet.plan_mates(ref)):
+            by_plan.setdefault(site.plan, []).append(ref)
+    return [Skip(f"apps of plan {plan.rpartition('/')[2]}", *_shared(apps)) for plan, apps in sorted(by_plan.items())]
+
+
+def _heeds(snapshot: Snapshot, ref: SiteRef) -> bool:
+    site = snapshot.site(ref)
+    return site is not None and site.heeds_roots
+
+
+def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
+    more = f" and {len(apps) - MOST_NAMED} more" if len(apps) > MOST_NAMED else ""
+    detail = (
+        f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust it only because another app of the plan has it in "
+        f"its {ROOT_LIST}: who depends on it should have it in its own, or may start before the other; name those apps "
+        "in the tag certroll-root-on"
+    )
+    return Reason.ROOT_SHARED, detail
 
 
 def _duplicates(snapshot: Snapshot) -> list[Skip]:

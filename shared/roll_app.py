@@ -32,6 +32,7 @@ from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
+from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_app
 from shared.report import report_plan, report_skips
@@ -43,7 +44,9 @@ PROBE_AGAIN = timedelta(seconds=15)
 OLD_AGAIN = timedelta(minutes=5)
 BELIEVED_AFTER = timedelta(minutes=50)
 """How long the same few settings must be read before they are believed: the sweep looks every hour."""
-OTHERWISE = frozenset({Reason.PINNED_REFERENCE, Reason.AMBIGUOUS_LINEAGE, Reason.LOADS_EVERYTHING})
+OTHERWISE = frozenset(
+    {Reason.PINNED_REFERENCE, Reason.AMBIGUOUS_LINEAGE, Reason.LOADS_EVERYTHING, Reason.ROOT_LIST_UNHEEDED}
+)
 """What is said of an app beside its roll: it stands for no step that was refused."""
 UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
 
@@ -104,12 +107,13 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
 def _look(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
-    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held)
+    rooted = frozenset({record.site} if record.rooted else ())
+    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, rooted)
     whole = planner.plan(snapshot, run.intent)
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
         tuple(skip for skip in whole.skips if skip.site == record.site and not skip.subject.startswith("binding ")),
-    )
+    ).refuse(lambda step: not_live(step, snapshot))  # what the plan would bring there is brought by another run
     report_plan(run.ports.journal, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits)
 

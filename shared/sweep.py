@@ -18,7 +18,7 @@ from shared.domain.plan import Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot import ROOT_ON, Snapshot
 from shared.inventory import report_references
 from shared.managed import look_after_managed
 from shared.observe import Targets, observe_fleet
@@ -30,7 +30,7 @@ from shared.telemetry import event
 
 HOUR, TURNS = 3600, 7
 """Seconds, and after how many hours the first to be read is about the same one again."""
-ASKING = (PUBLIC_TAG, IMPORT_TAG)
+ASKING = (PUBLIC_TAG, IMPORT_TAG, ROOT_ON)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,5 +55,6 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     for copy in sorted(snapshot.fleet.certificates, key=lambda one: one.ref):
         claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)
         if copy.source is None and claimed and snapshot.lineage.is_stale(copy.thumbprint):
-            apps = tuple(settings.site for settings in snapshot.settings_near(copy))
+            near = (*snapshot.settings_near(copy), *snapshot.settings_sharing(copy))
+            apps = tuple(settings.site for settings in near)
             yield Step(DeleteCertificate(copy, apps), Reason.SUPERSEDED)

@@ -86,7 +86,7 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     unread = any(spot.settings_only and spot.hides(webspace) for spot in fleet.blind_spots)
     wanted: set[Thumbprint | None] = set(imported) if unread else set()
     current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
-    for settings in snapshot.settings_in(webspace):
+    for settings in (one.without_roots for one in snapshot.settings_in(webspace)):
         wanted |= settings.named & (imported | current)  # Azure itself brings a newest version that is refused
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:

@@ -1,10 +1,11 @@
 """Bring the last good values back: the inverse of the edits that the journal holds."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from shared.actions.settings_change import SettingsChange
-from shared.domain.app_settings import SettingEdit, SiteSettings, inverse, is_load_list
+from shared.domain.app_settings import SettingEdit, SiteSettings, inverse, is_list, is_load_list
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
@@ -26,23 +27,27 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
         if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
             continue
-        edits = restoring(settings, record, snapshot.live_at(site.ref))
+        edits = restoring(settings, record, partial(snapshot.live_for, settings))
         if edits:
             yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
 
 
-def restoring(settings: SiteSettings, record: RollRecord, live: frozenset[Thumbprint]) -> tuple[SettingEdit, ...]:
+def restoring(
+    settings: SiteSettings, record: RollRecord, live: Callable[[str], frozenset[Thumbprint]]
+) -> tuple[SettingEdit, ...]:
     """Return the edits that bring the last good values back; empty where nothing of ours is left.
 
-    What is no longer live cannot come back. Where that is so for one of several settings, or where somebody else pinned
-    the new version meanwhile, the new version stays in the load list for those that keep it.
+    `live` says what a setting can name. What is no longer live cannot come back. Where that is so for one of several
+    settings, or where somebody else pinned the new version meanwhile, the new version stays in the lists for those that
+    keep it.
     """
     back = tuple(one for edit in record.edits if _is_ours(settings, edit) for one in inverse(edit))
-    kept = tuple(edit for edit in back if edit.add in live) or back
+    kept = tuple(edit for edit in back if edit.add is None or edit.add in live(edit.key)) or back
     ours = {edit.key for edit in kept}
     pinned = {pin.thumbprint for pin in settings.pins if pin.key not in ours}
     if kept != back or any(pinned & set(edit.remove) for edit in kept):
-        kept = tuple(replace(edit, remove=()) if is_load_list(edit.key) else edit for edit in kept)
+        kept = tuple(replace(edit, remove=()) if is_list(edit.key) else edit for edit in kept)
+        kept = tuple(edit for edit in kept if edit.add is not None)
     return (*kept, *_loading(settings, kept))
 
 

@@ -1,8 +1,9 @@
-"""Take superseded versions out of an app's load list, where an operator asks for it."""
+"""Take superseded versions out of an app's lists, where an operator asks for it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.actions.roll_app_settings import lists_of
 from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import SettingEdit, SiteSettings
 from shared.domain.lineage import Lineage
@@ -18,7 +19,7 @@ TAG = "certroll-retire"
 
 @dataclass(frozen=True, slots=True)
 class RetireThumbprint(SettingsChange):
-    """Take superseded thumbprints out of the load list. It costs a restart of its own."""
+    """Take superseded thumbprints out of the lists. It costs a restart of its own."""
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
@@ -33,7 +34,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         proven = told or (record is not None and record.state is RollState.VALIDATED)
         if site is None or site.webspace is None or settings.changing or not proven:
             continue
-        edits = _edits(snapshot, settings, current.thumbprint)
+        edits = _edits(snapshot, site, settings, current.thumbprint)
         if edits and _asked(snapshot, snapshot.lineage, site):
             yield Step(RetireThumbprint(settings, edits, site.webspace), Reason.SUPERSEDED)
 
@@ -43,16 +44,15 @@ def _asked(snapshot: Snapshot, lineage: Lineage, site: Site) -> bool:
     return (own if own is not None else tag(lineage.tags, TAG) or "").lower() == "on"
 
 
-def _edits(snapshot: Snapshot, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:
+def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:
     stale = snapshot.rollable(settings)
     if any(pin.thumbprint in stale for pin in settings.pins):
         return ()
-    by_key: dict[str, list[Thumbprint]] = {}
-    for one in settings.references:
-        if one not in settings.pins:
-            by_key.setdefault(one.key, []).append(one.thumbprint)
+    lists = {
+        key: tuple(one.thumbprint for one in settings.references if one.key == key) for key in lists_of(site, settings)
+    }
     return tuple(
         SettingEdit(key, None, tuple(one for one in stale if one in listed), current)
-        for key, listed in sorted(by_key.items())
+        for key, listed in lists.items()
         if current in listed and any(one in stale for one in listed)
     )

@@ -1,34 +1,46 @@
-"""Let an app load the new version beside the old one, and use the new one where it names one by itself."""
+"""Let an app load, or trust, the new version beside the old one, and use the new one where it names one by itself.
+
+The load list, the root list and pins go in one write. A root list is also begun, where the tag `certroll-root-on` of
+the vault object names the app. Where it would do nothing it is left alone, and people are told.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.actions.settings_change import SettingsChange, settings_subject
-from shared.domain.app_settings import SettingEdit, SiteSettings, is_load_list
+from shared.domain.app_settings import ROOT_LIST, SettingEdit, SiteSettings, is_list, is_load_list, is_root_list
 from shared.domain.model import Site
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import TAKING_BACK, WRITTEN, RollRecord
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot import ROOT_ON, Snapshot
+from shared.domain.targets import named_sites
 
 MOST_UNDONE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RollAppSettings(SettingsChange):
-    """Put the new thumbprint next to the old one in the load list, and in the old one's place in pins.
+    """Put the new thumbprint next to the old one in the lists, and in the old one's place in pins.
 
     Where the old version is no longer in the webspace it is replaced in the list as well: there is no overlap.
     """
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a roll for every app whose settings name a stale version where they should name the current one."""
+    """Propose a roll for every app whose settings name a stale version where they should name the current one.
+
+    Likewise for every app whose root list lacks it although the tag asks for it.
+    """
+    yield from _unfound(snapshot)
     for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
         site = snapshot.site(settings.site)
+        if site is None:
+            continue
+        yield from _unheeded(snapshot, site, settings)
         stale = snapshot.named_stale(settings)
-        if not stale or site is None:
+        if not stale and not snapshot.lacks_root(settings):
             continue
         if site.webspace is None:
             detail = "Azure does not say in which webspace the site is, so no certificate of it is known to be live"
@@ -62,7 +74,38 @@ def _roll(
         )
         yield Skip(settings_subject(site.ref), Reason.FOUGHT_OVER, detail, site.ref)
         return
-    yield Step(RollAppSettings(settings, edits, webspace), Reason.STALE_THUMBPRINT)
+    asked = all(edit.beside is None for edit in edits)
+    yield Step(RollAppSettings(settings, edits, webspace), Reason.ROOT_ASKED if asked else Reason.STALE_THUMBPRINT)
+
+
+def _unfound(snapshot: Snapshot) -> Iterable[Skip]:
+    """Say what is wrong with the tag."""
+    if snapshot.lineage.current is None:
+        return
+    subject = f"tag {ROOT_ON} of {snapshot.lineage.ref}"
+    _, problems = named_sites(snapshot.lineage.tags, ROOT_ON, (site.ref for site in snapshot.fleet.sites))
+    for target, invalid in problems:
+        yield Skip(f"{subject}: {target}" if target else subject, invalid.reason, str(invalid))
+
+
+def _unheeded(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
+    """Say where a root list would do nothing: it is only for Windows code in an App Service Environment."""
+    named = any(snapshot.lineage.version_of(one) for one in settings.root_list)
+    if site.heeds_roots or not (named or site.ref in (snapshot.rooted or ())):
+        return
+    kind, cure = (
+        (
+            "no Windows code app",
+            f"have the root added to {site.environment}, for apps of every kind: name that in the tag certroll-root-of",
+        )
+        if site.environment
+        else (
+            "in no App Service Environment",
+            "App Service offers no custom roots there: move it into one, or let its own code trust the root",
+        )
+    )
+    detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {cure}"
+    yield Skip(f"root list of {site.ref}", Reason.ROOT_LIST_UNHEEDED, detail, site.ref)
 
 
 def is_fought_over(record: RollRecord, snapshot: Snapshot) -> bool:
@@ -81,9 +124,11 @@ def roll_edits(
     current = snapshot.lineage.current
     if current is None:
         return ()
-    keys = sorted({one.key for one in settings.references if is_load_list(one.key)})
-    lists = [edit for key in keys for edit in _list_edit(snapshot, site, settings, key, stale)]
+    lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale)]
+    if snapshot.lacks_root(settings) and not any(is_root_list(edit.key) for edit in lists):
+        lists.append(_first_root(settings, current.thumbprint))
     loaded = snapshot.live_at(site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
+    loaded |= snapshot.roots_at(site.ref) & set(settings.root_list)
     pins = [
         SettingEdit(one.key, current.thumbprint, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
         for one in settings.pins
@@ -92,15 +137,29 @@ def roll_edits(
     return (*lists, *pins)
 
 
+def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
+    """Return the names of the settings that are lists of the app, but for a root list that it does not heed."""
+    keys = {one.key for one in settings.references if is_list(one.key)}
+    return tuple(sorted(key for key in keys if site.heeds_roots or is_load_list(key)))
+
+
+def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
+    """Return the edit that puts the thumbprint at the end of the root list, which is made where there is none."""
+    known = {*settings.digests, *(one.key for one in settings.references)}
+    key = next((key for key in sorted(known) if is_root_list(key)), None)
+    return SettingEdit(key or ROOT_LIST, thumbprint, (), None, whole=key is None)
+
+
 def _list_edit(
     snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...]
 ) -> Iterable[SettingEdit]:
     current = snapshot.lineage.current
     listed = {one.thumbprint for one in settings.references if one.key == key}
     old = tuple(one for one in stale if one in listed)
-    if current is None or not old or current.thumbprint in listed or settings.loads_everything:
+    everything = settings.loads_everything and is_load_list(key)
+    if current is None or not old or current.thumbprint in listed or everything:
         return
-    live = snapshot.live_at(site.ref)
+    live = snapshot.live_for(settings, key)
     last_good = next((one for one in old if one in live), old[0])
     needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
     leaving = tuple(

@@ -4,7 +4,6 @@ The window that is left is between the read and the write; it is closed where Az
 and otherwise some tens of milliseconds long: see docs/runbook.md.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -12,11 +11,11 @@ from shared.actions.settle import settle
 from shared.domain.app_settings import (
     SettingEdit,
     SiteSettings,
+    all_done,
     changed_elsewhere,
-    edited,
     edited_settings,
+    edited_values,
     fetched,
-    is_done,
 )
 from shared.domain.errors import Conflict
 from shared.domain.names import SiteRef, Thumbprint, Webspace
@@ -66,18 +65,18 @@ class SettingsChange:
         """
         site = self.settings.site
         seen = ports.app_service.settings_to_edit(site)
-        if _all_done(seen.values, self.edits):
+        if all_done(seen.values, self.edits):
             return False
         if moved := changed_elsewhere(seen.digests, self.settings.digests, self.edits):
             raise Conflict(f"{self.subject}: {', '.join(moved)} changed since it was observed; it is planned again")
-        values = _edited(seen.values, self.edits)
-        if not _all_done(values, self.edits):
+        values = edited_values(seen.values, self.edits)
+        if not all_done(values, self.edits):
             raise Conflict(f"{self.subject}: what was to be edited is gone; it is planned again")
         ports.app_service.put_settings(replace(seen, values=values))
         settle(
             ports.clock,
             lambda: ports.app_service.settings(site),
-            lambda now: _all_done(now.values, self.edits),
+            lambda now: all_done(now.values, self.edits),
             self.subject,
         )
         return True
@@ -86,15 +85,3 @@ class SettingsChange:
 def settings_subject(site: SiteRef) -> str:
     """Return how the settings of an app are named to people."""
     return f"app settings of {site}"
-
-
-def _all_done(values: Mapping[str, str], edits: tuple[SettingEdit, ...]) -> bool:
-    return all(edit.key in values and is_done(edit.key, values[edit.key], edit) for edit in edits)
-
-
-def _edited(values: Mapping[str, str], edits: tuple[SettingEdit, ...]) -> dict[str, str]:
-    after = dict(values)
-    for edit in edits:
-        if edit.key in after:
-            after[edit.key] = edited(edit.key, after[edit.key], edit)
-    return after

@@ -1,34 +1,39 @@
 """Put a certificate without its key on a site, for apps that only check what others have signed.
 
-A site or slot gets it where the tag `certroll-public-to` of the vault object names it. Nothing restarts: apps find it
-at their next start, or when their settings are rolled.
+A site or slot gets it where the tag `certroll-public-to` of the vault object names it. So does one of the apps of an
+App Service plan where a root list is to name it. Nothing restarts: apps find it at their next start, or when their
+settings are rolled.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.actions.about_copy import AboutCopy
 from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE, look
-from shared.domain.errors import Rejected, TargetInvalid
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef
+from shared.domain.errors import Rejected
+from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, Site, WebspaceCertificate, is_off
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import names_of_site, parse_targets, resolve
+from shared.domain.targets import named_sites
 
 TAG = "certroll-public-to"
 
 
 @dataclass(frozen=True, slots=True)
 class UploadPublicCertificate(AboutCopy):
-    """Upload the public part of a version to one site or slot, under a name of its own."""
+    """Upload the public part of a version to one site or slot, under a name of its own.
+
+    `as_root` says that it is for root lists, and nothing else asked for it.
+    """
 
     ref: VaultCertificateRef
     version: CertificateVersion
     copy: WebspaceCertificate
+    as_root: bool = False
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the certificate."""
@@ -51,47 +56,66 @@ class UploadPublicCertificate(AboutCopy):
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every site and slot that should have the current version and has it in no public form yet."""
-    lineage, current = snapshot.lineage, snapshot.lineage.current
+    current = snapshot.lineage.current
     if current is None:
         return
-    targets, skips = _targets(snapshot)
-    yield from skips
-    for ref in sorted(targets):
+    subject = f"tag {TAG} of {snapshot.lineage.ref}"
+    named, problems = named_sites(snapshot.lineage.tags, TAG, (site.ref for site in snapshot.fleet.sites))
+    for target, invalid in problems:
+        yield Skip(f"{subject}: {target}" if target else subject, invalid.reason, str(invalid))
+    for ref in sorted(named):
         site = snapshot.site(ref)
         own = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.ref.public)
         if site is None or site.webspace is None or any(copy.thumbprint == current.thumbprint for copy in own):
             continue
-        copy = WebspaceCertificate(
-            ref=CopyRef.of_site(ref, own_name(lineage.ref, current.thumbprint), public=True),
-            webspace=site.webspace,
-            location="",
-            thumbprint=current.thumbprint,
-            host_names=frozenset(),
-            not_after=current.not_after,
-            source=None,
-            tags=((LINEAGE_TAG, str(lineage.ref)),),
-        )
-        yield Step(UploadPublicCertificate(lineage.ref, current, copy), Reason.PUBLIC_CERTIFICATE_ASKED)
+        yield Step(_upload(snapshot, current, ref, site.webspace), Reason.PUBLIC_CERTIFICATE_ASKED)
+    yield from _for_roots(snapshot, current, named)
+
+
+def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset[SiteRef]) -> Iterable[Step]:
+    """Propose it for one app of each plan whose root lists need the version, where none of its apps has it.
+
+    Those that get it anyway are `named`.
+    """
+    served: set[SiteRef] = set()
+    for site in sorted(snapshot.fleet.sites, key=lambda one: one.ref):
+        if site.webspace is None or site.ref in served or not _needs_root(snapshot, site):
+            continue
+        plan = {site.ref, *snapshot.fleet.plan_mates(site.ref)}
+        served |= plan
+        coming = any(not is_off(snapshot.tag(ref, "certroll")) for ref in plan & named)
+        if coming or current.thumbprint in snapshot.roots_at(site.ref):
+            continue
+        upload = replace(_upload(snapshot, current, site.ref, site.webspace), as_root=True)
+        yield Step(upload, Reason.ROOT_NEEDED)
+
+
+def _needs_root(snapshot: Snapshot, site: Site) -> bool:
+    """Say whether the root list of an app is to name the version: it names an older one, or the tag asks for it."""
+    settings = snapshot.settings_of(site.ref)
+    if settings is None or not site.heeds_roots or is_off(snapshot.tag(site.ref, "certroll")):
+        return False
+    stale = any(snapshot.stale_in(site.webspace, thumbprint) for thumbprint in settings.root_list)
+    return stale or snapshot.is_rooted(site.ref)
+
+
+def _upload(
+    snapshot: Snapshot, current: CertificateVersion, ref: SiteRef, webspace: Webspace
+) -> UploadPublicCertificate:
+    lineage = snapshot.lineage.ref
+    copy = WebspaceCertificate(
+        ref=CopyRef.of_site(ref, own_name(lineage, current.thumbprint), public=True),
+        webspace=webspace,
+        location="",
+        thumbprint=current.thumbprint,
+        host_names=frozenset(),
+        not_after=current.not_after,
+        source=None,
+        tags=((LINEAGE_TAG, str(lineage)),),
+    )
+    return UploadPublicCertificate(lineage, current, copy)
 
 
 def own_name(ref: VaultCertificateRef, thumbprint: Thumbprint | None) -> str:
     """Return how a public certificate of ours is named: it has no tags to say of which vault object it is."""
     return f"{OWN_PREFIX}{ref.vault}-{ref.name}-{thumbprint}".lower()
-
-
-def _targets(snapshot: Snapshot) -> tuple[frozenset[SiteRef], list[Skip]]:
-    """Return the sites and slots that the tag names, and what is wrong with it."""
-    subject = f"tag {TAG} of {snapshot.lineage.ref}"
-    sites = {site.ref.resource_id: names_of_site(site.ref) for site in snapshot.fleet.sites}
-    found: set[SiteRef] = set()
-    skips: list[Skip] = []
-    try:
-        targets = parse_targets(snapshot.lineage.tags, TAG)
-    except TargetInvalid as invalid:
-        return frozenset(), [Skip(subject, invalid.reason, str(invalid))]
-    for target in targets:
-        try:
-            found.add(SiteRef.parse(resolve(target, sites)))
-        except TargetInvalid as invalid:
-            skips.append(Skip(f"{subject}: {target}", invalid.reason, str(invalid)))
-    return frozenset(found), skips

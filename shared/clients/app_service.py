@@ -452,10 +452,21 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         plan=str(properties.get("serverFarmId") or "").lower(),
         flex=str(properties.get("sku") or "").lower() == "flexconsumption",
         environment=_environment(properties),
+        windows_code=_is_windows_code(wire, properties),
     )
     states = properties.get("hostNameSslStates") or ()
     ours = (state for state in states if state.get("hostType") != "Repository")
     return site, tuple(_binding(ref, _host_name(state.get("name") or ""), state) for state in ours)
+
+
+def _is_windows_code(wire: Json, properties: Json) -> bool:
+    """Say whether it is code on Windows: neither kind nor properties tell of Linux or of a container.
+
+    Azure docs, App Service overview of `kind`: `app`, `functionapp,linux`, `app,container,windows` and the like.
+    """
+    kinds = {word.strip() for word in str(wire.get("kind") or "").lower().split(",")}
+    switches = ("reserved", "isXenon", "hyperV")
+    return kinds.isdisjoint({"linux", "container", "xenon"}) and not any(properties.get(name) for name in switches)
 
 
 def _environment(properties: Json) -> EnvironmentRef | None:

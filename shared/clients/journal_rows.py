@@ -105,7 +105,7 @@ def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
 
 def roll_row(record: RollRecord) -> dict[str, Any]:
     """Return the row of the settings of an app; thumbprints and names of settings, never a value."""
-    edits = [[edit.key, edit.add, list(edit.remove), edit.beside] for edit in record.edits]
+    edits = [[edit.key, edit.add, list(edit.remove), edit.beside, edit.whole] for edit in record.edits]
     return {
         "RowKey": roll_key(record.site),
         "app": record.site.resource_id,
@@ -125,6 +125,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "settings": record.settings,
         "missing": record.missing,
         "retiring": record.retiring,
+        "rooted": record.rooted,
         "detail": record.detail[:1000],
         **chunked("edits", json.dumps(edits)),
     }
@@ -142,10 +143,7 @@ def roll_record(row: Entity) -> RollRecord:
         plan=row["plan"],
         copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
         replaces=_thumbprints(json.loads(row["replaces"])),
-        edits=tuple(
-            SettingEdit(key, None if add is None else Thumbprint(add), _thumbprints(remove), Thumbprint(beside))
-            for key, add, remove, beside in json.loads(joined("edits", row))
-        ),
+        edits=tuple(_edit(*parts) for parts in json.loads(joined("edits", row))),
         broken_before=json.loads(row["broken_before"]),
         asked=row["asked"],
         failing_since=datetime.fromisoformat(row["failing_since"]) if row["failing_since"] else None,
@@ -154,9 +152,16 @@ def roll_record(row: Entity) -> RollRecord:
         settings=row["settings"],
         missing=row["missing"],
         retiring=row["retiring"],
+        rooted=row.get("rooted", False),
         detail=row["detail"],
         revision=metadata.get("etag"),
     )
+
+
+def _edit(key: str, add: str | None, remove: list[str], beside: str | None, whole: bool = False) -> SettingEdit:  # noqa: FBT001, FBT002 - as it is stored
+    """Return an edit; rows of earlier releases end before `whole`."""
+    added, place = (None if text is None else Thumbprint(text) for text in (add, beside))
+    return SettingEdit(key, added, _thumbprints(remove), place, whole)
 
 
 def order_key(order: OrderRef) -> str:

@@ -1,12 +1,14 @@
 """How the settings of an app name certificates, and how such a name is changed without touching anything else.
 
-Two kinds of setting hold a thumbprint: the load list, and a pin, which is any other setting whose whole value is a
-thumbprint or one of the paths that App Service gives a loaded certificate (Azure docs, "Use TLS/SSL certificates in
-your application code"). Values are held in memory while a setting is written, and nowhere else.
+Two kinds of setting hold a thumbprint: lists, and a pin, which is any other setting whose whole value is a thumbprint
+or one of the paths that App Service gives a loaded certificate (Azure docs, "Use TLS/SSL certificates in your
+application code"). The load list names what the app loads; the root list, in an App Service Environment, what the
+workers of its plan trust (Azure docs, "Certificates and the App Service Environment"). Values are held in memory while
+a setting is written, and nowhere else.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -33,8 +35,12 @@ class ReferenceKind(StrEnum):
     """Through what a setting names a certificate."""
 
     LOAD_LIST = "load list"
+    ROOT_LIST = "root list"
     PIN = "pin"
     PATH = "path"
+
+
+LISTS = {LOAD_LIST: ReferenceKind.LOAD_LIST, ROOT_LIST: ReferenceKind.ROOT_LIST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,10 @@ class VaultReference:
 class SiteSettings:
     """The part of an app's settings that is about certificates, and what tells whether the rest has changed.
 
-    `odd_entries` counts what is in the load list and is no thumbprint. `digests` are salted, by setting: they are
-    compared within one process and never leave it. `mentioned` is all that might be a thumbprint anywhere in a value;
-    it is for one question, whether a certificate is still needed, and is told to nobody. `changing` says that a plan
-    writes them already, once being enough.
+    `odd_entries` counts what is in the load list and is no thumbprint, `odd_roots` the same of the root list.
+    `digests` are salted, by setting: they are compared within one process and never leave it. `mentioned` is all that
+    might be a thumbprint anywhere in a value; it is for one question, whether a certificate is still needed, and is
+    told to nobody. `changing` says that a plan writes them already, once being enough.
     """
 
     site: SiteRef
@@ -82,6 +88,7 @@ class SiteSettings:
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
     mentioned: frozenset[Thumbprint] = field(default=frozenset(), repr=False, compare=False)
     changing: bool = field(default=False, compare=False)
+    odd_roots: int = 0
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:
@@ -89,9 +96,19 @@ class SiteSettings:
         return tuple(one.thumbprint for one in self.references if one.kind is ReferenceKind.LOAD_LIST)
 
     @property
+    def root_list(self) -> tuple[Thumbprint, ...]:
+        """The thumbprints of the root list, in its order."""
+        return tuple(one.thumbprint for one in self.references if one.kind is ReferenceKind.ROOT_LIST)
+
+    @property
     def pins(self) -> tuple[SettingReference, ...]:
-        """The references outside the load list."""
-        return tuple(one for one in self.references if one.kind is not ReferenceKind.LOAD_LIST)
+        """The references outside of both lists."""
+        return tuple(one for one in self.references if one.kind not in LISTS.values())
+
+    @property
+    def without_roots(self) -> "SiteSettings":
+        """The same without what the root list names: what the app itself loads."""
+        return replace(self, references=tuple(r for r in self.references if r.kind is not ReferenceKind.ROOT_LIST))
 
     @property
     def named(self) -> frozenset[Thumbprint]:
@@ -116,29 +133,33 @@ class AppSettings:
 class SettingEdit:
     """One change of one setting: `add` in, `remove` out, all else as it is.
 
-    In a pin `add` takes the place of the removed one; in a load list it goes next to `beside`. The edit itself says how
-    it is taken back, see `inverse`.
+    In a pin `add` takes the place of the removed one; in a list it goes next to `beside`, and with None to the end.
+    `whole` says that the setting comes with what is added, and goes when nothing is left in it. The edit itself says
+    how it is taken back, see `inverse`.
     """
 
     key: str
     add: Thumbprint | None
     remove: tuple[Thumbprint, ...]
-    beside: Thumbprint
+    beside: Thumbprint | None
+    whole: bool = False
 
 
 def read_settings(settings: AppSettings) -> SiteSettings:
     """Return what the settings say about certificates."""
-    load_list = tuple(entry for key, value in _load_lists(settings.values) for entry in _listed(key, value))
-    found = [one for one in load_list if one is not None]
+    found = [one for key, value in _lists(settings.values) for one in _named(key, value)]
     for key, value in sorted(settings.values.items()):
-        if not is_load_list(key) and key.upper() != ROOT_LIST and (pin := _pin(key, value)) is not None:
+        if not is_list(key) and (pin := _pin(key, value)) is not None:
             found.append(pin)
     return SiteSettings(
         site=settings.site,
         references=tuple(found),
         vault_references=_vault_references(settings.values),
-        loads_everything=any(EVERYTHING in _entries(value) for _, value in _load_lists(settings.values)),
-        odd_entries=load_list.count(None),
+        loads_everything=any(
+            EVERYTHING in _entries(value) for key, value in _lists(settings.values) if is_load_list(key)
+        ),
+        odd_entries=_odd(settings.values, ReferenceKind.LOAD_LIST),
+        odd_roots=_odd(settings.values, ReferenceKind.ROOT_LIST),
         digests=settings.digests,
         mentioned=_mentioned(settings.values),
     )
@@ -149,9 +170,36 @@ def is_load_list(key: str) -> bool:
     return key.upper() == LOAD_LIST
 
 
+def is_root_list(key: str) -> bool:
+    """Say whether the setting is a root list; names of settings have no case."""
+    return key.upper() == ROOT_LIST
+
+
+def is_list(key: str) -> bool:
+    """Say whether the setting is a list of thumbprints."""
+    return key.upper() in LISTS
+
+
 def edited(key: str, value: str, edit: SettingEdit) -> str:
     """Return the value after the edit; the value itself where it is so already, or where the edit does not apply."""
-    return _edited_list(value, edit) if is_load_list(key) else _edited_pin(value, edit)
+    return _edited_list(value, edit) if is_list(key) else _edited_pin(value, edit)
+
+
+def edited_values(values: Mapping[str, str], edits: Iterable[SettingEdit]) -> dict[str, str]:
+    """Return all settings after the edits; one that comes as a whole is made, and does not stay empty."""
+    after = dict(values)
+    for edit in edits:
+        if edit.key in after or edit.whole:
+            after[edit.key] = edited(edit.key, after.get(edit.key, ""), edit)
+        if edit.whole and not after[edit.key]:
+            del after[edit.key]
+    return after
+
+
+def all_done(values: Mapping[str, str], edits: Collection[SettingEdit]) -> bool:
+    """Say whether the settings are as the edits would leave them."""
+    there = {edit.key: "" for edit in edits if edit.whole} | dict(values)
+    return all(edit.key in there and is_done(edit.key, there[edit.key], edit) for edit in edits)
 
 
 def is_done(key: str, value: str, edit: SettingEdit) -> bool:
@@ -166,17 +214,21 @@ def edited_settings(settings: SiteSettings, edits: Iterable[SettingEdit]) -> Sit
     for one in settings.references:
         by_key[one.key] = (*by_key.get(one.key, ()), one)
     for edit in edits:
-        kind = ReferenceKind.LOAD_LIST if is_load_list(edit.key) else by_key[edit.key][0].kind
+        kind = LISTS.get(edit.key.upper()) or by_key[edit.key][0].kind
         value = edited(edit.key, ",".join(one.thumbprint for one in by_key.get(edit.key, ())), edit)
         by_key[edit.key] = tuple(SettingReference(edit.key, kind, Thumbprint(text)) for text in _entries(value))
     return replace(settings, references=tuple(one for references in by_key.values() for one in references))
 
 
 def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the last good value back: of a roll, or of a retirement of one version or several."""
+    """Return the edits that bring the last good value back: of a roll, or of a retirement of one version or several.
+
+    What was added beside nothing is taken away again.
+    """
     if edit.add is None:
-        return tuple(SettingEdit(edit.key, removed, (), edit.beside) for removed in edit.remove)
-    return (SettingEdit(edit.key, edit.beside, (edit.add,), edit.add),)
+        return tuple(replace(edit, add=removed, remove=()) for removed in edit.remove)
+    beside = None if edit.beside is None else edit.add
+    return (SettingEdit(edit.key, edit.beside, (edit.add,), beside, edit.whole),)
 
 
 def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | None) -> SiteSettings:
@@ -197,8 +249,8 @@ def changed_elsewhere(now: Mapping[str, str], then: Mapping[str, str], edits: It
 # ------------------------------------------------------------------------------------------------------ reading
 
 
-def _load_lists(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((key, value) for key, value in values.items() if is_load_list(key)))
+def _lists(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((key, value) for key, value in values.items() if is_list(key)))
 
 
 def _entries(value: str) -> tuple[str, ...]:
@@ -206,11 +258,17 @@ def _entries(value: str) -> tuple[str, ...]:
 
 
 def _listed(key: str, value: str) -> tuple[SettingReference | None, ...]:
+    """Return the entries of a list, None for what is no thumbprint; `*` means something in a load list alone."""
     return tuple(
-        SettingReference(key, ReferenceKind.LOAD_LIST, Thumbprint(entry.upper())) if _BARE.fullmatch(entry) else None
+        SettingReference(key, LISTS[key.upper()], Thumbprint(entry.upper())) if _BARE.fullmatch(entry) else None
         for entry in _entries(value)
-        if entry != EVERYTHING
+        if entry != EVERYTHING or is_root_list(key)
     )
+
+
+def _odd(values: Mapping[str, str], kind: ReferenceKind) -> int:
+    lists = (one for one in _lists(values) if LISTS[one[0].upper()] is kind)
+    return sum(_listed(key, value).count(None) for key, value in lists)
 
 
 def _mentioned(values: Mapping[str, str]) -> frozenset[Thumbprint]:
@@ -229,7 +287,7 @@ def _pin(key: str, value: str) -> SettingReference | None:
 
 
 def _named(key: str, value: str) -> tuple[SettingReference, ...]:
-    if is_load_list(key):
+    if is_list(key):
         return tuple(one for one in _listed(key, value) if one is not None)
     pin = _pin(key, value)
     return () if pin is None else (pin,)
@@ -265,10 +323,9 @@ def _vault_reference(key: str, value: str) -> VaultReference | None:
 
 
 def _edited_list(value: str, edit: SettingEdit) -> str:
-    """Return the load list after the edit. Entries of others keep their order and case; App Service wants no blanks."""
+    """Return the list after the edit. Entries of others keep their order and case; App Service wants no blanks."""
     before = _entries(value)
-    present = {entry.upper() for entry in before}
-    if not present & {edit.beside, *edit.remove} or (edit.add is None and edit.beside not in present):
+    if not _applies(edit, {entry.upper() for entry in before}):
         return value
     after = [entry for entry in before if entry.upper() not in edit.remove]
     if edit.add is not None and edit.add not in {entry.upper() for entry in before}:
@@ -277,6 +334,12 @@ def _edited_list(value: str, edit: SettingEdit) -> str:
         kept_after = sum(entry.upper() not in edit.remove for entry in following)
         after.insert(len(after) - kept_after, edit.add)
     return value if tuple(after) == before else ",".join(after)
+
+
+def _applies(edit: SettingEdit, present: set[str]) -> bool:
+    if edit.beside is None:
+        return edit.add is not None or not present.isdisjoint(edit.remove)
+    return edit.beside in present or (edit.add is not None and not present.isdisjoint(edit.remove))
 
 
 def _edited_pin(value: str, edit: SettingEdit) -> str:

@@ -171,7 +171,7 @@ class Site:
 
     `plan` is the resource id of its App Service plan in lower case, empty where Azure did not say it. `flex` says that
     it is on a Flex Consumption plan, where each site has certificates of its own. `environment` is the App Service
-    Environment that it runs in, None outside of one.
+    Environment that it runs in, None outside of one. `windows_code` says that it is code on Windows, not a container.
     """
 
     ref: SiteRef
@@ -182,6 +182,15 @@ class Site:
     plan: str = ""
     flex: bool = False
     environment: EnvironmentRef | None = None
+    windows_code: bool = False
+
+    @property
+    def heeds_roots(self) -> bool:
+        """Whether it heeds a root list: Windows code in an App Service Environment alone does.
+
+        Azure docs, "Certificates and the App Service Environment", private client certificate.
+        """
+        return self.environment is not None and self.windows_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +314,21 @@ class Fleet:
         shared = self.certificates_in(site.webspace) if site else ()
         return (*shared, *own) if site is None or not site.flex or self._shares(ref, shared, own) else own
 
+    def plan_mates(self, ref: SiteRef) -> tuple[SiteRef, ...]:
+        """Return the other sites and slots that are seen on its App Service plan, in order."""
+        site = self.site(ref)
+        return tuple(one for one in self.index.plans.get(site.plan if site else "", ()) if one != ref)
+
+    def roots_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
+        """Return the public certificates that the root list of a site or slot can name: its own, then its plan's.
+
+        One has to be uploaded only once to be used by the apps of an App Service plan (Azure docs, "Certificates and
+        the App Service Environment").
+        """
+        site = self.site(ref)
+        owners = (ref, *self.plan_mates(ref)) if site is not None and site.heeds_roots else ()
+        return tuple(copy for owner in owners for copy in self.index.own.get(owner, ()) if copy.ref.public)
+
     def _shares(
         self, ref: SiteRef, shared: tuple[WebspaceCertificate, ...], own: tuple[WebspaceCertificate, ...]
     ) -> bool:
@@ -321,6 +345,7 @@ class FleetIndex:
     certificates: Mapping[Webspace, tuple[WebspaceCertificate, ...]]
     own: Mapping[SiteRef, tuple[WebspaceCertificate, ...]]
     bound: Mapping[SiteRef, tuple[Thumbprint | None, ...]]
+    plans: Mapping[str, tuple[SiteRef, ...]]
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
@@ -337,8 +362,12 @@ class FleetIndex:
         bound: dict[SiteRef, tuple[Thumbprint | None, ...]] = {}
         for binding in fleet.bindings:
             bound[binding.site] = (*bound.get(binding.site, ()), binding.thumbprint)
+        plans: dict[str, list[SiteRef]] = {}
+        for site in sorted(fleet.sites, key=lambda one: one.ref):
+            if site.plan:
+                plans.setdefault(site.plan, []).append(site.ref)
         sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
-        return cls(sites, settings, certificates, own, bound)
+        return cls(sites, settings, certificates, own, bound, {plan: tuple(refs) for plan, refs in plans.items()})
 
 
 def is_off(value: str | None) -> bool:

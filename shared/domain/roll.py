@@ -59,7 +59,8 @@ class RollRecord:
     passed then. `failing_since` is when it was first seen not to be well. `undone` are the moments at which somebody
     else took the roll back. `proven` are thumbprints that the app was seen to use. `settings` is how many settings it
     had when it was told to go, `missing` a digest of the names that were left where many were missed. `retiring` tells
-    a retirement from a roll. `revision` is the journal's own.
+    a retirement from a roll. `rooted` says that a tag asked for the version in a root list that lacked it.
+    `revision` is the journal's own.
     """
 
     site: SiteRef
@@ -79,6 +80,7 @@ class RollRecord:
     settings: int = 0
     missing: str = ""
     retiring: bool = False
+    rooted: bool = False
     detail: str = ""
     revision: str | None = None
 

@@ -4,13 +4,16 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.app_settings import SiteSettings
+from shared.domain.app_settings import SiteSettings, is_load_list, is_root_list
 from shared.domain.lineage import Lineage
 from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate, is_off
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
+from shared.domain.targets import named_sites
 
+ROOT_ON = "certroll-root-on"
+"""On a vault object: the sites and slots whose root list is to name its current version."""
 Places = frozenset[tuple[Webspace | None, SiteRef | None]] | frozenset[tuple[Webspace, SiteRef | None]]
 
 
@@ -19,17 +22,22 @@ class Snapshot:
     """One lineage, the fleet that it may serve, and how far its current version has come.
 
     `held` are the thumbprints that imported copies of the lineage held when it was observed, by webspace: where a vault
-    certificate was deleted and made again under its name, they alone tell that a binding belongs to it. A projection
-    keeps them.
+    certificate was deleted and made again under its name, they alone tell that a binding belongs to it. `rooted` are
+    the sites and slots whose root list is to name the current version because the tag `certroll-root-on` says so. A
+    projection keeps both.
     """
 
     lineage: Lineage
     fleet: Fleet
     rollout: Rollout
     held: frozenset[tuple[Webspace, Thumbprint]] | None = None
+    rooted: frozenset[SiteRef] | None = None
 
     def __post_init__(self) -> None:
-        """Note what the copies hold, unless it is known from an earlier observation."""
+        """Note what the copies hold and whom the tag names, unless it is known from an earlier observation."""
+        if self.rooted is None:
+            named, _ = named_sites(self.lineage.tags, ROOT_ON, (site.ref for site in self.fleet.sites))
+            object.__setattr__(self, "rooted", named)
         if self.held is None:
             held = frozenset((copy.webspace, copy.thumbprint) for copy in self.copies if copy.thumbprint is not None)
             object.__setattr__(self, "held", held | self.rollout.held)
@@ -85,6 +93,18 @@ class Snapshot:
         """Return the thumbprints that an app of this site or slot can load."""
         return frozenset(copy.thumbprint for copy in self.fleet.certificates_of(ref) if copy.thumbprint is not None)
 
+    def roots_at(self, ref: SiteRef) -> frozenset[Thumbprint]:
+        """Return the thumbprints that the root list of this site or slot can name."""
+        return frozenset(copy.thumbprint for copy in self.fleet.roots_of(ref) if copy.thumbprint is not None)
+
+    def live_for(self, settings: SiteSettings, key: str) -> frozenset[Thumbprint]:
+        """Return the thumbprints that an app can have by this setting; a pin may also name what its root list does."""
+        roots = self.roots_at(settings.site)
+        if is_root_list(key):
+            return roots
+        live = self.live_at(settings.site)
+        return live if is_load_list(key) else live | (roots & set(settings.root_list))
+
     def private_at(self, ref: SiteRef) -> frozenset[Thumbprint]:
         """Return the thumbprints that host names of this site or slot can be bound to: those with a private key."""
         copies = (copy for copy in self.fleet.certificates_of(ref) if not copy.ref.public)
@@ -98,7 +118,8 @@ class Snapshot:
         site = self.site(settings.site)
         webspace = site.webspace if site else None
         age = {version.thumbprint: place for place, version in reversed(list(enumerate(self.lineage.versions)))}
-        stale = (one for one in settings.named if self.stale_in(webspace, one))
+        counted = settings if site is not None and site.heeds_roots else settings.without_roots
+        stale = (one for one in counted.named if self.stale_in(webspace, one))
         proven = self.rollout.proven_at(settings.site)
         return tuple(sorted(stale, key=lambda one: (one not in proven, age.get(one, len(self.lineage.versions)), one)))
 
@@ -117,6 +138,16 @@ class Snapshot:
             if not self.contested_in(webspace, one) and (record is None or not told or one in record.replaces)
         )
 
+    def is_rooted(self, ref: SiteRef) -> bool:
+        """Say whether the tag asks for the current version in the root list of a site or slot that heeds one."""
+        site = self.site(ref)
+        return site is not None and site.heeds_roots and ref in (self.rooted or ())
+
+    def lacks_root(self, settings: SiteSettings) -> bool:
+        """Say whether the tag asks for the current version in the root list of an app, and it is not in there."""
+        current = self.lineage.current
+        return current is not None and self.is_rooted(settings.site) and current.thumbprint not in settings.root_list
+
     def settings_in(self, webspace: Webspace) -> tuple[SiteSettings, ...]:
         """Return the settings of the sites and slots of a webspace, in a stable order."""
         found = ((self.site(one.site), one) for one in self.fleet.settings)
@@ -133,6 +164,14 @@ class Snapshot:
             return self.settings_in(copy.webspace)
         family = copy.site.production
         return tuple(sorted((s for s in self.fleet.settings if s.site.production == family), key=lambda one: one.site))
+
+    def settings_sharing(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
+        """Return the settings of other apps that may trust a public certificate by their root lists."""
+        owner = self.site(copy.site) if copy.site is not None and copy.ref.public else None
+        if owner is None or owner.environment is None:
+            return ()
+        found = (self.settings_of(mate) for mate in self.fleet.plan_mates(owner.ref))
+        return tuple(one for one in found if one is not None and one.site.production != owner.ref.production)
 
     @property
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:

@@ -9,7 +9,7 @@ A gap in the numbers is refused, because the part that is missing may have been 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.domain.errors import TargetInvalid
@@ -78,6 +78,25 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
         f"{str(target)!r} may be {', '.join(named[:MOST_NAMED])}{more}: write what tells them apart before it, "
         "as in `group/name`",
     )
+
+
+def named_sites(
+    tags: Tags, name: str, sites: Iterable[SiteRef]
+) -> tuple[frozenset[SiteRef], tuple[tuple[str, TargetInvalid], ...]]:
+    """Return the sites and slots that a tag names, and what is wrong with it: by target, and as "" with the whole."""
+    found: set[SiteRef] = set()
+    problems: list[tuple[str, TargetInvalid]] = []
+    try:
+        targets = parse_targets(tags, name)
+    except TargetInvalid as invalid:
+        return frozenset(), (("", invalid),)
+    candidates = {site.resource_id: names_of_site(site) for site in sites} if targets else {}
+    for target in targets:
+        try:
+            found.add(SiteRef.parse(resolve(target, candidates)))
+        except TargetInvalid as invalid:
+            problems.append((str(target), invalid))
+    return frozenset(found), tuple(problems)
 
 
 def names_of_site(site: SiteRef) -> frozenset[str]:

@@ -4,13 +4,13 @@ Judged by what was observed, not by what the plan will have changed: a binding t
 that operators took out, still shows the old certificate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.upload_public_certificate import own_name
 from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, WebspaceCertificate, tag
-from shared.domain.names import VaultCertificateRef, Webspace
+from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
@@ -73,7 +73,8 @@ def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 
 def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     settings = snapshot.settings_near(copy)
-    named = [str(one.site) for one in settings if copy.thumbprint in one.mentioned]
+    sharing = snapshot.settings_sharing(copy)
+    named = [str(one.site) for one in (*settings, *sharing) if copy.thumbprint in one.mentioned]
     if named:
         return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
     loading = [str(one.site) for one in settings if one.loads_everything or copy.loaded]
@@ -86,14 +87,22 @@ def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(copy.webspace)), key=str)
     read = {settings.site for settings in snapshot.fleet.settings}
-    family = copy.site.production if copy.site else None
-    near = (s.ref for s in snapshot.fleet.sites if s.webspace in {None, copy.webspace})
-    users = (ref for ref in near if family is None or ref.production == family)
-    unread = sorted(ref for ref in users if ref not in read)
+    unread = sorted(ref for ref in _users(snapshot, copy) if ref not in read)
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
     if what is None:
         return None
     return Reason.NOT_SEEN, f"{what} cannot be seen, so nothing is deleted in its webspace"
+
+
+def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
+    """Return the sites and slots that may use it: of its webspace, or its site's own, and who shares its roots."""
+    near = (site.ref for site in snapshot.fleet.sites if site.webspace in {None, copy.webspace})
+    if copy.site is None:
+        return near
+    family, owner = copy.site.production, snapshot.site(copy.site)
+    shared = copy.ref.public and owner is not None and owner.environment is not None
+    mates = set(snapshot.fleet.plan_mates(copy.site)) if shared else set()
+    return (ref for ref in near if ref.production == family or ref in mates)
 
 
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
@@ -105,6 +114,7 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
     rolls = {roll.site: roll.state for roll in snapshot.rollout.rolls}
     bound = {b.site for b in snapshot.bindings if _shows(snapshot, b, copy)}
     apps = {one.site for one in snapshot.settings_near(copy) if current.thumbprint in one.named}
+    apps |= {one.site for one in snapshot.settings_sharing(copy) if current.thumbprint in one.root_list}
     doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}
     doubtful |= {site for site in apps if rolls.get(site) is not RollState.VALIDATED}
     if doubtful:
@@ -116,10 +126,14 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
 
 
 def _beside(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
-    """Return the certificates that can stand in for the copy: of its webspace, or of its site and of its kind."""
+    """Return the certificates that can stand in for the copy: of its webspace, or of its site and of its kind.
+
+    For a root list a public certificate of any app of the plan does.
+    """
     if copy.site is None:
         return snapshot.fleet.certificates_in(copy.webspace)
-    return tuple(one for one in snapshot.fleet.certificates_of(copy.site) if one.ref.public == copy.ref.public)
+    own = tuple(one for one in snapshot.fleet.certificates_of(copy.site) if one.ref.public == copy.ref.public)
+    return (*own, *snapshot.fleet.roots_of(copy.site)) if copy.ref.public else own
 
 
 def _shows(snapshot: Snapshot, binding: Binding, copy: WebspaceCertificate) -> bool:

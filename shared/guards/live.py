@@ -1,23 +1,15 @@
 """Never write a thumbprint that is not a live certificate of that webspace.
 
-One wrong thumbprint takes an app down, and Azure does not always check (Microsoft Q&A 5916603).
+One wrong thumbprint takes an app down, and Azure does not always check (Microsoft Q&A 5916603). Live for a root list
+are the public certificates of the apps of the App Service plan.
 """
 
 from shared.actions.settings_change import SettingsChange
+from shared.domain.app_settings import edited_settings, is_root_list
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.plan import Action, Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-
-
-def _usable(step: Step, snapshot: Snapshot) -> frozenset[Thumbprint]:
-    """Return what may be written there: an app that used a private key must find one with the new version, too."""
-    site = step.action.site
-    if site is None or snapshot.site(site) is None:
-        return snapshot.live_in(step.action.webspace)
-    private = snapshot.private_at(site)
-    replaced = {edit.beside for edit in step.action.edits} if isinstance(step.action, SettingsChange) else None
-    return private if replaced is None or replaced & private else snapshot.live_at(site)
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
@@ -25,14 +17,48 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     kept: list[Step] = []
     skips: list[Skip] = []
     for step in plan.steps:
-        missing = step.action.writes - _usable(step, snapshot)
-        if missing:
-            detail = (
-                f"{', '.join(sorted(missing))} is not in {step.action.webspace}: see what is said of the copies there"
-            )
-            skips.append(Skip(step.subject, Reason.NOT_LIVE, detail, step.action.site))
+        if (refused := not_live(step, snapshot)) is not None:
+            skips.append(refused)
             continue
         if step.action.site is None:  # only what is of the webspace as a whole brings a certificate there
             snapshot = step.action.project(snapshot)
         kept.append(step)
     return Plan(tuple(kept), (*plan.skips, *skips))
+
+
+def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
+    """Return why the step may not write what it would write, None where it may."""
+    missing = _missing(step.action, snapshot)
+    if not missing:
+        return None
+    change = step.action
+    roots = (
+        {edit.add for edit in change.edits if is_root_list(edit.key)} if isinstance(change, SettingsChange) else set()
+    )
+    where = (
+        "a public certificate of no app of its App Service plan" if missing <= roots else f"not in {change.webspace}"
+    )
+    detail = f"{', '.join(sorted(missing))} is {where}: see what is said of the copies there"
+    return Skip(step.subject, Reason.NOT_LIVE, detail, change.site)
+
+
+def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
+    """Return what the action has an app use that the app cannot have by the settings that are to name it."""
+    if not isinstance(action, SettingsChange):
+        return action.writes - (snapshot.live_at(action.site) if action.site else frozenset())
+    after = edited_settings(action.settings, [edit for edit in action.edits if is_root_list(edit.key)])
+    adds = ((edit.key, edit.add) for edit in action.edits if edit.add is not None)
+    return frozenset(add for key, add in adds if add not in snapshot.live_for(after, key))
+
+
+def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
+    """Return what may not be written: an app that used a private key must find one with the new version, too."""
+    if action.site is None or snapshot.site(action.site) is None:
+        return action.writes - snapshot.live_in(action.webspace)
+    private = snapshot.private_at(action.site)
+    if not isinstance(action, SettingsChange):
+        return action.writes - private
+    edits = [edit for edit in action.edits if not is_root_list(edit.key)]
+    keyed = not private.isdisjoint(edit.beside for edit in edits)
+    keyless = {edit.add for edit in edits if edit.add is not None} - private if keyed else set[Thumbprint]()
+    return absent(action, snapshot) | keyless

@@ -13,6 +13,7 @@ from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollState, opens, opens_at
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
+from shared.guards.live import absent
 
 TAG = "certroll-probe"
 SHOWN = 3
@@ -135,7 +136,7 @@ def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
 
     def refusal(step: Step) -> Skip | None:
         site = step.action.site
-        if site is None or not step.action.restarts_site or step.action.writes <= snapshot.live_at(site):
+        if site is None or not step.action.restarts_site or not absent(step.action, snapshot):
             return None
         detail = f"the version comes to {step.action.webspace} in a later stage"
         return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)

@@ -174,9 +174,28 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["WEBSITE_LOAD_ROOT_CERTIFICATES", "Website_Load_Root_Certificates"])
-def test_list_of_roots_is_none_of_our_business(key: str) -> None:
-    """A list of roots that an App Service Environment trusts is no pin, though it may hold one thumbprint."""
-    assert read(**{key: OLD}).references == ()
+@pytest.mark.parametrize(
+    ("value", "listed", "odd"),
+    [
+        pytest.param(OLD, (OLD,), 0, id="one"),
+        pytest.param(f"{OLD.lower()},{FOREIGN}", (OLD, FOREIGN), 0, id="two, in their order, in any case"),
+        pytest.param(f" {OLD}, {FOREIGN}", (OLD, FOREIGN), 0, id="with blanks, which a write takes out"),
+        pytest.param(f"*,{OLD}", (OLD,), 1, id="a star, which means nothing there"),
+        pytest.param("*", (), 1, id="a star alone"),
+        pytest.param(f"{OLD},x,y", (OLD,), 2, id="others that are no thumbprints"),
+        pytest.param("", (), 0, id="nothing"),
+    ],
+)
+def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
+    """A root list is a list of its own: neither a load list, nor a pin though it may hold one thumbprint."""
+    seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
+    assert seen.root_list == listed
+    assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)
+    assert not seen.loads_everything
+    assert seen.named == {NEW, *listed}
+    assert seen.without_roots.named == {NEW}
+    roots = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, one) for one in listed)
+    assert seen.references == (SettingReference(LOAD_LIST, LIST, NEW), *roots)
 
 
 def test_pins_are_read_in_a_stable_order() -> None:

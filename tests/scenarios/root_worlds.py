@@ -1,0 +1,98 @@
+"""Worlds in an App Service Environment whose apps trust a partner by the root lists of their plan."""
+
+from dataclasses import dataclass
+
+from local.azure.apps import Partner
+from local.azure.arm.resources import Environment, Plan, Site
+from local.azure.clock import Clock
+from local.azure.knobs import Knobs
+from local.azure.vault.authority import Authority, Leaf
+from local.azure.world import World
+from local.worlds.builders import Builder
+from tests.scenarios.app_worlds import PROBE, owned
+from tests.scenarios.worlds import AGE, VAULT
+
+ROOT = "corp-root"
+ROOTS = "WEBSITE_LOAD_ROOT_CERTIFICATES"
+
+
+@dataclass(slots=True)
+class Hosted:
+    """An environment with a Windows plan; a vault keeps the root of a partner that asks for no certificate."""
+
+    world: World
+    build: Builder
+    ase: Environment
+    plan: Plan
+    corp: Authority
+    partner: Partner
+    old: str
+
+    def app(self, name: str, settings: dict[str, str] | None = None, plan: Plan | None = None, **how: object) -> Site:
+        """Return the site of a new app, which calls the partner; without other settings it lists the old root."""
+        how.setdefault("tags", PROBE)
+        settings = {ROOTS: self.old} if settings is None else settings
+        site = self.build.add_site(name, plan or self.plan, settings=owned(settings), **how)  # type: ignore[arg-type]
+        self.build.add_app(site, self.partner, anonymous=True)
+        return site
+
+    def slot(self, name: str, slot: str, settings: dict[str, str] | None = None) -> Site:
+        """Return a new slot of that site, with an app of its own."""
+        settings = {ROOTS: self.old} if settings is None else settings
+        site = self.build.add_slot(self.site(name), slot, tags=PROBE, settings=owned(settings))
+        self.build.add_app(site, self.partner, anonymous=True)
+        return site
+
+    def site(self, name: str) -> Site:
+        """Return the site or slot as it is now."""
+        return next(site for site in self.world.web.sites.values() if site.full_name == name)
+
+    def settings(self, name: str) -> dict[str, str]:
+        """Return the settings as they are now."""
+        return dict(self.site(name).settings)
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each site was restarted."""
+        return {site.full_name: site.restarts for site in self.world.web.sites.values()}
+
+    def public(self, name: str) -> set[str]:
+        """Return the thumbprints of the public certificates of a site or slot."""
+        return {one.thumbprint for one in self.world.web.public_certificates_of(self.site(name))}
+
+    def upload(self, name: str, leaf: Leaf | None = None) -> None:
+        """Let somebody upload a root to a site by hand, the first one unless another is given."""
+        self.build.add_public_certificate(self.site(name), (leaf or self.corp.root_leaf).der, name="by-hand")
+
+    def renew(self, fresh: Authority | None = None, **tags: str) -> str:
+        """Put the partner's next root into the vault, or that of the authority given; return its thumbprint."""
+        self.world.clock.advance(AGE)
+        leaf = (fresh or Authority("Corp 2")).root_leaf
+        self.build.add_root_object(ROOT, leaf, self.world.vaults[VAULT], tags=tags)
+        return leaf.thumbprint
+
+    def restart_all(self) -> None:
+        """Let every process know what there is by now."""
+        for site in tuple(self.world.web.sites.values()):
+            self.world.apps.follow(site, starts=True, from_stop=False)
+
+
+def hosted(knobs: Knobs | None = None, seed: int = 0, **tags: str) -> Hosted:
+    """Return an environment without apps, and a vault with the partner's root under these tags."""
+    build = Builder(World(Clock(), seed, knobs))
+    ase = build.add_environment("ase")
+    plan = build.add_plan("windows", environment=ase)
+    corp = Authority("Corp")
+    build.add_root_object(ROOT, corp.root_leaf, build.add_vault(VAULT), tags=tags)
+    partner = build.add_partner("erp", own_root=corp, open_to_all=True)
+    return Hosted(build.world, build, ase, plan, corp, partner, corp.root_leaf.thumbprint)
+
+
+def two_apps_and_a_slot(**tags: str) -> Hosted:
+    """Return an environment in which two apps and a slot list the root, which is on one of them."""
+    town = hosted(**tags)
+    town.app("billing")
+    town.app("orders", {ROOTS: f"{'ab' * 20},{town.old.lower()}"})
+    town.slot("billing", "staging")
+    town.upload("orders")
+    town.restart_all()
+    return town
