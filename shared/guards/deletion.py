@@ -13,7 +13,7 @@ from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, WebspaceCertif
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollState
+from shared.domain.roll import PROVEN
 from shared.domain.rollout import SiteState
 from shared.domain.snapshot import Snapshot
 
@@ -116,7 +116,7 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
     apps = {one.site for one in snapshot.settings_near(copy) if current.thumbprint in one.named}
     apps |= {one.site for one in snapshot.settings_sharing(copy) if current.thumbprint in one.root_list}
     doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}
-    doubtful |= {site for site in apps if rolls.get(site) is not RollState.VALIDATED}
+    doubtful |= {site for site in apps if rolls.get(site) not in PROVEN}
     if doubtful:
         names = ", ".join(map(str, sorted(doubtful)))
         return Reason.NOT_PROVEN, f"{names} has the current version, and was not seen to use it"

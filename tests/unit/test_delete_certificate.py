@@ -85,6 +85,13 @@ def reasons(seen: Snapshot) -> list[Reason]:
     return [item.reason for item in judged(seen)]
 
 
+@pytest.mark.parametrize("state", [RollState.VALIDATED, RollState.RETIRED])
+def test_app_that_uses_the_new_version_has_proven_it(state: RollState) -> None:
+    """An app that was seen to work with both versions, or without the old one, holds no deletion up."""
+    proven = replace(PROVEN, rolls=(roll(state, at=LONG_AGO, replaces=()),))
+    assert reasons(over(settings=(named(NEW),), rollout=proven)) == [Reason.SUPERSEDED]
+
+
 def mentioning(*thumbprints: Thumbprint) -> object:
     """Return settings in which a thumbprint is somewhere in a value, and named by nothing that Certroll edits."""
     return (replace(named(), mentioned=frozenset(thumbprints)),)
