@@ -304,9 +304,14 @@ def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
         return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
     if probe is None or not app.running:
         return record, None
-    sight = _ask(app, probe, app.new, app.old)
+    sight = _ask(app, _without_roots(app, probe), app.new, app.old)
     failed = sight.verdict is Verdict.FAILED
     return replace(record, broken_before=failed, asked="" if failed else _digest(probe)), sight
+
+
+def _without_roots(app: App, probe: Probe) -> Probe:
+    """Return the probe as it is asked where no version is named: an app that is given its first shows none yet."""
+    return replace(probe, text="") if app.record.rooted and not app.old and probe.proves else probe
 
 
 def _ask_in_a_row(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
@@ -404,7 +409,7 @@ def _check_restored(app: App) -> Outcome:
     detail = f"{app.record.site}: {app.record.detail}; the last good values are back"
     if probe is None:
         return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
-    sight = _ask_in_a_row(app, probe, app.new, app.old)
+    sight = _ask_in_a_row(app, _without_roots(app, probe), app.new, app.old)
     if sight.verdict is not Verdict.FAILED:
         return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, f"{detail}, and it works with them"))
     if not _has_failed_for_good(app):
