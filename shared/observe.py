@@ -2,6 +2,7 @@
 
     per subscription   certificates · sites · plans · sites that have slots        (listings)
     per site           its own certificates, where it is on a Flex Consumption plan
+    where a root of one is asked for: App Service Environments per subscription, and the roots of each that is named
                                      │
     only in webspaces that hold a wanted copy, and for sites that are named as targets:
                        slots of each site that has some · sites of each plan
@@ -25,9 +26,21 @@ from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
-from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
-from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
-from shared.domain.ports import AppService
+from shared.domain.model import (
+    BlindSpot,
+    Environment,
+    Fleet,
+    Listing,
+    RootCertificate,
+    SeenSite,
+    ServerFarm,
+    Site,
+    WebspaceCertificate,
+    tag,
+)
+from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, VaultCertificateRef, Webspace
+from shared.domain.ports import AppService, Environments, Ports
+from shared.domain.roots import ROOT_OF
 from shared.domain.targets import words
 
 Subject = TypeVar("Subject")
@@ -40,21 +53,26 @@ FEW_SILENT, MOST_SILENT = 5, 20
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere."""
+    """What vault objects ask for by tags.
+
+    Sites and App Service Environments by name, and whether a place is named that may be anywhere.
+    """
 
     sites: frozenset[str] = frozenset()
     anywhere: bool = False
+    environments: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
         """Return what all of the lineages ask for."""
         tags = [lineage.tags for lineage in lineages]
         sites = frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
-        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags))
+        environments = frozenset(word for own in tags for word in words(own, ROOT_OF))
+        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags), environments)
 
 
 def observe_fleet(
-    app_service: AppService,
+    ports: Ports,
     pool: Executor,
     subscriptions: tuple[str, ...],
     wanted: Callable[[WebspaceCertificate], bool],
@@ -65,25 +83,29 @@ def observe_fleet(
     """Return what is there in the subscriptions, or in all that the identity sees where none is named.
 
     Sites, bindings and what app settings name are complete in webspaces that hold a wanted copy, but for the blind
-    spots. Where a Key Vault reference leads is read for the vault objects that are followed. Targets are looked at
-    wherever they are.
+    spots; sites and slots also in environments that are named as targets. Where a Key Vault reference leads is read for
+    the vault objects that are followed. Targets are looked at wherever they are.
     """
+    app_service = ports.app_service
     view = _View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
     productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
+    environments, roots = view.environments(ports.environments, subscriptions, targets.environments)
+    hosts = frozenset(one.ref for one in environments if one.ref.name in targets.environments)
     webspaces = frozenset(copy.webspace for copy in certificates if copy.site is None and wanted(copy))
     owners = frozenset(copy.site for copy in certificates if copy.site is not None and wanted(copy))
 
     def is_near(site: Site) -> bool:
         return site.webspace in webspaces or site.ref.name in targets.sites or site.ref in owners
 
-    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners)
+    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners, hosts)
     plans = view.each_subscription(app_service.plans, concerned)
-    sites = view.with_slots(productions, concerned, is_near)
-    view.compare_with_plans(plans, webspaces, frozenset(site.ref for site, _ in sites))
+    sites = view.with_slots(productions, concerned, lambda site: is_near(site) or site.environment in hosts)
+    hosting = frozenset(site.webspace for site, _ in sites if site.webspace and site.environment in hosts)
+    view.compare_with_plans(plans, webspaces | hosting, frozenset(site.ref for site, _ in sites))
     near = tuple(site for site, _ in sites if is_near(site))
     settings = view.settings(near, followed)
     public = view.public_certificates(near, settings, certificates, targets.sites)
@@ -95,7 +117,19 @@ def observe_fleet(
         plans=tuple(sorted(plans, key=lambda plan: plan.resource_id)),
         blind_spots=tuple(sorted(set(view.blind_spots), key=str)),
         settings=tuple(sorted(settings, key=lambda one: one.site)),
+        environments=environments,
+        roots=roots,
     )
+
+
+def observe_environment(ports: Ports, pool: Executor, ref: EnvironmentRef, now: datetime) -> Fleet:
+    """Return an environment with its sites and slots, and no more of them."""
+    view, environment = _View(ports.app_service, pool), ports.environments.environment(ref)
+    productions = ports.environments.sites(ref)
+    view.blind_spots.extend(productions.blind_spots)
+    sites = view.with_slots(tuple((site, ()) for site in productions.found), (ref.subscription,), lambda _: True)
+    seen = tuple(site for site, _ in sites)
+    return Fleet(now, seen, blind_spots=tuple(view.blind_spots), environments=(environment,))
 
 
 def observe_app(
@@ -103,10 +137,15 @@ def observe_app(
 ) -> Fleet:
     """Return one site or slot with what its settings name, and the copies that it may name."""
     settings = _followed(app_service, read_settings(app_service.settings(ref)), lambda one: one == followed)
+    return replace(observe_tags(app_service, ref, copies, now), settings=(settings,))
+
+
+def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
+    """Return one site or slot with all of its tags, and the copies. Raises NotFound where the site is gone."""
     seen = observe_site(app_service, ref, copies, now)
     if ref.slot is not None and seen.site(ref.production) is None:  # a slot may have its site's tags, one by one
         seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
-    return replace(seen, settings=(settings,))
+    return seen
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
@@ -127,9 +166,13 @@ def _present(app_service: AppService, copy: CopyRef) -> tuple[WebspaceCertificat
 
 
 def _concerned(
-    subscriptions: tuple[str, ...], webspaces: frozenset[Webspace], owners: frozenset[SiteRef]
+    subscriptions: tuple[str, ...],
+    webspaces: frozenset[Webspace],
+    owners: frozenset[SiteRef],
+    environments: frozenset[EnvironmentRef],
 ) -> tuple[str, ...]:
-    concerned = {webspace.subscription for webspace in webspaces} | {owner.subscription for owner in owners}
+    places: tuple[Webspace | SiteRef | EnvironmentRef, ...] = (*webspaces, *owners, *environments)
+    concerned = {place.subscription for place in places}
     return tuple(subscription for subscription in subscriptions if subscription in concerned)
 
 
@@ -179,6 +222,27 @@ class _View:
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
         copies = self.each_subscription(self._app_service.certificates, subscriptions)
         return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def environments(
+        self, environments: Environments, subscriptions: tuple[str, ...], named: frozenset[str]
+    ) -> tuple[tuple[Environment, ...], tuple[RootCertificate, ...]]:
+        """Read the environments, where one is named, and the roots of those that are."""
+        if not named:
+            return (), ()
+        seen = self.each(
+            environments.environments,
+            subscriptions,
+            lambda one, why: BlindSpot(f"environments of subscription {one}", why, one, roots_only=True),
+        )
+        found = sorted(seen, key=lambda one: one.ref)
+        roots = self.each(
+            environments.roots,
+            [one.ref for one in found if one.ref.name in named],
+            lambda ref, why: BlindSpot(
+                f"root certificates of environment {ref}", why, ref.subscription, roots_only=True
+            ),
+        )
+        return tuple(found), tuple(sorted(roots, key=lambda one: one.ref))
 
     def site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
         """Read the certificates that sites on Flex Consumption plans have to themselves."""

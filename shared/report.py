@@ -23,6 +23,7 @@ IN_ORDER = frozenset(
         Reason.AWAITING_SLOTS,
         Reason.OUTSIDE_WINDOW,
         Reason.NOT_OURS,
+        Reason.KEPT_BESIDE,
         Reason.STILL_USED,
         Reason.NOT_SEEN,
         Reason.NOT_PROVEN,

@@ -5,9 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.app_settings import SiteSettings
+from shared.domain.cycle import Cycle
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate, is_off
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
+from shared.domain.model import (
+    Binding,
+    CertificateVersion,
+    Fleet,
+    RootCertificate,
+    Site,
+    SslState,
+    WebspaceCertificate,
+    is_off,
+)
+from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
 
@@ -20,13 +30,14 @@ class Snapshot:
 
     `held` are the thumbprints that imported copies of the lineage held when it was observed, by webspace: where a vault
     certificate was deleted and made again under its name, they alone tell that a binding belongs to it. A projection
-    keeps them.
+    keeps them. `cycles` are what the journal knows of App Service Environments.
     """
 
     lineage: Lineage
     fleet: Fleet
     rollout: Rollout
     held: frozenset[tuple[Webspace, Thumbprint]] | None = None
+    cycles: tuple[Cycle, ...] = ()
 
     def __post_init__(self) -> None:
         """Note what the copies hold, unless it is known from an earlier observation."""
@@ -238,6 +249,19 @@ class Snapshot:
     def tag(self, ref: SiteRef, name: str) -> str | None:
         """Return a site's tag; a slot's own tag wins over its site's."""
         return self.fleet.tag(ref, name)
+
+    def cycle_of(self, environment: EnvironmentRef) -> Cycle | None:
+        """Return what the journal knows of an environment."""
+        return next((one for one in self.cycles if one.environment == environment), None)
+
+    def with_root(self, added: RootCertificate) -> "Snapshot":
+        """Return the snapshot with one more root certificate."""
+        return replace(self, fleet=replace(self.fleet, roots=(*self.fleet.roots, added)))
+
+    def without_root(self, ref: RootRef) -> "Snapshot":
+        """Return the snapshot without that root certificate."""
+        left = tuple([one for one in self.fleet.roots if one.ref != ref])
+        return replace(self, fleet=replace(self.fleet, roots=left))
 
     def with_binding(self, updated: Binding) -> "Snapshot":
         """Return the snapshot with this binding in place of the one of its host name."""

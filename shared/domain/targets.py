@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from shared.domain.errors import TargetInvalid
 from shared.domain.model import Tags
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.names import EnvironmentRef, SiteRef, Webspace
 from shared.domain.reason import Reason
 
 MOST_PARTS = 3
@@ -94,6 +94,11 @@ def names_of_plan(resource_id: str) -> frozenset[str]:
 def names_of_webspace(webspace: Webspace) -> frozenset[str]:
     """Return what a webspace answers to: its own name, which has its resource group in it."""
     return frozenset({webspace.name.lower()})
+
+
+def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
+    """Return what an App Service Environment answers to: `environment` and `group/environment`."""
+    return _names(environment.name, environment.resource_group)
 
 
 def _names(name: str, group: str) -> frozenset[str]:

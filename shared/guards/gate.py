@@ -7,7 +7,9 @@ shared/domain/lineage.py.
 from dataclasses import replace
 from datetime import timedelta
 
+from shared.actions.add_root_certificate import AddRootCertificate
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.delete_root_certificate import DeleteRootCertificate
 from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.refresh_references import RefreshReferences
@@ -26,6 +28,8 @@ from shared.domain.requirements import Case, Use, refusals, uncovered
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
 
+OLDER = KeepSuperseded | RestoreAppSettings | DeleteCertificate | DeleteRootCertificate
+"""What is about an older version."""
 BRINGS = (RollAppSettings, RefreshReferences, RestartSite)
 """What makes an app use the current version. An app that names it already does so because people wanted it to."""
 
@@ -38,7 +42,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     facts = current.facts
 
     def refusal(step: Step) -> Skip | None:
-        if isinstance(step.action, KeepSuperseded | RestoreAppSettings | DeleteCertificate):  # about an older version
+        if isinstance(step.action, OLDER):
             return None
         refused = [verdict for case in _cases(step, current, snapshot) for verdict in refusals(case)]
         if refused:
@@ -55,6 +59,8 @@ def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple
     match step.action:
         case UpdateBinding(binding=binding):
             return (replace(case, use=Use.BINDING, in_use=before, hosts=(binding.host_name,)),)
+        case AddRootCertificate():
+            return (replace(case, use=Use.ROOT),)
         case UploadPublicCertificate():
             return (replace(case, use=Use.PUBLIC, in_use=before),)
         case ImportCertificate():
