@@ -7,7 +7,7 @@ import azure.functions as func
 
 from shared.domain.errors import NotFound
 from shared.runtime import Runtime
-from shared.work import CERTIFICATES, SITES, on_poison, replay
+from shared.work import CERTIFICATES, ENVIRONMENTS, SITES, on_poison, replay
 
 
 def blueprint(runtime: Callable[[], Runtime]) -> func.Blueprint:
@@ -23,6 +23,11 @@ def blueprint(runtime: Callable[[], Runtime]) -> func.Blueprint:
     def sites_poison(message: func.QueueMessage) -> None:
         """Keep a message of `sites` that failed for good."""
         on_poison(runtime().run(), SITES, message.get_body().decode(errors="replace"))
+
+    @functions.queue_trigger(arg_name="message", queue_name="environments-poison", connection="AzureWebJobsStorage")
+    def environments_poison(message: func.QueueMessage) -> None:
+        """Keep a message of `environments` that failed for good."""
+        on_poison(runtime().run(), ENVIRONMENTS, message.get_body().decode(errors="replace"))
 
     @functions.route("poison/{queue}/{key}/replay", methods=["POST"])
     def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:

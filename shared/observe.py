@@ -2,6 +2,7 @@
 
     per subscription   certificates · sites · plans · sites that have slots        (listings)
     per site           its own certificates, where it is on a Flex Consumption plan
+    where a root of one is asked for: App Service Environments per subscription, and the roots of each that is named
                                      │
     only in webspaces that hold a wanted copy, and for sites that are named as targets:
                        slots of each site that has some · sites of each plan
@@ -28,10 +29,21 @@ from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
-from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.ports import AppService
-from shared.domain.snapshot import ROOT_ON
+from shared.domain.model import (
+    BlindSpot,
+    Environment,
+    Fleet,
+    Listing,
+    RootCertificate,
+    SeenSite,
+    ServerFarm,
+    Site,
+    WebspaceCertificate,
+    tag,
+)
+from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.ports import AppService, Environments, Ports
+from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.targets import words
 
 Subject = TypeVar("Subject")
@@ -44,14 +56,16 @@ FEW_SILENT, MOST_SILENT = 5, 20
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere.
+    """What vault objects ask for by tags.
 
-    `rooted` are those of the sites whose root lists are to name a version; `roots` the versions of what may be a root,
-    which a root list may name anywhere.
+    Sites and App Service Environments by name, and whether a place is named that may be anywhere. `rooted` are those of
+    the sites whose root lists are to name a version; `roots` the versions of what may be a root, which a root list may
+    name anywhere.
     """
 
     sites: frozenset[str] = frozenset()
     anywhere: bool = False
+    environments: frozenset[str] = frozenset()
     rooted: frozenset[str] = frozenset()
     roots: frozenset[Thumbprint] = frozenset()
 
@@ -62,8 +76,10 @@ class Targets:
         tags = [lineage.tags for lineage in lineages]
         rooted = frozenset(word for own in tags for word in words(own, ROOT_ON))
         sites = rooted | frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
-        roots = (version.thumbprint for one in lineages if _may_be_root(one) for version in one.versions)
-        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags), rooted, frozenset(roots))
+        environments = frozenset(word for own in tags for word in words(own, ROOT_OF))
+        roots = frozenset(one.thumbprint for own in lineages if _may_be_root(own) for one in own.versions)
+        anywhere = bool(sites) or any(words(own, IMPORT_TAG) for own in tags)
+        return cls(sites, anywhere, environments, rooted, roots)
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Say whether the root list of an app names what may be a root, or is to."""
@@ -73,11 +89,11 @@ class Targets:
 
 def _may_be_root(lineage: Lineage) -> bool:
     facts = lineage.current.facts if lineage.current else None
-    return facts is not None and facts.self_signed
+    return facts is not None and (facts.is_ca or facts.self_signed)
 
 
 def observe_fleet(
-    app_service: AppService,
+    ports: Ports,
     pool: Executor,
     subscriptions: tuple[str, ...],
     wanted: Callable[[WebspaceCertificate], bool],
@@ -88,15 +104,18 @@ def observe_fleet(
     """Return what is there in the subscriptions, or in all that the identity sees where none is named.
 
     Sites, bindings and what app settings name are complete in webspaces that hold a wanted copy, but for the blind
-    spots. Where a Key Vault reference leads is read for the vault objects that are followed. Targets are looked at
-    wherever they are.
+    spots; sites and slots also in environments that are named as targets. Where a Key Vault reference leads is read for
+    the vault objects that are followed. Targets are looked at wherever they are.
     """
+    app_service = ports.app_service
     view = _View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
     productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
+    environments, roots = view.environments(ports.environments, subscriptions, targets.environments)
+    hosts = frozenset(one.ref for one in environments if one.ref.name in targets.environments)
     webspaces = frozenset(copy.webspace for copy in certificates if copy.site is None and wanted(copy))
     owners = frozenset(copy.site for copy in certificates if copy.site is not None and wanted(copy))
 
@@ -104,15 +123,16 @@ def observe_fleet(
         named = site.ref.name in targets.sites or site.ref in owners
         return site.webspace in webspaces or named or (bool(targets.roots) and site.heeds_roots)
 
-    hosting = frozenset(site.ref for site, _ in productions if targets.roots and site.heeds_roots)
-    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners | hosting)
+    heeding = frozenset(site.ref for site, _ in productions if targets.roots and site.heeds_roots)
+    concerned = subscriptions if targets.anywhere else _concerned(subscriptions, webspaces, owners | heeding, hosts)
     plans = view.each_subscription(app_service.plans, concerned)
-    sites = view.with_slots(productions, concerned, is_near)
+    sites = view.with_slots(productions, concerned, lambda site: is_near(site) or site.environment in hosts)
+    hosting = frozenset(site.webspace for site, _ in sites if site.webspace and site.environment in hosts)
     near = tuple(site for site, _ in sites if is_near(site))
     settings = view.settings(near, followed)
     read = {one.site: one for one in settings}
     rooting = frozenset(site.plan for site in near if site.plan and targets.needs_root(site, read.get(site.ref)))
-    view.compare_with_plans(plans, webspaces, rooting, frozenset(site.ref for site, _ in sites))
+    view.compare_with_plans(plans, webspaces | hosting, rooting, frozenset(site.ref for site, _ in sites))
     mates = tuple(site for site, _ in sites if site.plan in rooting)
     public = view.public_certificates(near, settings, certificates, targets.sites, mates)
     return Fleet(
@@ -123,7 +143,19 @@ def observe_fleet(
         plans=tuple(sorted(plans, key=lambda plan: plan.resource_id)),
         blind_spots=tuple(sorted(set(view.blind_spots), key=str)),
         settings=tuple(sorted(settings, key=lambda one: one.site)),
+        environments=environments,
+        roots=roots,
     )
+
+
+def observe_environment(ports: Ports, pool: Executor, ref: EnvironmentRef, now: datetime) -> Fleet:
+    """Return an environment with its sites and slots, and no more of them."""
+    view, environment = _View(ports.app_service, pool), ports.environments.environment(ref)
+    productions = ports.environments.sites(ref)
+    view.blind_spots.extend(productions.blind_spots)
+    sites = view.with_slots(tuple((site, ()) for site in productions.found), (ref.subscription,), lambda _: True)
+    seen = tuple(site for site, _ in sites)
+    return Fleet(now, seen, blind_spots=tuple(view.blind_spots), environments=(environment,))
 
 
 def observe_app(
@@ -131,9 +163,7 @@ def observe_app(
 ) -> Fleet:
     """Return one site or slot with what its settings name, and the copies that it may name."""
     settings = _followed(app_service, read_settings(app_service.settings(ref)), lambda one: one == followed)
-    seen = observe_site(app_service, ref, copies, now)
-    if ref.slot is not None and seen.site(ref.production) is None:  # a slot may have its site's tags, one by one
-        seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
+    seen = observe_tags(app_service, ref, copies, now)
     known = {site.ref for site in seen.sites}
     owners = sorted({copy.site for copy in seen.certificates if copy.site is not None} - known)
     mates = chain.from_iterable(_neighbour(app_service, owner) for owner in owners)
@@ -146,6 +176,14 @@ def _neighbour(app_service: AppService, owner: SiteRef) -> tuple[Site, ...]:
         return (app_service.site(owner)[0],)
     except (Denied, NotFound, Rejected):
         return ()
+
+
+def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
+    """Return one site or slot with all of its tags, and the copies. Raises NotFound where the site is gone."""
+    seen = observe_site(app_service, ref, copies, now)
+    if ref.slot is not None and seen.site(ref.production) is None:  # a slot may have its site's tags, one by one
+        seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
+    return seen
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
@@ -166,9 +204,13 @@ def _present(app_service: AppService, copy: CopyRef) -> tuple[WebspaceCertificat
 
 
 def _concerned(
-    subscriptions: tuple[str, ...], webspaces: frozenset[Webspace], owners: frozenset[SiteRef]
+    subscriptions: tuple[str, ...],
+    webspaces: frozenset[Webspace],
+    owners: frozenset[SiteRef],
+    environments: frozenset[EnvironmentRef],
 ) -> tuple[str, ...]:
-    concerned = {webspace.subscription for webspace in webspaces} | {owner.subscription for owner in owners}
+    places: tuple[Webspace | SiteRef | EnvironmentRef, ...] = (*webspaces, *owners, *environments)
+    concerned = {place.subscription for place in places}
     return tuple(subscription for subscription in subscriptions if subscription in concerned)
 
 
@@ -218,6 +260,27 @@ class _View:
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
         copies = self.each_subscription(self._app_service.certificates, subscriptions)
         return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def environments(
+        self, environments: Environments, subscriptions: tuple[str, ...], named: frozenset[str]
+    ) -> tuple[tuple[Environment, ...], tuple[RootCertificate, ...]]:
+        """Read the environments, where one is named, and the roots of those that are."""
+        if not named:
+            return (), ()
+        seen = self.each(
+            environments.environments,
+            subscriptions,
+            lambda one, why: BlindSpot(f"environments of subscription {one}", why, one, roots_only=True),
+        )
+        found = sorted(seen, key=lambda one: one.ref)
+        roots = self.each(
+            environments.roots,
+            [one.ref for one in found if one.ref.name in named],
+            lambda ref, why: BlindSpot(
+                f"root certificates of environment {ref}", why, ref.subscription, roots_only=True
+            ),
+        )
+        return tuple(found), tuple(sorted(roots, key=lambda one: one.ref))
 
     def site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
         """Read the certificates that sites on Flex Consumption plans have to themselves."""

@@ -17,9 +17,11 @@ from itertools import groupby
 
 from shared import planner
 from shared.actions.about_copy import copy_subject
+from shared.actions.about_root import AboutRoot
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.settle import settle
 from shared.actions.update_binding import UpdateBinding, binding_subject
+from shared.carry_roots import carry_roots, report_waves
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.lineage import Lineage
@@ -125,7 +127,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
         return _await_sites(run, message.waits, rollout)
     fleet = observe_fleet(
-        run.ports.app_service,
+        run.ports,
         run.pool,
         run.intent.subscriptions,
         lambda copy: copy.source == ref or lineage.version_of(copy.thumbprint) is not None,
@@ -133,9 +135,10 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
         now,
         Targets.of((lineage,)),
     )
-    snapshot = Snapshot(lineage, fleet, rollout)
+    snapshot = Snapshot(lineage, fleet, rollout, cycles=run.ports.cycles.all() if fleet.environments else ())
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
+    report_waves(snapshot, run.intent)
     return _roll_out(run, lease, snapshot, lineage.current, plan, message, fresh=fresh)
 
 
@@ -162,7 +165,9 @@ def _roll_out(
     rollout, skips, stopped = snapshot.rollout, list(plan.skips), set[str]()
     unanswered: list[AzureError] = []
     deletions = tuple(step for step in plan.steps if isinstance(step.action, DeleteCertificate))
-    plan = Plan(tuple(step for step in plan.steps if step not in deletions), plan.skips)
+    skips.extend(carry_roots(run, lease, snapshot, plan, unanswered))
+    others = (step for step in plan.steps if step not in deletions and not isinstance(step.action, AboutRoot))
+    plan = Plan(tuple(others), plan.skips)
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent), held=snapshot.held_unknown)
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
@@ -208,8 +213,11 @@ def _tell_apps(
 
 
 def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step, ...]]]:
-    ordered = sorted(steps, key=lambda step: step.action.webspace)
-    return ((webspace, tuple(group)) for webspace, group in groupby(ordered, key=lambda step: step.action.webspace))
+    ordered = sorted(
+        ((step.action.webspace, step) for step in steps if step.action.webspace is not None), key=lambda one: one[0]
+    )
+    groups = groupby(ordered, key=lambda one: one[0])
+    return ((webspace, tuple(step for _, step in group)) for webspace, group in groups)
 
 
 def _pending_records(

@@ -14,6 +14,7 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.requirements import Case, Use, warnings
 from shared.domain.rollout import SiteRecord
+from shared.domain.roots import ROOT_ON
 from shared.domain.snapshot import Snapshot
 from shared.telemetry import event
 
@@ -25,6 +26,7 @@ IN_ORDER = frozenset(
         Reason.AWAITING_SLOTS,
         Reason.OUTSIDE_WINDOW,
         Reason.NOT_OURS,
+        Reason.KEPT_BESIDE,
         Reason.STILL_USED,
         Reason.NOT_SEEN,
         Reason.NOT_PROVEN,
@@ -166,7 +168,7 @@ def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
     detail = (
         f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust it only because another app of the plan has it in "
         f"its {ROOT_LIST}: who depends on it should have it in its own, or may start before the other; name those apps "
-        "in the tag certroll-root-on"
+        f"in the tag {ROOT_ON}"
     )
     return Reason.ROOT_SHARED, detail
 

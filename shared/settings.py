@@ -18,6 +18,7 @@ from shared.domain.names import InvalidNameError, VaultName, parse_subscription,
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
 from shared.domain.vault_access import APPLICATION_IDS, app_service, registration
+from shared.domain.waves import MostDown
 from shared.domain.where import CloudName, DnsServer, StorageAddress
 from shared.domain.window import RestartWindow
 
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
+    ase_max_unavailable: Annotated[MostDown | None, NoDecode] = Field(None, alias="CERTROLL_ASE_MAX_UNAVAILABLE")
     delete_superseded: bool = Field(default=False, alias="CERTROLL_DELETE_SUPERSEDED")
     delete_grace: timedelta = Field(timedelta(days=30), alias="CERTROLL_DELETE_GRACE")
     max_deletes: int = Field(5, alias="CERTROLL_MAX_DELETES", ge=0)
@@ -114,6 +116,11 @@ class Settings(BaseSettings):
     def _window(cls, value: object) -> object:
         return RestartWindow.parse(value) if isinstance(value, str) else value
 
+    @field_validator("ase_max_unavailable", mode="before")
+    @classmethod
+    def _most_down(cls, value: object) -> object:
+        return MostDown.parse(value) if isinstance(value, str) else value
+
     @field_validator("table_uri")
     @classmethod
     def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -153,6 +160,7 @@ class Settings(BaseSettings):
             slots_first=self.slots_first,
             restart_window=self.restart_window,
             max_restarts=self.max_restarts,
+            ase_max_unavailable=self.ase_max_unavailable,
             delete_superseded=self.delete_superseded,
             delete_grace=self.delete_grace,
             max_deletes=self.max_deletes,

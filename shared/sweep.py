@@ -8,7 +8,10 @@ from typing import Self
 from shared import planner
 from shared.actions.import_certificate import TAG as IMPORT_TAG
 from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
+from shared.carry_roots import report_waves
+from shared.cycle_environment import remind
 from shared.dispatch import has_unrecorded
+from shared.domain.cycle import Cycle
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
@@ -18,7 +21,8 @@ from shared.domain.plan import Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
-from shared.domain.snapshot import ROOT_ON, Snapshot
+from shared.domain.roots import ROOT_OF, ROOT_ON
+from shared.domain.snapshot import Snapshot
 from shared.inventory import report_references
 from shared.managed import look_after_managed
 from shared.observe import Targets, observe_fleet
@@ -30,7 +34,15 @@ from shared.telemetry import event
 
 HOUR, TURNS = 3600, 7
 """Seconds, and after how many hours the first to be read is about the same one again."""
-ASKING = (PUBLIC_TAG, IMPORT_TAG, ROOT_ON)
+ASKING = (PUBLIC_TAG, IMPORT_TAG, ROOT_OF, ROOT_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen once for all vault certificates: the fleet, and what the journal knows of environments."""
+
+    fleet: Fleet
+    cycles: tuple[Cycle, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ def sweep(run: Run) -> None:
     What goes wrong with one kind does not hold up the others; it is raised at the end, as a group.
     """
     errors = []
-    for look_after in (sweep_certificates, look_after_managed, look_after_orders):
+    for look_after in (sweep_certificates, remind, look_after_managed, look_after_orders):
         try:
             look_after(run)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one kind, the others are looked at; raised below
@@ -71,7 +83,8 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     looks.update(_reading(run, _imported(fleet, vaults) - looks.keys()))
     ordered = sorted(looks)
     use = _Use.of(fleet, _opposed([look.lineage for look in looks.values() if look.lineage]))
-    judged = list(run.pool.map(lambda ref: _judged(run, fleet, use, ref, looks[ref]), ordered))
+    seen = Seen(fleet, run.ports.cycles.all() if fleet.environments else ())
+    judged = list(run.pool.map(lambda ref: _judged(run, seen, use, ref, looks[ref]), ordered))
     busy = tuple(ref for ref, look in zip(ordered, judged, strict=True) if look.busy)
     report_references(run.ports.journal, fleet, [look.lineage for look in judged if look.lineage])
     event("sweep.completed", certificates=len(looks), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
@@ -171,7 +184,7 @@ class _Use:
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
     try:
         return observe_fleet(
-            run.ports.app_service,
+            run.ports,
             run.pool,
             run.intent.subscriptions,
             lambda copy: copy.thumbprint is not None if copy.source is None else copy.source.vault in vaults,
@@ -196,17 +209,17 @@ def _read(run: Run, ref: VaultCertificateRef) -> Look:
         return Look(error=error)
 
 
-def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: Look) -> Look:
+def _judged(run: Run, seen: Seen, use: _Use, ref: VaultCertificateRef, look: Look) -> Look:
     """Put the certificate on the queue if it has work, and say so. Bringing old values back needs no vault."""
     if look.error is not None:
         return look
     try:
         if ref in use.opposed and look.lineage is not None:
-            return _left_alone(run, fleet, look.lineage, use.opposed[ref])
+            return _left_alone(run, seen, look.lineage, use.opposed[ref])
         if look.lineage is None:
-            busy = bool(run.ports.journal.rollout(ref, "").unfinished(fleet.taken_at))
+            busy = bool(run.ports.journal.rollout(ref, "").unfinished(seen.fleet.taken_at))
         else:
-            busy = use.has(look.lineage) and _has_work(run, fleet, look.lineage)
+            busy = use.has(look.lineage) and _has_work(run, seen, look.lineage)
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
@@ -214,10 +227,10 @@ def _judged(run: Run, fleet: Fleet, use: _Use, ref: VaultCertificateRef, look: L
     return Look(look.lineage, busy)
 
 
-def _left_alone(run: Run, fleet: Fleet, lineage: Lineage, other: VaultCertificateRef) -> Look:
+def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Look:
     """Report what would be done, and why nothing is."""
     ref = lineage.ref
-    _has_work(run, fleet, lineage)
+    _has_work(run, seen, lineage)
     detail = (
         f"{ref} and {other} hold the same certificates in opposite order, and each would take the other's choice for "
         "stale; nothing of either is moved: delete one of them, or put a new version on top"
@@ -226,16 +239,18 @@ def _left_alone(run: Run, fleet: Fleet, lineage: Lineage, other: VaultCertificat
     return Look(lineage)
 
 
-def _has_work(run: Run, fleet: Fleet, lineage: Lineage) -> bool:
+def _has_work(run: Run, seen: Seen, lineage: Lineage) -> bool:
+    fleet = seen.fleet
     report_lineage(run.ports.journal, lineage, fleet.taken_at)
     if lineage.current is None and lineage.refusal is not None:
         finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
         run.ports.journal.report((finding,))
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.journal.rollout(lineage.ref, version) if lineage.current else Rollout(version)
-    snapshot = Snapshot(lineage, fleet, rollout)
+    snapshot = Snapshot(lineage, fleet, rollout, cycles=seen.cycles)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
+    report_waves(snapshot, run.intent)
     outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(fleet.taken_at)
     return bool(plan.steps or outstanding or has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan))
 

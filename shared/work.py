@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from shared.cycle_environment import reconcile_environment
 from shared.domain.errors import EventRejected, MessageInvalid, NotFound
-from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
 from shared.domain.names import InvalidNameError, VaultCertificateRef
 from shared.domain.outcome import Outcome, Waiting
 from shared.domain.reason import Reason
@@ -17,9 +18,10 @@ from shared.telemetry import event
 
 CERTIFICATES: Final = "certificates"
 SITES: Final = "sites"
+ENVIRONMENTS: Final = "environments"
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-Message = TypeVar("Message", CertificateMessage, SiteMessage)
+Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage)
 
 
 def on_vault_event(run: Run, text: str) -> None:
@@ -62,6 +64,33 @@ def on_site(run: Run, body: str) -> None:
     _remembering(run, SITES, body, work)
 
 
+def on_environment(run: Run, body: str) -> None:
+    """Carry the apps of an App Service Environment through their stops and starts."""
+
+    def work() -> None:
+        message = EnvironmentMessage.parse(body)
+        _come_back(run, reconcile_environment(run, message), message, run.ports.queue.send_environment)
+
+    _remembering(run, ENVIRONMENTS, body, work)
+
+
+def cycle(run: Run, group: str, name: str) -> str:
+    """Have the apps of a known App Service Environment stopped and started, in waves; return which it is.
+
+    Raises NotFound where none of that name was ever given a root, or had one, by Certroll.
+    """
+    wanted = (group.strip().lower(), name.strip().lower())
+    known = [one.environment for one in run.ports.cycles.all()]
+    found = [one for one in known if (one.resource_group, one.name) == wanted]
+    if not found:
+        raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")
+    for environment in found:
+        run.ports.cycles.change(environment, lambda one: one.asked(run.now()))
+        event("cycle.asked", environment=str(environment))
+        run.ports.queue.send_environment(EnvironmentMessage(environment))
+    return ", ".join(one.resource_id for one in found)
+
+
 def on_poison(run: Run, queue: str, body: str) -> None:
     """Keep a message that failed five times, with the cause of its last failure."""
     record = run.ports.journal.poison(queue, body, None)
@@ -70,7 +99,7 @@ def on_poison(run: Run, queue: str, body: str) -> None:
 
 def replay(run: Run, queue: str, key: str) -> None:
     """Put a kept message back on its queue. Raises NotFound where none is kept under this key."""
-    if queue not in {CERTIFICATES, SITES} or not _KEY.fullmatch(key):
+    if queue not in {CERTIFICATES, SITES, ENVIRONMENTS} or not _KEY.fullmatch(key):
         raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a kept message")
     record = run.ports.journal.poisoned(queue, key)
     run.ports.queue.put_back(queue, record.body)

@@ -5,7 +5,9 @@ the webspace before anything can show it. What is deleted goes last.
 """
 
 from shared.actions import (
+    add_root_certificate,
     delete_certificate,
+    delete_root_certificate,
     import_certificate,
     keep_superseded,
     refresh_references,
@@ -25,6 +27,7 @@ PROPOSALS: tuple[Propose, ...] = (
     upload_certificate.propose,
     upload_public_certificate.propose,
     import_certificate.propose,
+    add_root_certificate.propose,
     sync_certificate.propose,
     update_binding.propose,
     restore_app_settings.propose,
@@ -33,4 +36,5 @@ PROPOSALS: tuple[Propose, ...] = (
     restart_site.propose,
     refresh_references.propose,
     delete_certificate.propose,
+    delete_root_certificate.propose,
 )

@@ -7,6 +7,7 @@ the vault object names the app. Where it would do nothing it is left alone, and 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.actions.named_targets import named_sites
 from shared.actions.settings_change import SettingsChange, settings_subject
 from shared.domain.app_settings import ROOT_LIST, SettingEdit, SiteSettings, is_list, is_load_list, is_root_list
 from shared.domain.model import Site
@@ -14,8 +15,8 @@ from shared.domain.names import Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import TAKING_BACK, WRITTEN, RollRecord
-from shared.domain.snapshot import ROOT_ON, Snapshot
-from shared.domain.targets import named_sites
+from shared.domain.roots import ROOT_OF, ROOT_ON
+from shared.domain.snapshot import Snapshot
 
 MOST_UNDONE = 2
 
@@ -33,7 +34,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
     Likewise for every app whose root list lacks it although the tag asks for it.
     """
-    yield from _unfound(snapshot)
+    if snapshot.lineage.current is not None:
+        yield from named_sites(snapshot, ROOT_ON)[1]
     for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
         site = snapshot.site(settings.site)
         if site is None:
@@ -78,16 +80,6 @@ def _roll(
     yield Step(RollAppSettings(settings, edits, webspace), Reason.ROOT_ASKED if asked else Reason.STALE_THUMBPRINT)
 
 
-def _unfound(snapshot: Snapshot) -> Iterable[Skip]:
-    """Say what is wrong with the tag."""
-    if snapshot.lineage.current is None:
-        return
-    subject = f"tag {ROOT_ON} of {snapshot.lineage.ref}"
-    _, problems = named_sites(snapshot.lineage.tags, ROOT_ON, (site.ref for site in snapshot.fleet.sites))
-    for target, invalid in problems:
-        yield Skip(f"{subject}: {target}" if target else subject, invalid.reason, str(invalid))
-
-
 def _unheeded(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
     """Say where a root list would do nothing: it is only for Windows code in an App Service Environment."""
     named = any(snapshot.lineage.version_of(one) for one in settings.root_list)
@@ -96,7 +88,7 @@ def _unheeded(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterabl
     kind, cure = (
         (
             "no Windows code app",
-            f"have the root added to {site.environment}, for apps of every kind: name that in the tag certroll-root-of",
+            f"have the root added to {site.environment}, for apps of every kind: name that in the tag {ROOT_OF}",
         )
         if site.environment
         else (

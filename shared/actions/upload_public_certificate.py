@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.actions.about_copy import AboutCopy
+from shared.actions.named_targets import named_sites
 from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE, look
 from shared.domain.errors import Rejected
@@ -18,7 +19,6 @@ from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import named_sites
 
 TAG = "certroll-public-to"
 
@@ -59,10 +59,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     current = snapshot.lineage.current
     if current is None:
         return
-    subject = f"tag {TAG} of {snapshot.lineage.ref}"
-    named, problems = named_sites(snapshot.lineage.tags, TAG, (site.ref for site in snapshot.fleet.sites))
-    for target, invalid in problems:
-        yield Skip(f"{subject}: {target}" if target else subject, invalid.reason, str(invalid))
+    named, skips = named_sites(snapshot, TAG)
+    yield from skips
     for ref in sorted(named):
         site = snapshot.site(ref)
         own = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.ref.public)

@@ -4,6 +4,7 @@ from shared.clients.app_probe import AppProbe
 from shared.clients.app_service import AppService, AppServiceClients
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
+from shared.clients.cycle_table import TableCycles
 from shared.clients.dns import Dns
 from shared.clients.environments import Environments
 from shared.clients.journal_table import TableJournal
@@ -47,6 +48,7 @@ def connect(
         tls_probe=TlsProbe(clock),
         app_probe=AppProbe(),
         journal=TableJournal(table_service(storage, credential), clock),
+        cycles=TableCycles(table_service(storage, credential)),
         leases=BlobLeases(blob_service(storage, credential)),
         queue=StorageQueue(queue_service(storage, credential)),
         clock=clock,

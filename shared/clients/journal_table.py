@@ -4,6 +4,7 @@
                       settings of an app, or `rollout`; for restarts under way PartitionKey: hash of the plan;
                       for what was asked of an order PartitionKey: hash of the order, RowKey: of action and certificate
                       for managed certificates under way PartitionKey: `managed`; RowKey: hash of site and host name
+                      for App Service Environments see shared/clients/cycle_table.py
     certrollhistory   PartitionKey: hash of the lineage, or of another scope; RowKey: time and hash of the entry; only
                       ever added to
     certrollfindings  PartitionKey: hash of the scope, or the poison queue; RowKey: hash of subject and reason, or of
@@ -13,22 +14,16 @@ Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?
 written: names, thumbprints and reasons.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import islice
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
-    HttpResponseError,
-    ResourceExistsError,
     ResourceModifiedError,
-    ResourceNotFoundError,
 )
-from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
+from azure.data.tables import TableServiceClient, UpdateMode
 
 from shared.clients.journal_rows import (
     CHUNK,
@@ -50,9 +45,10 @@ from shared.clients.journal_rows import (
     site_record,
     site_row,
 )
+from shared.clients.tables import JOURNAL, Tables, etag_of
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.managed import Issuance
-from shared.domain.names import HostName, SiteRef, VaultCertificateRef, Webspace
+from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.order import OrderRef
 from shared.domain.order_action import OrderRecord
 from shared.domain.ports import Clock
@@ -62,13 +58,11 @@ from shared.domain.roll import TAKING_BACK, RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.telemetry import event
 
-JOURNAL = "certrolljournal"
 HISTORY = "certrollhistory"
 FINDINGS = "certrollfindings"
 ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
 MANAGED = "managed"
-TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
 MOST_RACES = 5
 CLAIM = timedelta(hours=1)
 
@@ -77,12 +71,12 @@ class TableJournal:
     """What was done and how far it came, in three tables that are made when first written to."""
 
     def __init__(self, service: TableServiceClient, clock: Clock) -> None:
-        self._service = service
+        self._tables = Tables(service)
         self._clock = clock
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the state of one version; a version that the journal does not know is empty."""
-        rows = self._rows(JOURNAL, lineage_key(ref))
+        rows = self._tables.rows(JOURNAL, lineage_key(ref))
         rolls = sorted((roll_record(row) for row in rows if _is_roll(row)), key=lambda roll: roll.site)
         ours = [row for row in rows if row.get("version") == version and not _is_roll(row)]
         records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
@@ -100,7 +94,7 @@ class TableJournal:
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
         """Return what is known of one site for one version, None where nothing is."""
-        row = self._row(JOURNAL, lineage_key(ref), digest(site.resource_id))
+        row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
         return site_record(row) if row is not None and row.get("version") == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
@@ -112,7 +106,7 @@ class TableJournal:
             began = rollout.started_at or self._clock.now()
             about = {"certificate": str(ref), "version": rollout.version, "at": began, "held": held_text(rollout)}
             rows.append({**keys, **place, **about})
-        self._write(JOURNAL, rows)
+        self._tables.write(JOURNAL, rows)
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
         """Record the state of one site, unless another version's record has taken its place meanwhile.
@@ -120,14 +114,14 @@ class TableJournal:
         The certificate's run and the site's run hold different leases: a late result of an older version must not
         erase what is pending for a newer one.
         """
-        table, row = self._table(JOURNAL), site_row(ref, record)
+        table, row = self._tables.table(JOURNAL), site_row(ref, record)
         for _ in range(MOST_RACES):
-            found = self._row(JOURNAL, row["PartitionKey"], row["RowKey"])
+            found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
             if found is None or found["version"] != record.version:
                 return
             try:
                 table.update_entity(
-                    row, UpdateMode.REPLACE, etag=_etag(found), match_condition=MatchConditions.IfNotModified
+                    row, UpdateMode.REPLACE, etag=etag_of(found), match_condition=MatchConditions.IfNotModified
                 )
             except ResourceModifiedError:
                 continue
@@ -136,7 +130,7 @@ class TableJournal:
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
         """Return what is known of the settings of one app, of whatever version it is; None where nothing is."""
-        row = self._row(JOURNAL, lineage_key(ref), roll_key(site))
+        row = self._tables.row(JOURNAL, lineage_key(ref), roll_key(site))
         return None if row is None else roll_record(row)
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
@@ -145,11 +139,13 @@ class TableJournal:
         Raises Conflict where that revision is no longer there: another run wrote it meanwhile, or it was deleted.
         """
         row = {"PartitionKey": lineage_key(ref), "certificate": str(ref), **roll_row(record)}
-        return replace(record, revision=self._put(row, record.revision, f"the record of {record.site} for {ref}"))
+        return replace(
+            record, revision=self._tables.put(row, record.revision, f"the record of {record.site} for {ref}")
+        )
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
         """Return what was asked of an order, of whatever certificate of it, oldest first."""
-        found = (asked_record(row) for row in self._rows(JOURNAL, order_key(order)))
+        found = (asked_record(row) for row in self._tables.rows(JOURNAL, order_key(order)))
         return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
@@ -158,7 +154,7 @@ class TableJournal:
         Raises Conflict where that revision is no longer there: another run asks.
         """
         what = f"what was asked of order {record.order}"
-        return replace(record, revision=self._put(asked_row(record), record.revision, what))
+        return replace(record, revision=self._tables.put(asked_row(record), record.revision, what))
 
     def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record when the fleet was last observed for a version."""
@@ -166,7 +162,7 @@ class TableJournal:
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
         keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
         about = {"version": rollout.version, "looked_at": at, "held": held_text(rollout)}
-        self._write(JOURNAL, [{**keys, **fields, **about}])
+        self._tables.write(JOURNAL, [{**keys, **fields, **about}])
 
     def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
         """Forget the failures that hold a version; return where they were. It is tried again from the start.
@@ -177,7 +173,7 @@ class TableJournal:
         busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
         if busy:
             raise Conflict(f"{', '.join(busy)} is being taken back; release the hold when that is done")
-        table = self._table(JOURNAL)
+        table = self._tables.table(JOURNAL)
         held = [roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER]
         for roll in held:
             keys = (lineage_key(ref), roll_key(roll.site))
@@ -187,29 +183,34 @@ class TableJournal:
             self.record_site(ref, replace(record, state=SiteState.UNPROVEN, detail=detail[:1000]))
         return (*(roll.site for roll in held), *(record.site for record in rollout.failed))
 
-    def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef, most: int) -> bool:
+    def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, most: int) -> bool:
         """Say whether the site may restart now, at most so many sites of a plan at a time; if so it is counted.
 
         The caller holds the plan's lease. A claim that nobody gave back ends after an hour. While the site restarts for
         another certificate it waits: one answer of the app must not speak for both.
         """
         partition, now = _plan_key(plan), self._clock.now()
-        claims = [row for row in self._rows(JOURNAL, partition) if now - moment(row["at"]) < CLAIM]
+        claims = [row for row in self._tables.rows(JOURNAL, partition) if now - moment(row["at"]) < CLAIM]
         others = [row for row in claims if row["RowKey"] != _claim_key(site, ref)]
         if any(row["site"] == site.resource_id for row in others) or len({row["site"] for row in others}) >= most:
             return False
         about = {"certificate": str(ref), "site": site.resource_id, "plan": plan, "at": now}
-        self._write(JOURNAL, [{"PartitionKey": partition, "RowKey": _claim_key(site, ref), **about}])
+        self._tables.write(JOURNAL, [{"PartitionKey": partition, "RowKey": _claim_key(site, ref), **about}])
         return True
 
-    def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef) -> None:
+    def restarting(self, plan: str, but: EnvironmentRef) -> tuple[SiteRef, ...]:
+        """Return the sites of a plan that are counted as restarting, but for those of the environment's own waves."""
+        now, rows = self._clock.now(), self._tables.rows(JOURNAL, _plan_key(plan))
+        counted = (row for row in rows if now - moment(row["at"]) < CLAIM and row["certificate"] != str(but))
+        return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
+
+    def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
         """Count the site no longer."""
-        with suppress(ResourceNotFoundError):
-            self._table(JOURNAL).delete_entity(_plan_key(plan), _claim_key(site, ref))
+        self._tables.delete(JOURNAL, _plan_key(plan), _claim_key(site, ref))
 
     def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
         """Return what Azure was asked for a host name, None where nothing is known of it."""
-        row = self._row(JOURNAL, MANAGED, digest(f"{site.resource_id} {host_name}"))
+        row = self._tables.row(JOURNAL, MANAGED, digest(f"{site.resource_id} {host_name}"))
         if row is None:
             return None
         return Issuance(site, host_name, moment(row["at"]), str(row["operation"]), str(row["refused"]))
@@ -219,16 +220,15 @@ class TableJournal:
         keys = {"PartitionKey": MANAGED, "RowKey": digest(f"{issuance.site.resource_id} {issuance.host_name}")}
         about = {"managed_site": issuance.site.resource_id, "host_name": issuance.host_name, "at": issuance.asked_at}
         said = {"operation": issuance.operation, "refused": issuance.refused[:CHUNK]}
-        self._write(JOURNAL, [{**keys, **about, **said}])
+        self._tables.write(JOURNAL, [{**keys, **about, **said}])
 
     def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:
         """Forget what Azure was asked for a host name."""
-        with suppress(ResourceNotFoundError):
-            self._table(JOURNAL).delete_entity(MANAGED, digest(f"{site.resource_id} {host_name}"))
+        self._tables.delete(JOURNAL, MANAGED, digest(f"{site.resource_id} {host_name}"))
 
     def add_history(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
         """Append to the history of a vault certificate, or of another scope."""
-        self._write(
+        self._tables.write(
             HISTORY,
             [
                 {
@@ -254,105 +254,42 @@ class TableJournal:
                 for key, finding in by_key.items()
                 if key[0] == partition
             ]
-            self._write(FINDINGS, rows)
+            self._tables.write(FINDINGS, rows)
 
     def failed(self, body: str, cause: str) -> None:
         """Remember why a message failed, for the day it turns up in a poison queue."""
         row = {"PartitionKey": FAILURES, "RowKey": digest(body), "cause": cause[:CHUNK], "at": self._clock.now()}
-        self._write(FINDINGS, [row])
+        self._tables.write(FINDINGS, [row])
 
     def poison(self, queue: str, body: str, cause: str | None) -> PoisonRecord:
         """Keep a message that failed for good, with the cause given or remembered."""
         key = digest(body)
         if cause is None:
-            remembered = self._row(FINDINGS, FAILURES, key)
+            remembered = self._tables.row(FINDINGS, FAILURES, key)
             cause = str(remembered["cause"]) if remembered else "unknown: the function died before it could say"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
         about = {"reason": str(Reason.POISONED), "queue": queue, "cause": cause, "at": self._clock.now()}
-        self._write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
+        self._tables.write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
         return PoisonRecord(key, queue, body, cause)
 
     def poisoned(self, queue: str, key: str) -> PoisonRecord:
         """Return a kept message. Raises NotFound."""
-        row = self._row(FINDINGS, _poison_key(queue), key)
+        row = self._tables.row(FINDINGS, _poison_key(queue), key)
         if row is None:
             raise NotFound(f"no message {key[:80]!r} of queue {queue!r} is kept")
         return PoisonRecord(key, queue, joined("body", row), str(row["cause"]))
 
     def replayed(self, record: PoisonRecord) -> None:
         """Forget a kept message that was put back; if it fails again it is kept again."""
-        table = self._table(FINDINGS)
+        table = self._tables.table(FINDINGS)
         table.delete_entity(_poison_key(record.queue), record.key)
-
-    # ------------------------------------------------------------------------------------------------- rows
-
-    def _table(self, name: str) -> TableClient:
-        return self._service.get_table_client(name)
-
-    def _rows(self, table: str, partition: str) -> tuple[Entity, ...]:
-        query = "PartitionKey eq @partition"
-        try:
-            return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
-        except ResourceNotFoundError:
-            return ()
-
-    def _row(self, table: str, partition: str, row: str) -> Entity | None:
-        try:
-            return self._table(table).get_entity(partition, row)
-        except ResourceNotFoundError:
-            return None
-
-    def _put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal in place of a revision, None for a new row; return its new revision."""
-        answer: dict[str, Mapping[str, Any]] = {}
-
-        def write(table: TableClient) -> None:
-            if revision is None:
-                answer["metadata"] = table.create_entity(row)
-                return
-            condition = {"etag": revision, "match_condition": MatchConditions.IfNotModified}
-            answer["metadata"] = table.update_entity(row, UpdateMode.REPLACE, **condition)  # type: ignore[arg-type]
-
-        try:
-            self._creating(JOURNAL, write)
-        except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
-            raise Conflict(f"{what} was written by another run") from error
-        return str(answer["metadata"]["etag"])
-
-    def _write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, fifty at a time, in order."""
-        remaining = iter(rows)
-        while batch := list(islice(remaining, TRANSACTION)):
-            self._creating(table, partial(_upsert, batch))
-
-    def _creating(self, table: str, write: Callable[[TableClient], None]) -> None:
-        """Write, creating the table where it is missing."""
-        client = self._table(table)
-        try:
-            write(client)
-        except HttpResponseError as error:
-            if not _is_table_missing(error):
-                raise
-            with suppress(ResourceExistsError):
-                client.create_table()
-            write(client)
-
-
-def _is_table_missing(error: HttpResponseError) -> bool:
-    """Say whether the table is not there; the client names the code for a transaction, and only quotes it else."""
-    missing = TableErrorCode.TABLE_NOT_FOUND.value
-    return getattr(error, "error_code", None) == missing or f'"{missing}"' in str(error)
-
-
-def _upsert(rows: list[Entity], table: TableClient) -> None:
-    table.submit_transaction([("upsert", row) for row in rows])
 
 
 def _plan_key(plan: str) -> str:
     return f"plan-{digest(plan.lower())}"
 
 
-def _claim_key(site: SiteRef, ref: VaultCertificateRef) -> str:
+def _claim_key(site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> str:
     return digest(f"{site.resource_id} {ref}")
 
 
@@ -366,8 +303,3 @@ def _poison_key(queue: str) -> str:
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if isinstance(value, datetime) else str(value)[:CHUNK] for name, value in fields.items()}
-
-
-def _etag(row: Entity) -> str:
-    metadata: Mapping[str, str] = getattr(row, "metadata", {})
-    return metadata["etag"]

@@ -20,7 +20,7 @@ from azure.keyvault.secrets import SecretClient
 from shared.clients.clouds import Cloud
 from shared.clients.pfx import build_pfx
 from shared.clients.retrying import SDK_OPTIONS, Retrying
-from shared.clients.vault_secrets import LIST_CURE, SecretLineages, holds_certificate, read_secret
+from shared.clients.vault_secrets import LIST_CURE, SecretLineages, may_hold_certificate, read_secret
 from shared.clients.x509_facts import read_facts
 from shared.domain.errors import Conflict, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage, judge, lineage_tags, newest_first
@@ -79,10 +79,10 @@ class KeyVault:
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """List the secrets of a vault that hold a certificate by their content type, without reading one."""
+        """List the secrets of a vault that hold a certificate, without reading one."""
         listing = self._vaults.secrets(vault).list_properties_of_secrets()
         entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_CURE)
-        held = (entry for entry in entries if not entry.managed and holds_certificate(entry.content_type))
+        held = (entry for entry in entries if may_hold_certificate(entry))
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.SECRET, entry.name or "") for entry in held)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:

@@ -28,7 +28,7 @@ from shared.domain.errors import Rejected
 from shared.domain.model import Bundle, KeyFound
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.requirements import PEM, PKCS12
+from shared.domain.requirements import BARE, PEM, PKCS12
 from shared.domain.secret import Pfx, PfxEncryption
 
 MOST_NAMED = 10
@@ -127,8 +127,10 @@ def _read(value: str, content_type: str) -> tuple[object, Certificates]:
     """Return the private key and all certificates, in any order."""
     if content_type == PKCS12:
         return _read_pfx(value)
-    if content_type == PEM:
+    if content_type == PEM or (content_type == BARE and "-----BEGIN" in value):
         return _read_pem(value)
+    if content_type == BARE:
+        return _read_der(value)
     problem = f"its content type is {content_type[:60]!r}, neither {PKCS12} nor {PEM}"
     raise Rejected(problem, Reason.SECRET_UNREADABLE)
 
@@ -138,6 +140,12 @@ def _read_pfx(value: str) -> tuple[object, Certificates]:
     bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), "its value is not a PFX without a password")
     held = (bundle.cert, *bundle.additional_certs)
     return bundle.key, tuple(one.certificate for one in held if one is not None)
+
+
+def _read_der(value: str) -> tuple[None, Certificates]:
+    """Return one certificate without a key, as a `.cer` file in base64 holds it."""
+    der = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
+    return None, (_parsed(lambda: x509.load_der_x509_certificate(der), "its value is not a certificate in DER"),)
 
 
 def _read_pem(value: str) -> tuple[object, Certificates]:

@@ -1,4 +1,4 @@
-"""The two work queues, in the storage account of the Function App."""
+"""The work queues, in the storage account of the Function App."""
 
 import math
 from contextlib import suppress
@@ -7,10 +7,11 @@ from datetime import timedelta
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
-from shared.domain.messages import CertificateMessage, SiteMessage
+from shared.domain.messages import CertificateMessage, EnvironmentMessage, SiteMessage
 
 CERTIFICATES = "certificates"
 SITES = "sites"
+ENVIRONMENTS = "environments"
 
 
 class StorageQueue:
@@ -26,6 +27,10 @@ class StorageQueue:
     def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
         """Put a message on `sites`, visible after the delay."""
         self._send(SITES, message.body(), delay)
+
+    def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `environments`, visible after the delay."""
+        self._send(ENVIRONMENTS, message.body(), delay)
 
     def put_back(self, queue: str, body: str) -> None:
         """Put a body back as it was."""

@@ -4,7 +4,7 @@ The list of a secret's versions says neither thumbprint nor dates, so values are
 a process, since a version never changes. Of a value only what its certificate says in public is kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,10 +17,11 @@ from shared.clients.retrying import Retrying
 from shared.clients.x509_facts import facts_of
 from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
 from shared.domain.lineage import Lineage, Refusal, judge, lineage_tags, newest_first
-from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
+from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, Tags
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
-from shared.domain.requirements import PEM, PKCS12
+from shared.domain.requirements import BARE, PEM, PKCS12
+from shared.domain.roots import is_root
 
 PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
 LIST_CURE = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"
@@ -60,7 +61,7 @@ class SecretLineages:
         ordered = sorted(entries.values(), key=_age, reverse=True)
         if not ordered:
             raise NotFound(f"{what}: there is no secret of that name")
-        if (foreign := _foreign(ordered[0])) is not None:
+        if (foreign := _foreign(ordered[0], ordered)) is not None:
             return Lineage(ref, (), None, foreign)
         newest = self._newest(client, what, ref, ordered)
         if newest not in entries:
@@ -72,10 +73,11 @@ class SecretLineages:
         """Return the certificate of one version in DER. Raises Rejected where it holds none."""
         what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
         listing = client.list_properties_of_secret_versions(ref.name)
-        entry = next((e for e in self._retrying.pages(what, listing, LIST_CURE) if e.version == version), None)
+        entries = list(self._retrying.pages(what, listing, LIST_CURE))
+        entry = next((e for e in entries if e.version == version), None)
         if entry is None:
             raise NotFound(f"{what}: it is gone")
-        return self._leaf(ref, version, _content_type(entry)).der
+        return self._leaf(ref, version, _form(entry, entries)).der
 
     def forget(self) -> None:
         """Read every version again."""
@@ -99,7 +101,7 @@ class SecretLineages:
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None
         for entry in ordered[:DEPTH]:
-            leaf = self._usable(ref, entry)
+            leaf = self._usable(ref, entry, ordered)
             if isinstance(leaf, Leaf):
                 leaves[str(entry.version)] = leaf
             elif entry.version == newest:
@@ -107,20 +109,22 @@ class SecretLineages:
         known = [entry for entry in ordered if entry.version in leaves]
         versions = newest_first(tuple(_version(e, leaves[str(e.version)]) for e in known), newest)
         versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
-        tags, inherited = lineage_tags(tuple(tuple(sorted((entry.tags or {}).items())) for entry in ordered))
+        tags, inherited = lineage_tags(tuple(_tags(entry) for entry in ordered))
         first = known[0] if known else ordered[0]
         has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
         key = KeyPolicy(has_key, _content_type(first))
         unread = len(ordered) - len(known)
         return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, unread)
 
-    def _usable(self, ref: VaultCertificateRef, entry: SecretProperties) -> Leaf | Refusal:
+    def _usable(
+        self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]
+    ) -> Leaf | Refusal:
         if not entry.enabled:
             return Refusal(Reason.VERSION_DISABLED, "it is disabled")
-        if (foreign := _foreign(entry)) is not None:
+        if (foreign := _foreign(entry, versions)) is not None:
             return foreign
         try:
-            return self._leaf(ref, str(entry.version), _content_type(entry))
+            return self._leaf(ref, str(entry.version), _form(entry, versions))
         except Rejected as error:
             return Refusal(error.reason, str(error))
 
@@ -151,20 +155,35 @@ def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret
 
 def holds_certificate(content_type: str | None) -> bool:
     """Say whether a secret of that content type is a certificate."""
-    return (content_type or "").strip().lower() in {PKCS12, PEM}
+    return (content_type or "").strip().lower() in {PKCS12, PEM, BARE}
 
 
-def _foreign(entry: SecretProperties) -> Refusal | None:
+def may_hold_certificate(entry: SecretProperties) -> bool:
+    """Say whether what a vault lists is a certificate by its content type, or a root by its tags."""
+    return not entry.managed and (holds_certificate(entry.content_type) or is_root(_tags(entry)))
+
+
+def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> Refusal | None:
     """Return why a secret is no lineage by itself, None where it is one."""
     if entry.managed:
         return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate of its name")
-    if not holds_certificate(entry.content_type):
+    if not holds_certificate(_form(entry, versions)):
         return Refusal(Reason.NOT_A_CERTIFICATE, f"its content type is {_content_type(entry)[:60]!r}")
     return None
 
 
 def _age(entry: SecretProperties) -> tuple[datetime, str]:
     return entry.created_on or datetime.fromtimestamp(0, UTC), entry.version or ""
+
+
+def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
+    """Return in which form the version holds a certificate: where it has tags of a root, whatever its type says."""
+    known = _content_type(entry)
+    return BARE if known not in {PKCS12, PEM} and any(is_root(_tags(one)) for one in versions) else known
+
+
+def _tags(entry: SecretProperties) -> Tags:
+    return tuple(sorted((entry.tags or {}).items()))
 
 
 def _content_type(entry: SecretProperties) -> str:

@@ -69,7 +69,14 @@ def _facts(certificate: x509.Certificate) -> CertificateFacts:
         issuer=name_of(certificate.issuer),
         curve=key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else None,
         public_policy=not PUBLIC_POLICIES.isdisjoint(_policies(certificate)),
+        is_ca=_is_ca(certificate),
     )
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    """Say whether it is a certificate authority's: without basic constraints it is none (RFC 5280, 4.2.1.9)."""
+    constraints = _extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def name_of(name: x509.Name) -> str:

@@ -1,4 +1,4 @@
-"""The messages of the two work queues.
+"""The messages of the work queues.
 
 Anybody who can write to the storage account can write one: they are parsed, then believed.
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Self
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.names import InvalidNameError, SiteRef, VaultCertificateRef
+from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
 
 VERSION = 1
 MOST_WAITS = 20
@@ -113,3 +113,29 @@ class SiteMessage:
         ref = self.ref
         names = {"vault": ref.vault, "kind": ref.kind, "name": ref.name}
         return json.dumps({"v": VERSION, "site": self.site.resource_id, **names, "waits": self.waits})
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentMessage:
+    """Carry the apps of this App Service Environment a step further through their stops and starts."""
+
+    environment: EnvironmentRef
+    waits: int = 0
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Return the message. Raises MessageInvalid naming what is wrong."""
+        fields = _fields(body, frozenset({"v", "environment", "waits"}))
+        try:
+            return cls(EnvironmentRef.parse(_text(fields, "environment")), _waits(fields))
+        except InvalidNameError as error:
+            raise MessageInvalid(str(error)) from error
+
+    def again(self, *, progress: bool = False) -> Self | None:
+        """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
+        waits = 0 if progress else self.waits + 1
+        return None if waits > MOST_WAITS else replace(self, waits=waits)
+
+    def body(self) -> str:
+        """Return the JSON body."""
+        return json.dumps({"v": VERSION, "environment": self.environment.resource_id, "waits": self.waits})

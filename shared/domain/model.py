@@ -49,7 +49,8 @@ class CertificateFacts:
     `key_size` in bits; `curve` is None where the key is not on one. `server_auth` and `client_auth` are what its
     extended key usage allows, which is anything where there is none. `signature_hash` is the hash under the issuer's
     signature, or the number of an algorithm that has none. `serial_octets` is the length of the serial number as it is
-    encoded. `public_policy` says that it names a policy that the CA/Browser Forum reserves for public certificates.
+    encoded. `public_policy` says that it names a policy that the CA/Browser Forum reserves for public certificates;
+    `is_ca` that it may sign others.
     """
 
     host_names: frozenset[HostName]
@@ -63,6 +64,7 @@ class CertificateFacts:
     issuer: str
     curve: str | None
     public_policy: bool
+    is_ca: bool = False
 
 
 class KeyFound(StrEnum):
@@ -238,7 +240,8 @@ class Binding:
 class BlindSpot:
     """Something that could not be seen. `webspace` is None where it may hide anything of the subscription.
 
-    `settings_only` is set where it hides no binding, only what an app's settings name.
+    `settings_only` is set where it hides no binding, only what an app's settings name; `roots_only` where it hides
+    nothing of a webspace, only what an App Service Environment trusts.
     """
 
     subject: str
@@ -246,9 +249,12 @@ class BlindSpot:
     subscription: str
     webspace: Webspace | None = None
     settings_only: bool = False
+    roots_only: bool = False
 
     def hides(self, webspace: Webspace) -> bool:
         """Say whether things of this webspace may be hidden behind it."""
+        if self.roots_only:
+            return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
 
 
@@ -265,7 +271,10 @@ class Listing(Generic[Found]):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Everything of App Service that was observed at one moment."""
+    """Everything of App Service that was observed at one moment.
+
+    App Service Environments are there only where a vault object is to be a root of one, and roots only of that one.
+    """
 
     taken_at: datetime
     sites: tuple[Site, ...] = ()
@@ -274,6 +283,8 @@ class Fleet:
     plans: tuple[ServerFarm, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     settings: tuple[SiteSettings, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    roots: tuple[RootCertificate, ...] = ()
     _index: "FleetIndex | None" = field(default=None, init=False, repr=False, compare=False)
 
     @property

@@ -11,6 +11,7 @@ from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
 from shared.domain.vault_access import Principal, app_service, registration
+from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
 
 
@@ -30,7 +31,9 @@ class Intent:
     sites of one App Service plan may be restarting at a time; no `restart_window` means at any time.
     `delete_superseded` is about what people uploaded; what Certroll made it deletes, both after `delete_grace`, and
     `max_deletes` of a vault certificate at a time. `order_actions` lets purchased certificates be renewed and reissued,
-    which costs money. `app_service` and `registration` are the services of Azure that have to get into the vaults.
+    which costs money. `ase_max_unavailable` is how many apps of an App Service Environment may be down at once, in all
+    and on each plan; without it none is stopped. `app_service` and `registration` are the services of Azure that have
+    to get into the vaults.
     """
 
     vaults: frozenset[VaultName] = frozenset()
@@ -49,6 +52,7 @@ class Intent:
     order_actions: bool = False
     app_service: Principal = field(default_factory=app_service)
     registration: Principal = field(default_factory=registration)
+    ase_max_unavailable: MostDown | None = None
 
     def owns(self, site: SiteRef) -> bool:
         """Say whether the site, or the site of the slot, is the one that Certroll itself runs on."""
@@ -65,8 +69,8 @@ class Action(Protocol):
         """The thing that changes, for people."""
 
     @property
-    def webspace(self) -> Webspace:
-        """The webspace whose traffic it touches."""
+    def webspace(self) -> Webspace | None:
+        """The webspace whose traffic it touches, None where it touches none."""
 
     @property
     def site(self) -> SiteRef | None:

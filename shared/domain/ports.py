@@ -1,17 +1,18 @@
 """What the core asks of the outside, as protocols. shared/clients fills them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from shared.domain.app_settings import AppSettings
+from shared.domain.cycle import Cycle, CycleApp, OwedStart
 from shared.domain.dns import DnsAnswer, RecordKind
 from shared.domain.events import VaultEvent
 from shared.domain.lineage import Lineage
 from shared.domain.managed import HostFacts, Issuance, Place, SeenCertificate
-from shared.domain.messages import CertificateMessage, SiteMessage
+from shared.domain.messages import CertificateMessage, EnvironmentMessage, SiteMessage
 from shared.domain.model import (
     Binding,
     Environment,
@@ -300,13 +301,16 @@ class Journal(Protocol):
     def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
         """Forget the failures that hold a version; return where they were."""
 
-    def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef, most: int) -> bool:
+    def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, most: int) -> bool:
         """Say whether the site may restart now, at most so many sites of a plan at a time; if so it is counted.
 
         The caller holds the plan's lease.
         """
 
-    def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef) -> None:
+    def restarting(self, plan: str, but: EnvironmentRef) -> tuple[SiteRef, ...]:
+        """Return the sites of a plan that are counted as restarting, but for those of the environment's own waves."""
+
+    def restarted(self, plan: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
         """Count the site no longer."""
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
@@ -346,6 +350,43 @@ class Journal(Protocol):
         """Forget a kept message that was put back."""
 
 
+class Cycles(Protocol):
+    """How far the apps of each environment have come with stopping and starting, and which starts are owed."""
+
+    def all(self) -> tuple[Cycle, ...]:
+        """Return what is known of every environment."""
+
+    def of(self, environment: EnvironmentRef) -> Cycle:
+        """Return what is known of an environment; of one that is not known nothing is."""
+
+    def put(self, cycle: Cycle) -> Cycle:
+        """Record it in place of the revision that it was made from; return it with its new revision.
+
+        Raises Conflict where that revision is no longer there.
+        """
+
+    def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
+        """Record the change of what is known by then, and return it."""
+
+    def apps(self, environment: EnvironmentRef) -> tuple[CycleApp, ...]:
+        """Return how far the apps of an environment are."""
+
+    def put_apps(self, environment: EnvironmentRef, apps: Iterable[CycleApp]) -> None:
+        """Record how far apps are."""
+
+    def forget_app(self, environment: EnvironmentRef, site: SiteRef) -> None:
+        """Forget an app that is gone."""
+
+    def owe(self, start: OwedStart) -> None:
+        """Record that a start is owed."""
+
+    def owed(self) -> tuple[OwedStart, ...]:
+        """Return every start that is owed, the oldest first."""
+
+    def paid(self, site: SiteRef) -> None:
+        """Forget that a start is owed."""
+
+
 class Again(Protocol):
     """The one retry layer, for work that reads and compares before it writes."""
 
@@ -368,13 +409,16 @@ class Lease(Protocol):
 
 
 class Queue(Protocol):
-    """The two work queues."""
+    """The work queues."""
 
     def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
         """Put a message on `certificates`, visible after the delay."""
 
     def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
         """Put a message on `sites`, visible after the delay."""
+
+    def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `environments`, visible after the delay."""
 
     def put_back(self, queue: str, body: str) -> None:
         """Put a body back as it was."""
@@ -394,6 +438,7 @@ class Ports:
     tls_probe: TlsProbe
     app_probe: AppProbe
     journal: Journal
+    cycles: Cycles
     leases: Leases
     queue: Queue
     clock: Clock

@@ -16,6 +16,8 @@ from shared.domain.reason import Reason
 
 PKCS12 = "application/x-pkcs12"
 PEM = "application/x-pem-file"
+BARE = "certificate"
+"""No content type of a vault: that of a secret which is a root by its tags, and may be PEM or base64 of DER."""
 SMALLEST_RSA_KEY = 2048
 CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 LONGEST_SERIAL = 20
@@ -38,6 +40,7 @@ class Use(StrEnum):
     BINDING = "binding"
     OUTBOUND = "outbound"
     PUBLIC = "public"
+    ROOT = "root"
 
 
 class Level(StrEnum):
@@ -71,6 +74,8 @@ class Requirement(StrEnum):
     CHAIN = "Chain"
     CHAIN_ORDER = "ChainOrder"
     VALIDITY_LIMIT = "ValidityLimit"
+    AUTHORITY = "Authority"
+    SELF_SIGNED = "SelfSigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,9 +383,22 @@ def validity_days(version: CertificateVersion) -> int:
     return -(-span // timedelta(days=1))
 
 
+def _authority(_: Case, facts: CertificateFacts) -> Opinion:
+    if facts.is_ca:
+        return Level.PASS, "it is a certificate authority's"
+    return Level.REFUSE, "it is no certificate authority's (basic constraints): nothing that it signed would be trusted"
+
+
+def _self_signed(_: Case, facts: CertificateFacts) -> Opinion:
+    if facts.self_signed:
+        return Level.PASS, "it is self-signed, as a root is"
+    return Level.REFUSE, f"it was issued by {facts.issuer}: put the root itself into the vault, not an intermediate"
+
+
 ANY = frozenset(Use)
 PRIVATE = frozenset({Use.IMPORT, Use.UPLOAD})
-WITH_KEY = ANY - {Use.PUBLIC}
+ROOTS = frozenset({Use.ROOT})
+WITH_KEY = ANY - {Use.PUBLIC} - ROOTS
 
 RULES: tuple[Rule, ...] = (
     Rule(Requirement.ENABLED, ANY, _enabled, Reason.VERSION_DISABLED),
@@ -402,6 +420,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Requirement.CHAIN, PRIVATE, _of_bundle(_chain), Reason.CHAIN_LOST),
     Rule(Requirement.CHAIN_ORDER, PRIVATE, _of_bundle(_chain_order), Reason.REQUIREMENT_WARNING),
     Rule(Requirement.VALIDITY_LIMIT, WITH_KEY, _of_facts(_validity_limit), Reason.REQUIREMENT_WARNING),
+    Rule(Requirement.AUTHORITY, ROOTS, _of_facts(_authority), Reason.NOT_AN_AUTHORITY),
+    Rule(Requirement.SELF_SIGNED, ROOTS, _of_facts(_self_signed), Reason.NOT_SELF_SIGNED),
 )
 """In the order in which they are judged: where several refuse, the first one's reason is given.
 

@@ -5,15 +5,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.app_settings import SiteSettings, is_load_list, is_root_list
+from shared.domain.cycle import Cycle
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, CertificateVersion, Fleet, Site, SslState, WebspaceCertificate, is_off
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace, covers
+from shared.domain.model import (
+    Binding,
+    CertificateVersion,
+    Fleet,
+    RootCertificate,
+    Site,
+    SslState,
+    WebspaceCertificate,
+    is_off,
+)
+from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout
-from shared.domain.targets import named_sites
+from shared.domain.roots import ROOT_ON, is_root
+from shared.domain.targets import found_targets, names_of_site
 
-ROOT_ON = "certroll-root-on"
-"""On a vault object: the sites and slots whose root list is to name its current version."""
 Places = frozenset[tuple[Webspace | None, SiteRef | None]] | frozenset[tuple[Webspace, SiteRef | None]]
 
 
@@ -24,7 +33,7 @@ class Snapshot:
     `held` are the thumbprints that imported copies of the lineage held when it was observed, by webspace: where a vault
     certificate was deleted and made again under its name, they alone tell that a binding belongs to it. `rooted` are
     the sites and slots whose root list is to name the current version because the tag `certroll-root-on` says so. A
-    projection keeps both.
+    projection keeps both. `cycles` are what the journal knows of App Service Environments.
     """
 
     lineage: Lineage
@@ -32,15 +41,21 @@ class Snapshot:
     rollout: Rollout
     held: frozenset[tuple[Webspace, Thumbprint]] | None = None
     rooted: frozenset[SiteRef] | None = None
+    cycles: tuple[Cycle, ...] = ()
 
     def __post_init__(self) -> None:
         """Note what the copies hold and whom the tag names, unless it is known from an earlier observation."""
         if self.rooted is None:
-            named, _ = named_sites(self.lineage.tags, ROOT_ON, (site.ref for site in self.fleet.sites))
-            object.__setattr__(self, "rooted", named)
+            object.__setattr__(self, "rooted", self._named_by_tag())
         if self.held is None:
             held = frozenset((copy.webspace, copy.thumbprint) for copy in self.copies if copy.thumbprint is not None)
             object.__setattr__(self, "held", held | self.rollout.held)
+
+    def _named_by_tag(self) -> frozenset[SiteRef]:
+        if not is_root(self.lineage.tags):
+            return frozenset()
+        candidates = {site.ref.resource_id: names_of_site(site.ref) for site in self.fleet.sites}
+        return frozenset(map(SiteRef.parse, found_targets(self.lineage.tags, ROOT_ON, candidates)[0]))
 
     def is_stale(self, binding: Binding) -> bool:
         """Say whether the binding shows an older version of the lineage, or what a copy of it held before.
@@ -277,6 +292,19 @@ class Snapshot:
     def tag(self, ref: SiteRef, name: str) -> str | None:
         """Return a site's tag; a slot's own tag wins over its site's."""
         return self.fleet.tag(ref, name)
+
+    def cycle_of(self, environment: EnvironmentRef) -> Cycle | None:
+        """Return what the journal knows of an environment."""
+        return next((one for one in self.cycles if one.environment == environment), None)
+
+    def with_root(self, added: RootCertificate) -> "Snapshot":
+        """Return the snapshot with one more root certificate."""
+        return replace(self, fleet=replace(self.fleet, roots=(*self.fleet.roots, added)))
+
+    def without_root(self, ref: RootRef) -> "Snapshot":
+        """Return the snapshot without that root certificate."""
+        left = tuple([one for one in self.fleet.roots if one.ref != ref])
+        return replace(self, fleet=replace(self.fleet, roots=left))
 
     def with_binding(self, updated: Binding) -> "Snapshot":
         """Return the snapshot with this binding in place of the one of its host name."""

@@ -9,12 +9,12 @@ A gap in the numbers is refused, because the part that is missing may have been 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.domain.errors import TargetInvalid
 from shared.domain.model import Tags
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.names import EnvironmentRef, SiteRef, Webspace
 from shared.domain.reason import Reason
 
 MOST_PARTS = 3
@@ -80,22 +80,24 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
     )
 
 
-def named_sites(
-    tags: Tags, name: str, sites: Iterable[SiteRef]
-) -> tuple[frozenset[SiteRef], tuple[tuple[str, TargetInvalid], ...]]:
-    """Return the sites and slots that a tag names, and what is wrong with it: by target, and as "" with the whole."""
-    found: set[SiteRef] = set()
-    problems: list[tuple[str, TargetInvalid]] = []
+def found_targets(
+    tags: Tags, name: str, candidates: Mapping[str, frozenset[str]]
+) -> tuple[frozenset[str], tuple[tuple[Target | None, TargetInvalid], ...]]:
+    """Return the candidates that the tag names, and what is wrong with it: by target, or with None the whole of it.
+
+    One target that is wrong does not hold up the others.
+    """
+    found: set[str] = set()
+    problems: list[tuple[Target | None, TargetInvalid]] = []
     try:
         targets = parse_targets(tags, name)
     except TargetInvalid as invalid:
-        return frozenset(), (("", invalid),)
-    candidates = {site.resource_id: names_of_site(site) for site in sites} if targets else {}
+        return frozenset(), ((None, invalid),)
     for target in targets:
         try:
-            found.add(SiteRef.parse(resolve(target, candidates)))
+            found.add(resolve(target, candidates))
         except TargetInvalid as invalid:
-            problems.append((str(target), invalid))
+            problems.append((target, invalid))
     return frozenset(found), tuple(problems)
 
 
@@ -113,6 +115,11 @@ def names_of_plan(resource_id: str) -> frozenset[str]:
 def names_of_webspace(webspace: Webspace) -> frozenset[str]:
     """Return what a webspace answers to: its own name, which has its resource group in it."""
     return frozenset({webspace.name.lower()})
+
+
+def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
+    """Return what an App Service Environment answers to: `environment` and `group/environment`."""
+    return _names(environment.name, environment.resource_group)
 
 
 def _names(name: str, group: str) -> frozenset[str]:

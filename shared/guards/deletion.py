@@ -38,7 +38,9 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     return plan.refuse(refusal)
 
 
-def _refusal(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace]) -> Refusal | None:
+def _refusal(
+    snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace | None]
+) -> Refusal | None:
     if copy.webspace in moving:
         return Reason.NOT_PROVEN, "something in its webspace is on its way to the current version"
     return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)

@@ -7,7 +7,9 @@ shared/domain/lineage.py.
 from dataclasses import replace
 from datetime import timedelta
 
+from shared.actions.add_root_certificate import AddRootCertificate
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.delete_root_certificate import DeleteRootCertificate
 from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.refresh_references import RefreshReferences
@@ -18,6 +20,7 @@ from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.actions.upload_certificate import UploadCertificate
 from shared.actions.upload_public_certificate import UploadPublicCertificate
+from shared.domain.app_settings import is_root_list
 from shared.domain.model import CertificateFacts, CertificateVersion
 from shared.domain.names import covers
 from shared.domain.plan import Intent, Plan, Skip, Step
@@ -26,6 +29,8 @@ from shared.domain.requirements import Case, Use, refusals, uncovered
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
 
+OLDER = KeepSuperseded | RestoreAppSettings | DeleteCertificate | DeleteRootCertificate
+"""What is about an older version."""
 BRINGS = (RollAppSettings, RefreshReferences, RestartSite)
 """What makes an app use the current version. An app that names it already does so because people wanted it to."""
 
@@ -36,9 +41,10 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     if current is None or current.facts is None:
         return plan
     facts = current.facts
+    plan = _without_roots(plan, Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key))
 
     def refusal(step: Step) -> Skip | None:
-        if isinstance(step.action, KeepSuperseded | RestoreAppSettings | DeleteCertificate):  # about an older version
+        if isinstance(step.action, OLDER):
             return None
         refused = [verdict for case in _cases(step, current, snapshot) for verdict in refusals(case)]
         if refused:
@@ -52,6 +58,8 @@ def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple
     """Return what the step would have the current version do."""
     key, before = snapshot.lineage.key, snapshot.lineage.before
     case = Case(current, Use.OUTBOUND, snapshot.now, before if isinstance(step.action, BRINGS) else None, key)
+    if _is_about_roots(step):
+        return (replace(case, use=Use.ROOT, in_use=None),)
     match step.action:
         case UpdateBinding(binding=binding):
             return (replace(case, use=Use.BINDING, in_use=before, hosts=(binding.host_name,)),)
@@ -65,6 +73,32 @@ def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple
             imported = replace(case, use=Use.IMPORT, in_use=before)
             return (imported, replace(imported, use=Use.BINDING)) if snapshot.served_by(copy) else (imported,)
     return (case,)
+
+
+def _is_about_roots(step: Step) -> bool:
+    """Say whether the step would have the current version trusted as a root, and nothing else."""
+    match step.action:
+        case AddRootCertificate() | UploadPublicCertificate(as_root=True):
+            return True
+        case RollAppSettings(edits=edits):
+            return all(is_root_list(edit.key) for edit in edits)
+    return False
+
+
+def _without_roots(plan: Plan, root: Case) -> Plan:
+    """Return the plan without edits of root lists where the version may be no root; an app's other edits stay."""
+    refused = refusals(root)
+    steps: list[Step] = []
+    skips: list[Skip] = []
+    for step in plan.steps if refused else ():
+        action = step.action
+        kept = tuple(e for e in action.edits if not is_root_list(e.key)) if isinstance(action, RollAppSettings) else ()
+        if isinstance(action, RollAppSettings) and kept and kept != action.edits:
+            skips.append(Skip(f"root list of {action.site}", refused[0].reason, refused[0].detail, action.site))
+            steps.append(Step(replace(action, edits=kept), step.reason))
+        else:
+            steps.append(step)
+    return Plan(tuple(steps), (*plan.skips, *skips)) if refused else plan
 
 
 def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from shared.actions.about_root import AboutRoot
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
@@ -14,7 +15,7 @@ from shared.domain.rollout import stage
 from shared.domain.snapshot import Snapshot
 
 PREPARING = KeepSuperseded | RestoreAppSettings
-UNSTAGED = KeepSuperseded | DeleteCertificate | UploadPublicCertificate | ImportCertificate
+UNSTAGED = KeepSuperseded | DeleteCertificate | UploadPublicCertificate | ImportCertificate | AboutRoot
 """What changes nothing that is served, or only what is proven to be superseded: no place has to go first."""
 
 
@@ -57,5 +58,5 @@ def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace |
     bindings = Counter(action.webspace for action in staged if action.site is not None)
     apps = {step.action.webspace for step in plan.steps if step.action.restarts_site}
     own = {action.webspace for action in staged if action.site and intent.owns(action.site)}
-    webspaces = {action.webspace for action in staged if not isinstance(action, UNSTAGED)}
+    webspaces = {action.webspace for action in staged if action.webspace and not isinstance(action, UNSTAGED)}
     return min(webspaces, key=lambda w: (bindings[w] == 0, w not in apps, w in own, bindings[w], w), default=None)

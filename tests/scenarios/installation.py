@@ -21,17 +21,30 @@ from azure.storage.blob import BlobServiceClient
 
 from local.azure.clock import Clock
 from local.azure.world import World
-from shared.domain.messages import Cause, CertificateMessage, SiteMessage
+from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.outcome import Outcome
 from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Ports
+from shared.owed_starts import pay_owed_starts
 from shared.run import Run
 from shared.sweep import sweep, sweep_certificates
-from shared.work import CERTIFICATES, SITES, on_certificate, on_poison, on_site, on_vault_event, release
+from shared.work import (
+    CERTIFICATES,
+    ENVIRONMENTS,
+    SITES,
+    cycle,
+    on_certificate,
+    on_environment,
+    on_poison,
+    on_site,
+    on_vault_event,
+    release,
+)
 
 MOST_DEQUEUES = 5
 REDELIVERY = timedelta(minutes=2)
+MINUTE = timedelta(minutes=1)
 WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
 NO_WRITES = ("comp=lease", "/msi/", "/config/appsettings/list")
 UNDECIDING = ("certroll-leases", "/Tables")
@@ -54,7 +67,7 @@ class Message:
 
 
 class WorldQueue:
-    """The two work queues on the world's clock."""
+    """The work queues on the world's clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -70,6 +83,10 @@ class WorldQueue:
     def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
         """Put a message on `sites`."""
         self.put(SITES, message.body(), delay)
+
+    def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on `environments`."""
+        self.put(ENVIRONMENTS, message.body(), delay)
 
     def put_back(self, queue: str, body: str) -> None:
         """Put a body back as it was."""
@@ -158,8 +175,10 @@ class Installation:
         try:
             if message.queue == CERTIFICATES:
                 on_certificate(self.start(), message.body, message.tries)
-            else:
+            elif message.queue == SITES:
                 on_site(self.start(), message.body)
+            else:
+                on_environment(self.start(), message.body)
         except Crash:
             self.queue.return_(message)
             raise
@@ -168,6 +187,15 @@ class Installation:
             self.queue.return_(message)
             if message in self.queue.poisoned:
                 on_poison(self.start(), message.queue, message.body)
+
+    def minute(self) -> None:
+        """Let a minute pass, and run the timer that pays owed starts."""
+        self.clock.set(self.clock.now() + MINUTE)
+        pay_owed_starts(self.start())
+
+    def cycle(self, group: str, name: str) -> str:
+        """Ask for the apps of an environment to be stopped and started, as the operator's route does."""
+        return cycle(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
         """Release a held version, as the operator's route does."""

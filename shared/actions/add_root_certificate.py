@@ -1,0 +1,71 @@
+"""Put a root certificate into an App Service Environment, beside those that are there.
+
+An environment gets it where the tag `certroll-root-of` of the vault object names it. Apps trust it from their next
+start after a stop on, which is another matter: see shared/cycle_environment.py.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.actions.about_root import AboutRoot, environments_asked, has_root, look, root_subject
+from shared.actions.settle import settle
+from shared.actions.upload_certificate import PATIENCE
+from shared.actions.upload_public_certificate import own_name
+from shared.domain.errors import Rejected
+from shared.domain.model import CertificateVersion, Environment, RootCertificate, is_off, tag
+from shared.domain.names import RootRef, VaultCertificateRef
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class AddRootCertificate(AboutRoot):
+    """Put the public part of a version into an environment as a root, under a name of its own."""
+
+    ref: VaultCertificateRef
+    version: CertificateVersion
+    root: RootCertificate
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the root."""
+        return snapshot.with_root(self.root)
+
+    def perform(self, ports: Ports) -> bool:
+        """Put the root unless it is there; return once Azure shows it. Raises Rejected: the name is taken."""
+        if (seen := look(ports, self.root.ref)) is not None:
+            if self._is(seen):
+                return False
+            raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
+        der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        ports.environments.put_root(self.root, der)
+        settle(ports.clock, lambda: look(ports, self.root.ref), self._is, self.subject, PATIENCE)
+        return True
+
+    def _is(self, seen: RootCertificate | None) -> bool:
+        return seen is not None and seen.is_root and seen.thumbprint == self.version.thumbprint
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for every environment that should trust the current version and does not have it as a root."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if current is None:
+        return
+    environments, skips = environments_asked(snapshot)
+    yield from skips
+    for environment in environments:
+        if has_root(snapshot, environment.ref, current.thumbprint):
+            continue
+        name = own_name(lineage.ref, current.thumbprint)
+        root = RootCertificate(RootRef(environment.ref, name), environment.location, current.thumbprint)
+        if takes_none(environment):
+            detail = f"environment {environment.ref} carries the tag certroll: off"
+            yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)
+        else:
+            yield Step(AddRootCertificate(lineage.ref, current, root), Reason.ROOT_MISSING)
+
+
+def takes_none(environment: Environment) -> bool:
+    """Say whether operators took the environment out."""
+    return is_off(tag(environment.tags, "certroll"))

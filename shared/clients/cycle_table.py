@@ -1,0 +1,157 @@
+"""What the journal keeps of App Service Environments, in the table `certrolljournal`.
+
+PartitionKey `environments`            RowKey: hash of the environment; the roots it was given, how far its apps are
+PartitionKey `environment-` and hash   RowKey: hash of the site or slot; how far one app is
+PartitionKey `starts`                  RowKey: hash of the site or slot; a start that is owed
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from azure.data.tables import TableServiceClient
+
+from shared.clients.journal_rows import Entity, digest, moment
+from shared.clients.tables import JOURNAL, Tables, etag_of
+from shared.domain.cycle import Cycle, CycleApp, CycleState, NotedRoot, OwedStart
+from shared.domain.errors import Conflict
+from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
+from shared.domain.waves import WaveApp
+
+ENVIRONMENTS = "environments"
+STARTS = "starts"
+MOST_RACES = 5
+
+
+class TableCycles:
+    """How far the apps of each environment have come, and which starts are owed."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._tables = Tables(service)
+
+    def all(self) -> tuple[Cycle, ...]:
+        """Return what is known of every environment."""
+        found = (_cycle(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
+        return tuple(sorted(found, key=lambda cycle: cycle.environment))
+
+    def of(self, environment: EnvironmentRef) -> Cycle:
+        """Return what is known of an environment; of one that is not known nothing is."""
+        row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
+        return Cycle(environment) if row is None else _cycle(row)
+
+    def put(self, cycle: Cycle) -> Cycle:
+        """Record it in place of the revision that it was made from; return it with its new revision.
+
+        Raises Conflict where that revision is no longer there.
+        """
+        row, what = _cycle_row(cycle), f"the record of environment {cycle.environment}"
+        return replace(cycle, revision=self._tables.put(row, cycle.revision, what))
+
+    def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
+        """Record the change of what is known by then, and return it; others may write at the same time."""
+        for _ in range(MOST_RACES):
+            before = self.of(environment)
+            after = change(before)
+            if after == before:
+                return before
+            try:
+                return self.put(after)
+            except Conflict:
+                continue
+        raise Conflict(f"the record of environment {environment} changed {MOST_RACES} times while it was written")
+
+    def apps(self, environment: EnvironmentRef) -> tuple[CycleApp, ...]:
+        """Return how far the apps of an environment are."""
+        found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
+        return tuple(sorted(found, key=lambda one: one.site))
+
+    def put_apps(self, environment: EnvironmentRef, apps: Iterable[CycleApp]) -> None:
+        """Record how far apps are."""
+        self._tables.write(JOURNAL, (_app_row(environment, one) for one in apps))
+
+    def forget_app(self, environment: EnvironmentRef, site: SiteRef) -> None:
+        """Forget an app that is gone."""
+        self._tables.delete(JOURNAL, _key(environment), digest(site.resource_id))
+
+    def owe(self, start: OwedStart) -> None:
+        """Record that a start is owed."""
+        keys = {"PartitionKey": STARTS, "RowKey": digest(start.site.resource_id)}
+        about = {"owed_site": start.site.resource_id, "environment": start.environment.resource_id, "at": start.at}
+        self._tables.write(JOURNAL, [{**keys, **about}])
+
+    def owed(self) -> tuple[OwedStart, ...]:
+        """Return every start that is owed, the oldest first."""
+        rows = self._tables.rows(JOURNAL, STARTS)
+        found = (
+            OwedStart(SiteRef.parse(row["owed_site"]), EnvironmentRef.parse(row["environment"]), moment(row["at"]))
+            for row in rows
+        )
+        return tuple(sorted(found, key=lambda one: (one.at, one.site)))
+
+    def paid(self, site: SiteRef) -> None:
+        """Forget that a start is owed."""
+        self._tables.delete(JOURNAL, STARTS, digest(site.resource_id))
+
+
+def _key(environment: EnvironmentRef) -> str:
+    return f"environment-{digest(environment.resource_id)}"
+
+
+def _cycle_row(cycle: Cycle) -> dict[str, Any]:
+    roots = [[one.thumbprint, _text(one.noted_at), _text(one.seen_at)] for one in cycle.roots]
+    return {
+        "PartitionKey": ENVIRONMENTS,
+        "RowKey": digest(cycle.environment.resource_id),
+        "environment": cycle.environment.resource_id,
+        "roots": json.dumps(roots),
+        "since": _text(cycle.since),
+        "done_at": _text(cycle.done_at),
+        "asked_at": _text(cycle.asked_at),
+    }
+
+
+def _cycle(row: Entity) -> Cycle:
+    roots = (
+        NotedRoot(Thumbprint(thumbprint), datetime.fromisoformat(noted), _moment(seen))
+        for thumbprint, noted, seen in json.loads(row["roots"])
+    )
+    return Cycle(
+        EnvironmentRef.parse(row["environment"]),
+        tuple(roots),
+        _moment(row["since"]),
+        _moment(row["done_at"]),
+        _moment(row["asked_at"]),
+        etag_of(row),
+    )
+
+
+def _app_row(environment: EnvironmentRef, one: CycleApp) -> Mapping[str, Any]:
+    return {
+        "PartitionKey": _key(environment),
+        "RowKey": digest(one.site.resource_id),
+        "cycled_site": one.site.resource_id,
+        "plan": one.app.plan,
+        "groups": json.dumps(sorted(one.app.groups)),
+        "runs": one.app.runs,
+        "state": str(one.state),
+        "at": one.at,
+        "detail": one.detail,
+        "answered": json.dumps(one.answered),
+    }
+
+
+def _app(row: Entity) -> CycleApp:
+    app = WaveApp(
+        SiteRef.parse(row["cycled_site"]), row["plan"], frozenset(json.loads(row["groups"])), bool(row["runs"])
+    )
+    return CycleApp(app, CycleState(row["state"]), moment(row["at"]), row["detail"], json.loads(row["answered"]))
+
+
+def _text(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

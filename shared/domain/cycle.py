@@ -1,0 +1,128 @@
+"""A cycle: every app of an environment that ran when a root certificate came is stopped and started once.
+
+    Pending ──stop, start──▶ Started ──its probe──▶ Answered
+       │                        └──────────────────▶ Unproven   no probe, or one that failed before
+       └─ not ours to stop ──▶ Spared                Failed     it answered before, and does not any more
+
+Only a start that follows a stop makes an app trust it; a restart does not (Azure docs, "Certificates in App Service
+Environment", Root Certificate API).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
+from shared.domain.waves import WaveApp
+
+MOST_ROOTS = 50
+
+
+class CycleState(StrEnum):
+    """How far one app has come."""
+
+    PENDING = "Pending"
+    STARTED = "Started"
+    ANSWERED = "Answered"
+    UNPROVEN = "Unproven"
+    FAILED = "Failed"
+    SPARED = "Spared"
+
+
+@dataclass(frozen=True, slots=True)
+class CycleApp:
+    """A site or slot of the environment. `at` is when its state began; `answered` what its probe said before the stop.
+
+    `answered` is None where it was not asked: it has no probe.
+    """
+
+    app: WaveApp
+    state: CycleState
+    at: datetime
+    detail: str = ""
+    answered: bool | None = None
+
+    @property
+    def site(self) -> SiteRef:
+        """The site or slot."""
+        return self.app.site
+
+    def now(self, state: CycleState, at: datetime, detail: str = "") -> "CycleApp":
+        """Return it in a new state."""
+        return replace(self, state=state, at=at, detail=detail[:1000])
+
+
+@dataclass(frozen=True, slots=True)
+class NotedRoot:
+    """A root that was to be put into the environment. `seen_at` is when it was first seen there, None until then."""
+
+    thumbprint: Thumbprint
+    noted_at: datetime
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What the journal knows of an environment.
+
+    `since` is when its apps were last listed to be stopped and started, None before; `done_at` when that was done.
+    `asked_at` is when somebody last asked for it without a new root.
+    """
+
+    environment: EnvironmentRef
+    roots: tuple[NotedRoot, ...] = ()
+    since: datetime | None = None
+    done_at: datetime | None = None
+    asked_at: datetime | None = None
+    revision: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left: a root that was not seen yet, a request, or apps that were not cycled since."""
+        waits = any(root.seen_at is None for root in self.roots) or self.is_asked
+        return waits or (self.since is not None and self.done_at is None)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody asked for it since its apps were listed."""
+        return self.asked_at is not None and (self.since is None or self.asked_at > self.since)
+
+    def root(self, thumbprint: Thumbprint) -> NotedRoot | None:
+        """Return what is known of a root."""
+        return next((one for one in self.roots if one.thumbprint == thumbprint), None)
+
+    def noting(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
+        """Return it with a root that is about to be put: when it was first noted is kept until it was seen."""
+        known = self.root(thumbprint)
+        if known is not None and known.seen_at is None:
+            return self
+        others = tuple(one for one in self.roots if one.thumbprint != thumbprint)
+        return replace(self, roots=(*others[-MOST_ROOTS:], NotedRoot(thumbprint, at)))
+
+    def knowing(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
+        """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
+        return replace(self, roots=(*self.roots[-MOST_ROOTS:], NotedRoot(thumbprint, at, at)))
+
+    def asked(self, at: datetime) -> "Cycle":
+        """Return it with somebody asking for all apps to be stopped and started."""
+        return replace(self, asked_at=at)
+
+    def listed(self, there: frozenset[Thumbprint | None], now: datetime) -> "Cycle":
+        """Return it with its apps listed anew, for the noted roots that are there now."""
+        roots = tuple(
+            replace(one, seen_at=now) if one.seen_at is None and one.thumbprint in there else one for one in self.roots
+        )
+        return replace(self, roots=roots, since=now, done_at=None)
+
+    def has_news(self, there: frozenset[Thumbprint | None]) -> bool:
+        """Say whether its apps are to be listed anew: a noted root has come, or somebody asks."""
+        return self.is_asked or any(one.seen_at is None and one.thumbprint in there for one in self.roots)
+
+
+@dataclass(frozen=True, slots=True)
+class OwedStart:
+    """A start that is owed: written down before the stop, and forgotten only when the app was seen running again."""
+
+    site: SiteRef
+    environment: EnvironmentRef
+    at: datetime

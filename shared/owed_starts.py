@@ -1,0 +1,128 @@
+"""A start is owed for every stop: written down before the stop, paid in any case, and by a timer for those who died.
+
+    owe ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ paid
+                            └── whatever goes wrong ──▶ start all the same
+                                                            └── the process died ──▶ the timer starts it
+
+Who stops an app holds its lease until it is started, so the timer takes over only from the dead. A stop whose answer
+was lost may still come: a start is forgotten only once the app was seen to run for a while.
+"""
+
+from datetime import timedelta
+from functools import partial
+
+from shared.actions.settle import settle
+from shared.domain.cycle import CycleApp, CycleState, OwedStart
+from shared.domain.errors import LeaseBusy, NotFound
+from shared.domain.messages import EnvironmentMessage
+from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.ports import Lease
+from shared.domain.reason import Reason
+from shared.domain.record import Finding, HistoryEntry
+from shared.run import Run
+from shared.telemetry import event
+
+STOP_MAY_COME = timedelta(minutes=5)
+"""How long after it was owed a start is kept although the app runs: a stop that was under way may still happen."""
+STATE_PATIENCE = timedelta(seconds=60)
+
+
+def stop_and_start(run: Run, lease: Lease, environment: EnvironmentRef, app: CycleApp) -> CycleApp:
+    """Stop an app that runs and start it again; return it as started, which is recorded.
+
+    Whatever goes wrong in between, the start is tried, and stays owed until the app was seen to run. Raises what went
+    wrong. The caller holds the lease of the site.
+    """
+    lease.check()
+    run.check_time()
+    run.ports.cycles.owe(OwedStart(app.site, environment, run.now()))
+    try:
+        lease.check()
+        run.ports.retrying.again(partial(_stop, run, app.site))
+    finally:
+        _start(run, app.site)
+    started = app.now(CycleState.STARTED, run.now())
+    run.ports.cycles.put_apps(environment, (started,))
+    run.ports.cycles.paid(app.site)
+    event("app.cycled", site=str(app.site), environment=str(environment))
+    return started
+
+
+def pay_owed_starts(run: Run) -> None:
+    """Start every app whose start is owed and that nobody is at work on; what still fails is reported, and stays owed.
+
+    One that cannot be started does not hold up the others; what went wrong is raised at the end, as a group.
+    """
+    errors: list[Exception] = []
+    for owed in run.ports.cycles.owed():
+        try:
+            with run.ports.leases.hold(f"site {owed.site.resource_id}"):
+                _pay(run, owed)
+        except LeaseBusy:
+            continue  # who stopped it is alive, and starts it
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one app, the others are started; raised below
+            _still_owed(run, owed, error)
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("not every app that is owed a start could be started", errors)
+
+
+def _pay(run: Run, owed: OwedStart) -> None:
+    cycles, site = run.ports.cycles, owed.site
+    if not any(one.site == site for one in cycles.owed()):
+        return  # it was paid while the lease was waited for
+    try:
+        stopped = not _runs(run, site)
+    except NotFound:
+        event("start.not_needed", site=str(site), detail="it is gone")
+        cycles.paid(site)
+        return
+    if not stopped and run.now() < owed.at + STOP_MAY_COME:
+        return
+    if stopped:
+        _start(run, site)
+        _mark_started(run, owed)
+        entry = HistoryEntry(
+            run.now(), "start.paid", f"site {site}", Reason.START_OWED, "its stop was begun by a run that died"
+        )
+        run.ports.journal.add_history(str(owed.environment), (entry,))
+        event("start.paid", site=str(site), environment=str(owed.environment))
+    cycles.paid(site)
+    run.ports.queue.send_environment(EnvironmentMessage(owed.environment))
+
+
+def _mark_started(run: Run, owed: OwedStart) -> None:
+    """Record that it was stopped and started, which is all that it takes to trust a root."""
+    cycle = run.ports.cycles.of(owed.environment)
+    known = (one for one in run.ports.cycles.apps(owed.environment) if one.site == owed.site)
+    for one in known:
+        if one.state is CycleState.PENDING and cycle.since is not None and owed.at >= cycle.since:
+            started = one.now(CycleState.STARTED, run.now(), "started by the timer")
+            run.ports.cycles.put_apps(owed.environment, (started,))
+
+
+def _still_owed(run: Run, owed: OwedStart, error: Exception) -> None:
+    detail = f"it was stopped at {owed.at:%Y-%m-%d %H:%M} UTC and could not be started: {error}; start it by hand"
+    finding = Finding(run.now(), str(owed.environment), f"site {owed.site}", Reason.START_OWED, detail)
+    run.ports.journal.report((finding,))
+
+
+def _stop(run: Run, site: SiteRef) -> None:
+    """Return once the app is seen to be stopped: a start that comes too early would be none."""
+    if _runs(run, site):
+        run.ports.app_service.stop(site)
+    settle(run.ports.clock, partial(_runs, run, site), lambda runs: not runs, f"site {site}", STATE_PATIENCE)
+
+
+def _start(run: Run, site: SiteRef) -> None:
+    """Return once the app is seen to run. It is asked to start whatever is read first: a stop may be under way."""
+
+    def start() -> None:
+        run.ports.app_service.start(site)
+        settle(run.ports.clock, partial(_runs, run, site), bool, f"site {site}", STATE_PATIENCE)
+
+    run.ports.retrying.again(start)
+
+
+def _runs(run: Run, site: SiteRef) -> bool:
+    return run.ports.app_service.site(site)[0].running

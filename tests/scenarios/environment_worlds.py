@@ -1,0 +1,90 @@
+"""An App Service Environment whose apps call a partner with a root of its own, and what a user would see of it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from local.azure.apps import App
+from local.azure.arm.resources import RUNNING, STOPPED, Site
+from local.azure.clock import Clock
+from local.azure.knobs import Knobs
+from local.azure.vault.authority import Authority
+from local.azure.world import World
+from local.worlds.builders import Builder
+
+VAULT = "contoso-kv"
+ROOT = "corp-root"
+ASE = "ase"
+TAGS = {"certroll-root-of": ASE}
+PROBE = {"certroll-probe": "/health"}
+OLD = timedelta(days=400)
+
+
+class Hosted:
+    """Two plans in one environment with twelve apps, slots among them; all trust the root that their partner has now.
+
+    `quiet` is stopped, `spared` is tagged off, `silent` has no probe; all others have one. Nobody knows of the next
+    root yet.
+    """
+
+    def __init__(self, *, knobs: Knobs | None = None, internal: bool = True, tags: Mapping[str, str] = TAGS) -> None:
+        """Build it."""
+        self.world = World(Clock(), 0, knobs)
+        self.build = Builder(self.world)
+        self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
+        self.group = self.build.add_group("network")
+        self.ase = self.build.add_environment(ASE, self.group, internal=internal)
+        self.front, self.back = (self.build.add_plan(name, environment=self.ase) for name in ("front", "back"))
+        self.partner = self.build.add_partner("erp", own_root=self.old, open_to_all=True)
+        self.build.add_root_object(ROOT, self.old.root_leaf, tags=dict(tags))
+        self.build.add_root_certificate(self.ase, self.old.root_leaf.der, name="by-hand")
+        self.apps: dict[str, App] = {}
+        for name in ("api", "cart", "mail", "shop", "silent"):
+            self.add(self.build.add_site(name, self.front, tags={} if name == "silent" else PROBE))
+        self.add(self.build.add_slot(self.site("shop"), "staging"))
+        for name in ("books", "jobs", "quiet", "search", "spared", "users"):
+            own = {"certroll": "off"} if name == "spared" else {}
+            self.add(
+                self.build.add_site(name, self.back, tags=PROBE | own, state=STOPPED if name == "quiet" else RUNNING)
+            )
+        self.world.clock.advance(timedelta(days=2))
+
+    def add(self, site: Site) -> None:
+        """Give a site its app."""
+        self.apps[site.full_name] = self.build.add_app(site, self.partner, anonymous=True)
+
+    def site(self, name: str) -> Site:
+        """Return a site or slot as it is now, by `site` or `site/slot`."""
+        return next(one for one in self.world.web.sites.values() if one.full_name == name)
+
+    def put_new(self, tags: Mapping[str, str] = TAGS) -> str:
+        """Put the next root into the vault; return its thumbprint."""
+        self.build.add_root_object(ROOT, self.new.root_leaf, tags=dict(tags))
+        return self.new.root_leaf.thumbprint
+
+    def roots(self) -> set[str]:
+        """Return the thumbprints of the environment's roots."""
+        return {one.thumbprint for one in self.world.web.roots_of(self.ase)}
+
+    def states(self) -> dict[str, str]:
+        """Return whether each site and slot runs."""
+        return {one.full_name: one.state for one in self.world.web.sites.values()}
+
+    def trusting(self, authority: Authority) -> set[str]:
+        """Return the apps that run and trust the authority."""
+        now = self.world.clock.now()
+        return {
+            name
+            for name, app in self.apps.items()
+            for process in app.processes
+            if process.answers(now) and authority.root_leaf.der in process.roots
+        }
+
+    def move_partner(self) -> None:
+        """Let the partner show a certificate of the next authority."""
+        self.partner.move_to(self.new)
+
+
+RUNNING_APPS = frozenset(
+    {"api", "books", "cart", "jobs", "mail", "search", "shop", "shop/staging", "silent", "spared", "users"}
+)
+CYCLED = RUNNING_APPS - {"spared"}
