@@ -1,0 +1,811 @@
+"""Root lists: who is to name which version, what may be named there, and what stays as long as it is named."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from shared import planner
+from shared.actions import delete_certificate, keep_superseded, retire_thumbprint, roll_app_settings
+from shared.actions import upload_public_certificate as upload
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.restore_app_settings import restoring
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.upload_public_certificate import UploadPublicCertificate, own_name
+from shared.dispatch import has_unrecorded, roll_records
+from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.lineage import Lineage
+from shared.domain.model import Site, Tags, WebspaceCertificate
+from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint
+from shared.domain.plan import Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.snapshot import Snapshot
+from shared.guards import deletion, gate, live, roll_stages
+from shared.observe import Targets
+from shared.report import sharing
+from tests.build import (
+    APPLY,
+    DAY,
+    FOREIGN,
+    HOUR,
+    NEW,
+    NOW,
+    OFF,
+    OLD,
+    OLDER,
+    REF,
+    SUBSCRIPTION,
+    WEST,
+    copy,
+    facts,
+    lineage,
+    named,
+    old_version,
+    roll,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+ASE = EnvironmentRef(SUBSCRIPTION, "rg-web", "ase")
+PLAN, OTHER_PLAN = "/plans/one", "/plans/two"
+ROOT = facts(self_signed=True, is_ca=True)
+NO_CA = facts(self_signed=True)
+ASKED: Tags = (("certroll-root-on", "shop"),)
+BESIDE = SettingEdit(ROOT_LIST, NEW, (), OLD)
+BEGUN = SettingEdit(ROOT_LIST, NEW, (), None, whole=True)
+ADDED = replace(BEGUN, whole=False)
+LONG_AGO = NOW - 40 * DAY
+
+
+def hosted(name: str = "shop", slot: str | None = None, *, plan: str = PLAN, tags: Tags = ()) -> Site:
+    """Return a Windows app in an environment."""
+    return replace(site(name, slot, plan=plan, tags=tags), environment=ASE, windows_code=True)
+
+
+def listing(
+    *roots: Thumbprint,
+    site: str = "shop",
+    slot: str | None = None,
+    loaded: tuple[Thumbprint, ...] = (),
+    pins: Mapping[str, Thumbprint] = {},
+    key: str = ROOT_LIST,
+    **others: object,
+) -> SiteSettings:
+    """Return settings with that root list, and nothing else unless it is given."""
+    seen = named(*loaded, site=site, slot=slot, pins=pins)
+    listed = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, one) for one in roots)
+    return replace(seen, references=(*listed, *seen.references), **others)  # type: ignore[arg-type]
+
+
+def public(thumbprint: Thumbprint, site: str = "shop", slot: str | None = None, name: str = "") -> WebspaceCertificate:
+    """Return a public certificate of a site, Certroll's own unless it has another name."""
+    ref = CopyRef.of_site(site_ref(site, slot), name or own_name(REF, thumbprint), public=True)
+    return replace(copy("", thumbprint, source=None), ref=ref)
+
+
+def roots(*, tags: Tags = (), said: object = ROOT) -> Lineage:
+    """Return a lineage of two roots."""
+    return lineage(version(facts=said), old_version(), tags=tags)  # type: ignore[arg-type]
+
+
+BOTH = public(OLD, name="by-hand"), public(NEW)
+
+
+def world(
+    *settings: SiteSettings,
+    sites: tuple[Site, ...] = (hosted(),),
+    copies: tuple[WebspaceCertificate, ...] = BOTH,
+    tags: Tags = (),
+    said: object = ROOT,
+    rolls: tuple[RollRecord, ...] = (),
+    **others: object,
+) -> Snapshot:
+    """Return a world in which an app of an environment has old and new root as public certificates."""
+    given = {"lineage": roots(tags=tags, said=said), "rollout": rollout(rolls=rolls), **others}
+    return snapshot(sites=sites, bindings=(), copies=copies, settings=settings, **given)  # type: ignore[arg-type]
+
+
+def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]:
+    """Return the edits and the refusals that are proposed for apps."""
+    items = list(roll_app_settings.propose(seen, APPLY))
+    actions = [item.action for item in items if isinstance(item, Step)]
+    return [one.edits for one in actions if isinstance(one, RollAppSettings)], [
+        item for item in items if isinstance(item, Skip)
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------- the roll
+
+
+@pytest.mark.parametrize(
+    ("settings", "edits"),
+    [
+        pytest.param(listing(OLD), (BESIDE,), id="a list: the new one beside the old one"),
+        pytest.param(listing(FOREIGN, OLD), (BESIDE,), id="a list that names another's, too"),
+        pytest.param(listing(OLD, NEW), (), id="a list with both"),
+        pytest.param(listing(FOREIGN), (), id="a list of another's alone"),
+        pytest.param(
+            listing(OLD, key=ROOT_LIST.lower()),
+            (replace(BESIDE, key=ROOT_LIST.lower()),),
+            id="a list under another spelling keeps it",
+        ),
+        pytest.param(
+            listing(OLD, loaded=(OLD,)),
+            (SettingEdit(LOAD_LIST, NEW, (), OLD), BESIDE),
+            id="both lists: each gets it",
+        ),
+        pytest.param(
+            replace(listing(OLD), loads_everything=True),
+            (BESIDE,),
+            id="an app that loads everything trusts by its list",
+        ),
+        pytest.param(
+            listing(OLD, pins={"PIN": OLD}),
+            (BESIDE, SettingEdit("PIN", NEW, (OLD,), OLD)),
+            id="a pin that names what the list does",
+        ),
+    ],
+)
+def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tuple[SettingEdit, ...]) -> None:
+    """The new root goes beside the old one in the root list, and nowhere where it is there already."""
+    found, skips = proposed(world(settings))
+    assert found == ([edits] if edits else [])
+    assert skips == []
+
+
+@pytest.mark.parametrize(
+    ("copies", "edit"),
+    [
+        pytest.param(BOTH, BESIDE, id="both are there"),
+        pytest.param((BOTH[1],), replace(BESIDE, remove=(OLD,)), id="the old one is on no app of the plan"),
+    ],
+)
+def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...], edit: SettingEdit) -> None:
+    """Old and new overlap where both are public certificates on the plan; else the new one takes the place."""
+    assert proposed(world(listing(OLD), copies=copies))[0] == [(edit,)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "edit"),
+    [
+        pytest.param(listing(), BEGUN, id="no setting: it is made"),
+        pytest.param(listing(digests={ROOT_LIST: "1"}), ADDED, id="an empty one"),
+        pytest.param(listing(FOREIGN), ADDED, id="one that names another's"),
+        pytest.param(
+            listing(digests={"X": "1", ROOT_LIST.lower(): "1"}),
+            replace(ADDED, key=ROOT_LIST.lower()),
+            id="one under another spelling",
+        ),
+        pytest.param(listing(OLD), BESIDE, id="one that names the old one: beside that"),
+        pytest.param(listing(NEW), None, id="one that names it already"),
+        pytest.param(listing(loaded=(NEW,)), BEGUN, id="a load list that names it is another list"),
+    ],
+)
+def test_tag_begins_a_root_list(settings: SiteSettings, edit: SettingEdit | None) -> None:
+    """An app that the tag names gets the current version into its root list, once."""
+    seen = world(settings, tags=ASKED)
+    assert proposed(seen) == ([(edit,)] if edit else [], [])
+    after = planner.project(Plan(tuple(roll_app_settings.propose(seen, APPLY))), seen)  # type: ignore[arg-type]
+    assert proposed(after) == ([], [])
+
+
+def test_step_says_whether_it_was_asked_for() -> None:
+    """What only the tag asks for has a reason of its own."""
+    reasons = [
+        [step.reason for step in roll_app_settings.propose(world(s, tags=ASKED), APPLY)]
+        for s in (listing(), listing(OLD), listing(loaded=(OLD,)))
+    ]
+    assert reasons == [[Reason.ROOT_ASKED], [Reason.STALE_THUMBPRINT], [Reason.STALE_THUMBPRINT]]
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason", "subject"),
+    [
+        pytest.param((("certroll-root-on", "nowhere"),), Reason.NO_SUCH_TARGET, ": nowhere", id="nobody is called so"),
+        pytest.param((("certroll-root-on", "a//b"),), Reason.TARGET_INVALID, "", id="it cannot be a name"),
+    ],
+)
+def test_tag_that_cannot_be_followed_is_told(tags: Tags, reason: Reason, subject: str) -> None:
+    """What is wrong with the tag is said, and nothing is guessed."""
+    found, (skip,) = proposed(world(listing(), tags=tags))
+    assert (found, skip.reason, skip.subject) == ([], reason, f"tag certroll-root-on of {REF}{subject}")
+
+
+def test_tag_of_a_version_that_is_none_asks_for_nothing() -> None:
+    """Without a good version nothing is proposed, and the tag is not judged."""
+    seen = world(listing(), lineage=lineage(version(), current=None, tags=(("certroll-root-on", "nowhere"),)))
+    assert proposed(seen) == ([], [])
+
+
+LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), environment=None)
+
+
+@pytest.mark.parametrize(
+    ("where", "cure"),
+    [
+        pytest.param(LINUX, "have the root added to ase, for apps of every kind", id="Linux, or a container"),
+        pytest.param(OUTSIDE, "App Service offers no custom roots there", id="outside of an environment"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("settings", "tags", "told"),
+    [
+        pytest.param(listing(OLD), (), True, id="it names an old version"),
+        pytest.param(listing(NEW), (), True, id="it names the current one"),
+        pytest.param(listing(), ASKED, True, id="the tag asks for it"),
+        pytest.param(listing(FOREIGN), (), False, id="it names another's"),
+        pytest.param(listing(), (), False, id="it has none"),
+    ],
+)
+def test_list_that_nobody_heeds_is_left_alone(
+    where: Site, cure: str, settings: SiteSettings, tags: Tags, *, told: bool
+) -> None:
+    """Where a root list does nothing it is never written, and people are told what to do instead."""
+    seen = world(settings, sites=(where,), tags=tags)
+    found, skips = proposed(seen)
+    assert found == []
+    assert [(one.subject, one.reason, one.site) for one in skips] == (
+        [("root list of shop", Reason.ROOT_LIST_UNHEEDED, site_ref())] if told else []
+    )
+    assert all(cure in one.detail for one in skips)
+    assert list(upload.propose(seen, APPLY)) == []
+
+
+def test_other_lists_of_such_an_app_are_rolled() -> None:
+    """A root list that does nothing does not hold up the load list beside it, and stays as it is."""
+    seen = world(listing(OLD, loaded=(OLD,)), sites=(LINUX,))
+    found, (skip,) = proposed(seen)
+    assert found == [(SettingEdit(LOAD_LIST, NEW, (), OLD),)]
+    assert skip.reason is Reason.ROOT_LIST_UNHEEDED
+    assert seen.named_stale(listing(OLD)) == ()
+
+
+def test_root_list_keeps_nothing_in_the_webspace() -> None:
+    """A sync takes nothing from a root list: what an imported copy loses is not kept for it."""
+    seen = world(listing(OLD), copies=(copy(), *BOTH))
+    assert list(keep_superseded.propose(seen, APPLY)) == []
+    assert len(list(keep_superseded.propose(world(listing(loaded=(OLD,)), copies=(copy(), *BOTH)), APPLY))) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "edits"),
+    [
+        pytest.param(
+            hosted(),
+            (SettingEdit(LOAD_LIST, None, (OLD,), NEW), SettingEdit(ROOT_LIST, None, (OLD,), NEW)),
+            id="from both lists",
+        ),
+        pytest.param(LINUX, (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), id="not from a list that does nothing"),
+    ],
+)
+def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> None:
+    """On request the old version leaves the lists of an app that was seen to use the new one."""
+    settings = listing(OLD, NEW, loaded=(OLD, NEW))
+    asking = replace(where, tags=(("certroll-retire", "on"),))
+    seen = world(settings, sites=(asking,), rolls=(roll(RollState.VALIDATED),))
+    (step,) = retire_thumbprint.propose(seen, APPLY)
+    assert step == Step(RetireThumbprint(settings, edits, WEST), Reason.SUPERSEDED)
+
+
+# ------------------------------------------------------------------------------------------------------ the way back
+
+
+@pytest.mark.parametrize(
+    ("settings", "edits", "live_roots", "back"),
+    [
+        pytest.param(listing(OLD, NEW), (BESIDE,), (OLD,), (SettingEdit(ROOT_LIST, OLD, (NEW,), NEW),), id="a roll"),
+        pytest.param(
+            listing(NEW), (BEGUN,), (), (SettingEdit(ROOT_LIST, None, (NEW,), None, whole=True),), id="what was begun"
+        ),
+        pytest.param(
+            listing(FOREIGN, NEW), (ADDED,), (), (SettingEdit(ROOT_LIST, None, (NEW,), None),), id="what was added"
+        ),
+        pytest.param(listing(FOREIGN), (ADDED,), (), (), id="what somebody else took out is theirs"),
+        pytest.param(
+            listing(NEW, pins={"PIN": NEW}),
+            (BEGUN,),
+            (),
+            (),
+            id="what somebody else pinned meanwhile stays in the list",
+        ),
+        pytest.param(
+            listing(OLD, NEW, pins={"PIN": NEW}),
+            (BESIDE,),
+            (OLD,),
+            (SettingEdit(ROOT_LIST, OLD, (), NEW),),
+            id="and so does it beside the old one",
+        ),
+    ],
+)
+def test_root_list_is_taken_back(
+    settings: SiteSettings,
+    edits: tuple[SettingEdit, ...],
+    live_roots: tuple[Thumbprint, ...],
+    back: tuple[SettingEdit, ...],
+) -> None:
+    """The inverse edit brings the last good list back; what was begun goes away again."""
+    record = roll(RollState.FAILED, edits=edits)
+    assert restoring(settings, record, lambda key: frozenset(live_roots if key == ROOT_LIST else ())) == back
+
+
+# ------------------------------------------------------------------------------------------------- the certificate
+
+
+def uploads(seen: Snapshot) -> list[tuple[str, Reason, bool]]:
+    """Return to which apps it is uploaded, why, and whether as a root alone."""
+    steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
+    return [
+        (str(step.action.copy.site), step.reason, step.action.as_root)
+        for step in steps
+        if isinstance(step.action, UploadPublicCertificate)
+    ]
+
+
+NEEDED = ("shop", Reason.ROOT_NEEDED, True)
+TWO = hosted(), hosted("api")
+OLD_ALONE = (BOTH[0],)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(world(listing(OLD), copies=OLD_ALONE), [NEEDED], id="a list names the old one"),
+        pytest.param(world(listing(OLD)), [], id="the app has the new one"),
+        pytest.param(
+            world(listing(OLD), sites=TWO, copies=(*OLD_ALONE, public(NEW, "api"))), [], id="an app of its plan has it"
+        ),
+        pytest.param(
+            world(listing(OLD), sites=(hosted(), hosted("api", plan=OTHER_PLAN)), copies=(public(NEW, "api"),)),
+            [NEEDED],
+            id="an app of another plan has it",
+        ),
+        pytest.param(
+            world(listing(OLD), copies=(copy(thumbprint=NEW, source=None),)),
+            [NEEDED],
+            id="its webspace has it with a key",
+        ),
+        pytest.param(
+            world(listing(OLD), sites=(hosted(plan=""), hosted("api", plan="")), copies=(public(NEW, "api"),)),
+            [NEEDED],
+            id="Azure does not say the plan",
+        ),
+        pytest.param(world(listing(), tags=ASKED, copies=()), [NEEDED], id="the tag asks for it"),
+        pytest.param(world(listing(NEW), tags=ASKED, copies=()), [NEEDED], id="the tag asks, and the list names it"),
+        pytest.param(world(listing(NEW), copies=()), [], id="a list names the new one alone, which is its owner's"),
+        pytest.param(world(listing(FOREIGN), copies=()), [], id="a list names another's"),
+        pytest.param(world(tags=ASKED, copies=()), [], id="its settings could not be read"),
+        pytest.param(
+            world(listing(OLD), listing(OLD, site="api"), sites=TWO, copies=()),
+            [("api", Reason.ROOT_NEEDED, True)],
+            id="two apps of a plan: once",
+        ),
+        pytest.param(
+            world(listing(OLD), listing(OLD, site="api"), sites=(hosted(), hosted("api", plan=OTHER_PLAN)), copies=()),
+            [("api", Reason.ROOT_NEEDED, True), NEEDED],
+            id="two apps of two plans: each",
+        ),
+        pytest.param(
+            world(listing(OLD), listing(OLD, site="api"), sites=(hosted(), hosted("api", tags=OFF)), copies=()),
+            [NEEDED],
+            id="not to an app that is out",
+        ),
+        pytest.param(
+            world(listing(OLD), sites=(replace(hosted(), webspace=None),), copies=()),
+            [],
+            id="nowhere without a webspace",
+        ),
+        pytest.param(
+            world(listing(OLD), sites=TWO, tags=(("certroll-public-to", "api"),), copies=OLD_ALONE),
+            [("api", Reason.PUBLIC_CERTIFICATE_ASKED, False)],
+            id="an app of its plan gets it anyway",
+        ),
+        pytest.param(
+            world(
+                listing(OLD),
+                sites=(hosted(), hosted("api", tags=OFF)),
+                tags=(("certroll-public-to", "api"),),
+                copies=OLD_ALONE,
+            ),
+            [("api", Reason.PUBLIC_CERTIFICATE_ASKED, False), NEEDED],
+            id="an app of its plan would get it, and is out",
+        ),
+    ],
+)
+def test_certificate_comes_first(seen: Snapshot, expected: list[tuple[str, Reason, bool]]) -> None:
+    """One app of a plan gets the certificate where a root list is to name it and no app of the plan has it."""
+    assert uploads(seen) == expected
+
+
+def test_plan_holds_the_whole_way() -> None:
+    """Certificate and list are in one plan, after which nothing is left to do."""
+    seen = world(listing(OLD), copies=OLD_ALONE)
+    found = planner.plan(seen, APPLY)
+    assert [step.reason for step in found.steps] == [Reason.ROOT_NEEDED, Reason.STALE_THUMBPRINT]
+    assert planner.plan(planner.project(found, seen), APPLY).steps == ()
+
+
+# -------------------------------------------------------------------------------------------------- what is live
+
+
+def rolling(settings: SiteSettings, *edits: SettingEdit) -> Step:
+    """Return a roll of these settings."""
+    return Step(RollAppSettings(settings, edits, WEST), Reason.STALE_THUMBPRINT)
+
+
+SIBLING = public(NEW, "api")
+PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
+
+
+@pytest.mark.parametrize(
+    ("copies", "edits", "is_live"),
+    [
+        pytest.param(BOTH, (BESIDE,), True, id="on the app itself"),
+        pytest.param((SIBLING,), (BESIDE,), True, id="on another app of the plan"),
+        pytest.param((public(NEW, "api", "staging"),), (BESIDE,), True, id="on a slot of another app of the plan"),
+        pytest.param((public(NEW, "far"),), (BESIDE,), False, id="on an app of another plan"),
+        pytest.param((copy(thumbprint=NEW, source=None),), (BESIDE,), False, id="with its key in the webspace"),
+        pytest.param((SIBLING,), (SettingEdit(LOAD_LIST, NEW, (), OLD),), False, id="a load list: of the app alone"),
+        pytest.param((SIBLING,), (BESIDE, PINNED), True, id="a pin of what its root list names then"),
+        pytest.param((SIBLING,), (PINNED,), False, id="a pin of what its root list does not name"),
+        pytest.param((), (SettingEdit(ROOT_LIST, None, (OLD,), NEW),), True, id="nothing is put in"),
+    ],
+)
+def test_live_for_a_root_list(
+    copies: tuple[WebspaceCertificate, ...], edits: tuple[SettingEdit, ...], *, is_live: bool
+) -> None:
+    """A root list may name the public certificates of all apps of the plan, and nothing else."""
+    sites = (hosted(), hosted("api"), hosted("api", "staging"), hosted("far", plan=OTHER_PLAN))
+    seen = world(listing(OLD), sites=sites, copies=copies)
+    step = rolling(listing(OLD), *edits)
+    plan = live.guard(Plan((step,)), seen, APPLY)
+    assert plan.steps == ((step,) if is_live else ())
+    assert [skip.reason for skip in plan.skips] == ([] if is_live else [Reason.NOT_LIVE])
+    assert bool(live.absent(step.action, seen)) is not is_live
+
+
+def test_refusal_says_where_a_root_is_missing() -> None:
+    """Of a root list the plan is named, of anything else the webspace."""
+    seen = world(listing(OLD), copies=())
+    for edit, where in (
+        (BESIDE, "no app of its App Service plan"),
+        (SettingEdit(LOAD_LIST, NEW, (), OLD), f"not in {WEST}"),
+    ):
+        (skip,) = live.guard(Plan((rolling(listing(OLD), edit),)), seen, APPLY).skips
+        assert where in skip.detail
+
+
+def test_key_is_asked_for_where_there_was_one_alone() -> None:
+    """An app that loads a private key must find the next one with its key; its root list needs none."""
+    settings = listing(OLD, loaded=(OLD,))
+    both = rolling(settings, SettingEdit(LOAD_LIST, NEW, (), OLD), BESIDE)
+    kept = copy("kept", OLD, source=None)
+    seen = world(settings, copies=(*BOTH, kept))
+    assert live.guard(Plan((both,)), seen, APPLY).steps == ()
+    assert live.guard(Plan((rolling(settings, BESIDE),)), seen, APPLY).steps != ()
+    keyed = world(settings, copies=(*BOTH, kept, copy(thumbprint=NEW)))
+    assert live.guard(Plan((both,)), keyed, APPLY).steps == (both,)
+
+
+def test_root_that_comes_later_is_waited_for() -> None:
+    """An app is told to go only where the certificate is, or comes with a step that is done."""
+    seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), BESIDE)
+    (skip,) = roll_stages.guard(Plan((step,)), seen, APPLY).skips
+    assert skip.reason is Reason.AWAITING_FIRST_STAGE
+    assert roll_records(seen, Plan((step,)), APPLY, fresh=True) == ()
+    (coming,) = (item for item in upload.propose(seen, APPLY) if isinstance(item, Step))
+    assert roll_stages.guard(Plan((coming, step)), seen, APPLY).steps == (coming, step)
+    (record,) = roll_records(seen, Plan((coming, step)), APPLY, fresh=True)
+    assert set(record.copies) == {BOTH[0].ref, BOTH[1].ref}
+
+
+# ------------------------------------------------------------------------------------------------------ the gate
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        pytest.param(ROOT, None, id="a root"),
+        pytest.param(NO_CA, Reason.NOT_AN_AUTHORITY, id="no certificate authority's"),
+        pytest.param(facts(is_ca=True), Reason.NOT_SELF_SIGNED, id="an intermediate"),
+        pytest.param(replace(ROOT, client_auth=False), None, id="a root that allows no client authentication"),
+        pytest.param(replace(ROOT, key_size=1024), None, id="a root with a small key, which its owner chose"),
+    ],
+)
+def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
+    """What is no root is neither uploaded for root lists nor written into one; a root needs no more than that."""
+    seen = world(listing(OLD), copies=OLD_ALONE, said=said)
+    steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
+    plan = Plan((*steps, rolling(listing(OLD), BESIDE)))
+    judged = gate.guard(plan, seen, APPLY)
+    assert [skip.reason for skip in judged.skips] == ([] if reason is None else [reason, reason])
+    assert len(judged.steps) == (2 if reason is None else 0)
+
+
+def test_version_that_is_expired_is_no_root() -> None:
+    """An expired version is refused as such, whatever it is to do."""
+    seen = world(listing(OLD), lineage=lineage(version(facts=ROOT, not_after=NOW - HOUR), old_version()))
+    (skip,) = gate.guard(Plan((rolling(listing(OLD), BESIDE),)), seen, APPLY).skips
+    assert skip.reason is Reason.EXPIRED
+
+
+def test_what_is_no_root_still_rolls_elsewhere() -> None:
+    """The load list of an app is not held up by its root list: that alone is left out, with its reason."""
+    loaded = SettingEdit(LOAD_LIST, NEW, (), OLD)
+    settings = listing(OLD, loaded=(OLD,))
+    for said, edits, skips in (
+        (NO_CA, (loaded,), [("root list of shop", Reason.NOT_AN_AUTHORITY)]),
+        (ROOT, (loaded, BESIDE), []),
+    ):
+        judged = gate.guard(Plan((rolling(settings, loaded, BESIDE),)), world(settings, said=said), APPLY)
+        assert judged.steps == (rolling(settings, *edits),)
+        assert [(skip.subject, skip.reason) for skip in judged.skips] == skips
+        assert all(skip.site == site_ref() for skip in judged.skips)
+
+
+# --------------------------------------------------------------------------------------------- who is told to go
+
+
+def told(seen: Snapshot, *steps: Step) -> RollRecord:
+    """Return the record of the only app that is told to go."""
+    (record,) = roll_records(seen, Plan(steps), APPLY, fresh=True)
+    return record
+
+
+def test_record_says_that_the_tag_asked() -> None:
+    """The app's own run sees one app, and cannot tell whom the tag means: the record says so."""
+    assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).rooted
+    assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), BESIDE)).rooted
+    assert not told(world(listing(OLD)), rolling(listing(OLD), BESIDE)).rooted
+    assert not told(world(listing(NEW, loaded=(OLD,)), tags=ASKED), rolling(listing(NEW, loaded=(OLD,)), PINNED)).rooted
+
+
+def test_apps_own_run_goes_by_the_record() -> None:
+    """Where it is said whom the tag means, the tag itself is not asked."""
+    assert not replace(world(listing(), tags=ASKED), rooted=frozenset()).lacks_root(listing())
+    assert replace(world(listing()), rooted=frozenset({site_ref()})).lacks_root(listing())
+    assert not replace(world(listing(), sites=(LINUX,)), rooted=frozenset({site_ref()})).lacks_root(listing())
+
+
+def test_record_names_one_certificate_of_each_root() -> None:
+    """The app's own run reads as few certificates as tell what is live: its own before those of siblings."""
+    sites = (hosted("api"), hosted("bill"), hosted())
+    copies = (public(OLD, "api"), public(NEW, "api"), public(NEW, "bill"), public(OLD, name="by-hand"))
+    record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), BESIDE))
+    assert record.copies == tuple(sorted((copies[1].ref, copies[3].ref)))
+
+
+@pytest.mark.parametrize(
+    ("before", "undone"),
+    [
+        pytest.param(roll(RollState.VALIDATED, replaces=()), (), id="the tag asks for the first time"),
+        pytest.param(
+            replace(roll(RollState.VALIDATED, replaces=()), rooted=True), (NOW,), id="somebody took out what was begun"
+        ),
+        pytest.param(replace(roll(RollState.REFUSED, replaces=()), rooted=True), (), id="it was never written"),
+    ],
+)
+def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undone: tuple[object, ...]) -> None:
+    """A setting that others take away again and again is not begun again and again."""
+    record = told(world(listing(), tags=ASKED, rolls=(before,)), rolling(listing(), BEGUN))
+    assert record.undone == undone
+
+
+def test_what_is_fought_over_is_left_for_a_day() -> None:
+    """Taken out twice within a day: nothing is proposed, and people are told."""
+    before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - FIGHT / 2,)), rooted=True)
+    found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
+    assert (found, skip.reason) == ([], Reason.FOUGHT_OVER)
+
+
+def test_overlap_that_people_made_is_asked() -> None:
+    """A root list that names old and new without a record counts as an overlap; one that does nothing does not."""
+    assert has_unrecorded(world(listing(OLD, NEW)), Plan(), APPLY)
+    assert not has_unrecorded(world(listing(OLD, NEW), sites=(LINUX,)), Plan(), APPLY)
+    assert not has_unrecorded(world(listing(NEW), tags=ASKED), Plan(), APPLY)
+
+
+# ----------------------------------------------------------------------------------------------------- deletions
+
+
+def judged(seen: Snapshot) -> list[tuple[Reason, str]]:
+    """Return what becomes of the superseded certificates, and why."""
+    steps = tuple(item for item in delete_certificate.propose(seen, APPLY) if isinstance(item, Step))
+    plan = deletion.guard(Plan(steps), seen, replace(APPLY, delete_superseded=True))
+    return [(step.reason, "") for step in plan.steps] + [(skip.reason, skip.detail) for skip in plan.skips]
+
+
+AGED = lineage(version(created=LONG_AGO, facts=ROOT), old_version())
+MATES = hosted(), hosted("api")
+DONE = (roll(RollState.VALIDATED, at=LONG_AGO, replaces=()), roll(RollState.VALIDATED, site="api", at=LONG_AGO))
+
+
+def over(*settings: SiteSettings, **others: object) -> Snapshot:
+    """Return a world in which the new root has been in use for 40 days."""
+    ordinary: dict[str, object] = {"lineage": AGED, "sites": MATES, "rolls": DONE}
+    return world(*settings, **{**ordinary, **others})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason", "detail"),
+    [
+        pytest.param(over(listing(NEW), listing(NEW, site="api")), Reason.SUPERSEDED, "", id="nothing names it"),
+        pytest.param(
+            over(listing(NEW), listing(NEW, site="api", mentioned=frozenset({OLD}))),
+            Reason.STILL_USED,
+            "named by app settings of api",
+            id="an app of the plan mentions it",
+        ),
+        pytest.param(
+            over(
+                listing(NEW),
+                listing(NEW, site="api", mentioned=frozenset({OLD})),
+                sites=(hosted(), hosted("api", plan=OTHER_PLAN)),
+            ),
+            Reason.SUPERSEDED,
+            "",
+            id="an app of another plan mentions it",
+        ),
+        pytest.param(
+            over(
+                listing(NEW),
+                listing(NEW, site="api", mentioned=frozenset({OLD})),
+                sites=tuple(replace(one, environment=None) for one in MATES),
+            ),
+            Reason.SUPERSEDED,
+            "",
+            id="an app of the plan mentions it, outside of an environment",
+        ),
+        pytest.param(
+            over(listing(NEW), replace(listing(NEW, site="api"), loads_everything=True)),
+            Reason.SUPERSEDED,
+            "",
+            id="an app of the plan loads everything of its own",
+        ),
+        pytest.param(over(listing(NEW)), Reason.NOT_SEEN, "the settings of api", id="an app of the plan is not seen"),
+        pytest.param(
+            over(listing(NEW), sites=(hosted(), hosted("api", plan=OTHER_PLAN))),
+            Reason.SUPERSEDED,
+            "",
+            id="an app of another plan is not seen",
+        ),
+        pytest.param(
+            over(listing(NEW), listing(NEW, site="api"), rolls=DONE[:1]),
+            Reason.NOT_PROVEN,
+            "api has the current version",
+            id="an app of the plan has not proven the new one",
+        ),
+        pytest.param(
+            over(listing(NEW), listing(loaded=(NEW,), site="api"), rolls=DONE[:1]),
+            Reason.SUPERSEDED,
+            "",
+            id="an app of the plan loads the new one for itself",
+        ),
+        pytest.param(
+            over(listing(NEW), listing(NEW, site="api"), copies=(BOTH[0], SIBLING)),
+            Reason.SUPERSEDED,
+            "",
+            id="the new one is on another app of the plan",
+        ),
+        pytest.param(
+            over(listing(NEW), listing(NEW, site="api"), copies=(BOTH[0],)),
+            Reason.NOT_PROVEN,
+            "the current version is not in its webspace",
+            id="the new one is on no app of the plan",
+        ),
+    ],
+)
+def test_root_stays_while_the_plan_needs_it(seen: Snapshot, reason: Reason, detail: str) -> None:
+    """A superseded public certificate is kept for every app of the plan in an environment that may trust it."""
+    ((found, said),) = judged(seen)
+    assert (found, detail in said) == (reason, True)
+
+
+def test_apps_of_the_plan_are_looked_at_once_more() -> None:
+    """Right before the deletion the settings of every app of the plan are read again."""
+    seen = over(listing(NEW), listing(NEW, site="api"))
+    (step,) = (item for item in delete_certificate.propose(seen, APPLY) if isinstance(item, Step))
+    assert isinstance(step.action, DeleteCertificate)
+    assert step.action.apps == (site_ref(), site_ref("api"))
+
+
+# ------------------------------------------------------------------------------------------------------ siblings
+
+
+@pytest.mark.parametrize(
+    ("settings", "sites", "tags", "apps"),
+    [
+        pytest.param((listing(NEW), listing(site="api")), MATES, (), "api", id="its list names nothing"),
+        pytest.param((listing(OLD), listing(FOREIGN, site="api")), MATES, (), "api", id="its list names another's"),
+        pytest.param((listing(NEW), listing(OLD, site="api")), MATES, (), "", id="its list names an older one"),
+        pytest.param((listing(FOREIGN), listing(site="api")), MATES, (), "", id="nobody names it"),
+        pytest.param((listing(NEW), listing(site="api")), (hosted(), hosted("api", tags=OFF)), (), "", id="it is out"),
+        pytest.param(
+            (listing(NEW), listing(site="api")), (hosted(), hosted("api", plan=OTHER_PLAN)), (), "", id="another plan"
+        ),
+        pytest.param(
+            (listing(NEW), listing(site="api")),
+            (hosted(), replace(hosted("api"), windows_code=False)),
+            (),
+            "",
+            id="a container, which heeds no list",
+        ),
+        pytest.param((listing(NEW), listing(site="gone")), (hosted(),), (), "", id="it was not seen"),
+        pytest.param((listing(NEW), listing(site="api")), MATES, (("certroll-root-on", "api"),), "", id="it gets it"),
+        pytest.param(
+            (listing(NEW), *(listing(site=f"a{n:02}") for n in range(12))),
+            (hosted(), *(hosted(f"a{n:02}") for n in range(12))),
+            (),
+            "a00, a01, a02, a03, a04, a05, a06, a07, a08, a09 and 2 more",
+            id="many: ten by name",
+        ),
+    ],
+)
+def test_who_shares_a_root_is_named(
+    settings: tuple[SiteSettings, ...], sites: tuple[Site, ...], tags: Tags, apps: str
+) -> None:
+    """One line for a plan: the apps that trust the root only because another app's list names it."""
+    found = sharing(world(*settings, sites=sites, tags=tags))
+    assert [(skip.subject, skip.reason, skip.detail.partition(" may trust")[0]) for skip in found] == (
+        [("apps of plan one", Reason.ROOT_SHARED, apps)] if apps else []
+    )
+
+
+# ------------------------------------------------------------------------------------------------- what is read
+
+
+@pytest.mark.parametrize(
+    ("said", "is_root"),
+    [
+        pytest.param(ROOT, True, id="a root"),
+        pytest.param(NO_CA, True, id="self-signed: it may be in a list, and people are told that it is none"),
+        pytest.param(facts(is_ca=True), True, id="an intermediate, likewise"),
+        pytest.param(facts(), False, id="what somebody issued"),
+        pytest.param(None, False, id="what was not read"),
+    ],
+)
+def test_roots_are_looked_for_where_there_may_be_one(said: object, *, is_root: bool) -> None:
+    """Only what may be a root is looked for in every app of an environment."""
+    targets = Targets.of((roots(said=said),))
+    assert targets.roots == ({NEW, OLD} if is_root else set())
+    assert targets.needs_root(hosted(), listing(OLD)) is is_root
+    assert not targets.needs_root(hosted(), listing(FOREIGN))
+    assert not targets.needs_root(LINUX, listing(OLD))
+    assert not targets.needs_root(hosted(), None)
+
+
+def test_lineage_without_a_good_version_is_looked_for_nowhere() -> None:
+    """Where nothing may be rolled nothing is read for it."""
+    assert Targets.of((lineage(version(facts=ROOT), current=None),)).roots == frozenset()
+
+
+def test_apps_of_the_tag_are_targets() -> None:
+    """What the tag names is looked at wherever it is."""
+    targets = Targets.of((roots(tags=ASKED),))
+    assert (targets.sites, targets.rooted, targets.anywhere) == ({"shop"}, {"shop"}, True)
+    assert targets.needs_root(hosted(), None)
+    assert not targets.needs_root(hosted("api"), None)
+
+
+def test_plan_mates_are_of_one_plan() -> None:
+    """Apps of a plan that Azure does not say have no mates, nor has one that was not seen."""
+    sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN), hosted("x", plan=""), hosted("y", plan=""))
+    fleet = world(sites=sites).fleet
+    expected: Mapping[str, tuple[SiteRef, ...]] = {"shop": (site_ref("api"),), "far": (), "x": (), "gone": ()}
+    assert {name: fleet.plan_mates(site_ref(name)) for name in expected} == expected
+
+
+def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
+    """Of two old roots the last good one stays, and the other leaves once that one is proven."""
+    three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
+    seen = world(
+        listing(OLDER, OLD),
+        lineage=three,
+        copies=(*BOTH, public(OLDER)),
+        rollout=rollout(past=(roll(RollState.VALIDATED, proven=(OLD,)),)),
+    )
+    assert proposed(seen)[0] == [(SettingEdit(ROOT_LIST, NEW, (OLDER,), OLD),)]
