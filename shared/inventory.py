@@ -35,8 +35,8 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
     findings: list[Finding] = []
     for settings in fleet.settings:
         site = fleet.site(settings.site)
-        usable = (*fleet.certificates_of(settings.site), *fleet.roots_of(settings.site))
-        copies = {copy.thumbprint: str(copy.ref) for copy in reversed(usable)}
+        usable = (*fleet.roots_of(settings.site), *fleet.certificates_of(settings.site))
+        copies = {copy.thumbprint: str(copy.ref) for copy in usable}
         shown = (one for one in settings.references if _shown(one, origins, copies))
         named = [_row(one, origins, copies, fleet.taken_at) for one in shown]
         led = [_led(one) for one in settings.vault_references]

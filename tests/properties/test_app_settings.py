@@ -1,13 +1,18 @@
 """What holds of every edit of every setting, whatever stands in it."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.app_settings import (
     LOAD_LIST,
+    ROOT_LIST,
     SettingEdit,
+    all_done,
     edited,
     edited_settings,
+    edited_values,
     inverse,
     is_done,
     read_settings,
@@ -16,6 +21,7 @@ from shared.domain.names import Thumbprint
 from tests.build import FOREIGN, NEW, OLD, OLDER, app_settings
 
 KNOWN = (OLD, OLDER, FOREIGN)
+lists = st.sampled_from([LOAD_LIST, ROOT_LIST])
 entries = st.sampled_from([*KNOWN, *map(str.lower, KNOWN), "*", "x", "", " ", f" {OLD} ", f"{FOREIGN.lower()}\t"])
 load_lists = st.lists(entries, max_size=6).map(",".join)
 pins = st.sampled_from(
@@ -37,7 +43,7 @@ list_edits = st.sampled_from(
         SettingEdit(LOAD_LIST, add, remove, beside)
         for add in (NEW, OLD, None)
         for remove in ((), (OLD,), (OLDER,), (OLD, OLDER))
-        for beside in (OLD, OLDER, NEW)
+        for beside in (OLD, OLDER, NEW, None)
         if add not in remove
     ]
 )
@@ -48,18 +54,20 @@ def plain(value: str) -> list[str]:
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
-@given(load_lists, list_edits)
-def test_only_what_is_edited_changes(value: str, edit: SettingEdit) -> None:
+@given(lists, load_lists, list_edits)
+def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) -> None:
     """Every entry of others keeps its place among the others and its case; nothing is written twice, no blank comes."""
-    after = edited(LOAD_LIST, value, edit)
+    after = edited(key, value, edit)
     ours = {edit.add, *edit.remove}
     assert [one for one in plain(after) if one.upper() not in ours] == [
         one for one in plain(value) if one.upper() not in ours
     ]
     named = {one.upper() for one in plain(value)}
     applies = edit.beside in named if edit.add is None else named & {edit.beside, *edit.remove}
-    assert is_done(LOAD_LIST, after, edit) or not applies
-    assert edited(LOAD_LIST, after, edit) == after
+    if edit.beside is None:
+        applies = edit.add is not None
+    assert is_done(key, after, edit) or not applies
+    assert edited(key, after, edit) == after
     if after != value:
         assert after == ",".join(plain(after))
         was = [one.upper() for one in plain(value)]
@@ -68,17 +76,30 @@ def test_only_what_is_edited_changes(value: str, edit: SettingEdit) -> None:
         )
 
 
-@given(load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
-def test_roll_of_a_list_is_taken_back(value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
-    """A roll, then its inverse, leaves a load list with the thumbprints that it had, whether both overlapped or not."""
-    roll = SettingEdit(LOAD_LIST, NEW, () if overlap else (OLD,), OLD)
+@given(lists, load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
+def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
+    """A roll, then its inverse, leaves a list with the thumbprints that it had, whether both overlapped or not."""
+    roll = SettingEdit(key, NEW, () if overlap else (OLD,), OLD)
     (taken_back,) = inverse(roll)
-    back = edited(LOAD_LIST, edited(LOAD_LIST, value, roll), taken_back)
-    before, after = (read_settings(app_settings({LOAD_LIST: text})) for text in (value, back))
+    back = edited(key, edited(key, value, roll), taken_back)
+    before, after = (read_settings(app_settings({key: text})) for text in (value, back))
     assert after.named == before.named
     assert (after.loads_everything, after.odd_entries) == (before.loads_everything, before.odd_entries)
+    assert after.odd_roots == before.odd_roots
     if overlap:
         assert plain(back) == plain(value)
+
+
+@given(st.dictionaries(st.sampled_from(["A", LOAD_LIST, ROOT_LIST]), load_lists))
+def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
+    """A root that is put where it was not, then its inverse, leaves every setting with what it had, and no other."""
+    begun = SettingEdit(ROOT_LIST, NEW, (), None, whole=ROOT_LIST not in values)
+    written = edited_values(values, (begun,))
+    assert all_done(written, (begun,))
+    assert plain(written[ROOT_LIST]) == [*plain(values.get(ROOT_LIST, "")), NEW]
+    back = edited_values(written, inverse(begun))
+    assert all_done(back, inverse(begun))
+    assert {key: plain(value) for key, value in back.items()} == {key: plain(value) for key, value in values.items()}
 
 
 @given(pins)
@@ -92,21 +113,25 @@ def test_roll_of_a_pin_is_taken_back(value: str) -> None:
     assert (NEW in rolled) is (OLD in value.upper())
 
 
-@given(st.dictionaries(st.sampled_from(["A", "B", LOAD_LIST]), st.one_of(load_lists, pins)), list_edits)
-def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEdit) -> None:
+@given(
+    st.dictionaries(st.sampled_from(["A", "B", LOAD_LIST, ROOT_LIST]), st.one_of(load_lists, pins)),
+    list_edits,
+    st.booleans(),
+)
+def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEdit, whole: bool) -> None:  # noqa: FBT001
     """What an edit is projected to leave is what is read of the settings once it is written."""
     roll = SettingEdit("A", NEW, (OLD,), OLD)
+    rooted = replace(edit, key=ROOT_LIST, whole=whole)
     seen = read_settings(app_settings(values))
-    edits = [one for one in (edit, roll) if one.key in {reference.key for reference in seen.references}]
-    written = dict(values)
-    for one in edits:
-        written[one.key] = edited(one.key, written[one.key], one)
+    known = {reference.key for reference in seen.references}
+    edits = [one for one in (edit, roll, rooted) if one.key in known or one.whole]
+    written = edited_values(values, edits)
     projected, read = edited_settings(seen, edits), read_settings(app_settings(written))
     assert set(projected.references) == set(read.references)
-    assert projected.load_list == read.load_list
+    assert (projected.load_list, projected.root_list) == (read.load_list, read.root_list)
 
 
-@given(st.text(max_size=60), st.sampled_from(["PIN", LOAD_LIST]))
+@given(st.text(max_size=60), st.sampled_from(["PIN", LOAD_LIST, ROOT_LIST]))
 def test_any_text_can_be_read_and_is_kept(value: str, key: str) -> None:
     """Whatever stands in a setting, reading it fails nowhere, and an edit that concerns another leaves it."""
     seen = read_settings(app_settings({key: value}))

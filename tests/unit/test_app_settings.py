@@ -6,14 +6,17 @@ import pytest
 
 from shared.domain.app_settings import (
     LOAD_LIST,
+    ROOT_LIST,
     ReferenceKind,
     SettingEdit,
     SettingReference,
     SiteSettings,
     VaultReference,
+    all_done,
     changed_elsewhere,
     edited,
     edited_settings,
+    edited_values,
     inverse,
     is_done,
     is_load_list,
@@ -25,6 +28,8 @@ from tests.build import FOREIGN, NEW, OLD, OLDER, OTHER_REF, REF, app_settings, 
 LIST, PIN, PATH = ReferenceKind.LOAD_LIST, ReferenceKind.PIN, ReferenceKind.PATH
 NEW_BESIDE_OLD = SettingEdit(LOAD_LIST, NEW, (), OLD)
 NEW_FOR_OLD = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
+AT_THE_END = SettingEdit(ROOT_LIST, NEW, (), None)
+WHOLE = replace(AT_THE_END, whole=True)
 PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
 KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "WEBSITE_LOAD_CERTIFICATES_": False}
 
@@ -434,6 +439,49 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
     """A list that somebody else wrote since, without what the edit goes by, is left to them."""
     assert edited(LOAD_LIST, value, edit) == value
     assert not is_done(LOAD_LIST, value, edit)
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "after"),
+    [
+        pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="beside the only one"),
+        pytest.param(f"{FOREIGN}, {OLD}", NEW_BESIDE_OLD, f"{FOREIGN},{OLD},{NEW}", id="the blank goes"),
+        pytest.param(f"*,{OLD},x", NEW_BESIDE_OLD, f"*,{OLD},{NEW},x", id="a star is an entry like any other"),
+        pytest.param("", AT_THE_END, NEW, id="at the end of nothing"),
+        pytest.param(f"{FOREIGN.lower()},x", AT_THE_END, f"{FOREIGN.lower()},x,{NEW}", id="at the end of others'"),
+        pytest.param(f"{NEW.lower()},{FOREIGN}", AT_THE_END, f"{NEW.lower()},{FOREIGN}", id="there already"),
+        pytest.param(f"{FOREIGN},{NEW},x", inverse(AT_THE_END)[0], f"{FOREIGN},x", id="taken away again"),
+        pytest.param(NEW, inverse(AT_THE_END)[0], "", id="taken away again, and nothing is left"),
+        pytest.param(f" {FOREIGN}", inverse(AT_THE_END)[0], f" {FOREIGN}", id="gone already: nothing changes"),
+    ],
+)
+def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
+    """A root list is edited like a load list, and what goes beside nothing goes to its end."""
+    for key in (ROOT_LIST, ROOT_LIST.lower()):
+        assert edited(key, before, edit) == after
+        assert edited(key, after, edit) == after
+        assert is_done(key, after, edit)
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "after"),
+    [
+        pytest.param({}, WHOLE, {ROOT_LIST: NEW}, id="it is made"),
+        pytest.param({ROOT_LIST: FOREIGN}, WHOLE, {ROOT_LIST: f"{FOREIGN},{NEW}"}, id="somebody was faster"),
+        pytest.param({}, AT_THE_END, {}, id="it is gone: it is not made again"),
+        pytest.param({}, NEW_BESIDE_OLD, {}, id="what is edited is gone"),
+        pytest.param({ROOT_LIST: NEW}, inverse(WHOLE)[0], {}, id="it goes with the last entry"),
+        pytest.param({}, inverse(WHOLE)[0], {}, id="it went already"),
+        pytest.param({ROOT_LIST: f"{NEW},x"}, inverse(WHOLE)[0], {ROOT_LIST: "x"}, id="it stays for others"),
+        pytest.param({ROOT_LIST: NEW}, inverse(AT_THE_END)[0], {ROOT_LIST: ""}, id="it was there, and stays empty"),
+    ],
+)
+def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: SettingEdit, after: dict[str, str]) -> None:
+    """A setting that was not there is made, and is gone again when it is taken back; one that was there stays."""
+    others = {"A": "1"}
+    assert edited_values(before | others, (edit,)) == after | others
+    assert all_done(after | others, (edit,)) is (edit.whole or bool(after))
+    assert all_done(before | others, (edit,)) is (before == after and edit.whole)
 
 
 @pytest.mark.parametrize(

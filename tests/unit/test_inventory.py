@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
+from shared.domain.app_settings import ROOT_LIST, ReferenceKind, SettingReference, SiteSettings, VaultReference
 from shared.domain.lineage import Lineage
 from shared.domain.model import Tags, WebspaceCertificate
-from shared.domain.names import Thumbprint
+from shared.domain.names import CopyRef, EnvironmentRef, Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.inventory import report_references
@@ -35,6 +35,7 @@ from tests.build import (
     old_version,
     ports,
     site,
+    site_ref,
     snapshot,
     version,
 )
@@ -274,6 +275,19 @@ def test_odd_entries_are_counted_not_told(told: Told) -> None:
     told.report(named(OLD, odd_entries=2))
     detail = "2 entries of the load list are no thumbprints; they are left as they are"
     assert told.findings == [Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
+
+
+def test_root_list_is_told_and_not_accused(told: Told) -> None:
+    """What a root list names is told with whether an app of the plan has it; a stranger's root is nobody's business."""
+    hosted = replace(site(), environment=EnvironmentRef("s", "rg", "ase"), windows_code=True, plan="/plans/one")
+    mate = replace(hosted, ref=site_ref("api"))
+    public = replace(copy("", NEW, source=None), ref=CopyRef.of_site(mate.ref, "root", public=True))
+    roots = tuple(SettingReference(ROOT_LIST, ReferenceKind.ROOT_LIST, one) for one in (NEW, OLD, FOREIGN))
+    settings = replace(named(), references=roots, odd_roots=1)
+    found = rows(told.report(settings, copies=(public,), sites=(hosted, mate)))
+    assert [(row["kind"], row["live"]) for row in found] == [("root list", live) for live in (True, False, False)]
+    detail = "1 entries of the root list are no thumbprints; they are left as they are"
+    assert told.findings == [Finding(NOW, "sweep", "root list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
 
 @pytest.mark.parametrize("sites", [(), (site(webspace=None),)], ids=["not seen", "of unknown webspace"])

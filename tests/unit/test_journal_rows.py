@@ -21,7 +21,7 @@ from shared.clients.journal_rows import (
     site_record,
     site_row,
 )
-from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
 from shared.domain.model import SslState
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import SiteState
@@ -48,6 +48,7 @@ EDITS = (
     SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
     SettingEdit("PIN", NEW, (OLD,), OLD),
     SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW),
+    SettingEdit(ROOT_LIST, NEW, (), None, whole=True),
 )
 FULL = replace(
     roll(
@@ -62,6 +63,7 @@ FULL = replace(
         broken_before=False,
         detail="its probe",
     ),
+    rooted=True,
     plan="/plans/a",
     copies=(copy("a#1").ref, copy("b").ref),
     asked="0a1b",
@@ -88,6 +90,15 @@ def test_record_comes_back_as_it_was(record: RollRecord) -> None:
     row = roll_row(record)
     assert roll_record(row) == replace(record, revision=None)
     assert roll_record(Stored(row)) == replace(record, revision="7")
+
+
+def test_row_of_an_earlier_release_is_read() -> None:
+    """A row from before there were root lists has shorter edits, and no word of them."""
+    row = {**roll_row(replace(FULL, edits=EDITS[:1])), "PartitionKey": lineage_key(REF)}
+    row |= {"edits_0": json.dumps([[LOAD_LIST, NEW, [OLDER], OLD]])}
+    del row["rooted"]
+    known = roll_record(Stored(row))
+    assert (known.edits, known.rooted) == (EDITS[:1], False)
 
 
 def test_row_holds_only_what_a_table_can() -> None:

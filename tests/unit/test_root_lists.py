@@ -13,6 +13,7 @@ from shared.actions.restore_app_settings import restoring
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.upload_public_certificate import UploadPublicCertificate, own_name
+from shared.clients.app_service import read_site
 from shared.dispatch import has_unrecorded, roll_records
 from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
 from shared.domain.lineage import Lineage
@@ -809,3 +810,27 @@ def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
         rollout=rollout(past=(roll(RollState.VALIDATED, proven=(OLD,)),)),
     )
     assert proposed(seen)[0] == [(SettingEdit(ROOT_LIST, NEW, (OLDER,), OLD),)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "is_code"),
+    [
+        pytest.param("app", {}, True, id="a web app"),
+        pytest.param("functionapp", {"reserved": False, "isXenon": False, "hyperV": None}, True, id="a function app"),
+        pytest.param("App,WorkflowApp", {}, True, id="a logic app"),
+        pytest.param(None, {}, True, id="Azure does not say the kind"),
+        pytest.param("app,linux", {"reserved": True}, False, id="Linux"),
+        pytest.param("app", {"reserved": True}, False, id="Linux by its property alone"),
+        pytest.param("functionapp,Linux", {}, False, id="Linux by its kind alone"),
+        pytest.param("app,linux,container", {"reserved": True}, False, id="a Linux container"),
+        pytest.param("app,container,windows", {"isXenon": True}, False, id="a Windows container"),
+        pytest.param("app, container, windows", {}, False, id="a container by its kind alone"),
+        pytest.param("app", {"hyperV": True}, False, id="a container by its property alone"),
+    ],
+)
+def test_windows_code_is_known(kind: str | None, properties: dict[str, object], *, is_code: bool) -> None:
+    """What is neither Linux nor a container by its kind or its properties is code on Windows."""
+    properties = {"defaultHostName": "shop.azurewebsites.net", **properties}
+    seen, _ = read_site({"id": site_ref().resource_id, "kind": kind, "properties": properties})
+    assert seen.windows_code is is_code
+    assert not seen.heeds_roots

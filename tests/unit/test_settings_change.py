@@ -9,7 +9,15 @@ from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.settings_change import SettingsChange
-from shared.domain.app_settings import LOAD_LIST, AppSettings, SettingEdit, VaultReference, inverse, read_settings
+from shared.domain.app_settings import (
+    LOAD_LIST,
+    ROOT_LIST,
+    AppSettings,
+    SettingEdit,
+    VaultReference,
+    inverse,
+    read_settings,
+)
 from shared.domain.errors import Conflict, NotSettled, OutcomeUnknown
 from tests.build import (
     FOREIGN,
@@ -40,6 +48,10 @@ RESTORE = RestoreAppSettings(
     read_settings(app_settings(AFTER)), tuple(back for edit in EDITS for back in inverse(edit)), WEST
 )
 RETIRE = RetireThumbprint(read_settings(app_settings(AFTER)), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
+
+BEGUN = SettingEdit(ROOT_LIST, NEW, (), None, whole=True)
+BEGIN = RollAppSettings(PLANNED, (BEGUN,), WEST)
+END = RestoreAppSettings(read_settings(app_settings(BEFORE | {ROOT_LIST: NEW})), inverse(BEGUN), WEST)
 
 
 class Case:
@@ -76,6 +88,27 @@ def test_change_is_one_write(change: SettingsChange, before: Mapping[str, str], 
     assert dict(written.values) == after
     assert case.azure.asked == ["settings_to_edit", "settings"]
     assert case.clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        pytest.param(BEGIN, BEFORE, BEFORE | {ROOT_LIST: NEW}, id="a root list is begun"),
+        pytest.param(END, BEFORE | {ROOT_LIST: NEW}, BEFORE, id="and goes again"),
+    ],
+)
+def test_setting_comes_and_goes_in_one_write(
+    change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """Nothing else changes, and where it is so already nothing is written."""
+    case = Case(change, before, after)
+    assert case.perform()
+    ((written,),) = case.azure.writes
+    assert isinstance(written, AppSettings)
+    assert dict(written.values) == after
+    done = Case(change, after)
+    assert not done.perform()
+    assert done.azure.writes == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
 from shared.domain.targets import (
     Target,
+    found_targets,
     names_of_plan,
     names_of_site,
     names_of_webspace,
@@ -145,3 +146,16 @@ def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
         resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(12)})
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09: write"):
         resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(10)})
+
+
+def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
+    """What can be found is found; of the rest it is said what is wrong, and of a tag that cannot be read as a whole."""
+    candidates = {"a": frozenset({"shop"}), "b": frozenset({"api", "twin"}), "c": frozenset({"twin"})}
+    found, problems = found_targets((("t", "shop, nowhere, twin"),), "t", candidates)
+    assert found == {"a"}
+    assert [(str(target), problem.reason) for target, problem in problems] == [
+        ("nowhere", Reason.NO_SUCH_TARGET),
+        ("twin", Reason.AMBIGUOUS_TARGET),
+    ]
+    assert found_targets((("t", "a//b"),), "t", candidates)[1][0][0] is None
+    assert found_targets((), "t", candidates) == (frozenset(), ())
