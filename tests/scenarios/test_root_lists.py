@@ -1,12 +1,12 @@
 """Rolling roots through the root lists of apps in an App Service Environment, as the owners of apps would see it."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from local.azure.app_watch import AppWatch
-from local.azure.vault.authority import Authority
+from local.azure.vault.authority import Authority, Leaf, Request, authority
 from shared.domain.messages import Cause
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
@@ -18,6 +18,7 @@ HOURS = timedelta(hours=6)
 STRANGER = "ab" * 20
 ARM = "management.azure.com"
 MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
+SPAN = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
 ASKED = {"certroll-root-on": "billing"}
 
 
@@ -339,6 +340,36 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     assert ("root list of billing", "RootListUnheeded") in installation.findings()
     cure = "no custom roots" if where == "multi-tenant" else "certroll-root-of"
     assert cure in installation.details()
+
+
+@pytest.mark.parametrize(
+    ("leaf", "reason"),
+    [
+        (authority().issue(Request(("server.corp",), *SPAN, self_signed=True)), "NotAnAuthority"),
+        (Leaf(Authority("Corp 2").issuer, None), "NotSelfSigned"),
+        (Authority("Corp 2", (SPAN[0], SPAN[0] + timedelta(days=1))).root_leaf, None),
+    ],
+    ids=["a server's own certificate", "an intermediate", "an expired root"],
+)
+@pytest.mark.parametrize("asked", [True, False], ids=["asked by the tag", "in the list"])
+def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: str | None, asked: bool) -> None:  # noqa: FBT001
+    """It is neither uploaded nor named anywhere, and people are told why; the old root stays as it is.
+
+    An expired version never becomes the current one, so nothing is asked of it.
+    """
+    tags = ASKED if asked else {}
+    town = hosted(**tags)
+    town.app("billing")
+    town.upload("billing")
+    town.restart_all()
+    installation = install(town.world)
+    town.world.clock.advance(timedelta(days=2))
+    town.build.add_root_object(ROOT, leaf, town.world.vaults[VAULT], tags=tags)
+    installation.sweep()
+    look(town, installation)
+    assert town.settings("billing") == owned({ROOTS: town.old})
+    assert writes(town.world) == 0
+    assert {found for _, found in installation.findings()} == ({reason} if reason else set())
 
 
 # ------------------------------------------------------------------------------------------------------- siblings

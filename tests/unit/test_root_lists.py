@@ -221,6 +221,7 @@ def test_tag_of_a_version_that_is_none_asks_for_nothing() -> None:
     """Without a good version nothing is proposed, and the tag is not judged."""
     seen = world(listing(), lineage=lineage(version(), current=None, tags=(("certroll-root-on", "nowhere"),)))
     assert proposed(seen) == ([], [])
+    assert uploads(seen) == []
 
 
 LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), environment=None)
@@ -404,6 +405,11 @@ OLD_ALONE = (BOTH[0],)
             world(listing(OLD), sites=TWO, tags=(("certroll-public-to", "api"),), copies=OLD_ALONE),
             [("api", Reason.PUBLIC_CERTIFICATE_ASKED, False)],
             id="an app of its plan gets it anyway",
+        ),
+        pytest.param(
+            world(listing(OLD), tags=(("certroll-public-to", "shop"),)),
+            [],
+            id="the app was to get it anyway, and has it",
         ),
         pytest.param(
             world(
