@@ -15,7 +15,15 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.upload_public_certificate import UploadPublicCertificate, own_name
 from shared.clients.app_service import read_site
 from shared.dispatch import has_unrecorded, roll_records
-from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.app_settings import (
+    LOAD_LIST,
+    ROOT_LIST,
+    ReferenceKind,
+    SettingEdit,
+    SettingReference,
+    SiteSettings,
+    is_root_list,
+)
 from shared.domain.lineage import Lineage
 from shared.domain.model import Site, Tags, WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint
@@ -163,12 +171,22 @@ def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tup
     ("copies", "edit"),
     [
         pytest.param(BOTH, BESIDE, id="both are there"),
+        pytest.param((public(OLD, "api"), BOTH[1]), BESIDE, id="the old one is on another app of the plan"),
         pytest.param((BOTH[1],), replace(BESIDE, remove=(OLD,)), id="the old one is on no app of the plan"),
+        pytest.param((public(OLD, "far"), BOTH[1]), replace(BESIDE, remove=(OLD,)), id="it is on another plan's"),
     ],
 )
 def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...], edit: SettingEdit) -> None:
     """Old and new overlap where both are public certificates on the plan; else the new one takes the place."""
-    assert proposed(world(listing(OLD), copies=copies))[0] == [(edit,)]
+    sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN))
+    assert proposed(world(listing(OLD), copies=copies, sites=sites))[0] == [(edit,)]
+
+
+def test_pin_goes_back_to_the_last_good_root() -> None:
+    """A pin that is two versions behind comes back to the root that the app trusts, not to the one before."""
+    three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
+    seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
+    assert proposed(seen)[0] == [(BESIDE, SettingEdit("PIN", NEW, (OLDER,), OLD))]
 
 
 @pytest.mark.parametrize(
@@ -309,6 +327,20 @@ def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> Non
         ),
         pytest.param(listing(FOREIGN), (ADDED,), (), (), id="what somebody else took out is theirs"),
         pytest.param(
+            listing(OLD, NEW, key=ROOT_LIST.lower(), pins={"PIN": NEW}),
+            (replace(BESIDE, key=ROOT_LIST.lower()), SettingEdit("PIN", NEW, (OLD,), OLD)),
+            (OLD,),
+            (SettingEdit(ROOT_LIST.lower(), OLD, (), NEW),),
+            id="a pin whose old version is not there stays, and with it the new one in the list",
+        ),
+        pytest.param(
+            listing(NEW, pins={"PIN": NEW}),
+            (BEGUN, SettingEdit("PIN", NEW, (FOREIGN,), FOREIGN)),
+            (FOREIGN,),
+            (SettingEdit(ROOT_LIST, None, (NEW,), None, whole=True), SettingEdit("PIN", FOREIGN, (NEW,), NEW)),
+            id="what was begun, and a pin",
+        ),
+        pytest.param(
             listing(NEW, pins={"PIN": NEW}),
             (BEGUN,),
             (),
@@ -332,7 +364,8 @@ def test_root_list_is_taken_back(
 ) -> None:
     """The inverse edit brings the last good list back; what was begun goes away again."""
     record = roll(RollState.FAILED, edits=edits)
-    assert restoring(settings, record, lambda key: frozenset(live_roots if key == ROOT_LIST else ())) == back
+    rest = {FOREIGN}  # of other settings
+    assert restoring(settings, record, lambda key: frozenset(live_roots if is_root_list(key) else rest)) == back
 
 
 # ------------------------------------------------------------------------------------------------- the certificate
@@ -446,6 +479,7 @@ def rolling(settings: SiteSettings, *edits: SettingEdit) -> Step:
 
 SIBLING = public(NEW, "api")
 PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
+OWN_KEYED = replace(SIBLING, ref=CopyRef.of_site(site_ref(), "keyed", public=False))
 
 
 @pytest.mark.parametrize(
@@ -456,6 +490,7 @@ PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
         pytest.param((public(NEW, "api", "staging"),), (BESIDE,), True, id="on a slot of another app of the plan"),
         pytest.param((public(NEW, "far"),), (BESIDE,), False, id="on an app of another plan"),
         pytest.param((copy(thumbprint=NEW, source=None),), (BESIDE,), False, id="with its key in the webspace"),
+        pytest.param((OWN_KEYED,), (BESIDE,), False, id="with its key, of the app alone"),
         pytest.param((SIBLING,), (SettingEdit(LOAD_LIST, NEW, (), OLD),), False, id="a load list: of the app alone"),
         pytest.param((SIBLING,), (BESIDE, PINNED), True, id="a pin of what its root list names then"),
         pytest.param((SIBLING,), (PINNED,), False, id="a pin of what its root list does not name"),
@@ -552,6 +587,9 @@ def test_what_is_no_root_still_rolls_elsewhere() -> None:
         assert judged.steps == (rolling(settings, *edits),)
         assert [(skip.subject, skip.reason) for skip in judged.skips] == skips
         assert all(skip.site == site_ref() for skip in judged.skips)
+    weak = world(settings, said=replace(ROOT, key_size=1024))
+    (skip,) = gate.guard(Plan((rolling(settings, loaded, BESIDE),)), weak, APPLY).skips
+    assert skip.reason is Reason.KEY_TOO_SMALL
 
 
 # --------------------------------------------------------------------------------------------- who is told to go
