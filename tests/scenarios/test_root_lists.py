@@ -39,6 +39,14 @@ def roll(town: Hosted, installation: Installation, fresh: Authority | None = Non
     return new
 
 
+def tell(installation: Installation) -> None:
+    """Let the certificate's own run tell apps to go, and no app's run begin."""
+    installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
+    message = installation.queue.take(installation.clock.now())
+    assert message is not None
+    installation.deliver(message)
+
+
 def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: str) -> None:
     """Deliver everything; that app does not work while its settings name the root."""
     app, until = town.world.apps.of(town.site(name)), installation.clock.now() + HOURS
@@ -222,6 +230,17 @@ def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> Non
     assert ("app settings of billing", "FoughtOver") in installation.findings()
 
 
+def test_the_sweep_finds_a_tag_without_any_event(install: Install) -> None:
+    """A root that is in no list and on no app yet is looked after because its tag asks for it."""
+    town = hosted(**ASKED)
+    town.app("billing", {})
+    town.partner.move_to(None)
+    installation = install(town.world)
+    assert [ref.name for ref in installation.sweep()] == [ROOT]
+    installation.deliver_all(HOURS)
+    assert town.settings("billing")[ROOTS] == town.old
+
+
 def test_slots_and_groups_are_named_in_the_tag(install: Install) -> None:
     """Each slot is named by itself; what the tag names in vain is reported, and the others get theirs."""
     tags = {"certroll-root-on": "contoso/billing/staging, contoso/orders", "certroll-root-on-2": "nowhere"}
@@ -274,6 +293,27 @@ def test_what_a_sibling_has_is_not_uploaded_again(install: Install) -> None:
     assert town.world.apps.troubles() == ()
 
 
+def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> None:
+    """Between the leave to go and the write somebody deletes it: the list stays as it is until it is back."""
+    town = hosted()
+    town.app("billing")
+    town.upload("billing")
+    town.restart_all()
+    installation = install(town.world)
+    new = town.renew()
+    tell(installation)
+    (fresh,) = (c for c in town.world.web.public_certificates_of(town.site("billing")) if c.thumbprint == new)
+    town.world.web.public_certificates.remove(fresh.id)
+    installation.deliver_all(timedelta(minutes=1))
+    assert town.settings("billing") == owned({ROOTS: town.old})
+    assert ("app billing", "NotLive") in installation.findings()
+    for _ in range(2):  # it counts as the first to go for an hour
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    assert town.settings("billing") == owned({ROOTS: f"{town.old},{new}"})
+    assert installation.rolls() == {"billing": "Validated"}
+
+
 def test_an_app_that_is_out_gets_no_certificate_for_the_others(install: Install) -> None:
     """`certroll: off` spares an app: another one of the plan gets the certificate, and its list stays as it is."""
     town = hosted()
@@ -315,7 +355,48 @@ def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: In
     assert town.world.apps.troubles() == ()
 
 
+def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
+    """An app of the plan that Certroll may not see may trust it: it is not deleted, and people are told."""
+    town = hosted()
+    town.app("billing", tags={**PROBE, "certroll-retire": "on"})
+    town.upload("billing")
+    town.app("hidden")
+    town.restart_all()
+    town.world.roles.hide(town.site("hidden").id)
+    installation = install(town.world, delete_superseded=True)
+    new = roll(town, installation)
+    for _ in range(2):
+        town.world.clock.advance(timedelta(days=31))
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    assert town.public("billing") == {town.old, new}
+    assert ("site hidden", "BlindSpot") in installation.findings()
+
+
 # ------------------------------------------------------------------------------------------------ what is refused
+
+
+def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
+    """Of an app on Linux the load list is rolled, also where somebody else was faster; the root list stays."""
+    tags = {"certroll-public-to": "billing, orders"}
+    town = hosted(**tags)
+    linux = town.build.add_plan("linux", linux=True, environment=town.ase)
+    for name in ("billing", "orders"):
+        town.app(name, {LIST: town.old, ROOTS: town.old}, linux, tags={"certroll-probe": "/health"})
+        town.upload(name)
+    town.partner.move_to(None)
+    installation = install(town.world, max_restarts=2)
+    new = town.renew(**tags)
+    tell(installation)
+    both = {LIST: f"{town.old},{new}"}
+    town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **both})
+    installation.deliver_all(HOURS)
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    for name in ("billing", "orders"):
+        assert town.settings(name) == owned({ROOTS: town.old, **both})
+    assert installation.rolls() == dict.fromkeys(("billing", "orders"), "Unproven")
+    assert {reason for _, reason in installation.findings()} == {"RootListUnheeded"}
 
 
 @pytest.mark.parametrize("where", ["Linux", "container", "multi-tenant"])
