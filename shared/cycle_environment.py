@@ -163,8 +163,9 @@ def _known(before: CycleApp | None, now: CycleApp) -> CycleApp:
     """Return an app as far as it came. What was not there when the apps were listed has started since."""
     if before is None:
         return now.now(CycleState.SPARED, now.at, now.detail or "it came after the root")
-    if before.state is CycleState.PENDING and now.state is CycleState.SPARED:
-        return now
+    spared = now.state is CycleState.SPARED
+    if spared and (before.state is CycleState.PENDING or (before.state is CycleState.FAILED and now.app.runs)):
+        return now  # who stops what failed has not mended it; who takes it out has seen it
     return replace(before, app=now.app)
 
 
@@ -196,7 +197,8 @@ def _go_on(cycling: Cycling, waits: int) -> Outcome:
 
 def _again(cycling: Cycling) -> tuple[CycleApp, ...]:
     """Return what failed as started: only its answer lets the others go on, and somebody may have mended it."""
-    return tuple(replace(one, state=CycleState.STARTED) for one in cycling.in_state(CycleState.FAILED))
+    failed = (one for one in cycling.in_state(CycleState.FAILED) if one.app.runs)
+    return tuple(replace(one, state=CycleState.STARTED) for one in failed)
 
 
 def _blocked(cycling: Cycling, waits: int) -> Outcome | None:
@@ -376,12 +378,12 @@ def _judged(run: Run, fleet: Fleet, site: Site | None, one: CycleApp) -> CycleAp
 def _answers(run: Run, fleet: Fleet, site: Site) -> bool | None:
     """Say whether the app passes its probe now, None where it has none."""
     probe = _probe(fleet, site)
-    return None if probe is None else not _failure(run, site, probe)
+    return None if probe is None else not _failure(run, site, probe, passes=1)
 
 
-def _failure(run: Run, site: Site, probe: Probe) -> str:
-    """Return why the probe did not pass three times in a row, empty where it did."""
-    for number in range(PASSES):
+def _failure(run: Run, site: Site, probe: Probe, passes: int = PASSES) -> str:
+    """Return why the probe did not pass so many times in a row, empty where it did."""
+    for number in range(passes):
         if number:
             run.ports.clock.sleep(BETWEEN_PASSES)
         sight = run.ports.app_probe.ask(site.default_host_name, probe, NOBODY, frozenset())
