@@ -102,7 +102,7 @@ def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
     carried(installation)
     assert hosted.trusting(hosted.new) == set()
     assert cycles(hosted.world) == []
-    assert ("environment ase", "CycleByHand") in installation.findings()
+    assert ("environment network/ase", "CycleByHand") in installation.findings()
     assert all(name in installation.details() for name in hosted.cycled)
     hosted.move_partner()
     assert {trouble.split(":")[0] for trouble in hosted.world.apps.troubles()} == hosted.running
@@ -298,7 +298,7 @@ def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Insta
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
-    assert ("environment ase", "RootWasThere") in installation.findings()
+    assert ("environment network/ase", "RootWasThere") in installation.findings()
     assert cycles(hosted.world) == []
     assert installation.cycle("Network", "ASE").endswith("/hostingEnvironments/ase")
     installation.deliver_all()
@@ -353,7 +353,7 @@ def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None
     hosted.put_new()
     carried(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled - {"jobs"}
-    assert ("environment ase", "LastOfGroup") in installation.findings()
+    assert ("environment network/ase", "LastOfGroup") in installation.findings()
     hosted.set_state("quiet", RUNNING)
     installation.sweep_everything()
     installation.deliver_all()
@@ -419,7 +419,7 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
     hosted.apps["shop/staging"].failing_starts = None
     hosted.put_new()
     carried(installation)
-    assert ("environment ase", "WaveFailed") in installation.findings()
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
     assert set(cycles(hosted.world)) == {"shop/staging", "api"}
     assert set(hosted.states().values()) == {RUNNING, STOPPED}
     assert hosted.states()["shop/staging"] == RUNNING
@@ -485,7 +485,7 @@ def test_who_may_not_stop_apps_stops_none(install: Install) -> None:
     hosted.world.faults.add(Fault("denied", "POST", path=r"/stop", times=None))
     carried(installation)
     assert hosted.states() == before
-    assert ("environment ase", "DeniedByAzure") in installation.findings()
+    assert ("environment network/ase", "DeniedByAzure") in installation.findings()
 
 
 @pytest.mark.parametrize("kind", ["applied_but_lost", "site_lock", "throttle"])
