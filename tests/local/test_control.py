@@ -124,7 +124,7 @@ def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
     assert stand.world.vaults == {}
     status, refused = ask(stand, "POST", "/world", {"name": "northwind"})
     assert status == 400
-    assert "contoso, empty, fabrikam" in refused["error"]
+    assert "contoso, empty, fabrikam, northwind" in refused["error"]
 
 
 def test_events_reach_a_registered_webhook(stand: Stand) -> None:
