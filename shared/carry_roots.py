@@ -15,6 +15,7 @@ from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.snapshot import Snapshot
+from shared.report import report_skips
 from shared.run import Run, perform_all
 from shared.telemetry import event
 
@@ -25,6 +26,7 @@ def carry_roots(
     """Put and delete roots as the plan says, and have apps stopped and started for them; return what was refused."""
     steps = tuple(step for step in plan.steps if isinstance(step.action, AboutRoot))
     refused = perform_all(run, lease, snapshot.lineage.ref, steps, unanswered)
+    report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
     if run.intent.mode is Mode.APPLY:
         environments, _ = environments_asked(snapshot)
         for environment in environments:

@@ -111,6 +111,10 @@ class Hosted:
         for state in (STOPPED, RUNNING):
             self.set_state(name, state)
 
+    def close(self) -> None:
+        """Take the environment out by its tag."""
+        self.world.web.environments.put(self.ase.id, replace(self.ase, tags={"certroll": "off"}))
+
     def ref(self, name: str) -> SiteRef:
         """Return the product's name of a site."""
         return SiteRef.parse(self.site(name).id)

@@ -35,6 +35,7 @@ from shared.work import (
     ENVIRONMENTS,
     SITES,
     cycle,
+    cycled,
     on_certificate,
     on_environment,
     on_poison,
@@ -212,6 +213,10 @@ class Installation:
     def cycle(self, group: str, name: str) -> str:
         """Ask for the apps of an environment to be stopped and started, as the operator's route does."""
         return cycle(self.start(), group, name)
+
+    def cycled(self, group: str, name: str) -> str:
+        """Say that the apps of an environment were stopped and started, as the operator's route does."""
+        return cycled(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
         """Release a held version, as the operator's route does."""

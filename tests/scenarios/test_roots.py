@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+from collections import Counter
 from datetime import timedelta
 from typing import Literal
 
@@ -10,10 +12,12 @@ import pytest
 from local.azure.arm.resources import RUNNING, STOPPED
 from local.azure.down_watch import DownWatch
 from local.azure.faults import Fault
+from local.azure.journal import Entry
 from local.azure.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.world import World
+from shared.domain.errors import NotFound
 from shared.domain.plan import Mode
 from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
@@ -25,6 +29,7 @@ THREE, TWO = MostDown(3), MostDown(2)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MOST_WRITES = 200
+ARM = "management.azure.com"
 
 
 def carried(installation: Installation) -> None:
@@ -133,7 +138,7 @@ def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     hosted.world.journal.clear()
     installation.sweep_everything()
     installation.deliver_all()
-    assert hosted.world.journal.writes("management.azure.com") == ()
+    assert hosted.world.journal.writes(ARM) == ()
 
 
 def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Install) -> None:
@@ -290,7 +295,7 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
     assert max(len(wave) for wave in waves) == 3
     assert planned["seconds"] == len(waves) * (60 + 120), "a minute each, and the settling of the app without a probe"
     assert {one["site"] for one in planned["spared"]} == {"quiet", "spared"}  # type: ignore[attr-defined]
-    assert hosted.world.journal.writes("management.azure.com") == ()
+    assert hosted.world.journal.writes(ARM) == ()
 
 
 def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Install) -> None:
@@ -532,6 +537,201 @@ def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
     installation.sweep_everything()
     installation.deliver_all()
     assert hosted.states()["api"] == STOPPED
+
+
+def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
+    """Another root, and asking for a cycle, leave the hold; what was mended is stopped and started for that root."""
+    hosted = Hosted()
+    other = Authority("Other Corp")
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    carried(installation)
+    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
+    installation.look_at(VAULT, "other-root", kind="secret")
+    installation.deliver_all()
+    installation.cycle("network", "ase")
+    installation.deliver_all()
+    assert set(cycles(hosted.world)) == {"shop/staging"}
+    hosted.apps["shop/staging"].failing_starts = 0
+    hosted.cycle("shop/staging")
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
+
+
+def test_people_may_say_that_they_did_it(install: Install) -> None:
+    """Who stopped and started the apps by hand says so: nothing is asked for any more, and no app is stopped later."""
+    hosted = Hosted()
+    without = install(hosted.world)
+    hosted.put_new()
+    carried(without)
+    assert without.cycled("network", "ase").endswith("/hostingEnvironments/ase")
+    installation = Installation(hosted.world, without.storage, without.ports, without.pool, ase_max_unavailable=THREE)
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert cycles(hosted.world) == []
+
+
+def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
+    """Asking for an environment that Certroll was never given a root for is answered by its name."""
+    hosted = Hosted(tags={})
+    installation = install(hosted.world)
+    for ask in (installation.cycle, installation.cycled):
+        with pytest.raises(NotFound, match="network/nowhere"):
+            ask("network", "nowhere")
+
+
+def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> None:
+    """`certroll: off` on the environment, set in the middle, spares all that is left."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    installation.look_at(VAULT, ROOT, kind="secret")
+    while not cycles(hosted.world):
+        message = installation.queue.take(hosted.world.clock.now() + HOUR)
+        assert message is not None
+        installation.deliver(message)
+    done = list(cycles(hosted.world))
+    hosted.close()
+    installation.deliver_all()
+    assert cycles(hosted.world) == done
+
+
+def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -> None:
+    """While another run holds a site the others are cycled, and it follows."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    with installation.ports.leases.hold(f"site {hosted.ref('api').resource_id}"):
+        installation.look_at(VAULT, ROOT, kind="secret")
+        installation.deliver_all(during=timedelta(minutes=20))
+        assert set(cycles(hosted.world)) == hosted.cycled - {"api"}
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+@pytest.mark.parametrize("kind", ["denied", "server_error"])
+def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install, kind: Literal["denied"]) -> None:
+    """Where the list of roots cannot be read nothing is concluded from it: no app is cycled a second time."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    carried(installation)
+    hosted.world.journal.clear()
+    hosted.world.faults.add(Fault(kind, "GET", path=r"/publicCertificates$", status=503, times=None))
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert cycles(hosted.world) == []
+    assert [one.path for one in hosted.world.journal.writes(ARM)] == []
+    assert "BlindSpot" in {found for _, found in installation.findings()}
+
+
+@pytest.mark.parametrize("kind", ["applied_but_lost", "throttle"])
+def test_a_lost_answer_to_the_put_forgets_no_app(install: Install, kind: Literal["throttle"]) -> None:
+    """Whatever happens to the answer to the put, the root is there once, and the apps are cycled once."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    hosted.world.faults.add(Fault(kind, "PUT", path=r"/publicCertificates/"))
+    carried(installation)
+    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+
+
+def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
+    """What Azure does not take is told; it is not waited for longer than a day, and another root has its cycle."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "PUT", path=r"/publicCertificates/", times=None))
+    carried(installation)
+    assert "DeniedByAzure" in {found for _, found in installation.findings()}
+    assert cycles(hosted.world) == []
+    hosted.world.faults.clear()
+    hosted.build.add_root_object("other-root", hosted.old.root_leaf, tags=TAGS)
+    hosted.world.clock.advance(2 * DAY)
+    (row,) = (row for row in installation.rows("certrolljournal") if row["PartitionKey"] == "environments")
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert row["roots"] != "[]"
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
+    """Where slots may not be listed people are told, and the sites are cycled all the same."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
+    carried(installation)
+    assert ("the slots of shop", "BlindSpot") in installation.findings()
+    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+
+
+def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
+    """Apps that take minutes to come up are asked on by the next run, and no wave begins before they answered."""
+    hosted = Hosted(knobs=Knobs(restart_seconds=250))
+    hosted.tag("silent", "certroll-probe", "/health")
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    with DownWatch(hosted.world) as watch:
+        carried(installation)
+    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert watch.most_down() == 1
+    assert installation.errors == []
+
+
+# ----------------------------------------------------------------------------------------------------------- requests
+
+
+def test_cycling_an_app_costs_few_requests(install: Install) -> None:
+    """An app is looked at, stopped, seen stopped, started, seen running, looked at; of a slot its site is read, too."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    installation.look_at(VAULT, ROOT, kind="secret")
+    asked: Counter[str] = Counter()
+    while (message := installation.queue.take(hosted.world.clock.now() + HOUR)) is not None:
+        hosted.world.journal.clear()
+        installation.deliver(message)
+        entries = (one for one in hosted.world.journal.entries() if one.host == ARM)
+        asked += Counter(kind_of(one) for one in entries) if message.queue == "environments" else Counter()
+    apps, runs = len(hosted.cycled), 2
+    assert asked["stop"] == asked["start"] == apps
+    assert asked["site"] == 5 * apps + 2, "and twice the site of the slot"
+    assert asked["other"] == runs * 5, "roots, environment, sites, which have slots, and those of one"
+
+
+def kind_of(entry: Entry) -> str:
+    """Return what a request to ARM is about."""
+    last = entry.path.rpartition("/")[2]
+    if last in {"stop", "start"}:
+        return last
+    return "site" if re.search(r"/sites/[^/]+(/slots/[^/]+)?$", entry.path) else "other"
+
+
+def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: Install) -> None:
+    """Where vault objects are roots: the environments of each subscription, and of those named their roots and plans.
+
+    Where no vault object is one, nothing is asked of environments.
+    """
+    counts = []
+    for tags in ({}, TAGS):
+        hosted = Hosted(tags=tags)
+        installation = install(hosted.world)
+        installation.sweep()
+        hosted.world.journal.clear()
+        installation.sweep()
+        paths = [one.path.lower() for one in hosted.world.journal.reads(ARM)]
+        counts.append((len(paths), sum("hostingenvironments" in path for path in paths)))
+    (without, none), (with_roots, asked) = counts
+    assert none == 0
+    assert asked == 2
+    assert with_roots - without == 2 + 5, "plans, those that have slots, the slots of one, and the sites of two plans"
+
+
+# ---------------------------------------------------------------------------------------------------- a crash anywhere
 
 
 @pytest.mark.parametrize(("twelve", "step"), [(False, 1), (True, 11)], ids=["seven apps", "twelve apps"])
