@@ -99,10 +99,7 @@ class Cycle:
         return next((one for one in self.roots if one.thumbprint == thumbprint), None)
 
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
-        """Return it with a root that is about to be put: when it was first noted is kept until it was seen."""
-        known = self.root(thumbprint)
-        if known is not None and known.seen_at is None:
-            return self
+        """Return it with a root that is about to be put, as of now: what was known of it before counts no more."""
         others = tuple(one for one in self.roots if one.thumbprint != thumbprint)
         return replace(self, roots=(*others[-MOST_ROOTS:], NotedRoot(thumbprint, at)))
 
