@@ -17,6 +17,6 @@ def blueprint(runtime: Callable[[], Runtime]) -> func.Blueprint:
     @functions.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
     def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host wants it
         """Start the apps that a run which died has stopped."""
-        pay_owed_starts(runtime().run())
+        pay_owed_starts(runtime().bare_run())
 
     return functions

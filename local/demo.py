@@ -1,6 +1,7 @@
 """The main job, shown and checked: certificates renew in the vault, and every host name serves the new one.
 
-Then the same for one of each kind of certificate, see demo_kinds.py.
+Then the same for one of each kind of certificate, see demo_kinds.py; and a root of a private authority, which the apps
+of an App Service Environment come to trust wave after wave, see demo_waves.py.
 
 What it prints it has checked, from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
 This Azure does not move bindings by itself when a copy is synced, so each of them is Certroll's own write.
@@ -20,6 +21,7 @@ from local.demo_kinds import show_kinds
 from local.demo_records import LOOK_EVERY, PATIENCE, await_recorded, findings, sweep
 from local.demo_rolls import SETTLE, apps_before, await_rolls, check_rolls
 from local.demo_screen import Checks, progress, say, table
+from local.demo_waves import show_waves
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.stand import Stand
 
@@ -60,6 +62,7 @@ def main() -> int:
         say(f"Ready after {time.monotonic() - began:.1f} s")
         report, checks = _renew_and_watch(local)
     report["kinds"] = show_kinds(checks)
+    report["waves"] = show_waves(checks)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     say(f"Written: {REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT}")

@@ -61,6 +61,11 @@ def skips(local: LocalApp) -> tuple[Told, ...]:
     )
 
 
+def logged(local: LocalApp, event: str) -> list[dict[str, Any]]:
+    """Return every such event in the log, oldest first."""
+    return [entry for entry in _logged(local) if entry["event"] == event]
+
+
 def _logged(local: LocalApp) -> Iterator[dict[str, Any]]:
     lines = local.host.log.read_text(encoding="utf-8").splitlines() if local.host else []
     return (json.loads(line.partition(MARK)[2]) for line in lines if MARK in line)

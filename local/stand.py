@@ -22,9 +22,10 @@ from local.listener import Connection, Listener
 from local.proxy import Proxy
 from local.worlds.contoso import contoso
 from local.worlds.fabrikam import fabrikam
+from local.worlds.northwind import northwind
 
 Seeding = Callable[[Clock, int], World]
-WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam": fabrikam}
+WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam": fabrikam, "northwind": northwind}
 
 
 class Stand:

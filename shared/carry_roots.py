@@ -1,21 +1,21 @@
 """The part of a vault object's run that is about root certificates of App Service Environments.
 
-A root is noted before it is put, so that a crash right after the put is no excuse to forget that apps have to be
-stopped and started: that is done by a run of its own, see shared/cycle_environment.py.
+Stopping and starting apps for them is done by a run of its own, see shared/cycle_environment.py.
 """
 
-from shared.actions.about_root import AboutRoot, environments_asked, has_root
-from shared.actions.add_root_certificate import AddRootCertificate
+from shared.actions.about_root import AboutRoot, environments_asked, has_root, root_subject
+from shared.actions.upload_public_certificate import own_name
 from shared.cycle_plan import apps_of, each_takes, waves_of
 from shared.domain.cycle import CycleState
 from shared.domain.errors import AzureError
 from shared.domain.messages import EnvironmentMessage
-from shared.domain.names import EnvironmentRef
+from shared.domain.names import EnvironmentRef, RootRef
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.snapshot import Snapshot
+from shared.report import report_skips
 from shared.run import Run, perform_all
 from shared.telemetry import event
 
@@ -25,10 +25,8 @@ def carry_roots(
 ) -> tuple[Skip, ...]:
     """Put and delete roots as the plan says, and have apps stopped and started for them; return what was refused."""
     steps = tuple(step for step in plan.steps if isinstance(step.action, AboutRoot))
-    for step in steps:
-        if isinstance(step.action, AddRootCertificate):
-            _note(run, step.action)
     refused = perform_all(run, lease, snapshot.lineage.ref, steps, unanswered)
+    report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
     if run.intent.mode is Mode.APPLY:
         environments, _ = environments_asked(snapshot)
         for environment in environments:
@@ -36,20 +34,12 @@ def carry_roots(
     return refused
 
 
-def _note(run: Run, action: AddRootCertificate) -> None:
-    now = run.now()
-    environment, thumbprint = action.root.ref.environment, action.version.thumbprint
-    run.ports.cycles.change(environment, lambda cycle: cycle.noting(thumbprint, now))
-
-
-def report_waves(snapshot: Snapshot, intent: Intent) -> None:
-    """Log, for every environment that is to get a root, in which waves its apps would be stopped and started.
+def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
+    """Log, for every environment that is to get a root, in which waves its apps will be, or would be, cycled.
 
     `seconds` is what all of them are expected to take; without a limit the apps are named that people have to see to.
     """
-    current = snapshot.lineage.current
-    environments, _ = environments_asked(snapshot)
-    for ref in (one.ref for one in environments if current and not has_root(snapshot, one.ref, current.thumbprint)):
+    for ref in _to_get_one(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
         pending = [str(one.site) for one in apps if one.state is CycleState.PENDING]
         spared = [{"site": str(one.site), "detail": one.detail} for one in apps if one.state is CycleState.SPARED]
@@ -66,6 +56,18 @@ def report_waves(snapshot: Snapshot, intent: Intent) -> None:
         )
 
 
+def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
+    """Return the environments into which the plan puts a root, or would if it were carried out."""
+    current = snapshot.lineage.current
+    if current is None:
+        return ()
+    going = {step.subject for step in plan.steps}
+    going |= {skip.subject for skip in plan.skips if skip.reason is Reason.OBSERVE_ONLY}
+    name = own_name(snapshot.lineage.ref, current.thumbprint)
+    environments, _ = environments_asked(snapshot)
+    return tuple(one.ref for one in environments if root_subject(RootRef(one.ref, name)) in going)
+
+
 def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
     """Send the message where apps wait for it; of a root that Certroll found there already, tell people once."""
     current, cycle = snapshot.lineage.current, run.ports.cycles.of(environment)
@@ -74,7 +76,7 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
     if current is None or cycle.root(current.thumbprint) or not has_root(snapshot, environment, current.thumbprint):
         return
     run.ports.cycles.change(environment, lambda one: one.knowing(current.thumbprint, run.now()))
-    route = f"POST /api/environments/{environment.resource_group}/{environment}/cycle"
+    route = f"POST /api/environments/{environment}/cycle"
     detail = (
         f"{current.thumbprint} was there already, and which apps were stopped and started since is not known. Those "
         f"that were not do not trust it; {route} has all of them stopped and started"

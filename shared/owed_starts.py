@@ -53,18 +53,21 @@ def pay_owed_starts(run: Run) -> None:
 
     One that cannot be started does not hold up the others; what went wrong is raised at the end, as a group.
     """
-    errors: list[Exception] = []
-    for owed in run.ports.cycles.owed():
-        try:
-            with run.ports.leases.hold(f"site {owed.site.resource_id}"):
-                _pay(run, owed)
-        except LeaseBusy:
-            continue  # who stopped it is alive, and starts it
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one app, the others are started; raised below
-            _still_owed(run, owed, error)
-            errors.append(error)
-    if errors:
+    results = run.pool.map(partial(_guarded, run), run.ports.cycles.owed())
+    if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("not every app that is owed a start could be started", errors)
+
+
+def _guarded(run: Run, owed: OwedStart) -> Exception | None:
+    try:
+        with run.ports.leases.hold(f"site {owed.site.resource_id}"):
+            _pay(run, owed)
+    except LeaseBusy:
+        return None  # who stopped it is alive, and starts it
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one app, the others are started; raised above
+        _still_owed(run, owed, error)
+        return error
+    return None
 
 
 def _pay(run: Run, owed: OwedStart) -> None:

@@ -138,7 +138,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     snapshot = Snapshot(lineage, fleet, rollout, cycles=run.ports.cycles.all() if fleet.environments else ())
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
-    report_waves(snapshot, run.intent)
+    report_waves(snapshot, plan, run.intent)
     return _roll_out(run, lease, snapshot, lineage.current, plan, message, fresh=fresh)
 
 

@@ -66,7 +66,7 @@ def report_warnings(journal: Journal, snapshot: Snapshot) -> None:
 
 def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
     """Return what the vault certificate is used for in what was seen."""
-    named = (one for settings in snapshot.fleet.settings for one in settings.named)
+    named = (one for settings in snapshot.fleet.settings for one in settings.without_roots.named)
     seen = {
         Use.IMPORT: bool(snapshot.copies),
         Use.UPLOAD: bool(snapshot.uploaded_to),

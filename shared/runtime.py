@@ -5,11 +5,14 @@ A bad setting must not stop functions from being indexed: it is raised by each r
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import Any
 
 from shared.clients.clock import SystemClock
+from shared.domain.errors import SettingsInvalid
+from shared.domain.plan import Intent
 from shared.domain.ports import Ports
 from shared.run import Run
-from shared.settings import Settings, load_settings
+from shared.settings import Connection, Settings, load_connection, load_settings
 
 READERS = 8
 
@@ -25,17 +28,13 @@ class Runtime:
     @cached_property
     def ports(self) -> Ports:
         """The outside."""
-        from shared.clients.azure import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
-
         settings = self.settings
-        return connect(
-            settings.cloud,
-            settings.client_id,
-            settings.storage_address,
-            SystemClock(),
-            settings.pfx_encryption,
-            settings.dns_servers,
-        )
+        return _connect(settings, settings.pfx_encryption, settings.dns_servers)
+
+    @cached_property
+    def bare_ports(self) -> Ports:
+        """The outside, as far as it takes no more than how to reach Azure."""
+        return _connect(load_connection())
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
@@ -45,3 +44,20 @@ class Runtime:
     def run(self) -> Run:
         """Return a run that starts now. Raises SettingsInvalid."""
         return Run.start(self.ports, self.settings.intent, self.pool)
+
+    def bare_run(self) -> Run:
+        """Return a run without intent, for what is owed whatever people want.
+
+        A mistake in a setting restarts the Function App, and must not keep the apps down that it had just stopped.
+        """
+        try:
+            ports = self.ports
+        except SettingsInvalid:
+            ports = self.bare_ports
+        return Run.start(ports, Intent(), self.pool)
+
+
+def _connect(connection: Connection, *more: Any) -> Ports:  # noqa: ANN401 - as `connect` takes them
+    from shared.clients.azure import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
+
+    return connect(connection.cloud, connection.client_id, connection.storage_address, SystemClock(), *more)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -32,13 +32,55 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
 _SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 List = Annotated[tuple[str, ...], NoDecode]
+Loaded = TypeVar("Loaded", bound="Connection")
 Window = Annotated[RestartWindow | None, NoDecode]
 
 
-class Settings(BaseSettings):
-    """What operators set. Every field is explained in docs/settings.md."""
+class Connection(BaseSettings):
+    """How Azure is reached: what is needed to start an app again, whatever else is wrong with the settings."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
+    client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
+    storage: str | None = Field(None, alias="AzureWebJobsStorage")
+    storage_account: str | None = Field(None, alias="AzureWebJobsStorage__accountName")
+    blob_uri: str | None = Field(None, alias="AzureWebJobsStorage__blobServiceUri")
+    queue_uri: str | None = Field(None, alias="AzureWebJobsStorage__queueServiceUri")
+    table_uri: str | None = Field(None, alias="AzureWebJobsStorage__tableServiceUri", validate_default=True)
+
+    @field_validator("cloud", mode="before")
+    @classmethod
+    def _lower_cloud(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("table_uri")
+    @classmethod
+    def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse to go without storage. A check of one field, so that it is reported beside what else is wrong."""
+        given = info.data
+        by_address = given.get("blob_uri") and given.get("queue_uri") and value
+        if not (given.get("storage") or given.get("storage_account") or by_address):
+            raise ValueError(
+                "AzureWebJobsStorage: set it, or AzureWebJobsStorage__accountName, or all of AzureWebJobsStorage__"
+                "blobServiceUri, __queueServiceUri and __tableServiceUri"
+            )
+        return value
+
+    @property
+    def storage_address(self) -> StorageAddress:
+        """Where the storage account of the Function App is."""
+        host = f"https://{self.storage_account}.{{}}.core.{STORAGE_SUFFIXES[self.cloud]}"
+        return StorageAddress(
+            self.storage,
+            self.blob_uri or host.format("blob"),
+            self.queue_uri or host.format("queue"),
+            self.table_uri or host.format("table"),
+        )
+
+
+class Settings(Connection):
+    """What operators set. Every field is explained in docs/settings.md."""
 
     vaults: List = Field(alias="CERTROLL_VAULTS")
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")
@@ -57,15 +99,8 @@ class Settings(BaseSettings):
     order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
     app_service_object_id: str | None = Field(None, alias="CERTROLL_APP_SERVICE_OBJECT_ID")
     registration_object_id: str | None = Field(None, alias="CERTROLL_REGISTRATION_OBJECT_ID")
-    cloud: CloudName = Field(CloudName.PUBLIC, alias="CERTROLL_CLOUD")
-    client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
     owner_name: str | None = Field(None, alias="WEBSITE_OWNER_NAME")
-    storage: str | None = Field(None, alias="AzureWebJobsStorage")
-    storage_account: str | None = Field(None, alias="AzureWebJobsStorage__accountName")
-    blob_uri: str | None = Field(None, alias="AzureWebJobsStorage__blobServiceUri")
-    queue_uri: str | None = Field(None, alias="AzureWebJobsStorage__queueServiceUri")
-    table_uri: str | None = Field(None, alias="AzureWebJobsStorage__tableServiceUri", validate_default=True)
 
     @field_validator("vaults", "subscriptions", mode="before")
     @classmethod
@@ -91,7 +126,7 @@ class Settings(BaseSettings):
     def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_named(parse_subscription, name) for name in value)
 
-    @field_validator("mode", "cloud", "pfx_encryption", mode="before")
+    @field_validator("mode", "pfx_encryption", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -121,30 +156,6 @@ class Settings(BaseSettings):
     def _most_down(cls, value: object) -> object:
         return MostDown.parse(value) if isinstance(value, str) else value
 
-    @field_validator("table_uri")
-    @classmethod
-    def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Refuse to go without storage. A check of one field, so that it is reported beside what else is wrong."""
-        given = info.data
-        by_address = given.get("blob_uri") and given.get("queue_uri") and value
-        if not (given.get("storage") or given.get("storage_account") or by_address):
-            raise ValueError(
-                "AzureWebJobsStorage: set it, or AzureWebJobsStorage__accountName, or all of AzureWebJobsStorage__"
-                "blobServiceUri, __queueServiceUri and __tableServiceUri"
-            )
-        return value
-
-    @property
-    def storage_address(self) -> StorageAddress:
-        """Where the storage account of the Function App is."""
-        host = f"https://{self.storage_account}.{{}}.core.{STORAGE_SUFFIXES[self.cloud]}"
-        return StorageAddress(
-            self.storage,
-            self.blob_uri or host.format("blob"),
-            self.queue_uri or host.format("queue"),
-            self.table_uri or host.format("table"),
-        )
-
     @property
     def intent(self) -> Intent:
         """What the operators want. WEBSITE_OWNER_NAME starts with our own subscription, up to a plus sign."""
@@ -172,8 +183,17 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Return the settings. Raises SettingsInvalid naming every problem, and never a value that may be secret."""
+    return _load(Settings)
+
+
+def load_connection() -> Connection:
+    """Return how Azure is reached. Raises SettingsInvalid as above, for what is wrong with these settings alone."""
+    return _load(Connection)
+
+
+def _load(kind: type[Loaded]) -> Loaded:
     try:
-        return Settings()  # type: ignore[call-arg]  # filled from the environment
+        return kind()  # type: ignore[call-arg]  # filled from the environment
     except ValidationError as error:
         raise SettingsInvalid(tuple(_problem(entry) for entry in error.errors(include_input=False))) from None
 

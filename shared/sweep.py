@@ -250,7 +250,7 @@ def _has_work(run: Run, seen: Seen, lineage: Lineage) -> bool:
     snapshot = Snapshot(lineage, fleet, rollout, cycles=seen.cycles)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
-    report_waves(snapshot, run.intent)
+    report_waves(snapshot, plan, run.intent)
     outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(fleet.taken_at)
     return bool(plan.steps or outstanding or has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan))
 

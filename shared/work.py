@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from shared.cycle_environment import reconcile_environment
-from shared.domain.errors import EventRejected, MessageInvalid, NotFound
+from shared.cycle_environment import cycled_by_hand, reconcile_environment
+from shared.domain.errors import Conflict, EventRejected, LeaseBusy, MessageInvalid, NotFound
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
-from shared.domain.names import InvalidNameError, VaultCertificateRef
+from shared.domain.names import EnvironmentRef, InvalidNameError, VaultCertificateRef
 from shared.domain.outcome import Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
@@ -79,16 +79,35 @@ def cycle(run: Run, group: str, name: str) -> str:
 
     Raises NotFound where none of that name was ever given a root, or had one, by Certroll.
     """
-    wanted = (group.strip().lower(), name.strip().lower())
-    known = [one.environment for one in run.ports.cycles.all()]
-    found = [one for one in known if (one.resource_group, one.name) == wanted]
-    if not found:
-        raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")
+    found = _known_environments(run, group, name)
     for environment in found:
         run.ports.cycles.change(environment, lambda one: one.asked(run.now()))
         event("cycle.asked", environment=str(environment))
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     return ", ".join(one.resource_id for one in found)
+
+
+def cycled(run: Run, group: str, name: str) -> str:
+    """Take people's word that the apps of an environment were stopped and started; return which it is.
+
+    Raises NotFound as `cycle` does, and Conflict while a wave is under way.
+    """
+    found = _known_environments(run, group, name)
+    for environment in found:
+        try:
+            cycled_by_hand(run, environment)
+        except LeaseBusy as busy:
+            raise Conflict(f"{busy}; try again when its wave is over") from busy
+    return ", ".join(one.resource_id for one in found)
+
+
+def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef, ...]:
+    wanted = (group.strip().lower(), name.strip().lower())
+    known = (one.environment for one in run.ports.cycles.all())
+    found = tuple(one for one in known if (one.resource_group, one.name) == wanted)
+    if not found:
+        raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")
+    return found
 
 
 def on_poison(run: Run, queue: str, body: str) -> None:

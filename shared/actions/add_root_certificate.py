@@ -33,12 +33,18 @@ class AddRootCertificate(AboutRoot):
         return snapshot.with_root(self.root)
 
     def perform(self, ports: Ports) -> bool:
-        """Put the root unless it is there; return once Azure shows it. Raises Rejected: the name is taken."""
+        """Put the root unless it is there; return once Azure shows it. Raises Rejected: the name is taken.
+
+        It is noted before it is put: a crash right after that is no excuse to forget that apps have to be stopped and
+        started for it.
+        """
         if (seen := look(ports, self.root.ref)) is not None:
             if self._is(seen):
                 return False
             raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        now = ports.clock.now()
+        ports.cycles.change(self.root.ref.environment, lambda one: one.noting(self.version.thumbprint, now))
         ports.environments.put_root(self.root, der)
         settle(ports.clock, lambda: look(ports, self.root.ref), self._is, self.subject, PATIENCE)
         return True

@@ -131,6 +131,7 @@ def _app_row(environment: EnvironmentRef, one: CycleApp) -> Mapping[str, Any]:
     return {
         "PartitionKey": _key(environment),
         "RowKey": digest(one.site.resource_id),
+        "environment": environment.resource_id,
         "cycled_site": one.site.resource_id,
         "plan": one.app.plan,
         "groups": json.dumps(sorted(one.app.groups)),

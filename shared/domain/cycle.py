@@ -9,13 +9,15 @@ Environment", Root Certificate API).
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.waves import WaveApp
 
 MOST_ROOTS = 50
+NOTED_FOR = timedelta(days=1)
+"""How long a root is waited for that was to be put: its vault object's own run notes it again if it still is."""
 
 
 class CycleState(StrEnum):
@@ -80,7 +82,12 @@ class Cycle:
     def is_open(self) -> bool:
         """Whether something is left: a root that was not seen yet, a request, or apps that were not cycled since."""
         waits = any(root.seen_at is None for root in self.roots) or self.is_asked
-        return waits or (self.since is not None and self.done_at is None)
+        return waits or self.is_under_way
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its apps were listed and are not all done."""
+        return self.since is not None and self.done_at is None
 
     @property
     def is_asked(self) -> bool:
@@ -92,12 +99,14 @@ class Cycle:
         return next((one for one in self.roots if one.thumbprint == thumbprint), None)
 
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
-        """Return it with a root that is about to be put: when it was first noted is kept until it was seen."""
-        known = self.root(thumbprint)
-        if known is not None and known.seen_at is None:
-            return self
+        """Return it with a root that is about to be put, as of now: what was known of it before counts no more."""
         others = tuple(one for one in self.roots if one.thumbprint != thumbprint)
         return replace(self, roots=(*others[-MOST_ROOTS:], NotedRoot(thumbprint, at)))
+
+    def without_lost(self, now: datetime) -> "Cycle":
+        """Return it without roots that were to be put and did not come for a day."""
+        kept = tuple(one for one in self.roots if one.seen_at is not None or now < one.noted_at + NOTED_FOR)
+        return replace(self, roots=kept)
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
         """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
@@ -106,6 +115,10 @@ class Cycle:
     def asked(self, at: datetime) -> "Cycle":
         """Return it with somebody asking for all apps to be stopped and started."""
         return replace(self, asked_at=at)
+
+    def done(self, at: datetime) -> "Cycle":
+        """Return it with every app stopped and started; a root that is still to come is not forgotten."""
+        return replace(self, since=self.since or at, done_at=at)
 
     def listed(self, there: frozenset[Thumbprint | None], now: datetime) -> "Cycle":
         """Return it with its apps listed anew, for the noted roots that are there now."""

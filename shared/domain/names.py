@@ -208,7 +208,7 @@ class EnvironmentRef:
         )
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.resource_group}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

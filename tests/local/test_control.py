@@ -122,9 +122,9 @@ def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
     stand.world.vaults["kv"] = Vault(stand.world, "kv", subscription="sub", resource_group="rg")
     assert ask(stand, "POST", "/reset")[0] == 200
     assert stand.world.vaults == {}
-    status, refused = ask(stand, "POST", "/world", {"name": "northwind"})
+    status, refused = ask(stand, "POST", "/world", {"name": "nowhere"})
     assert status == 400
-    assert "contoso, empty, fabrikam" in refused["error"]
+    assert "contoso, empty, fabrikam, northwind" in refused["error"]
 
 
 def test_events_reach_a_registered_webhook(stand: Stand) -> None:

@@ -1,6 +1,7 @@
 """An App Service Environment whose apps call a partner with a root of its own, and what a user would see of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from local.azure.apps import App
@@ -10,6 +11,7 @@ from local.azure.knobs import Knobs
 from local.azure.vault.authority import Authority
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.domain.names import SiteRef, VaultCertificateRef
 
 VAULT = "contoso-kv"
 ROOT = "corp-root"
@@ -19,15 +21,21 @@ PROBE = {"certroll-probe": "/health"}
 OLD = timedelta(days=400)
 
 
+FRONT, BACK = ("api", "shop", "silent"), ("jobs", "quiet", "spared")
+MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
+
+
 class Hosted:
-    """Two plans in one environment with twelve apps, slots among them; all trust the root that their partner has now.
+    """Two plans in one environment with their apps, slots among them; all trust the root that their partner has now.
 
     `quiet` is stopped, `spared` is tagged off, `silent` has no probe; all others have one. Nobody knows of the next
     root yet.
     """
 
-    def __init__(self, *, knobs: Knobs | None = None, internal: bool = True, tags: Mapping[str, str] = TAGS) -> None:
-        """Build it."""
+    def __init__(
+        self, *, knobs: Knobs | None = None, internal: bool = True, tags: Mapping[str, str] = TAGS, twelve: bool = False
+    ) -> None:
+        """Build it, with seven apps or with twelve."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
@@ -38,15 +46,23 @@ class Hosted:
         self.build.add_root_object(ROOT, self.old.root_leaf, tags=dict(tags))
         self.build.add_root_certificate(self.ase, self.old.root_leaf.der, name="by-hand")
         self.apps: dict[str, App] = {}
-        for name in ("api", "cart", "mail", "shop", "silent"):
+        for name in (*FRONT, *(MORE_FRONT if twelve else ())):
             self.add(self.build.add_site(name, self.front, tags={} if name == "silent" else PROBE))
         self.add(self.build.add_slot(self.site("shop"), "staging"))
-        for name in ("books", "jobs", "quiet", "search", "spared", "users"):
-            own = {"certroll": "off"} if name == "spared" else {}
-            self.add(
-                self.build.add_site(name, self.back, tags=PROBE | own, state=STOPPED if name == "quiet" else RUNNING)
-            )
+        for name in (*BACK, *(MORE_BACK if twelve else ())):
+            own, state = ({"certroll": "off"} if name == "spared" else {}), STOPPED if name == "quiet" else RUNNING
+            self.add(self.build.add_site(name, self.back, tags=PROBE | own, state=state))
         self.world.clock.advance(timedelta(days=2))
+
+    @property
+    def running(self) -> set[str]:
+        """The apps that run at first."""
+        return set(self.apps) - {"quiet"}
+
+    @property
+    def cycled(self) -> set[str]:
+        """The apps that are to be stopped and started."""
+        return self.running - {"spared"}
 
     def add(self, site: Site) -> None:
         """Give a site its app."""
@@ -79,12 +95,34 @@ class Hosted:
             if process.answers(now) and authority.root_leaf.der in process.roots
         }
 
+    def tag(self, name: str, key: str, value: str) -> None:
+        """Tag a site or slot."""
+        site = self.site(name)
+        self.world.web.put_site(replace(site, tags={**site.tags, key: value}))
+
+    def set_state(self, name: str, state: str) -> None:
+        """Stop or start a site by hand."""
+        with self.world.journal.apart():
+            site = self.site(name)
+            self.world.web.put_site(replace(site, state=state, restarts=site.restarts + (state == RUNNING)))
+
+    def cycle(self, name: str) -> None:
+        """Stop and start a site by hand."""
+        for state in (STOPPED, RUNNING):
+            self.set_state(name, state)
+
+    def close(self) -> None:
+        """Take the environment out by its tag."""
+        self.world.web.environments.put(self.ase.id, replace(self.ase, tags={"certroll": "off"}))
+
+    def ref(self, name: str) -> SiteRef:
+        """Return the product's name of a site."""
+        return SiteRef.parse(self.site(name).id)
+
+    def lineage(self, name: str) -> VaultCertificateRef:
+        """Return the product's name of a vault certificate."""
+        return VaultCertificateRef.parse(VAULT, "certificate", name)
+
     def move_partner(self) -> None:
         """Let the partner show a certificate of the next authority."""
         self.partner.move_to(self.new)
-
-
-RUNNING_APPS = frozenset(
-    {"api", "books", "cart", "jobs", "mail", "search", "shop", "shop/staging", "silent", "spared", "users"}
-)
-CYCLED = RUNNING_APPS - {"spared"}

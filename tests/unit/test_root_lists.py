@@ -33,7 +33,7 @@ from shared.domain.roll import FIGHT, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
 from shared.guards import deletion, gate, live, roll_stages
 from shared.observe import Targets
-from shared.report import sharing
+from shared.report import report_warnings, sharing
 from tests.build import (
     APPLY,
     DAY,
@@ -47,11 +47,13 @@ from tests.build import (
     REF,
     SUBSCRIPTION,
     WEST,
+    RecordingJournal,
     copy,
     facts,
     lineage,
     named,
     old_version,
+    ports,
     roll,
     rollout,
     site,
@@ -248,7 +250,7 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 @pytest.mark.parametrize(
     ("where", "cure"),
     [
-        pytest.param(LINUX, "have the root added to ase, for apps of every kind", id="Linux, or a container"),
+        pytest.param(LINUX, "every kind: name that in the tag certroll-root-of", id="Linux, or a container"),
         pytest.param(OUTSIDE, "App Service offers no custom roots there", id="outside of an environment"),
     ],
 )
@@ -834,6 +836,21 @@ def test_apps_of_the_tag_are_targets() -> None:
     assert (targets.sites, targets.rooted, targets.anywhere) == ({"shop"}, {"shop"}, True)
     assert targets.needs_root(hosted(), None)
     assert not targets.needs_root(hosted("api"), None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        pytest.param(listing(OLD), False, id="it is trusted"),
+        pytest.param(listing(OLD, loaded=(OLD,)), True, id="it is loaded, too"),
+    ],
+)
+def test_root_is_not_held_to_what_callers_need(settings: SiteSettings, *, warned: bool) -> None:
+    """That a root is for no client is worth a warning only where an app may present it."""
+    journal = RecordingJournal()
+    seen = world(settings, said=replace(ROOT, client_auth=False))
+    report_warnings(ports(journal=journal).journal, seen)
+    assert bool(journal.findings) is warned
 
 
 def test_plan_mates_are_of_one_plan() -> None:

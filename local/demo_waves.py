@@ -1,0 +1,192 @@
+"""A root certificate in the demo: put beside the old one, and trusted by the apps of an environment, wave after wave.
+
+Who was down, and for how long, is seen from outside: by a watch over the world, not by what Certroll says of itself.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local.app import BUILD, LocalApp
+from local.azure.apps import PARTNER_DOMAIN
+from local.azure.arm.resources import Site
+from local.azure.down_watch import Down, DownWatch
+from local.azure.vault.authority import Authority
+from local.azure.world import World
+from local.demo_records import LOOK_EVERY, logged, sweep
+from local.demo_rolls import SETTLE
+from local.demo_screen import Checks, progress, say, table
+from local.worlds import northwind as names
+
+MOST_DOWN = 2
+START_SECONDS = 1.0
+"""How long the demo's apps take to start; live it may be a minute."""
+PATIENCE = 120.0
+LEAST_WAVES = 3
+ARM = "management.azure.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Apps of one plan that were down together: from when to when, and how many of that plan at most."""
+
+    plan: str
+    sites: tuple[str, ...]
+    max_down: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a row of the report."""
+        return {"plan": self.plan, "sites": list(self.sites), "max_down": self.max_down, "seconds": self.seconds}
+
+
+def show_waves(checks: Checks) -> list[dict[str, Any]]:
+    """Roll a root over, claim what became of the apps, and return the waves as rows for the report."""
+    print()
+    say("Now the root of a private authority, in an internal App Service Environment")
+    settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MOST_DOWN)}
+    with LocalApp("northwind", settings, logs=BUILD / "demo-waves") as local:
+        world = local.stand.world
+        world.knobs.turn(restart_seconds=START_SECONDS)
+        before = _states(world)
+        trusting = {name for name, state in before.items() if state == "Running"} - {names.SPARED}
+        with DownWatch(world) as watch:
+            coming = names.put_next_root(world)
+            say(f"Put the next root into {names.VAULT}/{names.ROOT}: {coming.root_leaf.thumbprint[:12]}…")
+            took = _await_trust(world, coming, trusting)
+            done = _await_done(local)
+        waves = _waves(world, watch, local)
+        world.apps.partners[f"{names.PARTNER}.{PARTNER_DOMAIN}"].move_to(coming)
+        say("The partner shows a certificate of the new authority from now on")
+        _show(waves)
+        print("\nChecked:")
+        _check_trust(checks, local, coming, trusting, took)
+        _check_waves(checks, world, watch, waves)
+        checks.claim(_states(world) == before, "every app that ran runs, and the one that was stopped is stopped")
+        checks.claim(done, "Certroll itself saw each app answer, and recorded it")
+        checks.claim(_is_idle_sweep(local), "0 writes to ARM by the sweep that followed")
+    return [wave.to_json() for wave in waves]
+
+
+# ------------------------------------------------------------------------------------------------------- the course
+
+
+def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
+    """Return the seconds until all of these apps were started with the root, or patience is over."""
+    began = time.monotonic()
+    with progress() as show:
+        while (missing := wanted - _trusting(world, authority)) and time.monotonic() - began < PATIENCE:
+            show(f"{time.monotonic() - began:5.1f} s  {len(wanted) - len(missing)} of {len(wanted)} apps trust it")
+            time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+    return time.monotonic() - began
+
+
+def _await_done(local: LocalApp) -> bool:
+    """Return whether Certroll says that it is done with the environment, before patience is over."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        if any(one["reason"] == "Cycled" for one in logged(local, "environment.reconciled")):
+            return True
+        time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+    return False
+
+
+def _trusting(world: World, authority: Authority) -> set[str]:
+    """Return the apps that answer, and were started with the root of the authority."""
+    der = authority.root_leaf.der
+    with world.lock:
+        now = world.clock.now()
+        found = ((world.apps.of(site), site) for site in world.web.sites.values())
+        return {
+            site.full_name
+            for app, site in found
+            if app and any(process.answers(now) and der in process.roots for process in app.processes)
+        }
+
+
+def _states(world: World) -> dict[str, str]:
+    with world.lock:
+        return {site.full_name: site.state for site in world.web.sites.values()}
+
+
+def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
+    """Return the waves: their apps as Certroll names them, the rest as the watch has seen it."""
+    sites = {site.full_name: site for site in world.web.sites.values()}
+    together = [[sites[name] for name in sorted(one["sites"])] for one in logged(local, "wave.completed")]
+    return [
+        _wave(plan, [site for site in members if site.plan_id == plan], sites.values(), watch)
+        for members in together
+        for plan in sorted({site.plan_id for site in members})
+    ]
+
+
+def _wave(plan: str, members: list[Site], sites: Iterable[Site], watch: DownWatch) -> Wave:
+    keys = {site.id.lower() for site in members}
+    on_plan = frozenset(site.id.lower() for site in sites if site.plan_id == plan)
+    moments = [(at, down) for at, down in watch.moments if down & keys]
+    return Wave(
+        plan.rpartition("/")[2],
+        tuple(site.full_name for site in members),
+        max((len(down & on_plan) for _, down in moments), default=0),
+        _seconds(watch.moments, moments),
+    )
+
+
+def _seconds(all_moments: list[tuple[datetime, Down]], down: list[tuple[datetime, Down]]) -> float:
+    """Return the time from the first moment at which one of them was down to the first after the last such moment."""
+    if not down:
+        return 0.0
+    after = [at for at, _ in all_moments if at > down[-1][0]]
+    return round(((after[0] if after else down[-1][0]) - down[0][0]).total_seconds(), 2)
+
+
+# -------------------------------------------------------------------------------------------------------- the checks
+
+
+def _check_trust(checks: Checks, local: LocalApp, coming: Authority, wanted: set[str], took: float) -> None:
+    world = local.stand.world
+    roots = {root.thumbprint for root in world.web.roots.values()}
+    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there beside the old one")  # noqa: PLR2004
+    well = {name for name in wanted if _is_well(local, name)}
+    checks.claim(
+        well == wanted,
+        f"{len(well)} of {len(wanted)} apps trust the partner by its new certificate, after {took:.0f} s",
+    )
+    checks.claim(
+        not _is_well(local, names.SPARED), f"{names.SPARED}, which opted out and was not started anew, does not"
+    )
+
+
+def _is_well(local: LocalApp, name: str) -> bool:
+    site = next(site for site in local.stand.world.web.sites.values() if site.full_name == name)
+    return local.stand.visitor.ask(site.default_host_name, "/health")[0] == 200  # noqa: PLR2004 - OK
+
+
+def _check_waves(checks: Checks, world: World, watch: DownWatch, waves: list[Wave]) -> None:
+    most = watch.most_down()
+    checks.claim(0 < most <= MOST_DOWN, f"{most} apps were down at once at most (allowed: {MOST_DOWN})")
+    plans = {plan.name: watch.most_down(plan=plan.id) for plan in world.web.plans.values()}
+    text = ", ".join(f"{down} of {name}" for name, down in sorted(plans.items()))
+    checks.claim(max(plans.values()) <= MOST_DOWN, f"and of each plan: {text}")
+    group = watch.most_down(group="quotes")
+    checks.claim(group < len(names.GROUP), f"of the group {' and '.join(names.GROUP)} one was always up")
+    cycled = [name for wave in waves for name in wave.sites]
+    checks.claim(len(waves) >= LEAST_WAVES and len(cycled) == len(set(cycled)), f"each of {len(cycled)} apps once")
+
+
+def _is_idle_sweep(local: LocalApp) -> bool:
+    """Return whether another sweep succeeds and writes nothing to ARM."""
+    journal = local.stand.world.journal
+    before = len(journal.writes(ARM))
+    return sweep(local) and len(journal.writes(ARM)) == before
+
+
+# ------------------------------------------------------------------------------------------------------- the screen
+
+
+def _show(waves: list[Wave]) -> None:
+    print("\nStopped and started:")
+    rows = [(wave.plan, ", ".join(wave.sites), str(wave.max_down), f"{wave.seconds:.1f} s") for wave in waves]
+    table(("plan", "apps", "down at once", "for"), rows)

@@ -1,0 +1,61 @@
+"""Northwind, the demo's third world: an internal App Service Environment whose apps call a partner with a private root.
+
+    plan                     sites and slots
+    plan-orders (Windows)    orders, orders/staging, prices, stock
+    plan-billing (Linux)     archive (stopped), invoices, ledger, museum (opted out), rates
+
+`prices` and `rates` are a group: one of them has to be up at any time. Every app calls the partner when it is asked for
+its health, which it can as long as it trusts the root of that partner's certificate. The present root is in the
+environment and in the vault; the demo puts the next one into the vault, and then lets the partner move.
+"""
+
+from local.azure.arm.resources import RUNNING, STOPPED, Plan
+from local.azure.clock import Clock
+from local.azure.vault.authority import Authority
+from local.azure.world import World
+from local.worlds.builders import Builder
+
+SUBSCRIPTION = "3e7a9b1c-5d2f-4a68-8b90-1c2d3e4f5a01"
+VAULT, ROOT = "northwind-kv", "northwind-root"
+ENVIRONMENT = "ase-north"
+PARTNER = "erp"
+TAGS = {"certroll-root-of": ENVIRONMENT}
+PROBED = {"certroll-probe": "/health"}
+GROUPED = {"certroll-group": "quotes"}
+GROUP = ("prices", "rates")
+STOPPED_SITE, SPARED = "archive", "museum"
+
+
+def northwind(clock: Clock | None = None, seed: int = 0) -> World:
+    """Return Northwind as it is before its authority gets a new root."""
+    world = World(clock, seed)
+    build = Builder(world)
+    build.add_subscription("Northwind", SUBSCRIPTION)
+    build.add_vault(VAULT, build.add_group("security"))
+    present = Authority("Northwind 2016")
+    environment = build.add_environment(ENVIRONMENT, build.add_group("network"))
+    build.add_partner(PARTNER, own_root=present, open_to_all=True)
+    build.add_root_object(ROOT, present.root_leaf, tags=TAGS)
+    build.add_root_certificate(environment, present.root_leaf.der, name="northwind-2016")
+    windows = build.add_plan("plan-orders", environment=environment)
+    linux = build.add_plan("plan-billing", environment=environment, linux=True)
+    for name in ("orders", "prices", "stock"):
+        _app(build, name, windows)
+    orders = next(site for site in world.web.sites.values() if site.name == "orders")
+    build.add_app(build.add_slot(orders, "staging"), anonymous=True)
+    for name in ("archive", "invoices", "ledger", "museum", "rates"):
+        _app(build, name, linux)
+    return world
+
+
+def put_next_root(world: World) -> Authority:
+    """Put the next root of Northwind's authority into the vault; return that authority."""
+    coming = Authority("Northwind 2026")
+    Builder(world).add_root_object(ROOT, coming.root_leaf, tags=TAGS)
+    return coming
+
+
+def _app(build: Builder, name: str, plan: Plan) -> None:
+    tags = PROBED | (GROUPED if name in GROUP else {}) | ({"certroll": "off"} if name == SPARED else {})
+    state = STOPPED if name == STOPPED_SITE else RUNNING
+    build.add_app(build.add_site(name, plan, tags=tags, state=state), anonymous=True)

@@ -1,0 +1,229 @@
+"""One wave: apps that are stopped and started together, and asked until each has answered or had its time.
+
+Each is looked at once more right before its stop; that it comes up again is the matter of shared/owed_starts.py.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from shared.cycle_plan import wave_app, why_spared
+from shared.domain.cycle import Cycle, CycleApp, CycleState
+from shared.domain.errors import LeaseBusy, NotFound
+from shared.domain.model import Fleet, Site
+from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
+from shared.domain.ports import Lease
+from shared.domain.probe import Probe, ProbeInvalid, Verdict
+from shared.domain.reason import Reason
+from shared.domain.record import HistoryEntry
+from shared.domain.waves import MostDown, next_wave
+from shared.guards.roll_stages import probe_of
+from shared.observe import observe_tags
+from shared.owed_starts import stop_and_start
+from shared.run import Run
+from shared.telemetry import event
+
+UP_PATIENCE = timedelta(minutes=5)
+"""How long an app may take after its start until its probe passes, if it passed before."""
+PASSES = 3
+BETWEEN_PASSES = 1.0
+ASK_AGAIN = 5.0
+NOBODY = Thumbprint("")
+
+Look = tuple[Fleet, Site | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cycling:
+    """A run at work on one environment: its lease, what the journal knows, and which apps others are at work on."""
+
+    run: Run
+    lease: Lease
+    cycle: Cycle
+    apps: tuple[CycleApp, ...]
+    busy: frozenset[SiteRef] = frozenset()
+    is_off: bool = False
+
+    @property
+    def environment(self) -> EnvironmentRef:
+        """The environment."""
+        return self.cycle.environment
+
+    def in_state(self, *states: CycleState) -> tuple[CycleApp, ...]:
+        """Return the apps that are so far."""
+        return tuple(one for one in self.apps if one.state in states)
+
+    def recorded(self, changed: Iterable[CycleApp]) -> "Cycling":
+        """Return it with these apps, which are in the journal, in place of what was known of them."""
+        renewed = {one.site: one for one in changed}
+        return replace(self, apps=tuple(renewed.get(one.site, one) for one in self.apps))
+
+    def record(self, changed: Iterable[CycleApp]) -> "Cycling":
+        """Record the apps, and return it with them."""
+        changed = tuple(changed)
+        self.run.ports.cycles.put_apps(self.environment, changed)
+        return self.recorded(changed)
+
+
+def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
+    """Return the pending apps that go now; what rolls of settings restart just now counts as down."""
+    journal, most = cycling.run.ports.journal, cycling.run.intent.ase_max_unavailable
+    if most is None:
+        return ()
+    apps = [one.app for one in cycling.apps]
+    pending = tuple(one for one in cycling.in_state(CycleState.PENDING) if one.site not in cycling.busy)
+    plans = sorted({app.plan for app in apps})
+    busy = frozenset(site for plan in plans for site in journal.restarting(plan, cycling.environment))
+    wave = next_wave(apps, frozenset(one.site for one in pending), most, busy)
+    return tuple(one for one in pending if one.site in wave and _claimed(cycling, one, most))
+
+
+def _claimed(cycling: Cycling, one: CycleApp, most: MostDown) -> bool:
+    """Count the app among those of its plan that restart, so that no roll of settings restarts another beside it."""
+    run, plan = cycling.run, one.app.plan
+    on_plan = sum(app.app.plan == plan and app.app.runs for app in cycling.apps)
+    try:
+        with run.ports.leases.hold(f"plan {plan}"):
+            return run.ports.journal.claim_restart(plan, one.site, cycling.environment, most.of(on_plan))
+    except LeaseBusy:
+        return False
+
+
+def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
+    """Stop and start the apps of one wave, and return when each has answered, or did not."""
+    run, began = cycling.run, cycling.run.now()
+    event("wave.started", environment=str(cycling.environment), sites=[str(one.site) for one in wave])
+    results = tuple(run.pool.map(partial(_guarded, cycling), wave))
+    busy = frozenset(one.site for one, result in zip(wave, results, strict=True) if isinstance(result, LeaseBusy))
+    cycling = replace(cycling, busy=cycling.busy | busy).recorded(one for one in results if isinstance(one, CycleApp))
+    for one in cycling.in_state(CycleState.PENDING, CycleState.SPARED):
+        if one.site in {app.site for app in wave}:
+            _give_back(cycling, one)
+    if errors := [one for one in results if isinstance(one, Exception) and not isinstance(one, LeaseBusy)]:
+        raise errors[0]
+    cycling = ask_started(cycling)
+    _tell(cycling, wave, began)
+    return cycling
+
+
+def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None:
+    run, sites = cycling.run, {one.site for one in wave}
+    states = {str(one.site): str(one.state) for one in cycling.apps if one.site in sites}
+    seconds = round((run.now() - began).total_seconds(), 1)
+    event("wave.completed", environment=str(cycling.environment), sites=states, seconds=seconds)
+    detail = ", ".join(f"{site} {state}" for site, state in states.items())[:1000]
+    entry = HistoryEntry(run.now(), "wave.completed", f"environment {cycling.environment}", Reason.CYCLED, detail)
+    run.ports.journal.add_history(str(cycling.environment), (entry,))
+
+
+def _guarded(cycling: Cycling, one: CycleApp) -> CycleApp | Exception:
+    """Return what became of the app, or what went wrong: the others of the wave are finished in any case."""
+    try:
+        return _cycled(cycling, one)
+    except Exception as error:  # noqa: BLE001 - raised above, once every app of the wave runs again
+        event("app.not_cycled", site=str(one.site), environment=str(cycling.environment), detail=str(error))
+        return error
+
+
+def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
+    """Look at the app once more, and stop and start it if it still runs and may be."""
+    run, environment = cycling.run, cycling.environment
+    with run.ports.leases.hold(f"site {one.site.resource_id}") as lease:
+        fleet, site = _look(run, one)
+        if site is None:
+            return _put(run, environment, one.now(CycleState.SPARED, run.now(), "it is gone"))
+        if spared := why_spared(fleet, site, run.intent):
+            return _put(run, environment, one.now(CycleState.SPARED, run.now(), spared[1]))
+        if wave_app(fleet, site) != one.app:  # it was moved or tagged anew: other waves may be right now
+            return _put(run, environment, replace(one, app=wave_app(fleet, site)))
+        cycling.lease.check()
+        return stop_and_start(run, lease, environment, replace(one, answered=_answers(run, fleet, site)))
+
+
+def _put(run: Run, environment: EnvironmentRef, one: CycleApp) -> CycleApp:
+    run.ports.cycles.put_apps(environment, (one,))
+    return one
+
+
+def _look(run: Run, one: CycleApp) -> Look:
+    try:
+        fleet = observe_tags(run.ports.app_service, one.site, (), run.now())
+    except NotFound:
+        return Fleet(run.now()), None
+    return fleet, fleet.site(one.site)
+
+
+def _give_back(cycling: Cycling, one: CycleApp) -> None:
+    cycling.run.ports.journal.restarted(one.app.plan, one.site, cycling.environment)
+
+
+# ------------------------------------------------------------------------------------------------------- its answer
+
+
+def ask_started(cycling: Cycling) -> Cycling:
+    """Ask every app that was started until it passes its probe or had its time; return with all of them decided."""
+    run = cycling.run
+    looks = {one.site: _look(run, one) for one in cycling.in_state(CycleState.STARTED)}
+    while started := cycling.in_state(CycleState.STARTED):
+        judged = tuple(run.pool.map(partial(_judged, cycling, looks), started))
+        decided = tuple(one for one in judged if one.state is not CycleState.STARTED)
+        cycling = cycling.record(decided)
+        for one in decided:
+            _give_back(cycling, one)
+        if len(decided) < len(started):
+            run.check_time()
+            run.ports.clock.sleep(ASK_AGAIN)
+    return cycling
+
+
+def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> CycleApp:
+    """Return the app with what its probe says, as it is where that is to be asked again.
+
+    One that failed before the apps were listed anew, and is mended, has to be stopped and started once more.
+    """
+    run, now = cycling.run, cycling.run.now()
+    fleet, site = looks[one.site]
+    if site is None or not site.running:
+        return one.now(CycleState.UNPROVEN, now, "somebody stopped or deleted it after it was started")
+    probe = _probe(fleet, site)
+    if probe is None:
+        settled = now >= one.at + run.intent.probe_settle
+        return one.now(CycleState.UNPROVEN, now, "it has no probe that can be asked") if settled else one
+    failure = _failure(run, site, probe)
+    if not failure:
+        early = cycling.cycle.since is not None and one.at < cycling.cycle.since
+        return one.now(CycleState.PENDING if early else CycleState.ANSWERED, now)
+    if now < one.at + UP_PATIENCE:
+        return one
+    state = CycleState.FAILED if one.answered else CycleState.UNPROVEN
+    before = (
+        "it passed its probe before the stop" if one.answered else "it did not pass its probe before the stop either"
+    )
+    return replace(one, state=state, detail=f"{failure}; {before}"[:1000])
+
+
+def _answers(run: Run, fleet: Fleet, site: Site) -> bool | None:
+    """Say whether the app passes its probe now, None where it has none."""
+    probe = _probe(fleet, site)
+    return None if probe is None else not _failure(run, site, probe, passes=1)
+
+
+def _failure(run: Run, site: Site, probe: Probe, passes: int = PASSES) -> str:
+    """Return why the probe did not pass so many times in a row, empty where it did."""
+    for number in range(passes):
+        if number:
+            run.ports.clock.sleep(BETWEEN_PASSES)
+        sight = run.ports.app_probe.ask(site.default_host_name, probe, NOBODY, frozenset())
+        if sight.verdict is not Verdict.PASSED:
+            return sight.detail
+    return ""
+
+
+def _probe(fleet: Fleet, site: Site) -> Probe | None:
+    """Return the app's probe without its text where that names a certificate: a root is none that an app presents."""
+    try:
+        probe = probe_of(fleet, site.ref)
+    except ProbeInvalid:
+        return None
+    return replace(probe, text="") if probe is not None and probe.proves else probe

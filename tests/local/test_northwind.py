@@ -1,0 +1,41 @@
+"""The world with an App Service Environment is what its description says."""
+
+import pytest
+
+from local.azure.arm.resources import RUNNING
+from local.azure.world import World
+from local.stand import WORLDS
+from local.worlds import northwind as names
+from local.worlds.northwind import northwind, put_next_root
+
+
+@pytest.fixture
+def world() -> World:
+    """Northwind, built anew."""
+    return northwind()
+
+
+def test_it_can_be_chosen_by_name() -> None:
+    """The control port and `--world` know it."""
+    assert WORLDS["northwind"] is northwind
+
+
+def test_every_app_trusts_its_partner_at_first(world: World) -> None:
+    """Nothing is wrong, and one app of two plans is stopped, one opted out, and two are a group across the plans."""
+    assert world.apps.troubles() == ()
+    sites = {site.full_name: site for site in world.web.sites.values()}
+    assert {name for name, site in sites.items() if site.state != RUNNING} == {names.STOPPED_SITE}
+    assert {name for name, site in sites.items() if site.tags.get("certroll") == "off"} == {names.SPARED}
+    grouped = {site.plan_id for name, site in sites.items() if name in names.GROUP and "certroll-group" in site.tags}
+    assert len(grouped) == len(names.GROUP)
+    assert len(sites) == 9
+
+
+def test_the_next_root_is_in_the_vault_alone(world: World) -> None:
+    """The demo's first act changes nothing but the vault; the partner's move would break every app that runs."""
+    coming = put_next_root(world)
+    assert world.vaults[names.VAULT].secrets[names.ROOT].newest.thumbprint == coming.root_leaf.thumbprint
+    assert {root.thumbprint for root in world.web.roots.values()} != {coming.root_leaf.thumbprint}
+    (partner,) = world.apps.partners.values()
+    partner.move_to(coming)
+    assert len(world.apps.troubles()) == 2 * (len(world.apps.all()) - 1), "each in its process and in a new one"
