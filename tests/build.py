@@ -20,21 +20,34 @@ from shared.domain.app_settings import (
     SiteSettings,
     VaultReference,
 )
+from shared.domain.cycle import Cycle
 from shared.domain.lineage import Lineage, Refusal
 from shared.domain.model import (
     Binding,
     BlindSpot,
     CertificateFacts,
     CertificateVersion,
+    Environment,
     Fleet,
     KeyType,
+    RootCertificate,
     ServerFarm,
     Site,
     SslState,
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
+from shared.domain.names import (
+    CopyRef,
+    EnvironmentRef,
+    HostName,
+    RootRef,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    VaultName,
+    Webspace,
+)
 from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
@@ -57,6 +70,8 @@ HOST = HostName("shop.contoso.com")
 WEST = Webspace(SUBSCRIPTION, "rg-westeuropewebspace")
 NORTH = Webspace(SUBSCRIPTION, "rg-northeuropewebspace")
 EAST = Webspace(SUBSCRIPTION, "rg-eastuswebspace")
+ASE = EnvironmentRef(SUBSCRIPTION, "rg-network", "ase")
+OTHER_ASE = EnvironmentRef(SUBSCRIPTION, "rg-network", "other-ase")
 APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
 OFF: Tags = (("certroll", "off"),)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -136,11 +151,28 @@ def site(
     tags: Tags = (),
     running: bool = True,
     plan: str = "",
+    environment: EnvironmentRef | None = None,
 ) -> Site:
-    """Return a site or slot, by default running, on a plan that Azure does not say."""
+    """Return a site or slot, by default running, on a plan that Azure does not say, outside of any environment."""
     ref = site_ref(name, slot)
     host_name = HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net")
-    return Site(ref, webspace, host_name, tags, running, plan)
+    return Site(ref, webspace, host_name, tags, running, plan, environment=environment)
+
+
+def environment(ref: EnvironmentRef = ASE, *, tags: Tags = ()) -> Environment:
+    """Return an App Service Environment with an internal address."""
+    return Environment(ref, "West Europe", internal=True, tags=tags)
+
+
+def root(
+    name: str = "by-hand",
+    thumbprint: Thumbprint | None = OLD,
+    *,
+    environment: EnvironmentRef = ASE,
+    is_root: bool = True,
+) -> RootCertificate:
+    """Return a root certificate of an environment, by default an old one that people put there."""
+    return RootCertificate(RootRef(environment, name), "West Europe", thumbprint, is_root)
 
 
 def binding(
@@ -292,9 +324,13 @@ def snapshot(
     blind_spots: tuple[BlindSpot, ...] = (),
     settings: tuple[SiteSettings, ...] = (),
     rollout: Rollout = FRESH,
+    environments: tuple[Environment, ...] = (),
+    roots: tuple[RootCertificate, ...] = (),
+    cycles: tuple[Cycle, ...] = (),
 ) -> Snapshot:
     """Return the ordinary world, but for what is given."""
-    return Snapshot(lineage, Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings), rollout)
+    fleet = Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings, environments, roots)
+    return Snapshot(lineage, fleet, rollout, cycles=cycles)
 
 
 def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
