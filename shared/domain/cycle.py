@@ -91,17 +91,27 @@ class Cycle:
         """Return what is known of a root."""
         return next((one for one in self.roots if one.thumbprint == thumbprint), None)
 
+    def done_for(self, thumbprint: Thumbprint) -> datetime | None:
+        """Return when the apps were done that were listed with the root already there; None while that is not so."""
+        root = self.root(thumbprint)
+        seen_at = root.seen_at if root else None
+        listed = seen_at is not None and self.since is not None and seen_at <= self.since
+        return self.done_at if listed and not self.is_open else None
+
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
         """Return it with a root that is about to be put: when it was first noted is kept until it was seen."""
         known = self.root(thumbprint)
         if known is not None and known.seen_at is None:
             return self
-        others = tuple(one for one in self.roots if one.thumbprint != thumbprint)
-        return replace(self, roots=(*others[-MOST_ROOTS:], NotedRoot(thumbprint, at)))
+        return self._with(NotedRoot(thumbprint, at))
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
         """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
-        return replace(self, roots=(*self.roots[-MOST_ROOTS:], NotedRoot(thumbprint, at, at)))
+        return self if self.root(thumbprint) else self._with(NotedRoot(thumbprint, at, at))
+
+    def _with(self, root: NotedRoot) -> "Cycle":
+        others = [one for one in self.roots if one.thumbprint != root.thumbprint]
+        return replace(self, roots=(*others, root)[-MOST_ROOTS:])
 
     def asked(self, at: datetime) -> "Cycle":
         """Return it with somebody asking for all apps to be stopped and started."""
