@@ -437,15 +437,48 @@ class RecordingAppService:
 
 
 @dataclass
-class RecordingVault:
-    """A vault that gives one PFX, or raises; what it is asked for is kept."""
+class RecordingEnvironments:
+    """Environments as far as actions need them: answers in the order given, the last one for ever; writes are kept."""
 
-    answer: Pfx | Exception
+    roots: list[RootCertificate | Exception]
+    writes: list[tuple[object, ...]] = field(default_factory=list)
+
+    def root(self, ref: RootRef) -> RootCertificate:
+        """Return the next sight of the root."""
+        seen = _next(self.roots)
+        assert seen.ref == ref
+        return seen
+
+    def put_root(self, root: RootCertificate, der: bytes) -> None:
+        """Keep the write."""
+        self.writes.append(("put", root, der))
+
+    def delete_root(self, ref: RootRef) -> None:
+        """Keep the write."""
+        self.writes.append(("delete", ref))
+
+
+@dataclass
+class RecordingVault:
+    """A vault that gives one PFX, or one certificate, or raises; what it is asked for is kept."""
+
+    answer: Pfx | bytes | Exception
     asked: list[tuple[object, ...]] = field(default_factory=list)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return the PFX."""
-        self.asked.append((ref, version, thumbprint))
+        answer = self._asked(ref, version, thumbprint)
+        assert isinstance(answer, Pfx)
+        return answer
+
+    def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
+        """Return the certificate."""
+        answer = self._asked(ref, version, thumbprint)
+        assert isinstance(answer, bytes)
+        return answer
+
+    def _asked(self, *what: object) -> Pfx | bytes:
+        self.asked.append(what)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -474,8 +507,15 @@ def ports(
     clock: Clock | None = None,
     journal: RecordingJournal | None = None,
     vault: RecordingVault | None = None,
+    environments: RecordingEnvironments | None = None,
 ) -> Ports:
     """Return ports of which only those given exist; using another one fails."""
     nobody: Any = None
-    given: dict[str, Any] = {"app_service": app_service, "clock": clock, "journal": journal, "vault": vault}
+    given: dict[str, Any] = {
+        "app_service": app_service,
+        "clock": clock,
+        "journal": journal,
+        "vault": vault,
+        "environments": environments,
+    }
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})
