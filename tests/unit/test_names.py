@@ -339,9 +339,34 @@ def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("resource_id", "ref"),
+    [
+        pytest.param(f"{SITES}/shop/certificates/A", CopyRef.of_site(site_ref(), "a", public=False), id="a site's"),
+        pytest.param(
+            f"{SITES}/shop/publicCertificates/a",
+            CopyRef.of_site(site_ref(), "a", public=True),
+            id="a site's, public",
+        ),
+        pytest.param(
+            f"{SITES}/shop/slots/staging/publicCertificates/a",
+            CopyRef.of_site(site_ref("shop", "staging"), "a", public=True),
+            id="a slot's public one",
+        ),
+    ],
+)
+def test_certificate_of_one_site_is_read_from_its_id(resource_id: str, ref: CopyRef) -> None:
+    """A certificate that a site or slot has to itself is known as its own."""
+    assert CopyRef.parse(resource_id) == ref
+    assert CopyRef.parse(ref.resource_id) == ref
+
+
+@pytest.mark.parametrize(
     "resource_id",
     [
         pytest.param(f"{SITES}/shop", id="a site"),
+        pytest.param(f"{GROUP}/providers/Microsoft.Web/publicCertificates/a", id="a public one of no site"),
+        pytest.param(f"{SITES}/a.b/certificates/a", id="one of a site that cannot be"),
+        pytest.param(f"{SITES}/shop/slots/a.b/certificates/a", id="one of a slot that cannot be"),
         pytest.param(f"{COPIES}/", id="no name"),
         pytest.param(f"{COPIES}/a/b", id="something of a certificate"),
         pytest.param(f"{COPIES}/%2e%2e", id="a hidden way up"),
