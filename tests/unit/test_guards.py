@@ -18,6 +18,7 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.actions.upload_certificate import UploadCertificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.model import (
     Binding,
@@ -29,7 +30,7 @@ from shared.domain.model import (
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -92,6 +93,10 @@ RETIRE = Step(
     RetireThumbprint(named(OLD, NEW, site="web"), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST), Reason.SUPERSEDED
 )
 IMPORT = Step(ImportCertificate(copy("in", NEW), farm(), version(), LINEAGE, None, app_service()), Reason.IMPORT_ASKED)
+PUBLIC = Step(
+    UploadPublicCertificate(REF, version(), replace(copy(), ref=CopyRef.of_site(site_ref(), "public", public=True))),
+    Reason.PUBLIC_CERTIFICATE_ASKED,
+)
 ADD_ROOT = Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING)
 DELETE_ROOT = Step(DeleteRootCertificate(root()), Reason.SUPERSEDED)
 EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
@@ -280,6 +285,25 @@ def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
 def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
     """However bad the new version is, the old one is kept, and the last good values come back."""
     assert refusals(gate.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "new", "reason"),
+    [
+        pytest.param(
+            PUBLIC, facts(key_size=1024, server_auth=False, client_auth=False), None, id="public, whatever key"
+        ),
+        pytest.param(PUBLIC, facts(serial_octets=21), Reason.SERIAL_TOO_LONG, id="public, with an odd number"),
+        pytest.param(IMPORT, facts(server_auth=False, client_auth=False), None, id="imported, whatever usage"),
+        pytest.param(IMPORT, facts(key_type=KeyType.EC), Reason.KEY_NOT_IMPORTABLE, id="imported, elliptic"),
+    ],
+)
+def test_certificate_is_judged_by_what_it_is_brought_for(
+    step: Step, new: CertificateFacts, reason: Reason | None
+) -> None:
+    """A public part needs no key, and an import is asked for what App Service takes."""
+    skips = refusals(gate.guard, Plan((step,)), renewed(new))
+    assert [skip.reason for skip in skips] == ([reason] if reason else [])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from shared.domain.targets import (
     names_of_webspace,
     parse_targets,
     resolve,
+    words,
 )
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, WEST, farm, site_ref
 
@@ -154,3 +155,16 @@ def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
 def test_environment_answers_to_nothing_else() -> None:
     """An environment is called by its name, or by its group and its name, in lower case."""
     assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        pytest.param((), set[str](), id="no tag"),
+        pytest.param(((TO, "Ase, rg/other/slot"),), {"ase", "rg", "other", "slot"}, id="every part of every target"),
+        pytest.param(((TO, "ase"), (f"{TO}-3", "other")), set[str](), id="a list that cannot be read"),
+    ],
+)
+def test_words_are_those_of_targets_that_can_be_read(tags: Tags, found: set[str]) -> None:
+    """Whatever part of a target may be a name is known, so that it is looked at before it is resolved."""
+    assert words(tags, TO) == found
