@@ -74,7 +74,7 @@ def test_target_is_found_only_where_one_answers(candidates: dict[str, frozenset[
 
 ROOTS = f"{ASE.resource_id}/publicCertificates/"
 HOSTILE = st.text("./%25fFeE#?\\\r\n\x00\u0130ab", max_size=12) | st.sampled_from(
-    ["corp-root", "..", "%2e%2e", "a%2fb"]
+    ["corp-root", "..", "%2e%2e", "a%2fb", "%41"]
 )
 IDS = st.tuples(st.sampled_from([ROOTS, ROOTS.upper(), ASE.resource_id, f"{ASE.resource_id}/", "/", ""]), HOSTILE)
 
@@ -87,6 +87,7 @@ def test_root_certificate_is_in_its_environment_or_refused(resource_id: str) -> 
         assert len(str(refused)) < LONGEST_MESSAGE
         return
     assert RootRef.parse(found.resource_id) == found
+    assert RootRef.parse(found.resource_id.upper()) == found
     assert found.environment == ASE
     assert found.resource_id.removeprefix(ROOTS).count("/") == 0
     assert not {"?", "#", "\\", "\r", "\n", "\x00"} & set(found.resource_id)
@@ -102,6 +103,7 @@ def test_environment_is_itself_or_refused(resource_id: str) -> None:
     assert (found is None) == (refused is not None) == (odd is not None)
     if found is not None:
         assert EnvironmentRef.parse(found.resource_id) == found
+        assert not set("?#%.\\\r\n\x00") & set(found.name)
         assert message == EnvironmentMessage(found)
         assert EnvironmentMessage.parse(message.body()) == message
 
