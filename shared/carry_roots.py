@@ -41,7 +41,7 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
     """
     for ref in _to_get_one(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
-        pending = [str(one.site) for one in apps if one.state is CycleState.PENDING]
+        pending = [one.site for one in apps if one.state is CycleState.PENDING]
         spared = [{"site": str(one.site), "detail": one.detail} for one in apps if one.state is CycleState.SPARED]
         waves = waves_of(apps, intent)
         event(
@@ -49,8 +49,8 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
             environment=str(ref),
             certificate=str(snapshot.lineage.ref),
             waves=[[str(site) for site in wave] for wave in waves.waves] if waves else [],
-            seconds=waves.takes(each_takes(snapshot.fleet, ref, intent)).total_seconds() if waves else None,
-            by_hand=[] if waves else pending,
+            seconds=waves.takes(each_takes(snapshot.fleet, pending, intent)).total_seconds() if waves else None,
+            by_hand=[] if waves else [str(site) for site in pending],
             kept=[{"site": str(site), "group": group} for site, group in waves.kept] if waves else [],
             spared=spared,
         )

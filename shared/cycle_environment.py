@@ -65,7 +65,7 @@ def cycled_by_hand(run: Run, environment: EnvironmentRef) -> None:
         left = (one for one in run.ports.cycles.apps(environment) if one.state in waiting)
         now = run.now()
         run.ports.cycles.put_apps(environment, [one.now(CycleState.SPARED, now, "cycled by hand") for one in left])
-        run.ports.cycles.change(environment, lambda one: one.done(now))
+        run.ports.cycles.change(environment, lambda one: one.done_by_hand(now))
     event("environment.cycled_by_hand", environment=str(environment))
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.cycle import CycleApp, CycleState
 from shared.domain.model import Fleet, Site, is_off
-from shared.domain.names import EnvironmentRef
+from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.plan import Intent
 from shared.domain.probe import ProbeInvalid
 from shared.domain.reason import Reason
@@ -42,9 +42,9 @@ def waves_of(apps: Iterable[CycleApp], intent: Intent) -> Waves | None:
     return all_waves([one.app for one in known], pending, intent.ase_max_unavailable)
 
 
-def each_takes(fleet: Fleet, environment: EnvironmentRef, intent: Intent) -> timedelta:
-    """Return how long one wave is expected to take: longer where apps have no probe that says that they are up."""
-    probed = all(_has_probe(fleet, site) for site in fleet.sites if site.environment == environment)
+def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedelta:
+    """Return how long one wave is expected to take: longer where one of the apps has no probe to say that it is up."""
+    probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle
 
 
@@ -59,8 +59,8 @@ def _app(fleet: Fleet, site: Site, intent: Intent, now: datetime) -> CycleApp:
     return app.now(CycleState.SPARED, now, str(spared[1])) if spared else app
 
 
-def _has_probe(fleet: Fleet, site: Site) -> bool:
+def _has_probe(fleet: Fleet, site: SiteRef) -> bool:
     try:
-        return probe_of(fleet, site.ref) is not None
+        return probe_of(fleet, site) is not None
     except ProbeInvalid:
         return False

@@ -28,13 +28,17 @@ STATE_PATIENCE = timedelta(seconds=60)
 
 
 def stop_and_start(run: Run, lease: Lease, environment: EnvironmentRef, app: CycleApp) -> CycleApp:
-    """Stop an app that runs and start it again; return it as started, which is recorded.
+    """Stop an app that runs and start it again; return it as started, or as spared where it did not run any more.
 
-    Whatever goes wrong in between, the start is tried, and stays owed until the app was seen to run. Raises what went
-    wrong. The caller holds the lease of the site.
+    Either is recorded. Whatever goes wrong in between, the start is tried, and stays owed until the app was seen to
+    run. Raises what went wrong. The caller holds the lease of the site.
     """
     lease.check()
     run.check_time()
+    if not _runs(run, app.site):  # who stopped it meanwhile means it
+        spared = app.now(CycleState.SPARED, run.now(), "somebody stopped it meanwhile")
+        run.ports.cycles.put_apps(environment, (spared,))
+        return spared
     run.ports.cycles.owe(OwedStart(app.site, environment, run.now()))
     try:
         lease.check()
@@ -80,8 +84,6 @@ def _pay(run: Run, owed: OwedStart) -> None:
         event("start.not_needed", site=str(site), detail="it is gone")
         cycles.paid(site)
         return
-    if not stopped and run.now() < owed.at + STOP_MAY_COME:
-        return
     if stopped:
         _start(run, site)
         _mark_started(run, owed)
@@ -90,6 +92,8 @@ def _pay(run: Run, owed: OwedStart) -> None:
         )
         run.ports.journal.add_history(str(owed.environment), (entry,))
         event("start.paid", site=str(site), environment=str(owed.environment))
+    if run.now() < owed.at + STOP_MAY_COME:
+        return  # the dead may not be quite dead, and stop it once more
     cycles.paid(site)
     run.ports.queue.send_environment(EnvironmentMessage(owed.environment))
 
@@ -112,8 +116,7 @@ def _still_owed(run: Run, owed: OwedStart, error: Exception) -> None:
 
 def _stop(run: Run, site: SiteRef) -> None:
     """Return once the app is seen to be stopped: a start that comes too early would be none."""
-    if _runs(run, site):
-        run.ports.app_service.stop(site)
+    run.ports.app_service.stop(site)
     settle(run.ports.clock, partial(_runs, run, site), lambda runs: not runs, f"site {site}", STATE_PATIENCE)
 
 

@@ -4,6 +4,7 @@ Each is looked at once more right before its stop; that it comes up again is the
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +25,7 @@ from shared.owed_starts import stop_and_start
 from shared.run import Run
 from shared.telemetry import event
 
+MOST_THREADS = 16
 UP_PATIENCE = timedelta(minutes=5)
 """How long an app may take after its start until its probe passes, if it passed before."""
 PASSES = 3
@@ -92,9 +94,10 @@ def _claimed(cycling: Cycling, one: CycleApp, most: MostDown) -> bool:
 
 def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
     """Stop and start the apps of one wave, and return when each has answered, or did not."""
-    run, began = cycling.run, cycling.run.now()
+    began = cycling.run.now()
     event("wave.started", environment=str(cycling.environment), sites=[str(one.site) for one in wave])
-    results = tuple(run.pool.map(partial(_guarded, cycling), wave))
+    with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # that of the run is for reads, and shared
+        results = tuple(pool.map(partial(_guarded, cycling), wave))
     busy = frozenset(one.site for one, result in zip(wave, results, strict=True) if isinstance(result, LeaseBusy))
     cycling = replace(cycling, busy=cycling.busy | busy).recorded(one for one in results if isinstance(one, CycleApp))
     for one in cycling.in_state(CycleState.PENDING, CycleState.SPARED):
@@ -194,7 +197,7 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     if not failure:
         early = cycling.cycle.since is not None and one.at < cycling.cycle.since
         return one.now(CycleState.PENDING if early else CycleState.ANSWERED, now)
-    if now < one.at + UP_PATIENCE:
+    if now < one.at + (UP_PATIENCE if one.answered else run.intent.probe_settle):
         return one
     state = CycleState.FAILED if one.answered else CycleState.UNPROVEN
     before = (

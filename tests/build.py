@@ -4,7 +4,7 @@ The ordinary world: one site `shop` in the webspace WEST shows the old version o
 one host name; the copy in WEST holds the old version too, and the vault has a good new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -20,21 +20,34 @@ from shared.domain.app_settings import (
     SiteSettings,
     VaultReference,
 )
+from shared.domain.cycle import Cycle
 from shared.domain.lineage import Lineage, Refusal
 from shared.domain.model import (
     Binding,
     BlindSpot,
     CertificateFacts,
     CertificateVersion,
+    Environment,
     Fleet,
     KeyType,
+    RootCertificate,
     ServerFarm,
     Site,
     SslState,
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
+from shared.domain.names import (
+    CopyRef,
+    EnvironmentRef,
+    HostName,
+    RootRef,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    VaultName,
+    Webspace,
+)
 from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
@@ -57,6 +70,8 @@ HOST = HostName("shop.contoso.com")
 WEST = Webspace(SUBSCRIPTION, "rg-westeuropewebspace")
 NORTH = Webspace(SUBSCRIPTION, "rg-northeuropewebspace")
 EAST = Webspace(SUBSCRIPTION, "rg-eastuswebspace")
+ASE = EnvironmentRef(SUBSCRIPTION, "rg-network", "ase")
+OTHER_ASE = EnvironmentRef(SUBSCRIPTION, "rg-network", "other-ase")
 APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
 OFF: Tags = (("certroll", "off"),)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -136,11 +151,28 @@ def site(
     tags: Tags = (),
     running: bool = True,
     plan: str = "",
+    environment: EnvironmentRef | None = None,
 ) -> Site:
-    """Return a site or slot, by default running, on a plan that Azure does not say."""
+    """Return a site or slot, by default running, on a plan that Azure does not say, outside of any environment."""
     ref = site_ref(name, slot)
     host_name = HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net")
-    return Site(ref, webspace, host_name, tags, running, plan)
+    return Site(ref, webspace, host_name, tags, running, plan, environment=environment)
+
+
+def environment(ref: EnvironmentRef = ASE, *, tags: Tags = ()) -> Environment:
+    """Return an App Service Environment with an internal address."""
+    return Environment(ref, "West Europe", internal=True, tags=tags)
+
+
+def root(
+    name: str = "by-hand",
+    thumbprint: Thumbprint | None = OLD,
+    *,
+    environment: EnvironmentRef = ASE,
+    is_root: bool = True,
+) -> RootCertificate:
+    """Return a root certificate of an environment, by default an old one that people put there."""
+    return RootCertificate(RootRef(environment, name), "West Europe", thumbprint, is_root)
 
 
 def binding(
@@ -292,9 +324,13 @@ def snapshot(
     blind_spots: tuple[BlindSpot, ...] = (),
     settings: tuple[SiteSettings, ...] = (),
     rollout: Rollout = FRESH,
+    environments: tuple[Environment, ...] = (),
+    roots: tuple[RootCertificate, ...] = (),
+    cycles: tuple[Cycle, ...] = (),
 ) -> Snapshot:
     """Return the ordinary world, but for what is given."""
-    return Snapshot(lineage, Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings), rollout)
+    fleet = Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings, environments, roots)
+    return Snapshot(lineage, fleet, rollout, cycles=cycles)
 
 
 def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
@@ -401,15 +437,64 @@ class RecordingAppService:
 
 
 @dataclass
-class RecordingVault:
-    """A vault that gives one PFX, or raises; what it is asked for is kept."""
+class RecordingEnvironments:
+    """Environments as far as actions need them: answers in the order given, the last one for ever; writes are kept."""
 
-    answer: Pfx | Exception
+    roots: list[RootCertificate | Exception]
+    writes: list[tuple[object, ...]] = field(default_factory=list)
+
+    def root(self, ref: RootRef) -> RootCertificate:
+        """Return the next sight of the root."""
+        seen = _next(self.roots)
+        assert seen.ref == ref
+        return seen
+
+    def put_root(self, root: RootCertificate, der: bytes) -> None:
+        """Keep the write."""
+        self.writes.append(("put", root, der))
+
+    def delete_root(self, ref: RootRef) -> None:
+        """Keep the write."""
+        self.writes.append(("delete", ref))
+
+
+@dataclass
+class RecordingCycles:
+    """What the journal knows of one environment; the changes of it are kept."""
+
+    cycle: Cycle
+    fails: Exception | None = None
+
+    def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
+        """Keep the change, or raise."""
+        assert environment == self.cycle.environment
+        if self.fails:
+            raise self.fails
+        self.cycle = change(self.cycle)
+        return self.cycle
+
+
+@dataclass
+class RecordingVault:
+    """A vault that gives one PFX, or one certificate, or raises; what it is asked for is kept."""
+
+    answer: Pfx | bytes | Exception
     asked: list[tuple[object, ...]] = field(default_factory=list)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return the PFX."""
-        self.asked.append((ref, version, thumbprint))
+        answer = self._asked(ref, version, thumbprint)
+        assert isinstance(answer, Pfx)
+        return answer
+
+    def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
+        """Return the certificate."""
+        answer = self._asked(ref, version, thumbprint)
+        assert isinstance(answer, bytes)
+        return answer
+
+    def _asked(self, *what: object) -> Pfx | bytes:
+        self.asked.append(what)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -438,8 +523,17 @@ def ports(
     clock: Clock | None = None,
     journal: RecordingJournal | None = None,
     vault: RecordingVault | None = None,
+    environments: RecordingEnvironments | None = None,
+    cycles: RecordingCycles | None = None,
 ) -> Ports:
     """Return ports of which only those given exist; using another one fails."""
     nobody: Any = None
-    given: dict[str, Any] = {"app_service": app_service, "clock": clock, "journal": journal, "vault": vault}
+    given: dict[str, Any] = {
+        "app_service": app_service,
+        "clock": clock,
+        "journal": journal,
+        "vault": vault,
+        "environments": environments,
+        "cycles": cycles,
+    }
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})

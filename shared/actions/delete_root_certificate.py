@@ -48,7 +48,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
     going = 0
     for root in sorted(snapshot.fleet.roots, key=lambda one: one.ref):
         environment = by_ref.get(root.ref.environment)
-        if environment is None or not snapshot.lineage.is_stale(root.thumbprint):
+        if environment is None or not root.is_root or not snapshot.lineage.is_stale(root.thumbprint):
             continue
         kept = _kept(snapshot, intent, environment, current)
         if kept is None and going >= intent.max_deletes:
@@ -68,10 +68,10 @@ def _kept(
     if not has_root(snapshot, environment.ref, current.thumbprint):
         return Reason.NOT_PROVEN, "the current version is not there"
     cycle = snapshot.cycle_of(environment.ref)
-    noted = cycle.root(current.thumbprint) if cycle else None
-    if cycle is None or noted is None or noted.seen_at is None or cycle.is_open or cycle.done_at is None:
+    done_at = cycle.done_for(current.thumbprint) if cycle else None
+    if done_at is None:
         return Reason.NOT_PROVEN, "not every app was stopped and started since the new root came"
-    until = max(noted.seen_at, cycle.done_at) + intent.delete_grace
+    until = done_at + intent.delete_grace
     if until > snapshot.now:
         return Reason.IN_GRACE, f"CERTROLL_DELETE_GRACE keeps it until {until:%Y-%m-%d %H:%M} UTC"
     return None

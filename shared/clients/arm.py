@@ -1,6 +1,7 @@
 """What clients of Azure Resource Manager have in common: plain requests beside the SDK's, and reading what comes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -47,9 +48,16 @@ def listing(
         try:
             found.append(read(wire))
         except ODD as error:
-            where = webspace or webspace_of(subscription, wire.get("properties") or {})
+            where = webspace or _webspace_of(subscription, wire)
             blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, where))
     return Listing(tuple(found), tuple(blind))
+
+
+def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
+    """Return the webspace that an odd entry says it is in, None where that cannot be read either."""
+    with suppress(*ODD):
+        return webspace_of(subscription, wire.get("properties") or {})
+    return None
 
 
 def readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:

@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from azure.core.rest import HttpRequest, HttpResponse
 
 from shared.clients.app_service import CURE, AppServiceClients, read_site
-from shared.clients.arm import Json, listing, plain_list, readable, sent, tags_of
+from shared.clients.arm import Found, Json, listing, plain_list, readable, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.domain.model import OWN_PREFIX, Environment, Listing, RootCertificate, Site
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint, parse_thumbprint
@@ -37,7 +38,7 @@ class Environments:
         """List the App Service Environments of a subscription."""
         items = self._clients.client(subscription).app_service_environments.list()
         pages = self._retrying.pages(f"environments of subscription {subscription}", items, CURE)
-        return listing(subscription, (model.as_dict() for model in pages), _environment)
+        return _without_webspace(listing(subscription, (model.as_dict() for model in pages), _environment))
 
     def environment(self, ref: EnvironmentRef) -> Environment:
         """Read one environment."""
@@ -68,7 +69,7 @@ class Environments:
         url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, CURE)
-        return listing(ref.subscription, found, _root)
+        return _without_webspace(listing(ref.subscription, found, _root))
 
     def root(self, ref: RootRef) -> RootCertificate:
         """Read one public certificate of an environment."""
@@ -90,6 +91,11 @@ class Environments:
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={ROOTS_API}"
         request = HttpRequest(method, url, json=body)
         return partial(sent, self._clients.client(ref.environment.subscription), request)
+
+
+def _without_webspace(listed: Listing[Found]) -> Listing[Found]:
+    """Return the listing with blind spots that hide nothing of a webspace: what is odd in it is of an environment."""
+    return Listing(listed.found, tuple(replace(spot, webspace=None, roots_only=True) for spot in listed.blind_spots))
 
 
 def _environment(wire: Json) -> Environment:

@@ -155,7 +155,7 @@ def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret
 
 def holds_certificate(content_type: str | None) -> bool:
     """Say whether a secret of that content type is a certificate."""
-    return (content_type or "").strip().lower() in {PKCS12, PEM, BARE}
+    return (content_type or "").strip().lower() in {PKCS12, PEM}
 
 
 def may_hold_certificate(entry: SecretProperties) -> bool:
@@ -167,7 +167,7 @@ def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> R
     """Return why a secret is no lineage by itself, None where it is one."""
     if entry.managed:
         return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate of its name")
-    if not holds_certificate(_form(entry, versions)):
+    if not _form(entry, versions):
         return Refusal(Reason.NOT_A_CERTIFICATE, f"its content type is {_content_type(entry)[:60]!r}")
     return None
 
@@ -177,9 +177,13 @@ def _age(entry: SecretProperties) -> tuple[datetime, str]:
 
 
 def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
-    """Return in which form the version holds a certificate: where it has tags of a root, whatever its type says."""
-    known = _content_type(entry)
-    return BARE if known not in {PKCS12, PEM} and any(is_root(_tags(one)) for one in versions) else known
+    """Return in which form the version holds a certificate, empty where in none.
+
+    A content type that is none of a certificate's is only looked behind where tags say that it is a root.
+    """
+    if holds_certificate(entry.content_type):
+        return _content_type(entry)
+    return BARE if any(is_root(_tags(one)) for one in versions) else ""
 
 
 def _tags(entry: SecretProperties) -> Tags:

@@ -98,10 +98,16 @@ class Cycle:
         """Return what is known of a root."""
         return next((one for one in self.roots if one.thumbprint == thumbprint), None)
 
+    def done_for(self, thumbprint: Thumbprint) -> datetime | None:
+        """Return when the apps were done that were listed with the root already there; None while that is not so."""
+        root = self.root(thumbprint)
+        seen_at = root.seen_at if root else None
+        listed = seen_at is not None and self.since is not None and seen_at <= self.since
+        return self.done_at if listed and not self.is_open else None
+
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
         """Return it with a root that is about to be put, as of now: what was known of it before counts no more."""
-        others = tuple(one for one in self.roots if one.thumbprint != thumbprint)
-        return replace(self, roots=(*others[-MOST_ROOTS:], NotedRoot(thumbprint, at)))
+        return self._with(NotedRoot(thumbprint, at))
 
     def without_lost(self, now: datetime) -> "Cycle":
         """Return it without roots that were to be put and did not come for a day."""
@@ -110,7 +116,11 @@ class Cycle:
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
         """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
-        return replace(self, roots=(*self.roots[-MOST_ROOTS:], NotedRoot(thumbprint, at, at)))
+        return self if self.root(thumbprint) else self._with(NotedRoot(thumbprint, at, at))
+
+    def _with(self, root: NotedRoot) -> "Cycle":
+        others = [one for one in self.roots if one.thumbprint != root.thumbprint]
+        return replace(self, roots=(*others, root)[-MOST_ROOTS:])
 
     def asked(self, at: datetime) -> "Cycle":
         """Return it with somebody asking for all apps to be stopped and started."""
@@ -118,7 +128,11 @@ class Cycle:
 
     def done(self, at: datetime) -> "Cycle":
         """Return it with every app stopped and started; a root that is still to come is not forgotten."""
-        return replace(self, since=self.since or at, done_at=at)
+        return replace(self, done_at=at)
+
+    def done_by_hand(self, at: datetime) -> "Cycle":
+        """Return it with people saying that every app was stopped and started, for all roots that are there."""
+        return replace(self, since=at, done_at=at)
 
     def listed(self, there: frozenset[Thumbprint | None], now: datetime) -> "Cycle":
         """Return it with its apps listed anew, for the noted roots that are there now."""

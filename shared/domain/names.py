@@ -222,8 +222,10 @@ class RootRef:
     def parse(cls, resource_id: str) -> Self:
         """Return the reference from a resource id. Raises InvalidNameError."""
         environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
-        known = _matching(_COPY_NAME, unquote(name), "a certificate resource name") if marker else ""
-        return cls(EnvironmentRef.parse(environment if marker else resource_id), known)
+        if not marker:
+            raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
+        known = _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name")
+        return cls(EnvironmentRef.parse(environment), known)
 
     @property
     def resource_id(self) -> str:

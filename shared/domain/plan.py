@@ -55,8 +55,11 @@ class Intent:
     ase_max_unavailable: MostDown | None = None
 
     def owns(self, site: SiteRef) -> bool:
-        """Say whether the site, or the site of the slot, is the one that Certroll itself runs on."""
-        return site.name == self.own_site and site.subscription == self.own_subscription
+        """Say whether the site, or the site of the slot, is the one that Certroll itself runs on.
+
+        Where it is not known in which subscription that is, every site of its name counts.
+        """
+        return site.name == self.own_site and self.own_subscription in {None, site.subscription}
 
 
 class Action(Protocol):

@@ -90,7 +90,7 @@ def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], most: Mos
 def last_of_group(apps: Collection[WaveApp], site: SiteRef) -> str | None:
     """Return the group of which the app is the last one that runs, others of it being stopped; None where it is not."""
     app = next(one for one in apps if one.site == site)
-    return _sole(apps, app) or None
+    return (_sole(apps, app) or None) if app.runs else None
 
 
 def parse_groups(value: str | None) -> frozenset[str]:

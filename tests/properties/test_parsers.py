@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from shared.clients.pfx import build_pfx, read_bundle, read_leaf, thumbprint
 from shared.clients.vault_events import KINDS, read_vault_event
 from shared.clients.x509_facts import read_facts
-from shared.domain.errors import EventRejected, Rejected, TargetInvalid
+from shared.domain.errors import EventRejected, MessageInvalid, Rejected, TargetInvalid
+from shared.domain.messages import EnvironmentMessage
 from shared.domain.model import KeyFound
+from shared.domain.names import EnvironmentRef, InvalidNameError, RootRef
 from shared.domain.reason import Reason
-from shared.domain.requirements import PEM, PKCS12
+from shared.domain.requirements import BARE, PEM, PKCS12
 from shared.domain.secret import PfxEncryption
 from shared.domain.targets import parse_targets, resolve
-from tests.build import DAY, NOW, VAULT
+from tests.build import ASE, DAY, NOW, VAULT
 from tests.chains import issued
 
 Value = TypeVar("Value")
@@ -66,6 +68,44 @@ def test_target_is_found_only_where_one_answers(candidates: dict[str, frozenset[
     answering = [candidate for candidate, names in candidates.items() if "shop" in names]
     found, _ = _outcome(lambda: resolve(target, candidates), TargetInvalid)
     assert found == (answering[0] if len(answering) == 1 else None)
+
+
+# ------------------------------------------------------------------------------------------------------- environments
+
+ROOTS = f"{ASE.resource_id}/publicCertificates/"
+HOSTILE = st.text("./%25fFeE#?\\\r\n\x00\u0130ab", max_size=12) | st.sampled_from(
+    ["corp-root", "..", "%2e%2e", "a%2fb", "%41"]
+)
+IDS = st.tuples(st.sampled_from([ROOTS, ROOTS.upper(), ASE.resource_id, f"{ASE.resource_id}/", "/", ""]), HOSTILE)
+
+
+@given(IDS.map("".join))
+def test_root_certificate_is_in_its_environment_or_refused(resource_id: str) -> None:
+    """Any id is that of one certificate below one environment, which leads back to itself, or is refused."""
+    found, refused = _outcome(lambda: RootRef.parse(resource_id), InvalidNameError)
+    if found is None:
+        assert len(str(refused)) < LONGEST_MESSAGE
+        return
+    assert RootRef.parse(found.resource_id) == found
+    assert RootRef.parse(found.resource_id.upper()) == found
+    assert found.environment == ASE
+    assert found.resource_id.removeprefix(ROOTS).count("/") == 0
+    assert not {"?", "#", "\\", "\r", "\n", "\x00"} & set(found.resource_id)
+    assert found.name not in {"", ".", ".."}
+
+
+@given(IDS.map("".join))
+def test_environment_is_itself_or_refused(resource_id: str) -> None:
+    """Any id is that of an environment, which leads back to itself, or is refused; so is a message that names it."""
+    found, refused = _outcome(lambda: EnvironmentRef.parse(resource_id), InvalidNameError)
+    body = json.dumps({"v": 1, "environment": resource_id, "waits": 0})
+    message, odd = _outcome(lambda: EnvironmentMessage.parse(body), MessageInvalid)
+    assert (found is None) == (refused is not None) == (odd is not None)
+    if found is not None:
+        assert EnvironmentRef.parse(found.resource_id) == found
+        assert not set("?#%.\\\r\n\x00") & set(found.name)
+        assert message == EnvironmentMessage(found)
+        assert EnvironmentMessage.parse(message.body()) == message
 
 
 # ------------------------------------------------------------------------------------------ certificates and secrets
@@ -152,9 +192,10 @@ SECRETS = st.one_of(
     st.tuples(broken(b"".join(PEM_PARTS)).map(_text), st.just(PEM)),
     st.tuples(
         st.lists(broken(*PEM_PARTS), max_size=6).map(b"".join).map(_text),
-        st.sampled_from([PEM, PKCS12, "text/plain", ""]),
+        st.sampled_from([PEM, PKCS12, BARE, "text/plain", ""]),
     ),
-    st.tuples(st.text(max_size=60), st.sampled_from([PEM, PKCS12])),
+    st.tuples(broken(CERTIFICATES[-1]).map(base64.b64encode).map(_text), st.just(BARE)),
+    st.tuples(st.text(max_size=60), st.sampled_from([PEM, PKCS12, BARE])),
 )
 
 

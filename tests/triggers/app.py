@@ -18,15 +18,20 @@ from local.host.functions import Datum, TriggerInput
 from local.host.timers import utc_now
 
 ROOT = Path(__file__).parents[2]
-ALL_QUEUES = ("certificates", "sites", "certificates-poison", "sites-poison")
+QUEUES = ("certificates", "sites", "environments")
+ALL_QUEUES = (*QUEUES, *(f"{name}-poison" for name in QUEUES))
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 LOOK_EVERY = 0.05
 POLLING = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1"}
 _SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
 _SITE_ID = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Web/sites/shop"
+_ENVIRONMENT_ID = (
+    f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/rg-network/providers/Microsoft.Web/hostingEnvironments/ase"
+)
 _NAMES = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "web", "waits": 0}
 CERTIFICATE = json.dumps({**_NAMES, "cause": "event"})
 SITE = json.dumps({**_NAMES, "site": _SITE_ID})
+ENVIRONMENT = json.dumps({"v": 1, "environment": _ENVIRONMENT_ID, "waits": 0})
 T = TypeVar("T")
 
 
@@ -40,9 +45,9 @@ def event_call(text: str) -> Call:
     return Call("vault_event", TriggerInput(Datum(text, "json"), {}))
 
 
-def timer_call() -> Call:
-    """Return a call of the sweep."""
-    return Call("sweep_timer", triggers.timer(utc_now(), None, None))
+def timer_call(function: str) -> Call:
+    """Return a call of a timer's function."""
+    return Call(function, triggers.timer(utc_now(), None, None))
 
 
 def eventually(ask: Callable[[], T], deadline: float = 30, told: Callable[[], str] = str) -> T:

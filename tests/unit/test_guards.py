@@ -6,6 +6,9 @@ from typing import ClassVar
 
 import pytest
 
+from shared.actions.add_root_certificate import AddRootCertificate
+from shared.actions.delete_root_certificate import DeleteRootCertificate
+from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.actions.refresh_references import RefreshReferences
 from shared.actions.restart_site import RestartSite
@@ -15,6 +18,7 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.actions.upload_certificate import UploadCertificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.model import (
     Binding,
@@ -26,7 +30,7 @@ from shared.domain.model import (
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -34,6 +38,7 @@ from shared.domain.requirements import PKCS12
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.vault_access import app_service
 from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
 from tests.build import (
     APPLY,
@@ -65,6 +70,7 @@ from tests.build import (
     record,
     roll,
     rollout,
+    root,
     site,
     site_ref,
     snapshot,
@@ -86,6 +92,13 @@ RESTORE = Step(
 RETIRE = Step(
     RetireThumbprint(named(OLD, NEW, site="web"), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST), Reason.SUPERSEDED
 )
+IMPORT = Step(ImportCertificate(copy("in", NEW), farm(), version(), LINEAGE, None, app_service()), Reason.IMPORT_ASKED)
+PUBLIC = Step(
+    UploadPublicCertificate(REF, version(), replace(copy(), ref=CopyRef.of_site(site_ref(), "public", public=True))),
+    Reason.PUBLIC_CERTIFICATE_ASKED,
+)
+ADD_ROOT = Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING)
+DELETE_ROOT = Step(DeleteRootCertificate(root()), Reason.SUPERSEDED)
 EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 WHOLE = Plan((SYNC, UPDATE), (EARLIER,))
 COPY = "certificate rg-web/shop-copy in rg-westeuropewebspace"
@@ -274,6 +287,55 @@ def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
     assert refusals(gate.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
 
 
+@pytest.mark.parametrize(
+    ("step", "new", "reason"),
+    [
+        pytest.param(
+            PUBLIC, facts(key_size=1024, server_auth=False, client_auth=False), None, id="public, whatever key"
+        ),
+        pytest.param(PUBLIC, facts(serial_octets=21), Reason.SERIAL_TOO_LONG, id="public, with an odd number"),
+        pytest.param(IMPORT, facts(server_auth=False, client_auth=False), None, id="imported, whatever usage"),
+        pytest.param(IMPORT, facts(key_type=KeyType.EC), Reason.KEY_NOT_IMPORTABLE, id="imported, elliptic"),
+    ],
+)
+def test_certificate_is_judged_by_what_it_is_brought_for(
+    step: Step, new: CertificateFacts, reason: Reason | None
+) -> None:
+    """A public part needs no key, and an import is asked for what App Service takes."""
+    skips = refusals(gate.guard, Plan((step,)), renewed(new))
+    assert [skip.reason for skip in skips] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("new", "reason", "detail"),
+    [
+        pytest.param(facts(self_signed=True, is_ca=True), None, "", id="a root"),
+        pytest.param(
+            facts("x.contoso.com", self_signed=True, is_ca=True, key_size=1024, server_auth=False, client_auth=False),
+            None,
+            "",
+            id="a root that could show or call nothing",
+        ),
+        pytest.param(
+            facts(is_ca=True),
+            Reason.NOT_SELF_SIGNED,
+            "it was issued by Contoso Issuing CA: put the root itself into the vault, not an intermediate",
+            id="an intermediate",
+        ),
+        pytest.param(
+            facts(self_signed=True),
+            Reason.NOT_AN_AUTHORITY,
+            "it is no certificate authority's (basic constraints): nothing that it signed would be trusted",
+            id="a server's own certificate",
+        ),
+    ],
+)
+def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: Reason | None, detail: str) -> None:
+    """What nothing else is asked of is judged as a root alone; what is none is refused, and old roots are not."""
+    skips = refusals(gate.guard, Plan((ADD_ROOT, DELETE_ROOT)), renewed(new))
+    assert skips == ([Skip(ADD_ROOT.subject, reason, detail)] if reason else [])
+
+
 NO_SERVER, NO_CLIENT = facts(server_auth=False), facts(client_auth=False)
 CLIENT_LOST = (
     "its extended key usage does not allow client authentication, and that of the version in use does: "
@@ -416,6 +478,14 @@ def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
 def test_opted_out_site_does_not_stop_a_sync() -> None:
     """A copy serves the whole webspace: one site's tag does not keep the others from a new certificate."""
     assert refusals(opt_out.guard, Plan((SYNC,)), snapshot(sites=(site(tags=OFF),))) == []
+
+
+def test_roots_of_an_opted_out_vault_certificate_are_left_alone() -> None:
+    """With `certroll: off` on the vault object its root is neither put nor are older ones deleted."""
+    seen = snapshot(lineage=lineage(tags=OFF))
+    skips = refusals(opt_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen)
+    assert [(skip.reason, skip.site) for skip in skips] == [(Reason.OPTED_OUT, None)] * 2
+    assert refusals(opt_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(sites=(site(tags=OFF),))) == []
 
 
 def test_opted_out_vault_certificate_is_left_alone() -> None:
@@ -609,6 +679,23 @@ def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
     assert refusals(incomplete_view.guard, Plan((step,)), snapshot(blind_spots=(spot,))) == []
 
 
+@pytest.mark.parametrize("webspace", [None, WEST])
+def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
+    """Where roots of an environment cannot be seen, everything that is about a webspace goes on."""
+    hidden = BlindSpot(
+        "root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace, roots_only=True
+    )
+    assert refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), snapshot(blind_spots=(hidden,))) == []
+    seen = replace(hidden, roots_only=False)
+    assert len(refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), snapshot(blind_spots=(seen,)))) == 3
+
+
+def test_roots_need_no_whole_view() -> None:
+    """A root comes beside others and goes for reasons of its own, whatever of a webspace is hidden."""
+    seen = snapshot(blind_spots=(blind_spot(), blind_spot(None)))
+    assert refusals(incomplete_view.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen) == []
+
+
 def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
     """Beside both, a sync is refused for the site that cannot be seen."""
     spots = BlindSpot("a", "403", SUBSCRIPTION, WEST, settings_only=True), blind_spot(subject="b")
@@ -685,6 +772,12 @@ def test_app_is_given_what_is_there(steps: tuple[Step, ...], refused: list[Step]
     assert [(skip.subject, skip.reason) for skip in seen] == [(step.subject, Reason.NOT_LIVE) for step in refused]
 
 
+def test_root_makes_nothing_live() -> None:
+    """A root in an environment is nothing that a binding of a webspace can show, and needs nothing there itself."""
+    skips = refusals(live.guard, Plan((ADD_ROOT, DELETE_ROOT, UPDATE)), snapshot())
+    assert [(skip.subject, skip.reason) for skip in skips] == [(BINDING, Reason.NOT_LIVE)]
+
+
 def test_refused_sync_brings_nothing() -> None:
     """What a step that is itself refused would bring does not count."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
@@ -693,6 +786,15 @@ def test_refused_sync_brings_nothing() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ mode
+
+
+def test_observing_puts_no_root() -> None:
+    """What would be done with roots is told, and not done."""
+    skips = refusals(mode.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
+    assert [(skip.reason, skip.detail.partition("; ")[0]) for skip in skips] == [
+        (Reason.OBSERVE_ONLY, "it would be done (RootMissing)"),
+        (Reason.OBSERVE_ONLY, "it would be done (Superseded)"),
+    ]
 
 
 def test_observing_writes_nothing() -> None:
@@ -808,6 +910,21 @@ def test_failed_retirement_holds_nothing() -> None:
     """An app that fails without the old version says nothing against the new one."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(retiring=True),)))
     assert refusals(stages.guard, Plan((SYNC, UPDATE, ROLL)), seen) == []
+
+
+def test_roots_have_no_stages() -> None:
+    """A root changes nothing that runs: every environment has its turn at once, and is nobody's first webspace."""
+    plan = Plan((ADD_ROOT, *WEST_FIRST.steps, DELETE_ROOT), (EARLIER,))
+    skips = refusals(stages.guard, plan, two_webspaces())
+    assert skips == refusals(stages.guard, WEST_FIRST, two_webspaces())
+    assert refusals(stages.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot()) == []
+    assert stages.first_webspace(Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), APPLY) is None
+
+
+def test_failure_holds_roots_as_well() -> None:
+    """While a version is held, its root is not put either, and none is deleted for it."""
+    skips = refusals(stages.guard, Plan((ADD_ROOT, DELETE_ROOT)), two_webspaces(rollout(record(SiteState.FAILED))))
+    assert [skip.reason for skip in skips] == [Reason.VERSION_HELD] * 2
 
 
 def test_hold_does_not_stop_what_protects() -> None:

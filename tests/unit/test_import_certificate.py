@@ -4,20 +4,37 @@ from dataclasses import replace
 
 import pytest
 
+from shared.actions import import_certificate
 from shared.actions.import_certificate import ImportCertificate
 from shared.domain.errors import NotFound, NotSettled, Rejected
-from shared.domain.model import WebspaceCertificate
-from shared.domain.vault_access import app_service
+from shared.domain.lineage import Refusal
+from shared.domain.model import Tags, WebspaceCertificate
+from shared.domain.names import VaultName
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+from shared.domain.vault_access import VaultSettings, app_service
 from tests.build import (
+    APPLY,
+    FOREIGN,
     LINEAGE,
     NEW,
     NORTH,
+    OFF,
+    OLD,
     OTHER_REF,
+    SUBSCRIPTION,
+    VAULT,
+    WEST,
     ManualClock,
     RecordingAppService,
     copy,
     farm,
+    lineage,
+    old_version,
     ports,
+    site,
+    snapshot,
     version,
 )
 
@@ -69,3 +86,184 @@ def test_another_copy_is_no_success(seen: WebspaceCertificate) -> None:
     with pytest.raises(NotSettled):
         performed(service)
     assert len(service.writes) == 1
+
+
+# ----------------------------------------------------------------------------------------------------- what is proposed
+
+VAULT_ID = "/subscriptions/x/vaults/kv-shop"
+ASKED: Tags = (("certroll-import-to", "shop"),)
+ASKS = "tag certroll-import-to of kv-shop/shop"
+PLAN = farm()
+GROUP = "rg"
+
+
+def asked(to: str = "shop", *copies: WebspaceCertificate, tags: Tags = (), **given: object) -> Snapshot:
+    """Return a world with a site in WEST, and these copies, where the tag names places."""
+    ordinary = {"lineage": lineage(tags=(("certroll-import-to", to), *tags)), "copies": copies}
+    return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
+
+
+def proposed(seen: Snapshot) -> list[Step | Skip]:
+    """Return what is proposed."""
+    return list(import_certificate.propose(seen, APPLY))
+
+
+def copies_of(seen: Snapshot) -> list[WebspaceCertificate]:
+    """Return the copies that are to be made."""
+    actions = [item.action for item in proposed(seen) if isinstance(item, Step)]
+    return [action.copy for action in actions if isinstance(action, ImportCertificate)]
+
+
+@pytest.mark.parametrize("to", ["shop", "rg-web/shop", str(WEST), f"rg/{WEST}", f"{WEST}, shop"])
+def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
+    """A webspace that is named by itself, by a plan or by a site of it gets one copy, whatever it holds otherwise."""
+    seen = asked(to, copy("other", FOREIGN, source=None))
+    (step,) = proposed(seen)
+    assert step.reason is Reason.IMPORT_ASKED
+    assert [(one.ref.name, one.webspace, one.thumbprint) for one in copies_of(seen)] == [
+        (f"{GROUP}-kv-shop-shop", WEST, NEW)
+    ]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(asked("shop", copy()), id="a copy is there, old as it may be"),
+        pytest.param(asked(""), id="the tag names nothing"),
+        pytest.param(asked(lineage=lineage(current=None, tags=ASKED)), id="none is good"),
+    ],
+)
+def test_nothing_is_imported_where_it_is_not_needed(seen: Snapshot) -> None:
+    """What nobody asks for, or is there already, is not imported."""
+    assert proposed(seen) == []
+
+
+REFUSED = Refusal(Reason.NEWLY_SELF_SIGNED, "it is self-signed")
+TWO = (version(), old_version())
+
+
+@pytest.mark.parametrize(
+    ("seen", "subject", "reason"),
+    [
+        pytest.param(asked("nowhere"), f"{ASKS}: nowhere", Reason.NO_SUCH_TARGET, id="a place that there is not"),
+        pytest.param(asked("a b"), ASKS, Reason.TARGET_INVALID, id="a tag that cannot be read"),
+        pytest.param(asked(sites=(site(tags=OFF),)), f"{ASKS}: shop", Reason.OPTED_OUT, id="a site that is out"),
+        pytest.param(
+            asked(sites=(site(webspace=None),)), f"{ASKS}: shop", Reason.NO_SUCH_TARGET, id="a site that is nowhere"
+        ),
+        pytest.param(
+            asked(lineage=lineage(*TWO, current=1, refusal=REFUSED, tags=ASKED)),
+            f"{ASKS}: shop",
+            Reason.NEWEST_REFUSED,
+            id="App Service would take a version that is refused",
+        ),
+        pytest.param(
+            asked("shop", *(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))),
+            f"{ASKS}: shop",
+            Reason.WEBSPACE_FULL,
+            id="a webspace that is full",
+        ),
+    ],
+)
+def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: Reason) -> None:
+    """Each thing that stands in the way of an import is named with the place."""
+    (skip,) = proposed(seen)
+    assert isinstance(skip, Skip)
+    assert (skip.subject, skip.reason) == (subject, reason)
+
+
+def test_copies_of_one_group_are_told_apart() -> None:
+    """A second webspace of the same group gets a name of its own; a tag may say another name for both."""
+    north = site("north", webspace=NORTH)
+    both = asked("shop, north", sites=(site(), north))
+    first, second = (one.ref.name for one in copies_of(both))
+    assert (first, second.startswith(f"{first}-"), len(second) - len(first)) == ("rg-kv-shop-shop", True, 9)
+    named = asked(tags=(("certroll-import-name", "Mine"),))
+    assert [one.ref.name for one in copies_of(named)] == ["mine"]
+
+
+def test_site_of_a_flex_plan_gets_a_copy_to_itself() -> None:
+    """Where each site has certificates of its own, the copy is the site's."""
+    (made,) = copies_of(asked(sites=(replace(site(), flex=True),)))
+    assert (made.site, made.ref.name) == (site().ref, "rg-kv-shop-shop")
+
+
+def test_import_is_projected() -> None:
+    """Afterwards the copy is there, and nothing is proposed."""
+    before = asked()
+    (step,) = proposed(before)
+    assert isinstance(step, Step)
+    assert proposed(step.action.project(before)) == []
+
+
+def test_vault_is_known_from_another_copy() -> None:
+    """Where a copy of anything in the vault tells its resource id, that one is used."""
+    (step,) = proposed(asked("shop", copy("north", OLD, source=OTHER_REF, webspace=NORTH)))
+    assert isinstance(step, Step)
+    assert isinstance(step.action, ImportCertificate)
+    assert step.action.vault_id == VAULT_ID
+
+
+# ---------------------------------------------------------------------------------------------------- which vault it is
+
+
+class Rights:
+    """Says in which subscriptions which vaults are, and how each decides; what it is asked is kept."""
+
+    def __init__(self, vaults: dict[str, dict[VaultName, str]], *, uses_roles: bool = False) -> None:
+        self.asked: list[str] = []
+        self._vaults, self._uses_roles = vaults, uses_roles
+
+    def vaults(self, subscription: str) -> dict[VaultName, str]:
+        """Return the vaults of the subscription."""
+        self.asked.append(subscription)
+        return self._vaults.get(subscription, {})
+
+    def settings(self, vault_id: str) -> VaultSettings:
+        """Return a vault that lets nobody in by its policies, or by roles that could not be read."""
+        self.asked.append(vault_id)
+        return VaultSettings(vault_id, VAULT, uses_roles=self._uses_roles)
+
+
+class Subscribed(RecordingAppService):
+    """An App Service of two subscriptions."""
+
+    def subscriptions(self) -> tuple[str, ...]:
+        """Return both, ours last."""
+        return ("0-other", SUBSCRIPTION)
+
+
+def looking(rights: Rights, service: RecordingAppService, vault_id: str | None = None) -> bool:
+    """Carry an import out where it is not known which vault it is, and say whether it wrote."""
+    action = replace(IMPORT, vault_id=vault_id)
+    return action.perform(replace(ports(service, ManualClock()), vault_rights=rights))  # type: ignore[arg-type]
+
+
+def test_vault_is_looked_for_at_home_first() -> None:
+    """Where no copy tells which vault it is, ours is looked for before others, and the import names it."""
+    rights, service = Rights({SUBSCRIPTION: {VAULT: "/home"}, "0-other": {}}, uses_roles=True), Subscribed()
+    service.copies = [GONE, COPY]
+    assert looking(rights, service)
+    assert rights.asked == [SUBSCRIPTION, "/home"]
+    assert [(made.key_vault_id, made.key_vault_secret) for made, _ in service.writes] == [("/home", "shop")]  # type: ignore[attr-defined]
+    elsewhere = Rights({"0-other": {VAULT: "/other"}}, uses_roles=True)
+    service.copies = [GONE, COPY]
+    assert looking(elsewhere, service)
+    assert elsewhere.asked == [SUBSCRIPTION, "0-other", "/other"]
+
+
+def test_vault_that_nobody_shows_is_said_to_be_missing() -> None:
+    """Where no subscription that is seen has the vault, nothing is imported, and the cure is said."""
+    service = Subscribed(copies=[GONE])
+    with pytest.raises(NotFound, match=r"ARM shows no vault kv-shop; grant Reader on the vault$"):
+        looking(Rights({}), service)
+    assert service.writes == []
+
+
+def test_vault_that_lets_app_service_not_in_is_told_before() -> None:
+    """Where App Service lacks a right for certain, nothing is asked of it, and the command that mends it is said."""
+    service = Subscribed(copies=[GONE])
+    with pytest.raises(Rejected, match="az keyvault") as refused:
+        looking(Rights({}), service, VAULT_ID)
+    assert refused.value.reason is Reason.VAULT_ACCESS_LACKING
+    assert service.writes == []

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.dns import Ask, DnsAnswer, RecordKind, Seen
-from shared.domain.managed import HostFacts, Issuance, Place, is_custom, violations
+from shared.domain.managed import HostFacts, HostLook, Issuance, Place, is_custom, violations
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
 from tests.build import HOUR, NOW, site, site_ref
@@ -243,3 +243,9 @@ def test_azure_is_asked_again_only_later(issuance: dict[str, str], hours: int) -
     known = Issuance(site_ref(), HOST, NOW, **issuance)
     assert known.counts(NOW + hours * HOUR - timedelta(seconds=1))
     assert not known.counts(NOW + hours * HOUR)
+
+
+def test_host_name_is_told_with_its_site() -> None:
+    """What came of looking at a host name is told of it and its site."""
+    look = HostLook(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
+    assert look.subject == "host name www.contoso.com of shop/staging"

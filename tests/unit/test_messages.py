@@ -1,16 +1,17 @@
-"""The messages of the two work queues, which anybody who may write to the storage account can forge."""
+"""The messages of the work queues, which anybody who may write to the storage account can forge."""
 
 import json
 
 import pytest
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
-from tests.build import REF, site_ref
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, EnvironmentMessage, SiteMessage
+from tests.build import ASE, REF, site_ref
 
 SLOT = site_ref("shop", "staging")
 CERTIFICATE = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "shop", "cause": "event", "waits": 0}
 SITE = {"v": 1, "site": SLOT.resource_id, "vault": "kv-shop", "kind": "certificate", "name": "shop", "waits": 3}
+ENVIRONMENT = {"v": 1, "environment": ASE.resource_id, "waits": 3}
 
 
 def test_certificate_message_is_written_as_agreed() -> None:
@@ -23,9 +24,15 @@ def test_site_message_is_written_as_agreed() -> None:
     assert json.loads(SiteMessage(SLOT, REF, 3).body()) == SITE
 
 
+def test_environment_message_is_written_as_agreed() -> None:
+    """The body has exactly the fields that other parts rely on, the environment as a whole resource id."""
+    assert json.loads(EnvironmentMessage(ASE, 3).body()) == ENVIRONMENT
+
+
 def test_new_site_message_has_not_waited() -> None:
-    """A site is sent to at once, with all its waits before it."""
+    """A site, or an environment, is sent to at once, with all its waits before it."""
     assert SiteMessage(SLOT, REF).waits == 0
+    assert EnvironmentMessage(ASE).waits == 0
 
 
 def test_causes_are_written_as_agreed() -> None:
@@ -38,6 +45,7 @@ def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
     """A message may have waited never, or as often as it may."""
     assert CertificateMessage.parse(json.dumps({**CERTIFICATE, "waits": waits})).waits == waits
     assert SiteMessage.parse(json.dumps({**SITE, "waits": waits})).waits == waits
+    assert EnvironmentMessage.parse(json.dumps({**ENVIRONMENT, "waits": waits})).waits == waits
 
 
 @pytest.mark.parametrize("cause", list(Cause))
@@ -56,16 +64,25 @@ def test_site_message_comes_back_as_it_was(site: object) -> None:
     assert SiteMessage.parse(message.body()) == message
 
 
+def test_environment_message_comes_back_as_it_was() -> None:
+    """What is sent is what is received."""
+    assert EnvironmentMessage.parse(json.dumps(ENVIRONMENT)) == EnvironmentMessage(ASE, 3)
+    assert EnvironmentMessage.parse(EnvironmentMessage(ASE, 7).body()) == EnvironmentMessage(ASE, 7)
+
+
 def test_names_in_messages_compare_without_case() -> None:
-    """A message that a person wrote in mixed case means the same certificate."""
+    """A message that a person wrote in mixed case means the same thing."""
     body = json.dumps({**CERTIFICATE, "vault": "KV-Shop", "name": "SHOP"})
     assert CertificateMessage.parse(body) == CertificateMessage(REF, Cause.EVENT)
+    shouted = json.dumps({**ENVIRONMENT, "environment": ASE.resource_id.upper()})
+    assert EnvironmentMessage.parse(shouted) == EnvironmentMessage(ASE, 3)
 
 
 def test_waiting_is_counted() -> None:
     """Each new look says so, and counts one wait more."""
     assert CertificateMessage(REF, Cause.EVENT, 4).again() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).again() == SiteMessage(SLOT, REF, 5)
+    assert EnvironmentMessage(ASE, 4).again() == EnvironmentMessage(ASE, 5)
 
 
 def test_waiting_ends() -> None:
@@ -74,6 +91,8 @@ def test_waiting_ends() -> None:
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).again() is None
     assert SiteMessage(SLOT, REF, MOST_WAITS - 1).again() == SiteMessage(SLOT, REF, 20)
     assert SiteMessage(SLOT, REF, MOST_WAITS).again() is None
+    assert EnvironmentMessage(ASE, MOST_WAITS - 1).again() == EnvironmentMessage(ASE, 20)
+    assert EnvironmentMessage(ASE, MOST_WAITS).again() is None
 
 
 @pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
@@ -82,6 +101,7 @@ def test_progress_begins_the_count_anew(waits: int) -> None:
     certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
     assert certificate.again(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
     assert site.again(progress=True) == SiteMessage(SLOT, REF, 0)
+    assert EnvironmentMessage(ASE, waits).again(progress=True) == EnvironmentMessage(ASE, 0)
 
 
 TAMPERED = [
@@ -145,6 +165,33 @@ def test_tampered_site_message_is_refused(change: dict[str, object] | str, compl
     """A body that is not as agreed is refused, and the complaint names what is wrong."""
     with pytest.raises(MessageInvalid, match=complaint):
         SiteMessage.parse(changed(SITE, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        *(odd for odd in TAMPERED if not isinstance(odd.values[0], dict) or odd.values[0].keys() <= {"v", "waits"}),
+        pytest.param({"extra": 1}, "lacks, or should not have: extra", id="a field too many"),
+        pytest.param({"environment": ...}, "lacks, or should not have: environment", id="a field missing"),
+        pytest.param({"waits": ...}, "lacks, or should not have: waits", id="no waits"),
+        pytest.param({"environment": None}, "environment is not a text", id="an environment that is null"),
+        pytest.param({"environment": ["ase"]}, "environment is not a text", id="an environment that is a list"),
+        pytest.param({"environment": "ase"}, "'ase' is not the resource id of an App Service", id="a bare name"),
+        pytest.param(
+            {"environment": SLOT.resource_id}, "is not the resource id of an App Service Environment", id="a slot"
+        ),
+        pytest.param(
+            {"environment": ASE.resource_id + "/../x"}, "is not the resource id", id="an environment with a way up"
+        ),
+        pytest.param(
+            {"environment": ASE.resource_id + "?x"}, "is not the name of an App Service", id="one with a query"
+        ),
+    ],
+)
+def test_tampered_environment_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
+    """A body that is not as agreed is refused, and the complaint names what is wrong."""
+    with pytest.raises(MessageInvalid, match=complaint):
+        EnvironmentMessage.parse(changed(ENVIRONMENT, change))
 
 
 def test_complaint_about_many_fields_is_short() -> None:

@@ -4,8 +4,10 @@ import pytest
 
 from shared.domain.names import (
     CopyRef,
+    EnvironmentRef,
     HostName,
     InvalidNameError,
+    RootRef,
     SiteRef,
     VaultCertificateRef,
     Webspace,
@@ -15,12 +17,14 @@ from shared.domain.names import (
     parse_thumbprint,
     parse_vault_name,
 )
-from tests.build import SUBSCRIPTION, VAULT, site_ref
+from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, VAULT, site_ref
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web"
 SITES = f"{GROUP}/providers/Microsoft.Web/sites"
 COPIES = f"{GROUP}/providers/Microsoft.Web/certificates"
 VAULTS = f"{GROUP}/providers/Microsoft.KeyVault/vaults"
+ENVIRONMENTS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-network/providers/Microsoft.Web/hostingEnvironments"
+ROOTS = f"{ENVIRONMENTS}/ase/publicCertificates"
 
 
 @pytest.mark.parametrize(
@@ -335,9 +339,34 @@ def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("resource_id", "ref"),
+    [
+        pytest.param(f"{SITES}/shop/certificates/A", CopyRef.of_site(site_ref(), "a", public=False), id="a site's"),
+        pytest.param(
+            f"{SITES}/shop/publicCertificates/a",
+            CopyRef.of_site(site_ref(), "a", public=True),
+            id="a site's, public",
+        ),
+        pytest.param(
+            f"{SITES}/shop/slots/staging/publicCertificates/a",
+            CopyRef.of_site(site_ref("shop", "staging"), "a", public=True),
+            id="a slot's public one",
+        ),
+    ],
+)
+def test_certificate_of_one_site_is_read_from_its_id(resource_id: str, ref: CopyRef) -> None:
+    """A certificate that a site or slot has to itself is known as its own."""
+    assert CopyRef.parse(resource_id) == ref
+    assert CopyRef.parse(ref.resource_id) == ref
+
+
+@pytest.mark.parametrize(
     "resource_id",
     [
         pytest.param(f"{SITES}/shop", id="a site"),
+        pytest.param(f"{GROUP}/providers/Microsoft.Web/publicCertificates/a", id="a public one of no site"),
+        pytest.param(f"{SITES}/a.b/certificates/a", id="one of a site that cannot be"),
+        pytest.param(f"{SITES}/shop/slots/a.b/certificates/a", id="one of a slot that cannot be"),
         pytest.param(f"{COPIES}/", id="no name"),
         pytest.param(f"{COPIES}/a/b", id="something of a certificate"),
         pytest.param(f"{COPIES}/%2e%2e", id="a hidden way up"),
@@ -351,6 +380,126 @@ def test_tampered_copy_is_refused(resource_id: str) -> None:
     """A resource id that leads anywhere but to a webspace certificate is refused."""
     with pytest.raises(InvalidNameError, match="is not"):
         CopyRef.parse(resource_id)
+
+
+@pytest.mark.parametrize(
+    "resource_id",
+    [
+        pytest.param(f"{ENVIRONMENTS}/ase", id="its id"),
+        pytest.param(f" {ENVIRONMENTS}/ASE\n".upper(), id="its id in upper case, with blanks"),
+    ],
+)
+def test_environment_is_read_from_its_id(resource_id: str) -> None:
+    """An App Service Environment is recognised in any case, and its own id leads back to it."""
+    ref = EnvironmentRef.parse(resource_id)
+    assert (ref, str(ref)) == (ASE, "rg-network/ase")
+    assert ref.resource_id == f"{ENVIRONMENTS}/ase"
+
+
+def test_environments_have_one_order() -> None:
+    """Environments are sorted by subscription, group and name: the same everywhere."""
+    order = [EnvironmentRef("a", "y", "z"), EnvironmentRef("b", "x", "z"), EnvironmentRef("b", "y", "a")]
+    assert sorted(order[index] for index in (2, 0, 1)) == order
+
+
+@pytest.mark.parametrize(
+    "resource_id",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("ase", id="a bare name"),
+        pytest.param(f"{ENVIRONMENTS}/", id="no name"),
+        pytest.param(f"{ENVIRONMENTS}/ase/", id="a stray slash"),
+        pytest.param(f"{ROOTS}/root", id="something of an environment"),
+        pytest.param(f"{SITES}/shop", id="a site"),
+        pytest.param(f"{ENVIRONMENTS}/ase?api-version=1", id="a query"),
+        pytest.param(f"{ENVIRONMENTS}/..", id="a way up as a name"),
+        pytest.param(f"{ENVIRONMENTS}/a%2Fb", id="a hidden slash"),
+        pytest.param(f"{ENVIRONMENTS}/ase\r\nHost: evil.com", id="a second header line"),
+        pytest.param(f"{ENVIRONMENTS}/{'a' * 61}", id="a name too long"),
+        pytest.param(f"{ENVIRONMENTS}/ase".replace(SUBSCRIPTION, "x"), id="no subscription"),
+        pytest.param(f"{ENVIRONMENTS}/ase".replace("rg-network", ".."), id="a way up as the group"),
+        pytest.param(f"{ENVIRONMENTS}/ase".replace("rg-network", "rg?network"), id="a query in the group"),
+        pytest.param(f"https://management.azure.com{ENVIRONMENTS}/ase", id="a URL"),
+        pytest.param("x" * 1_000_000, id="a megabyte"),
+    ],
+)
+def test_tampered_environment_is_refused(resource_id: str) -> None:
+    """A resource id that leads anywhere but to an App Service Environment is refused, in a short sentence."""
+    with pytest.raises(InvalidNameError, match="is not") as caught:
+        EnvironmentRef.parse(resource_id)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("was", "instead", "complaint"),
+    [
+        (SUBSCRIPTION, "x", "'x' is not a subscription id"),
+        ("rg-network", "rg?web", "'rg?web' is not a resource group name"),
+        ("ase", "a.se", "'a.se' is not the name of an App Service Environment"),
+        ("/hosting", "/other", "is not the resource id of an App Service Environment"),
+    ],
+)
+def test_complaint_about_an_environment_names_the_bad_part(was: str, instead: str, complaint: str) -> None:
+    """What is wrong with the resource id of an environment is named."""
+    with pytest.raises(InvalidNameError) as caught:
+        EnvironmentRef.parse(f"{ENVIRONMENTS}/ase".replace(was, instead))
+    assert str(caught.value).endswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("Corp-Root", "corp-root", id="case is dropped"),
+        pytest.param("corp root", "corp root", id="a blank"),
+        pytest.param("corp%20root", "corp root", id="an encoded blank"),
+        pytest.param("a%23b", "a#b", id="an encoded number sign"),
+        pytest.param("%41b", "ab", id="an encoded capital"),
+    ],
+)
+def test_root_certificate_is_read_from_its_id(name: str, expected: str) -> None:
+    """A root certificate is recognised however its id is encoded, and its own id leads back to it."""
+    ref = RootRef.parse(f" {ROOTS}/{name} ")
+    assert (ref.environment, ref.name, str(ref)) == (ASE, expected, f"rg-network/ase/{expected}")
+    assert RootRef.parse(ref.resource_id) == ref
+    assert RootRef.parse(ref.resource_id.upper()) == ref
+    assert not {"#", " "} & set(ref.resource_id)
+
+
+def test_root_certificates_have_one_order() -> None:
+    """Root certificates are sorted by environment, then by name."""
+    order = [RootRef(ASE, "b"), RootRef(OTHER_ASE, "a"), RootRef(OTHER_ASE, "b")]
+    assert sorted(order[index] for index in (2, 0, 1)) == order
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "complaint"),
+    [
+        pytest.param("", "'' is not the resource id of a root certificate", id="nothing"),
+        pytest.param(
+            f"{ENVIRONMENTS}/ase", "/ase' is not the resource id of a root certificate", id="the environment itself"
+        ),
+        pytest.param(ROOTS, "' is not the resource id of a root certificate", id="all of them"),
+        pytest.param(f"{ROOTS}/", "'' is not a certificate resource name", id="no name"),
+        pytest.param(f"{ROOTS}/a/b", "'a/b' is not a certificate resource name", id="something of a certificate"),
+        pytest.param(f"{ROOTS}/..", "'..' is not a certificate resource name", id="a way up"),
+        pytest.param(f"{ROOTS}/%2e%2E", "'..' is not a certificate resource name", id="a hidden way up"),
+        pytest.param(f"{ROOTS}/a%2Fb", "'a/b' is not a certificate resource name", id="a hidden slash"),
+        pytest.param(f"{ROOTS}/a%0d%0ab", "is not a certificate resource name", id="a hidden line end"),
+        pytest.param(f"{ROOTS}/{'a' * 261}", "is not a certificate resource name", id="a name too long"),
+        pytest.param(f"{ROOTS}/a/publicCertificates/b", "is not a certificate resource name", id="one of another"),
+        pytest.param(
+            f"{SITES}/shop/publicCertificates/a", "is not the resource id of an App Service Environment", id="a site's"
+        ),
+        pytest.param(f"{ROOTS}/a".replace("ase", "a.se"), "is not the name of an App Service", id="a bad environment"),
+        pytest.param("x" * 1_000_000, "is not the resource id of a root certificate", id="a megabyte"),
+    ],
+)
+def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) -> None:
+    """A resource id that leads anywhere but to a public certificate of an environment is refused."""
+    with pytest.raises(InvalidNameError) as caught:
+        RootRef.parse(resource_id)
+    assert complaint in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize(

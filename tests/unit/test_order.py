@@ -242,3 +242,8 @@ def test_order_id_is_read_in_any_case() -> None:
     """Azure echoes ids in changing case."""
     assert OrderRef.parse(REF.resource_id.upper()) == REF
     assert str(REF) == "shop-rg/shop"
+
+
+def test_order_is_told_with_its_group() -> None:
+    """Two orders of one name in two groups are told apart."""
+    assert GOOD.subject == "order shop-rg/shop"

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import subprocess
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ from shared.domain.errors import AzureError, Denied, Rejected
 from shared.domain.model import Bundle, KeyFound
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.requirements import PEM, PKCS12
+from shared.domain.requirements import BARE, PEM, PKCS12
 from shared.domain.secret import Pfx, PfxEncryption
 from shared.runtime import Runtime
 from tests.build import FOREIGN, NOW, REF, ManualClock
@@ -378,6 +378,64 @@ def test_value_that_is_about_no_certificate_is_refused(parts: tuple[Any, ...], p
     with pytest.raises(Rejected) as caught:
         read_leaf(pem(*parts), PEM)
     assert (str(caught.value), caught.value.reason) == (problem, reason)
+
+
+# ------------------------------------------------------------------------------------------- a certificate alone
+
+
+def der(one: x509.Certificate) -> str:
+    """Return a certificate as a `.cer` file in base64 holds it."""
+    return base64.b64encode(one.public_bytes(Encoding.DER)).decode()
+
+
+ROOT = CHAIN.root
+TOP = Bundle(KeyFound.NONE, (), None, ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "bundle"),
+    [
+        pytest.param(pem(ROOT), TOP, id="PEM"),
+        pytest.param(f"subject=CN = root\n{pem(ROOT)}", TOP, id="PEM after some text"),
+        pytest.param(der(ROOT), TOP, id="DER in base64"),
+        pytest.param(f"\r\n{der(ROOT)[:64]}\r\n {der(ROOT)[64:]}\n", TOP, id="DER in base64, in lines"),
+        pytest.param(pem(key("EC", "authority 1"), ROOT), replace(TOP, key=KeyFound.MATCHING), id="with its key"),
+    ],
+)
+def test_certificate_alone_is_read_in_either_form(value: str, bundle: Bundle) -> None:
+    """Where a certificate alone is asked for, PEM and DER in base64 give the same one."""
+    assert read_leaf(value, BARE) == (ROOT, bundle)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        pytest.param("", "its value is not a certificate in DER", id="nothing"),
+        pytest.param("Pa-ss_word!", "its value is not base64", id="a password"),
+        pytest.param("gehe\N{LATIN SMALL LETTER I WITH DIAERESIS}m", "its value is not base64", id="beyond ASCII"),
+        pytest.param("c2VjcmV0", "its value is not a certificate in DER", id="a password in base64"),
+        pytest.param(pfx(CHAIN), "its value is not a certificate in DER", id="a PFX"),
+        pytest.param(der(ROOT)[:-8], "its value is not a certificate in DER", id="a part of one"),
+        pytest.param(base64.b64encode(b"\x30\x80" * 2000).decode(), "its value is not a certificate in DER", id="deep"),
+        pytest.param("-----BEGIN CERTIFICATE-----\nx", "its certificates cannot be read", id="PEM without an end"),
+        pytest.param(pem(ROOT).replace("MI", "!!"), "its certificates cannot be read", id="mangled PEM"),
+        pytest.param(pem(key("EC", "authority 1")), "its certificates cannot be read", id="a private key alone"),
+    ],
+)
+def test_what_is_no_certificate_alone_is_refused_without_showing_it(value: str, problem: str) -> None:
+    """A password that carries the tags of a root is refused in a sentence, with no other error behind it."""
+    with pytest.raises(Rejected) as caught:
+        read_leaf(value, BARE)
+    assert (str(caught.value), caught.value.reason) == (problem, Reason.SECRET_UNREADABLE)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("content_type", [PEM, PKCS12, "", "text/plain"])
+def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str) -> None:
+    """A `.cer` file in base64 is nothing that a secret of any content type may hold by itself."""
+    with pytest.raises(Rejected) as caught:
+        read_leaf(der(ROOT), content_type)
+    assert caught.value.reason is Reason.SECRET_UNREADABLE
 
 
 # -------------------------------------------------------------------------------------------------------- the adapter

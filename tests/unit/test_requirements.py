@@ -29,6 +29,7 @@ KEY = KeyPolicy(exportable=True, content_type=PKCS12)
 COMPLETE = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
 GOOD = Case(version(), Use.UPLOAD, NOW, replace(old_version(), facts=facts(), bundle=COMPLETE), KEY, (HOST,))
 SELF_SIGNED = facts(self_signed=True)
+ROOT = facts(self_signed=True, is_ca=True)
 PASS, WARN, REFUSE, UNSEEN = Level
 
 
@@ -59,7 +60,8 @@ def of(requirement: Requirement, judged: Case) -> tuple[Level, str] | None:
 @pytest.mark.parametrize("use", Use)
 def test_good_certificate_passes_everything(use: Use) -> None:
     """A certificate as it should be is neither refused nor warned of, whatever it is to do."""
-    judged = check(case(facts(serial_octets=9), use))
+    good = ROOT if use is Use.ROOT else facts(serial_octets=9)
+    judged = check(case(good, use, before=good))
     assert [one for one in judged if one.level is not PASS] == []
 
 
@@ -92,6 +94,7 @@ VAULT = "ExportableKey ContentType PrivateKey MatchingKey"
             id="calls of an app",
         ),
         pytest.param(Use.PUBLIC, BY_ITSELF, id="the public part alone"),
+        pytest.param(Use.ROOT, f"{BY_ITSELF} Authority SelfSigned", id="a root that apps are to trust"),
     ],
 )
 def test_use_decides_what_is_asked(use: Use | None, asked: str) -> None:
@@ -484,6 +487,64 @@ ISSUE = "issue one that does, or bind another certificate"
 def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object) -> None:
     """Each host name that is to be shown must be covered, and those that are not are named."""
     assert of(Requirement.HOST_NAMES, case(use=Use.BINDING, hosts=hosts)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("new", "authority", "self_signed"),
+    [
+        pytest.param(
+            ROOT,
+            (PASS, "it is a certificate authority's"),
+            (PASS, "it is self-signed, as a root is"),
+            id="a root",
+        ),
+        pytest.param(
+            facts(is_ca=True),
+            (PASS, "it is a certificate authority's"),
+            (
+                REFUSE,
+                "it was issued by Contoso Issuing CA: put the root itself into the vault, not an intermediate",
+            ),
+            id="an intermediate",
+        ),
+        pytest.param(
+            SELF_SIGNED,
+            (
+                REFUSE,
+                "it is no certificate authority's (basic constraints): nothing that it signed would be trusted",
+            ),
+            (PASS, "it is self-signed, as a root is"),
+            id="a server's own",
+        ),
+    ],
+)
+def test_root_is_a_self_signed_authority(
+    new: CertificateFacts, authority: tuple[Level, str], self_signed: tuple[Level, str]
+) -> None:
+    """Only what can have signed others, and nobody but itself has signed, is put where apps trust it."""
+    judged = case(new, Use.ROOT, before=new)
+    assert (of(Requirement.AUTHORITY, judged), of(Requirement.SELF_SIGNED, judged)) == (authority, self_signed)
+
+
+def test_root_is_refused_with_reasons_of_its_own() -> None:
+    """What is no root at all is refused for both, the authority first."""
+    reasons = [one.reason for one in refusals(case(facts(), Use.ROOT))]
+    assert reasons == [Reason.NOT_AN_AUTHORITY, Reason.NOT_SELF_SIGNED]
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        pytest.param(facts(self_signed=True, is_ca=True, key_size=1024), id="a small key"),
+        pytest.param(facts(self_signed=True, is_ca=True, server_auth=False, client_auth=False), id="no usage of TLS"),
+        pytest.param(facts(self_signed=True, is_ca=True, signature_hash="sha1"), id="a weak signature of its own"),
+        pytest.param(facts(self_signed=True, is_ca=True, key_type=KeyType.OTHER), id="a key that App Service cannot"),
+    ],
+)
+def test_root_needs_no_key_and_no_usage(new: CertificateFacts) -> None:
+    """What matters for a certificate that is shown does not matter for one that is only trusted."""
+    bare = case(new, Use.ROOT, before=None, bundle=None, key=None)
+    assert [one for one in check(bare) if one.level is not PASS] == []
 
 
 # --------------------------------------------------------------------------------------------------------- the chain

@@ -9,6 +9,7 @@ from shared.domain.names import SiteRef, VaultName
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
 from shared.domain.vault_access import app_service, registration
+from shared.domain.waves import MostDown
 from shared.domain.where import CloudName, DnsServer, StorageAddress
 from shared.domain.window import RestartWindow
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
@@ -25,6 +26,7 @@ NAMES = [
     "CERTROLL_SLOTS_FIRST",
     "CERTROLL_RESTART_WINDOW",
     "CERTROLL_MAX_RESTARTS",
+    "CERTROLL_ASE_MAX_UNAVAILABLE",
     "CERTROLL_DELETE_SUPERSEDED",
     "CERTROLL_DELETE_GRACE",
     "CERTROLL_MAX_DELETES",
@@ -92,6 +94,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_SLOTS_FIRST=" OFF ",
         CERTROLL_RESTART_WINDOW="sat 22:00-04:00",
         CERTROLL_MAX_RESTARTS=" 12 ",
+        CERTROLL_ASE_MAX_UNAVAILABLE=" 25 % ",
         CERTROLL_DELETE_SUPERSEDED="On",
         CERTROLL_DELETE_GRACE="14d",
         CERTROLL_MAX_DELETES="0",
@@ -112,6 +115,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         slots_first=False,
         restart_window=RestartWindow.parse("Sat 22:00-04:00"),
         max_restarts=12,
+        ase_max_unavailable=MostDown(25, percent=True),
         delete_superseded=True,
         delete_grace=timedelta(days=14),
         max_deletes=0,
@@ -142,6 +146,30 @@ def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_switch_is_understood_in_the_usual_words(monkeypatch: pytest.MonkeyPatch, text: str, on: bool) -> None:  # noqa: FBT001
     """A switch may be written on, true or 1 against off, false or 0, in any case."""
     assert settings(monkeypatch, CERTROLL_SLOTS_FIRST=text).intent.slots_first is on
+
+
+def test_no_app_of_an_environment_is_stopped_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a limit, or with an empty one, operators have allowed none."""
+    assert settings(monkeypatch).intent.ase_max_unavailable is None
+    assert settings(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE="").intent.ase_max_unavailable is None
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("3", MostDown(3)), ("25%", MostDown(25, percent=True)), ("100%", MostDown(100, percent=True))]
+)
+def test_limit_of_an_environment_is_a_number_or_a_share(
+    monkeypatch: pytest.MonkeyPatch, text: str, most: MostDown
+) -> None:
+    """How many apps may be down at once is a number of apps, or a share of them."""
+    assert settings(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text).intent.ase_max_unavailable == most
+
+
+@pytest.mark.parametrize("text", [" ", "0", "0%", "101%", "-1", "x", "1.5", "half", "3 apps"])
+def test_bad_limit_of_an_environment_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A limit that means nothing stops no app: it is named, with how to write one."""
+    cure = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
+    found = problems(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text)
+    assert found == (f"CERTROLL_ASE_MAX_UNAVAILABLE: {cure}",)
 
 
 def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

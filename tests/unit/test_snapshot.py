@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.app_settings import SiteSettings
-from shared.domain.names import SiteRef, Thumbprint
+from shared.domain.model import Bundle, KeyFound, WebspaceCertificate
+from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
@@ -261,3 +262,26 @@ def test_start_takes_the_place_of_the_record_before() -> None:
     started = RollRecord(site_ref(), "v2", WEST, RollState.OVERLAPPING, NOW)
     assert after.rollout.rolls == (other, started)
     assert after.rollout.roll_of(site_ref()) == started
+
+
+@pytest.mark.parametrize(
+    ("key", "copies", "stale"),
+    [
+        pytest.param(KeyFound.MATCHING, (copy(source=None),), True, id="its key was there, and the copy has one"),
+        pytest.param(KeyFound.NONE, (), True, id="its key was not there, nor is a copy"),
+        pytest.param(KeyFound.NONE, (copy(source=None),), False, id="its key was not there, and the copy has one"),
+        pytest.param(KeyFound.NONE, (copy(source=None, webspace=NORTH),), True, id="a copy elsewhere has one"),
+        pytest.param(
+            KeyFound.NONE,
+            (replace(copy(source=None), ref=CopyRef.of_site(site_ref(), "public", public=True)),),
+            True,
+            id="the copy is public as well",
+        ),
+    ],
+)
+def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
+    key: KeyFound, copies: tuple[WebspaceCertificate, ...], *, stale: bool
+) -> None:
+    """Anybody can put somebody's public certificate into a secret: that makes no private certificate theirs."""
+    older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
+    assert snapshot(lineage=lineage(version(), older), copies=copies).stale_in(WEST, OLD) is stale

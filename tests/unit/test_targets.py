@@ -4,18 +4,20 @@ import pytest
 
 from shared.domain.errors import TargetInvalid
 from shared.domain.model import Tags
-from shared.domain.names import SiteRef
+from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.targets import (
     Target,
     found_targets,
+    names_of_environment,
     names_of_plan,
     names_of_site,
     names_of_webspace,
     parse_targets,
     resolve,
+    words,
 )
-from tests.build import SUBSCRIPTION, WEST, farm, site_ref
+from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, WEST, farm, site_ref
 
 TO = "certroll-import-to"
 
@@ -88,6 +90,7 @@ SHOP, SLOT = site_ref(), site_ref(slot="staging")
 TWIN = SiteRef(SUBSCRIPTION, "rg-two", "shop")
 OTHER = SiteRef(SUBSCRIPTION, "shop", "staging")
 SITES = {ref.resource_id: names_of_site(ref) for ref in (SHOP, SLOT)}
+ENVIRONMENTS = {ref.resource_id: names_of_environment(ref) for ref in (ASE, OTHER_ASE)}
 
 
 def target(text: str) -> Target:
@@ -107,6 +110,8 @@ def target(text: str) -> Target:
         pytest.param(str(WEST), {"p": names_of_plan(farm().resource_id)}, "p", id="a plan by its name"),
         pytest.param(f"rg/{WEST}", {"p": names_of_plan(farm().resource_id)}, "p", id="a plan by group and name"),
         pytest.param("rg-two/shop", SITES | {"twin": names_of_site(TWIN)}, "twin", id="a twin by its group"),
+        pytest.param("ASE", ENVIRONMENTS, ASE.resource_id, id="an environment by its name"),
+        pytest.param("rg-network/other-ase", ENVIRONMENTS, OTHER_ASE.resource_id, id="one by group and name"),
     ],
 )
 def test_target_is_found_by_its_short_name(text: str, candidates: dict[str, frozenset[str]], found: str) -> None:
@@ -159,3 +164,21 @@ def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
     ]
     assert found_targets((("t", "a//b"),), "t", candidates)[1][0][0] is None
     assert found_targets((), "t", candidates) == (frozenset(), ())
+
+
+def test_environment_answers_to_nothing_else() -> None:
+    """An environment is called by its name, or by its group and its name, in lower case."""
+    assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        pytest.param((), set[str](), id="no tag"),
+        pytest.param(((TO, "Ase, rg/other/slot"),), {"ase", "rg", "other", "slot"}, id="every part of every target"),
+        pytest.param(((TO, "ase"), (f"{TO}-3", "other")), set[str](), id="a list that cannot be read"),
+    ],
+)
+def test_words_are_those_of_targets_that_can_be_read(tags: Tags, found: set[str]) -> None:
+    """Whatever part of a target may be a name is known, so that it is looked at before it is resolved."""
+    assert words(tags, TO) == found

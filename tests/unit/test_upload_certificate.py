@@ -39,6 +39,8 @@ from tests.build import (
     named,
     old_version,
     ports,
+    site,
+    site_ref,
     snapshot,
     version,
 )
@@ -233,3 +235,15 @@ def test_full_webspace_takes_no_more() -> None:
     assert (skip.reason, "delete what is superseded" in skip.detail) == (Reason.WEBSPACE_FULL, True)
     (step,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many[1:])), APPLY)
     assert isinstance(step, Step)
+
+
+def test_upload_of_one_site_is_carried_on_with_its_switches() -> None:
+    """A site of a Flex Consumption plan gets the new version to itself, usable by its code as the old one was."""
+    old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False), switches='{"code": true}')
+    (step,) = upload_certificate.propose(
+        snapshot(sites=(replace(site(), flex=True),), copies=(old,), plans=(PLAN,)), APPLY
+    )
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadCertificate)
+    assert step.action.copy.ref == CopyRef.of_site(site_ref(), NAME, public=False)
+    assert step.action.copy.switches == '{"code": true}'

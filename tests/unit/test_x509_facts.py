@@ -83,6 +83,7 @@ def test_facts_are_those_of_the_certificate() -> None:
         issuer="Contoso Issuing CA",
         curve=None,
         public_policy=False,
+        is_ca=False,
     )
 
 
@@ -174,6 +175,22 @@ def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool
 
 
 @pytest.mark.parametrize(
+    ("extensions", "is_ca"),
+    [
+        pytest.param((), False, id="no constraints"),
+        pytest.param((x509.BasicConstraints(ca=False, path_length=None),), False, id="constraints that say no"),
+        pytest.param((x509.BasicConstraints(ca=True, path_length=None),), True, id="an authority"),
+        pytest.param((x509.BasicConstraints(ca=True, path_length=0),), True, id="an authority of leaves alone"),
+    ],
+)
+def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionType, ...], *, is_ca: bool) -> None:
+    """A certificate is an authority's only where its basic constraints say so, whoever signed it."""
+    own = named("Contoso Root")
+    assert read_facts(der(*extensions)).is_ca is is_ca
+    assert read_facts(der(*extensions, subject=own, issuer=own)).is_ca is is_ca
+
+
+@pytest.mark.parametrize(
     ("issuer", "told"),
     [
         pytest.param(named("Contoso CA"), "Contoso CA", id="its common name"),
@@ -230,6 +247,7 @@ def broken(oid: str) -> bytes:
         pytest.param(broken("2.5.29.17"), id="broken alternative names"),
         pytest.param(broken("2.5.29.37"), id="broken usages"),
         pytest.param(broken("2.5.29.32"), id="broken policies"),
+        pytest.param(broken("2.5.29.19"), id="broken constraints"),
         pytest.param(
             der().replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"), id="a version that does not exist"
         ),

@@ -1,0 +1,247 @@
+"""Putting a root certificate into an App Service Environment: where it is asked for, and only once."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.actions import add_root_certificate
+from shared.actions.add_root_certificate import AddRootCertificate
+from shared.domain.cycle import Cycle, NotedRoot
+from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
+from shared.domain.model import RootCertificate, Tags
+from shared.domain.names import EnvironmentRef, Thumbprint
+from shared.domain.plan import Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    ASE,
+    FOREIGN,
+    NEW,
+    OFF,
+    OLD,
+    OTHER_ASE,
+    REF,
+    ManualClock,
+    RecordingCycles,
+    RecordingEnvironments,
+    RecordingVault,
+    environment,
+    lineage,
+    old_version,
+    ports,
+    root,
+    snapshot,
+    version,
+)
+
+NAME = f"certroll-kv-shop-shop-{NEW.lower()}"
+ADDED = root(NAME, NEW)
+ADD = AddRootCertificate(REF, version(), ADDED)
+SUBJECT = f"root certificate {NAME} of environment rg-network/ase"
+TAG = "tag certroll-root-of of kv-shop/shop"
+DER = b"a certificate"
+GONE = NotFound("there is no such certificate")
+BOTH = (environment(), environment(OTHER_ASE))
+
+
+def asked(
+    *roots: RootCertificate,
+    to: str = "ase",
+    tags: Tags = (),
+    current: int | None = 0,
+    off: EnvironmentRef | None = None,
+) -> Snapshot:
+    """Return a world with two environments that hold these roots, where the tag names some."""
+    environments = tuple(replace(one, tags=OFF) if one.ref == off else one for one in BOTH)
+    return snapshot(
+        lineage=lineage(version(), old_version(), current=current, tags=tags or (("certroll-root-of", to),)),
+        environments=environments,
+        roots=roots,
+    )
+
+
+def outside(clock: ManualClock, environments: RecordingEnvironments, vault: RecordingVault) -> Ports:
+    """Return what performing asks of the outside."""
+    return ports(clock=clock, environments=environments, vault=vault, cycles=RecordingCycles(Cycle(ASE)))
+
+
+def proposed(seen: Snapshot) -> list[Step | Skip]:
+    """Return what is proposed."""
+    return list(add_root_certificate.propose(seen, APPLY))
+
+
+@pytest.mark.parametrize(
+    "roots",
+    [
+        pytest.param((), id="nothing is there"),
+        pytest.param((root(),), id="the old one is there"),
+        pytest.param((root(thumbprint=NEW, is_root=False),), id="it is there, but not as a root"),
+        pytest.param((root(thumbprint=NEW, environment=OTHER_ASE),), id="it is in another environment"),
+        pytest.param((root(thumbprint=None),), id="what is there is hidden"),
+    ],
+)
+def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...]) -> None:
+    """An environment that is named and does not have the current version as a root gets it, beside what is there."""
+    assert proposed(asked(*roots)) == [Step(ADD, Reason.ROOT_MISSING)]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(asked(ADDED), id="it is there"),
+        pytest.param(asked(root(thumbprint=NEW)), id="people put it there, under another name"),
+        pytest.param(asked(current=None), id="no version is good"),
+        pytest.param(asked(to=""), id="the tag names nothing"),
+        pytest.param(asked(tags=(("certroll-root-on", "ase"),)), id="another tag names it"),
+        pytest.param(asked(ADDED, off=ASE), id="operators took it out, and it is there"),
+    ],
+)
+def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
+    """What nobody asks for, or is there already, is not put."""
+    assert proposed(seen) == []
+
+
+def test_every_environment_that_is_named_gets_it() -> None:
+    """Environments are taken in one order, each once, by whichever name the tag calls them."""
+    steps = proposed(asked(tags=(("certroll-root-of", "other-ase, RG-Network/ASE"), ("certroll-root-of-2", "ase"))))
+    assert [step.action.root.ref.environment for step in steps if isinstance(step, Step)] == [ASE, OTHER_ASE]  # type: ignore[attr-defined]
+
+
+def test_environment_that_operators_took_out_is_spared() -> None:
+    """With `certroll: off` an environment gets nothing, which is said; the others go on."""
+    assert proposed(asked(to="ase,other-ase", off=ASE)) == [
+        Skip(SUBJECT, Reason.OPTED_OUT, "environment rg-network/ase carries the tag certroll: off"),
+        Step(replace(ADD, root=root(NAME, NEW, environment=OTHER_ASE)), Reason.ROOT_MISSING),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "subject", "reason"),
+    [
+        pytest.param((("certroll-root-of", "ase, nowhere"),), f"{TAG}: nowhere", Reason.NO_SUCH_TARGET, id="unknown"),
+        pytest.param((("certroll-root-of", "ase, shop"),), f"{TAG}: shop", Reason.NO_SUCH_TARGET, id="a site"),
+    ],
+)
+def test_wrong_target_is_told_and_holds_up_no_other(tags: Tags, subject: str, reason: Reason) -> None:
+    """A target that is no environment is refused by its name; the others get the root."""
+    skip, step = proposed(asked(tags=tags))
+    assert isinstance(skip, Skip)
+    assert (skip.subject, skip.reason, "correct the tag" in skip.detail) == (subject, reason, True)
+    assert step == Step(ADD, Reason.ROOT_MISSING)
+
+
+def test_ambiguous_target_is_told() -> None:
+    """Where two environments have the name, neither gets it until people say which."""
+    twin = environment(EnvironmentRef(ASE.subscription, "rg-two", "ase"))
+    seen = asked()
+    both = replace(seen, fleet=replace(seen.fleet, environments=(environment(), twin)))
+    (skip,) = proposed(both)
+    assert (skip.subject, skip.reason) == (f"{TAG}: ase", Reason.AMBIGUOUS_TARGET)
+
+
+def test_tag_that_cannot_be_read_is_told() -> None:
+    """A list with a gap is refused as a whole: what is missing may have been lost."""
+    (skip,) = proposed(asked(tags=(("certroll-root-of", "ase"), ("certroll-root-of-3", "other-ase"))))
+    assert (skip.subject, skip.reason) == (TAG, Reason.TARGET_INVALID)
+
+
+def test_root_is_of_no_webspace_and_no_site() -> None:
+    """Nothing that runs changes by it, and nothing has to be live before."""
+    assert (ADD.subject, ADD.webspace, ADD.site, ADD.writes, ADD.restarts_site) == (
+        SUBJECT,
+        None,
+        None,
+        frozenset(),
+        False,
+    )
+
+
+def test_root_is_projected() -> None:
+    """Afterwards it is there beside the others, and nothing is proposed."""
+    after = ADD.project(asked(root()))
+    assert after.fleet.roots == (root(), ADDED)
+    assert proposed(after) == []
+
+
+def test_root_is_put_once_and_read_back() -> None:
+    """The public part of the version that is meant is sent once, and looked at until Azure shows it as a root."""
+    azure = RecordingEnvironments([GONE, GONE, replace(ADDED, is_root=False), ADDED])
+    vault, clock = RecordingVault(DER), ManualClock()
+    assert ADD.perform(outside(clock=clock, vault=vault, environments=azure))
+    assert azure.writes == [("put", ADDED, DER)]
+    assert vault.asked == [(REF, "v2", NEW)]
+    assert clock.slept == [1.0, 2.0]
+
+
+def test_root_that_is_there_is_not_put_again() -> None:
+    """A second try finds it, and reads nothing of the vault."""
+    azure, vault = RecordingEnvironments([ADDED]), RecordingVault(DER)
+    assert not ADD.perform(
+        ports(cycles=RecordingCycles(Cycle(ASE)), clock=ManualClock(), vault=vault, environments=azure)
+    )
+    assert (azure.writes, vault.asked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("taken", "by"),
+    [
+        pytest.param(replace(ADDED, thumbprint=FOREIGN), FOREIGN, id="another certificate"),
+        pytest.param(replace(ADDED, thumbprint=None), None, id="one that is hidden"),
+        pytest.param(replace(ADDED, is_root=False), NEW, id="the same one, but not as a root"),
+    ],
+)
+def test_name_that_is_taken_is_not_overwritten(taken: RootCertificate, by: Thumbprint | None) -> None:
+    """What has the name of ours and is not what is meant stays, and people are told to delete it."""
+    azure, vault = RecordingEnvironments([taken]), RecordingVault(DER)
+    with pytest.raises(Rejected) as refused:
+        ADD.perform(outside(clock=ManualClock(), vault=vault, environments=azure))
+    assert str(refused.value) == f"{SUBJECT}: the name is taken by {by}; delete that one"
+    assert (azure.writes, vault.asked) == ([], [])
+
+
+def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
+    """Without the right to read it nothing is put, and the refusal is the vault's own."""
+    azure = RecordingEnvironments([GONE])
+    with pytest.raises(Denied, match="grant"):
+        ADD.perform(
+            ports(
+                cycles=RecordingCycles(Cycle(ASE)),
+                clock=ManualClock(),
+                vault=RecordingVault(Denied("grant the role")),
+                environments=azure,
+            )
+        )
+    assert azure.writes == []
+
+
+def test_root_that_never_shows_is_not_taken_for_put() -> None:
+    """Where Azure goes on showing nothing, the step has not succeeded."""
+    azure = RecordingEnvironments([GONE])
+    with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state"):
+        ADD.perform(
+            ports(
+                cycles=RecordingCycles(Cycle(ASE)), clock=ManualClock(), vault=RecordingVault(DER), environments=azure
+            )
+        )
+
+
+def test_version_that_is_good_is_put() -> None:
+    """Where the newest version is refused, the one before it is put, under its own name."""
+    (step,) = proposed(asked(current=1))
+    assert step.subject == f"root certificate certroll-kv-shop-shop-{OLD.lower()} of environment rg-network/ase"
+
+
+def test_root_is_noted_before_it_is_put() -> None:
+    """A crash right after the put forgets nothing; where it cannot be noted it is not put, and what is there is not."""
+    clock, azure, cycles = ManualClock(), RecordingEnvironments([GONE, ADDED]), RecordingCycles(Cycle(ASE))
+    ADD.perform(ports(clock=clock, vault=RecordingVault(DER), environments=azure, cycles=cycles))
+    assert cycles.cycle.roots == (NotedRoot(NEW, ManualClock().now()),)
+    untouched, broken = RecordingEnvironments([GONE]), RecordingCycles(Cycle(ASE), NotFound("no journal"))
+    with pytest.raises(NotFound, match="no journal"):
+        ADD.perform(ports(clock=clock, vault=RecordingVault(DER), environments=untouched, cycles=broken))
+    assert untouched.writes == []
+    there = RecordingCycles(Cycle(ASE))
+    assert not ADD.perform(ports(clock=clock, environments=RecordingEnvironments([ADDED]), cycles=there))
+    assert there.cycle == Cycle(ASE)

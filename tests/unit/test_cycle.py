@@ -1,0 +1,152 @@
+"""What the journal knows of an environment: which roots were noted, and whether its apps are done."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from shared.domain.cycle import MOST_ROOTS, Cycle, CycleApp, CycleState, NotedRoot
+from shared.domain.names import Thumbprint
+from shared.domain.waves import WaveApp
+from tests.build import ASE, HOUR, NEW, NEWER, NOW, OLD, site_ref
+
+BEFORE, AFTER = NOW - HOUR, NOW + HOUR
+NOTHING = Cycle(ASE)
+NOTED = NotedRoot(NEW, BEFORE)
+SEEN = NotedRoot(NEW, BEFORE, NOW)
+DONE = Cycle(ASE, (SEEN,), since=NOW, done_at=AFTER)
+
+
+def many(count: int) -> tuple[NotedRoot, ...]:
+    """Return so many roots that are there, each noted by itself."""
+    return tuple(NotedRoot(Thumbprint(f"{number:040X}"), BEFORE, BEFORE) for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param((), (NotedRoot(NEW, NOW),), id="the first"),
+        pytest.param((NOTED,), (NotedRoot(NEW, NOW),), id="one that did not come, and is put once more"),
+        pytest.param((SEEN,), (NotedRoot(NEW, NOW),), id="one that was seen, and is put once more"),
+        pytest.param(
+            (SEEN, NotedRoot(OLD, BEFORE)), (NotedRoot(OLD, BEFORE), NotedRoot(NEW, NOW)), id="the others are kept"
+        ),
+        pytest.param(many(MOST_ROOTS), (*many(MOST_ROOTS)[1:], NotedRoot(NEW, NOW)), id="the oldest makes room"),
+        pytest.param(
+            (SEEN, *many(MOST_ROOTS - 1)),
+            (*many(MOST_ROOTS - 1), NotedRoot(NEW, NOW)),
+            id="nothing else makes room for one that is known",
+        ),
+    ],
+)
+def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
+    """A root that is about to be put is waited for, since it was first noted."""
+    cycle = replace(DONE, roots=before)
+    assert cycle.noting(NEW, NOW) == replace(DONE, roots=after)
+    assert len(after) <= MOST_ROOTS
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param((), (NotedRoot(NEW, NOW, NOW),), id="the first"),
+        pytest.param((NOTED,), (NOTED,), id="one that is waited for goes on being waited for"),
+        pytest.param((SEEN,), (SEEN,), id="one that was seen already"),
+        pytest.param(many(MOST_ROOTS), (*many(MOST_ROOTS)[1:], NotedRoot(NEW, NOW, NOW)), id="the oldest makes room"),
+    ],
+)
+def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
+    """A root that was there already is remembered, and opens nothing that was not open."""
+    cycle = replace(DONE, roots=before)
+    assert cycle.knowing(NEW, NOW) == replace(DONE, roots=after)
+    assert cycle.knowing(NEW, NOW).is_open is cycle.is_open
+
+
+def test_root_is_found_by_its_thumbprint() -> None:
+    """What is known of a root is told, and of another nothing."""
+    assert (DONE.root(NEW), DONE.root(OLD)) == (SEEN, None)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "is_open"),
+    [
+        pytest.param(NOTHING, False, id="nothing is known of it"),
+        pytest.param(NOTHING.noting(NEW, NOW), True, id="a root is on its way"),
+        pytest.param(NOTHING.knowing(NEW, NOW), False, id="somebody else put a root"),
+        pytest.param(NOTHING.asked(NOW), True, id="somebody asks"),
+        pytest.param(replace(DONE, done_at=None), True, id="its apps are listed and not done"),
+        pytest.param(DONE, False, id="its apps are done"),
+        pytest.param(DONE.noting(OLD, AFTER), True, id="they are done, and the next root is on its way"),
+        pytest.param(replace(DONE, asked_at=BEFORE), False, id="they were asked for before they were listed"),
+        pytest.param(replace(DONE, asked_at=NOW), False, id="they were listed when they were asked for"),
+        pytest.param(replace(DONE, asked_at=AFTER), True, id="they were asked for once more"),
+    ],
+)
+def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -> None:
+    """An environment is looked at again until every root is there, every app is done, and nobody asks."""
+    assert cycle.is_open is is_open
+
+
+@pytest.mark.parametrize(
+    ("cycle", "there", "news"),
+    [
+        pytest.param(NOTHING, {NEW}, False, id="nobody noted what is there"),
+        pytest.param(NOTHING.noting(NEW, NOW), {NEW}, True, id="a noted root has come"),
+        pytest.param(NOTHING.noting(NEW, NOW), {OLD, None}, False, id="a noted root has not come yet"),
+        pytest.param(DONE, {NEW}, False, id="it came before"),
+        pytest.param(replace(DONE, done_at=None), {NEW}, False, id="its apps are listed for it"),
+        pytest.param(NOTHING.asked(NOW), set[Thumbprint | None](), True, id="somebody asks"),
+        pytest.param(replace(DONE, asked_at=NOW), {NEW}, False, id="who asked was heard"),
+        pytest.param(replace(DONE, asked_at=AFTER), {NEW}, True, id="somebody asks once more"),
+    ],
+)
+def test_apps_are_listed_anew_for_news_alone(cycle: Cycle, there: set[Thumbprint | None], *, news: bool) -> None:
+    """Apps are listed when a noted root has come, or when somebody asks."""
+    assert cycle.has_news(frozenset(there)) is news
+
+
+def test_listing_marks_the_roots_that_are_there() -> None:
+    """What was noted and is there counts as seen from then on; the others are waited for, and all apps are to be done.
+
+    When a root was first seen is kept.
+    """
+    before = Cycle(ASE, (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE)), BEFORE, BEFORE, BEFORE, "7")
+    after = before.listed(frozenset({NEW, OLD, None}), AFTER)
+    roots = (SEEN, NotedRoot(OLD, BEFORE, AFTER), NotedRoot(NEWER, BEFORE))
+    assert after == Cycle(ASE, roots, AFTER, None, BEFORE, "7")
+
+
+def test_asking_keeps_what_is_known() -> None:
+    """Who asks for all apps to be stopped and started changes nothing else."""
+    assert DONE.asked(AFTER) == replace(DONE, asked_at=AFTER)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "done_for"),
+    [
+        pytest.param(DONE, AFTER, id="it was there when they were listed"),
+        pytest.param(replace(DONE, since=NOW + HOUR / 2), AFTER, id="they were listed once more, and are done again"),
+        pytest.param(NOTHING, None, id="nothing is known of it"),
+        pytest.param(replace(DONE, roots=()), None, id="the root is not known"),
+        pytest.param(replace(DONE, roots=(NOTED,)), None, id="the root was not seen"),
+        pytest.param(replace(DONE, done_at=None), None, id="they are under way"),
+        pytest.param(replace(DONE, asked_at=AFTER), None, id="somebody asks once more"),
+        pytest.param(NOTHING.knowing(NEW, NOW), None, id="somebody put it, and no app was listed"),
+        pytest.param(
+            Cycle(ASE, (), since=BEFORE, done_at=BEFORE).knowing(NEW, NOW),
+            None,
+            id="somebody put it after they were done",
+        ),
+    ],
+)
+def test_apps_are_done_for_roots_that_were_there(cycle: Cycle, done_for: datetime | None) -> None:
+    """Apps that were stopped and started before a root came do not trust it: only what was listed later counts."""
+    assert cycle.done_for(NEW) == done_for
+
+
+def test_app_comes_into_a_new_state() -> None:
+    """A new state has its own moment and detail, which is never too long for the journal; the probe's word is kept."""
+    app = CycleApp(WaveApp(site_ref(), "plan"), CycleState.PENDING, BEFORE, "as it was", answered=True)
+    assert app.site == site_ref()
+    assert app.now(CycleState.STARTED, NOW) == CycleApp(app.app, CycleState.STARTED, NOW, "", answered=True)
+    assert app.now(CycleState.FAILED, NOW, "x" * 5000).detail == "x" * 1000

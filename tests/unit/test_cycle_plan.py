@@ -1,0 +1,145 @@
+"""Which apps of an environment are stopped and started, and in which waves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.cycle_plan import STOP_AND_START, apps_of, each_takes, wave_app, waves_of, why_spared
+from shared.domain.cycle import CycleApp, CycleState
+from shared.domain.model import Fleet, Site, Tags
+from shared.domain.reason import Reason
+from shared.domain.waves import MostDown, WaveApp, Waves
+from tests.build import APPLY, ASE, NOW, OFF, OTHER_ASE, SUBSCRIPTION, site, site_ref
+
+OWN = replace(APPLY, own_site="certroll", own_subscription=SUBSCRIPTION)
+PROBE: Tags = (("certroll-probe", "/health"),)
+OPTED_OUT = "it carries the tag certroll: off: stop and start it by hand"
+OWN_SITE = "it is the site that Certroll runs on: stop and start it by hand"
+STOPPED = "it was stopped already: it will trust the root when somebody starts it"
+
+
+def hosted(name: str = "shop", slot: str | None = None, *, tags: Tags = (), running: bool = True) -> Site:
+    """Return a site or slot of the environment."""
+    return site(name, slot, tags=tags, running=running, plan="front", environment=ASE)
+
+
+def grouped(value: str) -> Tags:
+    """Return the tag that names groups."""
+    return (("certroll-group", value),)
+
+
+@pytest.mark.parametrize(
+    ("sites", "spared"),
+    [
+        pytest.param([hosted()], None, id="it runs"),
+        pytest.param([hosted("certroll")], (Reason.OWN_SITE, OWN_SITE), id="Certroll runs on it"),
+        pytest.param([hosted("certroll", "next")], (Reason.OWN_SITE, OWN_SITE), id="a slot of the site of Certroll"),
+        pytest.param([hosted(tags=OFF)], (Reason.OPTED_OUT, OPTED_OUT), id="operators took it out"),
+        pytest.param(
+            [hosted(slot="staging"), hosted(tags=OFF)], (Reason.OPTED_OUT, OPTED_OUT), id="a slot of one that is out"
+        ),
+        pytest.param(
+            [hosted(slot="staging", tags=(("certroll", "on"),)), hosted(tags=OFF)],
+            None,
+            id="a slot that is in, of one that is out",
+        ),
+        pytest.param([hosted(running=False)], (Reason.SITE_STOPPED, STOPPED), id="it is stopped"),
+        pytest.param([hosted(running=False, tags=OFF)], (Reason.OPTED_OUT, OPTED_OUT), id="it is stopped, and out"),
+        pytest.param(
+            [hosted("certroll", running=False, tags=OFF)], (Reason.OWN_SITE, OWN_SITE), id="all of these at once"
+        ),
+    ],
+)
+def test_app_is_spared_for_a_reason(sites: list[Site], spared: tuple[Reason, str] | None) -> None:
+    """Our own site, what operators took out and what is stopped is not stopped, and it is said why."""
+    assert why_spared(Fleet(NOW, tuple(sites)), sites[0], OWN) == spared
+
+
+def test_site_of_that_name_elsewhere_is_not_our_own() -> None:
+    """Only the site of our own subscription is the one that Certroll runs on."""
+    other = replace(OWN, own_subscription=SUBSCRIPTION[:-1] + "b")
+    assert why_spared(Fleet(NOW, (hosted("certroll"),)), hosted("certroll"), other) is None
+
+
+def test_every_app_of_the_environment_is_listed() -> None:
+    """Sites and slots of the environment are listed in order, those that are spared with why, and no others."""
+    sites = (
+        hosted("web"),
+        hosted("api", "staging", tags=grouped("Front, api")),
+        hosted("api", tags=(*OFF, *grouped("front"))),
+        hosted("job", running=False),
+        site("other", environment=OTHER_ASE),
+        site("outside"),
+    )
+    found = apps_of(Fleet(NOW, sites), ASE, OWN, NOW)
+    slot = WaveApp(site_ref("api", "staging"), "front", frozenset({"front", "api"}))
+    assert found == (
+        CycleApp(WaveApp(site_ref("api"), "front", frozenset({"front"})), CycleState.SPARED, NOW, OPTED_OUT),
+        CycleApp(slot, CycleState.SPARED, NOW, OPTED_OUT),
+        CycleApp(WaveApp(site_ref("job"), "front", runs=False), CycleState.SPARED, NOW, STOPPED),
+        CycleApp(WaveApp(site_ref("web"), "front"), CycleState.PENDING, NOW),
+    )
+
+
+def test_slot_has_the_groups_of_its_site_or_its_own() -> None:
+    """A slot is in the groups of its site, unless its own tag says something else."""
+    parent, slot = hosted(tags=grouped("front")), hosted(slot="a")
+    own, none = hosted(slot="b", tags=grouped("back")), hosted(slot="c", tags=grouped(""))
+    fleet = Fleet(NOW, (parent, slot, own, none))
+    groups = [wave_app(fleet, one).groups for one in fleet.sites]
+    assert groups == [frozenset({"front"}), frozenset({"front"}), frozenset({"back"}), frozenset()]
+
+
+def listed(*sites: Site) -> tuple[CycleApp, ...]:
+    """Return these sites as they are listed."""
+    return apps_of(Fleet(NOW, sites), ASE, OWN, NOW)
+
+
+def test_no_wave_goes_where_operators_allow_none() -> None:
+    """Without a limit no app is ever stopped."""
+    assert waves_of(listed(hosted()), OWN) is None
+
+
+def test_pending_apps_go_in_waves() -> None:
+    """What is pending goes, slots first; what is spared does not, and counts among what runs."""
+    apps = listed(hosted("a"), hosted("b"), hosted("b", "s"), hosted("c", tags=OFF), hosted("d", running=False))
+    half = replace(OWN, ase_max_unavailable=MostDown.parse("50%"))
+    assert waves_of(apps, half) == Waves(((site_ref("b", "s"), site_ref("a")), (site_ref("b"),)))
+    done = (apps[0].now(CycleState.ANSWERED, NOW), *apps[1:])
+    assert waves_of(done, half) == Waves(((site_ref("b", "s"), site_ref("b")),))
+
+
+@pytest.mark.parametrize("state", [state for state in CycleState if state is not CycleState.PENDING])
+def test_only_what_is_pending_goes(state: CycleState) -> None:
+    """An app in any other state is in no wave."""
+    (app,) = listed(hosted())
+    allowed = replace(OWN, ase_max_unavailable=MostDown(1))
+    assert waves_of([app.now(state, NOW)], allowed) == Waves(())
+    assert waves_of(iter([app]), allowed) == Waves(((site_ref(),),))
+
+
+def test_spared_app_keeps_its_group_up() -> None:
+    """An app that is spared and runs stands for its group; one that is stopped does not."""
+    allowed = replace(OWN, ase_max_unavailable=MostDown(5))
+    up = listed(hosted("a", tags=grouped("g")), hosted("b", tags=(*OFF, *grouped("g"))))
+    down = listed(hosted("a", tags=grouped("g")), hosted("b", tags=grouped("g"), running=False))
+    assert waves_of(up, allowed) == Waves(((site_ref("a"),),))
+    assert waves_of(down, allowed) == Waves((), ((site_ref("a"), "g"),))
+
+
+@pytest.mark.parametrize(
+    ("sites", "settles"),
+    [
+        pytest.param((hosted(tags=PROBE),), False, id="every app has a probe"),
+        pytest.param((hosted(tags=PROBE), hosted(slot="staging")), False, id="a slot has that of its site"),
+        pytest.param((hosted(tags=PROBE), hosted("api")), True, id="one has none"),
+        pytest.param((hosted(tags=(("certroll-probe", "no path"),)),), True, id="one has one that cannot be read"),
+    ],
+)
+def test_wave_takes_longer_where_apps_cannot_be_asked(sites: tuple[Site, ...], *, settles: bool) -> None:
+    """Where an app has no probe, what operators set is waited for before the next wave."""
+    intent = replace(OWN, probe_settle=timedelta(minutes=7))
+    expected = STOP_AND_START + (timedelta(minutes=7) if settles else timedelta(0))
+    bystander = site("outside")
+    assert each_takes(Fleet(NOW, (*sites, bystander)), [one.ref for one in sites], intent) == expected

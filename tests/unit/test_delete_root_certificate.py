@@ -1,0 +1,256 @@
+"""Deleting the roots of older versions: what keeps one, each with its own example, and the last look."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.actions import delete_root_certificate
+from shared.actions.delete_root_certificate import DeleteRootCertificate
+from shared.domain.cycle import Cycle, NotedRoot
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.model import RootCertificate
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    ASE,
+    DAY,
+    FOREIGN,
+    HOUR,
+    NEW,
+    NOW,
+    OFF,
+    OLD,
+    OLDER,
+    OTHER_ASE,
+    RecordingEnvironments,
+    environment,
+    lineage,
+    old_version,
+    ports,
+    root,
+    snapshot,
+    version,
+)
+
+NEW_ROOT = root("new", NEW)
+OLD_ROOT = root()
+SUBJECT = "root certificate by-hand of environment rg-network/ase"
+LONG_AGO = NOW - 40 * DAY
+DONE = Cycle(ASE, (NotedRoot(NEW, LONG_AGO - HOUR, LONG_AGO),), since=LONG_AGO, done_at=LONG_AGO + HOUR)
+ALLOWED = replace(APPLY, delete_superseded=True)
+THREE = (version(), old_version(), old_version("v0", OLDER))
+NOT_DONE = "not every app was stopped and started since the new root came"
+
+
+def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Snapshot:
+    """Return a world whose apps were all stopped and started for the new root 40 days ago."""
+    ordinary: dict[str, object] = {
+        "lineage": lineage(*THREE, tags=(("certroll-root-of", to),)),
+        "environments": (environment(), environment(OTHER_ASE)),
+        "roots": roots or (NEW_ROOT, OLD_ROOT),
+        "cycles": (DONE, Cycle(OTHER_ASE)),
+    }
+    return snapshot(**{**ordinary, **differences})  # type: ignore[arg-type]
+
+
+def proposed(seen: Snapshot, intent: Intent = ALLOWED) -> list[Step | Skip]:
+    """Return what is proposed, by default with the operators' leave to delete."""
+    return list(delete_root_certificate.propose(seen, intent))
+
+
+def test_old_root_goes_when_nothing_needs_it() -> None:
+    """Thirty days after every app was stopped and started, the old root goes."""
+    assert proposed(over()) == [Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "intent", "reason", "detail"),
+    [
+        pytest.param(
+            over(environments=(environment(tags=OFF),)),
+            ALLOWED,
+            Reason.OPTED_OUT,
+            "environment rg-network/ase carries the tag certroll: off",
+            id="operators took the environment out",
+        ),
+        pytest.param(
+            over(),
+            APPLY,
+            Reason.KEPT_BESIDE,
+            "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time",
+            id="nobody asked for it",
+        ),
+        pytest.param(
+            over(OLD_ROOT),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            "the current version is not there",
+            id="no new one is there",
+        ),
+        pytest.param(
+            over(OLD_ROOT, replace(NEW_ROOT, is_root=False)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            "the current version is not there",
+            id="the new one is there, but not as a root",
+        ),
+        pytest.param(
+            over(OLD_ROOT, root("new", NEW, environment=OTHER_ASE)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            "the current version is not there",
+            id="the new one is in another environment",
+        ),
+        pytest.param(over(cycles=()), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="the journal was lost"),
+        pytest.param(
+            over(cycles=(replace(DONE, environment=OTHER_ASE),)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            NOT_DONE,
+            id="apps of another environment are done",
+        ),
+        pytest.param(
+            over(cycles=(replace(DONE, roots=(NotedRoot(OLD, LONG_AGO, LONG_AGO),)),)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            NOT_DONE,
+            id="apps are done for another root",
+        ),
+        pytest.param(
+            over(cycles=(replace(DONE, done_at=None),)), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="apps are under way"
+        ),
+        pytest.param(
+            over(cycles=(DONE.asked(NOW - HOUR),)), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="somebody asks once more"
+        ),
+        pytest.param(
+            over(cycles=(DONE.noting(FOREIGN, NOW),)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            NOT_DONE,
+            id="another root is on its way",
+        ),
+        pytest.param(
+            over(cycles=(replace(DONE, roots=()).knowing(NEW, LONG_AGO + 2 * HOUR),)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            NOT_DONE,
+            id="people put the new one after apps were done",
+        ),
+        pytest.param(
+            over(cycles=(replace(DONE, done_at=NOW - 29 * DAY),)),
+            ALLOWED,
+            Reason.IN_GRACE,
+            "CERTROLL_DELETE_GRACE keeps it until 2026-11-22 12:00 UTC",
+            id="the grace is not over",
+        ),
+        pytest.param(
+            over(),
+            replace(ALLOWED, max_deletes=0),
+            Reason.ENOUGH_DELETED,
+            "0 are deleted at a time; it goes with a later look",
+            id="nothing may be deleted",
+        ),
+    ],
+)
+def test_doubt_keeps_it(seen: Snapshot, intent: Intent, reason: Reason, detail: str) -> None:
+    """Each thing that keeps an old root is named, and nothing else is proposed."""
+    assert proposed(seen, intent) == [Skip(SUBJECT, reason, detail)]
+
+
+@pytest.mark.parametrize(("more", "gone"), [(timedelta(0), True), (timedelta(seconds=1), False)], ids=["over", "not"])
+def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
+    """The grace begins when the last app was done, and ends as operators set it."""
+    seen = over(cycles=(replace(DONE, done_at=NOW - DAY + more),))
+    (found,) = proposed(seen, replace(ALLOWED, delete_grace=DAY))
+    assert (found.reason is Reason.SUPERSEDED) is gone
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(over(NEW_ROOT), id="the new root"),
+        pytest.param(over(NEW_ROOT, root(thumbprint=FOREIGN)), id="a root of somebody else"),
+        pytest.param(over(NEW_ROOT, root(thumbprint=None)), id="a root that is hidden"),
+        pytest.param(over(NEW_ROOT, root(is_root=False)), id="a public certificate that is no root"),
+        pytest.param(over(NEW_ROOT, root(environment=OTHER_ASE)), id="a root of an environment that is not named"),
+        pytest.param(over(to="nowhere"), id="a target that is wrong"),
+        pytest.param(
+            over(lineage=lineage(*THREE, current=None, tags=(("certroll-root-of", "ase"),))), id="no version is good"
+        ),
+    ],
+)
+def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
+    """Only roots of older versions are considered, in environments that are named."""
+    assert proposed(seen) == []
+
+
+def test_so_many_go_at_a_time() -> None:
+    """A mistake is stopped before it is large; what is kept for another reason does not count."""
+    olds = tuple(root(f"old-{number}", OLDER if number % 2 else OLD) for number in (2, 0, 3, 1))
+    kept = root("kept", environment=OTHER_ASE)
+    found = proposed(over(NEW_ROOT, kept, *olds, to="ase,other-ase"), replace(ALLOWED, max_deletes=2))
+    assert [(item.subject.split()[2], item.reason) for item in found] == [
+        ("old-0", Reason.SUPERSEDED),
+        ("old-1", Reason.SUPERSEDED),
+        ("old-2", Reason.ENOUGH_DELETED),
+        ("old-3", Reason.ENOUGH_DELETED),
+        ("kept", Reason.NOT_PROVEN),
+    ]
+
+
+def test_kept_ones_take_nobody_elses_place() -> None:
+    """A root that stays for a reason of its own leaves the number of those that go as it is."""
+    seen = over(
+        root("kept"),
+        root("new", NEW, environment=OTHER_ASE),
+        root("goes", environment=OTHER_ASE),
+        to="ase,other-ase",
+        cycles=(replace(DONE, environment=OTHER_ASE),),
+    )
+    reasons = [item.reason for item in proposed(seen, replace(ALLOWED, max_deletes=1))]
+    assert reasons == [Reason.NOT_PROVEN, Reason.SUPERSEDED]
+
+
+def test_deletion_is_projected() -> None:
+    """Afterwards it is not there, and nothing is proposed."""
+    after = DeleteRootCertificate(OLD_ROOT).project(over())
+    assert after.fleet.roots == (NEW_ROOT,)
+    assert proposed(after) == []
+
+
+def test_deletion_is_of_no_webspace_and_no_site() -> None:
+    """Nothing that runs changes by it, and nothing has to be live before."""
+    action = DeleteRootCertificate(OLD_ROOT)
+    assert (action.subject, action.webspace, action.site, action.writes, action.restarts_site) == (
+        SUBJECT,
+        None,
+        None,
+        frozenset(),
+        False,
+    )
+
+
+def test_what_is_meant_is_deleted() -> None:
+    """After a last look the root goes, by its own name."""
+    azure = RecordingEnvironments([OLD_ROOT])
+    assert DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
+    assert azure.writes == [("delete", OLD_ROOT.ref)]
+
+
+def test_what_is_gone_is_not_deleted_again() -> None:
+    """A second try finds nothing to do."""
+    azure = RecordingEnvironments([NotFound("gone")])
+    assert not DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
+    assert azure.writes == []
+
+
+@pytest.mark.parametrize("now", [NEW, None], ids=["another one", "one that is hidden"])
+def test_what_has_come_in_its_place_stays(now: object) -> None:
+    """Another certificate under the same name is not deleted for the one that was meant."""
+    azure = RecordingEnvironments([replace(OLD_ROOT, thumbprint=now)])  # type: ignore[arg-type]  # of both kinds
+    with pytest.raises(Conflict, match=f"^{SUBJECT} holds {now} by now, not {OLD}$"):
+        DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
+    assert azure.writes == []

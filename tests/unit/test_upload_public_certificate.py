@@ -1,0 +1,131 @@
+"""Putting a certificate without its key on a site, where a tag of the vault object asks for it."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from shared.actions import upload_public_certificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
+from shared.domain.errors import NotFound, Rejected
+from shared.domain.model import Tags, WebspaceCertificate
+from shared.domain.names import CopyRef
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    APPLY,
+    DAY,
+    FOREIGN,
+    NEW,
+    NOW,
+    OLD,
+    REF,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    RecordingVault,
+    lineage,
+    old_version,
+    ports,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+
+TAG = "tag certroll-public-to of kv-shop/shop"
+NAME = f"certroll-kv-shop-shop-{NEW.lower()}"
+COPY = WebspaceCertificate(
+    CopyRef.of_site(site_ref(), NAME, public=True),
+    WEST,
+    "",
+    NEW,
+    frozenset(),
+    NOW + 90 * DAY,
+    None,
+    tags=(("certroll-lineage", "kv-shop/shop"),),
+)
+STEP = Step(UploadPublicCertificate(REF, version(), COPY), Reason.PUBLIC_CERTIFICATE_ASKED)
+PRIVATE = replace(COPY, ref=CopyRef.of_site(site_ref(), "private", public=False))
+DER = b"a certificate"
+GONE = NotFound("there is no such certificate")
+
+
+def asked(*copies: WebspaceCertificate, to: str = "shop", tags: Tags = (), **given: object) -> Snapshot:
+    """Return a world with these certificates, where the tag names a site."""
+    named = tags or (("certroll-public-to", to),)
+    ordinary = {"lineage": lineage(version(), old_version(), tags=named), "copies": copies}
+    return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
+
+
+def proposed(seen: Snapshot) -> list[Step | Skip]:
+    """Return what is proposed."""
+    return list(upload_public_certificate.propose(seen, APPLY))
+
+
+@pytest.mark.parametrize(
+    "copies",
+    [
+        pytest.param((), id="nothing is there"),
+        pytest.param((PRIVATE,), id="it is there with its key"),
+        pytest.param((replace(COPY, thumbprint=OLD),), id="the old one is there"),
+    ],
+)
+def test_public_certificate_is_put_where_it_is_asked_for(copies: tuple[WebspaceCertificate, ...]) -> None:
+    """A site that is named and has the current version in no public form gets it."""
+    assert proposed(asked(*copies)) == [STEP]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(asked(COPY), id="it is there"),
+        pytest.param(asked(to=""), id="the tag names nothing"),
+        pytest.param(asked(sites=(site(webspace=None),)), id="where the site is is not known"),
+        pytest.param(asked(lineage=lineage(current=None, tags=(("certroll-public-to", "shop"),))), id="none is good"),
+    ],
+)
+def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
+    """What nobody asks for, or is there already, is not put."""
+    assert proposed(seen) == []
+
+
+def test_wrong_target_is_told_and_holds_up_no_other() -> None:
+    """A target that is no site is refused by its name; a list with a gap is refused as a whole."""
+    skip, step = proposed(asked(to="nowhere,shop"))
+    assert (skip.subject, skip.reason, step) == (f"{TAG}: nowhere", Reason.NO_SUCH_TARGET, STEP)
+    (skip,) = proposed(asked(tags=(("certroll-public-to", "shop"), ("certroll-public-to-3", "shop"))))
+    assert (skip.subject, skip.reason) == (TAG, Reason.TARGET_INVALID)
+
+
+def test_public_certificate_is_projected() -> None:
+    """Afterwards it is there, and nothing is proposed."""
+    after = STEP.action.project(asked())
+    assert after.fleet.certificates == (COPY,)
+    assert proposed(after) == []
+
+
+@dataclass
+class Public(RecordingAppService):
+    """An App Service that takes public certificates."""
+
+    def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
+        """Keep the write."""
+        self.writes.append((copy, der))
+
+
+def test_public_certificate_is_put_once_and_read_back() -> None:
+    """The public part is sent once, and looked at until it shows; a second try writes nothing."""
+    azure, vault = Public(copies=[GONE, GONE, COPY]), RecordingVault(DER)
+    assert STEP.action.perform(ports(azure, ManualClock(), vault=vault))
+    assert (azure.writes, vault.asked) == ([(COPY, DER)], [(REF, "v2", NEW)])
+    assert not STEP.action.perform(ports(azure, ManualClock(), vault=vault))
+    assert len(azure.writes) == 1
+
+
+def test_name_that_is_taken_is_not_overwritten() -> None:
+    """Another certificate under our name stays."""
+    azure = Public(copies=[replace(COPY, thumbprint=FOREIGN)])
+    with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}; delete that one$"):
+        STEP.action.perform(ports(azure, ManualClock(), vault=RecordingVault(DER)))
+    assert azure.writes == []

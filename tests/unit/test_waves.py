@@ -1,0 +1,163 @@
+"""How many apps may be down at once, which groups there are, and small waves that a person can follow."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.names import SiteRef
+from shared.domain.waves import MostDown, WaveApp, Waves, all_waves, last_of_group, next_wave, parse_groups
+from tests.build import site_ref
+
+BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
+A, B, C = (site_ref(name) for name in "abc")
+SLOT = site_ref("c", "staging")
+
+
+def app(site: SiteRef, *groups: str, plan: str = "p", runs: bool = True) -> WaveApp:
+    """Return an app, by default one that runs on the only plan."""
+    return WaveApp(site, plan, frozenset(groups), runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [
+        pytest.param("3", MostDown(3), "3", id="a number"),
+        pytest.param(" 12 ", MostDown(12), "12", id="blanks around it"),
+        pytest.param("99999", MostDown(99999), "99999", id="the largest number"),
+        pytest.param("25%", MostDown(25, percent=True), "25%", id="a share"),
+        pytest.param(" 25 % ", MostDown(25, percent=True), "25%", id="a share with blanks"),
+        pytest.param("1%", MostDown(1, percent=True), "1%", id="the smallest share"),
+        pytest.param("100%", MostDown(100, percent=True), "100%", id="all of them"),
+        pytest.param("101", MostDown(101), "101", id="a number may be more than a hundred"),
+    ],
+)
+def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> None:
+    """A limit is read as people write it, and shown the same way."""
+    assert MostDown.parse(text) == most
+    assert str(most) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("%", id="a share of nothing"),
+        pytest.param("0", id="none at all"),
+        pytest.param("0%", id="a share of none"),
+        pytest.param("101%", id="more than all"),
+        pytest.param("-1", id="less than none"),
+        pytest.param("+1", id="a sign"),
+        pytest.param("1.5", id="a fraction"),
+        pytest.param("25%%", id="two signs"),
+        pytest.param("%25", id="the sign in front"),
+        pytest.param("three", id="a word"),
+        pytest.param("\u0663", id="a digit of another script"),
+        pytest.param("\u00b2", id="a digit that is raised"),
+        pytest.param("100000", id="a number too large"),
+        pytest.param("9" * 5000, id="a number that nobody can read"),
+    ],
+)
+def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
+    """A text that means nothing is never taken for a limit, and it is said how to write one."""
+    with pytest.raises(ValueError, match="from 1, or as a share") as caught:
+        MostDown.parse(text)
+    assert str(caught.value) == BAD_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("most", "apps", "down"),
+    [
+        pytest.param(MostDown(3), 12, 3, id="a number is itself"),
+        pytest.param(MostDown(3), 2, 3, id="a number does not ask how many there are"),
+        pytest.param(MostDown(25, percent=True), 12, 3, id="a share"),
+        pytest.param(MostDown(25, percent=True), 11, 2, id="a share is rounded down"),
+        pytest.param(MostDown(25, percent=True), 3, 1, id="a share that would be none is one"),
+        pytest.param(MostDown(1, percent=True), 0, 1, id="a share of none is one"),
+        pytest.param(MostDown(29, percent=True), 100, 29, id="a share is exact"),
+        pytest.param(MostDown(100, percent=True), 7, 7, id="all of them"),
+    ],
+)
+def test_share_is_of_what_there_is(most: MostDown, apps: int, down: int) -> None:
+    """A share is rounded down and is at least one app; a number is taken as it is."""
+    assert most.of(apps) == down
+
+
+@pytest.mark.parametrize(
+    ("value", "groups"),
+    [
+        pytest.param(None, "", id="no tag"),
+        pytest.param("", "", id="an empty tag"),
+        pytest.param(" , ,", "", id="nothing between commas"),
+        pytest.param("web", "web", id="one group"),
+        pytest.param(" Web ,API,web, ", "web api", id="several, in any case, each once"),
+        pytest.param("front end", "front-end", id="a name may have blanks"),
+    ],
+)
+def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
+    """The tag names groups, divided by commas, without regard to case and blanks around them."""
+    assert parse_groups(value) == {name.replace("-", " ") for name in groups.split()}
+
+
+@pytest.mark.parametrize(
+    ("apps", "group"),
+    [
+        pytest.param([app(A)], None, id="it has no group"),
+        pytest.param([app(A, "g")], None, id="it is its group's only member"),
+        pytest.param([app(A, "g"), app(B, "g")], None, id="another one runs"),
+        pytest.param([app(A, "g"), app(B, "g", runs=False), app(C, "g")], None, id="one of two others runs"),
+        pytest.param([app(A, "g"), app(B, "g", runs=False)], "g", id="the other one is stopped"),
+        pytest.param([app(A, "g"), app(B, "h", runs=False)], None, id="what is stopped is of another group"),
+        pytest.param([app(A, "g", "h"), app(B, "g"), app(C, "h", runs=False)], "h", id="last of one of two groups"),
+        pytest.param(
+            [app(A, "h", "g"), app(B, "g", "h", runs=False)], "g", id="last of two groups, of which one is named"
+        ),
+        pytest.param([app(A, "g", runs=False), app(B, "g", runs=False)], None, id="it does not run itself"),
+    ],
+)
+def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> None:
+    """An app that runs while all others of its group are stopped is the last one, and the group is named."""
+    assert last_of_group(apps, A) == group
+
+
+@pytest.mark.parametrize(
+    ("apps", "most", "waves", "kept"),
+    [
+        pytest.param([], "1", [], [], id="no apps"),
+        pytest.param([app(C), app(A), app(B)], "2", [[A, B], [C]], [], id="two at a time, in order"),
+        pytest.param([app(A), app(B, plan="q")], "1", [[A], [B]], [], id="one at a time over two plans"),
+        pytest.param([app(A), app(B), app(C)], "50%", [[A], [B], [C]], [], id="half of three is one"),
+        pytest.param([app(A), app(SLOT), app(B)], "1", [[SLOT], [A], [B]], [], id="slots first"),
+        pytest.param([app(A, "g"), app(B, "g"), app(C)], "100%", [[A, C], [B]], [], id="one of a group stays up"),
+        pytest.param(
+            [app(A, "g"), app(B, "g", runs=False), app(C)], "3", [[C]], [(A, "g")], id="the last of a group is kept"
+        ),
+        pytest.param([app(A, "g"), app(B)], "2", [[A, B]], [], id="a group of one goes"),
+    ],
+)
+def test_small_environments_go_as_expected(
+    apps: list[WaveApp], most: str, waves: list[list[SiteRef]], kept: list[tuple[SiteRef, str]]
+) -> None:
+    """What goes together, what waits and what is kept is what a person would expect."""
+    found = all_waves(apps, [one.site for one in apps], MostDown.parse(most))
+    assert found == Waves(tuple(map(tuple, waves)), tuple(kept))
+
+
+def test_what_is_kept_is_named_in_order() -> None:
+    """Several apps that are the last of their groups are each named with theirs."""
+    apps = [app(B, "h"), app(A, "g"), app(C, "g", "h", runs=False)]
+    assert all_waves(apps, [A, B], MostDown(2)) == Waves((), ((A, "g"), (B, "h")))
+
+
+def test_what_is_down_takes_the_place_of_others() -> None:
+    """An app that restarts for another reason leaves less room, and keeps the rest of its group up."""
+    apps = [app(A, "g"), app(B, "g"), app(C)]
+    assert next_wave(apps, [A, B, C], MostDown(2), [A]) == (C,)
+    assert next_wave(apps, [A, B, C], MostDown(1), [A]) == ()
+    assert next_wave([app(A), app(B, plan="q")], [A, B], MostDown(50, percent=True), [site_ref("gone")]) == (A,)
+
+
+def test_waves_take_as_long_as_there_are_many() -> None:
+    """Waves go one after the other."""
+    each = timedelta(seconds=90)
+    assert Waves(((A, B), (C,))).takes(each) == timedelta(minutes=3)
+    assert Waves(()).takes(each) == timedelta(0)
