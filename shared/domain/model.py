@@ -22,6 +22,8 @@ OFF = frozenset({"off", "false", "no", "0"})
 OWN_PREFIX = "certroll-"
 LINEAGE_TAG = "certroll-lineage"
 """On what Certroll uploads: the vault object that it is a version of."""
+PUBLIC_DOMAIN = ".azurewebsites."
+"""In the default host name of every site that the internet can reach, of whatever cloud."""
 Found = TypeVar("Found")
 Tags = tuple[tuple[str, str], ...]
 
@@ -182,6 +184,15 @@ class Site:
     plan: str = ""
     flex: bool = False
     environment: EnvironmentRef | None = None
+
+    @property
+    def behind(self) -> EnvironmentRef | None:
+        """The environment by whose address it is reached, None where its default host name is in public DNS.
+
+        Default host names end in `azurewebsites.net` outside of internal environments, and in
+        `appserviceenvironment.net` inside (Azure docs, "Custom domain suffix for App Service Environments").
+        """
+        return None if PUBLIC_DOMAIN in self.default_host_name else self.environment
 
 
 @dataclass(frozen=True, slots=True)

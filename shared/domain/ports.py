@@ -266,8 +266,13 @@ class TlsProbe(Protocol):
 class AppProbe(Protocol):
     """The app's own answer."""
 
-    def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
-        """Ask the probe's path once on a new connection, and judge the answer."""
+    def ask(
+        self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
+    ) -> ProbeSight:
+        """Ask the probe's path once on a new connection, and judge the answer.
+
+        The connection goes to the address where there is one: the host name may resolve inside a network alone.
+        """
 
 
 class Journal(Protocol):
