@@ -7,6 +7,8 @@
                        slots of each site that has some · sites of each plan
                        app settings of each site and slot                          (one read each)
                        its public certificates, where it is a target, or its load list names what its webspace lacks
+    only where an App Service Environment has uploads of a current version that no public authority issued:
+                       when they were made                                         (one listing per subscription)
 
 A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
 Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
@@ -26,7 +28,7 @@ from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
 from shared.domain.model import BlindSpot, Fleet, Listing, SeenSite, ServerFarm, Site, WebspaceCertificate, tag
-from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.ports import AppService
 from shared.domain.targets import words
 
@@ -40,17 +42,24 @@ FEW_SILENT, MOST_SILENT = 5, 20
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere."""
+    """What vault objects ask for by tags: sites by name, and whether a place is named that may be anywhere.
+
+    `private` are the current versions that no public authority issued: of these it may matter when they were uploaded.
+    """
 
     sites: frozenset[str] = frozenset()
     anywhere: bool = False
+    private: frozenset[Thumbprint] = frozenset()
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
         """Return what all of the lineages ask for."""
+        lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
         sites = frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
-        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags))
+        current = (lineage.current for lineage in lineages if lineage.current)
+        private = frozenset(one.thumbprint for one in current if one.facts and not one.facts.public_policy)
+        return cls(sites, bool(sites) or any(words(own, IMPORT_TAG) for own in tags), private)
 
 
 def observe_fleet(
@@ -73,7 +82,8 @@ def observe_fleet(
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
     productions = view.each_subscription(app_service.sites, subscriptions)
-    certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
+    shared = view.dated(view.certificates(subscriptions), productions, targets.private)
+    certificates = (*shared, *view.site_certificates(productions))
     webspaces = frozenset(copy.webspace for copy in certificates if copy.site is None and wanted(copy))
     owners = frozenset(copy.site for copy in certificates if copy.site is not None and wanted(copy))
 
@@ -179,6 +189,24 @@ class _View:
     def certificates(self, subscriptions: tuple[str, ...]) -> tuple[WebspaceCertificate, ...]:
         copies = self.each_subscription(self._app_service.certificates, subscriptions)
         return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def dated(
+        self,
+        copies: tuple[WebspaceCertificate, ...],
+        productions: tuple[SeenSite, ...],
+        private: frozenset[Thumbprint],
+    ) -> tuple[WebspaceCertificate, ...]:
+        """Return the copies, uploads of private versions in an environment with when they were made.
+
+        What Azure does not say stays unknown, and hides nothing else: it is no blind spot.
+        """
+        hosted = {site.webspace for site, _ in productions if site.environment is not None}
+        concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
+        read = self._app_service.uploaded_at
+        subscriptions = sorted({ref.subscription for ref in concerned})
+        answers = self._pool.map(lambda one: _or_error(lambda s: Listing(tuple(read(s).items())), one), subscriptions)
+        dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
+        return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
     def site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
         """Read the certificates that sites on Flex Consumption plans have to themselves."""

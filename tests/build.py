@@ -34,7 +34,16 @@ from shared.domain.model import (
     Tags,
     WebspaceCertificate,
 )
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
+from shared.domain.names import (
+    CopyRef,
+    EnvironmentRef,
+    HostName,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    VaultName,
+    Webspace,
+)
 from shared.domain.plan import Intent, Mode
 from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
@@ -59,6 +68,10 @@ NORTH = Webspace(SUBSCRIPTION, "rg-northeuropewebspace")
 EAST = Webspace(SUBSCRIPTION, "rg-eastuswebspace")
 APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
 OFF: Tags = (("certroll", "off"),)
+AGAIN: Tags = (("certroll-upload-again", "on"),)
+ASE = EnvironmentRef(SUBSCRIPTION, "rg", "ase")
+EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
+"""Just before environments began to take the chains of uploads over to their servers."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

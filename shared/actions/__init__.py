@@ -15,6 +15,7 @@ from shared.actions import (
     roll_app_settings,
     sync_certificate,
     update_binding,
+    upload_again,
     upload_certificate,
     upload_public_certificate,
 )
@@ -23,6 +24,7 @@ from shared.domain.plan import Propose
 PROPOSALS: tuple[Propose, ...] = (
     keep_superseded.propose,
     upload_certificate.propose,
+    upload_again.propose,
     upload_public_certificate.propose,
     import_certificate.propose,
     sync_certificate.propose,

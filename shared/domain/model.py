@@ -121,7 +121,8 @@ class WebspaceCertificate:
     `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
     copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
     `switches` are further properties that a PUT has to give back as they are, as JSON; `loaded` is the one of them by
-    which the code of a Flex Consumption app gets the certificate.
+    which the code of a Flex Consumption app gets the certificate. `created` is when it was uploaded, None where Azure
+    does not say it, and where nobody needed to know.
     """
 
     ref: CopyRef
@@ -136,6 +137,7 @@ class WebspaceCertificate:
     tags: Tags = ()
     switches: str = "{}"
     loaded: bool = False
+    created: datetime | None = None
 
     @property
     def site(self) -> SiteRef | None:
@@ -306,6 +308,10 @@ class Fleet:
         """Return the copies that one webspace shares."""
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
 
+    def is_in_environment(self, webspace: Webspace) -> bool:
+        """Say whether a site in the webspace is seen to run in an App Service Environment."""
+        return webspace in self.index.hosted
+
     def certificates_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
         """Return the copies that a site or slot can use: those of its webspace, and its own.
 
@@ -332,6 +338,7 @@ class FleetIndex:
     certificates: Mapping[Webspace, tuple[WebspaceCertificate, ...]]
     own: Mapping[SiteRef, tuple[WebspaceCertificate, ...]]
     bound: Mapping[SiteRef, tuple[Thumbprint | None, ...]]
+    hosted: frozenset[Webspace]
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
@@ -349,7 +356,8 @@ class FleetIndex:
         for binding in fleet.bindings:
             bound[binding.site] = (*bound.get(binding.site, ()), binding.thumbprint)
         sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
-        return cls(sites, settings, certificates, own, bound)
+        hosted = frozenset(site.webspace for site in fleet.sites if site.environment and site.webspace)
+        return cls(sites, settings, certificates, own, bound, hosted)
 
 
 def is_off(value: str | None) -> bool:

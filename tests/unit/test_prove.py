@@ -10,9 +10,8 @@ from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import EnvironmentRef, HostName
 from shared.domain.ports import Ports
 from shared.prove import Inbound, address_of, inbound_of
-from tests.build import NOW, SUBSCRIPTION, binding, ports, site
+from tests.build import ASE, NOW, binding, ports, site
 
-ASE = EnvironmentRef(SUBSCRIPTION, "rg", "ase")
 IP = "10.0.0.4"
 PUBLIC = site()
 EXTERNAL = replace(site(), default_host_name=HostName("shop.ase.p.azurewebsites.net"), environment=ASE)
