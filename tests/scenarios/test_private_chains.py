@@ -2,7 +2,7 @@
 
 import base64
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -285,7 +285,7 @@ def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
 def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: Install, reading: str) -> None:
     """Where the same certificate cannot be uploaded twice nothing is bound again, and people learn what helps.
 
-    What was proven before stays so, a sweep tries once more and no oftener, and the new version mends it.
+    Nothing is recorded of the sites, a sweep tries once more and no oftener, and a new version mends it.
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = corp.world
@@ -306,6 +306,103 @@ def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: In
     assert {seen.thumbprint for seen in shown(world).values()} == {new}
     assert installation.sweep() == ()
     assert installation.errors == []
+
+
+def stale_host(corp: Corp) -> str:
+    """Put a version into the vault that is uploaded early as well, and shown by all host names but one; return it."""
+    new, plan = corp.put(), next(iter(corp.world.web.plans.values()))
+    upload = corp.build.add_upload(imported(new), plan, name="by-hand-too", created=EARLY)
+    for site in tuple(corp.world.web.sites.values()):
+        for host in [name for name in site.hosts if name in HOSTS[:-1]]:
+            corp.build.add_host(site, host, upload)
+    corp.world.clock.advance(AGE)
+    return new.thumbprint
+
+
+def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stand: Stand) -> None:
+    """One that shows an older version gets the new one after the upload, and with that it is bound after it."""
+    corp = Corp(tags=ON)
+    new = stale_host(corp)
+    installation = install(corp.world, watched=False)
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.sweep() == ()
+
+
+def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install, stand: Stand) -> None:
+    """Where the upload is refused nothing is bound again, and what shows an older version moves all the same.
+
+    Once Azure takes the upload, every host name is bound again.
+    """
+    corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint="refuse"))
+    new = stale_host(corp)
+    installation = install(corp.world, watched=False)
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == {HOSTS[-1]: 1}
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+    assert installation.states() == {"shop": "Proven"}
+    corp.world.knobs.turn(second_import_same_thumbprint="accept")
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.sweep() == ()
+
+
+def test_environments_with_two_webspaces_are_mended_one_after_the_other(install: Install) -> None:
+    """The second webspace gets its upload when the first is proven, and everything ends."""
+    corp = Corp(tags=ON)
+    (hosting,) = corp.world.web.environments.values()
+    apart = corp.build.add_plan("apart", webspace="apartwebspace", environment=hosting)
+    early = next(iter(corp.world.web.certificates.values()))
+    upload = corp.build.add_upload(early.content, apart, name="by-hand-apart", created=EARLY)
+    corp.build.add_host(corp.build.add_site("far", apart), "far.corp.example", upload)
+    corp.world.clock.advance(AGE)
+    installation = install(corp.world, watched=False)
+    installation.sweep()
+    installation.deliver_all()
+    puts = [e.path.rpartition("/")[2] for e in corp.world.journal.writes("management.azure.com")]
+    assert sorted(rebound(corp.world).values()) == [1] * (1 + len(HOSTS))
+    assert puts.index("far.corp.example") == 1  # it goes first, as it has the fewest bindings
+    assert len(corp.copies(corp.first)) == 4
+    assert set(installation.states().values()) == {"Proven"}
+    assert installation.sweep() == ()
+
+
+PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(lambda: Fault("server_error", "PUT", path=PUT, status=503, times=3), id="503"),
+        pytest.param(lambda: Fault("server_error", "PUT", path=PUT, status=500, times=3), id="500"),
+        pytest.param(lambda: Fault("applied_but_lost", "PUT", path=PUT, times=2), id="applied, and the answer lost"),
+        pytest.param(lambda: Fault("dropped", "PUT", path=PUT, applied=True, times=2), id="applied, and hung up"),
+        pytest.param(lambda: Fault("site_lock", "PUT", path=PUT, times=2), id="the site is locked"),
+    ],
+)
+def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[], Fault]) -> None:
+    """Whatever goes wrong on the way, there is one more upload in the end, and every host name is bound after it."""
+    corp = Corp(tags=ON)
+    installation = install(corp.world, watched=False)
+    corp.world.faults.add(fault())
+    before = shown(corp.world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert any(one.strikes for one in corp.world.faults.all())
+    assert shown(corp.world) == before
+    assert len(corp.copies(corp.first)) == 2
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.queue.poisoned == []
+    assert installation.sweep() == ()
 
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, stand: Stand) -> None:
