@@ -248,7 +248,7 @@ def _pending_records(
     """Return a pending record for each site that the steps touch.
 
     What its bindings were before the first write of this version, and since when it is under way, is kept from an
-    earlier look: looking again must not overwrite the one, nor start the soak anew.
+    earlier look: looking again must not overwrite the one, nor start the soak anew. What came since is added.
     """
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     known = {record.site: record for record in snapshot.rollout.records}
@@ -256,7 +256,9 @@ def _pending_records(
     asked = {update.binding.site for update in updates if update.again}
     records = []
     for site in sorted({update.binding.site for update in updates}):
-        before = known[site].last_good if site in known else shown.get(site, ())
+        kept = known[site].last_good if site in known else ()
+        names = {binding.host_name for binding in kept}
+        before = (*kept, *(binding for binding in shown.get(site, ()) if binding.host_name not in names))
         started = site in known and known[site].state is not SiteState.PROVEN
         since = known[site].at if started else snapshot.now
         usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
