@@ -176,6 +176,21 @@ def test_early_uploads_are_found_and_reported(
     assert writes(corp.world) == 0
 
 
+@pytest.mark.parametrize("other", ["older version", "strange certificate"])
+def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Install, other: str) -> None:
+    """Only of uploads of a current version it matters: of an older one the next upload brings the chain anyway."""
+    corp = Corp()
+    if other == "older version":
+        corp.put()
+    else:
+        corp.vault.certificates.clear()
+    installation = install(corp.world, watched=False)
+    with slots_aside(corp.world) as counted:
+        installation.sweep()
+    assert counted == {"dates": 0}
+    assert about_uploads(installation) == set()
+
+
 def test_dates_that_may_not_be_read_hide_nothing_else(install: Install) -> None:
     """Where the list of dates is refused the date is unknown, and everything else goes on."""
     corp = Corp()
@@ -261,6 +276,23 @@ def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, 
     assert corp.copies(corp.first) == ["by-hand", "by-hand-again"]
     assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
     assert corp.convinced(stand) == set(HOSTS)
+    assert installation.sweep() == ()
+
+
+def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) -> None:
+    """What was bound again stays so when something else of the site moves."""
+    corp = Corp(tags=ON)
+    old = next(iter(corp.world.web.certificates.values()))
+    stale_host(corp)
+    installation = install(corp.world, watched=False, meddled=True)
+    installation.sweep()
+    installation.deliver_all()
+    site = next(one for one in corp.world.web.sites.values() if one.name == "api")
+    corp.build.add_host(site, "late.corp.example", old)
+    corp.world.journal.clear()
+    assert installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == {"late.corp.example": 1}
     assert installation.sweep() == ()
 
 

@@ -344,6 +344,13 @@ def test_bound_again_is_written_as_it_is() -> None:
     assert azure.writes == [(SHOWN, {"as": "read"})]
 
 
+def test_what_moved_meanwhile_is_written_all_the_same() -> None:
+    """Of a host name that shows the new version by now nobody knows since when: it is bound after the upload."""
+    azure = RecordingAppService(bindings=[SHOWN])
+    assert UpdateBinding(binding(), NEW, WEST, again=True).perform(ports(azure))
+    assert azure.writes == [(SHOWN, {})]
+
+
 @pytest.mark.parametrize(
     "seen", [binding(thumbprint=FOREIGN), binding(thumbprint=NEW, ssl_state=SslState.DISABLED), NotFound("gone")]
 )
