@@ -164,6 +164,20 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
     assert installation.errors == []
 
 
+def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> None:
+    """However often the app is asked in a run, its environment is asked once for the address."""
+    world = with_app("by address")
+    installation = install(world, watched=False)
+    renew(world)
+    installation.look_at(VAULT, "web")
+    until, runs = world.clock.now() + AGE, 0
+    while (message := installation.queue.take(until)) is not None:
+        runs += message.queue == "sites"
+        installation.deliver(message)
+    assert installation.rolls() == {"orders": "Validated"}
+    assert 0 < networking_read(world) <= runs
+
+
 def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Install) -> None:
     """An app that worked before, and cannot be asked at its address any more, is not proven to have failed."""
     world = with_app("by address")
