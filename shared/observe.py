@@ -11,6 +11,8 @@
     only for lineages that may be roots, in App Service Environments:
                        slots and app settings of each Windows code app
                        the public certificates of all apps of a plan, where a root list names one of them, or is to
+    only where an App Service Environment has uploads of a current version that no public authority issued:
+                       when they were made                                         (one listing per subscription)
 
 A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
 Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
@@ -60,7 +62,8 @@ class Targets:
 
     Sites and App Service Environments by name, and whether a place is named that may be anywhere. `rooted` are those of
     the sites whose root lists are to name a version; `roots` the versions of what may be a root, which a root list may
-    name anywhere.
+    name anywhere. `private` are the current versions that no public authority issued: of these it may matter when they
+    were uploaded.
     """
 
     sites: frozenset[str] = frozenset()
@@ -68,6 +71,7 @@ class Targets:
     environments: frozenset[str] = frozenset()
     rooted: frozenset[str] = frozenset()
     roots: frozenset[Thumbprint] = frozenset()
+    private: frozenset[Thumbprint] = frozenset()
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
@@ -79,7 +83,9 @@ class Targets:
         environments = frozenset(word for own in tags for word in words(own, ROOT_OF))
         roots = frozenset(one.thumbprint for own in lineages if _may_be_root(own) for one in own.versions)
         anywhere = bool(sites) or any(words(own, IMPORT_TAG) for own in tags)
-        return cls(sites, anywhere, environments, rooted, roots)
+        current = (lineage.current for lineage in lineages if lineage.current)
+        private = frozenset(one.thumbprint for one in current if one.facts and not one.facts.public_policy)
+        return cls(sites, anywhere, environments, rooted, roots, private)
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Say whether the root list of an app names what may be a root, or is to."""
@@ -113,7 +119,8 @@ def observe_fleet(
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that the README lists")
     productions = view.each_subscription(app_service.sites, subscriptions)
-    certificates = (*view.certificates(subscriptions), *view.site_certificates(productions))
+    shared = view.dated(view.certificates(subscriptions), productions, targets.private)
+    certificates = (*shared, *view.site_certificates(productions))
     environments, roots = view.environments(ports.environments, subscriptions, targets.environments)
     hosts = frozenset(one.ref for one in environments if one.ref.name in targets.environments)
     webspaces = frozenset(copy.webspace for copy in certificates if copy.site is None and wanted(copy))
@@ -281,6 +288,24 @@ class _View:
             ),
         )
         return tuple(found), tuple(sorted(roots, key=lambda one: one.ref))
+
+    def dated(
+        self,
+        copies: tuple[WebspaceCertificate, ...],
+        productions: tuple[SeenSite, ...],
+        private: frozenset[Thumbprint],
+    ) -> tuple[WebspaceCertificate, ...]:
+        """Return the copies, uploads of private versions in an environment with when they were made.
+
+        What Azure does not say stays unknown, and hides nothing else: it is no blind spot.
+        """
+        hosted = {site.webspace for site, _ in productions if site.environment is not None}
+        concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
+        read = self._app_service.uploaded_at
+        subscriptions = sorted({ref.subscription for ref in concerned})
+        answers = self._pool.map(lambda one: _or_error(lambda s: Listing(tuple(read(s).items())), one), subscriptions)
+        dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
+        return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
     def site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
         """Read the certificates that sites on Flex Consumption plans have to themselves."""

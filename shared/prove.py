@@ -1,9 +1,12 @@
 """What is really served, host name by host name."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
-from shared.domain.model import Binding, Fleet, SslState
+from shared.domain.errors import AzureError
+from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import SiteRef, Thumbprint
+from shared.domain.ports import Ports
 from shared.domain.sight import Sight
 from shared.domain.snapshot import Snapshot
 from shared.run import Run
@@ -12,27 +15,60 @@ PATIENCE = timedelta(seconds=90)
 """How long front ends may take to serve what was written; for all host names of a site together."""
 
 
+class Inbound(NamedTuple):
+    """The address by which an internal environment is reached, None for all other sites; or why it is not known."""
+
+    address: str | None = None
+    unknown: str = ""
+
+
 def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -> tuple[Sight, ...]:
-    """Return what every host name of the site serves that is bound to the current version."""
+    """Return what every host name of the site serves that is bound to the current version.
+
+    Nothing is proven of a site whose environment does not say where it is reached.
+    """
     bound = [
         b
         for b in snapshot.bindings
-        if snapshot.lineage.is_current(b.thumbprint) and b.ssl_state is not SslState.DISABLED
+        if b.site == site and snapshot.lineage.is_current(b.thumbprint) and b.ssl_state is not SslState.DISABLED
     ]
-    where = {binding: address_of(snapshot.fleet, binding) for binding in bound if binding.site == site}
+    if not bound:
+        return ()
+    inbound = inbound_of(run.ports, snapshot.site(site))
+    if inbound.unknown:
+        return tuple(Sight(binding.host_name, thumbprint, None, inbound.unknown) for binding in bound)
+    where = {binding: address_of(snapshot.fleet, binding, inbound.address) for binding in bound}
     give_up = min(run.now() + PATIENCE, run.ends_at)
     shows = run.ports.tls_probe.shows
     return tuple(run.pool.map(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where))
 
 
-def address_of(fleet: Fleet, binding: Binding) -> str:
+def inbound_of(ports: Ports, site: Site | None) -> Inbound:
+    """Return by which address the site is reached: one request where it is in an internal environment, else none.
+
+    That it could not be read fails nothing, and proves nothing either.
+    """
+    behind = site.behind if site else None
+    if behind is None:
+        return Inbound()
+    try:
+        addresses = ports.environments.inbound_addresses(behind)
+    except AzureError as error:
+        return Inbound(unknown=f"the inbound address of environment {behind} could not be read: {error}")
+    return Inbound(addresses[0]) if addresses else Inbound(unknown=f"environment {behind} shows no inbound address")
+
+
+def address_of(fleet: Fleet, binding: Binding, inbound: str | None = None) -> str:
     """Return where App Service itself serves the host name; public DNS may well point at a CDN in front of it.
 
-    A site with an IP-based binding serves its SNI bindings under `sni.` and its default host name (Azure docs, "Secure
-    a custom DNS name", remap records for IP based SSL).
+    `inbound` is the address of the internal environment that the site is in: its names resolve inside the network
+    alone. A site with an IP-based binding serves its SNI bindings under `sni.` and its default host name (Azure docs,
+    "Secure a custom DNS name", remap records for IP based SSL).
     """
     if binding.virtual_ip is not None:
         return binding.virtual_ip
+    if inbound is not None:
+        return inbound
     site = fleet.site(binding.site)
     default = site.default_host_name if site else binding.host_name
     mixed = any(b.site == binding.site and b.ssl_state is SslState.IP_BASED for b in fleet.bindings)

@@ -21,6 +21,7 @@ from shared.actions.about_root import AboutRoot
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.settle import settle
 from shared.actions.update_binding import UpdateBinding, binding_subject
+from shared.actions.upload_again import UploadAgain
 from shared.carry_roots import carry_roots, report_waves
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
@@ -35,7 +36,7 @@ from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
-from shared.domain.rollout import LOST_AFTER, Rollout, SiteRecord, SiteState, stage
+from shared.domain.rollout import LOST_AFTER, Again, Rollout, SiteRecord, SiteState, stage
 from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
@@ -173,8 +174,10 @@ def _roll_out(
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
     for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
         shown[binding.site] = (*shown.get(binding.site, ()), binding)
-    for webspace, steps in _by_webspace(plan.steps):
+    for webspace, planned in _by_webspace(plan.steps):
         run.check_time()
+        steps, refused = _upload_again(run, lease, message.ref, planned, unanswered)
+        skips.extend(refused)
         records = _pending_records(snapshot, current, webspace, steps, shown)
         run.ports.journal.begin(message.ref, replace(rollout, records=records))
         shared = (step for step in steps if step.action.site is None)
@@ -198,6 +201,29 @@ def _roll_out(
     if any(record.state is SiteState.FAILED for record in sent):
         return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
     return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
+
+
+def _upload_again(
+    run: Run, lease: Lease, ref: VaultCertificateRef, steps: tuple[Step, ...], unanswered: list[AzureError]
+) -> tuple[tuple[Step, ...], tuple[Skip, ...]]:
+    """Upload again what was asked for; return the steps that are left, and what Azure refused.
+
+    No site changes by it, and Azure shows that it was done, so it needs no record; where it was refused nothing is to
+    be bound again.
+    """
+    uploads = tuple(step for step in steps if isinstance(step.action, UploadAgain))
+    left = tuple(step for step in steps if step not in uploads)
+    refused = perform_all(run, lease, ref, uploads, unanswered)
+    report_skips(run.ports.journal, ref, refused, run.now())
+    return tuple(filter(None, map(_not_again, left))) if refused else left, refused
+
+
+def _not_again(step: Step) -> Step | None:
+    """Return the step without what an upload that was made again would have had it do, None where that was all."""
+    action = step.action
+    if not isinstance(action, UpdateBinding) or not action.again:
+        return step
+    return replace(step, action=replace(action, again=False)) if action.moves else None
 
 
 def _tell_apps(
@@ -230,18 +256,24 @@ def _pending_records(
     """Return a pending record for each site that the steps touch.
 
     What its bindings were before the first write of this version, and since when it is under way, is kept from an
-    earlier look: looking again must not overwrite the one, nor start the soak anew.
+    earlier look: looking again must not overwrite the one, nor start the soak anew. What came since is added.
     """
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     known = {record.site: record for record in snapshot.rollout.records}
+    updates = [step.action for step in steps if isinstance(step.action, UpdateBinding)]
+    asked = {update.binding.site for update in updates if update.again}
     records = []
-    for site in sorted({step.action.binding.site for step in steps if isinstance(step.action, UpdateBinding)}):
-        before = known[site].last_good if site in known else shown.get(site, ())
+    for site in sorted({update.binding.site for update in updates}):
+        kept = known[site].last_good if site in known else ()
+        names = {binding.host_name for binding in kept}
+        before = (*kept, *(binding for binding in shown.get(site, ()) if binding.host_name not in names))
         started = site in known and known[site].state is not SiteState.PROVEN
         since = known[site].at if started else snapshot.now
         usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
         copies = tuple(copy.ref for copy in usable if copy.thumbprint == current.thumbprint)
-        records.append(SiteRecord(site, current.version, webspace, SiteState.PENDING, since, copies, before))
+        again = Again.ASKED if site in asked else known[site].again if site in known else Again.NO
+        pending = SiteRecord(site, current.version, webspace, SiteState.PENDING, since, copies, before, again=again)
+        records.append(pending)
     return tuple(records)
 
 
@@ -441,6 +473,8 @@ def _carry_to_site(
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.journal, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
+    if not refused and any(isinstance(step.action, UpdateBinding) and step.action.again for step in plan.steps):
+        record = replace(record, again=Again.DONE)
     if plan.steps and not refused:
         snapshot = settle(
             run.ports.clock,
@@ -457,8 +491,8 @@ def _carry_to_site(
 def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    failed = (record,) if record.state is SiteState.FAILED else ()
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, failed), held)
+    told = (record,) if record.state is SiteState.FAILED or record.again is not Again.NO else ()
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, told), held)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:

@@ -35,6 +35,7 @@ from shared.domain.snapshot import Snapshot
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_app
+from shared.prove import Inbound, inbound_of
 from shared.report import report_plan, report_skips
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
@@ -62,6 +63,7 @@ class App:
     snapshot: Snapshot
     plan: Plan
     waits: int
+    inbound: Inbound
 
     @property
     def new(self) -> Thumbprint:
@@ -115,7 +117,7 @@ def _look(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: i
         tuple(skip for skip in whole.skips if skip.site == record.site and not skip.subject.startswith("binding ")),
     ).refuse(lambda step: not_live(step, snapshot))  # what the plan would bring there is brought by another run
     report_plan(run.ports.journal, plan, snapshot)
-    return App(run, lease, lineage, record, snapshot, plan, waits)
+    return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
 
 
 # -------------------------------------------------------------------------------------------------------- the write
@@ -275,6 +277,9 @@ def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
     record = app.record
     if not _has_failed_for_good(app):
         return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {sight.detail}")
+    if app.inbound.unknown:
+        detail = f"{record.site} was asked by its name alone: {sight.detail}; {app.inbound.unknown}"
+        return _conclude(app, RollState.UNPROVEN, Converged(Reason.UNREACHABLE, detail))
     if record.broken_before:
         detail = f"{record.site} failed its own probe before this roll, and does so now: {sight.detail}"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
@@ -326,11 +331,11 @@ def _ask_in_a_row(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbp
 
 
 def _ask(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
-    """Ask on the site's own default host name, and on no other."""
+    """Ask on the site's own default host name, and on no other; in an internal environment at its address."""
     site = app.snapshot.site(app.record.site)
     if site is None:
         raise NotFound(f"site {app.record.site} is gone")
-    return app.run.ports.app_probe.ask(site.default_host_name, probe, new, old)
+    return app.run.ports.app_probe.ask(site.default_host_name, probe, new, old, app.inbound.address)
 
 
 def _digest(probe: Probe) -> str:

@@ -74,6 +74,9 @@ ASE = EnvironmentRef(SUBSCRIPTION, "rg-network", "ase")
 OTHER_ASE = EnvironmentRef(SUBSCRIPTION, "rg-network", "other-ase")
 APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
 OFF: Tags = (("certroll", "off"),)
+AGAIN: Tags = (("certroll-upload-again", "on"),)
+EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
+"""Just before environments began to take the chains of uploads over to their servers."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -17,6 +17,7 @@ from shared.actions import (
     roll_app_settings,
     sync_certificate,
     update_binding,
+    upload_again,
     upload_certificate,
     upload_public_certificate,
 )
@@ -25,6 +26,7 @@ from shared.domain.plan import Propose
 PROPOSALS: tuple[Propose, ...] = (
     keep_superseded.propose,
     upload_certificate.propose,
+    upload_again.propose,
     upload_public_certificate.propose,
     import_certificate.propose,
     add_root_certificate.propose,

@@ -1,15 +1,23 @@
-"""Overwrite the thumbprint of a binding, and nothing else of it."""
+"""Overwrite the thumbprint of a binding, and nothing else of it.
+
+What was uploaded again has to be bound again as well, also where it is shown already: the same thumbprint is written
+once more. Nothing in Azure tells that this was done, so the journal does: which sites are to be bound again is recorded
+before the first write, and that they were after the last one. A crash in between has it done twice, which changes
+nothing.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from shared.actions.upload_again import is_asked, is_uploaded_again
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Binding, SslState
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.rollout import Again
 from shared.domain.snapshot import Snapshot
 
 
@@ -18,12 +26,13 @@ class UpdateBinding:
     """Show the new certificate on a host name, with the same ssl_state.
 
     A binding is never removed and added again: that is how an IP-based one loses its address (Azure docs, "Renew an
-    uploaded certificate").
+    uploaded certificate"). `again` says that its upload was made again, so that it is written whatever it shows.
     """
 
     binding: Binding
     thumbprint: Thumbprint
     in_webspace: Webspace
+    again: bool = False
     restarts_site: ClassVar[bool] = False
 
     @property
@@ -46,13 +55,18 @@ class UpdateBinding:
         """The new thumbprint."""
         return frozenset({self.thumbprint})
 
+    @property
+    def moves(self) -> bool:
+        """Whether the host name gets another certificate by it."""
+        return self.binding.thumbprint != self.thumbprint
+
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on this host name."""
-        updated = replace(self.binding, thumbprint=self.thumbprint)
-        return snapshot.with_binding(updated)
+        after = snapshot.with_binding(replace(self.binding, thumbprint=self.thumbprint))
+        return after.with_bound_again(self.binding.site, self.in_webspace) if self.again else after
 
     def perform(self, ports: Ports) -> bool:
-        """Overwrite the thumbprint unless it is there already.
+        """Overwrite the thumbprint unless it is there already, and need not be written again.
 
         Raises Conflict where the binding is no longer the one that was planned against.
         """
@@ -60,9 +74,10 @@ class UpdateBinding:
             seen, body = ports.app_service.binding(self.binding.site, self.binding.host_name)
         except NotFound as gone:
             raise Conflict(f"{self.subject} is gone: {gone}") from gone
-        if (seen.ssl_state, seen.thumbprint) == (self.binding.ssl_state, self.thumbprint):
+        done = (seen.ssl_state, seen.thumbprint) == (self.binding.ssl_state, self.thumbprint)
+        if done and not self.again:
             return False
-        if (seen.ssl_state, seen.thumbprint) != (self.binding.ssl_state, self.binding.thumbprint):
+        if not done and (seen.ssl_state, seen.thumbprint) != (self.binding.ssl_state, self.binding.thumbprint):
             raise Conflict(
                 f"{self.subject} is {seen.ssl_state} with {seen.thumbprint}, not {self.binding.ssl_state} with "
                 f"{self.binding.thumbprint} as planned against; it is planned again"
@@ -77,14 +92,15 @@ def binding_subject(binding: Binding) -> str:
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the current thumbprint for every binding that shows an older version of the lineage."""
+    """Propose the current thumbprint for every binding that shows an older version, or is to be bound again."""
     current = snapshot.lineage.current
     if current is None:
         return
     for binding in snapshot.bindings:
-        if binding.ssl_state is SslState.DISABLED or not snapshot.looks_stale(binding):
+        webspace, stale = snapshot.webspace_of(binding), snapshot.looks_stale(binding)
+        again = _is_due_again(snapshot, binding, webspace)
+        if binding.ssl_state is SslState.DISABLED or not (stale or again):
             continue
-        webspace = snapshot.webspace_of(binding)
         if snapshot.is_ambiguous(binding):
             yield Skip(
                 binding_subject(binding),
@@ -102,4 +118,14 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
                 binding.site,
             )
         else:
-            yield Step(UpdateBinding(binding, current.thumbprint, webspace), Reason.STALE_THUMBPRINT)
+            reason = Reason.STALE_THUMBPRINT if stale else Reason.UPLOAD_AGAIN_ASKED
+            yield Step(UpdateBinding(binding, current.thumbprint, webspace, again), reason)
+
+
+def _is_due_again(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:
+    """Say whether the version was uploaded again and the site is not recorded as bound since."""
+    if webspace is None or not is_asked(snapshot.lineage) or snapshot.is_ambiguous(binding):
+        return False
+    record = snapshot.rollout.record_of(binding.site)
+    again = record.again if record else Again.NO
+    return again is Again.ASKED or (again is Again.NO and is_uploaded_again(snapshot, webspace))

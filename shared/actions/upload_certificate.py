@@ -18,6 +18,7 @@ from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.record import Finding
 from shared.domain.requirements import Case, Requirement, Use, refusals
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
@@ -30,13 +31,17 @@ PLANLESS = "no App Service plan of this webspace is visible, and an upload must 
 
 @dataclass(frozen=True, slots=True)
 class UploadCertificate(AboutCopy):
-    """Upload a version of the vault certificate into a webspace, under a name of its own."""
+    """Upload a version of the vault certificate into a webspace, under a name of its own.
+
+    `whole_chain` says that servers there take their trust from the chain that goes with it.
+    """
 
     ref: VaultCertificateRef
     version: CertificateVersion
     copy: WebspaceCertificate
     plan: ServerFarm
     before: CertificateVersion | None = None
+    whole_chain: bool = False
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the copy."""
@@ -52,9 +57,14 @@ class UploadCertificate(AboutCopy):
             return False
         pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
         self._check_chain(ports, pfx)
+        self._report_chain(ports, pfx)
+        self._send(ports, pfx)
+        return True
+
+    def _send(self, ports: Ports, pfx: Pfx) -> None:
+        """Upload it; return once Azure shows it."""
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
         self._settle(ports)
-        return True
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
         """Raise Rejected where intermediates are missing that the version in use has: visitors would not trust it.
@@ -68,10 +78,24 @@ class UploadCertificate(AboutCopy):
         except (Denied, NotFound, Rejected):
             return  # then there is nothing to compare it with
         in_use = replace(self.before, bundle=beside)
-        case = Case(replace(self.version, bundle=pfx.bundle), Use.UPLOAD, ports.clock.now(), in_use)
+        version, now = replace(self.version, bundle=pfx.bundle), ports.clock.now()
+        case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain)
         lost = next((one for one in refusals(case) if one.requirement is Requirement.CHAIN), None)
         if lost is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
+
+    def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
+        """Report a chain that ends before its root, where servers take their trust from it."""
+        missing = pfx.bundle.missing if pfx.bundle else None
+        if not self.whole_chain or missing is None:
+            return
+        detail = (
+            f"{missing} is not in version {self.version.version} of {self.ref}, and the servers of an App Service "
+            "Environment trust a private authority by the whole chain that is uploaded: put a version with its root "
+            "and all intermediates into the vault"
+        )
+        finding = Finding(ports.clock.now(), str(self.ref), self.subject, Reason.CHAIN_INCOMPLETE, detail)
+        ports.journal.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
         """Say whether the copy is there. Raises Rejected where another one has its name."""
@@ -151,6 +175,15 @@ def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
     )
 
 
+def room_for(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:
+    """Return the plan by which the copy can be uploaded, or why it cannot."""
+    if plan is None:
+        return Skip(copy_subject(copy.ref, copy.webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
+    if copy.site is None and (full := why_full(snapshot, copy.webspace)):
+        return Skip(copy_subject(copy.ref, copy.webspace), Reason.WEBSPACE_FULL, full)
+    return plan
+
+
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every webspace with an upload of the lineage that has the current version in no form yet."""
     current = snapshot.lineage.current
@@ -164,16 +197,14 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is not None:
             ref = CopyRef.of_site(site, copy.ref.name, public=False)
             copy = replace(copy, ref=ref, switches=_switches(snapshot, site))
-        if plan is None:
-            yield Skip(copy_subject(copy.ref, webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
-            continue
-        if site is None and (full := why_full(snapshot, webspace)):
-            yield Skip(copy_subject(copy.ref, webspace), Reason.WEBSPACE_FULL, full)
+        room = room_for(snapshot, copy, plan)
+        if isinstance(room, Skip):
+            yield room
             continue
         taken[copy.ref] = webspace
-        yield Step(
-            UploadCertificate(snapshot.lineage.ref, current, copy, plan, _older(snapshot.lineage)), Reason.STALE_UPLOAD
-        )
+        whole = snapshot.trusts_by_chain(webspace)
+        older = _older(snapshot.lineage)
+        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, room, older, whole), Reason.STALE_UPLOAD)
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:

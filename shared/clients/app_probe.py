@@ -37,15 +37,19 @@ class AppProbe:
         self._time_out = time_out
         logging.getLogger("urllib3.connection").addFilter(_not_of_a_probe)
 
-    def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
+    def ask(
+        self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
+    ) -> ProbeSight:
         """Return what the app answers to one GET on a new connection, or within the time why there is no answer.
 
-        No exception is raised, and no host but this one is asked. Time-outs of sockets begin anew with each byte, so
-        the whole is asked in a thread of its own, whose connection is cut when the time is over.
+        No exception is raised, and no host but this one is asked, by its name or at the address; its certificate has
+        to be one for the host name in either case. Time-outs of sockets begin anew with each byte, so the whole is
+        asked in a thread of its own, whose connection is cut when the time is over.
         """
-        line, sights = _Line(), queue.SimpleQueue[ProbeSight]()
+        line, sights = _Line(host), queue.SimpleQueue[ProbeSight]()
+        url = f"https://{address or host}{probe.path}"
         asked = threading.Thread(
-            target=lambda: sights.put(_look(line, self._time_out, host, probe, new, old)), name=THREAD, daemon=True
+            target=lambda: sights.put(_look(line, self._time_out, url, probe, new, old)), name=THREAD, daemon=True
         )
         asked.start()
         try:
@@ -57,9 +61,10 @@ class AppProbe:
 
 
 class _Line:
-    """The connection of one question. It can be cut from another thread, also before it is made."""
+    """The connection of one question to a host. It can be cut from another thread, also before it is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: HostName) -> None:
+        self.host = host
         self._lock = threading.Lock()
         self._twins: list[socket.socket] = []
         self._is_cut = False
@@ -84,11 +89,22 @@ class _Line:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' transport, which hands each connection that it makes to the line."""
+    """requests' transport, which hands each connection that it makes to the line, and believes its host alone."""
 
     def __init__(self, line: _Line) -> None:
         self._connection = _connection_on(line)
+        self._host = line.host
         super().__init__()
+
+    def build_connection_pool_key_attributes(
+        self,
+        request: PreparedRequest,
+        verify: bool | str,  # noqa: FBT001 - requests' own signature
+        cert: str | tuple[str, str] | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return where to connect, and that TLS asks for the host and compares the certificate with its name."""
+        where, how = super().build_connection_pool_key_attributes(request, verify, cert)
+        return where, {**how, "server_hostname": self._host}
 
     def get_connection_with_tls_context(
         self,
@@ -114,19 +130,19 @@ def _connection_on(line: _Line) -> type[HTTPSConnection]:
 
 
 def _look(
-    line: _Line, time_out: float, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
+    line: _Line, time_out: float, url: str, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
 ) -> ProbeSight:
     try:
-        status, body = _get(line, time_out, f"https://{host}{probe.path}", probe.status)
+        status, body = _get(line, time_out, url, probe.status)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is an answer; and a thread has nobody to raise it to
-        return _unanswered(host, _cause(error))
+        return _unanswered(line.host, _cause(error))
     sight = judge(probe, status, body, new, old)
-    return replace(sight, detail=f"{host}{sight.detail}")
+    return replace(sight, detail=f"{line.host}{sight.detail}")
 
 
 def _get(line: _Line, time_out: float, url: str, expected: int) -> tuple[int, str]:
     """Return status and beginning of the answer; what has another status than expected is not read any further."""
-    prepared = Request("GET", url, headers=HEADERS).prepare()
+    prepared = Request("GET", url, headers={**HEADERS, "Host": line.host}).prepare()
     around: Mapping[str, Any] = Session().merge_environment_settings(url, {}, None, None, None)
     with closing(_Adapter(line)) as adapter:
         response = adapter.send(prepared, timeout=time_out, verify=around["verify"], proxies=around["proxies"])

@@ -67,6 +67,7 @@ NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
+COPY_FILTER = quote("resourceType eq 'Microsoft.Web/certificates'")
 
 _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 
@@ -106,6 +107,16 @@ class AppService:
         what = f"certificates of subscription {subscription}"
         items = self._clients.client(subscription).certificates.list()
         return listing(subscription, self._wires(what, items), read_certificate)
+
+    def uploaded_at(self, subscription: str) -> Mapping[CopyRef, datetime]:
+        """Return when each webspace certificate of a subscription was made, as far as Azure says it.
+
+        The certificates themselves do not; the generic resource list does, where it is asked to.
+        """
+        url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
+        what = f"dates of the certificates of subscription {subscription}"
+        found = self._plain(subscription, f"{url}&api-version={RESOURCES_API}", what)
+        return dict(listing(subscription, found, _dated).found)
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
@@ -400,6 +411,12 @@ def _post(client: WebSiteManagementClient, url: str) -> None:
 def _site_ref(wire: Json) -> SiteRef:
     """Return what an id names; a slot may also be written `site(slot)`, App Service's own older spelling."""
     return SiteRef.parse(_OLD_SLOT.sub(r"\1/slots/\2", str(wire.get("id"))))
+
+
+def _dated(wire: Json) -> tuple[CopyRef, datetime]:
+    """Return a certificate of the generic list, and when it was made. Raises ValueError where that is not said."""
+    created = datetime.fromisoformat(str(wire.get("createdTime")))
+    return CopyRef.parse(str(wire.get("id"))), created.astimezone(UTC)
 
 
 def read_plan(wire: Json) -> ServerFarm:

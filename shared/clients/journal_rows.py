@@ -15,7 +15,7 @@ from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbpri
 from shared.domain.order import OrderRef
 from shared.domain.order_action import AskedState, OrderAction, OrderRecord
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
 
 ROLL = "roll-"
 CHUNK = 30_000  # a string property holds 32 K characters
@@ -70,6 +70,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         "at": record.at,
         "detail": record.detail,
         "copies": json.dumps([copy.resource_id for copy in record.copies]),
+        "again": str(record.again),
         **chunked("last_good", json.dumps(last_good)),
     }
 
@@ -89,6 +90,7 @@ def site_record(row: Entity) -> SiteRecord:
             for host, state, thumbprint, address in json.loads(joined("last_good", row))
         ),
         detail=row["detail"],
+        again=Again(row.get("again") or ""),
     )
 
 

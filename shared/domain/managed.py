@@ -18,6 +18,7 @@ TAG = "certroll-managed"
 LONGEST_NAME = 64
 AUTHORITY = "digicert.com"
 PLATFORM = (".azurewebsites.net", ".azurewebsites.us")
+ENVIRONMENTS = (".appserviceenvironment.net", ".appserviceenvironment.us")
 TRAFFIC_MANAGER = (".trafficmanager.net", ".usgovtrafficmanager.net")
 FREE_TIERS = frozenset({"free", "shared"})
 FLEX_TIER = "flexconsumption"
@@ -108,7 +109,7 @@ class HostLook:
 
 def is_custom(host_name: HostName) -> bool:
     """Say whether people own the host name: those of App Service and Traffic Manager are Azure's."""
-    return not host_name.endswith((*PLATFORM, *TRAFFIC_MANAGER))
+    return not host_name.endswith((*PLATFORM, *ENVIRONMENTS, *TRAFFIC_MANAGER))
 
 
 def violations(host: HostName, place: Place, tier: str, facts: HostFacts, ask: Ask) -> tuple[Violation, ...]:

@@ -22,6 +22,8 @@ OFF = frozenset({"off", "false", "no", "0"})
 OWN_PREFIX = "certroll-"
 LINEAGE_TAG = "certroll-lineage"
 """On what Certroll uploads: the vault object that it is a version of."""
+PUBLIC_DOMAIN = ".azurewebsites."
+"""In the default host name of every site that the internet can reach, of whatever cloud."""
 Found = TypeVar("Found")
 Tags = tuple[tuple[str, str], ...]
 
@@ -121,7 +123,8 @@ class WebspaceCertificate:
     `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
     copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
     `switches` are further properties that a PUT has to give back as they are, as JSON; `loaded` is the one of them by
-    which the code of a Flex Consumption app gets the certificate.
+    which the code of a Flex Consumption app gets the certificate. `created` is when it was uploaded, None where Azure
+    does not say it, and where nobody needed to know.
     """
 
     ref: CopyRef
@@ -136,6 +139,7 @@ class WebspaceCertificate:
     tags: Tags = ()
     switches: str = "{}"
     loaded: bool = False
+    created: datetime | None = None
 
     @property
     def site(self) -> SiteRef | None:
@@ -193,6 +197,15 @@ class Site:
         Azure docs, "Certificates and the App Service Environment", private client certificate.
         """
         return self.environment is not None and self.windows_code
+
+    @property
+    def behind(self) -> EnvironmentRef | None:
+        """The environment by whose address it is reached, None where its default host name is in public DNS.
+
+        Default host names end in `azurewebsites.net` outside of internal environments, and in
+        `appserviceenvironment.net` inside (Azure docs, "Custom domain suffix for App Service Environments").
+        """
+        return None if PUBLIC_DOMAIN in self.default_host_name else self.environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +328,10 @@ class Fleet:
         """Return the copies that one webspace shares."""
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
 
+    def is_in_environment(self, webspace: Webspace) -> bool:
+        """Say whether a site in the webspace is seen to run in an App Service Environment."""
+        return webspace in self.index.hosted
+
     def certificates_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
         """Return the copies that a site or slot can use: those of its webspace, and its own.
 
@@ -357,6 +374,7 @@ class FleetIndex:
     own: Mapping[SiteRef, tuple[WebspaceCertificate, ...]]
     bound: Mapping[SiteRef, tuple[Thumbprint | None, ...]]
     plans: Mapping[str, tuple[SiteRef, ...]]
+    hosted: frozenset[Webspace]
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
@@ -378,7 +396,9 @@ class FleetIndex:
             if site.plan:
                 plans.setdefault(site.plan, []).append(site.ref)
         sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
-        return cls(sites, settings, certificates, own, bound, {plan: tuple(refs) for plan, refs in plans.items()})
+        hosted = frozenset(site.webspace for site in fleet.sites if site.environment and site.webspace)
+        on_plans = {plan: tuple(refs) for plan, refs in plans.items()}
+        return cls(sites, settings, certificates, own, bound, on_plans, hosted)
 
 
 def is_off(value: str | None) -> bool:

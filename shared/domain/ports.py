@@ -57,6 +57,9 @@ class AppService(Protocol):
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
         """List the webspace certificates of a subscription."""
 
+    def uploaded_at(self, subscription: str) -> Mapping[CopyRef, datetime]:
+        """Return when each webspace certificate of a subscription was made, as far as Azure says it."""
+
     def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
 
@@ -267,8 +270,13 @@ class TlsProbe(Protocol):
 class AppProbe(Protocol):
     """The app's own answer."""
 
-    def ask(self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
-        """Ask the probe's path once on a new connection, and judge the answer."""
+    def ask(
+        self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
+    ) -> ProbeSight:
+        """Ask the probe's path once on a new connection, and judge the answer.
+
+        The connection goes to the address where there is one: the host name may resolve inside a network alone.
+        """
 
 
 class Journal(Protocol):

@@ -83,7 +83,8 @@ class Case:
     """A version, what it is to do, and what is known of both it and the version in use.
 
     Without a `use` it is judged by itself, whatever it is to do. `in_use` is the version that it is to replace.
-    `hosts` are the host names that it is to show.
+    `hosts` are the host names that it is to show. `whole_chain` says that servers take their trust from the chain that
+    comes with it, the root included.
     """
 
     version: CertificateVersion
@@ -92,6 +93,7 @@ class Case:
     in_use: CertificateVersion | None = None
     key: KeyPolicy | None = None
     hosts: tuple[HostName, ...] = ()
+    whole_chain: bool = False
 
     @property
     def before(self) -> CertificateFacts | None:
@@ -337,8 +339,11 @@ def _chain(case: Case, bundle: Bundle) -> Opinion:
         return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
     last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
     detail = f"its chain ends with {last}, and {bundle.missing}, which issued that, is not there"
-    if _lacks_intermediate(bundle, case.in_use.bundle if case.in_use else None):
+    before = case.in_use.bundle if case.in_use else None
+    if _lacks_intermediate(bundle, before):
         return Level.REFUSE, f"{detail}; the version in use has its intermediates"
+    if case.whole_chain and before is not None and before.missing is None:
+        return Level.REFUSE, f"{detail}; the version in use has its root, by which servers of an environment trust it"
     return Level.WARN, f"{detail}: if that is an intermediate and not a root, put it into the vault object"
 
 

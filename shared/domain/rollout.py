@@ -27,6 +27,14 @@ class SiteState(StrEnum):
     FAILED = "Failed"
 
 
+class Again(StrEnum):
+    """Whether what shows the version already is to be bound to it once more; nothing in Azure tells that it was."""
+
+    NO = ""
+    ASKED = "asked"
+    DONE = "done"
+
+
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
     """What the journal knows of one site for one version.
@@ -43,6 +51,7 @@ class SiteRecord:
     copies: tuple[CopyRef, ...] = ()
     last_good: tuple[Binding, ...] = ()
     detail: str = ""
+    again: Again = Again.NO
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.domain.model import (
 )
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import URGENT, Rollout
+from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
 from shared.domain.roots import ROOT_ON, is_root
 from shared.domain.targets import found_targets, names_of_site
 
@@ -244,6 +244,20 @@ class Snapshot:
         loaded = any(one.loads_everything for one in self.settings_in(webspace))
         return bound or named or loaded or any(spot.hides(webspace) for spot in self.fleet.blind_spots)
 
+    def trusts_by_chain(self, webspace: Webspace) -> bool:
+        """Say whether servers there trust the current version by the chain that is uploaded with it.
+
+        Those of an App Service Environment do where a private authority issued it (Azure docs, "Certificates in App
+        Service Environment", private server certificate).
+        """
+        facts = self.lineage.current.facts if self.lineage.current else None
+        return facts is not None and not facts.public_policy and self.fleet.is_in_environment(webspace)
+
+    def uploads_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
+        """Return the uploads of the current version that a webspace shares."""
+        shared = self.fleet.certificates_in(webspace)
+        return tuple(copy for copy in shared if copy.is_upload and self.lineage.is_current(copy.thumbprint))
+
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
         """Return the bindings of the copy's webspace, or site, that show its thumbprint, in no particular order."""
         return tuple(
@@ -312,6 +326,13 @@ class Snapshot:
         others = self.fleet.bindings
         bindings = tuple([updated if one.host_name == name and one.site == site else one for one in others])
         return replace(self, fleet=replace(self.fleet, bindings=bindings))
+
+    def with_bound_again(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
+        """Return the snapshot in which what the site shows of the current version was bound to it once more."""
+        fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.UNPROVEN, self.now)
+        bound = replace(self.rollout.record_of(site) or fresh, again=Again.DONE)
+        others = tuple(record for record in self.rollout.records if record.site != site)
+        return replace(self, rollout=replace(self.rollout, records=(*others, bound)))
 
     def with_settings(self, updated: SiteSettings) -> "Snapshot":
         """Return the snapshot with this in place of what the settings of its app name."""

@@ -18,6 +18,7 @@ from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
 from shared.actions.upload_certificate import UploadCertificate
 from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.app_settings import is_root_list
@@ -61,14 +62,16 @@ def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple
     if _is_about_roots(step):
         return (replace(case, use=Use.ROOT, in_use=None),)
     match step.action:
-        case UpdateBinding(binding=binding):
-            return (replace(case, use=Use.BINDING, in_use=before, hosts=(binding.host_name,)),)
+        case UpdateBinding(binding=binding, moves=moves):
+            return (replace(case, use=Use.BINDING, in_use=before if moves else current, hosts=(binding.host_name,)),)
         case UploadPublicCertificate():
             return (replace(case, use=Use.PUBLIC, in_use=before),)
         case ImportCertificate():
             return (replace(case, use=Use.IMPORT),)
-        case UploadCertificate():
-            return (replace(case, use=Use.UPLOAD, in_use=before),)
+        case UploadAgain():
+            return (replace(case, use=Use.UPLOAD, in_use=current),)
+        case UploadCertificate(whole_chain=whole):
+            return (replace(case, use=Use.UPLOAD, in_use=before, whole_chain=whole),)
         case SyncCertificate(copy=copy):
             imported = replace(case, use=Use.IMPORT, in_use=before)
             return (imported, replace(imported, use=Use.BINDING)) if snapshot.served_by(copy) else (imported,)

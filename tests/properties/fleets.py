@@ -29,12 +29,15 @@ from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateR
 from shared.domain.plan import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollRecord, RollState
-from shared.domain.rollout import URGENT, Rollout, SiteState
+from shared.domain.rollout import URGENT, Again, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
 from shared.domain.window import RestartWindow
 from tests.build import (
+    AGAIN,
     APPLY,
+    ASE,
     DAY,
+    EARLY,
     EAST,
     FOREIGN,
     FRESH,
@@ -393,6 +396,35 @@ def recorded(
 def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRecord:
     """Return the record as that of a site."""
     return replace(roll, site=ref, webspace=webspace or WEST)
+
+
+again_tags = st.sampled_from((AGAIN, AGAIN, AGAIN, (*AGAIN, *OFF), ()))
+hosting = st.sampled_from(((WEST,), (WEST,), (WEST, NORTH), PLACES))
+moments = st.sampled_from((EARLY, EARLY, None, EARLY + timedelta(seconds=1)))
+marks = st.sampled_from(Again)
+
+
+@st.composite
+def chained_worlds(
+    draw: st.DrawFn,
+    rollouts: st.SearchStrategy[Rollout] = rollouts,
+    troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
+    rolls: st.SearchStrategy[RollRecord | None] = quiet_rolls,
+) -> Snapshot:
+    """Return a world with environments, in which uploads of the current version are early or late, or nobody knows."""
+    world = draw(worlds(rollouts, troubles, rolls))
+    inside, current = draw(hosting), world.lineage.current
+    sites = tuple(replace(one, environment=ASE if one.webspace in inside else None) for one in world.fleet.sites)
+    made = tuple(
+        replace(copy(f"by-hand-{place}-{number}", webspace=place, source=None), created=draw(moments))
+        for place in (WEST, NORTH)
+        for number in range(draw(st.sampled_from((1, 1, 2, 0))))
+    )
+    uploads = tuple(replace(one, thumbprint=current.thumbprint if current else NEW) for one in made)
+    fleet = replace(world.fleet, sites=sites, certificates=(*world.fleet.certificates, *uploads))
+    records = tuple(replace(one, again=draw(marks)) for one in world.rollout.records)
+    lineage = replace(world.lineage, tags=draw(again_tags))
+    return Snapshot(lineage, fleet, replace(world.rollout, records=records))
 
 
 @st.composite

@@ -13,6 +13,7 @@ from shared import planner
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.settings_change import SettingsChange
+from shared.actions.update_binding import UpdateBinding
 from shared.dispatch import roll_records
 from shared.domain.app_settings import SiteSettings
 from shared.domain.model import Fleet
@@ -20,12 +21,12 @@ from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
 from shared.domain.window import RestartWindow
 from shared.guards.stages import first_webspace
 from tests.build import APPLY
-from tests.properties.fleets import fresh, lags, live, no_rolls, some_troubles, stale_settings, worlds
+from tests.properties.fleets import chained_worlds, fresh, lags, live, no_rolls, some_troubles, stale_settings, worlds
 
 BOUND = 600
 """Looks of the certificate's run until all is over, half an hour apart: each of four fights may cost two days."""
@@ -45,7 +46,9 @@ ways = st.sampled_from(
 dice = st.integers(0, 2**32).map(Random)
 others = st.sampled_from((0, 4))
 few = some_troubles.map(lambda troubles: troubles - {"version"})
-beginnings = worlds(fresh, few, no_rolls) | worlds(fresh, few, no_rolls, stale_settings)
+beginnings = (
+    worlds(fresh, few, no_rolls) | worlds(fresh, few, no_rolls, stale_settings) | chained_worlds(fresh, few, no_rolls)
+)
 
 
 @dataclass(slots=True)
@@ -115,7 +118,10 @@ class Model:
         for action in (step.action for step in steps):
             if action.site is not None:
                 state = self.dice.choice((SiteState.PROVEN, SiteState.UNPROVEN))
-                yield SiteRecord(action.site, self.world.rollout.version, action.webspace, state, self.now)
+                record = SiteRecord(action.site, self.world.rollout.version, action.webspace, state, self.now)
+                known = self.world.rollout.record_of(action.site)
+                done = isinstance(action, UpdateBinding) and action.again
+                yield replace(record, again=Again.DONE if done else known.again if known else Again.NO)
 
     # --------------------------------------------------------------------------------------- one app, as it sees itself
 

@@ -15,21 +15,23 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.settings_change import SettingsChange
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
 from shared.dispatch import roll_records
 from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SiteSettings
 from shared.domain.lineage import newest_first
 from shared.domain.model import OWN_PREFIX, Binding
-from shared.domain.names import SiteRef, Thumbprint, covers
+from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.plan import Intent, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollRecord, RollState
 from shared.domain.rollout import URGENT
 from shared.domain.snapshot import Snapshot
-from tests.build import APPLY, NOW, OFF, REF
+from tests.build import AGAIN, APPLY, EARLY, NOW, OFF, REF
 from tests.properties.fleets import (
     SECRET,
     all_settings,
     any_rolls,
+    chained_worlds,
     closed,
     contested_worlds,
     failed,
@@ -309,6 +311,58 @@ def test_nothing_is_skipped_silently(world: Snapshot, intent: Intent) -> None:
     found = [one for one in told if one.startswith(("binding", "certificate")) and OWN_PREFIX not in one]
     assert set(found) == expected
     assert len(found) == len(expected)
+
+
+# ------------------------------------------------------------------------------------------- chains in environments
+
+
+def unchained(world: Snapshot) -> set[Webspace]:
+    """Return the webspaces of environments in which every upload of the current version is early, or may be."""
+    current = world.lineage.current
+    if current is None or current.facts is None:
+        return set()
+    inside = {one.webspace for one in world.fleet.sites if one.environment is not None}
+    uploads = [c for c in world.fleet.certificates if c.source is None and c.thumbprint == current.thumbprint]
+    late = {c.webspace for c in uploads if c.ref.name.startswith(OWN_PREFIX) or (c.created and c.created > EARLY)}
+    return ({c.webspace for c in uploads} & inside) - late
+
+
+@given(chained_worlds(opened) | chained_worlds(started), intents)
+def test_second_plan_is_empty_after_what_was_uploaded_again(world: Snapshot, intent: Intent) -> None:
+    """What was uploaded and bound again is so once: the second plan has nothing left of it."""
+    nothing_again(world, intent)
+
+
+@given(chained_worlds(), intents)
+def test_binding_again_changes_nothing_that_is_shown(world: Snapshot, intent: Intent) -> None:
+    """Whatever is bound again, each host name shows what it would show without, as it is bound; and is written once."""
+    plan = planner.plan(world, intent)
+    unasked = replace(world, lineage=replace(world.lineage, tags=()))
+    if world.lineage.tags == AGAIN:
+        expected = planner.project(planner.plan(unasked, intent), unasked)
+        assert planner.project(plan, world).fleet.bindings == expected.fleet.bindings
+    written = [step.subject for step in plan.steps if isinstance(step.action, UpdateBinding)]
+    assert len(written) == len(set(written))
+
+
+@given(chained_worlds(), intents)
+def test_nothing_is_uploaded_again_unasked(world: Snapshot, intent: Intent) -> None:
+    """A key is sent once more only where the tag asks, and only into environments that lack the chain."""
+    for step in planner.plan(world, intent).steps:
+        if isinstance(step.action, UploadAgain):
+            assert world.lineage.tags == AGAIN
+            assert step.action.webspace in unchained(world)
+        if isinstance(step.action, UpdateBinding) and step.action.again:
+            assert world.lineage.tags == AGAIN
+
+
+@given(chained_worlds(), intents)
+def test_no_early_upload_is_passed_over(world: Snapshot, intent: Intent) -> None:
+    """Every webspace whose servers may lack the chain is in the plan, as a step or with a reason."""
+    plan = planner.plan(world, intent)
+    subjects = [step.subject for step in plan.steps] + [skip.subject for skip in plan.skips]
+    for webspace in unchained(world):
+        assert [one for one in subjects if one.startswith("certificate") and one.endswith(f" in {webspace}")]
 
 
 # -------------------------------------------------------------------------------------------------- app settings

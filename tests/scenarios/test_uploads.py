@@ -113,6 +113,22 @@ def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
     assert copies(world) == {first: 2, second: 2}
 
 
+def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
+    """Who binds one more host name to the old upload, when the site has the new version, gets the new one as well."""
+    world = one_upload()
+    old = next(iter(world.web.certificates.values()))
+    installation = install(world, meddled=True)
+    new = world.vaults[VAULT].renew("web").thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    Builder(world).add_host(next(iter(world.web.sites.values())), "late.contoso.com", old)
+    assert installation.sweep()
+    installation.deliver_all()
+    assert {seen.thumbprint for seen in shown(world).values()} == {new}
+    assert installation.sweep() == ()
+    assert installation.states() == {"shop": "Proven"}
+
+
 @pytest.mark.parametrize("reading", ["accept", "refuse", "resolve"])
 def test_a_version_that_is_there_already_is_used(install: Install, reading: str) -> None:
     """Where somebody has uploaded the new version under another name or group, it is bound and not sent again."""

@@ -152,9 +152,11 @@ def _ended() -> None:
             assert not thread.is_alive()
 
 
-def ask(probe: Probe = PROVING, time_out: float = PATIENCE, host: HostName = HOST) -> ProbeSight:
+def ask(
+    probe: Probe = PROVING, time_out: float = PATIENCE, host: HostName = HOST, address: str | None = None
+) -> ProbeSight:
     """Ask whether the new certificate is in use, or still the old one."""
-    return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}))
+    return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}), address)
 
 
 # ------------------------------------------------------------------------------------------------------- good answers
@@ -189,6 +191,26 @@ def test_one_plain_get_goes_out(app: App) -> None:
         f"Host: {HOST}",
         "User-Agent: certroll-probe",
     ]
+
+
+def test_app_is_asked_at_an_address(app: App) -> None:
+    """Where the host name resolves for others alone, the same question goes to the address that is given."""
+    app.answer = says(f"shown: {NEW}")
+    sight = ask(address="10.0.0.4")
+    assert (sight.verdict, app.hosts) == (Verdict.PASSED, ["10.0.0.4"])
+    assert sight.detail.startswith(f"{HOST}/health ")
+    (request,) = app.requests
+    assert [line for line in request.split(b"\r\n") if line.startswith(b"Host:")] == [f"Host: {HOST}".encode()]
+
+
+@pytest.mark.parametrize("of", ["evil.example", "10.0.0.4"])
+def test_what_answers_at_an_address_has_to_be_the_host(app: App, of: str) -> None:
+    """At an address, too, only who can show the host's own certificate is told anything."""
+    app.leaf = server_leaf(of)
+    sight = ask(address="10.0.0.4")
+    assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
+    assert "SSLCertVerificationError" in sight.detail
+    assert HOST in sight.detail
 
 
 @pytest.mark.parametrize(
@@ -495,7 +517,7 @@ def assert_left_in_time() -> None:
 
 def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
     """A connection that comes about after its question was given up ends at once."""
-    line, (here, there) = _Line(), socket.socketpair()
+    line, (here, there) = _Line(HOST), socket.socketpair()
     with here, there:
         line.cut()
         line.keep(here)

@@ -17,13 +17,16 @@ from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
 from shared.actions.upload_certificate import UploadCertificate
 from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.model import (
     Binding,
     BlindSpot,
+    Bundle,
     CertificateFacts,
+    KeyFound,
     KeyPolicy,
     KeyType,
     SslState,
@@ -420,6 +423,30 @@ def test_upload_has_a_curve_that_servers_know(curve: str, before: CertificateFac
     """An elliptic key is uploaded where servers know its curve, or where it is in use."""
     seen = after(facts(key_type=KeyType.EC, curve=curve), before)
     assert [skip.reason for skip in refusals(gate.guard, Plan((UPLOAD,)), seen)] == refused
+
+
+def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
+    """Where the current version itself is in use, nothing gets worse by writing it once more."""
+    odd = facts(key_type=KeyType.EC, curve="brainpoolP256r1", server_auth=False)
+    new = copy("new", NEW, source=None)
+    again = (
+        Step(UploadAgain(REF, version(), new, farm(), whole_chain=True), Reason.UPLOAD_AGAIN_ASKED),
+        Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED),
+    )
+    assert refusals(gate.guard, Plan(again), after(odd, facts())) == []
+    assert [skip.reason for skip in refusals(gate.guard, Plan((UPDATE,)), after(odd, facts()))] == [
+        Reason.SERVER_AUTH_LOST
+    ]
+
+
+@pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
+def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
+    """Of a secret the chain is known before anything is read: a lost root is refused where it matters."""
+    cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+    rooted = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+    seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=rooted)))
+    upload = UploadCertificate(REF, version(), copy("new", NEW, source=None), farm(), whole_chain=whole)
+    assert [s.reason for s in refusals(gate.guard, Plan((Step(upload, Reason.STALE_UPLOAD),)), seen)] == refused
 
 
 # --------------------------------------------------------------------------------------------------------- opt-out

@@ -24,7 +24,7 @@ from shared.clients.journal_rows import (
 from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
 from shared.domain.model import SslState
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import SiteState
+from shared.domain.rollout import Again, SiteState
 from tests.build import (
     FOREIGN,
     HOUR,
@@ -136,9 +136,18 @@ def test_record_of_a_site_comes_back_as_it_was(state: SiteState) -> None:
     seen = replace(record(state, detail="seen"), copies=(copy("a#1").ref, copy("b").ref), last_good=last_good)
     row = site_row(REF, seen)
     assert site_record(row) == seen
+    for again in Again:
+        assert site_record(site_row(REF, replace(seen, again=again))).again is again
     assert (row["certificate"], row["PartitionKey"]) == ("kv-shop/shop", lineage_key(REF))
     assert row["RowKey"] != roll_key(seen.site)
     assert lineage_key(REF) != lineage_key(OTHER_REF)
+
+
+def test_record_of_a_site_from_an_earlier_certroll_is_read() -> None:
+    """A row that was written before host names could be bound again says nothing of that."""
+    row = site_row(REF, record(SiteState.PROVEN))
+    del row["again"]
+    assert site_record(row).again is Again.NO
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:

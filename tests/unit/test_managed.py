@@ -222,6 +222,7 @@ def test_dns_is_not_asked_in_vain() -> None:
         (APP, False),
         (PROFILE, False),
         ("x.azurewebsites.us", False),
+        ("x.ase.appserviceenvironment.net", False),
         ("azurewebsites.net.contoso.com", True),
     ],
 )

@@ -607,6 +607,28 @@ def test_chain_must_not_get_shorter(bundle: Bundle, before: Bundle | None, verdi
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
 
 
+WORSE = f"{CUT_SHORT}; the version in use has its root, by which servers of an environment trust it"
+
+
+@pytest.mark.parametrize(
+    ("bundle", "before", "verdict"),
+    [
+        pytest.param(
+            COMPLETE, CUT, (PASS, "its chain is complete: 2 above it, up to the root"), id="the root is there"
+        ),
+        pytest.param(CUT, COMPLETE, (REFUSE, WORSE), id="without the root that the version in use has"),
+        pytest.param(CUT, CUT, (WARN, f"{CUT_SHORT}: {HINT}"), id="without its root, as before"),
+        pytest.param(CUT, None, (WARN, f"{CUT_SHORT}: {HINT}"), id="without its root, and nothing to compare it with"),
+        pytest.param(BARE, COMPLETE, (REFUSE, LOST), id="without an intermediate, which is worse still"),
+    ],
+)
+def test_root_must_not_get_lost_where_servers_trust_by_it(
+    bundle: Bundle, before: Bundle | None, verdict: tuple[Level, str]
+) -> None:
+    """Where servers take their trust from the chain, its root counts as well."""
+    assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before, whole_chain=True)) == verdict
+
+
 @pytest.mark.parametrize(
     ("use", "detail"),
     [

@@ -16,6 +16,7 @@ from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
 from tests.build import (
     APPLY,
+    ASE,
     DAY,
     FOREIGN,
     HOST,
@@ -31,9 +32,11 @@ from tests.build import (
     WEST,
     ManualClock,
     RecordingAppService,
+    RecordingJournal,
     RecordingVault,
     blind_spot,
     copy,
+    facts,
     farm,
     lineage,
     named,
@@ -225,6 +228,73 @@ def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
     """Only what is worse than the version in use is refused."""
     azure = RecordingAppService(copies=[GONE, COPY])
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
+
+
+INSIDE = (replace(site(), environment=ASE),)
+
+
+@pytest.mark.parametrize(
+    ("seen", "whole"),
+    [
+        pytest.param(snapshot(sites=INSIDE, copies=(UPLOADED,)), True, id="in an environment"),
+        pytest.param(snapshot(copies=(UPLOADED,)), False, id="outside of environments"),
+        pytest.param(
+            snapshot(
+                sites=INSIDE,
+                copies=(UPLOADED,),
+                lineage=lineage(version(facts=facts(public_policy=True)), old_version()),
+            ),
+            False,
+            id="of a public authority, whose root everybody has",
+        ),
+        pytest.param(
+            snapshot(sites=(replace(INSIDE[0], webspace=NORTH), site("web")), copies=(UPLOADED,)),
+            False,
+            id="beside an environment",
+        ),
+    ],
+)
+def test_chain_matters_where_servers_trust_by_it(seen: Snapshot, whole: bool) -> None:  # noqa: FBT001
+    """The servers of an environment trust a private authority by the chain that is uploaded."""
+    (step,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadCertificate)
+    assert step.action.whole_chain is whole
+
+
+ROOTLESS = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "whole", "refused", "told"),
+    [
+        pytest.param(ROOTED, ROOTED, True, False, False, id="the root is there"),
+        pytest.param(ROOTLESS, ROOTED, True, True, False, id="the root is lost, by which servers trust it"),
+        pytest.param(ROOTLESS, ROOTED, False, False, False, id="the root is lost, which clients have"),
+        pytest.param(ROOTLESS, ROOTLESS, True, False, True, id="no root, as before, which is told"),
+        pytest.param(ROOTLESS, ROOTLESS, False, False, False, id="no root, as before, which clients have"),
+        pytest.param(None, ROOTED, True, False, False, id="nobody looked"),
+    ],
+)
+def test_root_is_missed_where_servers_trust_by_it(
+    now: Bundle | None,
+    before: Bundle,
+    whole: bool,  # noqa: FBT001
+    refused: bool,  # noqa: FBT001
+    told: bool,  # noqa: FBT001
+) -> None:
+    """Into an environment a chain without its root goes up only where the version in use has none, and people know."""
+    azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
+    outside = ports(azure, ManualClock(), journal, TwoSecrets(v2=Pfx(b"", "", now), v1=Pfx(b"", "", before)))
+    upload = replace(UPLOAD, whole_chain=whole)
+    if refused:
+        with pytest.raises(Rejected, match="has its root") as raised:
+            upload.perform(outside)
+        assert raised.value.reason is Reason.CHAIN_LOST
+    else:
+        assert upload.perform(outside)
+    assert (azure.writes == []) is refused
+    assert [finding.reason for finding in journal.findings] == [Reason.CHAIN_INCOMPLETE] * told
 
 
 def test_full_webspace_takes_no_more() -> None:

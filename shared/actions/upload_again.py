@@ -1,0 +1,100 @@
+"""Upload the current version once more where servers do not know its chain, because operators ask for it.
+
+The servers of an App Service Environment trust a private authority by the chain that is uploaded with a certificate,
+and what was uploaded before October 2023 has to be uploaded and bound again for that (Azure docs, "Certificates in App
+Service Environment", private server certificate). The early upload stays: it has the same thumbprint, and is bound.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.actions.about_copy import copy_subject
+from shared.actions.upload_certificate import UploadCertificate, a_plan, own_copy, room_for
+from shared.domain.errors import NotSettled, Rejected
+from shared.domain.lineage import Lineage
+from shared.domain.model import WebspaceCertificate, tag
+from shared.domain.names import Webspace
+from shared.domain.plan import Intent, Skip, Step
+from shared.domain.ports import Ports
+from shared.domain.reason import Reason
+from shared.domain.secret import Pfx
+from shared.domain.snapshot import Snapshot
+
+TAG = "certroll-upload-again"
+CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
+NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAgain(UploadCertificate):
+    """Upload the version that is there already, under a name of its own; host names are bound to it afterwards."""
+
+    def _send(self, ports: Ports, pfx: Pfx) -> None:
+        """Upload it; return once Azure shows it. Raises Rejected with the cure where Azure has it once only."""
+        try:
+            ports.app_service.upload_certificate(self.copy, pfx, self.plan)
+            self._settle(ports)
+        except (Rejected, NotSettled) as error:
+            raise Rejected(f"{self.subject}: Azure does not take it a second time ({error}): {NEW_VERSION}") from error
+
+
+def is_asked(lineage: Lineage) -> bool:
+    """Say whether the vault object carries `certroll-upload-again: on`."""
+    return (tag(lineage.tags, TAG) or "").lower() == "on"
+
+
+def brings_chain(copy: WebspaceCertificate) -> bool:
+    """Say whether an upload is known to be late enough for its chain to be added; what Certroll uploaded is."""
+    return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
+
+
+def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
+    """Say whether a later upload of the current version lies beside an early one, or one that may be early."""
+    known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
+    return snapshot.trusts_by_chain(webspace) and any(known) and not all(known)
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it where all uploads of the current version are early, or may be; without the tag say what they are."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
+    for webspace in sorted({copy.webspace for copy in snapshot.fleet.certificates}):
+        uploads = snapshot.uploads_in(webspace)
+        if current is None or not uploads or not snapshot.trusts_by_chain(webspace) or any(map(brings_chain, uploads)):
+            continue
+        if (refusal := _refusal(snapshot, webspace, uploads)) is not None:
+            yield refusal
+            continue
+        plan = a_plan(snapshot, webspace)
+        copy = own_copy(lineage, current, webspace, plan, taken)
+        room = room_for(snapshot, copy, plan)
+        if isinstance(room, Skip):
+            yield room
+            continue
+        taken[copy.ref] = webspace
+        yield Step(UploadAgain(lineage.ref, current, copy, room, whole_chain=True), Reason.UPLOAD_AGAIN_ASKED)
+
+
+def _refusal(snapshot: Snapshot, webspace: Webspace, uploads: tuple[WebspaceCertificate, ...]) -> Skip | None:
+    first = min(uploads, key=lambda copy: copy.ref)
+    subject = copy_subject(first.ref, webspace)
+    if not is_asked(snapshot.lineage):
+        return Skip(subject, *_state(snapshot.lineage, uploads))
+    if snapshot.contested_in(webspace, first.thumbprint):
+        detail = f"a copy of another vault certificate holds {first.thumbprint}, too, so it is not uploaded once more"
+        return Skip(subject, Reason.AMBIGUOUS_LINEAGE, f"{detail}: {NEW_VERSION}")
+    return None
+
+
+def _state(lineage: Lineage, uploads: tuple[WebspaceCertificate, ...]) -> tuple[Reason, str]:
+    """Return what is wrong with the uploads, and what to do."""
+    dates = [copy.created for copy in uploads if copy.created is not None]
+    known = len(dates) == len(uploads)
+    seen = f"it was uploaded on {max(dates):%Y-%m-%d}" if known else "Azure does not say when it was uploaded"
+    detail = (
+        f"{seen}. Of what was uploaded before {CHAINS_ADDED_SINCE:%Y-%m-%d} the servers of an App Service Environment "
+        f"do not know the chain, and no public authority issued it: set {TAG}: on on {lineage.ref}, and Certroll "
+        "uploads and binds it again"
+    )
+    return (Reason.UPLOADED_BEFORE_CHAINS if known else Reason.UPLOAD_DATE_UNKNOWN), detail

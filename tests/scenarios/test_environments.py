@@ -1,0 +1,209 @@
+"""Apps in App Service Environments: where they are looked at, and what is said where nobody can look."""
+
+from datetime import timedelta
+
+import pytest
+
+from local.azure.arm.resources import Environment
+from local.azure.clock import Clock
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.world import World
+from local.worlds.builders import Builder
+from shared.domain.reason import Reason
+from shared.managed import look_after_managed
+from tests.scenarios.app_worlds import LIST, PIN, PROBE
+from tests.scenarios.conftest import Install
+from tests.scenarios.worlds import AGE, VAULT, after_renewal, renew, shown, writes
+
+INSIDE = "shop.contoso.com"
+OUTSIDE = ("api.contoso.com", "www.contoso.com")
+NETWORKING = "/configurations/networking"
+SOAK = timedelta(hours=1)
+
+
+def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool = True) -> World:
+    """Return a site in an environment and one outside, each with a copy or an upload of one vault certificate.
+
+    The webspace inside has fewer bindings, so it goes first.
+    """
+    world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
+    build = Builder(world)
+    version = build.add_certificate("web", ("*.contoso.com",))
+    plans = build.add_plan("inside", environment=build.add_environment("ase", internal=internal)), build.add_plan()
+    for plan, name, hosts in zip(plans, ("shop", "web"), ((INSIDE,), OUTSIDE), strict=True):
+        held = build.add_upload(version, plan, name=name) if uploaded else build.add_copy("web", plan, name=name)
+        site = build.add_site(name, plan)
+        for host in hosts:
+            site = build.add_host(site, host, held)
+    world.clock.advance(AGE)
+    return world
+
+
+def environment(world: World) -> Environment:
+    """Return the environment."""
+    (only,) = world.web.environments.values()
+    return only
+
+
+def networking_read(world: World) -> int:
+    """Return how often the address of the environment was asked for."""
+    return sum(entry.path.endswith(NETWORKING) for entry in world.journal.reads("management.azure.com"))
+
+
+@pytest.mark.parametrize("uploaded", [False, True], ids=["imported", "uploaded"])
+@pytest.mark.parametrize(
+    ("standing", "state"), [("resolved", "Proven"), ("by address", "Proven"), ("unreachable", "Unproven")]
+)
+def test_an_internal_environment_is_looked_at_by_its_address(
+    install: Install,
+    standing: str,
+    state: str,
+    uploaded: bool,  # noqa: FBT001
+) -> None:
+    """What is served there is seen from inside its network, also without its DNS; from outside nothing is proven.
+
+    One request per run of the site asks for the address. The rest of the fleet goes on at once where it is proven, and
+    after the soak where it is not.
+    """
+    world = hosted(standing, uploaded=uploaded)
+    installation = install(world, watched=standing == "resolved")
+    before, new, began = shown(world), renew(world), world.clock.now()
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (INSIDE, *OUTSIDE))
+    assert installation.states() == {"shop": state, "web": "Proven"}
+    assert (world.clock.now() - began >= SOAK) == (state == "Unproven")
+    assert networking_read(world) == 1
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize("hidden", ["denied", "silent"])
+@pytest.mark.parametrize("uploaded", [False, True], ids=["imported", "uploaded"])
+def test_an_address_that_cannot_be_read_is_said_and_fails_nothing(
+    install: Install,
+    hidden: str,
+    uploaded: bool,  # noqa: FBT001
+) -> None:
+    """Where nobody may say where an internal environment is, nothing is proven there, and people are told why."""
+    world = hosted(uploaded=uploaded)
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    if hidden == "denied":
+        world.roles.hide(f"{environment(world).id}{NETWORKING}")
+    else:
+        world.faults.add(Fault("server_error", "GET", path=f"{NETWORKING}$", status=503, times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (INSIDE, *OUTSIDE))
+    assert installation.states() == {"shop": "Unproven", "web": "Proven"}
+    assert ("shop", Reason.UNREACHABLE) in installation.findings()
+    assert "the inbound address of environment rg-network/ase could not be read" in installation.details()
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize("standing", ["resolved", "unreachable"])
+def test_an_external_environment_is_looked_at_like_others(install: Install, standing: str) -> None:
+    """Its names are in public DNS: nobody asks for its address, and nothing depends on a right to."""
+    world = hosted(standing, internal=False)
+    world.roles.hide(environment(world).id)
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, (INSIDE, *OUTSIDE))
+    assert installation.states() == {"shop": "Proven", "web": "Proven"}
+    assert networking_read(world) == 0
+
+
+def with_app(standing: str) -> World:
+    """Return an app in an internal environment that names a client certificate and can show which one it uses."""
+    world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
+    build = Builder(world)
+    version = build.add_certificate("web", ("client.contoso.com",))
+    plan = build.add_plan("inside", environment=build.add_environment("ase"))
+    build.add_copy("web", plan)
+    settings = {LIST: version.thumbprint, PIN: version.thumbprint}
+    site = build.add_site("orders", plan, tags=PROBE, settings=settings)
+    build.add_app(site, build.add_partner(), setting=PIN)
+    world.clock.advance(AGE)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("standing", "denied", "state"),
+    [
+        ("resolved", False, "Validated"),
+        ("by address", False, "Validated"),
+        ("unreachable", False, "Unproven"),
+        ("resolved", True, "Validated"),
+        ("by address", True, "Unproven"),
+    ],
+)
+def test_an_app_inside_is_asked_at_the_address_of_its_environment(
+    install: Install,
+    standing: str,
+    denied: bool,  # noqa: FBT001
+    state: str,
+) -> None:
+    """The app's own probe gets through without the network's DNS; without the address it is asked by its name.
+
+    What cannot be asked before the write is no failure of the version: it is written, and stays unproven.
+    """
+    world = with_app(standing)
+    if denied:
+        world.roles.hide(f"{environment(world).id}{NETWORKING}")
+    installation = install(world, watched=False)
+    new = renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert installation.rolls() == {"orders": state}
+    (site,) = world.web.sites.values()
+    assert site.settings[PIN] == new
+    assert installation.errors == []
+
+
+def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> None:
+    """However often the app is asked in a run, its environment is asked once for the address."""
+    world = with_app("by address")
+    installation = install(world, watched=False)
+    renew(world)
+    installation.look_at(VAULT, "web")
+    until, runs = world.clock.now() + AGE, 0
+    while (message := installation.queue.take(until)) is not None:
+        runs += message.queue == "sites"
+        installation.deliver(message)
+    assert installation.rolls() == {"orders": "Validated"}
+    assert 0 < networking_read(world) <= runs
+
+
+def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Install) -> None:
+    """An app that worked before, and cannot be asked at its address any more, is not proven to have failed."""
+    world = with_app("by address")
+    installation = install(world, watched=False)
+    new = renew(world)
+    installation.look_at(VAULT, "web")
+    until = world.clock.now() + AGE
+    while installation.rolls() != {"orders": "Overlapping"} and (message := installation.queue.take(until)):
+        installation.deliver(message)
+    world.roles.hide(f"{environment(world).id}{NETWORKING}")
+    installation.deliver_all()
+    assert installation.rolls() == {"orders": "Unproven"}
+    assert ("app orders", Reason.UNREACHABLE) in installation.findings()
+    (site,) = world.web.sites.values()
+    assert site.settings[PIN] == new
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_an_environment_has_no_managed_certificates(install: Install, internal: bool) -> None:  # noqa: FBT001
+    """A site in an environment that asks for one is told why it gets none, and Azure is not asked."""
+    world = World(Clock())
+    build = Builder(world)
+    plan = build.add_plan(environment=build.add_environment("ase", internal=internal))
+    site = build.add_host(build.add_site("shop", plan, tags={"certroll-managed": "on"}), INSIDE)
+    build.add_record(INSIDE, "CNAME", site.default_host_name)
+    installation = install(world)
+    (look,) = look_after_managed(installation.start())
+    assert look.reason is Reason.IN_ENVIRONMENT
+    assert writes(world) == 0

@@ -1,0 +1,514 @@
+"""Certificates of a private authority in an environment: its servers trust them by the chain that was uploaded."""
+
+import base64
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from local.azure.clock import Clock
+from local.azure.faults import Fault
+from local.azure.knobs import Knobs
+from local.azure.vault.authority import Authority, Leaf, Request
+from local.azure.vault.policy import Policy
+from local.azure.vault.state import imported
+from local.azure.world import World
+from local.frontend.visitor import HandshakeFailed, Visitor
+from local.stand import Stand
+from local.tls import NO_CHECK_TIME
+from local.worlds.builders import Builder
+from shared.domain.messages import Cause
+from shared.domain.plan import Mode
+from shared.domain.reason import Reason
+from tests.scenarios.conftest import Install
+from tests.scenarios.installation import Crasher, Installation, clear_storage, deliver_dying
+from tests.scenarios.worlds import AGE, VAULT, shown, writes
+
+EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
+LATER = EARLY + timedelta(seconds=1)
+ON = {"certroll-upload-again": "on"}
+HOSTS = ("api.corp.example", "shop.corp.example", "staging.corp.example", "www.corp.example")
+MOST_WRITES = 60
+DATED = "/resources"
+
+
+@dataclass
+class Corp:
+    """A private authority, whose certificate was uploaded into an environment; four host names of three sites show it.
+
+    `whole`: the vault has the root, too.
+    """
+
+    created: datetime | None = EARLY
+    tags: dict[str, str] = field(default_factory=dict)
+    knobs: Knobs = field(default_factory=Knobs)
+    whole: bool = True
+    secret: bool = False
+    inside: bool = True
+
+    def __post_init__(self) -> None:
+        """Build it."""
+        self.authority = Authority("Corp")
+        self.world = World(Clock(), 0, self.knobs)
+        self.build = Builder(self.world)
+        self.vault = self.build.add_vault()
+        leaf = self.put(whole=self.whole)
+        hosting = self.build.add_environment("ase") if self.inside else None
+        plan = self.build.add_plan("inside", environment=hosting)
+        upload = self.build.add_upload(imported(leaf), plan, name="by-hand", created=self.created)
+        shop, api = self.build.add_site("shop", plan), self.build.add_site("api", plan)
+        for site, host in zip((api, shop, self.build.add_slot(shop, "staging"), shop), HOSTS, strict=True):
+            self.build.add_host(site, host, upload)
+        self.world.clock.advance(AGE)
+        self.first = leaf.thumbprint
+
+    def put(self, *, whole: bool = True) -> Leaf:
+        """Put a new version into the vault; return it."""
+        now = self.world.clock.now()
+        issued = self.authority.issue(Request(("*.corp.example",), now, now + timedelta(days=90)))
+        leaf = replace(issued, chain=(*issued.chain, self.authority.root)) if whole else issued
+        if self.secret:
+            value, kind = base64.b64encode(leaf.pfx()).decode(), "application/x-pkcs12"
+            self.vault.set_secret("web", value, content_type=kind, tags=self.tags)
+        else:
+            policy = Policy(subject="CN=corp")
+            self.vault.append(self.vault.ensure("web", policy), leaf, policy, tags=self.tags)
+        return leaf
+
+    @property
+    def kind(self) -> str:
+        """The kind of the vault object."""
+        return "secret" if self.secret else "certificate"
+
+    def convinces(self, stand: Stand, host: str) -> bool:
+        """Say whether a visitor who trusts the private root alone gets through."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.authority.root_pem.decode())
+        context.verify_flags |= NO_CHECK_TIME
+        try:
+            Visitor(stand.proxy.address, context).handshake(host)
+        except HandshakeFailed:
+            return False
+        return True
+
+    def convinced(self, stand: Stand) -> set[str]:
+        """Return the host names that such a visitor gets through to."""
+        return {host for host in HOSTS if self.convinces(stand, host)}
+
+    def copies(self, thumbprint: str) -> list[str]:
+        """Return the names of the uploads of that certificate."""
+        return sorted(one.name for one in self.world.web.certificates.values() if one.thumbprint == thumbprint)
+
+
+def own_name(thumbprint: str) -> str:
+    """Return what Certroll calls its upload."""
+    return f"certroll-web-{thumbprint.lower()}"
+
+
+def dates_read(world: World) -> int:
+    """Return how often the generic list was asked for what is neither slots nor anything else."""
+    reads = [entry for entry in world.journal.reads("management.azure.com") if entry.path.endswith(DATED)]
+    return len(reads)
+
+
+def rebound(world: World) -> dict[str, int]:
+    """Return how often each host name was written."""
+    puts = [e.path.rpartition("/")[2] for e in world.journal.writes("management.azure.com") if "hostNameB" in e.path]
+    return {host: puts.count(host) for host in sorted(set(puts))}
+
+
+def about_uploads(installation: Installation) -> set[tuple[str, str]]:
+    """Return the findings about when something was uploaded."""
+    told = {Reason.UPLOADED_BEFORE_CHAINS, Reason.UPLOAD_DATE_UNKNOWN}
+    return {finding for finding in installation.findings() if finding[1] in told}
+
+
+@contextmanager
+def slots_aside(world: World) -> Iterator[dict[str, int]]:
+    """Give, when it is over, how many requests of the generic list were for dates: one of each look is for slots."""
+    world.journal.clear()
+    found: dict[str, int] = {}
+    yield found
+    looks = sum(e.path.lower().endswith("microsoft.web/serverfarms") for e in world.journal.reads())
+    found["dates"] = dates_read(world) - looks
+
+
+# ------------------------------------------------------------------------------------------------- found and reported
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["certificate", "secret"])
+@pytest.mark.parametrize(
+    ("differences", "reason", "asked"),
+    [
+        pytest.param({}, Reason.UPLOADED_BEFORE_CHAINS, 1, id="early"),
+        pytest.param({"created": LATER}, None, 1, id="late enough"),
+        pytest.param(
+            {"created": LATER, "knobs": Knobs(certificates_show_created=False)},
+            Reason.UPLOAD_DATE_UNKNOWN,
+            1,
+            id="nobody knows when",
+        ),
+        pytest.param({"inside": False}, None, 0, id="outside of environments"),
+    ],
+)
+def test_early_uploads_are_found_and_reported(
+    install: Install,
+    secret: bool,  # noqa: FBT001
+    differences: dict[str, object],
+    reason: Reason | None,
+    asked: int,
+) -> None:
+    """Each sweep says of an early upload what to do; nothing is done without being asked for.
+
+    The dates are asked for once per look, and only where an environment has such an upload.
+    """
+    corp = Corp(secret=secret, **differences)  # type: ignore[arg-type]
+    installation = install(corp.world, watched=False)
+    with slots_aside(corp.world) as counted:
+        assert installation.sweep() == ()
+    assert counted == {"dates": asked}
+    (space,) = {one.webspace.name.lower() for one in corp.world.web.certificates.values()}
+    expected = {(f"certificate contoso/by-hand in {space}", reason)} if reason else set()
+    assert about_uploads(installation) == expected
+    assert writes(corp.world) == 0
+
+
+@pytest.mark.parametrize("other", ["older version", "strange certificate"])
+def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Install, other: str) -> None:
+    """Only of uploads of a current version it matters: of an older one the next upload brings the chain anyway."""
+    corp = Corp()
+    if other == "older version":
+        corp.put()
+    else:
+        corp.vault.certificates.clear()
+    installation = install(corp.world, watched=False)
+    with slots_aside(corp.world) as counted:
+        installation.sweep()
+    assert counted == {"dates": 0}
+    assert about_uploads(installation) == set()
+
+
+def test_dates_that_may_not_be_read_hide_nothing_else(install: Install) -> None:
+    """Where the list of dates is refused the date is unknown, and everything else goes on."""
+    corp = Corp()
+    installation = install(corp.world, watched=False)
+    corp.world.faults.add(Fault("denied", "GET", path=f"{DATED}$", skip=0, times=1))
+    installation.sweep()
+    assert Reason.UPLOAD_DATE_UNKNOWN in {reason for _, reason in about_uploads(installation)}
+    new = corp.put().thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+
+
+# -------------------------------------------------------------------------------------------------- mended on request
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["certificate", "secret"])
+@pytest.mark.parametrize("dated", [True, False], ids=["early", "date unknown"])
+def test_an_early_upload_is_uploaded_and_bound_again(
+    install: Install,
+    stand: Stand,
+    dated: bool,  # noqa: FBT001
+    secret: bool,  # noqa: FBT001
+) -> None:
+    """With the tag the version goes up once more and each host name is written once; then nothing is left to do.
+
+    Who trusts the private root alone gets through to all of them afterwards, and to none before.
+    """
+    corp = Corp(tags=ON, secret=secret, knobs=Knobs(certificates_show_created=dated))
+    world = corp.world
+    installation = install(world, watched=False)
+    assert corp.convinced(stand) == set()
+    before = shown(world)
+    assert installation.sweep()
+    world.journal.clear()
+    installation.deliver_all()
+    assert shown(world) == before
+    assert corp.copies(corp.first) == ["by-hand", own_name(corp.first)]
+    assert rebound(world) == dict.fromkeys(HOSTS, 1)
+    assert writes(world) == 1 + len(HOSTS)
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.states() == dict.fromkeys(("api", "shop", "shop/slots/staging"), "Proven")
+    assert about_uploads(installation) == set()
+    for _ in range(2):
+        assert installation.sweep() == ()
+        installation.look_at(VAULT, "web", Cause.MANUAL, corp.kind)
+        installation.deliver_all()
+    assert writes(world) == 1 + len(HOSTS)
+    assert installation.errors == []
+
+
+def test_what_would_be_uploaded_again_is_planned(install: Install) -> None:
+    """In observe mode nothing is written, and the plan says what would be."""
+    corp = Corp(tags=ON)
+    installation = install(corp.world, watched=False, mode=Mode.OBSERVE)
+    installation.sweep()
+    assert writes(corp.world) == 0
+    would_be = {subject for subject, reason in installation.findings() if reason == Reason.OBSERVE_ONLY}
+    assert len(would_be) == 1 + len(HOSTS)
+
+
+def test_a_site_that_opted_out_is_not_bound_again(install: Install) -> None:
+    """Its bindings are its own; those of others are written."""
+    corp = Corp(tags=ON)
+    site = next(one for one in corp.world.web.sites.values() if one.name == "api")
+    corp.world.web.put_site(replace(site, tags={"certroll": "off"}))
+    installation = install(corp.world, watched=False)
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS[1:], 1)
+    assert installation.sweep() == ()
+
+
+def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, stand: Stand) -> None:
+    """Who has uploaded it again by hand need only ask for the other half."""
+    corp = Corp(tags=ON)
+    early = next(iter(corp.world.web.certificates.values()))
+    plan = next(iter(corp.world.web.plans.values()))
+    corp.build.add_upload(early.content, plan, name="by-hand-again")
+    installation = install(corp.world, watched=False)
+    installation.sweep()
+    installation.deliver_all()
+    assert corp.copies(corp.first) == ["by-hand", "by-hand-again"]
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.sweep() == ()
+
+
+def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) -> None:
+    """What was bound again stays so when something else of the site moves."""
+    corp = Corp(tags=ON)
+    old = next(iter(corp.world.web.certificates.values()))
+    stale_host(corp)
+    installation = install(corp.world, watched=False, meddled=True)
+    installation.sweep()
+    installation.deliver_all()
+    site = next(one for one in corp.world.web.sites.values() if one.name == "api")
+    corp.build.add_host(site, "late.corp.example", old)
+    corp.world.journal.clear()
+    assert installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == {"late.corp.example": 1}
+    assert installation.sweep() == ()
+
+
+def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
+    """Nothing in Azure tells that host names were bound again; doing it twice changes nothing, and then it is known."""
+    corp = Corp(tags=ON)
+    installation = install(corp.world, watched=False)
+    installation.sweep()
+    installation.deliver_all()
+    before = shown(corp.world)
+    clear_storage(installation.storage)
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert writes(corp.world) == len(HOSTS)
+    assert shown(corp.world) == before
+    assert installation.sweep() == ()
+
+
+@pytest.mark.parametrize("reading", ["refuse", "resolve"])
+def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: Install, reading: str) -> None:
+    """Where the same certificate cannot be uploaded twice nothing is bound again, and people learn what helps.
+
+    Nothing is recorded of the sites, a sweep tries once more and no oftener, and a new version mends it.
+    """
+    corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
+    world = corp.world
+    installation = install(world, watched=False)
+    for tries in (1, 2):
+        world.journal.clear()
+        assert installation.sweep(), tries
+        installation.deliver_all()
+        puts = [entry for entry in world.journal.writes("management.azure.com") if "certroll-web" in entry.path]
+        assert len(puts) == 1
+        assert rebound(world) == {}
+    assert "put a new version into the vault" in installation.details()
+    assert Reason.REJECTED_BY_AZURE in {reason for _, reason in installation.findings()}
+    assert installation.states() == {}
+    new = corp.put().thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert {seen.thumbprint for seen in shown(world).values()} == {new}
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+def stale_host(corp: Corp) -> str:
+    """Put a version into the vault that is uploaded early as well, and shown by all host names but one; return it."""
+    new, plan = corp.put(), next(iter(corp.world.web.plans.values()))
+    upload = corp.build.add_upload(imported(new), plan, name="by-hand-too", created=EARLY)
+    for site in tuple(corp.world.web.sites.values()):
+        for host in [name for name in site.hosts if name in HOSTS[:-1]]:
+            corp.build.add_host(site, host, upload)
+    corp.world.clock.advance(AGE)
+    return new.thumbprint
+
+
+def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stand: Stand) -> None:
+    """One that shows an older version gets the new one after the upload, and with that it is bound after it."""
+    corp = Corp(tags=ON)
+    new = stale_host(corp)
+    installation = install(corp.world, watched=False)
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.sweep() == ()
+
+
+def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install, stand: Stand) -> None:
+    """Where the upload is refused nothing is bound again, and what shows an older version moves all the same.
+
+    Once Azure takes the upload, every host name is bound again.
+    """
+    corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint="refuse"))
+    new = stale_host(corp)
+    installation = install(corp.world, watched=False)
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == {HOSTS[-1]: 1}
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+    assert installation.states() == {"shop": "Proven"}
+    corp.world.knobs.turn(second_import_same_thumbprint="accept")
+    corp.world.journal.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.sweep() == ()
+
+
+def test_environments_with_two_webspaces_are_mended_one_after_the_other(install: Install) -> None:
+    """The second webspace gets its upload when the first is proven, and everything ends."""
+    corp = Corp(tags=ON)
+    (hosting,) = corp.world.web.environments.values()
+    apart = corp.build.add_plan("apart", webspace="apartwebspace", environment=hosting)
+    early = next(iter(corp.world.web.certificates.values()))
+    upload = corp.build.add_upload(early.content, apart, name="by-hand-apart", created=EARLY)
+    corp.build.add_host(corp.build.add_site("far", apart), "far.corp.example", upload)
+    corp.world.clock.advance(AGE)
+    installation = install(corp.world, watched=False)
+    installation.sweep()
+    installation.deliver_all()
+    puts = [e.path.rpartition("/")[2] for e in corp.world.journal.writes("management.azure.com")]
+    assert sorted(rebound(corp.world).values()) == [1] * (1 + len(HOSTS))
+    assert puts.index("far.corp.example") == 1  # it goes first, as it has the fewest bindings
+    assert len(corp.copies(corp.first)) == 4
+    assert set(installation.states().values()) == {"Proven"}
+    assert installation.sweep() == ()
+
+
+PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(lambda: Fault("server_error", "PUT", path=PUT, status=503, times=3), id="503"),
+        pytest.param(lambda: Fault("server_error", "PUT", path=PUT, status=500, times=3), id="500"),
+        pytest.param(lambda: Fault("applied_but_lost", "PUT", path=PUT, times=2), id="applied, and the answer lost"),
+        pytest.param(lambda: Fault("dropped", "PUT", path=PUT, applied=True, times=2), id="applied, and hung up"),
+        pytest.param(lambda: Fault("site_lock", "PUT", path=PUT, times=2), id="the site is locked"),
+    ],
+)
+def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[], Fault]) -> None:
+    """Whatever goes wrong on the way, there is one more upload in the end, and every host name is bound after it."""
+    corp = Corp(tags=ON)
+    installation = install(corp.world, watched=False)
+    corp.world.faults.add(fault())
+    before = shown(corp.world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert any(one.strikes for one in corp.world.faults.all())
+    assert shown(corp.world) == before
+    assert len(corp.copies(corp.first)) == 2
+    assert corp.convinced(stand) == set(HOSTS)
+    assert installation.queue.poisoned == []
+    assert installation.sweep() == ()
+
+
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, stand: Stand) -> None:
+    """Whichever write is the last of a process: one upload, and every host name bound again after it."""
+    for write in range(1, MOST_WRITES):
+        corp = Corp(tags=ON)
+        installation = install(corp.world, watched=False)
+        before = shown(corp.world)
+        installation.look_at(VAULT, "web")
+        died = deliver_dying(installation, crasher, write)
+        assert shown(corp.world) == before, f"after a crash at write {write}"
+        assert len(corp.copies(corp.first)) == 2, f"after a crash at write {write}"
+        assert corp.convinced(stand) == set(HOSTS), f"after a crash at write {write}"
+        assert set(installation.states().values()) == {"Proven"}, f"after a crash at write {write}"
+        assert installation.sweep() == (), f"after a crash at write {write}"
+        if not died:
+            break
+    else:
+        pytest.fail("no end: the loop did not see all writes")
+    assert write > len(HOSTS)
+
+
+# ---------------------------------------------------------------------------------------------------- the next version
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["certificate", "secret"])
+@pytest.mark.parametrize(
+    ("before", "now", "moves"),
+    [
+        pytest.param(True, True, True, id="the whole chain"),
+        pytest.param(False, True, True, id="the whole chain where there was none"),
+        pytest.param(False, False, True, id="no root, as before"),
+        pytest.param(True, False, False, id="no root, where there was one"),
+    ],
+)
+def test_the_next_version_comes_with_its_whole_chain(
+    install: Install,
+    stand: Stand,
+    secret: bool,  # noqa: FBT001
+    before: bool,  # noqa: FBT001
+    now: bool,  # noqa: FBT001
+    moves: bool,  # noqa: FBT001
+) -> None:
+    """The chain of the vault object goes up with it; one without its root is reported, and refused only where worse."""
+    corp = Corp(whole=before, secret=secret)
+    installation = install(corp.world, watched=False)
+    new = corp.put(whole=now).thumbprint
+    installation.look_at(VAULT, "web", kind=corp.kind)
+    installation.deliver_all()
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new if moves else corp.first}
+    told = {reason for _, reason in installation.findings()}
+    assert (Reason.CHAIN_LOST in told) is not moves
+    assert (Reason.CHAIN_INCOMPLETE in told) is (moves and not now)
+    assert (corp.convinced(stand) == set(HOSTS)) is moves
+    assert installation.errors == []
+
+
+def test_a_chain_that_is_incomplete_is_reported_when_it_is_uploaded_again(install: Install) -> None:
+    """Without its root in the vault the request is carried out, and what is missing is said."""
+    corp = Corp(tags=ON, whole=False)
+    installation = install(corp.world, watched=False)
+    installation.sweep()
+    installation.deliver_all()
+    assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
+    assert Reason.CHAIN_INCOMPLETE in {reason for _, reason in installation.findings()}
+    assert "Corp Root CA is not in version" in installation.details()
+
+
+def test_outside_of_environments_a_missing_root_is_no_matter(install: Install) -> None:
+    """Elsewhere clients bring the root themselves: the version goes up as it is."""
+    corp = Corp(inside=False)
+    installation = install(corp.world, watched=False)
+    new = corp.put(whole=False).thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+    assert Reason.CHAIN_INCOMPLETE not in {reason for _, reason in installation.findings()}

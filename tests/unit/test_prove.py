@@ -1,0 +1,95 @@
+"""Where a host name is looked at, and what is said where that cannot be known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
+from shared.domain.model import Binding, Fleet, Site, SslState
+from shared.domain.names import EnvironmentRef, HostName
+from shared.domain.ports import Ports
+from shared.prove import Inbound, address_of, inbound_of
+from tests.build import ASE, NOW, binding, ports, site
+
+IP = "10.0.0.4"
+PUBLIC = site()
+EXTERNAL = replace(site(), default_host_name=HostName("shop.ase.p.azurewebsites.net"), environment=ASE)
+GOVERNMENT = replace(EXTERNAL, default_host_name=HostName("shop.ase.p.azurewebsites.us"))
+INTERNAL = replace(EXTERNAL, default_host_name=HostName("shop.ase.appserviceenvironment.net"))
+DEDICATED = binding("api.contoso.com", ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
+
+
+@dataclass
+class Networks:
+    """Environments that answer with these addresses, or raise; what they are asked is kept."""
+
+    answer: tuple[str, ...] | AzureError
+    asked: list[EnvironmentRef] = field(default_factory=list)
+
+    def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
+        """Return the addresses."""
+        self.asked.append(ref)
+        if isinstance(self.answer, AzureError):
+            raise self.answer
+        return self.answer
+
+
+def behind(networks: Networks) -> Ports:
+    """Return ports of which only environments exist."""
+    return replace(ports(), environments=networks)  # type: ignore[arg-type]  # as far as it is asked
+
+
+def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
+    """Return a fleet of one site with an ordinary binding."""
+    return Fleet(NOW, (site,), (binding(), *others))
+
+
+@pytest.mark.parametrize(
+    ("seen", "inbound", "expected"),
+    [
+        pytest.param(fleet(PUBLIC), None, "shop.azurewebsites.net", id="a site by its default host name"),
+        pytest.param(fleet(PUBLIC, [DEDICATED]), None, "sni.shop.azurewebsites.net", id="beside an IP-based binding"),
+        pytest.param(fleet(site("other")), None, "shop.contoso.com", id="a site that was not seen by the host name"),
+        pytest.param(fleet(EXTERNAL), None, "shop.ase.p.azurewebsites.net", id="an external environment like others"),
+        pytest.param(fleet(INTERNAL), IP, IP, id="an internal environment by its address"),
+    ],
+)
+def test_host_name_is_looked_at_where_app_service_serves_it(seen: Fleet, inbound: str | None, expected: str) -> None:
+    """Public DNS is not asked for the host name itself: it may lead to a CDN, or nowhere."""
+    assert address_of(seen, binding(), inbound) == expected
+
+
+@pytest.mark.parametrize("inbound", [None, IP])
+def test_binding_with_an_address_is_looked_at_there(inbound: str | None) -> None:
+    """An IP-based binding is served at its own address and at no other."""
+    assert address_of(fleet(INTERNAL), DEDICATED, inbound) == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer", "expected", "asked"),
+    [
+        pytest.param(None, (IP,), Inbound(), 0, id="a site that was not seen"),
+        pytest.param(PUBLIC, (IP,), Inbound(), 0, id="a site outside of environments"),
+        pytest.param(EXTERNAL, (IP,), Inbound(), 0, id="an external environment, which is in public DNS"),
+        pytest.param(GOVERNMENT, (IP,), Inbound(), 0, id="an external environment of US Government"),
+        pytest.param(INTERNAL, (IP, "10.0.0.5"), Inbound(IP), 1, id="an internal environment"),
+        pytest.param(
+            INTERNAL, (), Inbound(unknown="environment ase shows no inbound address"), 1, id="it shows no address"
+        ),
+    ],
+)
+def test_address_is_asked_of_internal_environments(
+    seen: Site | None, answer: tuple[str, ...], expected: Inbound, asked: int
+) -> None:
+    """One request where the site is reached inside a network alone, and none for others."""
+    networks = Networks(answer)
+    assert inbound_of(behind(networks), seen) == expected
+    assert networks.asked == [ASE] * asked
+
+
+@pytest.mark.parametrize("error", [Denied("no right"), NotFound("gone"), Rejected("odd"), Unavailable("silent")])
+def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
+    """Nothing is raised: what is not known is told, with what Azure said."""
+    found = inbound_of(behind(Networks(error)), INTERNAL)
+    assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")

@@ -1,0 +1,370 @@
+"""Uploading a version once more, into an environment whose servers do not know its chain."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared import planner
+from shared.actions import update_binding, upload_again
+from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
+from shared.domain.errors import Conflict, Denied, NotFound, NotSettled, Rejected
+from shared.domain.model import (
+    Binding,
+    Bundle,
+    CertificateVersion,
+    KeyFound,
+    ServerFarm,
+    SslState,
+    Tags,
+    WebspaceCertificate,
+)
+from shared.domain.names import CopyRef
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
+from shared.domain.rollout import Again, SiteState
+from shared.domain.secret import Pfx
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    AGAIN,
+    APPLY,
+    ASE,
+    EARLY,
+    FOREIGN,
+    HOST,
+    NEW,
+    NORTH,
+    NOW,
+    OLD,
+    OTHER_REF,
+    PLANS,
+    REF,
+    SUBSCRIPTION,
+    WEST,
+    ManualClock,
+    RecordingAppService,
+    RecordingJournal,
+    RecordingVault,
+    binding,
+    copy,
+    facts,
+    farm,
+    lineage,
+    old_version,
+    ports,
+    record,
+    rollout,
+    site,
+    snapshot,
+    version,
+)
+
+NAME = f"certroll-shop-{NEW.lower()}"
+LATE = EARLY + timedelta(seconds=1)
+BY_HAND = replace(copy("by-hand", NEW, source=None), created=EARLY)
+UNKNOWN = replace(BY_HAND, ref=copy("unknown").ref, created=None)
+LATER = replace(BY_HAND, ref=copy("later").ref, created=LATE)
+OURS = replace(BY_HAND, ref=copy(NAME).ref, created=None)
+SHOWN = binding(thumbprint=NEW)
+INSIDE = (replace(site(), environment=ASE),)
+COPY = WebspaceCertificate(
+    CopyRef(SUBSCRIPTION, "rg", NAME),
+    WEST,
+    "",
+    NEW,
+    frozenset({HOST}),
+    version().not_after,
+    None,
+    tags=(("certroll-lineage", "kv-shop/shop"),),
+)
+UPLOAD = UploadAgain(REF, version(), COPY, farm(), whole_chain=True)
+BIND = UpdateBinding(SHOWN, NEW, WEST, again=True)
+WHOLE = Bundle(KeyFound.MATCHING, ("Corp Issuing CA", "Corp Root"), None, ordered=True)
+CUT = Bundle(KeyFound.MATCHING, ("Corp Issuing CA",), "Corp Root", ordered=True)
+GONE = NotFound("there is no such certificate")
+SUBJECT = "certificate rg-web/{} in rg-westeuropewebspace"
+
+
+def world(
+    *copies: WebspaceCertificate,
+    tags: Tags = AGAIN,
+    current: CertificateVersion | None = None,
+    inside: bool = True,
+    bindings: tuple[Binding, ...] = (SHOWN,),
+    plans: tuple[ServerFarm, ...] = PLANS,
+    again: Again | None = None,
+) -> Snapshot:
+    """Return a site in an environment that shows the current version, and the copies in its webspace."""
+    known = () if again is None else (replace(record(SiteState.PROVEN), again=again),)
+    return snapshot(
+        lineage=lineage(current or version(), old_version(), tags=tags),
+        sites=INSIDE if inside else (site(),),
+        copies=copies,
+        bindings=bindings,
+        plans=plans,
+        rollout=rollout(*known),
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- the upload
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(BY_HAND), id="it was uploaded before chains were taken over"),
+        pytest.param(world(UNKNOWN), id="nobody knows when it was uploaded"),
+        pytest.param(world(BY_HAND, UNKNOWN), id="one is early and of another nobody knows"),
+        pytest.param(world(BY_HAND, bindings=()), id="nothing is bound to it yet"),
+        pytest.param(world(BY_HAND, tags=(("Certroll-Upload-Again", " ON "),)), id="the tag in other letters"),
+        pytest.param(world(BY_HAND, replace(LATER, webspace=NORTH)), id="a later one in another webspace"),
+        pytest.param(world(BY_HAND, replace(LATER, thumbprint=OLD)), id="a later one of another version"),
+    ],
+)
+def test_early_upload_is_made_again_where_it_is_asked(seen: Snapshot) -> None:
+    """The current version goes up under a name of its own, beside what is there."""
+    assert list(upload_again.propose(seen, APPLY)) == [Step(UPLOAD, Reason.UPLOAD_AGAIN_ASKED)]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(LATER), id="it was uploaded late enough"),
+        pytest.param(world(BY_HAND, LATER), id="somebody uploaded it again"),
+        pytest.param(world(BY_HAND, OURS), id="Certroll uploaded it again"),
+        pytest.param(world(OURS), id="Certroll alone uploaded it"),
+        pytest.param(world(BY_HAND, inside=False), id="outside of environments"),
+        pytest.param(world(BY_HAND, current=version(facts=facts(public_policy=True))), id="of a public authority"),
+        pytest.param(world(BY_HAND, current=version(facts=None)), id="nobody knows of which authority"),
+        pytest.param(world(replace(BY_HAND, thumbprint=OLD)), id="an older version, which the next one replaces"),
+        pytest.param(world(replace(BY_HAND, thumbprint=FOREIGN)), id="another certificate"),
+        pytest.param(world(replace(BY_HAND, source=REF)), id="an import, which Azure renews"),
+        pytest.param(world(), id="no copy at all"),
+        pytest.param(replace(world(BY_HAND), lineage=lineage(current=None, tags=AGAIN)), id="no good version"),
+    ],
+)
+def test_nothing_is_uploaded_or_told_where_chains_are_known(seen: Snapshot) -> None:
+    """A private key goes nowhere but where it helps, and nobody is bothered."""
+    assert list(upload_again.propose(seen, APPLY)) == []
+
+
+@pytest.mark.parametrize("tags", [(), (("certroll-upload-again", "off"),), (("team", "web"),)])
+@pytest.mark.parametrize(
+    ("copies", "name", "reason", "words"),
+    [
+        pytest.param((BY_HAND,), "by-hand", Reason.UPLOADED_BEFORE_CHAINS, "it was uploaded on 2023-09-30", id="early"),
+        pytest.param(
+            (replace(BY_HAND, ref=copy("z").ref, created=EARLY - timedelta(days=90)), BY_HAND),
+            "by-hand",
+            Reason.UPLOADED_BEFORE_CHAINS,
+            "it was uploaded on 2023-09-30",
+            id="two early ones, of which the last counts",
+        ),
+        pytest.param((UNKNOWN,), "unknown", Reason.UPLOAD_DATE_UNKNOWN, "Azure does not say when", id="no date"),
+        pytest.param((UNKNOWN, BY_HAND), "by-hand", Reason.UPLOAD_DATE_UNKNOWN, "Azure does not say when", id="of two"),
+    ],
+)  # fmt: skip
+def test_early_upload_is_told_where_nobody_asks(
+    copies: tuple[WebspaceCertificate, ...], name: str, reason: Reason, words: str, tags: Tags
+) -> None:
+    """Without the tag nothing is uploaded: it is said what is wrong, and which tag mends it."""
+    (skip,) = upload_again.propose(world(*copies, tags=tags), APPLY)
+    assert isinstance(skip, Skip)
+    assert (skip.subject, skip.reason) == (SUBJECT.format(name), reason)
+    assert words in skip.detail
+    assert "before 2023-10-01" in skip.detail
+    assert "set certroll-upload-again: on on kv-shop/shop" in skip.detail
+
+
+def test_each_webspace_of_an_environment_gets_its_own() -> None:
+    """An environment may have more than one webspace, and what is uploaded into one helps the other nothing."""
+    north = replace(BY_HAND, ref=copy("north").ref, webspace=NORTH)
+    seen = world(BY_HAND, north)
+    there = replace(site("north", webspace=NORTH), environment=ASE)
+    seen = replace(seen, fleet=replace(seen.fleet, sites=(*seen.fleet.sites, there)))
+    steps = [item for item in upload_again.propose(seen, APPLY) if isinstance(item, Step)]
+    assert [step.action.webspace for step in steps] == [NORTH, WEST]
+    assert len({step.subject.split(" in ")[0] for step in steps}) == 2
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason", "words"),
+    [
+        pytest.param(world(BY_HAND, plans=()), Reason.NO_PLAN_IN_WEBSPACE, "grant Reader", id="no plan is seen"),
+        pytest.param(
+            world(BY_HAND, *(copy(f"c{n}", FOREIGN) for n in range(999))),
+            Reason.WEBSPACE_FULL,
+            "takes 1000 at most",
+            id="the webspace is full",
+        ),
+        pytest.param(
+            world(BY_HAND, copy("theirs", NEW, source=OTHER_REF)),
+            Reason.AMBIGUOUS_LINEAGE,
+            "put a new version into the vault",
+            id="another vault certificate holds it as well",
+        ),
+    ],
+)
+def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
+    """Where there is no room, or it is not clear whose it is, the request is refused with the cure."""
+    (skip,) = upload_again.propose(seen, APPLY)
+    assert isinstance(skip, Skip)
+    assert (skip.reason, words in skip.detail) == (reason, True)
+
+
+def test_it_is_sent_once_with_its_chain() -> None:
+    """The secret of the current version alone is read; what is missing of its chain is nobody's loss, and reported."""
+    azure, vault, journal = (
+        RecordingAppService(copies=[GONE, COPY]),
+        RecordingVault(Pfx(b"", "", CUT)),
+        RecordingJournal(),
+    )
+    assert UPLOAD.perform(ports(azure, ManualClock(), journal, vault))
+    assert [write[0] for write in azure.writes] == [COPY]
+    assert vault.asked == [(REF, "v2", NEW)]
+    (finding,) = journal.findings
+    assert finding == Finding(NOW, str(REF), UPLOAD.subject, Reason.CHAIN_INCOMPLETE, finding.detail)
+    assert finding.detail.startswith("Corp Root is not in version v2 of kv-shop/shop")
+
+
+def test_whole_chain_is_no_finding() -> None:
+    """Nobody is told of a chain that goes up to its root."""
+    azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
+    assert UPLOAD.perform(ports(azure, ManualClock(), journal, RecordingVault(Pfx(b"", "", WHOLE))))
+    assert journal.findings == []
+
+
+def test_what_went_up_before_a_crash_is_not_sent_again() -> None:
+    """A second try finds its own work."""
+    azure = RecordingAppService(copies=[COPY])
+    assert not UPLOAD.perform(ports(azure))
+    assert azure.writes == []
+
+
+@pytest.mark.parametrize(
+    "azure",
+    [
+        pytest.param(RecordingAppService(copies=[GONE], failures=[Rejected("exists already")]), id="Azure refuses it"),
+        pytest.param(RecordingAppService(copies=[GONE]), id="Azure shows the first one instead"),
+    ],
+)
+def test_thumbprint_that_is_taken_once_names_the_cure(azure: RecordingAppService) -> None:
+    """Where Azure does not take the same certificate twice, a new version is what helps."""
+    with pytest.raises(Rejected, match="put a new version into the vault") as refused:
+        UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(Pfx(b"", "", WHOLE))))
+    assert refused.value.reason is Reason.REJECTED_BY_AZURE
+    assert not isinstance(refused.value, NotSettled)
+
+
+@pytest.mark.parametrize("error", [Denied("no right"), Rejected("no key", Reason.NO_PRIVATE_KEY)])
+def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) -> None:
+    """What is wrong with the vault is not taken for Azure's refusal, and nothing is sent."""
+    azure = RecordingAppService(copies=[GONE])
+    with pytest.raises(type(error), match=str(error)) as raised:
+        UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(error)))
+    assert raised.value is error
+    assert azure.writes == []
+
+
+# ---------------------------------------------------------------------------------------------------------- the binding
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(BY_HAND, OURS), id="Certroll uploaded it again"),
+        pytest.param(world(UNKNOWN, OURS), id="nobody knows when the first one was uploaded"),
+        pytest.param(world(BY_HAND, LATER), id="somebody uploaded it again"),
+        pytest.param(world(BY_HAND, OURS, again=Again.NO), id="the site is recorded, and nothing of this"),
+        pytest.param(world(BY_HAND, OURS, again=Again.ASKED), id="it is recorded as to be bound again"),
+        pytest.param(world(BY_HAND, again=Again.ASKED), id="its own run sees no dates"),
+    ],
+)
+def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
+    """Each host name gets the thumbprint that it has once more."""
+    assert list(update_binding.propose(seen, APPLY)) == [Step(BIND, Reason.UPLOAD_AGAIN_ASKED)]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(world(BY_HAND, OURS, again=Again.DONE), id="it is recorded as bound again"),
+        pytest.param(world(BY_HAND, OURS, tags=()), id="nobody asks"),
+        pytest.param(world(BY_HAND, OURS, tags=(), again=Again.ASKED), id="nobody asks any more"),
+        pytest.param(world(BY_HAND), id="it is not uploaded again yet"),
+        pytest.param(world(OURS), id="no early upload is there"),
+        pytest.param(world(BY_HAND, OURS, inside=False), id="outside of environments"),
+        pytest.param(
+            world(BY_HAND, OURS, bindings=(binding(thumbprint=NEW, ssl_state=SslState.DISABLED),)), id="it is not bound"
+        ),
+        pytest.param(world(BY_HAND, OURS, bindings=(binding(thumbprint=FOREIGN),)), id="it shows another certificate"),
+        pytest.param(
+            world(BY_HAND, OURS, copy("theirs", NEW, source=OTHER_REF)), id="it may be another vault certificate's"
+        ),
+        pytest.param(replace(world(BY_HAND, OURS), lineage=lineage(current=None, tags=AGAIN)), id="no good version"),
+    ],
+)
+def test_nothing_is_bound_again_where_it_helps_nobody(seen: Snapshot) -> None:
+    """A binding that is as it should be is left alone."""
+    assert list(update_binding.propose(seen, APPLY)) == []
+
+
+def test_what_moves_after_the_upload_needs_no_second_write() -> None:
+    """A stale host name beside it is bound to the new version, and with that it is bound after the upload."""
+    stale = binding("old.contoso.com", OLD)
+    seen = world(BY_HAND, OURS, bindings=(SHOWN, stale))
+    steps = list(update_binding.propose(seen, APPLY))
+    assert steps == [
+        Step(UpdateBinding(stale, NEW, WEST, again=True), Reason.STALE_THUMBPRINT),
+        Step(BIND, Reason.UPLOAD_AGAIN_ASKED),
+    ]
+    assert planner.plan(planner.project(planner.plan(seen, APPLY), seen), APPLY).steps == ()
+
+
+@pytest.mark.parametrize("again", [None, Again.NO, Again.ASKED])
+def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
+    """Afterwards the same is bound, the site is recorded, with what is known of it, and nothing is left to do."""
+    before = world(BY_HAND, OURS, again=again)
+    after = BIND.project(before)
+    assert after.fleet == before.fleet
+    known = after.rollout.record_of(SHOWN.site)
+    assert known is not None
+    assert known.again is Again.DONE
+    assert known.state is (SiteState.UNPROVEN if again is None else SiteState.PROVEN)
+    assert len(after.rollout.records) == 1
+    assert list(update_binding.propose(after, APPLY)) == []
+
+
+def test_bound_again_is_written_as_it_is() -> None:
+    """The same thumbprint with the same ssl_state goes back with the body that was read."""
+    azure = RecordingAppService(bindings=[SHOWN], body={"as": "read"})
+    assert BIND.perform(ports(azure))
+    assert azure.writes == [(SHOWN, {"as": "read"})]
+
+
+def test_what_moved_meanwhile_is_written_all_the_same() -> None:
+    """Of a host name that shows the new version by now nobody knows since when: it is bound after the upload."""
+    azure = RecordingAppService(bindings=[SHOWN])
+    assert UpdateBinding(binding(), NEW, WEST, again=True).perform(ports(azure))
+    assert azure.writes == [(SHOWN, {})]
+
+
+@pytest.mark.parametrize(
+    "seen", [binding(thumbprint=FOREIGN), binding(thumbprint=NEW, ssl_state=SslState.DISABLED), NotFound("gone")]
+)
+def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> None:
+    """Where somebody bound it to something else, or took it away, nothing is written."""
+    azure = RecordingAppService(bindings=[seen])
+    with pytest.raises(Conflict):
+        BIND.perform(ports(azure))
+    assert azure.writes == []
+
+
+def test_one_plan_holds_the_whole_way() -> None:
+    """The upload and each binding are planned together, and the plan after it is empty."""
+    seen = world(BY_HAND)
+    plan = planner.plan(seen, APPLY)
+    assert [step.action for step in plan.steps] == [UPLOAD, BIND]
+    assert planner.plan(planner.project(plan, seen), APPLY).steps == ()
