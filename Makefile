@@ -32,9 +32,9 @@ check: setup
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-# The long versions of the property tests.
+# The long versions of the property tests, and of a crash at every write while apps are stopped and started.
 soak: setup
-	$(BIN)/python -m pytest tests/properties --hypothesis-profile=soak --timeout=3600
+	$(BIN)/python -m pytest tests/properties tests/scenarios/test_roots.py --hypothesis-profile=soak --timeout=3600
 
 demo: setup
 	$(BIN)/python -m local demo

@@ -9,7 +9,7 @@ from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.plan import Intent
 from shared.domain.probe import ProbeInvalid
 from shared.domain.reason import Reason
-from shared.domain.waves import GROUP_TAG, WaveApp, Waves, all_waves, parse_groups
+from shared.domain.waves import Waves, all_waves, wave_app
 from shared.guards.roll_stages import probe_of
 
 STOP_AND_START = timedelta(seconds=60)
@@ -46,11 +46,6 @@ def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedel
     """Return how long one wave is expected to take: longer where one of the apps has no probe to say that it is up."""
     probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle
-
-
-def wave_app(fleet: Fleet, site: Site) -> WaveApp:
-    """Return what is asked of a site or slot when waves are made; a slot has the groups of its site, or its own."""
-    return WaveApp(site.ref, site.plan, parse_groups(fleet.tag(site.ref, GROUP_TAG)), site.running)
 
 
 def _app(fleet: Fleet, site: Site, intent: Intent, now: datetime) -> CycleApp:

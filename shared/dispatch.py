@@ -14,8 +14,9 @@ from shared.domain.model import is_off
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
-from shared.domain.roll import WRITTEN, RollRecord, RollState
+from shared.domain.roll import WRITTEN, RollRecord, RollState, Room
 from shared.domain.snapshot import Snapshot
+from shared.domain.waves import wave_apps
 from shared.guards.live import absent
 
 BELIEVED_AFTER = timedelta(hours=24)
@@ -34,7 +35,7 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
         if step.action.restarts_site and step.action.site and not absent(step.action, after)
     }
     sites = sorted(site for site in going if site is not None and (fresh or not _is_refused(snapshot, site)))
-    told = (_told(snapshot, plan, site) for site in sites)
+    told = (_with_room(snapshot, intent, _told(snapshot, plan, site)) for site in sites)
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
     found = _unrecorded(snapshot, plan, intent)
     overlaps = (_overlap(snapshot, plan, site) for site in found if fresh or not _is_refused(snapshot, site))
@@ -45,6 +46,17 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     """Say whether an app names old and new without a record of it: the journal was lost, or a person was faster."""
     return any(True for _ in _unrecorded(snapshot, plan, intent))
+
+
+def _with_room(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
+    """Return the record with how many apps of its environment may restart at once, as the fleet is seen now."""
+    site = snapshot.site(record.site) if record else None
+    most = intent.ase_max_unavailable
+    if record is None or site is None or site.environment is None or most is None:
+        return record
+    running = [app for app in wave_apps(snapshot.fleet, site.environment) if app.runs]
+    on_plan = most.of(sum(app.plan == site.plan for app in running))
+    return replace(record, room=Room(site.environment.resource_id, most.of(len(running)), on_plan))
 
 
 def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:

@@ -47,7 +47,9 @@ from shared.roll_app import roll_app
 from shared.run import BUSY_PAUSE, LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_open
 from shared.telemetry import event
 
-AWAITING = frozenset({Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS})
+AWAITING = frozenset(
+    {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
+)
 NO_LINEAGE = frozenset({Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE})
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """Of two outcomes of one site the first of these counts: what has to come back does."""

@@ -24,6 +24,7 @@ IN_ORDER = frozenset(
         Reason.AWAITING_FIRST_STAGE,
         Reason.AWAITING_FIRST_SITE,
         Reason.AWAITING_SLOTS,
+        Reason.AWAITING_WAVE,
         Reason.OUTSIDE_WINDOW,
         Reason.NOT_OURS,
         Reason.KEPT_BESIDE,

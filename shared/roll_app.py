@@ -29,7 +29,7 @@ from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
+from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState, Room
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.guards.live import not_live
@@ -37,6 +37,7 @@ from shared.guards.roll_stages import probe_of
 from shared.observe import observe_app
 from shared.prove import Inbound, inbound_of
 from shared.report import report_plan, report_skips
+from shared.restarts import claimed, give_back
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
 PASSES = 3
@@ -87,7 +88,7 @@ class App:
 def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
     """Carry the settings of one app a step further. Raises Conflict where the world moved, LeaseBusy for its plan."""
     if record.state is RollState.STALE and not _claimed(run, lineage, record):
-        detail = f"{run.intent.max_restarts} sites of its App Service plan are restarting"
+        detail = "as many sites of its App Service plan, or environment, are restarting as may at once"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
         app = _look(run, lease, lineage, record, waits)
@@ -192,10 +193,14 @@ def _set_aside(app: App, sight: ProbeSight) -> Outcome:
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
-    """Say whether the app may restart now, beside the others of its plan. Raises LeaseBusy."""
-    with run.ports.leases.hold(f"plan {record.plan}"):
-        claim = run.ports.journal.claim_restart
-        return claim(record.plan, record.site, lineage.ref, run.intent.max_restarts)
+    """Say whether the app may restart now, beside the others of its plan and environment. Raises LeaseBusy."""
+    room = record.room or Room("", 0, run.intent.max_restarts)
+    places = zip(_places(record), (room.on_plan, room.in_all), strict=False)
+    return claimed(run, tuple(places), record.site, lineage.ref)
+
+
+def _places(record: RollRecord) -> tuple[str, ...]:
+    return (record.plan, record.room.environment) if record.room else (record.plan,)
 
 
 # ---------------------------------------------------------------------------------------------------- the app's answer
@@ -458,7 +463,7 @@ def _told(app: App, outcome: Outcome) -> Outcome:
 
 
 def _give_back(run: Run, lineage: Lineage, record: RollRecord) -> None:
-    run.ports.journal.restarted(record.plan, record.site, lineage.ref)
+    give_back(run, _places(record), record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from shared.cycle_plan import wave_app, why_spared
+from shared.cycle_plan import why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import LeaseBusy, NotFound
 from shared.domain.model import Fleet, Site
@@ -18,10 +18,11 @@ from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, Verdict
 from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
-from shared.domain.waves import MostDown, next_wave
+from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_tags
 from shared.owed_starts import stop_and_start
+from shared.restarts import claimed, give_back
 from shared.run import Run
 from shared.telemetry import event
 
@@ -82,14 +83,18 @@ def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
 
 
 def _claimed(cycling: Cycling, one: CycleApp, most: MostDown) -> bool:
-    """Count the app among those of its plan that restart, so that no roll of settings restarts another beside it."""
-    run, plan = cycling.run, one.app.plan
-    on_plan = sum(app.app.plan == plan and app.app.runs for app in cycling.apps)
+    """Count the app among those that restart, so that no roll of settings restarts too many beside it."""
+    running = [app.app for app in cycling.apps if app.app.runs]
+    on_plan = sum(app.plan == one.app.plan for app in running)
+    places = tuple(zip(_places(cycling, one), (most.of(on_plan), most.of(len(running))), strict=True))
     try:
-        with run.ports.leases.hold(f"plan {plan}"):
-            return run.ports.journal.claim_restart(plan, one.site, cycling.environment, most.of(on_plan))
+        return claimed(cycling.run, places, one.site, cycling.environment)
     except LeaseBusy:
         return False
+
+
+def _places(cycling: Cycling, one: CycleApp) -> tuple[str, str]:
+    return one.app.plan, cycling.environment.resource_id
 
 
 def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
@@ -158,7 +163,7 @@ def _look(run: Run, one: CycleApp) -> Look:
 
 
 def _give_back(cycling: Cycling, one: CycleApp) -> None:
-    cycling.run.ports.journal.restarted(one.app.plan, one.site, cycling.environment)
+    give_back(cycling.run, _places(cycling, one), one.site, cycling.environment)
 
 
 # ------------------------------------------------------------------------------------------------------- its answer

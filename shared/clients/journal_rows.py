@@ -6,6 +6,7 @@ Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.order import OrderRef
 from shared.domain.order_action import AskedState, OrderAction, OrderRecord
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.roll import RollRecord, RollState, Room
 from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
 
 ROLL = "roll-"
@@ -128,6 +129,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "missing": record.missing,
         "retiring": record.retiring,
         "rooted": record.rooted,
+        "room": json.dumps(astuple(record.room) if record.room else None),
         "detail": record.detail[:1000],
         **chunked("edits", json.dumps(edits)),
     }
@@ -155,6 +157,7 @@ def roll_record(row: Entity) -> RollRecord:
         missing=row["missing"],
         retiring=row["retiring"],
         rooted=row.get("rooted", False),
+        room=_room(row),
         detail=row["detail"],
         revision=metadata.get("etag"),
     )
@@ -164,6 +167,12 @@ def _edit(key: str, add: str | None, remove: list[str], beside: str | None, whol
     """Return an edit; rows of earlier releases end before `whole`."""
     added, place = (None if text is None else Thumbprint(text) for text in (add, beside))
     return SettingEdit(key, added, _thumbprints(remove), place, whole)
+
+
+def _room(row: Entity) -> Room | None:
+    """Return the room in an environment; rows of earlier releases have none."""
+    found = json.loads(row.get("room") or "null")
+    return Room(*found) if found else None
 
 
 def order_key(order: OrderRef) -> str:

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     EXPIRES_BEFORE_WINDOW = "ExpiresBeforeWindow"
     AWAITING_FIRST_SITE = "AwaitingFirstSite"
     AWAITING_SLOTS = "AwaitingSlots"
+    AWAITING_WAVE = "AwaitingWave"
     SETTINGS_SHRUNKEN = "SettingsShrunken"
     NOT_OURS = "NotOurs"
     KEPT_BESIDE = "KeptBeside"

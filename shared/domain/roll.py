@@ -49,6 +49,15 @@ UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many apps may restart at once in an App Service Environment, in all and on the app's own plan."""
+
+    environment: str
+    in_all: int
+    on_plan: int
+
+
+@dataclass(frozen=True, slots=True)
 class RollRecord:
     """What the journal knows of one version in the settings of one app.
 
@@ -59,7 +68,8 @@ class RollRecord:
     passed then. `failing_since` is when it was first seen not to be well. `undone` are the moments at which somebody
     else took the roll back. `proven` are thumbprints that the app was seen to use. `settings` is how many settings it
     had when it was told to go, `missing` a digest of the names that were left where many were missed. `retiring` tells
-    a retirement from a roll. `rooted` says that a tag asked for the version in a root list that lacked it.
+    a retirement from a roll. `room` is what CERTROLL_ASE_MAX_UNAVAILABLE leaves in its environment, None where it does
+    not count. `rooted` says that a tag asked for the version in a root list that lacked it.
     `revision` is the journal's own.
     """
 
@@ -81,6 +91,7 @@ class RollRecord:
     missing: str = ""
     retiring: bool = False
     rooted: bool = False
+    room: Room | None = None
     detail: str = ""
     revision: str | None = None
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from shared.domain.names import SiteRef
+from shared.domain.model import Fleet, Site
+from shared.domain.names import EnvironmentRef, SiteRef
 
 GROUP_TAG = "certroll-group"
 WHOLE = 100
@@ -52,6 +53,16 @@ class WaveApp:
     plan: str
     groups: frozenset[str] = frozenset()
     runs: bool = True
+
+
+def wave_app(fleet: Fleet, site: Site) -> WaveApp:
+    """Return what is asked of a site or slot when waves are made; a slot has the groups of its site, or its own."""
+    return WaveApp(site.ref, site.plan, parse_groups(fleet.tag(site.ref, GROUP_TAG)), site.running)
+
+
+def wave_apps(fleet: Fleet, environment: EnvironmentRef) -> tuple[WaveApp, ...]:
+    """Return that of every site and slot of an environment."""
+    return tuple(wave_app(fleet, site) for site in fleet.sites if site.environment == environment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from datetime import datetime
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.domain.model import Fleet
-from shared.domain.names import SiteRef
+from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.probe import Probe, ProbeInvalid
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollState, opens, opens_at
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
+from shared.domain.waves import MostDown, next_wave, wave_apps
 from shared.guards.live import absent
 
 TAG = "certroll-probe"
@@ -54,13 +55,14 @@ class Turns:
         self._urgent = ends is not None and ends - snapshot.now < URGENT
         self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
         self._first = min(apps, key=self._rank, default=None)
+        self._waves: dict[EnvironmentRef, frozenset[SiteRef]] = {}
 
     def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
         """Return why the app may not go now, None where it may."""
         record = self._snapshot.rollout.roll_of(app)
         if record is not None and record.state is RollState.STALE:
             return None  # it was told to go already
-        return self._awaiting_first(app) or self._awaiting_slots(app)
+        return self._awaiting_turn(app) or self._awaiting_wave(app)
 
     def opens_at(self) -> datetime | None:
         """Return from when apps after the first may go, None while there is no first."""
@@ -72,6 +74,25 @@ class Turns:
         held_up = any(slot in self._apps for slot in self._waited_for(app))
         proof = _proof(self._snapshot, app)
         return app in self._aside, held_up, self._intent.owns(app), stopped, proof, app.slot is None, app
+
+    def _awaiting_turn(self, app: SiteRef) -> tuple[Reason, str] | None:
+        return self._awaiting_first(app) or self._awaiting_slots(app)
+
+    def _awaiting_wave(self, app: SiteRef) -> tuple[Reason, str] | None:
+        """Refuse apps of an environment while too many others of it, or all others of a group, are on their way."""
+        site, most = self._snapshot.site(app), self._intent.ase_max_unavailable
+        if site is None or site.environment is None or most is None or not site.running:
+            return None
+        if site.environment not in self._waves:
+            self._waves[site.environment] = self._wave(site.environment, most)
+        if app in self._waves[site.environment]:
+            return None
+        return Reason.AWAITING_WAVE, f"others of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {most}"
+
+    def _wave(self, environment: EnvironmentRef, most: MostDown) -> frozenset[SiteRef]:
+        going = frozenset(app for app in self._apps if self._awaiting_turn(app) is None)
+        down = frozenset(roll.site for roll in self._rolls if roll.under_way)
+        return frozenset(next_wave(wave_apps(self._snapshot.fleet, environment), going, most, down))
 
     def _awaiting_first(self, app: SiteRef) -> tuple[Reason, str] | None:
         if not self._went:

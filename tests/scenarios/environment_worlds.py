@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 from local.azure.apps import App
 from local.azure.arm.resources import RUNNING, STOPPED, Site
@@ -22,6 +23,7 @@ OLD = timedelta(days=400)
 
 
 FRONT, BACK = ("api", "shop", "silent"), ("jobs", "quiet", "spared")
+FEW = ("api", "shop")
 MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 
 
@@ -33,9 +35,14 @@ class Hosted:
     """
 
     def __init__(
-        self, *, knobs: Knobs | None = None, internal: bool = True, tags: Mapping[str, str] = TAGS, twelve: bool = False
+        self,
+        *,
+        knobs: Knobs | None = None,
+        internal: bool = True,
+        tags: Mapping[str, str] = TAGS,
+        apps: Literal[3, 7, 12] = 7,
     ) -> None:
-        """Build it, with seven apps or with twelve."""
+        """Build it, with so many apps."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
@@ -46,10 +53,10 @@ class Hosted:
         self.build.add_root_object(ROOT, self.old.root_leaf, tags=dict(tags))
         self.build.add_root_certificate(self.ase, self.old.root_leaf.der, name="by-hand")
         self.apps: dict[str, App] = {}
-        for name in (*FRONT, *(MORE_FRONT if twelve else ())):
+        for name in FEW if apps == 3 else (*FRONT, *(MORE_FRONT if apps == 12 else ())):
             self.add(self.build.add_site(name, self.front, tags={} if name == "silent" else PROBE))
         self.add(self.build.add_slot(self.site("shop"), "staging"))
-        for name in (*BACK, *(MORE_BACK if twelve else ())):
+        for name in () if apps == 3 else (*BACK, *(MORE_BACK if apps == 12 else ())):
             own, state = ({"certroll": "off"} if name == "spared" else {}), STOPPED if name == "quiet" else RUNNING
             self.add(self.build.add_site(name, self.back, tags=PROBE | own, state=state))
         self.world.clock.advance(timedelta(days=2))

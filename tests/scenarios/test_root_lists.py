@@ -1,6 +1,7 @@
 """Rolling roots through the root lists of apps in an App Service Environment, as the owners of apps would see it."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from local.azure.app_watch import AppWatch
 from local.azure.vault.authority import Authority, Leaf, Request, authority
 from shared.domain.messages import Cause
+from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.waves import MostDown
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, break_leases, deliver_dying
@@ -612,3 +615,58 @@ def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, cras
             assert write > FEWEST_WRITES_BACK, "hardly anything was written: the loop did not look"
             return
     pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
+
+
+# ------------------------------------------------------------------------------------------- the limit of environments
+
+
+def several(*names: str) -> Hosted:
+    """Return an environment in which these apps list the root, which is on one of them."""
+    town = hosted()
+    for name in names:
+        town.app(name)
+    town.upload(names[0])
+    town.restart_all()
+    return town
+
+
+@pytest.mark.parametrize(("most", "expected"), [("1", 1), ("2", 2), ("50%", 2), ("100%", 4)])
+def test_no_more_apps_of_an_environment_roll_than_may_be_down(install: Install, most: str, expected: int) -> None:
+    """What may be stopped at once may be rolled at once, in all and on each plan; every app is rolled in the end."""
+    town = several("api", "billing", "orders", "users")
+    installation = install(town.world, ase_max_unavailable=MostDown.parse(most))
+    town.renew()
+    installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
+    assert installation.most_under_way(HOURS) <= expected
+    assert set(installation.rolls().values()) == {"Validated"}
+    assert town.restarts() == dict.fromkeys(("api", "billing", "orders", "users"), 1)
+
+
+def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) -> None:
+    """Of two apps of a group one is left alone until the other has proven the new root, also where all may be down."""
+    town = several("api", "billing")
+    for name in ("api", "billing"):
+        site = town.site(name)
+        town.world.web.put_site(replace(site, tags={**site.tags, "certroll-group": "checkout"}))
+    installation = install(town.world, ase_max_unavailable=MostDown.parse("100%"), stage_soak=timedelta(0))
+    town.renew()
+    installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
+    assert installation.most_under_way(HOURS) == 1
+    assert set(installation.rolls().values()) == {"Validated"}
+
+
+def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
+    """While a wave has taken as many apps of another plan down as may be, no app is rolled."""
+    town = several("billing")
+    installation = install(town.world, ase_max_unavailable=MostDown.parse("1"))
+    environment = EnvironmentRef.parse(town.ase.id)
+    other = SiteRef.parse(town.site("billing").id.replace("billing", "elsewhere"))
+    journal = installation.ports.journal
+    town.renew()
+    assert journal.claim_restart(environment.resource_id, other, environment, 1)
+    installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
+    installation.deliver_all(timedelta(minutes=20))
+    assert town.restarts() == {"billing": 0}
+    journal.restarted(environment.resource_id, other, environment)
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"billing": "Validated"}

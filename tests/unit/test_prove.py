@@ -75,7 +75,11 @@ def test_binding_with_an_address_is_looked_at_there(inbound: str | None) -> None
         pytest.param(GOVERNMENT, (IP,), Inbound(), 0, id="an external environment of US Government"),
         pytest.param(INTERNAL, (IP, "10.0.0.5"), Inbound(IP), 1, id="an internal environment"),
         pytest.param(
-            INTERNAL, (), Inbound(unknown="environment rg-network/ase shows no inbound address"), 1, id="it shows no address"
+            INTERNAL,
+            (),
+            Inbound(unknown="environment rg-network/ase shows no inbound address"),
+            1,
+            id="it shows no address",
         ),
     ],
 )
