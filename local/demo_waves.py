@@ -4,15 +4,13 @@ Who was down, and for how long, is seen from outside: by a watch over the world,
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from local.app import BUILD, LocalApp
 from local.azure.apps import PARTNER_DOMAIN
 from local.azure.arm.resources import Site
-from local.azure.down_watch import Down, DownWatch
+from local.azure.down_watch import DownWatch
 from local.azure.vault.authority import Authority
 from local.azure.world import World
 from local.demo_records import LOOK_EVERY, logged, sweep
@@ -21,7 +19,7 @@ from local.demo_screen import Checks, progress, say, table
 from local.worlds import northwind as names
 
 MOST_DOWN = 2
-START_SECONDS = 1.0
+START_SECONDS, LONGEST = 1.0, 30.0
 """How long the demo's apps take to start; live it may be a minute."""
 PATIENCE = 120.0
 LEAST_WAVES = 3
@@ -63,7 +61,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
         _show(waves)
         print("\nChecked:")
         _check_trust(checks, local, coming, trusting, took)
-        _check_waves(checks, world, watch, waves)
+        _check_waves(checks, local, watch, waves)
         checks.claim(_states(world) == before, "every app that ran runs, and the one that was stopped is stopped")
         checks.claim(done, "Certroll itself saw each app answer, and recorded it")
         checks.claim(_is_idle_sweep(local), "0 writes to ARM by the sweep that followed")
@@ -112,34 +110,29 @@ def _states(world: World) -> dict[str, str]:
 
 
 def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
-    """Return the waves: their apps as Certroll names them, the rest as the watch has seen it."""
+    """Return the waves: their apps as Certroll names them, the rest as it was seen from outside."""
     sites = {site.full_name: site for site in world.web.sites.values()}
     together = [[sites[name] for name in sorted(one["sites"])] for one in logged(local, "wave.completed")]
     return [
-        _wave(plan, [site for site in members if site.plan_id == plan], sites.values(), watch)
+        _wave(world, plan, [site for site in members if site.plan_id == plan], watch)
         for members in together
         for plan in sorted({site.plan_id for site in members})
     ]
 
 
-def _wave(plan: str, members: list[Site], sites: Iterable[Site], watch: DownWatch) -> Wave:
+def _wave(world: World, plan: str, members: list[Site], watch: DownWatch) -> Wave:
     keys = {site.id.lower() for site in members}
-    on_plan = frozenset(site.id.lower() for site in sites if site.plan_id == plan)
-    moments = [(at, down) for at, down in watch.moments if down & keys]
-    return Wave(
-        plan.rpartition("/")[2],
-        tuple(site.full_name for site in members),
-        max((len(down & on_plan) for _, down in moments), default=0),
-        _seconds(watch.moments, moments),
-    )
+    on_plan = frozenset(site.id.lower() for site in world.web.sites.values() if site.plan_id == plan)
+    most = max((len(down & on_plan) for _, down in watch.moments if down & keys), default=0)
+    return Wave(plan.rpartition("/")[2], tuple(site.full_name for site in members), most, _seconds(world, members))
 
 
-def _seconds(all_moments: list[tuple[datetime, Down]], down: list[tuple[datetime, Down]]) -> float:
-    """Return the time from the first moment at which one of them was down to the first after the last such moment."""
-    if not down:
-        return 0.0
-    after = [at for at, _ in all_moments if at > down[-1][0]]
-    return round(((after[0] if after else down[-1][0]) - down[0][0]).total_seconds(), 2)
+def _seconds(world: World, members: list[Site]) -> float:
+    """Return the time from the first stop of these apps until the last of them answered again."""
+    words = {f"site {site.full_name} stopped" for site in members}
+    stops = [entry.at for entry in world.journal.entries() if words & set(entry.changes)]
+    apps = [app for site in members if (app := world.apps.of(site))]
+    return round((max(app.processes[-1].up_at for app in apps) - min(stops)).total_seconds(), 2)
 
 
 # -------------------------------------------------------------------------------------------------------- the checks
@@ -164,8 +157,8 @@ def _is_well(local: LocalApp, name: str) -> bool:
     return local.stand.visitor.ask(site.default_host_name, "/health")[0] == 200  # noqa: PLR2004 - OK
 
 
-def _check_waves(checks: Checks, world: World, watch: DownWatch, waves: list[Wave]) -> None:
-    most = watch.most_down()
+def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[Wave]) -> None:
+    world, most = local.stand.world, watch.most_down()
     checks.claim(0 < most <= MOST_DOWN, f"{most} apps were down at once at most (allowed: {MOST_DOWN})")
     plans = {plan.name: watch.most_down(plan=plan.id) for plan in world.web.plans.values()}
     text = ", ".join(f"{down} of {name}" for name, down in sorted(plans.items()))
@@ -173,7 +166,10 @@ def _check_waves(checks: Checks, world: World, watch: DownWatch, waves: list[Wav
     group = watch.most_down(group="quotes")
     checks.claim(group < len(names.GROUP), f"of the group {' and '.join(names.GROUP)} one was always up")
     cycled = [name for wave in waves for name in wave.sites]
-    checks.claim(len(waves) >= LEAST_WAVES and len(cycled) == len(set(cycled)), f"each of {len(cycled)} apps once")
+    once = len(waves) >= LEAST_WAVES and len(cycled) == len(set(cycled))
+    checks.claim(once, f"each of {len(cycled)} apps once, in {len(logged(local, 'wave.completed'))} waves")
+    longest = max((wave.seconds for wave in waves), default=0.0)
+    checks.claim(0 < longest < LONGEST, f"for {longest:.1f} s at most, of which {START_SECONDS:.0f} s are the start")
 
 
 def _is_idle_sweep(local: LocalApp) -> bool:

@@ -3,10 +3,12 @@
 Stopping and starting apps for them is done by a run of its own, see shared/cycle_environment.py.
 """
 
+from functools import partial
+
 from shared.actions.about_root import AboutRoot, environments_asked, has_root, root_subject
 from shared.actions.upload_public_certificate import own_name
 from shared.cycle_plan import apps_of, each_takes, waves_of
-from shared.domain.cycle import CycleState
+from shared.domain.cycle import Cycle, CycleState
 from shared.domain.errors import AzureError
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef
@@ -29,9 +31,34 @@ def carry_roots(
     report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
     if run.intent.mode is Mode.APPLY:
         environments, _ = environments_asked(snapshot)
+        note_wants(run, snapshot)
         for environment in environments:
             _have_cycled(run, snapshot, environment.ref)
     return refused
+
+
+def note_wants(run: Run, snapshot: Snapshot) -> None:
+    """Write down of which environments the vault object is a root: no other one's run may delete it there."""
+    current = snapshot.lineage.current
+    if current is None:
+        return
+    environments, _ = environments_asked(snapshot)
+    wanting = partial(Cycle.wanting, ref=str(snapshot.lineage.ref), thumbprint=current.thumbprint, at=run.now())
+    for ref in (one.ref for one in environments):
+        known = snapshot.cycle_of(ref) or Cycle(ref)
+        if wanting(known) != known:
+            run.ports.cycles.change(ref, wanting)
+
+
+def has_unknown(snapshot: Snapshot) -> bool:
+    """Say whether the current version is a root of an environment and the journal does not know of it."""
+    current = snapshot.lineage.current
+    environments, _ = environments_asked(snapshot)
+    cycles = {one.ref: snapshot.cycle_of(one.ref) or Cycle(one.ref) for one in environments}
+    return current is not None and any(
+        has_root(snapshot, ref, current.thumbprint) and cycle.root(current.thumbprint) is None
+        for ref, cycle in cycles.items()
+    )
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:

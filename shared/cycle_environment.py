@@ -7,8 +7,10 @@ One run at a time does it for an environment, and every run goes on from the jou
 decided in shared/domain/waves.py; that each comes up again, in shared/owed_starts.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from shared.actions.add_root_certificate import takes_none
 from shared.cycle_plan import apps_of, why_spared
@@ -16,7 +18,7 @@ from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.model import Fleet
-from shared.domain.names import EnvironmentRef, Thumbprint
+from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode
 from shared.domain.ports import Lease
@@ -24,10 +26,11 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.waves import last_of_group
 from shared.observe import observe_environment
+from shared.prove import inbound_of
 from shared.report import report_blind_spots
 from shared.run import BUSY_PAUSE, Run, pause, planning_again, until_open
 from shared.telemetry import event
-from shared.wave import Cycling, ask_started, carry_wave, next_apps
+from shared.wave import Cycling, ask_started, carry_wave, next_apps, report_spared
 
 WAVE_TIME = timedelta(minutes=4)
 """What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
@@ -83,7 +86,7 @@ def remind(run: Run) -> tuple[EnvironmentRef, ...]:
 
 def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
     environment = message.environment
-    cycle = run.ports.cycles.change(environment, lambda one: one.without_lost(run.now()))
+    cycle = run.ports.cycles.of(environment)
     if not cycle.is_open:
         return Converged(Reason.NOTHING_TO_CYCLE, f"no app of {environment} waits for a stop and a start")
     if owed := tuple(str(one.site) for one in run.ports.cycles.owed() if one.environment == environment):
@@ -92,14 +95,15 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
     listed = run.ports.environments.roots(environment)
     there = frozenset(root.thumbprint for root in listed.found if root.is_root)
     if not cycle.has_news(there) and not cycle.is_under_way:
-        return _not_there_yet(run, cycle, message.waits)
+        return _not_there_yet(run, cycle, there, message.waits)
     cycling = _seen(run, lease, cycle, there)
     cycling = ask_started(cycling.record(_again(cycling)))
     return _not_allowed(cycling) or _waves(cycling, message.waits)
 
 
-def _not_there_yet(run: Run, cycle: Cycle, waits: int) -> Outcome:
+def _not_there_yet(run: Run, cycle: Cycle, there: frozenset[Thumbprint | None], waits: int) -> Outcome:
     """Come back for what was to be put and is not there: the vault object's own run puts it, or says why not."""
+    cycle = run.ports.cycles.change(cycle.environment, lambda one: one.without_lost(there, run.now()))
     missing = ", ".join(root.thumbprint for root in cycle.roots if root.seen_at is None)
     detail = f"{missing} was to be put into {cycle.environment} and is not there yet"
     return Waiting(run.now() + max(pause(waits), BUSY_PAUSE), Reason.ROOT_NOT_THERE, detail)
@@ -115,27 +119,37 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
     report_blind_spots(run.ports.journal, str(ref), fleet)
     before = {one.site: one for one in run.ports.cycles.apps(ref)}
     found = apps_of(fleet, ref, run.intent, now)
-    apps = tuple((_renewed if news else _known)(before.get(one.site), one) for one in found)
+    anew = news or cycle.hidden  # what could not be seen when the apps were listed may have run since before
+    apps = tuple((_renewed if news else partial(_known, anew=anew))(before.get(one.site), one) for one in found)
     unseen = tuple(before[site] for site in sorted(before.keys() - {one.site for one in apps}))
     for one in () if fleet.blind_spots else unseen:
         run.ports.cycles.forget_app(ref, one.site)
     apps = (*apps, *(unseen if fleet.blind_spots else ()))
     run.ports.cycles.put_apps(ref, (one for one in apps if one != before.get(one.site)))
+    _tell_spared(run, fleet, ref, {one.site for one in apps if one.state is CycleState.SPARED and _is_new(one, before)})
+    hidden = bool(fleet.blind_spots)
     if news:
-        _report_spared(run, fleet, ref)
-        cycle = run.ports.cycles.put(cycle.listed(there, now))
+        cycle = run.ports.cycles.put(cycle.listed(there, now, hidden=hidden))
+    elif cycle.hidden and not hidden:
+        cycle = run.ports.cycles.put(replace(cycle, hidden=False))
     off = any(takes_none(one) for one in fleet.environments)
-    return Cycling(run, lease, cycle, apps, is_off=off)
+    inside = next((site for site in fleet.sites if site.behind is not None), None)
+    address = inbound_of(run.ports, inside).address
+    return Cycling(run, lease, cycle, apps, address=address, is_off=off, is_hidden=cycle.hidden)
 
 
-def _report_spared(run: Run, fleet: Fleet, ref: EnvironmentRef) -> None:
+def _is_new(one: CycleApp, before: Mapping[SiteRef, CycleApp]) -> bool:
+    known = before.get(one.site)
+    return known is None or known.state is not CycleState.SPARED or known.detail != one.detail
+
+
+def _tell_spared(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[SiteRef]) -> None:
     """Tell people of what they have to stop and start by hand, and log all that is spared."""
-    looks = [(site.ref, why_spared(fleet, site, run.intent)) for site in fleet.sites]
+    looks = [(site.ref, why_spared(fleet, site, run.intent)) for site in fleet.sites if site.ref in sites]
     spared = [(site, *why) for site, why in looks if why is not None]
     rows = [{"site": str(site), "reason": reason} for site, reason, _ in spared]
-    event("environment.listed", environment=str(ref), apps=len(looks), spared=rows)
-    findings = (Finding(run.now(), str(ref), f"site {site}", reason, detail) for site, reason, detail in spared)
-    run.ports.journal.report(tuple(one for one in findings if one.reason is not Reason.SITE_STOPPED))
+    event("environment.listed", environment=str(ref), apps=len(fleet.sites), spared=rows)
+    report_spared(run, ref, spared)
 
 
 def _renewed(before: CycleApp | None, now: CycleApp) -> CycleApp:
@@ -144,8 +158,10 @@ def _renewed(before: CycleApp | None, now: CycleApp) -> CycleApp:
     return _known(before, now) if failed else now
 
 
-def _known(before: CycleApp | None, now: CycleApp) -> CycleApp:
-    """Return an app as far as it came. What was not there when the apps were listed has started since."""
+def _known(before: CycleApp | None, now: CycleApp, *, anew: bool = False) -> CycleApp:
+    """Return an app as far as it came. What was not there when the apps were listed has started since, or is `anew`."""
+    if before is None and anew:
+        return now
     if before is None:
         return now.now(CycleState.SPARED, now.at, now.detail or "it came after the root")
     spared = now.state is CycleState.SPARED
@@ -175,6 +191,8 @@ def _waves(cycling: Cycling, waits: int) -> Outcome:
     """Do wave after wave, as long as nothing forbids the next one."""
     run = cycling.run
     while not (blocked := _blocked(cycling)):
+        if cycling.in_state(CycleState.PENDING) and takes_none(run.ports.environments.environment(cycling.environment)):
+            return Converged(Reason.OPTED_OUT, f"environment {cycling.environment} carries the tag certroll: off")
         if run.now() + WAVE_TIME > run.ends_at:
             raise OutOfTime(f"the next wave of {cycling.environment} goes in another run")
         wave = next_apps(cycling)
@@ -217,10 +235,25 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
         return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag certroll-group away")
+    if cycling.refused:
+        return Stalled(Reason.DENIED_BY_AZURE, str(cycling.refused[0]))
     if pending:
         names = ", ".join(str(one.site) for one in pending)
         until = run.now() + max(pause(waits), BUSY_PAUSE)
         return Waiting(until, Reason.PLAN_BUSY, f"{names}: it, or enough others of its plan, are restarting")
+    if cycling.is_hidden:
+        detail = f"what can be seen of {cycling.environment} is done, and not everything can: see its blind spots"
+        return Stalled(Reason.INCOMPLETE_VIEW, detail)
     run.ports.cycles.put(cycling.cycle.done(run.now()))
+    return Converged(Reason.CYCLED, _summary(cycling))
+
+
+def _summary(cycling: Cycling) -> str:
+    """Return how many apps were stopped and started, and which of the others run without trusting what came."""
     done = cycling.in_state(CycleState.ANSWERED, CycleState.UNPROVEN)
-    return Converged(Reason.CYCLED, f"{len(done)} apps were stopped and started")
+    unproven = [str(one.site) for one in cycling.in_state(CycleState.UNPROVEN)]
+    spared = [str(one.site) for one in cycling.in_state(CycleState.SPARED) if one.app.runs]
+    parts = [f"{len(done)} apps were stopped and started"]
+    parts += [f"not shown to be well: {', '.join(unproven)}"] if unproven else []
+    parts += [f"not stopped, though they run: {', '.join(spared)}"] if spared else []
+    return "; ".join(parts)

@@ -50,7 +50,7 @@ def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedel
 
 def _app(fleet: Fleet, site: Site, intent: Intent, now: datetime) -> CycleApp:
     spared = why_spared(fleet, site, intent)
-    app = CycleApp(wave_app(fleet, site), CycleState.PENDING, now)
+    app = CycleApp(wave_app(site), CycleState.PENDING, now)
     return app.now(CycleState.SPARED, now, str(spared[1])) if spared else app
 
 

@@ -45,7 +45,7 @@ from shared.domain.model import (
 )
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.ports import AppService, Environments, Ports
-from shared.domain.roots import ROOT_OF, ROOT_ON
+from shared.domain.roots import ROOT_OF, ROOT_ON, roots_subject
 from shared.domain.targets import words
 
 Subject = TypeVar("Subject")
@@ -283,9 +283,7 @@ class _View:
         roots = self.each(
             environments.roots,
             [one.ref for one in found if one.ref.name in named],
-            lambda ref, why: BlindSpot(
-                f"root certificates of environment {ref}", why, ref.subscription, roots_only=True
-            ),
+            lambda ref, why: BlindSpot(roots_subject(ref), why, ref.subscription, roots_only=True),
         )
         return tuple(found), tuple(sorted(roots, key=lambda one: one.ref))
 

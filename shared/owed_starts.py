@@ -8,12 +8,13 @@ Who stops an app holds its lease until it is started, so the timer takes over on
 was lost may still come: a start is forgotten only once the app was seen to run for a while.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
 from shared.actions.settle import settle
 from shared.domain.cycle import CycleApp, CycleState, OwedStart
-from shared.domain.errors import LeaseBusy, NotFound
+from shared.domain.errors import Denied, LeaseBusy, NotFound, Rejected, SiteLocked, Throttled
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.ports import Lease
@@ -24,46 +25,90 @@ from shared.telemetry import event
 
 STOP_MAY_COME = timedelta(minutes=5)
 """How long after it was owed a start is kept although the app runs: a stop that was under way may still happen."""
+GONE_AFTER = timedelta(hours=1)
+"""How long a site has to be unknown to Azure until its start is not owed any more."""
+MINUTE, MOST_THREADS = 60, 8
 STATE_PATIENCE = timedelta(seconds=60)
 
 
-def stop_and_start(run: Run, lease: Lease, environment: EnvironmentRef, app: CycleApp) -> CycleApp:
+def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: CycleApp) -> CycleApp:
     """Stop an app that runs and start it again; return it as started, or as spared where it did not run any more.
 
     Either is recorded. Whatever goes wrong in between, the start is tried, and stays owed until the app was seen to
-    run. Raises what went wrong. The caller holds the lease of the site.
+    run; where a stop may still come, a while longer. Raises what went wrong. The caller holds the leases, that of the
+    site among them.
     """
-    lease.check()
     run.check_time()
     if not _runs(run, app.site):  # who stopped it meanwhile means it
         spared = app.now(CycleState.SPARED, run.now(), "somebody stopped it meanwhile")
         run.ports.cycles.put_apps(environment, (spared,))
         return spared
+    run.ports.cycles.put_apps(environment, (app,))  # what it answered before is needed by whoever goes on after a crash
     run.ports.cycles.owe(OwedStart(app.site, environment, run.now()))
+    stop = _Stop(run, app.site)
     try:
-        lease.check()
-        run.ports.retrying.again(partial(_stop, run, app.site))
+        for lease in leases:
+            lease.check()
+        run.ports.retrying.again(stop)
     finally:
-        _start(run, app.site)
+        if stop.changed_nothing:
+            run.ports.cycles.paid(app.site)
+        else:
+            _start(run, app.site)
     started = app.now(CycleState.STARTED, run.now())
     run.ports.cycles.put_apps(environment, (started,))
-    run.ports.cycles.paid(app.site)
+    if not stop.doubts:
+        run.ports.cycles.paid(app.site)
     event("app.cycled", site=str(app.site), environment=str(environment))
     return started
+
+
+class _Stop:
+    """Stops a site, and returns once it is seen to be stopped: a start that comes too early would be none.
+
+    `doubts` are requests of which nobody knows whether they were heard: each may stop the site later.
+    """
+
+    def __init__(self, run: Run, site: SiteRef) -> None:
+        self._run, self._site = run, site
+        self._was_heard = False
+        self.doubts: list[BaseException] = []
+
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether the site was not stopped, nor will be: nothing was asked, or all of it refused."""
+        return not self._was_heard and not self.doubts
+
+    def __call__(self) -> None:
+        run, site = self._run, self._site
+        try:
+            run.ports.app_service.stop(site)
+        except (Denied, Rejected, NotFound, Throttled, SiteLocked):
+            raise  # Azure did not do it
+        except BaseException as doubt:
+            self.doubts.append(doubt)
+            raise
+        self._was_heard = True
+        settle(run.ports.clock, partial(_runs, run, site), lambda runs: not runs, f"site {site}", STATE_PATIENCE)
 
 
 def pay_owed_starts(run: Run) -> None:
     """Start every app whose start is owed and that nobody is at work on; what still fails is reported, and stays owed.
 
-    One that cannot be started does not hold up the others; what went wrong is raised at the end, as a group.
+    One that cannot be started does not hold up the others: each minute begins with another one, and what went wrong is
+    raised at the end, as a group.
     """
-    results = run.pool.map(partial(_guarded, run), run.ports.cycles.owed())
+    owed = run.ports.cycles.owed()
+    first = int(run.now().timestamp() // MINUTE) % len(owed) if owed else 0
+    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # that of the run is for reads, and shared with sweeps
+        results = list(pool.map(partial(_guarded, run), (*owed[first:], *owed[:first])))
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("not every app that is owed a start could be started", errors)
 
 
 def _guarded(run: Run, owed: OwedStart) -> Exception | None:
     try:
+        run.check_time()
         with run.ports.leases.hold(f"site {owed.site.resource_id}"):
             _pay(run, owed)
     except LeaseBusy:
@@ -80,7 +125,10 @@ def _pay(run: Run, owed: OwedStart) -> None:
         return  # it was paid while the lease was waited for
     try:
         stopped = not _runs(run, site)
-    except NotFound:
+    except NotFound as gone:
+        if run.now() < owed.at + GONE_AFTER:  # Azure has said so of sites that were there
+            _still_owed(run, owed, gone)
+            return
         event("start.not_needed", site=str(site), detail="it is gone")
         cycles.paid(site)
         return
@@ -112,12 +160,6 @@ def _still_owed(run: Run, owed: OwedStart, error: Exception) -> None:
     detail = f"it was stopped at {owed.at:%Y-%m-%d %H:%M} UTC and could not be started: {error}; start it by hand"
     finding = Finding(run.now(), str(owed.environment), f"site {owed.site}", Reason.START_OWED, detail)
     run.ports.journal.report((finding,))
-
-
-def _stop(run: Run, site: SiteRef) -> None:
-    """Return once the app is seen to be stopped: a start that comes too early would be none."""
-    run.ports.app_service.stop(site)
-    settle(run.ports.clock, partial(_runs, run, site), lambda runs: not runs, f"site {site}", STATE_PATIENCE)
 
 
 def _start(run: Run, site: SiteRef) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 from shared import planner
 from shared.actions.import_certificate import TAG as IMPORT_TAG
 from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
-from shared.carry_roots import report_waves
+from shared.carry_roots import has_unknown, note_wants, report_waves
 from shared.cycle_environment import remind
 from shared.dispatch import has_unrecorded
 from shared.domain.cycle import Cycle
@@ -16,8 +16,8 @@ from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.model import Fleet
-from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
-from shared.domain.plan import Plan
+from shared.domain.names import ObjectKind, Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.plan import Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
@@ -77,6 +77,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     """
     vaults = run.intent.vaults
     refs, errors = _in_vaults(run)
+    refs |= _known_roots(run)
     looks = dict(_reading(run, refs))
     fleet = _observed(run, vaults, Targets.of(look.lineage for look in looks.values() if look.lineage))
     report_blind_spots(run.ports.journal, "sweep", fleet)
@@ -133,6 +134,16 @@ def _in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     answers = list(run.pool.map(lambda one: _listed(run, *one), lists))
     found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
     return found, [answer for answer in answers if isinstance(answer, Exception)]
+
+
+def _known_roots(run: Run) -> set[VaultCertificateRef]:
+    """Return the vault objects that are roots of environments, also where their newest version has lost its tags."""
+    wants = [want.ref.partition("/") for cycle in run.ports.cycles.all() for want in cycle.lasting(run.now())]
+    return {
+        VaultCertificateRef.parse(vault, ObjectKind.SECRET, name)
+        for vault, _, name in wants
+        if vault in run.intent.vaults
+    }
 
 
 def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef, ...]], ...]:
@@ -252,7 +263,16 @@ def _has_work(run: Run, seen: Seen, lineage: Lineage) -> bool:
     report_plan(run.ports.journal, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
     outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(fleet.taken_at)
-    return bool(plan.steps or outstanding or has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan))
+    more = has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan)
+    return bool(plan.steps or outstanding or more or _has_root_to_tell(run, snapshot))
+
+
+def _has_root_to_tell(run: Run, snapshot: Snapshot) -> bool:
+    """Say whether the vault object is a root that is there, and the journal does not know of; note of which it is."""
+    if run.intent.mode is not Mode.APPLY:
+        return False
+    note_wants(run, snapshot)
+    return has_unknown(snapshot)
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:

@@ -11,13 +11,13 @@ from functools import partial
 
 from shared.cycle_plan import why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
-from shared.domain.errors import LeaseBusy, NotFound
+from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, Rejected
 from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, Verdict
 from shared.domain.reason import Reason
-from shared.domain.record import HistoryEntry
+from shared.domain.record import Finding, HistoryEntry
 from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_tags
@@ -27,6 +27,8 @@ from shared.run import Run
 from shared.telemetry import event
 
 MOST_THREADS = 16
+MOST_REFUSED = 3
+STOPPED_AGAIN = "somebody stopped or deleted it after it was started"
 UP_PATIENCE = timedelta(minutes=5)
 """How long an app may take after its start until its probe passes, if it passed before."""
 PASSES = 3
@@ -39,14 +41,21 @@ Look = tuple[Fleet, Site | None]
 
 @dataclass(frozen=True, slots=True)
 class Cycling:
-    """A run at work on one environment: its lease, what the journal knows, and which apps others are at work on."""
+    """A run at work on one environment: its lease, and what the journal knows.
+
+    `busy` are apps that cannot be had in this run, `refused` why Azure does not let some of them be stopped. `address`
+    is where an internal environment is reached. `is_hidden` says that not all of its apps could be seen.
+    """
 
     run: Run
     lease: Lease
     cycle: Cycle
     apps: tuple[CycleApp, ...]
     busy: frozenset[SiteRef] = frozenset()
+    refused: tuple[AzureError, ...] = ()
+    address: str | None = None
     is_off: bool = False
+    is_hidden: bool = False
 
     @property
     def environment(self) -> EnvironmentRef:
@@ -103,16 +112,34 @@ def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
     event("wave.started", environment=str(cycling.environment), sites=[str(one.site) for one in wave])
     with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # that of the run is for reads, and shared
         results = tuple(pool.map(partial(_guarded, cycling), wave))
-    busy = frozenset(one.site for one, result in zip(wave, results, strict=True) if isinstance(result, LeaseBusy))
-    cycling = replace(cycling, busy=cycling.busy | busy).recorded(one for one in results if isinstance(one, CycleApp))
-    for one in cycling.in_state(CycleState.PENDING, CycleState.SPARED):
-        if one.site in {app.site for app in wave}:
-            _give_back(cycling, one)
-    if errors := [one for one in results if isinstance(one, Exception) and not isinstance(one, LeaseBusy)]:
-        raise errors[0]
+    cycling = cycling.recorded(one for one in results if isinstance(one, CycleApp))
+    cycling = _without_failed(cycling, wave, results)
     cycling = ask_started(cycling)
     _tell(cycling, wave, began)
     return cycling
+
+
+def _without_failed(cycling: Cycling, wave: tuple[CycleApp, ...], results: tuple[CycleApp | Exception, ...]) -> Cycling:
+    """Return it without the apps that others are at work on, or that Azure does not let be stopped; they stay pending.
+
+    Whoever holds an app's lease may have it down, so its place is not given back. Raises what else went wrong.
+    """
+    states = {one.site: one.state for one in cycling.apps}
+    busy, refused = set(cycling.busy), list(cycling.refused)
+    for one, result in zip(wave, results, strict=True):
+        if isinstance(result, LeaseBusy):
+            busy.add(one.site)
+            continue
+        if states[one.site] is not CycleState.STARTED:
+            _give_back(cycling, one)
+        if isinstance(result, Denied | Rejected):
+            busy.add(one.site)
+            refused.append(result)
+        elif isinstance(result, Exception):
+            raise result
+    if len(refused) >= MOST_REFUSED:  # then it is not this app or that
+        raise refused[0]
+    return replace(cycling, busy=frozenset(busy), refused=tuple(refused))
 
 
 def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None:
@@ -142,11 +169,18 @@ def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
         if site is None:
             return _put(run, environment, one.now(CycleState.SPARED, run.now(), "it is gone"))
         if spared := why_spared(fleet, site, run.intent):
+            report_spared(run, environment, ((site.ref, *spared),))
             return _put(run, environment, one.now(CycleState.SPARED, run.now(), spared[1]))
-        if wave_app(fleet, site) != one.app:  # it was moved or tagged anew: other waves may be right now
-            return _put(run, environment, replace(one, app=wave_app(fleet, site)))
-        cycling.lease.check()
-        return stop_and_start(run, lease, environment, replace(one, answered=_answers(run, fleet, site)))
+        if wave_app(site) != one.app:  # it was moved or tagged anew: other waves may be right now
+            return _put(run, environment, replace(one, app=wave_app(site)))
+        leases = (cycling.lease, lease)
+        return stop_and_start(run, leases, environment, replace(one, answered=_answers(cycling, fleet, site)))
+
+
+def report_spared(run: Run, environment: EnvironmentRef, spared: Iterable[tuple[SiteRef, Reason, str]]) -> None:
+    """Tell people of what they have to stop and start by hand; an app that is stopped needs nobody."""
+    findings = (Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in spared)
+    run.ports.journal.report(tuple(one for one in findings if one.reason is not Reason.SITE_STOPPED))
 
 
 def _put(run: Run, environment: EnvironmentRef, one: CycleApp) -> CycleApp:
@@ -193,17 +227,20 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     run, now = cycling.run, cycling.run.now()
     fleet, site = looks[one.site]
     if site is None or not site.running:
-        return one.now(CycleState.UNPROVEN, now, "somebody stopped or deleted it after it was started")
+        return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
     probe = _probe(fleet, site)
     if probe is None:
         settled = now >= one.at + run.intent.probe_settle
         return one.now(CycleState.UNPROVEN, now, "it has no probe that can be asked") if settled else one
-    failure = _failure(run, site, probe)
+    failure = _failure(cycling, site, probe)
     if not failure:
         early = cycling.cycle.since is not None and one.at < cycling.cycle.since
         return one.now(CycleState.PENDING if early else CycleState.ANSWERED, now)
     if now < one.at + (UP_PATIENCE if one.answered else run.intent.probe_settle):
         return one
+    _, site = _look(run, one)
+    if site is None or not site.running:
+        return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
     state = CycleState.FAILED if one.answered else CycleState.UNPROVEN
     before = (
         "it passed its probe before the stop" if one.answered else "it did not pass its probe before the stop either"
@@ -211,18 +248,19 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     return replace(one, state=state, detail=f"{failure}; {before}"[:1000])
 
 
-def _answers(run: Run, fleet: Fleet, site: Site) -> bool | None:
-    """Say whether the app passes its probe now, None where it has none."""
+def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:
+    """Say whether the app passes its probe now, once in three times; None where it has none."""
     probe = _probe(fleet, site)
-    return None if probe is None else not _failure(run, site, probe, passes=1)
+    return None if probe is None else any(not _failure(cycling, site, probe, passes=1) for _ in range(PASSES))
 
 
-def _failure(run: Run, site: Site, probe: Probe, passes: int = PASSES) -> str:
+def _failure(cycling: Cycling, site: Site, probe: Probe, passes: int = PASSES) -> str:
     """Return why the probe did not pass so many times in a row, empty where it did."""
+    ports = cycling.run.ports
     for number in range(passes):
         if number:
-            run.ports.clock.sleep(BETWEEN_PASSES)
-        sight = run.ports.app_probe.ask(site.default_host_name, probe, NOBODY, frozenset())
+            ports.clock.sleep(BETWEEN_PASSES)
+        sight = ports.app_probe.ask(site.default_host_name, probe, NOBODY, frozenset(), cycling.address)
         if sight.verdict is not Verdict.PASSED:
             return sight.detail
     return ""

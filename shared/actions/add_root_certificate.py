@@ -12,11 +12,12 @@ from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE
 from shared.actions.upload_public_certificate import own_name
 from shared.domain.errors import Rejected
-from shared.domain.model import CertificateVersion, Environment, RootCertificate, is_off, tag
+from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate, is_off, tag
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.roots import roots_subject
 from shared.domain.snapshot import Snapshot
 
 
@@ -65,11 +66,19 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         name = own_name(lineage.ref, current.thumbprint)
         root = RootCertificate(RootRef(environment.ref, name), environment.location, current.thumbprint)
-        if takes_none(environment):
+        if spot := _hidden(snapshot, environment):
+            yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"{spot.subject} cannot be seen ({spot.detail})")
+        elif takes_none(environment):
             detail = f"environment {environment.ref} carries the tag certroll: off"
             yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)
         else:
             yield Step(AddRootCertificate(lineage.ref, current, root), Reason.ROOT_MISSING)
+
+
+def _hidden(snapshot: Snapshot, environment: Environment) -> BlindSpot | None:
+    """Return why the roots of the environment are not known: one that is there must not be put, and apps stopped."""
+    subject = roots_subject(environment.ref)
+    return next((spot for spot in snapshot.fleet.blind_spots if spot.subject == subject), None)
 
 
 def takes_none(environment: Environment) -> bool:

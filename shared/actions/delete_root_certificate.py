@@ -50,11 +50,20 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         environment = by_ref.get(root.ref.environment)
         if environment is None or not root.is_root or not snapshot.lineage.is_stale(root.thumbprint):
             continue
-        kept = _kept(snapshot, intent, environment, current)
+        kept = _wanted(snapshot, root) or _kept(snapshot, intent, environment, current)
         if kept is None and going >= intent.max_deletes:
             kept = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
         going += kept is None
         yield Skip(root_subject(root.ref), *kept) if kept else Step(DeleteRootCertificate(root), Reason.SUPERSEDED)
+
+
+def _wanted(snapshot: Snapshot, root: RootCertificate) -> tuple[Reason, str] | None:
+    """Return which other vault object is this root of the environment, and would only put it again."""
+    cycle = snapshot.cycle_of(root.ref.environment)
+    other = cycle.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now) if cycle else None
+    return (
+        (Reason.STILL_USED, f"it is the current version of {other}, which is a root there as well") if other else None
+    )
 
 
 def _kept(

@@ -89,12 +89,12 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
 
 
 def _needs_root(snapshot: Snapshot, site: Site) -> bool:
-    """Say whether the root list of an app is to name the version: it names an older one, or the tag asks for it."""
+    """Say whether the root list of an app is to name the version: it does, or names an older one, or a tag asks."""
     settings = snapshot.settings_of(site.ref)
     if settings is None or not site.heeds_roots or is_off(snapshot.tag(site.ref, "certroll")):
         return False
-    stale = any(snapshot.stale_in(site.webspace, thumbprint) for thumbprint in settings.root_list)
-    return stale or snapshot.is_rooted(site.ref)
+    ours = any(snapshot.stale_in(site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
+    return ours or snapshot.is_rooted(site.ref)
 
 
 def _upload(

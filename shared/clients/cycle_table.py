@@ -15,7 +15,7 @@ from azure.data.tables import TableServiceClient
 
 from shared.clients.journal_rows import Entity, digest, moment
 from shared.clients.tables import JOURNAL, Tables, etag_of
-from shared.domain.cycle import Cycle, CycleApp, CycleState, NotedRoot, OwedStart
+from shared.domain.cycle import Cycle, CycleApp, CycleState, NotedRoot, OwedStart, Want
 from shared.domain.errors import Conflict
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.waves import WaveApp
@@ -109,6 +109,8 @@ def _cycle_row(cycle: Cycle) -> dict[str, Any]:
         "since": _text(cycle.since),
         "done_at": _text(cycle.done_at),
         "asked_at": _text(cycle.asked_at),
+        "hidden": cycle.hidden,
+        "wants": json.dumps([[one.ref, one.thumbprint, _text(one.at)] for one in cycle.wants]),
     }
 
 
@@ -123,6 +125,8 @@ def _cycle(row: Entity) -> Cycle:
         _moment(row["since"]),
         _moment(row["done_at"]),
         _moment(row["asked_at"]),
+        bool(row["hidden"]),
+        tuple(Want(ref, Thumbprint(one), datetime.fromisoformat(at)) for ref, one, at in json.loads(row["wants"])),
         etag_of(row),
     )
 

@@ -16,6 +16,8 @@ from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.waves import WaveApp
 
 MOST_ROOTS = 50
+WANT_RENEWED, WANT_LASTS = timedelta(days=1), timedelta(days=8)
+"""How often it is written down that a vault object is a root, and for how long that counts without being renewed."""
 NOTED_FOR = timedelta(days=1)
 """How long a root is waited for that was to be put: its vault object's own run notes it again if it still is."""
 
@@ -64,11 +66,21 @@ class NotedRoot:
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """A vault object that is a root of the environment with this version, as of a moment."""
+
+    ref: str
+    thumbprint: Thumbprint
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """What the journal knows of an environment.
 
     `since` is when its apps were last listed to be stopped and started, None before; `done_at` when that was done.
-    `asked_at` is when somebody last asked for it without a new root.
+    `asked_at` is when somebody asked for it without a new root, until they are listed for that. `hidden` says that not
+    all of them could be seen then. `wants` are the vault objects that are roots of it.
     """
 
     environment: EnvironmentRef
@@ -76,6 +88,8 @@ class Cycle:
     since: datetime | None = None
     done_at: datetime | None = None
     asked_at: datetime | None = None
+    hidden: bool = False
+    wants: tuple[Want, ...] = ()
     revision: str | None = None
 
     @property
@@ -91,8 +105,8 @@ class Cycle:
 
     @property
     def is_asked(self) -> bool:
-        """Whether somebody asked for it since its apps were listed."""
-        return self.asked_at is not None and (self.since is None or self.asked_at > self.since)
+        """Whether somebody asked for it, and its apps were not listed for that yet."""
+        return self.asked_at is not None
 
     def root(self, thumbprint: Thumbprint) -> NotedRoot | None:
         """Return what is known of a root."""
@@ -109,10 +123,28 @@ class Cycle:
         """Return it with a root that is about to be put, as of now: what was known of it before counts no more."""
         return self._with(NotedRoot(thumbprint, at))
 
-    def without_lost(self, now: datetime) -> "Cycle":
-        """Return it without roots that were to be put and did not come for a day."""
-        kept = tuple(one for one in self.roots if one.seen_at is not None or now < one.noted_at + NOTED_FOR)
-        return replace(self, roots=kept)
+    def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "Cycle":
+        """Return it without roots that were to be put, did not come for a day, and are not there now."""
+        known = (one for one in self.roots if one.seen_at is not None or one.thumbprint in there)
+        lately = (one for one in self.roots if now < one.noted_at + NOTED_FOR)
+        return replace(self, roots=tuple(dict.fromkeys((*known, *lately))))
+
+    def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "Cycle":
+        """Return it with a vault object that is a root of it with this version; what is known is renewed daily."""
+        known = next((one for one in self.wants if one.ref == ref), None)
+        if known is not None and known.thumbprint == thumbprint and at < known.at + WANT_RENEWED:
+            return self
+        others = tuple(one for one in self.wants if one.ref != ref and at < one.at + WANT_LASTS)
+        return replace(self, wants=(*others, Want(ref, thumbprint, at)))
+
+    def lasting(self, now: datetime) -> tuple[Want, ...]:
+        """Return the vault objects that are roots of it by now."""
+        return tuple(one for one in self.wants if now < one.at + WANT_LASTS)
+
+    def wanted_by_another(self, ref: str, thumbprint: Thumbprint | None, now: datetime) -> str | None:
+        """Return another vault object that is a root of it with this version, None where there is none."""
+        found = (one for one in self.lasting(now) if one.ref != ref and one.thumbprint == thumbprint)
+        return next((one.ref for one in found), None)
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
         """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
@@ -134,12 +166,12 @@ class Cycle:
         """Return it with people saying that every app was stopped and started, for all roots that are there."""
         return replace(self, since=at, done_at=at)
 
-    def listed(self, there: frozenset[Thumbprint | None], now: datetime) -> "Cycle":
+    def listed(self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False) -> "Cycle":
         """Return it with its apps listed anew, for the noted roots that are there now."""
         roots = tuple(
             replace(one, seen_at=now) if one.seen_at is None and one.thumbprint in there else one for one in self.roots
         )
-        return replace(self, roots=roots, since=now, done_at=None)
+        return replace(self, roots=roots, since=now, done_at=None, asked_at=None, hidden=hidden)
 
     def has_news(self, there: frozenset[Thumbprint | None]) -> bool:
         """Say whether its apps are to be listed anew: a noted root has come, or somebody asks."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from shared.domain.model import Fleet, Site
+from shared.domain.model import Fleet, Site, tag
 from shared.domain.names import EnvironmentRef, SiteRef
 
 GROUP_TAG = "certroll-group"
@@ -55,14 +55,17 @@ class WaveApp:
     runs: bool = True
 
 
-def wave_app(fleet: Fleet, site: Site) -> WaveApp:
-    """Return what is asked of a site or slot when waves are made; a slot has the groups of its site, or its own."""
-    return WaveApp(site.ref, site.plan, parse_groups(fleet.tag(site.ref, GROUP_TAG)), site.running)
+def wave_app(site: Site) -> WaveApp:
+    """Return what is asked of a site or slot when waves are made.
+
+    A slot is of a group only by a tag of its own: one that runs beside its site serves nobody in its stead.
+    """
+    return WaveApp(site.ref, site.plan, parse_groups(tag(site.tags, GROUP_TAG)), site.running)
 
 
 def wave_apps(fleet: Fleet, environment: EnvironmentRef) -> tuple[WaveApp, ...]:
     """Return that of every site and slot of an environment."""
-    return tuple(wave_app(fleet, site) for site in fleet.sites if site.environment == environment)
+    return tuple(wave_app(site) for site in fleet.sites if site.environment == environment)
 
 
 @dataclass(frozen=True, slots=True)

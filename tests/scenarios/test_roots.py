@@ -4,8 +4,10 @@ import json
 import logging
 import re
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import settings
@@ -19,7 +21,10 @@ from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.world import World
 from shared.domain.errors import NotFound
+from shared.domain.names import HostName
 from shared.domain.plan import Mode
+from shared.domain.ports import AppProbe
+from shared.domain.probe import ProbeSight
 from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
 from tests.scenarios.conftest import Install
@@ -681,6 +686,228 @@ def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
     assert installation.errors == []
 
 
+def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> None:
+    """A stop was sent twice because the first answer was lost; when the first one happens later the timer starts it."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    hosted.world.faults.add(Fault("dropped", "POST", path=r"/stop$"))
+    installation.look_at(VAULT, ROOT, kind="secret")
+    while not cycles(hosted.world):
+        message = installation.queue.take(hosted.world.clock.now() + HOUR)
+        assert message is not None
+        installation.deliver(message)
+    (first,) = cycles(hosted.world)[:1]
+    hosted.set_state(first, STOPPED)
+    installation.minutes(1)
+    assert hosted.states()[first] == RUNNING
+    installation.minutes(6)
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) -> None:
+    """Where Azure says once that a site is not there, its start stays owed."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/stop"):
+        carried(installation)
+    break_leases(installation.storage)
+    (first,) = cycles(hosted.world)
+    site = hosted.site(first)
+    hosted.world.web.sites.remove(site.id)
+    installation.minutes(1)
+    hosted.world.web.sites.put(site.id, site)
+    installation.minutes(1)
+    assert hosted.states()[first] == RUNNING
+
+
+@pytest.mark.parametrize("standing", ["resolved", "by address"])
+def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(install: Install, standing: str) -> None:
+    """Apps are asked at the inbound address, so that one that fails holds the others up without the network's DNS."""
+    hosted = Hosted()
+    hosted.world.knobs.turn(internal_environments=standing)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    for app in hosted.apps.values():
+        app.failing_starts = None
+    hosted.put_new()
+    carried(installation)
+    assert len(cycles(hosted.world)) == 1
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+
+
+def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
+    """An app that the timer started, and that does not come up as before, holds the others up as well."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    for app in hosted.apps.values():
+        app.failing_starts = None
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/stop"):
+        carried(installation)
+    break_leases(installation.storage)
+    installation.minutes(6)
+    installation.deliver_all()
+    assert len(cycles(hosted.world)) == 1
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+
+
+def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None:
+    """An app that answers the second time counts as well, and is missed when it does not come up."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    for app in hosted.apps.values():
+        app.failing_starts = None
+        app.script.append((503, {}, "busy"))
+    hosted.put_new()
+    carried(installation)
+    assert len(cycles(hosted.world)) == 1
+
+
+def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
+    """A root that another vault object is stays, however long ago this one has moved on."""
+    hosted = Hosted(apps=3)
+    hosted.build.add_root_object("twin", hosted.old.root_leaf, tags=TAGS)
+    installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
+    new = hosted.put_new()
+    for _ in range(4):
+        installation.sweep_everything()
+        installation.deliver_all()
+        hosted.world.clock.advance(DAY)
+    assert hosted.roots() == {new, hosted.old.root_leaf.thumbprint}
+    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+
+
+def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Install) -> None:
+    """A root that people have put is not put again because the list could not be read, and nobody is stopped."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    carried(installation)
+    hosted.world.faults.add(Fault("server_error", "GET", path=r"/publicCertificates$", status=503, times=None))
+    carried(installation)
+    hosted.world.faults.clear()
+    carried(installation)
+    assert cycles(hosted.world) == []
+    assert [root.name for root in hosted.world.web.roots.values()] == ["by-hand"]
+
+
+def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> None:
+    """While slots cannot be listed the environment is not done; once they can, they are cycled as well."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
+    carried(installation)
+    assert ("environment network/ase", "IncompleteView") in installation.findings()
+    hosted.world.clock.advance(DAY)
+    carried(installation)
+    assert hosted.old.root_leaf.thumbprint in hosted.roots()
+    hosted.world.faults.clear()
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> None:
+    """Certroll was stopped for two days right after it had put a root: the apps are cycled when it is back."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    installation.look_at(VAULT, ROOT, kind="secret")
+    message = installation.queue.take(hosted.world.clock.now())
+    assert message is not None
+    installation.deliver(message)
+    while installation.queue.take(hosted.world.clock.now() + HOUR):
+        pass
+    hosted.world.clock.advance(2 * DAY)
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
+    """No event is needed for it, nor after the journal was lost; then people may have all apps cycled."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert ("environment network/ase", "RootWasThere") in installation.findings()
+    assert installation.sweep() == ()
+    installation.cycle("network", "ase")
+    installation.deliver_all()
+    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+
+
+def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
+    """A root whose newest version lost its tag and has no content type is looked at all the same."""
+    hosted = Hosted(apps=3, tags={})
+    hosted.build.add_root_object("corp", hosted.old.root_leaf, form="der", tags=TAGS)
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    installation.sweep_everything()
+    installation.deliver_all()
+    hosted.build.add_root_object("corp", hosted.new.root_leaf, form="der", tags={})
+    while installation.queue.take(hosted.world.clock.now() + HOUR):
+        pass
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Install) -> None:
+    """Who stops an app that does not come up has seen it; the others go on."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    meddled(installation, "shop-staging", 4, lambda: hosted.set_state("shop/staging", STOPPED))
+    carried(installation)
+    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+
+
+def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(install: Install) -> None:
+    """`certroll: off` on the environment counts before the next wave, whatever time the run has left."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    meddled(installation, "shop-staging", 1, hosted.close)
+    carried(installation)
+    assert cycles(hosted.world) == ["shop/staging"]
+
+
+class Asking:
+    """The app probe, with somebody who does something when an app is asked for the n-th time."""
+
+    def __init__(self, real: AppProbe, host: str, number: int, act: Callable[[], object]) -> None:
+        """Wait for it."""
+        self._real, self._host, self._left, self._act = real, host, number, act
+
+    def ask(self, host: HostName, *more: Any) -> ProbeSight:  # noqa: ANN401 - as the port has it
+        """Ask the app, after doing what is to be done."""
+        if host.startswith(self._host):
+            self._left -= 1
+            if self._left == 0:
+                self._act()
+        return self._real.ask(host, *more)
+
+
+def meddled(installation: Installation, host: str, number: int, act: Callable[[], object]) -> None:
+    """Have something done when an app whose host name begins so is asked for the n-th time."""
+    installation.ports = replace(installation.ports, app_probe=Asking(installation.ports.app_probe, host, number, act))
+
+
+def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> None:
+    """Where Azure refuses one stop the others are cycled, it is told, and nothing is owed for it."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "POST", path=r"/sites/api/stop$", times=None))
+    carried(installation)
+    assert hosted.trusting(hosted.new) == hosted.cycled - {"api"}
+    assert ("environment network/ase", "DeniedByAzure") in installation.findings()
+    assert installation.ports.cycles.owed() == ()
+
+
 # ----------------------------------------------------------------------------------------------------------- requests
 
 
@@ -699,7 +926,8 @@ def test_cycling_an_app_costs_few_requests(install: Install) -> None:
     apps, runs = len(hosted.cycled), 2
     assert asked["stop"] == asked["start"] == apps
     assert asked["site"] == 5 * apps + 2, "and twice the site of the slot"
-    assert asked["other"] == runs * 5, "roots, environment, sites, which have slots, and those of one"
+    waves = 2
+    assert asked["other"] == runs * 6 + waves, "roots, environment, its address, sites, which have slots, those of one"
 
 
 def kind_of(entry: Entry) -> str:

@@ -77,8 +77,10 @@ def test_root_is_found_by_its_thumbprint() -> None:
         pytest.param(replace(DONE, done_at=None), True, id="its apps are listed and not done"),
         pytest.param(DONE, False, id="its apps are done"),
         pytest.param(DONE.noting(OLD, AFTER), True, id="they are done, and the next root is on its way"),
-        pytest.param(replace(DONE, asked_at=BEFORE), False, id="they were asked for before they were listed"),
-        pytest.param(replace(DONE, asked_at=NOW), False, id="they were listed when they were asked for"),
+        pytest.param(replace(DONE, asked_at=BEFORE), True, id="they were asked for by a clock that is behind"),
+        pytest.param(
+            replace(DONE, asked_at=NOW).listed(frozenset(), AFTER).done(AFTER), False, id="who asked was heard"
+        ),
         pytest.param(replace(DONE, asked_at=AFTER), True, id="they were asked for once more"),
     ],
 )
@@ -96,7 +98,7 @@ def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -
         pytest.param(DONE, {NEW}, False, id="it came before"),
         pytest.param(replace(DONE, done_at=None), {NEW}, False, id="its apps are listed for it"),
         pytest.param(NOTHING.asked(NOW), set[Thumbprint | None](), True, id="somebody asks"),
-        pytest.param(replace(DONE, asked_at=NOW), {NEW}, False, id="who asked was heard"),
+        pytest.param(DONE.asked(AFTER).listed(frozenset(), NOW), {NEW}, False, id="who asked was heard"),
         pytest.param(replace(DONE, asked_at=AFTER), {NEW}, True, id="somebody asks once more"),
     ],
 )
@@ -110,10 +112,12 @@ def test_listing_marks_the_roots_that_are_there() -> None:
 
     When a root was first seen is kept.
     """
-    before = Cycle(ASE, (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE)), BEFORE, BEFORE, BEFORE, "7")
+    noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
+    before = Cycle(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
     after = before.listed(frozenset({NEW, OLD, None}), AFTER)
     roots = (SEEN, NotedRoot(OLD, BEFORE, AFTER), NotedRoot(NEWER, BEFORE))
-    assert after == Cycle(ASE, roots, AFTER, None, BEFORE, "7")
+    assert after == Cycle(ASE, roots, AFTER, None, None, revision="7")
+    assert before.listed(frozenset(), AFTER, hidden=True).hidden
 
 
 def test_asking_keeps_what_is_known() -> None:

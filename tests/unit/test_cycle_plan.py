@@ -82,13 +82,10 @@ def test_every_app_of_the_environment_is_listed() -> None:
     )
 
 
-def test_slot_has_the_groups_of_its_site_or_its_own() -> None:
-    """A slot is in the groups of its site, unless its own tag says something else."""
-    parent, slot = hosted(tags=grouped("front")), hosted(slot="a")
-    own, none = hosted(slot="b", tags=grouped("back")), hosted(slot="c", tags=grouped(""))
-    fleet = Fleet(NOW, (parent, slot, own, none))
-    groups = [wave_app(fleet, one).groups for one in fleet.sites]
-    assert groups == [frozenset({"front"}), frozenset({"front"}), frozenset({"back"}), frozenset()]
+def test_slot_is_of_a_group_by_its_own_tag_alone() -> None:
+    """A slot that runs beside its site serves nobody in its stead, so it does not keep the site's group up."""
+    sites = (hosted(tags=grouped("front")), hosted(slot="a"), hosted(slot="b", tags=grouped("back")))
+    assert [wave_app(one).groups for one in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
 
 
 def listed(*sites: Site) -> tuple[CycleApp, ...]:

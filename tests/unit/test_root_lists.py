@@ -413,7 +413,7 @@ OLD_ALONE = (BOTH[0],)
         ),
         pytest.param(world(listing(), tags=ASKED, copies=()), [NEEDED], id="the tag asks for it"),
         pytest.param(world(listing(NEW), tags=ASKED, copies=()), [NEEDED], id="the tag asks, and the list names it"),
-        pytest.param(world(listing(NEW), copies=()), [], id="a list names the new one alone, which is its owner's"),
+        pytest.param(world(listing(NEW), copies=()), [NEEDED], id="a list names the new one, which nobody has"),
         pytest.param(world(listing(FOREIGN), copies=()), [], id="a list names another's"),
         pytest.param(world(tags=ASKED, copies=()), [], id="its settings could not be read"),
         pytest.param(
