@@ -39,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("setup", help="install Azurite").set_defaults(run=_setup)
     up = commands.add_parser("up", help="keep a local Azure, Azurite and the function app running until Ctrl-C")
-    up.add_argument("--world", default="contoso", help="the world to start with (default: contoso)")
+    up.add_argument("--world", default="contoso", help="contoso (default), fabrikam, northwind or empty")
+    up.add_argument(
+        "--setting", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a setting of the app"
+    )
     up.add_argument("--seed", type=int, default=0, help="seed of the world's ids")
     up.add_argument("--port", type=int, default=7071, help="port of the function app; 0 takes a free one")
     up.add_argument(
@@ -55,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _setting(text: str) -> tuple[str, str]:
+    """Return name and value. Raises ArgumentTypeError."""
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
 def _setup(_: argparse.Namespace) -> int:
     azurite.install()
     return 0
@@ -62,14 +73,18 @@ def _setup(_: argparse.Namespace) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     from local.app import LocalApp  # noqa: PLC0415 - `setup` and `env` need none of its imports
+    from local.stand import WORLDS  # noqa: PLC0415 - likewise
 
+    if options.world not in WORLDS:
+        raise NotRunning(f"there is no world {options.world!r}; there are {', '.join(sorted(WORLDS))}")
     if (running := _read_running(options.file)) is not None:
         raise NotRunning(f"a local Azure already runs, as process {running['pid']}: stop that one first")
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
-    with LocalApp(options.world, seed=options.seed, port=options.port, host_app=not options.no_app) as local:
+    how = {"seed": options.seed, "port": options.port, "host_app": not options.no_app}
+    with LocalApp(options.world, dict(options.setting), **how) as local:
         variables = local.environment()
         with _announced(options.file, variables):
             print(_exports(variables), flush=True)

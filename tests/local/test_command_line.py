@@ -72,3 +72,31 @@ def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}}))
     assert main(["up", "--file", str(noted)]) == 1
     assert str(os.getpid()) in capsys.readouterr().err
+
+
+def test_an_unknown_world_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A world that is not there is named with those that are, and nothing starts."""
+    assert main(["up", "--world", "nowhere", "--file", str(tmp_path / "local.json")]) == 1
+    assert "contoso, empty, fabrikam, northwind" in capsys.readouterr().err
+
+
+def test_a_setting_needs_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting of the app is a name with its value."""
+    with pytest.raises(SystemExit):
+        main(["up", "--setting", "CERTROLL_MODE"])
+    assert "NAME=VALUE" in capsys.readouterr().err
+
+
+def test_settings_reach_the_app(tmp_path: Path) -> None:
+    """What is given on the command line is set in the app, and wins over what is set there anyway."""
+    noted = tmp_path / "local.json"
+    given = ["--setting", "CERTROLL_MODE=observe", "--setting", "CERTROLL_ASE_MAX_UNAVAILABLE=25%"]
+    command = [sys.executable, "-m", "local", "up", "--world", "empty", "--no-app", "--file", str(noted), *given]
+    up = Child("up", command, of_this_process(), ROOT, tmp_path / "log")
+    up.expect("^Running", 60)
+    os.kill(up.pid, signal.SIGINT)
+    assert up.wait() == 0
+    up.stop()
+    printed = (tmp_path / "log").read_text()
+    assert "export CERTROLL_MODE=observe" in printed
+    assert "export CERTROLL_ASE_MAX_UNAVAILABLE=25%" in printed
