@@ -8,11 +8,12 @@ from shared.actions import add_root_certificate
 from shared.actions.add_root_certificate import AddRootCertificate
 from shared.domain.cycle import Cycle, NotedRoot
 from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
-from shared.domain.model import RootCertificate, Tags
+from shared.domain.model import BlindSpot, RootCertificate, Tags
 from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.plan import Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.roots import roots_subject
 from shared.domain.snapshot import Snapshot
 from tests.build import (
     APPLY,
@@ -23,6 +24,7 @@ from tests.build import (
     OLD,
     OTHER_ASE,
     REF,
+    SUBSCRIPTION,
     ManualClock,
     RecordingCycles,
     RecordingEnvironments,
@@ -245,3 +247,14 @@ def test_root_is_noted_before_it_is_put() -> None:
     there = RecordingCycles(Cycle(ASE))
     assert not ADD.perform(ports(clock=clock, environments=RecordingEnvironments([ADDED]), cycles=there))
     assert there.cycle == Cycle(ASE)
+
+
+def test_roots_that_are_not_known_are_not_put() -> None:
+    """Where the list of an environment's roots could not be read, what is asked for may be there; others go on."""
+    hidden = BlindSpot(roots_subject(ASE), "503", SUBSCRIPTION, roots_only=True)
+    seen = asked(to="ase,other-ase")
+    found = proposed(replace(seen, fleet=replace(seen.fleet, blind_spots=(hidden,))))
+    assert found == [
+        Skip(SUBJECT, Reason.NOT_SEEN, f"root certificates of environment {ASE} cannot be seen (503)"),
+        Step(replace(ADD, root=root(NAME, NEW, environment=OTHER_ASE)), Reason.ROOT_MISSING),
+    ]

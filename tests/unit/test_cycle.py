@@ -5,10 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from shared.domain.cycle import MOST_ROOTS, Cycle, CycleApp, CycleState, NotedRoot
+from shared.domain.cycle import MOST_ROOTS, Cycle, CycleApp, CycleState, NotedRoot, Want
 from shared.domain.names import Thumbprint
 from shared.domain.waves import WaveApp
-from tests.build import ASE, HOUR, NEW, NEWER, NOW, OLD, site_ref
+from tests.build import ASE, DAY, HOUR, NEW, NEWER, NOW, OLD, site_ref
 
 BEFORE, AFTER = NOW - HOUR, NOW + HOUR
 NOTHING = Cycle(ASE)
@@ -154,3 +154,42 @@ def test_app_comes_into_a_new_state() -> None:
     assert app.site == site_ref()
     assert app.now(CycleState.STARTED, NOW) == CycleApp(app.app, CycleState.STARTED, NOW, "", answered=True)
     assert app.now(CycleState.FAILED, NOW, "x" * 5000).detail == "x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param((), (Want("kv/a", NEW, NOW),), id="the first"),
+        pytest.param((Want("kv/a", NEW, BEFORE),), (Want("kv/a", NEW, BEFORE),), id="what is known is kept for a day"),
+        pytest.param((Want("kv/a", NEW, NOW - 2 * DAY),), (Want("kv/a", NEW, NOW),), id="what is older is renewed"),
+        pytest.param((Want("kv/a", OLD, BEFORE),), (Want("kv/a", NEW, NOW),), id="another version takes its place"),
+        pytest.param((Want("kv/b", OLD, BEFORE),), (Want("kv/b", OLD, BEFORE), Want("kv/a", NEW, NOW)), id="another's"),
+        pytest.param((Want("kv/b", OLD, NOW - 9 * DAY),), (Want("kv/a", NEW, NOW),), id="another's that has ended"),
+    ],
+)
+def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ...], after: tuple[Want, ...]) -> None:
+    """Each vault object with its current version, renewed daily, and forgotten after eight days."""
+    assert replace(NOTHING, wants=before).wanting("kv/a", NEW, NOW).wants == after
+
+
+def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() -> None:
+    """Neither by oneself, nor as another version, nor by what was not seen for eight days."""
+    wants = (Want("kv/a", NEW, NOW), Want("kv/b", OLD, NOW), Want("kv/c", NEW, NOW - 9 * DAY))
+    cycle = replace(NOTHING, wants=wants)
+    assert cycle.wanted_by_another("kv/b", NEW, NOW) == "kv/a"
+    assert cycle.wanted_by_another("kv/a", NEW, NOW) is None
+    assert cycle.lasting(NOW) == wants[:2]
+
+
+def test_what_never_came_is_not_waited_for() -> None:
+    """A root that was to be put counts for a day, or as long as it is there; one that was seen is kept."""
+    lost, late = NotedRoot(OLD, NOW - 2 * DAY), NotedRoot(NEWER, BEFORE)
+    cycle = replace(NOTHING, roots=(SEEN, lost, late))
+    assert cycle.without_lost(frozenset(), NOW).roots == (SEEN, late)
+    assert set(cycle.without_lost(frozenset({OLD}), NOW).roots) == {SEEN, lost, late}
+
+
+def test_people_may_say_that_it_is_done() -> None:
+    """Their word counts for every root that is there by then."""
+    said = NOTHING.knowing(NEW, BEFORE).done_by_hand(NOW)
+    assert (said.is_open, said.done_for(NEW)) == (False, NOW)

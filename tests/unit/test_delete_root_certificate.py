@@ -104,6 +104,13 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             "the current version is not there",
             id="the new one is in another environment",
         ),
+        pytest.param(
+            over(cycles=(DONE.wanting("kv-shop/twin", OLD, NOW - DAY),)),
+            ALLOWED,
+            Reason.STILL_USED,
+            "it is the current version of kv-shop/twin, which is a root there as well",
+            id="it is another vault object's",
+        ),
         pytest.param(over(cycles=()), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="the journal was lost"),
         pytest.param(
             over(cycles=(replace(DONE, environment=OTHER_ASE),)),

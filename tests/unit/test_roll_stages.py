@@ -1,5 +1,6 @@
 """Whose turn it is: one app first, slots before production, the others when it is proven there."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,10 +22,12 @@ from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
+from shared.domain.waves import MostDown
 from shared.guards import roll_stages
 from shared.guards.roll_stages import Turns, probe_of
 from tests.build import (
     APPLY,
+    ASE,
     DAY,
     HOUR,
     NEW,
@@ -485,3 +488,58 @@ def test_app_whose_webspace_is_later_is_not_the_first() -> None:
     )
     seen = snapshot(sites=(site("a"), site("b", webspace=NORTH)), copies=(copy(), copy("n", NEW, webspace=NORTH)))
     assert roll_stages.guard(Plan((rolling("a"), other)), seen, APPLY).steps == (other,)
+
+
+# ----------------------------------------------------------------------------------------------- in an environment
+
+
+def hosted(name: str, *tags: tuple[str, str], running: bool = True) -> Site:
+    """Return a site of an App Service Environment."""
+    return site(name, tags=tags, running=running, environment=ASE)
+
+
+STARTED = roll(RollState.VALIDATED, site="a", at=NOW - HOUR)
+ON_ITS_WAY = roll(RollState.OVERLAPPING, site="b", at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("sites", "rolls", "most", "expected"),
+    [
+        pytest.param(NAMES, (STARTED,), None, ["b", "c"], id="nothing is said of environments"),
+        pytest.param(NAMES, (STARTED,), "1", ["b"], id="one may be down"),
+        pytest.param(NAMES, (STARTED,), "100%", ["b", "c"], id="all may be down"),
+        pytest.param(NAMES, (STARTED, ON_ITS_WAY), "1", [], id="one may be, and is on its way"),
+        pytest.param(NAMES, (), "3", ["a"], id="the first goes alone in any case"),
+    ],
+)
+def test_apps_of_an_environment_go_in_waves(
+    sites: tuple[str, ...], rolls: tuple[RollRecord, ...], most: str | None, expected: list[str]
+) -> None:
+    """No more of them are on their way than may be down at once."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown.parse(most) if most else None)
+    seen = world(*rolls, sites=tuple(hosted(name) for name in sites))
+    left = [one.ref for one in seen.fleet.sites if one.ref not in {roll.site for roll in rolls}]
+    assert going(seen, *left, intent=intent) == expected
+
+
+def test_what_waits_for_its_wave_says_so() -> None:
+    """The environment is named, and what operators have set."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    seen = world(STARTED, ON_ITS_WAY, sites=tuple(map(hosted, NAMES)))
+    detail = f"others of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
+    assert Turns(seen, intent, frozenset({site_ref("c")})).refusal(site_ref("c")) == (Reason.AWAITING_WAVE, detail)
+
+
+def test_app_that_is_stopped_waits_for_no_wave() -> None:
+    """Nothing goes down with it."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    seen = world(STARTED, ON_ITS_WAY, sites=(hosted("a"), hosted("b"), hosted("c", running=False)))
+    assert going(seen, site_ref("c"), intent=intent) == ["c"]
+
+
+def test_last_of_a_group_waits() -> None:
+    """Of two apps of a group one stays up, whatever may be down."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(3))
+    grouped = ("certroll-group", "checkout")
+    seen = world(STARTED, sites=(hosted("a"), hosted("b", grouped), hosted("c", grouped)))
+    assert going(seen, site_ref("b"), site_ref("c"), intent=intent) == ["b"]
