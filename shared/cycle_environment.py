@@ -89,9 +89,8 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
     cycle = run.ports.cycles.of(environment)
     if not cycle.is_open:
         return Converged(Reason.NOTHING_TO_CYCLE, f"no app of {environment} waits for a stop and a start")
-    if owed := tuple(str(one.site) for one in run.ports.cycles.owed() if one.environment == environment):
-        until = run.now() + max(pause(message.waits), BUSY_PAUSE)
-        return Waiting(until, Reason.START_OWED, f"{', '.join(owed)} is owed a start, which nobody else is stopped for")
+    if owed := _owed(run, environment, message.waits):
+        return owed
     listed = run.ports.environments.roots(environment)
     there = frozenset(root.thumbprint for root in listed.found if root.is_root)
     if not cycle.has_news(there) and not cycle.is_under_way:
@@ -101,9 +100,18 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
     return _not_allowed(cycling) or _waves(cycling, message.waits)
 
 
+def _owed(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
+    """Return the wait while an app may be down: nobody else is stopped meanwhile."""
+    owed = tuple(str(one.site) for one in run.ports.cycles.owed() if one.environment == environment)
+    until = run.now() + max(pause(waits), BUSY_PAUSE)
+    return Waiting(until, Reason.START_OWED, f"{', '.join(owed)} is owed a start") if owed else None
+
+
 def _not_there_yet(run: Run, cycle: Cycle, there: frozenset[Thumbprint | None], waits: int) -> Outcome:
     """Come back for what was to be put and is not there: the vault object's own run puts it, or says why not."""
     cycle = run.ports.cycles.change(cycle.environment, lambda one: one.without_lost(there, run.now()))
+    if not cycle.is_open:
+        return Converged(Reason.NOTHING_TO_CYCLE, f"what was to be put into {cycle.environment} did not come for a day")
     missing = ", ".join(root.thumbprint for root in cycle.roots if root.seen_at is None)
     detail = f"{missing} was to be put into {cycle.environment} and is not there yet"
     return Waiting(run.now() + max(pause(waits), BUSY_PAUSE), Reason.ROOT_NOT_THERE, detail)
@@ -125,8 +133,9 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
     for one in () if fleet.blind_spots else unseen:
         run.ports.cycles.forget_app(ref, one.site)
     apps = (*apps, *(unseen if fleet.blind_spots else ()))
+    spared = (one for one in apps if one.state is CycleState.SPARED)
+    _tell_spared(run, fleet, ref, {one.site for one in spared if news or _is_new(one, before)})
     run.ports.cycles.put_apps(ref, (one for one in apps if one != before.get(one.site)))
-    _tell_spared(run, fleet, ref, {one.site for one in apps if one.state is CycleState.SPARED and _is_new(one, before)})
     hidden = bool(fleet.blind_spots)
     if news:
         cycle = run.ports.cycles.put(cycle.listed(there, now, hidden=hidden))
@@ -134,8 +143,9 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
         cycle = run.ports.cycles.put(replace(cycle, hidden=False))
     off = any(takes_none(one) for one in fleet.environments)
     inside = next((site for site in fleet.sites if site.behind is not None), None)
-    address = inbound_of(run.ports, inside).address
-    return Cycling(run, lease, cycle, apps, address=address, is_off=off, is_hidden=cycle.hidden)
+    inbound = inbound_of(run.ports, inside)
+    seen = Cycling(run, lease, cycle, apps, address=inbound.address, is_blind=bool(inbound.unknown))
+    return replace(seen, is_off=off, is_hidden=cycle.hidden)
 
 
 def _is_new(one: CycleApp, before: Mapping[SiteRef, CycleApp]) -> bool:
@@ -199,6 +209,8 @@ def _waves(cycling: Cycling, waits: int) -> Outcome:
         if not wave:
             return _finished(cycling, waits)
         cycling = carry_wave(cycling, wave)
+        if owed := _owed(run, cycling.environment, waits):
+            return owed
     return blocked
 
 
@@ -235,8 +247,9 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
         return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag certroll-group away")
-    if cycling.refused:
-        return Stalled(Reason.DENIED_BY_AZURE, str(cycling.refused[0]))
+    if pending and all(one.site in cycling.refused for one in pending):
+        refusal = cycling.refused[pending[0].site]
+        return Stalled(refusal.reason, "; ".join(f"{one.site}: {cycling.refused[one.site]}" for one in pending))
     if pending:
         names = ", ".join(str(one.site) for one in pending)
         until = run.now() + max(pause(waits), BUSY_PAUSE)

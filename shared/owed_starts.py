@@ -9,12 +9,13 @@ was lost may still come: a start is forgotten only once the app was seen to run 
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 from shared.actions.settle import settle
 from shared.domain.cycle import CycleApp, CycleState, OwedStart
-from shared.domain.errors import Denied, LeaseBusy, NotFound, Rejected, SiteLocked, Throttled
+from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.ports import Lease
@@ -44,16 +45,21 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
         run.ports.cycles.put_apps(environment, (spared,))
         return spared
     run.ports.cycles.put_apps(environment, (app,))  # what it answered before is needed by whoever goes on after a crash
+    _check(leases)
     run.ports.cycles.owe(OwedStart(app.site, environment, run.now()))
     stop = _Stop(run, app.site)
     try:
-        for lease in leases:
-            lease.check()
+        _check(leases)
         run.ports.retrying.again(stop)
+    except (Denied, Rejected) as refusal:
+        if stop.was_refused:
+            reason = refusal.reason if isinstance(refusal, Rejected) else Reason.DENIED_BY_AZURE
+            raise StopRefused(str(refusal), reason) from refusal
+        raise
     finally:
-        if stop.changed_nothing:
+        if stop.was_refused:
             run.ports.cycles.paid(app.site)
-        else:
+        elif stop.was_asked:
             _start(run, app.site)
     started = app.now(CycleState.STARTED, run.now())
     run.ports.cycles.put_apps(environment, (started,))
@@ -61,6 +67,11 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
         run.ports.cycles.paid(app.site)
     event("app.cycled", site=str(app.site), environment=str(environment))
     return started
+
+
+def _check(leases: tuple[Lease, ...]) -> None:
+    for lease in leases:
+        lease.check()
 
 
 class _Stop:
@@ -72,15 +83,17 @@ class _Stop:
     def __init__(self, run: Run, site: SiteRef) -> None:
         self._run, self._site = run, site
         self._was_heard = False
+        self.was_asked = False
         self.doubts: list[BaseException] = []
 
     @property
-    def changed_nothing(self) -> bool:
-        """Whether the site was not stopped, nor will be: nothing was asked, or all of it refused."""
-        return not self._was_heard and not self.doubts
+    def was_refused(self) -> bool:
+        """Whether the site was not stopped, nor will be, by whatever was asked."""
+        return self.was_asked and not self._was_heard and not self.doubts
 
     def __call__(self) -> None:
         run, site = self._run, self._site
+        self.was_asked = True
         try:
             run.ports.app_service.stop(site)
         except (Denied, Rejected, NotFound, Throttled, SiteLocked):
@@ -111,10 +124,11 @@ def _guarded(run: Run, owed: OwedStart) -> Exception | None:
         run.check_time()
         with run.ports.leases.hold(f"site {owed.site.resource_id}"):
             _pay(run, owed)
-    except LeaseBusy:
-        return None  # who stopped it is alive, and starts it
+    except (LeaseBusy, OutOfTime):
+        return None  # who stopped it is alive, and starts it; or it is the first of a later minute
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one app, the others are started; raised above
-        _still_owed(run, owed, error)
+        with suppress(Exception):  # what cannot be told is raised all the same
+            _still_owed(run, owed, error)
         return error
     return None
 

@@ -5,13 +5,13 @@ Each is looked at once more right before its stop; that it comes up again is the
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from shared.cycle_plan import why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
-from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, Rejected
+from shared.domain.errors import LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.ports import Lease
@@ -27,7 +27,6 @@ from shared.run import Run
 from shared.telemetry import event
 
 MOST_THREADS = 16
-MOST_REFUSED = 3
 STOPPED_AGAIN = "somebody stopped or deleted it after it was started"
 UP_PATIENCE = timedelta(minutes=5)
 """How long an app may take after its start until its probe passes, if it passed before."""
@@ -43,8 +42,9 @@ Look = tuple[Fleet, Site | None]
 class Cycling:
     """A run at work on one environment: its lease, and what the journal knows.
 
-    `busy` are apps that cannot be had in this run, `refused` why Azure does not let some of them be stopped. `address`
-    is where an internal environment is reached. `is_hidden` says that not all of its apps could be seen.
+    `busy` are apps that others are at work on, `refused` why Azure does not let some of them be stopped. `address` is
+    where an internal environment is reached; `is_blind` says that it is not known, `is_hidden` that not all of its apps
+    could be seen.
     """
 
     run: Run
@@ -52,8 +52,9 @@ class Cycling:
     cycle: Cycle
     apps: tuple[CycleApp, ...]
     busy: frozenset[SiteRef] = frozenset()
-    refused: tuple[AzureError, ...] = ()
+    refused: Mapping[SiteRef, StopRefused] = field(default_factory=dict)
     address: str | None = None
+    is_blind: bool = False
     is_off: bool = False
     is_hidden: bool = False
 
@@ -84,7 +85,8 @@ def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
     if most is None:
         return ()
     apps = [one.app for one in cycling.apps]
-    pending = tuple(one for one in cycling.in_state(CycleState.PENDING) if one.site not in cycling.busy)
+    out = {*cycling.busy, *cycling.refused}
+    pending = tuple(one for one in cycling.in_state(CycleState.PENDING) if one.site not in out)
     plans = sorted({app.plan for app in apps})
     busy = frozenset(site for plan in plans for site in journal.restarting(plan, cycling.environment))
     wave = next_wave(apps, frozenset(one.site for one in pending), most, busy)
@@ -113,33 +115,27 @@ def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
     with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # that of the run is for reads, and shared
         results = tuple(pool.map(partial(_guarded, cycling), wave))
     cycling = cycling.recorded(one for one in results if isinstance(one, CycleApp))
-    cycling = _without_failed(cycling, wave, results)
+    busy = {one.site for one, result in zip(wave, results, strict=True) if isinstance(result, LeaseBusy)}
+    refused = {one.site: result for one, result in zip(wave, results, strict=True) if isinstance(result, StopRefused)}
+    cycling = replace(cycling, busy=cycling.busy | busy, refused={**cycling.refused, **refused})
+    _give_back_unused(cycling, wave, busy)
     cycling = ask_started(cycling)
+    if errors := [
+        one for one in results if isinstance(one, Exception) and not isinstance(one, LeaseBusy | StopRefused)
+    ]:
+        raise errors[0]
     _tell(cycling, wave, began)
     return cycling
 
 
-def _without_failed(cycling: Cycling, wave: tuple[CycleApp, ...], results: tuple[CycleApp | Exception, ...]) -> Cycling:
-    """Return it without the apps that others are at work on, or that Azure does not let be stopped; they stay pending.
-
-    Whoever holds an app's lease may have it down, so its place is not given back. Raises what else went wrong.
-    """
-    states = {one.site: one.state for one in cycling.apps}
-    busy, refused = set(cycling.busy), list(cycling.refused)
-    for one, result in zip(wave, results, strict=True):
-        if isinstance(result, LeaseBusy):
-            busy.add(one.site)
-            continue
-        if states[one.site] is not CycleState.STARTED:
+def _give_back_unused(cycling: Cycling, wave: tuple[CycleApp, ...], busy: set[SiteRef]) -> None:
+    """Give back the places of apps that were not stopped: not of those that others are at work on, or that are down."""
+    started = {one.site for one in cycling.in_state(CycleState.STARTED)}
+    unused = [one for one in wave if one.site not in started | busy]
+    owed = {one.site for one in cycling.run.ports.cycles.owed()} if unused else set()
+    for one in unused:
+        if one.site not in owed:
             _give_back(cycling, one)
-        if isinstance(result, Denied | Rejected):
-            busy.add(one.site)
-            refused.append(result)
-        elif isinstance(result, Exception):
-            raise result
-    if len(refused) >= MOST_REFUSED:  # then it is not this app or that
-        raise refused[0]
-    return replace(cycling, busy=frozenset(busy), refused=tuple(refused))
 
 
 def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None:
@@ -228,7 +224,7 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     fleet, site = looks[one.site]
     if site is None or not site.running:
         return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
-    probe = _probe(fleet, site)
+    probe = None if cycling.is_blind else _probe(fleet, site)
     if probe is None:
         settled = now >= one.at + run.intent.probe_settle
         return one.now(CycleState.UNPROVEN, now, "it has no probe that can be asked") if settled else one
@@ -250,7 +246,7 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
 
 def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:
     """Say whether the app passes its probe now, once in three times; None where it has none."""
-    probe = _probe(fleet, site)
+    probe = None if cycling.is_blind else _probe(fleet, site)
     return None if probe is None else any(not _failure(cycling, site, probe, passes=1) for _ in range(PASSES))
 
 

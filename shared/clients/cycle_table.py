@@ -125,8 +125,11 @@ def _cycle(row: Entity) -> Cycle:
         _moment(row["since"]),
         _moment(row["done_at"]),
         _moment(row["asked_at"]),
-        bool(row["hidden"]),
-        tuple(Want(ref, Thumbprint(one), datetime.fromisoformat(at)) for ref, one, at in json.loads(row["wants"])),
+        bool(row.get("hidden")),
+        tuple(
+            Want(ref, Thumbprint(one), datetime.fromisoformat(at))
+            for ref, one, at in json.loads(row.get("wants") or "[]")
+        ),
         etag_of(row),
     )
 

@@ -152,7 +152,10 @@ class Cycle:
 
     def _with(self, root: NotedRoot) -> "Cycle":
         others = [one for one in self.roots if one.thumbprint != root.thumbprint]
-        return replace(self, roots=(*others, root)[-MOST_ROOTS:])
+        wanted = {one.thumbprint for one in self.wants}
+        spare = [one for one in others if one.seen_at is not None and one.thumbprint not in wanted]
+        gone = spare[: max(len(others) + 1 - MOST_ROOTS, 0)]
+        return replace(self, roots=(*(one for one in others if one not in gone), root))
 
     def asked(self, at: datetime) -> "Cycle":
         """Return it with somebody asking for all apps to be stopped and started."""
@@ -164,7 +167,7 @@ class Cycle:
 
     def done_by_hand(self, at: datetime) -> "Cycle":
         """Return it with people saying that every app was stopped and started, for all roots that are there."""
-        return replace(self, since=at, done_at=at)
+        return replace(self, since=at, done_at=at, asked_at=None, hidden=False)
 
     def listed(self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False) -> "Cycle":
         """Return it with its apps listed anew, for the noted roots that are there now."""

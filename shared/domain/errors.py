@@ -12,6 +12,7 @@ CertrollError
 │   ├── NotFound          the thing is gone
 │   ├── Rejected          the request is wrong: do not repeat it
 │   └── NotKept           a superseded version could not be kept beside the new one
+├── StopRefused           a site may not be stopped; it runs
 ├── NotYet                this step can only be done after those that follow it
 ├── NotSettled            written, but Azure still shows the old state
 ├── LeaseLost             another instance may write now: stop
@@ -81,6 +82,14 @@ class Rejected(AzureError):
 
 class NotKept(AzureError):
     """A superseded version could not be brought into a webspace: what names it goes on without an overlap."""
+
+
+class StopRefused(CertrollError):
+    """Azure did not stop a site, and will not."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotYet(CertrollError):

@@ -13,7 +13,7 @@ from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollState, opens, opens_at
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
-from shared.domain.waves import MostDown, next_wave, wave_apps
+from shared.domain.waves import MostDown, last_of_group, next_wave, wave_apps
 from shared.guards.live import absent
 
 TAG = "certroll-probe"
@@ -23,9 +23,10 @@ SHOWN = 3
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse changes of apps whose turn has not come."""
     plan = _where_live(plan, snapshot)
-    rolling = (step.action for step in plan.steps if _staged(step) and not isinstance(step.action, RetireThumbprint))
+    staged = [step.action for step in plan.steps if _staged(step)]
+    rolling = (action for action in staged if not isinstance(action, RetireThumbprint))
     apps = frozenset(action.site for action in rolling if action.site is not None)
-    turns = Turns(snapshot, intent, apps)
+    turns = Turns(snapshot, intent, apps, frozenset(action.site for action in staged if action.site is not None))
 
     def refusal(step: Step) -> Skip | None:
         if not _staged(step) or step.action.site is None or (turn := turns.refusal(step.action.site)) is None:
@@ -42,20 +43,26 @@ def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:
 
 
 class Turns:
-    """Whose turn it is: pure, from the records and from which apps still have something to do."""
+    """Whose turn it is: pure, from the records and from which apps still have something to do.
 
-    def __init__(self, snapshot: Snapshot, intent: Intent, apps: frozenset[SiteRef]) -> None:
+    `apps` are to be rolled; `restarting` are those and the ones of which something is to be retired.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, intent: Intent, apps: frozenset[SiteRef], restarting: frozenset[SiteRef] = frozenset()
+    ) -> None:
         self._snapshot = snapshot
         self._intent = intent
         self._apps = apps
+        self._restarting = restarting | apps
         self._rolls = snapshot.rollout.rolls
         self._aside = {roll.site for roll in self._rolls if roll.state is RollState.SET_ASIDE}
         self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
         ends = snapshot.settings_expire_at(apps)
         self._urgent = ends is not None and ends - snapshot.now < URGENT
         self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
-        self._first = min(apps, key=self._rank, default=None)
         self._waves: dict[EnvironmentRef, frozenset[SiteRef]] = {}
+        self._first = min(apps, key=self._rank, default=None)
 
     def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
         """Return why the app may not go now, None where it may."""
@@ -73,7 +80,16 @@ class Turns:
         stopped = not self._runs(app)
         held_up = any(slot in self._apps for slot in self._waited_for(app))
         proof = _proof(self._snapshot, app)
-        return app in self._aside, held_up, self._intent.owns(app), stopped, proof, app.slot is None, app
+        return (
+            self._last_of(app) is not None,
+            app in self._aside,
+            held_up,
+            self._intent.owns(app),
+            stopped,
+            proof,
+            app.slot is None,
+            app,
+        )
 
     def _awaiting_turn(self, app: SiteRef) -> tuple[Reason, str] | None:
         return self._awaiting_first(app) or self._awaiting_slots(app)
@@ -83,14 +99,24 @@ class Turns:
         site, most = self._snapshot.site(app), self._intent.ase_max_unavailable
         if site is None or site.environment is None or most is None or not site.running:
             return None
+        if group := self._last_of(app):
+            detail = f"it is the last app of group {group} that runs: start another one of it, or take its tag away"
+            return Reason.LAST_OF_GROUP, detail
         if site.environment not in self._waves:
             self._waves[site.environment] = self._wave(site.environment, most)
         if app in self._waves[site.environment]:
             return None
         return Reason.AWAITING_WAVE, f"others of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {most}"
 
+    def _last_of(self, app: SiteRef) -> str | None:
+        """Return the group of which nobody else in the environment runs: a limit never lets the last one go."""
+        site = self._snapshot.site(app)
+        if site is None or site.environment is None or self._intent.ase_max_unavailable is None:
+            return None
+        return last_of_group(wave_apps(self._snapshot.fleet, site.environment), app)
+
     def _wave(self, environment: EnvironmentRef, most: MostDown) -> frozenset[SiteRef]:
-        going = frozenset(app for app in self._apps if self._awaiting_turn(app) is None)
+        going = frozenset(app for app in self._restarting if self._awaiting_turn(app) is None)
         down = frozenset(roll.site for roll in self._rolls if roll.under_way)
         return frozenset(next_wave(wave_apps(self._snapshot.fleet, environment), going, most, down))
 

@@ -908,6 +908,63 @@ def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> Non
     assert installation.ports.cycles.owed() == ()
 
 
+def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
+    """Who may stop apps and not start them has one app down, is told, and no other one is stopped."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "POST", path=r"/start$", times=None))
+    carried(installation)
+    assert stopped_at_once(hosted.world) == 1
+    installation.minutes(2)
+    assert "StartOwed" in {reason for _, reason in installation.findings()}
+    hosted.world.faults.clear()
+    installation.minutes(7)
+    installation.deliver_all()
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_people_are_told_again_with_the_next_root(install: Install) -> None:
+    """An app that they have to stop and start by hand is named for each root."""
+    hosted = Hosted(apps=7)
+    other = Authority("Other Corp")
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    carried(installation)
+    (before,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site spared")
+    hosted.world.clock.advance(DAY)
+    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
+    installation.look_at(VAULT, "other-root", kind="secret")
+    installation.deliver_all()
+    (after,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site spared")
+    assert after > before
+
+
+def test_who_says_that_it_is_done_ends_what_was_asked_for(install: Install) -> None:
+    """A cycle that was asked for, and then said to be done, stops nobody."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    carried(installation)
+    installation.cycle("network", "ase")
+    installation.cycled("network", "ase")
+    installation.deliver_all()
+    assert cycles(hosted.world) == []
+
+
+def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> None:
+    """Where the inbound address of an internal environment is not known, apps are not judged by what is not seen."""
+    hosted = Hosted(apps=3)
+    hosted.world.knobs.turn(internal_environments="by address")
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/configurations/networking$", times=None))
+    carried(installation)
+    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert "WaveFailed" not in {reason for _, reason in installation.findings()}
+
+
 # ----------------------------------------------------------------------------------------------------------- requests
 
 

@@ -499,6 +499,7 @@ def hosted(name: str, *tags: tuple[str, str], running: bool = True) -> Site:
 
 
 STARTED = roll(RollState.VALIDATED, site="a", at=NOW - HOUR)
+STARTED_B = roll(RollState.VALIDATED, site="b", at=NOW - HOUR)
 ON_ITS_WAY = roll(RollState.OVERLAPPING, site="b", at=NOW)
 
 
@@ -543,3 +544,22 @@ def test_last_of_a_group_waits() -> None:
     grouped = ("certroll-group", "checkout")
     seen = world(STARTED, sites=(hosted("a"), hosted("b", grouped), hosted("c", grouped)))
     assert going(seen, site_ref("b"), site_ref("c"), intent=intent) == ["b"]
+
+
+def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None:
+    """It holds up nobody else, and says what to do."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(3))
+    grouped = ("certroll-group", "checkout")
+    sites = (hosted("a", grouped), hosted("b"), hosted("c", grouped, running=False))
+    seen = world(sites=sites)
+    assert going(seen, site_ref("a"), site_ref("b"), intent=intent) == ["b"]
+    detail = "it is the last app of group checkout that runs: start another one of it, or take its tag away"
+    turns = Turns(world(STARTED_B, sites=sites), intent, frozenset({site_ref("a")}))
+    assert turns.refusal(site_ref("a")) == (Reason.LAST_OF_GROUP, detail)
+
+
+def test_what_is_retired_has_its_wave_as_well() -> None:
+    """An app of which only the old thumbprint is to go is among those that may restart."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
+    assert Turns(seen, intent, frozenset(), frozenset({site_ref("a")})).refusal(site_ref("a")) is None
