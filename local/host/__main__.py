@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -35,12 +34,12 @@ def main(arguments: Sequence[str]) -> int:
         cure = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
         print(f"HOST FAILED {problem}: {cure}", flush=True)
         return 1
-    stopping = threading.Event()
+    told, tell = os.pipe()  # an Event would hang where a signal comes just while it begins to be waited for
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: os.write(tell, b"."))
     ready = json.dumps(asdict(host.start()))
     print(f"{READY} {ready}\n", end="", flush=True)  # in one piece: functions may be logging already
-    stopping.wait()
+    os.read(told, 1)
     finished = host.stop(timedelta(seconds=options.grace))
     print("HOST STOPPED", flush=True)
     return 0 if finished else INVOCATIONS_LEFT
