@@ -22,6 +22,7 @@ INSTALLED_LOCK = FOLDER / "node_modules" / ".package-lock.json"
 ACCOUNT = "devstoreaccount1"
 SERVICES = ("blob", "queue", "table")
 START_DEADLINE = 60.0
+IDLE = 3600.0
 OLDEST_NODE = 20
 CURE = "run `make setup`, or `python -m local setup` in the virtual environment"
 
@@ -138,9 +139,12 @@ class Azurite:
 def _command() -> list[str]:
     # --silent drops the line for each request; the lines that name the free ports still come. Started without npx, so
     # that SIGTERM reaches it. --skipApiVersionCheck: the storage SDKs speak a newer version than Azurite knows.
-    addresses = [part for name in SERVICES for part in (f"--{name}Host", "127.0.0.1", f"--{name}Port", "0")]
+    # Connections may lie idle for longer than any test: closed after 5 s, a request now and then meets the end of its
+    # connection and is made again after a wait, which moves the clock of a test.
+    options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
+    each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
     switches = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
-    return [find_node().program, str(SCRIPT), *switches, *addresses]
+    return [find_node().program, str(SCRIPT), *switches, *each]
 
 
 if __name__ == "__main__":

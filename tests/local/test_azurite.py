@@ -1,4 +1,5 @@
 import socket
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ def test_port_is_free_afterwards(tmp_path: Path) -> None:
         port = storage.ports["blob"]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+@pytest.mark.parametrize("service", azurite.SERVICES)
+def test_idle_connections_stay(tmp_path: Path, service: str) -> None:
+    """No service closes a connection between two requests of a test, so that none is made twice by chance."""
+    with Azurite(tmp_path / "log") as storage:
+        connection = HTTPConnection("127.0.0.1", storage.ports[service], timeout=10)
+        connection.request("GET", "/")
+        assert connection.getresponse().headers["Keep-Alive"] == f"timeout={azurite.IDLE:.0f}"
+        connection.close()
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
