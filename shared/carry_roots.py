@@ -45,7 +45,7 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
     environments, _ = environments_asked(snapshot)
     wanting = partial(Cycle.wanting, ref=str(snapshot.lineage.ref), thumbprint=current.thumbprint, at=run.now())
     for ref in (one.ref for one in environments):
-        known = snapshot.cycle_of(ref) or Cycle(ref)
+        known = snapshot.cycle_of(ref)
         if wanting(known) != known:
             run.ports.cycles.change(ref, wanting)
 
@@ -54,7 +54,7 @@ def has_unknown(snapshot: Snapshot) -> bool:
     """Say whether the current version is a root of an environment and the journal does not know of it."""
     current = snapshot.lineage.current
     environments, _ = environments_asked(snapshot)
-    cycles = {one.ref: snapshot.cycle_of(one.ref) or Cycle(one.ref) for one in environments}
+    cycles = {one.ref: snapshot.cycle_of(one.ref) for one in environments}
     return current is not None and any(
         has_root(snapshot, ref, current.thumbprint) and cycle.root(current.thumbprint) is None
         for ref, cycle in cycles.items()

@@ -307,9 +307,9 @@ class Snapshot:
         """Return a site's tag; a slot's own tag wins over its site's."""
         return self.fleet.tag(ref, name)
 
-    def cycle_of(self, environment: EnvironmentRef) -> Cycle | None:
-        """Return what the journal knows of an environment."""
-        return next((one for one in self.cycles if one.environment == environment), None)
+    def cycle_of(self, environment: EnvironmentRef) -> Cycle:
+        """Return what the journal knows of an environment; of one that is not known nothing is."""
+        return next((one for one in self.cycles if one.environment == environment), Cycle(environment))
 
     def with_root(self, added: RootCertificate) -> "Snapshot":
         """Return the snapshot with one more root certificate."""

@@ -7,9 +7,12 @@ that operators took out, still shows the old certificate.
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from shared.actions.about_root import has_root
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.delete_root_certificate import DeleteRootCertificate
 from shared.actions.upload_public_certificate import own_name
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, WebspaceCertificate, tag
+from shared.domain.lineage import opted_out
+from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, RootCertificate, WebspaceCertificate, tag
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
@@ -27,9 +30,13 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 
     def refusal(step: Step) -> Skip | None:
         nonlocal going
-        if not isinstance(step.action, DeleteCertificate):
-            return None
-        found = _refusal(snapshot, intent, step.action.copy, moving)
+        match step.action:
+            case DeleteCertificate(copy=copy):
+                found = _refusal(snapshot, intent, copy, moving)
+            case DeleteRootCertificate(root=root):
+                found = _root_refusal(snapshot, intent, root)
+            case _:
+                return None
         if found is None and going >= intent.max_deletes:
             found = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
         going += found is None
@@ -145,7 +152,11 @@ def _shows(snapshot: Snapshot, binding: Binding, copy: WebspaceCertificate) -> b
 
 
 def _graced(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    until = _superseded_at(snapshot, copy) + intent.delete_grace
+    return _in_grace(snapshot, intent, _superseded_at(snapshot, copy))
+
+
+def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | None:
+    until = since + intent.delete_grace
     if until <= snapshot.now:
         return None
     return Reason.IN_GRACE, f"CERTROLL_DELETE_GRACE keeps it until {until:%Y-%m-%d %H:%M} UTC"
@@ -158,6 +169,23 @@ def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
     left = [r.at for r in snapshot.rollout.records if any(b.thumbprint == copy.thumbprint for b in r.last_good)]
     left += [roll.at for roll in snapshot.rollout.rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
     return max((versions[oldest - 1].created, *left))
+
+
+def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:
+    """Return why a root stays in its environment: nobody can see from here who needs it, but who was started since."""
+    environment, current = root.ref.environment, snapshot.lineage.current
+    cycle = snapshot.cycle_of(environment)
+    if other := cycle.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now):
+        return Reason.STILL_USED, f"it is the current version of {other}, which is a root there as well"
+    if any(one.ref == environment and opted_out(one.tags) for one in snapshot.fleet.environments):
+        return Reason.OPTED_OUT, f"environment {environment} carries the tag certroll: off"
+    if not intent.delete_superseded:
+        return Reason.KEPT_BESIDE, "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time"
+    if current is None or not has_root(snapshot, environment, current.thumbprint):
+        return Reason.NOT_PROVEN, "the current version is not there"
+    if (done_at := cycle.done_for(current.thumbprint)) is None:
+        return Reason.NOT_PROVEN, "not every app was stopped and started since the new root came"
+    return _in_grace(snapshot, intent, done_at)
 
 
 Check = Callable[[Snapshot, Intent, WebspaceCertificate], Refusal | None]

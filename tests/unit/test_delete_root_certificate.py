@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import pytest
 
+from shared import planner
 from shared.actions import delete_root_certificate
 from shared.actions.delete_root_certificate import DeleteRootCertificate
 from shared.domain.cycle import Cycle, NotedRoot
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import RootCertificate
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.guards import deletion
 from tests.build import (
     APPLY,
     ASE,
@@ -57,8 +59,9 @@ def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Sna
 
 
 def proposed(seen: Snapshot, intent: Intent = ALLOWED) -> list[Step | Skip]:
-    """Return what is proposed, by default with the operators' leave to delete."""
-    return list(delete_root_certificate.propose(seen, intent))
+    """Return what is proposed and what is left of it, by default with the operators' leave to delete."""
+    plan = deletion.guard(Plan(tuple(delete_root_certificate.propose(seen, intent))), seen, intent)
+    return [*plan.steps, *plan.skips]
 
 
 def test_old_root_goes_when_nothing_needs_it() -> None:
@@ -167,6 +170,13 @@ def test_doubt_keeps_it(seen: Snapshot, intent: Intent, reason: Reason, detail: 
     assert proposed(seen, intent) == [Skip(SUBJECT, reason, detail)]
 
 
+def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
+    """Somebody took the new root out: putting it again may be refused, so the old one stays until it is there."""
+    judged = planner.plan(over(OLD_ROOT), ALLOWED)
+    assert Skip(SUBJECT, Reason.NOT_PROVEN, "the current version is not there") in judged.skips
+    assert not any(isinstance(step.action, DeleteRootCertificate) for step in judged.steps)
+
+
 @pytest.mark.parametrize(("more", "gone"), [(timedelta(0), True), (timedelta(seconds=1), False)], ids=["over", "not"])
 def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     """The grace begins when the last app was done, and ends as operators set it."""
@@ -218,7 +228,7 @@ def test_kept_ones_take_nobody_elses_place() -> None:
         cycles=(replace(DONE, environment=OTHER_ASE),),
     )
     reasons = [item.reason for item in proposed(seen, replace(ALLOWED, max_deletes=1))]
-    assert reasons == [Reason.NOT_PROVEN, Reason.SUPERSEDED]
+    assert reasons == [Reason.SUPERSEDED, Reason.NOT_PROVEN]
 
 
 def test_deletion_is_projected() -> None:
