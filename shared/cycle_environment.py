@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from shared.actions.add_root_certificate import takes_none
 from shared.cycle_plan import apps_of, why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected
+from shared.domain.lineage import opted_out
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
@@ -141,7 +141,7 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
         cycle = run.ports.cycles.put(cycle.listed(there, now, hidden=hidden))
     elif cycle.hidden and not hidden:
         cycle = run.ports.cycles.put(replace(cycle, hidden=False))
-    off = any(takes_none(one) for one in fleet.environments)
+    off = any(opted_out(one.tags) for one in fleet.environments)
     inside = next((site for site in fleet.sites if site.behind is not None), None)
     inbound = inbound_of(run.ports, inside)
     seen = Cycling(run, lease, cycle, apps, address=inbound.address, is_blind=bool(inbound.unknown))
@@ -201,7 +201,8 @@ def _waves(cycling: Cycling, waits: int) -> Outcome:
     """Do wave after wave, as long as nothing forbids the next one."""
     run = cycling.run
     while not (blocked := _blocked(cycling)):
-        if cycling.in_state(CycleState.PENDING) and takes_none(run.ports.environments.environment(cycling.environment)):
+        pending = cycling.in_state(CycleState.PENDING)
+        if pending and opted_out(run.ports.environments.environment(cycling.environment).tags):
             return Converged(Reason.OPTED_OUT, f"environment {cycling.environment} carries the tag certroll: off")
         if run.now() + WAVE_TIME > run.ends_at:
             raise OutOfTime(f"the next wave of {cycling.environment} goes in another run")

@@ -12,7 +12,8 @@ from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE
 from shared.actions.upload_public_certificate import own_name
 from shared.domain.errors import Rejected
-from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate, is_off, tag
+from shared.domain.lineage import opted_out
+from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -68,7 +69,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         root = RootCertificate(RootRef(environment.ref, name), environment.location, current.thumbprint)
         if spot := _hidden(snapshot, environment):
             yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"{spot.subject} cannot be seen ({spot.detail})")
-        elif takes_none(environment):
+        elif opted_out(environment.tags):
             detail = f"environment {environment.ref} carries the tag certroll: off"
             yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)
         else:
@@ -79,8 +80,3 @@ def _hidden(snapshot: Snapshot, environment: Environment) -> BlindSpot | None:
     """Return why the roots of the environment are not known: one that is there must not be put, and apps stopped."""
     subject = roots_subject(environment.ref)
     return next((spot for spot in snapshot.fleet.blind_spots if spot.subject == subject), None)
-
-
-def takes_none(environment: Environment) -> bool:
-    """Say whether operators took the environment out."""
-    return is_off(tag(environment.tags, "certroll"))

@@ -4,7 +4,7 @@ From then on it is a copy like any other: synced with each version, and never de
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shared.actions.about_copy import AboutCopy
@@ -61,7 +61,7 @@ class ImportCertificate(AboutCopy):
         vault_id = self.vault_id or self._find(ports)
         if lacking := self._lacking(ports, vault_id):
             raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
-        copy = self._from(vault_id)
+        copy = replace(self.copy, key_vault_id=vault_id, key_vault_secret=self.lineage.ref.name)
         ports.app_service.import_certificate(copy, self.plan)
         settle(ports.clock, lambda: look(ports, copy.ref), self._is_there, self.subject)
         return True
@@ -79,19 +79,6 @@ class ImportCertificate(AboutCopy):
         if seen is None or seen.source != self.lineage.ref:
             return False
         return seen.site is not None or seen.webspace == self.copy.webspace
-
-    def _from(self, vault_id: str) -> WebspaceCertificate:
-        return WebspaceCertificate(
-            ref=self.copy.ref,
-            webspace=self.copy.webspace,
-            location=self.copy.location,
-            thumbprint=self.copy.thumbprint,
-            host_names=self.copy.host_names,
-            not_after=self.copy.not_after,
-            source=self.lineage.ref,
-            key_vault_id=vault_id,
-            key_vault_secret=self.lineage.ref.name,
-        )
 
     def _find(self, ports: Ports) -> str:
         """Return the vault's resource id. Raises NotFound where no subscription that is seen has it."""

@@ -203,17 +203,11 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         taken[copy.ref] = webspace
         whole = snapshot.trusts_by_chain(webspace)
-        older = _older(snapshot.lineage)
-        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, room, older, whole), Reason.STALE_UPLOAD)
+        before = snapshot.lineage.before
+        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, room, before, whole), Reason.STALE_UPLOAD)
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:
     """Return the switches of the newest upload that is superseded there: what the app's code got it gets again."""
     own = {one.thumbprint: one.switches for one in snapshot.fleet.certificates_of(site) if one.is_upload and one.site}
     return next((own[version.thumbprint] for version in snapshot.lineage.versions if version.thumbprint in own), "{}")
-
-
-def _older(lineage: Lineage) -> CertificateVersion | None:
-    """Return the next older version that can be read, which is most likely in use."""
-    older = lineage.versions[lineage.versions.index(lineage.current) + 1 :] if lineage.current else ()
-    return next((version for version in older if version.enabled), None)
