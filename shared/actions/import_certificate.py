@@ -141,8 +141,9 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
         names = names_of_plan(plan.resource_id) | names_of_webspace(plan.webspace)
         add(Place(plan.webspace, None, plan), names)
     for site in snapshot.fleet.sites:
-        on = plans.get(site.plan) or next((p for p in snapshot.fleet.plans if p.webspace == site.webspace), None)
-        if on is not None and site.webspace is not None and site.ref.slot is None:
+        if site.webspace is None or site.ref.slot is not None:
+            continue
+        if (on := plans.get(site.plan) or snapshot.fleet.plan_in(site.webspace)) is not None:
             add(Place(site.webspace, site.ref if site.flex else None, on), names_of_site(site.ref))
     return found
 

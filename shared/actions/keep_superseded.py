@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.actions.about_copy import copy_subject
-from shared.actions.upload_certificate import PLANLESS, UploadCertificate, a_plan, look, own_copy, why_full
+from shared.actions.upload_certificate import PLANLESS, UploadCertificate, look, own_copy, why_full
 from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, Webspace
@@ -60,7 +60,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every version that settings name and that only an imported copy holds, or none any more."""
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace in sorted({copy.webspace for copy in snapshot.copies if copy.site is None}):
-        plan = a_plan(snapshot, webspace)
+        plan = snapshot.fleet.plan_in(webspace)
         for version in _to_keep(snapshot, webspace):
             kept = own_copy(snapshot.lineage, version, webspace, plan, taken)
             refusal = _refusal(snapshot, version, plan)

@@ -92,7 +92,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         if lineage.current is None or copy.thumbprint == lineage.current.thumbprint:
             continue
-        plan = next((plan for plan in snapshot.fleet.plans if plan.webspace == copy.webspace), None)
+        plan = snapshot.fleet.plan_in(copy.webspace)
         if plan is None:
             yield Skip(
                 subject,

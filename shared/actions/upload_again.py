@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.actions.about_copy import copy_subject
-from shared.actions.upload_certificate import UploadCertificate, a_plan, own_copy, room_for
+from shared.actions.upload_certificate import UploadCertificate, own_copy, room_for
 from shared.domain.errors import NotSettled, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.model import WebspaceCertificate, tag
@@ -66,7 +66,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if (refusal := _refusal(snapshot, webspace, uploads)) is not None:
             yield refusal
             continue
-        plan = a_plan(snapshot, webspace)
+        plan = snapshot.fleet.plan_in(webspace)
         copy = own_copy(lineage, current, webspace, plan, taken)
         room = room_for(snapshot, copy, plan)
         if isinstance(room, Skip):

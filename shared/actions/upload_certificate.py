@@ -159,12 +159,6 @@ def told_apart(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspac
     return replace(ref, name=f"{ref.name}-{sha256(webspace.name.encode()).hexdigest()[:8]}")
 
 
-def a_plan(snapshot: Snapshot, webspace: Webspace) -> ServerFarm | None:
-    """Return the plan that an upload into the webspace names, None where none is seen."""
-    plans = (plan for plan in snapshot.fleet.plans if plan.webspace == webspace)
-    return min(plans, key=lambda one: one.resource_id, default=None)
-
-
 def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
     """Return that a webspace takes no more certificates, empty where it does."""
     held = len(snapshot.fleet.certificates_in(webspace))
@@ -192,7 +186,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         there = snapshot.live_in(webspace) if site is None else snapshot.private_at(site)
         if current is None or current.thumbprint in there:
             continue
-        plan = a_plan(snapshot, webspace)
+        plan = snapshot.fleet.plan_in(webspace)
         copy = own_copy(snapshot.lineage, current, webspace, plan, taken)
         if site is not None:
             ref = CopyRef.of_site(site, copy.ref.name, public=False)

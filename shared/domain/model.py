@@ -328,6 +328,11 @@ class Fleet:
         """Return the copies that one webspace shares."""
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
 
+    def plan_in(self, webspace: Webspace) -> ServerFarm | None:
+        """Return the plan that a write into the webspace names, always the same one; None where none is seen."""
+        plans = (plan for plan in self.plans if plan.webspace == webspace)
+        return min(plans, key=lambda one: one.resource_id, default=None)
+
     def is_in_environment(self, webspace: Webspace) -> bool:
         """Say whether a site in the webspace is seen to run in an App Service Environment."""
         return webspace in self.index.hosted
