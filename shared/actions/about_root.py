@@ -59,7 +59,7 @@ def environments_asked(snapshot: Snapshot) -> tuple[tuple[Environment, ...], lis
     by_id = {one.ref.resource_id: one for one in snapshot.fleet.environments}
     names = {resource_id: names_of_environment(one.ref) for resource_id, one in by_id.items()}
     found, skips = named_targets(snapshot.lineage, ROOT_OF, names)
-    return tuple(by_id[one] for one in sorted(found)), skips
+    return tuple(by_id[one] for one in sorted(set(found.values()))), skips
 
 
 def has_root(snapshot: Snapshot, environment: EnvironmentRef, thumbprint: Thumbprint | None) -> bool:

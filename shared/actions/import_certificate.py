@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shared.actions.about_copy import AboutCopy
+from shared.actions.named_targets import named_targets, target_subject
 from shared.actions.settle import settle
 from shared.actions.upload_certificate import look, told_apart, why_full
-from shared.domain.errors import AzureError, NotFound, Rejected, TargetInvalid
+from shared.domain.errors import AzureError, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, is_off, tag
 from shared.domain.names import CopyRef, SiteRef, Webspace
@@ -18,7 +19,7 @@ from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import Target, names_of_plan, names_of_site, names_of_webspace, parse_targets, resolve
+from shared.domain.targets import Target, names_of_plan, names_of_site, names_of_webspace
 from shared.domain.vault_access import AccessVerdict, Principal, judge
 
 TAG = "certroll-import-to"
@@ -92,39 +93,36 @@ class ImportCertificate(AboutCopy):
 def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
     """Propose it for every place that the tag names and that has no copy of the vault certificate."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
-    subject = f"tag {TAG} of {lineage.ref}"
     if current is None:
         return
-    try:
-        targets = parse_targets(lineage.tags, TAG)
-    except TargetInvalid as invalid:
-        yield Skip(subject, invalid.reason, str(invalid))
-        return
+    places = _places(snapshot)
+    found, skips = named_targets(lineage, TAG, {key: names for key, (_, names) in places.items()})
+    yield from skips
     there = {(copy.webspace, copy.site) for copy in snapshot.copies}
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
-    places = _places(snapshot)
-    for target in targets:
-        try:
-            place = places[resolve(target, {key: names for key, (_, names) in places.items()})][0]
-        except TargetInvalid as invalid:
-            yield Skip(f"{subject}: {target}", invalid.reason, str(invalid))
-            continue
+    for target, key in found.items():
+        place, subject = places[key][0], target_subject(lineage, TAG, target)
         if (place.webspace, place.site) in there:
             continue
         if off := _off(snapshot, target):
-            yield Skip(f"{subject}: {target}", Reason.OPTED_OUT, f"{off} carries the tag certroll: off")
+            yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: off")
             continue
         there.add((place.webspace, place.site))
-        if lineage.refusal is not None:
-            detail = f"App Service imports the newest version, which is refused: {lineage.refusal.detail}"
-            yield Skip(f"{subject}: {target}", Reason.NEWEST_REFUSED, detail)
-            continue
-        if place.site is None and (full := why_full(snapshot, place.webspace)):
-            yield Skip(f"{subject}: {target}", Reason.WEBSPACE_FULL, full)
+        if (refusal := _refusal(snapshot, place)) is not None:
+            yield Skip(subject, *refusal)
             continue
         action = _import(snapshot, current, place, intent, _name(lineage, place, taken))
         taken[action.copy.ref] = place.webspace
         yield Step(action, Reason.IMPORT_ASKED)
+
+
+def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
+    """Return why nothing can be imported there now, None where it can."""
+    refusal = snapshot.lineage.refusal
+    if refusal is not None:
+        return Reason.NEWEST_REFUSED, f"App Service imports the newest version, which is refused: {refusal.detail}"
+    full = why_full(snapshot, place.webspace) if place.site is None else ""
+    return (Reason.WEBSPACE_FULL, full) if full else None
 
 
 def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:

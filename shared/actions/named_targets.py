@@ -6,26 +6,31 @@ from shared.domain.lineage import Lineage
 from shared.domain.names import SiteRef
 from shared.domain.plan import Skip
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import found_targets, names_of_site
+from shared.domain.targets import Target, found_targets, names_of_site
 
 
 def named_targets(
     lineage: Lineage, tag: str, candidates: Mapping[str, frozenset[str]]
-) -> tuple[frozenset[str], list[Skip]]:
-    """Return the ids that the tag names, and a refusal for each target that is wrong; one does not hold up the others.
+) -> tuple[dict[Target, str], list[Skip]]:
+    """Return the id that each target of the tag names, and a refusal for each that is wrong.
 
     `candidates` are the ids that there are, each with the names that it answers to.
     """
-    subject = f"tag {tag} of {lineage.ref}"
     found, problems = found_targets(lineage.tags, tag, candidates)
-    return found, [
-        Skip(f"{subject}: {target}" if target else subject, invalid.reason, str(invalid))
-        for target, invalid in problems
+    refusals = [
+        Skip(target_subject(lineage, tag, target), invalid.reason, str(invalid)) for target, invalid in problems
     ]
+    return found, refusals
+
+
+def target_subject(lineage: Lineage, tag: str, target: Target | None) -> str:
+    """Return how a target of a tag, or with None the whole tag, is named to people."""
+    subject = f"tag {tag} of {lineage.ref}"
+    return f"{subject}: {target}" if target else subject
 
 
 def named_sites(snapshot: Snapshot, tag: str) -> tuple[frozenset[SiteRef], list[Skip]]:
     """Return the sites and slots that the tag names, and a refusal for each target that is wrong."""
     candidates = {site.ref.resource_id: names_of_site(site.ref) for site in snapshot.fleet.sites}
     found, skips = named_targets(snapshot.lineage, tag, candidates)
-    return frozenset(map(SiteRef.parse, found)), skips
+    return frozenset(map(SiteRef.parse, found.values())), skips

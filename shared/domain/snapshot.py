@@ -55,7 +55,7 @@ class Snapshot:
         if not is_root(self.lineage.tags):
             return frozenset()
         candidates = {site.ref.resource_id: names_of_site(site.ref) for site in self.fleet.sites}
-        return frozenset(map(SiteRef.parse, found_targets(self.lineage.tags, ROOT_ON, candidates)[0]))
+        return frozenset(map(SiteRef.parse, found_targets(self.lineage.tags, ROOT_ON, candidates)[0].values()))
 
     def is_stale(self, binding: Binding) -> bool:
         """Say whether the binding shows an older version of the lineage, or what a copy of it held before.

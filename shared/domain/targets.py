@@ -82,23 +82,23 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
 
 def found_targets(
     tags: Tags, name: str, candidates: Mapping[str, frozenset[str]]
-) -> tuple[frozenset[str], tuple[tuple[Target | None, TargetInvalid], ...]]:
-    """Return the candidates that the tag names, and what is wrong with it: by target, or with None the whole of it.
+) -> tuple[dict[Target, str], tuple[tuple[Target | None, TargetInvalid], ...]]:
+    """Return the candidate that each target of the tag names, and what is wrong: by target, or with None all of it.
 
-    One target that is wrong does not hold up the others.
+    One target that is wrong does not hold up the others; two may name the same candidate.
     """
-    found: set[str] = set()
+    found: dict[Target, str] = {}
     problems: list[tuple[Target | None, TargetInvalid]] = []
     try:
         targets = parse_targets(tags, name)
     except TargetInvalid as invalid:
-        return frozenset(), ((None, invalid),)
+        return {}, ((None, invalid),)
     for target in targets:
         try:
-            found.add(resolve(target, candidates))
+            found[target] = resolve(target, candidates)
         except TargetInvalid as invalid:
             problems.append((target, invalid))
-    return frozenset(found), tuple(problems)
+    return found, tuple(problems)
 
 
 def names_of_site(site: SiteRef) -> frozenset[str]:

@@ -157,13 +157,13 @@ def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
     """What can be found is found; of the rest it is said what is wrong, and of a tag that cannot be read as a whole."""
     candidates = {"a": frozenset({"shop"}), "b": frozenset({"api", "twin"}), "c": frozenset({"twin"})}
     found, problems = found_targets((("t", "shop, nowhere, twin"),), "t", candidates)
-    assert found == {"a"}
+    assert {str(named): candidate for named, candidate in found.items()} == {"shop": "a"}
     assert [(str(target), problem.reason) for target, problem in problems] == [
         ("nowhere", Reason.NO_SUCH_TARGET),
         ("twin", Reason.AMBIGUOUS_TARGET),
     ]
     assert found_targets((("t", "a//b"),), "t", candidates)[1][0][0] is None
-    assert found_targets((), "t", candidates) == (frozenset(), ())
+    assert found_targets((), "t", candidates) == ({}, ())
 
 
 def test_environment_answers_to_nothing_else() -> None:
