@@ -21,18 +21,13 @@ class RefreshReferences:
 
     settings: SiteSettings
     version: str
-    in_webspace: Webspace
+    webspace: Webspace
     restarts_site: ClassVar[bool] = True
 
     @property
     def subject(self) -> str:
         """The references."""
         return f"Key Vault references of {self.settings.site}"
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace of the app."""
-        return self.in_webspace
 
     @property
     def site(self) -> SiteRef | None:

@@ -25,25 +25,15 @@ RECENT = timedelta(days=7)
 class RestartSite:
     """Restart one app."""
 
-    app: SiteRef
-    in_webspace: Webspace
+    site: SiteRef
+    webspace: Webspace
     version: CertificateVersion
     restarts_site: ClassVar[bool] = True
 
     @property
     def subject(self) -> str:
         """The app."""
-        return f"site {self.app}"
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace of the app."""
-        return self.in_webspace
-
-    @property
-    def site(self) -> SiteRef | None:
-        """The app."""
-        return self.app
+        return f"site {self.site}"
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
@@ -52,12 +42,12 @@ class RestartSite:
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot in which the app has started with this version."""
-        return snapshot.with_start_of(self.app, self.in_webspace, self.version)
+        return snapshot.with_start_of(self.site, self.webspace, self.version)
 
     def perform(self, ports: Ports) -> bool:
         """Ask for one restart. Where the answer is lost it is not asked again: the probe tells."""
         try:
-            ports.app_service.restart(self.app)
+            ports.app_service.restart(self.site)
         except OutcomeUnknown:
             return True
         return True

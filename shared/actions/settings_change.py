@@ -29,18 +29,13 @@ class SettingsChange:
 
     settings: SiteSettings
     edits: tuple[SettingEdit, ...]
-    in_webspace: Webspace
+    webspace: Webspace
     restarts_site: ClassVar[bool] = True
 
     @property
     def subject(self) -> str:
         """The app."""
         return settings_subject(self.settings.site)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace of the app."""
-        return self.in_webspace
 
     @property
     def site(self) -> SiteRef | None:

@@ -31,7 +31,7 @@ class UpdateBinding:
 
     binding: Binding
     thumbprint: Thumbprint
-    in_webspace: Webspace
+    webspace: Webspace
     again: bool = False
     restarts_site: ClassVar[bool] = False
 
@@ -39,11 +39,6 @@ class UpdateBinding:
     def subject(self) -> str:
         """The host name and its site."""
         return binding_subject(self.binding)
-
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace of the site."""
-        return self.in_webspace
 
     @property
     def site(self) -> SiteRef | None:
@@ -63,7 +58,7 @@ class UpdateBinding:
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on this host name."""
         after = snapshot.with_binding(replace(self.binding, thumbprint=self.thumbprint))
-        return after.with_bound_again(self.binding.site, self.in_webspace) if self.again else after
+        return after.with_bound_again(self.binding.site, self.webspace) if self.again else after
 
     def perform(self, ports: Ports) -> bool:
         """Overwrite the thumbprint unless it is there already, and need not be written again.
