@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.domain.cycle import CycleApp, CycleState
-from shared.domain.model import Fleet, Site, is_off
+from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.plan import Intent
 from shared.domain.probe import ProbeInvalid
@@ -26,7 +26,7 @@ def why_spared(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str] |
     """Return why an app is not stopped, None where it may be."""
     if intent.owns(site.ref):
         return Reason.OWN_SITE, "it is the site that Certroll runs on: stop and start it by hand"
-    if is_off(fleet.tag(site.ref, "certroll")):
+    if fleet.opted_out(site.ref):
         return Reason.OPTED_OUT, "it carries the tag certroll: off: stop and start it by hand"
     if not site.running:
         return Reason.SITE_STOPPED, "it was stopped already: it will trust the root when somebody starts it"

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from shared import planner
 from shared.actions.roll_app_settings import roll_edits
 from shared.domain.lineage import opted_out
-from shared.domain.model import is_off
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
@@ -105,7 +104,7 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
     refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
     for settings in snapshot.fleet.settings:
         overlaps = bool(current and current.thumbprint in settings.named and snapshot.named_stale(settings))
-        spared = intent.owns(settings.site) or is_off(snapshot.tag(settings.site, "certroll"))
+        spared = intent.owns(settings.site) or snapshot.fleet.opted_out(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
         written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
         overlaps |= bool(written and current and current.thumbprint in settings.named)

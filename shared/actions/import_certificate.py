@@ -13,7 +13,7 @@ from shared.actions.settle import settle
 from shared.actions.upload_certificate import look, told_apart, why_full
 from shared.domain.errors import AzureError, NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, is_off, tag
+from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -149,7 +149,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
 def _off(snapshot: Snapshot, target: Target) -> SiteRef | None:
     """Return the site that the target names, if operators took it out; None otherwise."""
     named = (site.ref for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref))
-    return next((ref for ref in named if is_off(snapshot.tag(ref, "certroll"))), None)
+    return next((ref for ref in named if snapshot.fleet.opted_out(ref)), None)
 
 
 def _import(

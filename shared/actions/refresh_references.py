@@ -1,6 +1,7 @@
 """Ask App Service to fetch what an app's Key Vault references lead to; by itself it does so once a day."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,10 +46,8 @@ class RefreshReferences:
 
     def perform(self, ports: Ports) -> bool:
         """Ask for one refresh. Where the answer is lost it is not asked again: the next look tells."""
-        try:
+        with suppress(OutcomeUnknown):
             ports.app_service.refresh_references(self.settings.site)
-        except OutcomeUnknown:
-            return True
         return True
 
 

@@ -1,13 +1,14 @@
 """Restart an app that loads every certificate: its list does not change, but files are made only at start."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
 from shared.actions.settings_change import settings_subject
 from shared.domain.errors import OutcomeUnknown
-from shared.domain.model import CertificateVersion, Site
+from shared.domain.model import CertificateVersion, Site, is_on
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -46,10 +47,8 @@ class RestartSite:
 
     def perform(self, ports: Ports) -> bool:
         """Ask for one restart. Where the answer is lost it is not asked again: the probe tells."""
-        try:
+        with suppress(OutcomeUnknown):
             ports.app_service.restart(self.site)
-        except OutcomeUnknown:
-            return True
         return True
 
 
@@ -70,7 +69,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         if any(snapshot.lineage.version_of(pin.thumbprint) for pin in settings.pins):
             continue
-        if (snapshot.tag(site.ref, TAG) or "").lower() == "on":
+        if is_on(snapshot.tag(site.ref, TAG)):
             yield Step(RestartSite(site.ref, site.webspace, version), Reason.LOADED_AT_START)
         else:
             detail = (

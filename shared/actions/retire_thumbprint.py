@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from shared.actions.roll_app_settings import lists_of
 from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import SettingEdit, SiteSettings
-from shared.domain.lineage import Lineage
-from shared.domain.model import Site, tag
+from shared.domain.model import Site, is_on, tag
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
@@ -35,13 +34,13 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is None or site.webspace is None or settings.changing or not proven:
             continue
         edits = _edits(snapshot, site, settings, current.thumbprint)
-        if edits and _asked(snapshot, snapshot.lineage, site):
+        if edits and _asked(snapshot, site):
             yield Step(RetireThumbprint(settings, edits, site.webspace), Reason.SUPERSEDED)
 
 
-def _asked(snapshot: Snapshot, lineage: Lineage, site: Site) -> bool:
+def _asked(snapshot: Snapshot, site: Site) -> bool:
     own = snapshot.tag(site.ref, TAG)
-    return (own if own is not None else tag(lineage.tags, TAG) or "").lower() == "on"
+    return is_on(own if own is not None else tag(snapshot.lineage.tags, TAG))
 
 
 def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:

@@ -13,7 +13,7 @@ from shared.actions.about_copy import copy_subject
 from shared.actions.upload_certificate import UploadCertificate, own_copy, room_for
 from shared.domain.errors import NotSettled, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate, tag
+from shared.domain.model import WebspaceCertificate, is_on, tag
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -41,7 +41,7 @@ class UploadAgain(UploadCertificate):
 
 def is_asked(lineage: Lineage) -> bool:
     """Say whether the vault object carries `certroll-upload-again: on`."""
-    return (tag(lineage.tags, TAG) or "").lower() == "on"
+    return is_on(tag(lineage.tags, TAG))
 
 
 def brings_chain(copy: WebspaceCertificate) -> bool:

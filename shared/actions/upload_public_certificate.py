@@ -13,7 +13,7 @@ from shared.actions.named_targets import named_sites
 from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE, look
 from shared.domain.errors import Rejected
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, Site, WebspaceCertificate, is_off
+from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -81,7 +81,7 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
             continue
         plan = {site.ref, *snapshot.fleet.plan_mates(site.ref)}
         served |= plan
-        coming = any(not is_off(snapshot.tag(ref, "certroll")) for ref in plan & named)
+        coming = any(not snapshot.fleet.opted_out(ref) for ref in plan & named)
         if coming or current.thumbprint in snapshot.roots_at(site.ref):
             continue
         upload = replace(_upload(snapshot, current, site.ref, site.webspace), as_root=True)
@@ -91,7 +91,7 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
 def _needs_root(snapshot: Snapshot, site: Site) -> bool:
     """Say whether the root list of an app is to name the version: it does, or names an older one, or a tag asks."""
     settings = snapshot.settings_of(site.ref)
-    if settings is None or not site.heeds_roots or is_off(snapshot.tag(site.ref, "certroll")):
+    if settings is None or not site.heeds_roots or snapshot.fleet.opted_out(site.ref):
         return False
     ours = any(snapshot.stale_in(site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
     return ours or snapshot.is_rooted(site.ref)

@@ -320,6 +320,10 @@ class Fleet:
         parent = self.site(ref.production)
         return tag(parent.tags, name) if parent else None
 
+    def opted_out(self, ref: SiteRef) -> bool:
+        """Say whether operators took a site or slot out; a slot's own tag wins over its site's."""
+        return is_off(self.tag(ref, "certroll"))
+
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
         """Return what the settings of a site or slot name, None where they were not read."""
         return self.index.settings.get(ref)
@@ -409,6 +413,11 @@ class FleetIndex:
 def is_off(value: str | None) -> bool:
     """Say whether the value of a tag says no, in any of the words that people use for it."""
     return (value or "").strip().lower() in OFF
+
+
+def is_on(value: str | None) -> bool:
+    """Say whether the value of a tag says yes; what costs a restart or a write is not done for any other word."""
+    return (value or "").lower() == "on"
 
 
 def tag(tags: Tags, name: str) -> str | None:

@@ -15,7 +15,6 @@ from shared.domain.model import (
     Site,
     SslState,
     WebspaceCertificate,
-    is_off,
 )
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
@@ -298,7 +297,7 @@ class Snapshot:
         return (
             self.is_stale(binding)
             and binding.ssl_state is not SslState.DISABLED
-            and not is_off(self.tag(binding.site, "certroll"))
+            and not self.fleet.opted_out(binding.site)
             and (facts is None or covers(facts.host_names, binding.host_name))
             and not reached.isdisjoint({(self.webspace_of(binding), owner) for owner in (None, binding.site)})
         )

@@ -2,7 +2,6 @@
 
 from shared.actions.about_copy import AboutCopy
 from shared.domain.lineage import opted_out
-from shared.domain.model import is_off
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
@@ -28,7 +27,7 @@ def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip |
     if opted_out(snapshot.lineage.tags):
         detail = f"vault certificate {snapshot.lineage.ref} carries the tag certroll: off"
         return Skip(subject, Reason.OPTED_OUT, detail, site)
-    if site is None or not is_off(snapshot.tag(site, "certroll")):
+    if site is None or not snapshot.fleet.opted_out(site):
         return None
     detail = (
         f"{site} carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
