@@ -28,16 +28,13 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
     again only when somebody looks afresh (an event, the sweep): what refuses it once refuses it a second later as well.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
-    going = {
-        step.action.site
-        for step in plan.steps
-        if step.action.restarts_site and step.action.site and not absent(step.action, after)
-    }
-    sites = sorted(site for site in going if site is not None and (fresh or not _is_refused(snapshot, site)))
-    told = (_with_room(snapshot, intent, _told(snapshot, plan, site)) for site in sites)
+    restarts = (step.action for step in plan.steps if step.action.restarts_site)
+    going = {action.site for action in restarts if action.site and not absent(action, after)}
+    sites = sorted(site for site in going if fresh or not _is_refused(snapshot, site))
+    told = (_with_room(snapshot, intent, _told(snapshot, after, site)) for site in sites)
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
     found = _unrecorded(snapshot, plan, intent)
-    overlaps = (_overlap(snapshot, plan, site) for site in found if fresh or not _is_refused(snapshot, site))
+    overlaps = (_overlap(snapshot, after, site) for site in found if fresh or not _is_refused(snapshot, site))
     records = (record for record in (*told, *fights, *overlaps) if record is not None)
     return tuple(sorted(records, key=lambda record: record.site))
 
@@ -63,12 +60,12 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
     return record is not None and record.state is RollState.REFUSED
 
 
-def _told(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
+def _told(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
     before = snapshot.rollout.roll_of(site)
     unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
     if unfinished or (before is not None and before.under_way):
         return None
-    fresh = _fresh(snapshot, plan, site, RollState.STALE)
+    fresh = _fresh(snapshot, after, site, RollState.STALE)
     if fresh is None or before is None:
         return fresh
     retiring = before.state is RollState.VALIDATED and not _is_stale_again(snapshot, site)
@@ -113,23 +110,22 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
             yield settings.site
 
 
-def _overlap(snapshot: Snapshot, plan: Plan, site: SiteRef) -> RollRecord | None:
+def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
     """Return the record of an overlap that was found: it is asked first, and mostly nothing is known to restore.
 
     Of one that counted as refused, and was written all the same, what was recorded before the write is known.
     """
-    fresh, before = _fresh(snapshot, plan, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
+    fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
         return fresh
     return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None)
 
 
-def _fresh(snapshot: Snapshot, plan: Plan, site: SiteRef, state: RollState) -> RollRecord | None:
+def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:
     current, settings, seen = snapshot.lineage.current, snapshot.settings_of(site), snapshot.site(site)
     if current is None or settings is None or seen is None or seen.webspace is None:
         return None
     replaces = snapshot.rollable(settings)
-    after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     wanted = {current.thumbprint, *replaces}
     before = next((r for r in (*snapshot.rollout.rolls, *snapshot.rollout.past_rolls) if r.site == site), None)
     return RollRecord(

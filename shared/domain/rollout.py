@@ -160,13 +160,13 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
     """
     if rollout.failed:
         return Stage(None, rollout.failed)
+    urgent = _urgent(expires_at, now)
     first = tuple(record for record in rollout.records if record.webspace == rollout.first)
-    if not first and (proof := _opened_by_rolls(rollout, soak, urgent=_urgent(expires_at, now))):
+    if not first and (proof := _opened_by_rolls(rollout, soak, urgent=urgent)):
         return Stage(proof)
     outstanding = tuple(record for record in first if record.state is SiteState.PENDING)
     if not outstanding and any(record.state is SiteState.PROVEN for record in first):
         return Stage(now)
-    urgent = _urgent(expires_at, now)
     patience = {
         SiteState.PENDING: min(soak, LOST_AFTER) if urgent else soak,
         SiteState.UNPROVEN: timedelta(0) if urgent else soak,

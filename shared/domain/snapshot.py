@@ -22,7 +22,7 @@ from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
 from shared.domain.roots import ROOT_ON, is_root
 from shared.domain.targets import found_targets, names_of_site
 
-Places = frozenset[tuple[Webspace | None, SiteRef | None]] | frozenset[tuple[Webspace, SiteRef | None]]
+Places = frozenset[tuple[Webspace | None, SiteRef | None]]
 
 
 @dataclass(frozen=True, slots=True)

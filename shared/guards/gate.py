@@ -91,17 +91,19 @@ def _is_about_roots(step: Step) -> bool:
 def _without_roots(plan: Plan, root: Case) -> Plan:
     """Return the plan without edits of root lists where the version may be no root; an app's other edits stay."""
     refused = refusals(root)
+    if not refused:
+        return plan
     steps: list[Step] = []
-    skips: list[Skip] = []
-    for step in plan.steps if refused else ():
+    skips = list(plan.skips)
+    for step in plan.steps:
         action = step.action
-        kept = tuple(e for e in action.edits if not is_root_list(e.key)) if isinstance(action, RollAppSettings) else ()
-        if isinstance(action, RollAppSettings) and kept and kept != action.edits:
+        edits = action.edits if isinstance(action, RollAppSettings) else ()
+        kept = tuple(edit for edit in edits if not is_root_list(edit.key))
+        if isinstance(action, RollAppSettings) and kept and kept != edits:
             skips.append(Skip(f"root list of {action.site}", refused[0].reason, refused[0].detail, action.site))
-            steps.append(Step(replace(action, edits=kept), step.reason))
-        else:
-            steps.append(step)
-    return Plan(tuple(steps), (*plan.skips, *skips)) if refused else plan
+            action = replace(action, edits=kept)
+        steps.append(replace(step, action=action))
+    return Plan(tuple(steps), tuple(skips))
 
 
 def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
