@@ -23,16 +23,11 @@ _RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
 _COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f]{1,260}")
 _SITE_NAME = re.compile(r"[\w-]{1,60}")
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
-_ENVIRONMENT_ID = re.compile(
-    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/hostingenvironments/([^/]+)"
-)
-_SITE_ID = re.compile(
-    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web/sites/([^/]+)(?:/slots/([^/]+))?"
-)
-_COPY_ID = re.compile(
-    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"
-    r"(?:/sites/([^/]+)(?:/slots/([^/]+))?)?/(certificates|publiccertificates)/([^/]+)"
-)
+_WEB = r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"
+_SITE = r"/sites/([^/]+)(?:/slots/([^/]+))?"
+_ENVIRONMENT_ID = re.compile(rf"{_WEB}/hostingenvironments/([^/]+)")
+_SITE_ID = re.compile(rf"{_WEB}{_SITE}")
+_COPY_ID = re.compile(rf"{_WEB}(?:{_SITE})?/(certificates|publiccertificates)/([^/]+)")
 
 
 class InvalidNameError(ValueError):
@@ -43,6 +38,11 @@ def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
     if not pattern.fullmatch(text):
         raise InvalidNameError(f"{text[:120]!r} is not {what}")
     return text
+
+
+def _web(subscription: str, resource_group: str) -> str:
+    """Return how the resource ids of all that App Service has in a resource group begin."""
+    return f"/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Web"
 
 
 def parse_thumbprint(text: str) -> Thumbprint:
@@ -156,10 +156,7 @@ class SiteRef:
     @property
     def resource_id(self) -> str:
         """The resource id, in lower case but for ARM's own words."""
-        site = (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.Web/sites/{self.name}"
-        )
+        site = f"{_web(self.subscription, self.resource_group)}/sites/{self.name}"
         return site if self.slot is None else f"{site}/slots/{self.slot}"
 
     def __lt__(self, other: "SiteRef") -> bool:
@@ -202,10 +199,7 @@ class EnvironmentRef:
     @property
     def resource_id(self) -> str:
         """The resource id, in lower case but for ARM's own words."""
-        return (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.Web/hostingEnvironments/{self.name}"
-        )
+        return f"{_web(self.subscription, self.resource_group)}/hostingEnvironments/{self.name}"
 
     def __str__(self) -> str:
         return f"{self.resource_group}/{self.name}"
@@ -283,8 +277,7 @@ class CopyRef:
     @property
     def resource_id(self) -> str:
         """The resource id, in lower case but for ARM's own words."""
-        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}/providers/Microsoft.Web"
-        parent = self.owner.resource_id if self.owner else group
+        parent = self.owner.resource_id if self.owner else _web(self.subscription, self.resource_group)
         kind = "publicCertificates" if self.public else "certificates"
         return f"{parent}/{kind}/{quote(self.name, safe='')}"
 
