@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache, partial
 
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
@@ -61,7 +62,8 @@ class Turns:
         ends = snapshot.settings_expire_at(apps)
         self._urgent = ends is not None and ends - snapshot.now < URGENT
         self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
-        self._waves: dict[EnvironmentRef, frozenset[SiteRef]] = {}
+        self._members = cache(partial(wave_apps, snapshot.fleet))
+        self._wave = cache(self._next_wave)
         self._first = min(apps, key=self._rank, default=None)
 
     def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
@@ -102,9 +104,7 @@ class Turns:
         if group := self._last_of(app):
             detail = f"it is the last app of group {group} that runs: start another one of it, or take its tag away"
             return Reason.LAST_OF_GROUP, detail
-        if site.environment not in self._waves:
-            self._waves[site.environment] = self._wave(site.environment, most)
-        if app in self._waves[site.environment]:
+        if app in self._wave(site.environment, most):
             return None
         return Reason.AWAITING_WAVE, f"others of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {most}"
 
@@ -113,12 +113,12 @@ class Turns:
         site = self._snapshot.site(app)
         if site is None or site.environment is None or self._intent.ase_max_unavailable is None:
             return None
-        return last_of_group(wave_apps(self._snapshot.fleet, site.environment), app)
+        return last_of_group(self._members(site.environment), app)
 
-    def _wave(self, environment: EnvironmentRef, most: MostDown) -> frozenset[SiteRef]:
+    def _next_wave(self, environment: EnvironmentRef, most: MostDown) -> frozenset[SiteRef]:
         going = frozenset(app for app in self._restarting if self._awaiting_turn(app) is None)
         down = frozenset(roll.site for roll in self._rolls if roll.under_way)
-        return frozenset(next_wave(wave_apps(self._snapshot.fleet, environment), going, most, down))
+        return frozenset(next_wave(self._members(environment), going, most, down))
 
     def _awaiting_first(self, app: SiteRef) -> tuple[Reason, str] | None:
         if not self._went:
