@@ -20,7 +20,7 @@ from shared.actions.about_copy import copy_subject
 from shared.actions.about_root import AboutRoot
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.settle import settle
-from shared.actions.update_binding import UpdateBinding, binding_subject
+from shared.actions.update_binding import UpdateBinding, binding_subject, not_again
 from shared.actions.upload_again import UploadAgain
 from shared.carry_roots import carry_roots, report_waves
 from shared.dispatch import roll_records
@@ -217,15 +217,7 @@ def _upload_again(
     left = tuple(step for step in steps if step not in uploads)
     refused = perform_all(run, lease, ref, uploads, unanswered)
     report_skips(run.ports.journal, ref, refused, run.now())
-    return tuple(filter(None, map(_not_again, left))) if refused else left, refused
-
-
-def _not_again(step: Step) -> Step | None:
-    """Return the step without what an upload that was made again would have had it do, None where that was all."""
-    action = step.action
-    if not isinstance(action, UpdateBinding) or not action.again:
-        return step
-    return replace(step, action=replace(action, again=False)) if action.moves else None
+    return tuple(filter(None, map(not_again, left))) if refused else left, refused
 
 
 def _tell_apps(

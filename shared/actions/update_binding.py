@@ -86,6 +86,14 @@ def binding_subject(binding: Binding) -> str:
     return f"binding {binding.host_name} of {binding.site}"
 
 
+def not_again(step: Step) -> Step | None:
+    """Return the step without what an upload that is not made again would have had it do, None where that was all."""
+    action = step.action
+    if not isinstance(action, UpdateBinding) or not action.again:
+        return step
+    return replace(step, action=replace(action, again=False)) if action.moves else None
+
+
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose the current thumbprint for every binding that shows an older version, or is to be bound again."""
     current = snapshot.lineage.current

@@ -17,7 +17,7 @@ from shared.actions.restart_site import RestartSite
 from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
+from shared.actions.update_binding import UpdateBinding, not_again
 from shared.actions.upload_again import UploadAgain
 from shared.actions.upload_certificate import UploadCertificate
 from shared.actions.upload_public_certificate import UploadPublicCertificate
@@ -52,7 +52,15 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             return Skip(step.subject, refused[0].reason, refused[0].detail, step.action.site)
         return _takes_cover_away(step, facts, snapshot)
 
-    return plan.refuse(refusal)
+    return _without_again(plan, plan.refuse(refusal))
+
+
+def _without_again(plan: Plan, judged: Plan) -> Plan:
+    """Return the plan as judged, without binding again what is not uploaded again: recorded, it would not be redone."""
+    uploads = [step for step in plan.steps if isinstance(step.action, UploadAgain)]
+    lost = {step.action.webspace for step in uploads if step not in judged.steps}
+    steps = (not_again(step) if step.action.webspace in lost else step for step in judged.steps)
+    return Plan(tuple(filter(None, steps)), judged.skips)
 
 
 def _cases(step: Step, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:

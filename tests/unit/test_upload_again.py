@@ -15,6 +15,7 @@ from shared.domain.model import (
     Bundle,
     CertificateVersion,
     KeyFound,
+    KeyPolicy,
     ServerFarm,
     SslState,
     Tags,
@@ -24,6 +25,7 @@ from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
+from shared.domain.requirements import PKCS12
 from shared.domain.rollout import Again, SiteState
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
@@ -321,6 +323,16 @@ def test_what_moves_after_the_upload_needs_no_second_write() -> None:
         Step(BIND, Reason.UPLOAD_AGAIN_ASKED),
     ]
     assert planner.plan(planner.project(planner.plan(seen, APPLY), seen), APPLY).steps == ()
+
+
+def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
+    """Where the upload is refused, binding counts as not done, and is done when the upload is; what is stale moves."""
+    stale = binding("old.contoso.com", OLD)
+    seen = world(BY_HAND, bindings=(SHOWN, stale), current=version(facts=facts(HOST, "old.contoso.com")))
+    kept = replace(seen.lineage, key=KeyPolicy(exportable=False, content_type=PKCS12))
+    plan = planner.plan(replace(seen, lineage=kept), APPLY)
+    assert [skip.reason for skip in plan.skips] == [Reason.KEY_NOT_EXPORTABLE]
+    assert plan.steps == (Step(UpdateBinding(stale, NEW, WEST), Reason.STALE_THUMBPRINT),)
 
 
 @pytest.mark.parametrize("again", [None, Again.NO, Again.ASKED])
