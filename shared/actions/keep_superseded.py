@@ -44,8 +44,7 @@ class KeepSuperseded(UploadCertificate):
         except (Denied, NotFound, Rejected) as error:
             raise NotKept(f"{self.subject}: the old version cannot be read, so there is no overlap: {error}") from error
         try:
-            ports.app_service.upload_certificate(self.copy, pfx, self.plan)
-            self._settle(ports)
+            self.send(ports, pfx)
         except (Denied, Rejected, NotSettled) as error:
             if not isinstance(error, Denied) and self._is_imported(ports):
                 raise NotYet(f"{self.subject} goes up after the sync: {error}") from error

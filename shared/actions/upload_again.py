@@ -30,11 +30,10 @@ NEW_VERSION = "put a new version into the vault, which is uploaded with its chai
 class UploadAgain(UploadCertificate):
     """Upload the version that is there already, under a name of its own; host names are bound to it afterwards."""
 
-    def _send(self, ports: Ports, pfx: Pfx) -> None:
+    def send(self, ports: Ports, pfx: Pfx) -> None:
         """Upload it; return once Azure shows it. Raises Rejected with the cure where Azure has it once only."""
         try:
-            ports.app_service.upload_certificate(self.copy, pfx, self.plan)
-            self._settle(ports)
+            UploadCertificate.send(self, ports, pfx)  # slots make a new class, which super() does not know
         except (Rejected, NotSettled) as error:
             raise Rejected(f"{self.subject}: Azure does not take it a second time ({error}): {NEW_VERSION}") from error
 

@@ -58,13 +58,13 @@ class UploadCertificate(AboutCopy):
         pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
         self._check_chain(ports, pfx)
         self._report_chain(ports, pfx)
-        self._send(ports, pfx)
+        self.send(ports, pfx)
         return True
 
-    def _send(self, ports: Ports, pfx: Pfx) -> None:
-        """Upload it; return once Azure shows it."""
+    def send(self, ports: Ports, pfx: Pfx) -> None:
+        """Upload it; return once Azure shows it. Raises NotSettled where it does not."""
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
-        self._settle(ports)
+        settle(ports.clock, lambda: look(ports, self.copy.ref), self.holds, self.subject, PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
         """Raise Rejected where intermediates are missing that the version in use has: visitors would not trust it.
@@ -105,9 +105,6 @@ class UploadCertificate(AboutCopy):
                 f"{self.subject}: the name is taken by {seen.thumbprint} in {seen.webspace}; delete that one"
             )
         return seen is not None
-
-    def _settle(self, ports: Ports) -> None:
-        settle(ports.clock, lambda: look(ports, self.copy.ref), self.holds, self.subject, PATIENCE)
 
     def holds(self, seen: WebspaceCertificate | None) -> bool:
         """Say whether what is seen holds this version in this webspace."""
