@@ -51,7 +51,7 @@ def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedel
 def _app(fleet: Fleet, site: Site, intent: Intent, now: datetime) -> CycleApp:
     spared = why_spared(fleet, site, intent)
     app = CycleApp(wave_app(site), CycleState.PENDING, now)
-    return app.now(CycleState.SPARED, now, str(spared[1])) if spared else app
+    return app.now(CycleState.SPARED, now, spared[1]) if spared else app
 
 
 def _has_probe(fleet: Fleet, site: SiteRef) -> bool:

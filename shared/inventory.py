@@ -117,9 +117,8 @@ def _in_vain(
             "take it out"
         )
         yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
-    if settings.odd_entries:
-        detail = f"{settings.odd_entries} entries of the load list are no thumbprints; they are left as they are"
-        yield Finding(now, "sweep", f"load list of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
-    if settings.odd_roots:
-        detail = f"{settings.odd_roots} entries of the root list are no thumbprints; they are left as they are"
-        yield Finding(now, "sweep", f"root list of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+    odd = {ReferenceKind.LOAD_LIST: settings.odd_entries, ReferenceKind.ROOT_LIST: settings.odd_roots}
+    for kind, count in odd.items():
+        if count:
+            detail = f"{count} entries of the {kind} are no thumbprints; they are left as they are"
+            yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
