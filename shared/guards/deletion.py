@@ -1,7 +1,7 @@
 """Nothing is deleted that anything may still need: every doubt keeps it.
 
 Judged by what was observed, not by what the plan will have changed: a binding that a step of the same plan moves, or
-that operators took out, still shows the old certificate.
+that operators took out, still shows the old certificate, and a root that a step puts is not there yet.
 """
 
 from collections.abc import Callable, Iterable

@@ -37,7 +37,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
             )
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
         if step.action.restarts_site or isinstance(step.action, UNSTAGED):
-            return None  # apps have stages of their own, and what is deleted is proven everywhere
+            return None  # apps have stages of their own
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
         until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
