@@ -54,6 +54,7 @@ from tests.build import (
     facts,
     farm,
     lineage,
+    named,
     old_version,
     ports,
     record,
@@ -330,9 +331,12 @@ def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
     stale = binding("old.contoso.com", OLD)
     seen = world(BY_HAND, bindings=(SHOWN, stale), current=version(facts=facts(HOST, "old.contoso.com")))
     kept = replace(seen.lineage, key=KeyPolicy(exportable=False, content_type=PKCS12))
-    plan = planner.plan(replace(seen, lineage=kept), APPLY)
+    fleet = replace(seen.fleet, settings=(named(OLD),))
+    plan = planner.plan(replace(seen, lineage=kept, fleet=fleet), APPLY)
     assert [skip.reason for skip in plan.skips] == [Reason.KEY_NOT_EXPORTABLE]
-    assert plan.steps == (Step(UpdateBinding(stale, NEW, WEST), Reason.STALE_THUMBPRINT),)
+    move, roll = plan.steps
+    assert move == Step(UpdateBinding(stale, NEW, WEST), Reason.STALE_THUMBPRINT)
+    assert roll.subject == "app settings of shop"
 
 
 @pytest.mark.parametrize("again", [None, Again.NO, Again.ASKED])
