@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from azure.core.credentials import TokenCredential
@@ -24,7 +24,6 @@ from azure.mgmt.web.models import (
     PublicCertificateProperties,
     StringDictionary,
 )
-from azure.mgmt.web.models import Site as SiteModel
 
 from shared.clients.arm import Json, listing, plain_list, readable, sent, tags_of, webspace_of
 from shared.clients.clouds import Cloud
@@ -68,6 +67,8 @@ RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
 COPY_FILTER = quote("resourceType eq 'Microsoft.Web/certificates'")
+
+Result = TypeVar("Result")
 
 _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 
@@ -153,12 +154,8 @@ class AppService:
 
     def public_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
         """List the public certificates of a site or slot."""
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
-        items = (
-            web_apps.list_public_certificates(**names)
-            if site.slot is None
-            else web_apps.list_public_certificates_slot(**names)
-        )
+        web_apps = self._clients.client(site.subscription).web_apps
+        items = site_or_slot(site, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)()
         found = self._wires(f"public certificates of {site}", items)
         return listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
 
@@ -167,12 +164,7 @@ class AppService:
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
         """Read one site or slot with its bindings."""
         web_apps = self._clients.client(ref.subscription).web_apps
-
-        def read() -> SiteModel:
-            if ref.slot is None:
-                return web_apps.get(resource_group_name=ref.resource_group, name=ref.name)
-            return web_apps.get_slot(resource_group_name=ref.resource_group, name=ref.name, slot=ref.slot)
-
+        read = site_or_slot(ref, web_apps.get, web_apps.get_slot)
         return readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, CURE).as_dict())
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
@@ -206,19 +198,13 @@ class AppService:
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
         """Put a certificate without a key on a site or slot."""
         site, name = _owner(copy.ref), copy.ref.name
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        web_apps = self._clients.client(site.subscription).web_apps
         content = PublicCertificateProperties(blob=der, public_certificate_location=USER_STORE)
         body = PublicCertificate(properties=content)
-
-        def write() -> PublicCertificate:
-            if site.slot is None:
-                return web_apps.create_or_update_public_certificate(
-                    **names, public_certificate_name=name, public_certificate=body
-                )
-            return web_apps.create_or_update_public_certificate_slot(
-                **names, public_certificate_name=name, public_certificate=body
-            )
-
+        put = site_or_slot(
+            site, web_apps.create_or_update_public_certificate, web_apps.create_or_update_public_certificate_slot
+        )
+        write = partial(put, public_certificate_name=name, public_certificate=body)
         self._retrying.write(f"certificate {copy.ref}", write, CURE)
 
     def delete_certificate(self, ref: CopyRef) -> None:
@@ -229,13 +215,8 @@ class AppService:
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Read one host name binding, and its whole body for the way back."""
         web_apps = self._clients.client(site.subscription).web_apps
-        names = {"resource_group_name": site.resource_group, "name": site.name, "host_name": host_name}
-
-        def read() -> HostNameBinding:
-            if site.slot is None:
-                return web_apps.get_host_name_binding(**names)
-            return web_apps.get_host_name_binding_slot(**names, slot=site.slot)
-
+        get = site_or_slot(site, web_apps.get_host_name_binding, web_apps.get_host_name_binding_slot)
+        read = partial(get, host_name=host_name)
         wire = self._retrying.read(f"binding {host_name} of {site}", read, CURE).as_dict()
         return _binding(site, host_name, wire.get("properties") or {}), wire
 
@@ -251,27 +232,18 @@ class AppService:
         properties = {name: value for name, value in dict(read.get("properties") or {}).items() if name not in shown}
         thumbprint = {"thumbprint": binding.thumbprint} if binding.thumbprint else {}
         changed = {**properties, "sslState": str(binding.ssl_state), **thumbprint}
-        wire = HostNameBinding({"properties": changed})
-        names = {"resource_group_name": site.resource_group, "name": site.name, "host_name": binding.host_name}
-
-        def write() -> HostNameBinding:
-            if site.slot is None:
-                return web_apps.create_or_update_host_name_binding(**names, host_name_binding=wire)
-            return web_apps.create_or_update_host_name_binding_slot(**names, slot=site.slot, host_name_binding=wire)
-
+        put = site_or_slot(
+            site, web_apps.create_or_update_host_name_binding, web_apps.create_or_update_host_name_binding_slot
+        )
+        write = partial(put, host_name=binding.host_name, host_name_binding=HostNameBinding({"properties": changed}))
         self._retrying.write(f"binding {binding.host_name} of {site}", write, CURE)
 
     # ------------------------------------------------------------------------------------------------- settings
 
     def settings(self, site: SiteRef) -> AppSettings:
         """Read the app settings of a site or slot."""
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
-
-        def read() -> StringDictionary:
-            if site.slot is None:
-                return web_apps.list_application_settings(**names)
-            return web_apps.list_application_settings_slot(**names)
-
+        web_apps = self._clients.client(site.subscription).web_apps
+        read = site_or_slot(site, web_apps.list_application_settings, web_apps.list_application_settings_slot)
         what = f"app settings of {site}"
         values = dict(self._retrying.read(what, read, SETTINGS_CURE, secret=True).properties or {})
         if any(not isinstance(value, str) for value in values.values()):
@@ -280,40 +252,31 @@ class AppService:
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
         """Read the app settings with the site's ETag from before: the list itself carries none (recorded)."""
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
-
-        def read() -> Any:  # noqa: ANN401 - what `cls` returns, which the SDK does not type
-            if site.slot is None:
-                return web_apps.get(**names, cls=_etag)
-            return web_apps.get_slot(**names, cls=_etag)
-
-        etag = self._retrying.read(f"site {site}", read, CURE)
+        web_apps = self._clients.client(site.subscription).web_apps
+        get: Callable[..., Any] = site_or_slot(site, web_apps.get, web_apps.get_slot)
+        etag = self._retrying.read(f"site {site}", partial(get, cls=_etag), CURE)
         return replace(self.settings(site), etag=etag)
 
     def put_settings(self, settings: AppSettings) -> None:
         """Replace the app settings. If-Match is sent where the ETag is known; that Azure minds it is not documented."""
         site = settings.site
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
+        web_apps = self._clients.client(site.subscription).web_apps
         headers = {"If-Match": settings.etag} if settings.etag else {}
         body = StringDictionary({"properties": dict(settings.values)})
-
-        def write() -> StringDictionary:
-            if site.slot is None:
-                return web_apps.update_application_settings(**names, app_settings=body, headers=headers)
-            return web_apps.update_application_settings_slot(**names, app_settings=body, headers=headers)
-
+        put = site_or_slot(site, web_apps.update_application_settings, web_apps.update_application_settings_slot)
+        write = partial(put, app_settings=body, headers=headers)
         self._retrying.write(f"app settings of {site}", write, WRITE_CURE, secret=True)
 
     def vault_references(self, site: SiteRef) -> dict[str, str]:
         """Return the version that each Key Vault reference leads to now, by setting; what leads nowhere is left out."""
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
-        items = (
-            web_apps.get_app_settings_key_vault_references(**names)
-            if site.slot is None
-            else web_apps.get_app_settings_key_vault_references_slot(**names)
+        web_apps = self._clients.client(site.subscription).web_apps
+        items = site_or_slot(
+            site,
+            web_apps.get_app_settings_key_vault_references,
+            web_apps.get_app_settings_key_vault_references_slot,
         )
         found = {}
-        for wire in self._wires(f"Key Vault references of {site}", items):
+        for wire in self._wires(f"Key Vault references of {site}", items()):
             properties = wire.get("properties") or {}
             if properties.get("activeVersion"):
                 found[str(wire.get("name"))] = str(properties["activeVersion"])
@@ -328,26 +291,20 @@ class AppService:
     def restart(self, site: SiteRef) -> None:
         """Restart a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
-
-        def write() -> None:
-            if site.slot is None:
-                web_apps.restart(site.resource_group, site.name)
-            else:
-                web_apps.restart_slot(site.resource_group, site.name, site.slot)
-
+        write = site_or_slot(site, web_apps.restart, web_apps.restart_slot)
         self._retrying.write(f"restart of {site}", write, CURE)
 
     def stop(self, site: SiteRef) -> None:
         """Stop a site or slot."""
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
-        stop = web_apps.stop if site.slot is None else web_apps.stop_slot
-        self._retrying.write(f"stop of {site}", lambda: stop(**names), CURE)
+        web_apps = self._clients.client(site.subscription).web_apps
+        write = site_or_slot(site, web_apps.stop, web_apps.stop_slot)
+        self._retrying.write(f"stop of {site}", write, CURE)
 
     def start(self, site: SiteRef) -> None:
         """Start a site or slot."""
-        web_apps, names = self._clients.client(site.subscription).web_apps, _names(site)
-        start = web_apps.start if site.slot is None else web_apps.start_slot
-        self._retrying.write(f"start of {site}", lambda: start(**names), CURE)
+        web_apps = self._clients.client(site.subscription).web_apps
+        write = site_or_slot(site, web_apps.start, web_apps.start_slot)
+        self._retrying.write(f"start of {site}", write, CURE)
 
     def _digest(self, key: str, value: str) -> str:
         return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
@@ -361,9 +318,12 @@ class AppService:
         return plain_list(self._retrying, self._clients.client(subscription), url, what, CURE)
 
 
-def _names(site: SiteRef) -> dict[str, str]:
+def site_or_slot(
+    site: SiteRef, of_site: Callable[..., Result], of_slot: Callable[..., Result]
+) -> Callable[..., Result]:
+    """Return the SDK's method for a site, or its twin for a slot, with the names of this one filled in."""
     names = {"resource_group_name": site.resource_group, "name": site.name}
-    return names if site.slot is None else {**names, "slot": site.slot}
+    return partial(of_site, **names) if site.slot is None else partial(of_slot, **names, slot=site.slot)
 
 
 def _owner(ref: CopyRef) -> SiteRef:
@@ -375,12 +335,11 @@ def _owner(ref: CopyRef) -> SiteRef:
 def _get_certificate(client: WebSiteManagementClient, ref: CopyRef) -> Certificate | PublicCertificate:
     if ref.owner is None:
         return client.certificates.get(ref.resource_group, ref.name)
-    names = _names(ref.owner)
     if not ref.public:
         return client.site_certificates.get(ref.resource_group, ref.site, ref.name)
-    if not ref.slot:
-        return client.web_apps.get_public_certificate(**names, public_certificate_name=ref.name)
-    return client.web_apps.get_public_certificate_slot(**names, public_certificate_name=ref.name)
+    web_apps = client.web_apps
+    get = site_or_slot(ref.owner, web_apps.get_public_certificate, web_apps.get_public_certificate_slot)
+    return get(public_certificate_name=ref.name)
 
 
 def _put_certificate(client: WebSiteManagementClient, ref: CopyRef, body: Certificate) -> Certificate:
@@ -394,14 +353,15 @@ def _delete_certificate(client: WebSiteManagementClient, ref: CopyRef) -> None:
         client.certificates.delete(ref.resource_group, ref.name)
     elif not ref.public:
         client.site_certificates.delete(ref.resource_group, ref.site, ref.name)
-    elif not ref.slot:
-        client.web_apps.delete_public_certificate(ref.resource_group, ref.site, ref.name)
     else:
-        client.web_apps.delete_public_certificate_slot(ref.resource_group, ref.site, ref.slot, ref.name)
+        web_apps = client.web_apps
+        delete = site_or_slot(ref.owner, web_apps.delete_public_certificate, web_apps.delete_public_certificate_slot)
+        delete(public_certificate_name=ref.name)
 
 
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:
-    return response.http_response.headers.get("ETag")  # type: ignore[no-any-return]
+    etag: str | None = response.http_response.headers.get("ETag")
+    return etag
 
 
 def _post(client: WebSiteManagementClient, url: str) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
-from shared.clients.app_service import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, read_site
+from shared.clients.app_service import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, read_site, site_or_slot
 from shared.clients.arm import Json, listing, plain_list, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, NotFound, Rejected
@@ -57,10 +57,7 @@ class ManagedCertificates:
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
         """Return what App Service says of the host names of a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
-        if site.slot is None:
-            items = web_apps.list_host_name_bindings(site.resource_group, site.name)
-        else:
-            items = web_apps.list_host_name_bindings_slot(site.resource_group, site.name, site.slot)
+        items = site_or_slot(site, web_apps.list_host_name_bindings, web_apps.list_host_name_bindings_slot)()
         return dict(_host_facts(wire) for wire in self._wires(f"host names of {site}", items))
 
     def tier(self, plan: str) -> str:
