@@ -18,6 +18,7 @@ ODD = (ValueError, TypeError, AttributeError)
 
 Json = Mapping[str, Any]
 Found = TypeVar("Found")
+Wire = TypeVar("Wire")
 
 
 def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
@@ -28,15 +29,34 @@ def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
 
 
 def plain_list(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, cure: str) -> tuple[Json, ...]:
-    """Return the items of a list that the SDK does not have, of all its pages."""
+    """Return the items of a list that the SDK does not have, of all its pages. Raises Rejected where it is none."""
     found: list[Json] = []
     following: str | None = url
     while following:
-        answer = retrying.read(what, partial(sent, client, HttpRequest("GET", following)), cure)
-        page: Json = answer.json()
-        found.extend(page.get("value") or ())
+        page = plain_read(retrying, client, following, what, cure)
+        found.extend(readable(what, _entries, page))
         following = page.get("nextLink")
     return tuple(found)
+
+
+def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, cure: str) -> Json:
+    """Return the object that a GET answers which the SDK does not have. Raises Rejected where it is none."""
+    answer = retrying.read(what, partial(sent, client, HttpRequest("GET", url)), cure)
+    return readable(what, _object, answer)
+
+
+def _object(answer: HttpResponse) -> Json:
+    found: object = answer.json()
+    if not isinstance(found, Mapping):
+        raise TypeError("the answer is no object")
+    return found
+
+
+def _entries(page: Json) -> list[Json]:
+    found = page.get("value") or []
+    if not isinstance(found, list):
+        raise TypeError("its value is no list")
+    return found
 
 
 def listing(
@@ -60,7 +80,7 @@ def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
     return None
 
 
-def readable(what: str, read: Callable[[Json], Found], wire: Json) -> Found:
+def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
     """Return what an answer says. Raises Rejected where it has another shape than it should have."""
     try:
         return read(wire)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from azure.core.rest import HttpRequest, HttpResponse
 
 from shared.clients.app_service import CURE, AppServiceClients, read_site
-from shared.clients.arm import Found, Json, listing, plain_list, readable, sent, tags_of
+from shared.clients.arm import Found, Json, listing, plain_list, plain_read, readable, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.domain.model import OWN_PREFIX, Environment, Listing, RootCertificate, Site
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint, parse_thumbprint
@@ -49,10 +49,8 @@ class Environments:
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
         """Return where an environment is reached: from inside its network where it is internal, else from anywhere."""
-        client, what = (
-            self._clients.client(ref.subscription).app_service_environments,
-            f"networking of environment {ref}",
-        )
+        client = self._clients.client(ref.subscription).app_service_environments
+        what = f"networking of environment {ref}"
         read = partial(client.get_ase_v3_networking_configuration, ref.resource_group, ref.name)
         return readable(what, _inbound, self._retrying.read(what, read, CURE).as_dict())
 
@@ -73,9 +71,8 @@ class Environments:
 
     def root(self, ref: RootRef) -> RootCertificate:
         """Read one public certificate of an environment."""
-        what = f"root certificate {ref}"
-        wire: Json = self._retrying.read(what, self._request("GET", ref), CURE).json()
-        return readable(what, _root, wire)
+        client, what = self._clients.client(ref.environment.subscription), f"root certificate {ref}"
+        return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, CURE))
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
         """Put a root certificate into an environment; apps trust it from their next start after a stop on."""
@@ -88,9 +85,12 @@ class Environments:
         self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), CURE)
 
     def _request(self, method: str, ref: RootRef, body: Json | None = None) -> Callable[[], HttpResponse]:
-        url = f"{quote(ref.resource_id, safe='/%')}?api-version={ROOTS_API}"
-        request = HttpRequest(method, url, json=body)
+        request = HttpRequest(method, _url(ref), json=body)
         return partial(sent, self._clients.client(ref.environment.subscription), request)
+
+
+def _url(ref: RootRef) -> str:
+    return f"{quote(ref.resource_id, safe='/%')}?api-version={ROOTS_API}"
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:

@@ -1,14 +1,14 @@
 """Who may do what on a vault, from ARM: the vault's own settings, and the role assignments at its scope."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
 from urllib.parse import quote
 
-from azure.core.rest import HttpRequest
+from azure.mgmt.web import WebSiteManagementClient
 
-from shared.clients.app_service import AppServiceClients
+from shared.clients.app_service import RESOURCES_API, AppServiceClients
+from shared.clients.arm import Json, plain_list, plain_read, readable
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, Rejected
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
@@ -16,16 +16,12 @@ from shared.domain.vault_access import AccessPolicy, Rights, RoleAssignment, Vau
 
 VAULTS_API = "2023-07-01"
 ROLES_API = "2022-04-01"
-RESOURCES_API = "2021-04-01"
 VAULT_FILTER = quote("resourceType eq 'Microsoft.KeyVault/vaults'")
 VAULT_CURE = "grant the identity Microsoft.KeyVault/vaults/read on this vault"
 ROLES_CURE = "grant the identity Microsoft.Authorization/roleAssignments/read on this vault"
 LIST_CURE = "grant the identity Microsoft.Resources/subscriptions/resources/read on this subscription"
 KINDS = ("secrets", "certificates")
 ALL = "all"
-
-Json = Mapping[str, Any]
-Found = TypeVar("Found")
 
 
 class VaultRights:
@@ -38,48 +34,26 @@ class VaultRights:
     def vaults(self, subscription: str) -> dict[VaultName, str]:
         """Return the resource ids of a subscription's vaults: one request, and one for each further page."""
         url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES_API}"
-        found = self._list(subscription, url, f"vaults of {subscription}", LIST_CURE)
+        client = self._clients.client(subscription)
+        found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_CURE)
         ids = [str(one.get("id")) for one in found if isinstance(one, Mapping)]
         return {parse_vault_name(one): one for one in ids if _is_vault(one)}
 
     def settings(self, vault_id: str) -> VaultSettings:
         """Read how a vault decides who may use it; role assignments only where it decides by them."""
-        subscription = _subscription(vault_id)
-        url = f"{quote(vault_id)}?api-version={VAULTS_API}"
-        wire = self._get(subscription, url, f"vault {vault_id}", VAULT_CURE)
-        settings = _readable(f"vault {vault_id}", partial(read_vault, vault_id), wire)
-        return self._with_roles(subscription, settings) if settings.uses_roles else settings
+        client, what = self._clients.client(_subscription(vault_id)), f"vault {vault_id}"
+        wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS_API}", what, VAULT_CURE)
+        settings = readable(what, partial(read_vault, vault_id), wire)
+        return self._with_roles(client, settings) if settings.uses_roles else settings
 
-    def _with_roles(self, subscription: str, settings: VaultSettings) -> VaultSettings:
+    def _with_roles(self, client: WebSiteManagementClient, settings: VaultSettings) -> VaultSettings:
         url = f"{quote(settings.resource_id)}/providers/Microsoft.Authorization/roleAssignments?api-version={ROLES_API}"
         what = f"role assignments of vault {settings.name}"
         try:
-            found = _readable(what, read_assignments, self._list(subscription, url, what, ROLES_CURE))
+            found = readable(what, read_assignments, plain_list(self._retrying, client, url, what, ROLES_CURE))
         except Denied as denied:
             return replace(settings, not_read=str(denied))
         return replace(settings, assignments=found)
-
-    def _get(self, subscription: str, url: str, what: str, cure: str) -> Json:
-        client = self._clients.client(subscription)
-
-        def read() -> Json:
-            response = client.send_request(HttpRequest("GET", url))
-            response.raise_for_status()
-            answer: object = response.json()
-            if not isinstance(answer, Mapping):
-                raise Rejected(f"{what} cannot be read: the answer is no object")
-            return answer
-
-        return self._retrying.read(what, read, cure)
-
-    def _list(self, subscription: str, url: str, what: str, cure: str) -> tuple[Any, ...]:
-        found: list[Any] = []
-        following: object = url
-        while following:
-            page = self._get(subscription, str(following), what, cure)
-            found.extend(_readable(what, partial(_entries, what="value"), page.get("value")))
-            following = page.get("nextLink")
-        return tuple(found)
 
 
 def _is_vault(resource_id: str) -> bool:
@@ -96,13 +70,6 @@ def _subscription(vault_id: str) -> str:
         return parse_subscription(vault_id.split("/")[2])
     except (IndexError, InvalidNameError) as error:
         raise Rejected(f"{vault_id[:200]!r} is not the resource id of a vault") from error
-
-
-def _readable(what: str, read: Callable[[Any], Found], wire: object) -> Found:
-    try:
-        return read(wire)
-    except ValueError as error:
-        raise Rejected(f"{what} cannot be read: {error}") from error
 
 
 def read_vault(vault_id: str, wire: Json) -> VaultSettings:

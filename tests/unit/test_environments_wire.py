@@ -142,6 +142,19 @@ def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str
     assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        pytest.param(["a root"], "the answer is no object", id="a list"),
+        pytest.param({"value": {"a": "root"}}, "its value is no list", id="an object of objects"),
+    ],
+)
+def test_what_is_no_list_is_refused(answer: Any, problem: str) -> None:  # noqa: ANN401 - JSON of any shape
+    """Whatever answers in Azure's stead is not taken for an environment without roots."""
+    with pytest.raises(Rejected, match=problem):
+        over(answer)[0].roots(ASE)
+
+
 def test_roots_of_all_pages_are_listed() -> None:
     """A list that goes on is read to its end, from where Azure says that it goes on."""
     first = {"value": [root_wire("a", isRoot=True, thumbprint=OLD)], "nextLink": "https://arm/next"}
