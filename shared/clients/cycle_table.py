@@ -13,8 +13,8 @@ from typing import Any
 
 from azure.data.tables import TableServiceClient
 
-from shared.clients.journal_rows import Entity, digest, moment
-from shared.clients.tables import JOURNAL, Tables, etag_of
+from shared.clients.journal_rows import Entity, digest, moment, revision_of
+from shared.clients.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.cycle import Cycle, CycleApp, CycleState, NotedRoot, OwedStart, Want
 from shared.domain.errors import Conflict
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
@@ -22,7 +22,6 @@ from shared.domain.waves import WaveApp
 
 ENVIRONMENTS = "environments"
 STARTS = "starts"
-MOST_RACES = 5
 
 
 class TableCycles:
@@ -130,7 +129,7 @@ def _cycle(row: Entity) -> Cycle:
             Want(ref, Thumbprint(one), datetime.fromisoformat(at))
             for ref, one, at in json.loads(row.get("wants") or "[]")
         ),
-        etag_of(row),
+        revision_of(row),
     )
 
 

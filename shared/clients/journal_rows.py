@@ -44,6 +44,12 @@ def moment(stored: datetime) -> datetime:
     return datetime.fromtimestamp(stored.timestamp(), UTC)
 
 
+def revision_of(row: Entity) -> str | None:
+    """Return the revision of a row that was read, None of one that is not stored yet."""
+    metadata: Mapping[str, str] = getattr(row, "metadata", {})
+    return metadata.get("etag")
+
+
 def chunked(name: str, text: str) -> dict[str, str]:
     """Return a long text as properties."""
     parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
@@ -137,7 +143,6 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
 
 def roll_record(row: Entity) -> RollRecord:
     """Return what a row says of the settings of an app."""
-    metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return RollRecord(
         site=SiteRef.parse(row["app"]),
         version=row["version"],
@@ -159,7 +164,7 @@ def roll_record(row: Entity) -> RollRecord:
         rooted=row.get("rooted", False),
         room=_room(row),
         detail=row["detail"],
-        revision=metadata.get("etag"),
+        revision=revision_of(row),
     )
 
 
@@ -196,7 +201,6 @@ def asked_row(record: OrderRecord) -> dict[str, Any]:
 
 def asked_record(row: Entity) -> OrderRecord:
     """Return what such a row says."""
-    metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return OrderRecord(
         order=OrderRef.parse(row["order"]),
         action=OrderAction(row["action"]),
@@ -204,7 +208,7 @@ def asked_record(row: Entity) -> OrderRecord:
         state=AskedState(row["state"]),
         at=moment(row["at"]),
         detail=row["detail"],
-        revision=metadata.get("etag"),
+        revision=revision_of(row),
     )
 
 

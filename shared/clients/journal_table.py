@@ -15,15 +15,12 @@ written: names, thumbprints and reasons.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from azure.core import MatchConditions
-from azure.core.exceptions import (
-    ResourceModifiedError,
-)
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import TableServiceClient
 
 from shared.clients.journal_rows import (
     CHUNK,
@@ -39,13 +36,14 @@ from shared.clients.journal_rows import (
     lineage_key,
     moment,
     order_key,
+    revision_of,
     roll_key,
     roll_record,
     roll_row,
     site_record,
     site_row,
 )
-from shared.clients.tables import JOURNAL, Tables, etag_of
+from shared.clients.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.managed import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef, Webspace
@@ -63,7 +61,6 @@ FINDINGS = "certrollfindings"
 ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
 MANAGED = "managed"
-MOST_RACES = 5
 CLAIM = timedelta(hours=1)
 
 
@@ -114,18 +111,14 @@ class TableJournal:
         The certificate's run and the site's run hold different leases: a late result of an older version must not
         erase what is pending for a newer one.
         """
-        table, row = self._tables.table(JOURNAL), site_row(ref, record)
+        row = site_row(ref, record)
         for _ in range(MOST_RACES):
             found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
             if found is None or found["version"] != record.version:
                 return
-            try:
-                table.update_entity(
-                    row, UpdateMode.REPLACE, etag=etag_of(found), match_condition=MatchConditions.IfNotModified
-                )
-            except ResourceModifiedError:
-                continue
-            return
+            with suppress(Conflict):
+                self._tables.put(row, revision_of(found), f"the record of {record.site}")
+                return
         raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
@@ -167,17 +160,17 @@ class TableJournal:
     def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
         """Forget the failures that hold a version; return where they were. It is tried again from the start.
 
-        Raises Conflict while an app is being taken back: its record is all that is known of its last good values.
+        Raises Conflict while an app is being taken back: its record is all that is known of its last good values; and
+        where another run records one meanwhile.
         """
         rollout = self.rollout(ref, version)
         busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
         if busy:
             raise Conflict(f"{', '.join(busy)} is being taken back; release the hold when that is done")
-        table = self._tables.table(JOURNAL)
         held = [roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER]
         for roll in held:
-            keys = (lineage_key(ref), roll_key(roll.site))
-            table.delete_entity(*keys, etag=roll.revision, match_condition=MatchConditions.IfNotModified)
+            what = f"the record of {roll.site} for {ref}"
+            self._tables.delete_revision(lineage_key(ref), roll_key(roll.site), roll.revision, what)
         for record in rollout.failed:
             detail = f"released at {now:%Y-%m-%d %H:%M} UTC; before: {record.detail}"
             self.record_site(ref, replace(record, state=SiteState.UNPROVEN, detail=detail[:1000]))
@@ -281,8 +274,7 @@ class TableJournal:
 
     def replayed(self, record: PoisonRecord) -> None:
         """Forget a kept message that was put back; if it fails again it is kept again."""
-        table = self._tables.table(FINDINGS)
-        table.delete_entity(_poison_key(record.queue), record.key)
+        self._tables.delete(FINDINGS, _poison_key(record.queue), record.key)
 
 
 def _plan_key(plan: str) -> str:

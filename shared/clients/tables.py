@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -19,6 +19,9 @@ from shared.clients.journal_rows import Entity
 from shared.domain.errors import Conflict
 
 JOURNAL = "certrolljournal"
+MOST_RACES = 5
+"""How often a row is read and written again that others write at the same time."""
+Result = TypeVar("Result")
 TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
 
 
@@ -52,20 +55,11 @@ class Tables:
 
         Raises Conflict where that revision is no longer there.
         """
-        answer: dict[str, Mapping[str, Any]] = {}
-
-        def write(table: TableClient) -> None:
-            if revision is None:
-                answer["metadata"] = table.create_entity(row)
-                return
-            condition = {"etag": revision, "match_condition": MatchConditions.IfNotModified}
-            answer["metadata"] = table.update_entity(row, UpdateMode.REPLACE, **condition)  # type: ignore[arg-type]
-
         try:
-            self._creating(JOURNAL, write)
+            written = self._creating(JOURNAL, partial(_put, row, revision))
         except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
             raise Conflict(f"{what} was written by another run") from error
-        return str(answer["metadata"]["etag"])
+        return str(written["etag"])
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Upsert rows of one partition, fifty at a time, in order."""
@@ -74,33 +68,41 @@ class Tables:
             self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row, if it is there."""
-        with suppress(ResourceNotFoundError):
-            self.table(table).delete_entity(partition, row)
+        """Delete a row, if it is there: the SDK takes one that is not for deleted."""
+        self.table(table).delete_entity(partition, row)
 
-    def _creating(self, table: str, write: Callable[[TableClient], None]) -> None:
-        """Write, creating the table where it is missing."""
+    def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
+        """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
+        try:
+            self.table(JOURNAL).delete_entity(
+                partition, row, etag=revision, match_condition=MatchConditions.IfNotModified
+            )
+        except ResourceModifiedError as error:
+            raise Conflict(f"{what} was written by another run") from error
+
+    def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
+        """Return what the write returns; the table is made where it is missing."""
         client = self.table(table)
         try:
-            write(client)
+            return write(client)
         except HttpResponseError as error:
             if not _is_table_missing(error):
                 raise
             with suppress(ResourceExistsError):
                 client.create_table()
-            write(client)
-
-
-def etag_of(row: Entity) -> str:
-    """Return the revision of a row that was read."""
-    metadata: Mapping[str, str] = getattr(row, "metadata", {})
-    return metadata["etag"]
+            return write(client)
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:
     """Say whether the table is not there; the client names the code for a transaction, and only quotes it else."""
     missing = TableErrorCode.TABLE_NOT_FOUND.value
     return getattr(error, "error_code", None) == missing or f'"{missing}"' in str(error)
+
+
+def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, Any]:
+    if revision is None:
+        return table.create_entity(row)
+    return table.update_entity(row, UpdateMode.REPLACE, etag=revision, match_condition=MatchConditions.IfNotModified)
 
 
 def _upsert(rows: list[Entity], table: TableClient) -> None:

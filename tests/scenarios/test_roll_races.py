@@ -9,6 +9,8 @@ import pytest
 from local.azure.faults import Fault
 from local.azure.knobs import Knobs
 from shared.domain.errors import Conflict
+from shared.domain.names import VaultCertificateRef
+from shared.domain.rollout import Rollout
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, SUBJECT, Street, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
@@ -265,6 +267,29 @@ def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) 
     town.world.faults.clear()
     sweep(installation)
     assert town.settings("billing") == before
+    assert installation.rolls() == {"billing": "RolledBack"}
+
+
+def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run records the app while an operator releases the hold: refused, and what it recorded stays."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    town.partner.accept_only(town.old)
+    begin(town, installation, SOON)
+    assert installation.rolls() == {"billing": "RolledBack"}
+    journal = installation.ports.journal
+    read = journal.rollout
+
+    def read_and_overtaken(ref: VaultCertificateRef, version: str) -> Rollout:
+        rollout = read(ref, version)
+        for roll in rollout.rolls:
+            journal.put_roll(ref, roll)
+        return rollout
+
+    monkeypatch.setattr(journal, "rollout", read_and_overtaken)
+    with pytest.raises(Conflict, match="billing"):
+        installation.release(VAULT, CLIENT)
     assert installation.rolls() == {"billing": "RolledBack"}
 
 
