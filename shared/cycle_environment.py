@@ -9,7 +9,7 @@ decided in shared/domain/waves.py; that each comes up again, in shared/owed_star
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.cycle_plan import apps_of, why_spared
@@ -28,7 +28,7 @@ from shared.domain.waves import last_of_group
 from shared.observe import observe_environment
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
-from shared.run import BUSY_PAUSE, Run, pause, planning_again, until_open
+from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
 from shared.wave import Cycling, ask_started, carry_wave, next_apps, report_spared
 
@@ -43,11 +43,11 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
         with run.ports.leases.hold(f"environment {environment.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile(run, lease, message))
     except LeaseBusy as busy:
-        outcome = Waiting(run.now() + min(pause(message.waits), BUSY_PAUSE), Reason.BUSY, str(busy))
+        outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late), progress=True)
     except (Denied, NotFound, Rejected) as error:
-        outcome = Stalled(Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.REJECTED_BY_AZURE, str(error))
+        outcome = Stalled(REFUSALS[type(error)], str(error))
     if isinstance(outcome, Stalled):
         finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
         run.ports.journal.report((finding,))
@@ -103,8 +103,7 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
 def _owed(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
     """Return the wait while an app may be down: nobody else is stopped meanwhile."""
     owed = tuple(str(one.site) for one in run.ports.cycles.owed() if one.environment == environment)
-    until = run.now() + max(pause(waits), BUSY_PAUSE)
-    return Waiting(until, Reason.START_OWED, f"{', '.join(owed)} is owed a start") if owed else None
+    return Waiting(_later(run, waits), Reason.START_OWED, f"{', '.join(owed)} is owed a start") if owed else None
 
 
 def _not_there_yet(run: Run, cycle: Cycle, there: frozenset[Thumbprint | None], waits: int) -> Outcome:
@@ -114,7 +113,12 @@ def _not_there_yet(run: Run, cycle: Cycle, there: frozenset[Thumbprint | None], 
         return Converged(Reason.NOTHING_TO_CYCLE, f"what was to be put into {cycle.environment} did not come for a day")
     missing = ", ".join(root.thumbprint for root in cycle.roots if root.seen_at is None)
     detail = f"{missing} was to be put into {cycle.environment} and is not there yet"
-    return Waiting(run.now() + max(pause(waits), BUSY_PAUSE), Reason.ROOT_NOT_THERE, detail)
+    return Waiting(_later(run, waits), Reason.ROOT_NOT_THERE, detail)
+
+
+def _later(run: Run, waits: int) -> datetime:
+    """Return when to look again at what takes others a while: never within seconds."""
+    return run.now() + max(pause(waits), BUSY_PAUSE)
 
 
 def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | None]) -> Cycling:
@@ -253,8 +257,9 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
         return Stalled(refusal.reason, "; ".join(f"{one.site}: {cycling.refused[one.site]}" for one in pending))
     if pending:
         names = ", ".join(str(one.site) for one in pending)
-        until = run.now() + max(pause(waits), BUSY_PAUSE)
-        return Waiting(until, Reason.PLAN_BUSY, f"{names}: it, or enough others of its plan, are restarting")
+        return Waiting(
+            _later(run, waits), Reason.PLAN_BUSY, f"{names}: it, or enough others of its plan, are restarting"
+        )
     if cycling.is_hidden:
         detail = f"what can be seen of {cycling.environment} is done, and not everything can: see its blind spots"
         return Stalled(Reason.INCOMPLETE_VIEW, detail)

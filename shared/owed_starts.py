@@ -21,7 +21,7 @@ from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.run import Run
+from shared.run import Run, reason_of
 from shared.telemetry import event
 
 STOP_MAY_COME = timedelta(minutes=5)
@@ -53,8 +53,7 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
         run.ports.retrying.again(stop)
     except (Denied, Rejected) as refusal:
         if stop.was_refused:
-            reason = refusal.reason if isinstance(refusal, Rejected) else Reason.DENIED_BY_AZURE
-            raise StopRefused(str(refusal), reason) from refusal
+            raise StopRefused(str(refusal), reason_of(refusal)) from refusal
         raise
     finally:
         if stop.was_refused:

@@ -44,7 +44,7 @@ from shared.observe import Targets, observe_fleet, observe_site
 from shared.prove import prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
-from shared.run import BUSY_PAUSE, LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_open
+from shared.run import LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_free, until_open
 from shared.telemetry import event
 
 AWAITING = frozenset(
@@ -73,7 +73,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
     except LeaseBusy as busy:
-        outcome = _busy(run, busy, message.waits)
+        outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     except (Denied, Rejected) as error:
@@ -90,7 +90,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile_recorded_site(run, lease, message))
     except LeaseBusy as busy:
-        outcome = _busy(run, busy, message.waits)
+        outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     if isinstance(outcome, Deferred):
@@ -106,11 +106,6 @@ def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
     detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or leave the message"
     run.ports.journal.report((Finding(run.now(), str(ref), str(ref), Reason.UNKNOWN_VAULT, detail),))
     return Stalled(Reason.UNKNOWN_VAULT, detail)
-
-
-def _busy(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
-    """Come back soon: another instance is usually done with a site within seconds."""
-    return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 
 # ------------------------------------------------------------------------------------------- one vault certificate

@@ -14,6 +14,7 @@ from shared.domain.errors import (
     CertrollError,
     Conflict,
     Denied,
+    LeaseBusy,
     NotFound,
     NotKept,
     NotSettled,
@@ -24,6 +25,7 @@ from shared.domain.errors import (
     Transient,
 )
 from shared.domain.names import VaultCertificateRef
+from shared.domain.outcome import Waiting
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Lease, Ports
 from shared.domain.reason import Reason
@@ -75,6 +77,11 @@ class Run:
             raise OutOfTime("the rest goes in another run")
 
 
+def reason_of(refusal: CertrollError) -> Reason:
+    """Return the reason for one of the REFUSALS: what is rejected may bring its own."""
+    return refusal.reason if isinstance(refusal, Rejected) else REFUSALS[type(refusal)]
+
+
 def pause(waits: int) -> timedelta:
     """Return how long to wait after so many waits: a second for the first five, in which most things are done."""
     return min(FIRST_PAUSE * (1 << min(max(waits - SHORT_PAUSES, 0), 16)), LONGEST_PAUSE)
@@ -88,6 +95,11 @@ def until_open(run: Run) -> datetime:
     now, window = run.now(), run.intent.restart_window
     opens = window.opens_at(now) if window else now
     return min(opens, now + LONGEST_PAUSE) if opens - now <= WINDOW_AHEAD else opens
+
+
+def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
+    """Come back soon: another instance is usually done with a site within seconds."""
+    return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:
@@ -133,20 +145,20 @@ def perform_all(
             if unanswered is None:
                 raise
             unanswered.append(error)
-            refused.append(Skip(step.subject, Reason.NO_ANSWER, str(error), step.action.site))
-            event(
-                "step.refused", certificate=str(ref), subject=step.subject, reason=Reason.NO_ANSWER, detail=str(error)
-            )
+            refused.append(_refused(ref, step, Reason.NO_ANSWER, error))
             if isinstance(step.action, KeepSuperseded):  # what is about to be replaced there may still be needed
                 refused += [Skip(one.subject, Reason.NO_ANSWER, f"it waits for {step.subject}") for one in ahead]
                 break
             continue
         except tuple(REFUSALS) as error:
-            reason = error.reason if isinstance(error, Rejected) else REFUSALS[type(error)]
-            refused.append(Skip(step.subject, reason, str(error), step.action.site))
-            event("step.refused", certificate=str(ref), subject=step.subject, reason=reason, detail=str(error))
+            refused.append(_refused(ref, step, reason_of(error), error))
             continue
         name = "step.performed" if written else "step.not_needed"
         run.ports.journal.add_history(ref, (HistoryEntry(run.now(), name, step.subject, step.reason),))
         event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
     return tuple(refused)
+
+
+def _refused(ref: VaultCertificateRef, step: Step, reason: Reason, error: CertrollError) -> Skip:
+    event("step.refused", certificate=str(ref), subject=step.subject, reason=reason, detail=str(error))
+    return Skip(step.subject, reason, str(error), step.action.site)
