@@ -130,13 +130,7 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
     fleet = observe_environment(run.ports, run.pool, ref, now)
     report_blind_spots(run.ports.journal, str(ref), fleet)
     before = {one.site: one for one in run.ports.cycles.apps(ref)}
-    found = apps_of(fleet, ref, run.intent, now)
-    anew = news or cycle.hidden  # what could not be seen when the apps were listed may have run since before
-    apps = tuple((_renewed if news else partial(_known, anew=anew))(before.get(one.site), one) for one in found)
-    unseen = tuple(before[site] for site in sorted(before.keys() - {one.site for one in apps}))
-    for one in () if fleet.blind_spots else unseen:
-        run.ports.cycles.forget_app(ref, one.site)
-    apps = (*apps, *(unseen if fleet.blind_spots else ()))
+    apps = _as_seen(run, cycle, fleet, before, news=news)
     spared = (one for one in apps if one.state is CycleState.SPARED)
     _tell_spared(run, fleet, ref, {one.site for one in spared if news or _is_new(one, before)})
     run.ports.cycles.put_apps(ref, (one for one in apps if one != before.get(one.site)))
@@ -146,10 +140,23 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
     elif cycle.hidden and not hidden:
         cycle = run.ports.cycles.put(replace(cycle, hidden=False))
     off = any(opted_out(one.tags) for one in fleet.environments)
-    inside = next((site for site in fleet.sites if site.behind is not None), None)
-    inbound = inbound_of(run.ports, inside)
-    seen = Cycling(run, lease, cycle, apps, address=inbound.address, is_blind=bool(inbound.unknown))
-    return replace(seen, is_off=off, is_hidden=cycle.hidden)
+    inbound = inbound_of(run.ports, next((site for site in fleet.sites if site.behind is not None), None))
+    return Cycling(run, lease, cycle, apps, inbound, is_off=off)
+
+
+def _as_seen(
+    run: Run, cycle: Cycle, fleet: Fleet, before: Mapping[SiteRef, CycleApp], *, news: bool
+) -> tuple[CycleApp, ...]:
+    """Return every app as far as it came; one that is not seen is forgotten, unless it may only be hidden."""
+    known = _renewed if news else partial(_known, anew=cycle.hidden)  # what was hidden may have run since before
+    found = apps_of(fleet, cycle.environment, run.intent, fleet.taken_at)
+    apps = tuple(known(before.get(one.site), one) for one in found)
+    unseen = tuple(before[site] for site in sorted(before.keys() - {one.site for one in apps}))
+    if fleet.blind_spots:
+        return (*apps, *unseen)
+    for one in unseen:
+        run.ports.cycles.forget_app(cycle.environment, one.site)
+    return apps
 
 
 def _is_new(one: CycleApp, before: Mapping[SiteRef, CycleApp]) -> bool:
@@ -260,7 +267,7 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
         return Waiting(
             _later(run, waits), Reason.PLAN_BUSY, f"{names}: it, or enough others of its plan, are restarting"
         )
-    if cycling.is_hidden:
+    if cycling.cycle.hidden:
         detail = f"what can be seen of {cycling.environment} is done, and not everything can: see its blind spots"
         return Stalled(Reason.INCOMPLETE_VIEW, detail)
     run.ports.cycles.put(cycling.cycle.done(run.now()))

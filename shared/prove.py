@@ -1,16 +1,20 @@
-"""What is really served, host name by host name."""
+"""What is really served, host name by host name; and what apps themselves answer."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
 from shared.domain.errors import AzureError
 from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import SiteRef, Thumbprint
-from shared.domain.ports import Ports
+from shared.domain.ports import Clock, Ports
+from shared.domain.probe import ProbeSight, Verdict
 from shared.domain.sight import Sight
 from shared.domain.snapshot import Snapshot
 from shared.run import Run
 
+PASSES = 3
+"""How often in a row an app has to pass its probe to count as well."""
 PATIENCE = timedelta(seconds=90)
 """How long front ends may take to serve what was written; for all host names of a site together."""
 
@@ -56,6 +60,20 @@ def inbound_of(ports: Ports, site: Site | None) -> Inbound:
     except AzureError as error:
         return Inbound(unknown=f"the inbound address of environment {behind} could not be read: {error}")
     return Inbound(addresses[0]) if addresses else Inbound(unknown=f"environment {behind} shows no inbound address")
+
+
+def ask_in_a_row(clock: Clock, ask: Callable[[], ProbeSight], pause: float) -> ProbeSight:
+    """Return the last of three passes, or the first sight that is none: instances recycle one after the other.
+
+    `pause` is how many seconds lie between two of them.
+    """
+    for number in range(PASSES):
+        if number:
+            clock.sleep(pause)
+        sight = ask()
+        if sight.verdict is not Verdict.PASSED:
+            break
+    return sight
 
 
 def address_of(fleet: Fleet, binding: Binding, inbound: str | None = None) -> str:

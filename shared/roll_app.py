@@ -12,6 +12,7 @@ in here for longer than a few seconds: the message comes back.
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 
 from shared import planner
@@ -35,12 +36,11 @@ from shared.domain.snapshot import Snapshot
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_app
-from shared.prove import Inbound, inbound_of
+from shared.prove import Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
 from shared.restarts import claimed, give_back
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
-PASSES = 3
 BETWEEN_PASSES = 2.0
 PROBE_AGAIN = timedelta(seconds=15)
 OLD_AGAIN = timedelta(minutes=5)
@@ -220,7 +220,7 @@ def _validate(app: App) -> Outcome:
     if probe is None:
         detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
-    return _judge(app, probe, _ask_in_a_row(app, probe, app.new, app.old))
+    return _judge(app, probe, _ask_in_a_row(app, probe))
 
 
 def _not_yet(app: App) -> Waiting | None:
@@ -314,7 +314,7 @@ def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
         return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
     if probe is None or not app.running:
         return record, None
-    sight = _ask(app, _without_roots(app, probe), app.new, app.old)
+    sight = _ask(app, _without_roots(app, probe))
     failed = sight.verdict is Verdict.FAILED
     return replace(record, broken_before=failed, asked="" if failed else _digest(probe)), sight
 
@@ -324,23 +324,16 @@ def _without_roots(app: App, probe: Probe) -> Probe:
     return replace(probe, text="") if app.record.rooted and not app.old and probe.proves else probe
 
 
-def _ask_in_a_row(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
-    """Return the last of three passes, or the first sight that is none: instances recycle one after the other."""
-    for number in range(PASSES):
-        if number:
-            app.run.ports.clock.sleep(BETWEEN_PASSES)
-        sight = _ask(app, probe, new, old)
-        if sight.verdict is not Verdict.PASSED:
-            break
-    return sight
+def _ask_in_a_row(app: App, probe: Probe) -> ProbeSight:
+    return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES)
 
 
-def _ask(app: App, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
+def _ask(app: App, probe: Probe) -> ProbeSight:
     """Ask on the site's own default host name, and on no other; in an internal environment at its address."""
     site = app.snapshot.site(app.record.site)
     if site is None:
         raise NotFound(f"site {app.record.site} is gone")
-    return app.run.ports.app_probe.ask(site.default_host_name, probe, new, old, app.inbound.address)
+    return app.run.ports.app_probe.ask(site.default_host_name, probe, app.new, app.old, app.inbound.address)
 
 
 def _digest(probe: Probe) -> str:
@@ -419,7 +412,7 @@ def _check_restored(app: App) -> Outcome:
     detail = f"{app.record.site}: {app.record.detail}; the last good values are back"
     if probe is None:
         return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
-    sight = _ask_in_a_row(app, _without_roots(app, probe), app.new, app.old)
+    sight = _ask_in_a_row(app, _without_roots(app, probe))
     if sight.verdict is not Verdict.FAILED:
         return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, f"{detail}, and it works with them"))
     if not _has_failed_for_good(app):

@@ -15,13 +15,14 @@ from shared.domain.errors import LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.ports import Lease
-from shared.domain.probe import Probe, ProbeInvalid, Verdict
+from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_tags
 from shared.owed_starts import stop_and_start
+from shared.prove import PASSES, Inbound, ask_in_a_row
 from shared.restarts import claimed, give_back
 from shared.run import Run
 from shared.telemetry import event
@@ -30,7 +31,6 @@ MOST_THREADS = 16
 STOPPED_AGAIN = "somebody stopped or deleted it after it was started"
 UP_PATIENCE = timedelta(minutes=5)
 """How long an app may take after its start until its probe passes, if it passed before."""
-PASSES = 3
 BETWEEN_PASSES = 1.0
 ASK_AGAIN = 5.0
 NOBODY = Thumbprint("")
@@ -42,21 +42,18 @@ Look = tuple[Fleet, Site | None]
 class Cycling:
     """A run at work on one environment: its lease, and what the journal knows.
 
-    `busy` are apps that others are at work on, `refused` why Azure does not let some of them be stopped. `address` is
-    where an internal environment is reached; `is_blind` says that it is not known, `is_hidden` that not all of its apps
-    could be seen.
+    `busy` are apps that others are at work on, `refused` why Azure does not let some of them be stopped. `inbound` says
+    where an internal environment is reached, `is_off` that operators took the environment out.
     """
 
     run: Run
     lease: Lease
     cycle: Cycle
     apps: tuple[CycleApp, ...]
+    inbound: Inbound
     busy: frozenset[SiteRef] = frozenset()
     refused: Mapping[SiteRef, StopRefused] = field(default_factory=dict)
-    address: str | None = None
-    is_blind: bool = False
     is_off: bool = False
-    is_hidden: bool = False
 
     @property
     def environment(self) -> EnvironmentRef:
@@ -224,7 +221,7 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     fleet, site = looks[one.site]
     if site is None or not site.running:
         return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
-    probe = None if cycling.is_blind else _probe(fleet, site)
+    probe = _probe(cycling, fleet, site)
     if probe is None:
         settled = now >= one.at + run.intent.probe_settle
         return one.now(CycleState.UNPROVEN, now, "it has no probe that can be asked") if settled else one
@@ -246,24 +243,28 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
 
 def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:
     """Say whether the app passes its probe now, once in three times; None where it has none."""
-    probe = None if cycling.is_blind else _probe(fleet, site)
-    return None if probe is None else any(not _failure(cycling, site, probe, passes=1) for _ in range(PASSES))
+    probe = _probe(cycling, fleet, site)
+    return None if probe is None else any(_ask(cycling, site, probe).verdict is Verdict.PASSED for _ in range(PASSES))
 
 
-def _failure(cycling: Cycling, site: Site, probe: Probe, passes: int = PASSES) -> str:
+def _failure(cycling: Cycling, site: Site, probe: Probe) -> str:
     """Return why the probe did not pass so many times in a row, empty where it did."""
-    ports = cycling.run.ports
-    for number in range(passes):
-        if number:
-            ports.clock.sleep(BETWEEN_PASSES)
-        sight = ports.app_probe.ask(site.default_host_name, probe, NOBODY, frozenset(), cycling.address)
-        if sight.verdict is not Verdict.PASSED:
-            return sight.detail
-    return ""
+    sight = ask_in_a_row(cycling.run.ports.clock, partial(_ask, cycling, site, probe), BETWEEN_PASSES)
+    return "" if sight.verdict is Verdict.PASSED else sight.detail
 
 
-def _probe(fleet: Fleet, site: Site) -> Probe | None:
-    """Return the app's probe without its text where that names a certificate: a root is none that an app presents."""
+def _ask(cycling: Cycling, site: Site, probe: Probe) -> ProbeSight:
+    ask = cycling.run.ports.app_probe.ask
+    return ask(site.default_host_name, probe, NOBODY, frozenset(), cycling.inbound.address)
+
+
+def _probe(cycling: Cycling, fleet: Fleet, site: Site) -> Probe | None:
+    """Return the app's probe, None where it cannot be asked.
+
+    It goes without its text where that names a certificate: a root is none that an app presents.
+    """
+    if cycling.inbound.unknown:
+        return None
     try:
         probe = probe_of(fleet, site.ref)
     except ProbeInvalid:
