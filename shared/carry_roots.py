@@ -11,7 +11,7 @@ from shared.cycle_plan import apps_of, each_takes, waves_of
 from shared.domain.cycle import Cycle, CycleState
 from shared.domain.errors import AzureError
 from shared.domain.messages import EnvironmentMessage
-from shared.domain.names import EnvironmentRef, RootRef
+from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
@@ -30,10 +30,9 @@ def carry_roots(
     refused = perform_all(run, lease, snapshot.lineage.ref, steps, unanswered)
     report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
     if run.intent.mode is Mode.APPLY:
-        environments, _ = environments_asked(snapshot)
         note_wants(run, snapshot)
-        for environment in environments:
-            _have_cycled(run, snapshot, environment.ref)
+        for known in _cycles(snapshot):
+            _have_cycled(run, snapshot, known.environment)
     return refused
 
 
@@ -42,23 +41,29 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
     current = snapshot.lineage.current
     if current is None:
         return
-    environments, _ = environments_asked(snapshot)
     wanting = partial(Cycle.wanting, ref=str(snapshot.lineage.ref), thumbprint=current.thumbprint, at=run.now())
-    for ref in (one.ref for one in environments):
-        known = snapshot.cycle_of(ref)
+    for known in _cycles(snapshot):
         if wanting(known) != known:
-            run.ports.cycles.change(ref, wanting)
+            run.ports.cycles.change(known.environment, wanting)
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
     """Say whether the current version is a root of an environment and the journal does not know of it."""
-    current = snapshot.lineage.current
+    return any(_unknown(snapshot, cycle) for cycle in _cycles(snapshot))
+
+
+def _cycles(snapshot: Snapshot) -> tuple[Cycle, ...]:
+    """Return what the journal knew of each environment that the vault object is to be a root of."""
     environments, _ = environments_asked(snapshot)
-    cycles = {one.ref: snapshot.cycle_of(one.ref) for one in environments}
-    return current is not None and any(
-        has_root(snapshot, ref, current.thumbprint) and cycle.root(current.thumbprint) is None
-        for ref, cycle in cycles.items()
-    )
+    return tuple(snapshot.cycle_of(one.ref) for one in environments)
+
+
+def _unknown(snapshot: Snapshot, cycle: Cycle) -> Thumbprint | None:
+    """Return the current version where it is a root of the environment that the journal does not know of."""
+    current = snapshot.lineage.current
+    if current is None or cycle.root(current.thumbprint):
+        return None
+    return current.thumbprint if has_root(snapshot, cycle.environment, current.thumbprint) else None
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
@@ -97,16 +102,16 @@ def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
 
 def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
     """Send the message where apps wait for it; of a root that Certroll found there already, tell people once."""
-    current, cycle = snapshot.lineage.current, run.ports.cycles.of(environment)
+    cycle = run.ports.cycles.of(environment)
     if cycle.is_open:
         run.ports.queue.send_environment(EnvironmentMessage(environment))
-    if current is None or cycle.root(current.thumbprint) or not has_root(snapshot, environment, current.thumbprint):
+    if (found := _unknown(snapshot, cycle)) is None:
         return
-    run.ports.cycles.change(environment, lambda one: one.knowing(current.thumbprint, run.now()))
     route = f"POST /api/environments/{environment}/cycle"
     detail = (
-        f"{current.thumbprint} was there already, and which apps were stopped and started since is not known. Those "
+        f"{found} was there already, and which apps were stopped and started since is not known. Those "
         f"that were not do not trust it; {route} has all of them stopped and started"
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
-    run.ports.journal.report((finding,))
+    run.ports.journal.report((finding,))  # before it is known: who dies in between tells it twice, and not never
+    run.ports.cycles.change(environment, lambda one: one.knowing(found, run.now()))

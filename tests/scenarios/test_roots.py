@@ -20,11 +20,13 @@ from local.azure.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.world import World
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Unavailable
 from shared.domain.names import HostName
 from shared.domain.plan import Mode
 from shared.domain.ports import AppProbe
 from shared.domain.probe import ProbeSight
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
 from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
 from tests.scenarios.conftest import Install
@@ -319,6 +321,26 @@ def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Insta
     installation.sweep_everything()
     installation.deliver_all()
     assert cycles(hosted.world) == []
+
+
+def test_a_root_that_was_there_is_told_though_the_telling_failed(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storage account does not answer just then: the next try tells people, for nobody else would."""
+    installation = install(Hosted(apps=3).world, ase_max_unavailable=THREE)
+    journal, lost = installation.ports.journal, list[Finding]()
+    report = journal.report
+
+    def losing_the_first(findings: tuple[Finding, ...]) -> None:
+        if not lost and any(one.reason is Reason.ROOT_WAS_THERE for one in findings):
+            lost.extend(findings)
+            raise Unavailable("the table gives no answer")
+        report(findings)
+
+    monkeypatch.setattr(journal, "report", losing_the_first)
+    carried(installation)
+    assert lost
+    assert ("environment network/ase", "RootWasThere") in installation.findings()
 
 
 # --------------------------------------------------------------------------------------------------------- the limits
