@@ -75,16 +75,16 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     The fleet is observed once, whatever the number of lineages. A lineage that cannot be read does not hold up the
     others; what went wrong is raised at the end, as a group.
     """
-    vaults = run.intent.vaults
+    vaults, cycles = run.intent.vaults, run.ports.cycles.all()
     refs, errors = _in_vaults(run)
-    refs |= _known_roots(run)
+    refs |= _known_roots(run, cycles)
     looks = dict(_reading(run, refs))
     fleet = _observed(run, vaults, Targets.of(look.lineage for look in looks.values() if look.lineage))
     report_blind_spots(run.ports.journal, "sweep", fleet)
     looks.update(_reading(run, _imported(fleet, vaults) - looks.keys()))
     ordered = sorted(looks)
     use = _Use.of(fleet, _opposed([look.lineage for look in looks.values() if look.lineage]))
-    seen = Seen(fleet, run.ports.cycles.all() if fleet.environments else ())
+    seen = Seen(fleet, cycles)
     judged = list(run.pool.map(lambda ref: _judged(run, seen, use, ref, looks[ref]), ordered))
     busy = tuple(ref for ref, look in zip(ordered, judged, strict=True) if look.busy)
     report_references(run.ports.journal, fleet, [look.lineage for look in judged if look.lineage])
@@ -136,9 +136,9 @@ def _in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     return found, [answer for answer in answers if isinstance(answer, Exception)]
 
 
-def _known_roots(run: Run) -> set[VaultCertificateRef]:
+def _known_roots(run: Run, cycles: tuple[Cycle, ...]) -> set[VaultCertificateRef]:
     """Return the vault objects that are roots of environments, also where their newest version has lost its tags."""
-    wants = [want.ref.partition("/") for cycle in run.ports.cycles.all() for want in cycle.lasting(run.now())]
+    wants = [want.ref.partition("/") for cycle in cycles for want in cycle.lasting(run.now())]
     return {
         VaultCertificateRef.parse(vault, ObjectKind.SECRET, name)
         for vault, _, name in wants
