@@ -1,6 +1,5 @@
 """A watch over the apps that do not answer, for tests and the demo: how many of them at the same moment."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -51,8 +50,8 @@ class DownWatch:
     def most_down(self, *, plan: str | None = None, group: str | None = None) -> int:
         """Return how many were down at the same moment at most: in all, on that plan, or of that group.
 
-        A plan is named by its resource id. A group is a value of the tag `certroll-group`; a slot without the tag
-        belongs to the groups of its site. Both are looked up now.
+        A plan is named by its resource id. A group is a value of the tag `certroll-group`; a slot does not have the
+        groups of its site. Both are looked up now.
         """
         with self.world.lock:
             members = {key for key, one in self._sites().items() if self._counts(one, plan, group)}
@@ -63,7 +62,7 @@ class DownWatch:
 
     def _counts(self, site: Site, plan: str | None, group: str | None) -> bool:
         on_plan = plan is None or site.plan_id.lower() == plan.lower()
-        return on_plan and (group is None or group in _groups(site, self.world.web.sites.get))
+        return on_plan and (group is None or group in _groups(site))
 
     def _sites(self) -> dict[str, Site]:
         return {one.id.lower(): one for one in self.world.web.sites.values()}
@@ -81,7 +80,5 @@ class DownWatch:
         return site.state == RUNNING and (app is None or bool(app.answering(self.world.clock.now())))
 
 
-def _groups(site: Site, find: Callable[[str], Site | None]) -> set[str]:
-    owner = find(site.id.partition("/slots/")[0]) if site.slot else None
-    tags = site.tags if owner is None or GROUP_TAG in site.tags else owner.tags
-    return {name.strip() for name in tags.get(GROUP_TAG, "").split(",")}
+def _groups(site: Site) -> set[str]:
+    return {name.strip() for name in site.tags.get(GROUP_TAG, "").split(",")}
