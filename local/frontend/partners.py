@@ -5,7 +5,6 @@ host name says which is meant.
 """
 
 import functools
-import hashlib
 import http.client
 import socket
 import ssl
@@ -13,6 +12,7 @@ from enum import Enum
 from typing import Self
 
 from local.azure.apps import PARTNER_DOMAIN, Partner
+from local.azure.arm.resources import thumbprint_of
 from local.azure.trust import Roots
 from local.azure.vault.authority import Authority, server_leaf
 from local.azure.vault.state import ImportedCertificate
@@ -91,12 +91,11 @@ class Partners:
             converse(stream, secure.sendall, lambda request: self._answer(request, shown))
 
     def _answer(self, request: Request, shown: bytes) -> Response:
-        thumbprint = hashlib.sha1(shown).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard
         with self._world.lock:
             partner = self._world.apps.partners.get(request.host)
         if partner is None:
             return Response(404)
-        return Response(200 if partner.open_to_all or partner.admits(thumbprint) else 403)
+        return Response(200 if partner.open_to_all or partner.admits(thumbprint_of(shown)) else 403)
 
     def _picking_context(self, *, demanding: bool) -> ssl.SSLContext:
         """Return a context that shows the certificate of the partner that is meant."""

@@ -1,6 +1,5 @@
 """A visitor of the sites: real handshakes through the proxy, and a canary that never stops making them."""
 
-import hashlib
 import http.client
 import socket
 import ssl
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+from local.azure.arm.resources import thumbprint_of
 from local.tls import client_context
 
 PATIENCE = 10.0
@@ -40,7 +40,7 @@ class Visitor:
                 certificate = secure.getpeercert(binary_form=True) or b""
         except (OSError, http.client.HTTPException) as failure:
             raise HandshakeFailed(f"{host_name} at {connect_to or host_name}: {failure}") from failure
-        return hashlib.sha1(certificate).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard
+        return thumbprint_of(certificate)
 
     def fetch(self, host_name: str, path: str = "/", connect_to: str | None = None) -> int:
         """Return the status that the site answers with to a GET of that path."""

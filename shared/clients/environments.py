@@ -7,7 +7,6 @@ Certificate API), so a thumbprint is taken from wherever it can be had.
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +19,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from shared.clients.app_service import CURE, AppServiceClients, read_site
 from shared.clients.arm import Found, Json, listing, plain_list, plain_read, readable, sent, tags_of
 from shared.clients.retrying import Retrying
+from shared.clients.x509_facts import thumbprint_of
 from shared.domain.model import OWN_PREFIX, Environment, Listing, RootCertificate, Site
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint, parse_thumbprint
 
@@ -122,14 +122,13 @@ def _thumbprint(ref: RootRef, properties: Json) -> Thumbprint | None:
     if properties.get("thumbprint"):
         return parse_thumbprint(str(properties["thumbprint"]))
     if properties.get("blob"):
-        return _digest(str(properties["blob"]))
+        return thumbprint_of(_decoded(str(properties["blob"])))
     own = _OWN_NAME.fullmatch(ref.name)
     return parse_thumbprint(own[1]) if own else None
 
 
-def _digest(blob: str) -> Thumbprint:
+def _decoded(blob: str) -> bytes:
     try:
-        der = base64.b64decode(blob, validate=True)
+        return base64.b64decode(blob, validate=True)
     except binascii.Error as error:
         raise ValueError(f"its blob is no base64: {error}") from error
-    return Thumbprint(hashlib.sha1(der, usedforsecurity=False).hexdigest().upper())

@@ -6,7 +6,6 @@ quotes or carries what was read. The SDK logs no bodies, at any level: its log o
 the network, which has, is off unless a client is made with `logging_enable`.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +20,7 @@ from shared.clients.clouds import Cloud
 from shared.clients.pfx import build_pfx
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault_secrets import LIST_CURE, SecretLineages, may_hold_certificate, read_secret
-from shared.clients.x509_facts import read_facts
+from shared.clients.x509_facts import read_facts, thumbprint_of
 from shared.domain.errors import Conflict, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage, judge, lineage_tags, newest_first
 from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags
@@ -109,7 +108,7 @@ class KeyVault:
             client = self._vaults.client(ref.vault)
             bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), CURE)
             der = bytes(bundle.cer or b"")
-        if hashlib.sha1(der).hexdigest().upper() != thumbprint:  # noqa: S324 - a name, not a safeguard
+        if thumbprint_of(der) != thumbprint:
             raise Rejected(f"{what}: it holds another certificate than {thumbprint}")
         return der
 

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
     KeySerializationEncryption,
     PrivateFormat,
     load_pem_private_key,
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 
-from shared.clients.x509_facts import UNREADABLE, name_of
+from shared.clients.x509_facts import UNREADABLE, name_of, thumbprint_of
 from shared.domain.errors import Rejected
 from shared.domain.model import Bundle, KeyFound
 from shared.domain.names import Thumbprint
@@ -193,8 +194,8 @@ def _another(found: Iterable[Thumbprint], expected: Thumbprint) -> Rejected:
 
 
 def thumbprint(certificate: x509.Certificate) -> Thumbprint:
-    """Return the SHA-1 of a certificate, the form that App Service uses."""
-    return Thumbprint(certificate.fingerprint(hashes.SHA1()).hex().upper())  # noqa: S303 - a name, not a safeguard
+    """Return the thumbprint of a certificate that was parsed."""
+    return thumbprint_of(certificate.public_bytes(Encoding.DER))
 
 
 def _fits(certificate: x509.Certificate, key: PrivateKey) -> bool:

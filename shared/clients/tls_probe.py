@@ -1,6 +1,5 @@
 """A TLS handshake with App Service itself, to see which certificate it serves."""
 
-import hashlib
 import http.client
 import socket
 import ssl
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import tenacity
 from cryptography import x509
 
+from shared.clients.x509_facts import thumbprint_of
 from shared.domain.names import HostName, Thumbprint
 from shared.domain.ports import Clock
 from shared.domain.sight import Served, Sight
@@ -106,7 +106,7 @@ def _server_name(host_name: HostName) -> str:
 
 
 def _handshake(server_name: str, address: str) -> Thumbprint:
-    return Thumbprint(hashlib.sha1(_certificate(server_name, address), usedforsecurity=False).hexdigest().upper())
+    return thumbprint_of(_certificate(server_name, address))
 
 
 def _certificate(server_name: str, address: str) -> bytes:

@@ -3,6 +3,7 @@
 Certificates come from anywhere. Whatever is wrong with one, it is a ValueError that says so, and nothing else.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.domain.model import CertificateFacts, KeyType
-from shared.domain.names import HostName, InvalidNameError, parse_host_name
+from shared.domain.names import HostName, InvalidNameError, Thumbprint, parse_host_name
 
 LARGEST = 128 * 1024
 """Bytes. A certificate with a thousand names has about 40,000."""
@@ -32,6 +33,11 @@ UNREADABLE = (
 """What the parsers of the library raise of hostile input."""
 Value = TypeVar("Value")
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
+
+
+def thumbprint_of(der: bytes) -> Thumbprint:
+    """Return the SHA-1 of a certificate in upper-case hex: Azure's name for it, not a safeguard."""
+    return Thumbprint(hashlib.sha1(der, usedforsecurity=False).hexdigest().upper())
 
 
 def read_facts(der: bytes) -> CertificateFacts:
