@@ -82,7 +82,6 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
     with stand.canary() as canary, AppWatch(stand.world) as watch:
         stand.world.journal.clear()
         began = time.monotonic()
-        old = {bound.name: bound.host.thumbprint for bound in before}
         seconds = _renew(stand, moving)
         settled = await_recorded(local, "site", {bound.site.id.lower() for bound in moving}, "Proven")
         say("Every host name serves it; now the apps that present client certificates to partners")
@@ -92,7 +91,7 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
         swept = sweep(local)
     requests = stand.world.journal.counts(ARM)
     after = {bound.name: bound for bound in _bound(stand)}
-    rows = [_row(stand, bound, after[bound.name], old) for bound in moving]
+    rows = [_row(stand, bound, after[bound.name]) for bound in moving]
     _show_moved(rows)
     _show_rolls(rolls)
     checks = Checks()
@@ -193,12 +192,12 @@ def _kept(stand: Stand) -> int:
     return sum(copy.name.startswith("certroll-") for copy in stand.world.web.certificates.values())
 
 
-def _row(stand: Stand, was: Bound, now: Bound, old: dict[str, str | None]) -> dict[str, Any]:
+def _row(stand: Stand, was: Bound, now: Bound) -> dict[str, Any]:
     return {
         "host": was.name,
         "site": was.site.full_name,
         "ssl_state": now.host.ssl_state,
-        "old_thumbprint": old[was.name],
+        "old_thumbprint": was.host.thumbprint,
         "new_thumbprint": now.host.thumbprint,
         "served_thumbprint": _serves(stand, was.visited),
     }
