@@ -168,9 +168,7 @@ def _roll_out(
     plan = Plan(tuple(others), plan.skips)
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent), held=snapshot.held_unknown)
-    shown: dict[SiteRef, tuple[Binding, ...]] = {}
-    for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
-        shown[binding.site] = (*shown.get(binding.site, ()), binding)
+    shown = _shown(snapshot)
     for webspace, planned in _by_webspace(plan.steps):
         run.check_time()
         steps, refused = _upload_again(run, lease, message.ref, planned, unanswered)
@@ -233,6 +231,14 @@ def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step
     )
     groups = groupby(ordered, key=lambda one: one[0])
     return ((webspace, tuple(step for _, step in group)) for webspace, group in groups)
+
+
+def _shown(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
+    """Return the bindings of each site as they are, without those of which it is not clear whose they are."""
+    shown: dict[SiteRef, tuple[Binding, ...]] = {}
+    for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
+        shown[binding.site] = (*shown.get(binding.site, ()), binding)
+    return shown
 
 
 def _pending_records(
