@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import tenacity
 from cryptography import x509
 
-from shared.clients.x509_facts import thumbprint_of
+from shared.clients.x509_facts import UNREADABLE, thumbprint_of
 from shared.domain.names import HostName, Thumbprint
 from shared.domain.ports import Clock
 from shared.domain.sight import Served, Sight
@@ -81,7 +81,7 @@ def _look_at(host_name: HostName, address: str) -> Served:
     try:
         certificate = x509.load_der_x509_certificate(_certificate(_server_name(host_name), address))
         return Served(host_name, _host_names(certificate), certificate.not_valid_after_utc)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, *UNREADABLE) as error:
         return Served(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
 
 

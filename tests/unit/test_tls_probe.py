@@ -7,10 +7,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from shared.clients.tls_probe import TlsProbe
 from shared.domain.names import HostName, Thumbprint
@@ -275,3 +281,18 @@ def test_late_look_is_taken_once(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) ->
     """Even without time to wait, one look is taken."""
     proxy.answers = [proxy.serves(ours[0])]
     assert TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW - DAY).is_good(NOW)
+
+
+def test_certificate_that_makes_no_sense_is_not_known(proxy: Proxy, tmp_path: Path) -> None:
+    """Whatever an address shows, it is an answer: other host names are looked at all the same."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3002a300"))
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - DAY, NOW + DAY).add_extension(odd, False)
+    pem = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "odd.pem").write_bytes(pem + private)
+    leaf = Leaf(trustme.CA())
+    leaf.context.load_cert_chain(tmp_path / "odd.pem")
+    proxy.answers = [proxy.serves(leaf)]
+    served = TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW)
+    assert (served.not_after, served.detail.startswith(f"{ADDRESS}: UnsupportedGeneralNameType")) == (None, True)
