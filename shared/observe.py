@@ -299,9 +299,8 @@ class _View:
         """
         hosted = {site.webspace for site, _ in productions if site.environment is not None}
         concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
-        read = self._app_service.uploaded_at
         subscriptions = sorted({ref.subscription for ref in concerned})
-        answers = self._pool.map(lambda one: _or_error(lambda s: Listing(tuple(read(s).items())), one), subscriptions)
+        answers = self._pool.map(lambda one: _or_error(self._app_service.uploaded_at, one), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
@@ -348,6 +347,7 @@ class _View:
         concerned: tuple[str, ...],
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
+        """Return the sites with the slots of those that are near, or of which it is not known where they are."""
         parents = self.each_subscription(self._app_service.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
@@ -366,6 +366,7 @@ class _View:
     def settings(
         self, sites: tuple[Site, ...], followed: Callable[[VaultCertificateRef], bool]
     ) -> tuple[SiteSettings, ...]:
+        """Return what the app settings of each site and slot name; no value is kept."""
         app_service = self._app_service
         where = {site.ref: site.webspace for site in sites}
         return self.each(

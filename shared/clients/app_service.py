@@ -109,7 +109,7 @@ class AppService:
         items = self._clients.client(subscription).certificates.list()
         return listing(subscription, self._wires(what, items), read_certificate)
 
-    def uploaded_at(self, subscription: str) -> Mapping[CopyRef, datetime]:
+    def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
         """Return when each webspace certificate of a subscription was made, as far as Azure says it.
 
         The certificates themselves do not; the generic resource list does, where it is asked to.
@@ -117,7 +117,7 @@ class AppService:
         url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
         what = f"dates of the certificates of subscription {subscription}"
         found = self._plain(subscription, f"{url}&api-version={RESOURCES_API}", what)
-        return dict(listing(subscription, found, _dated).found)
+        return listing(subscription, found, _dated)
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""

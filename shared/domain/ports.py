@@ -57,7 +57,7 @@ class AppService(Protocol):
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
         """List the webspace certificates of a subscription."""
 
-    def uploaded_at(self, subscription: str) -> Mapping[CopyRef, datetime]:
+    def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
         """Return when each webspace certificate of a subscription was made, as far as Azure says it."""
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
