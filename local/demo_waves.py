@@ -141,7 +141,7 @@ def _seconds(world: World, members: list[Site]) -> float:
 def _check_trust(checks: Checks, local: LocalApp, coming: Authority, wanted: set[str], took: float) -> None:
     world = local.stand.world
     roots = {root.thumbprint for root in world.web.roots.values()}
-    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there beside the old one")  # noqa: PLR2004
+    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there beside the old one")  # noqa: PLR2004 - old and new
     well = {name for name in wanted if _is_well(local, name)}
     checks.claim(
         well == wanted,

@@ -427,7 +427,7 @@ def _check_restored(app: App) -> Outcome:
 def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -> Outcome:
     """Record what became of the app, let another of its plan restart, and return the outcome."""
     at = app.record.at if state is RollState.REFUSED else app.run.now()
-    record = replace(app.record, state=state, at=at, detail=outcome.detail, **changes)  # type: ignore[arg-type]
+    record = replace(app.record, state=state, at=at, detail=outcome.detail, **changes)  # type: ignore[arg-type]  # of any field
     app.run.ports.journal.put_roll(app.lineage.ref, record)
     _give_back(app.run, app.lineage, app.record)
     _wake(app, state, outcome)

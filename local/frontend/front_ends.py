@@ -103,6 +103,7 @@ class FrontEnds:
 
     def _picker(self, address: str) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
+            """Go on with the certificate that is bound there, or with the platform's own."""
             with self._world.lock:
                 shown = self._world.web.served((host_name or "").lower(), address)
                 suffix = self._world.web.domain_behind(host_name or "")

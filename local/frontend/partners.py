@@ -101,6 +101,7 @@ class Partners:
         """Return a context that shows the certificate of the partner that is meant."""
 
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
+            """Go on with the partner's own authority; a name that is no partner's gets the local one."""
             with self._world.lock:
                 partner = self._world.apps.partners.get((host_name or "").lower())
                 handshake.context = _partner_context(partner.own if partner else None, demanding=demanding)

@@ -154,6 +154,7 @@ class KeyVault:
         known = {newest: bytes(latest.cer or b"")}
 
         def facts(version: CertificateVersion) -> CertificateFacts:
+            """Return what the certificate of a version says; that of the newest is there already. Raises ValueError."""
             name = version.version
             if name not in known:
                 bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, name), CURE)
