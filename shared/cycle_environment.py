@@ -30,7 +30,7 @@ from shared.prove import inbound_of
 from shared.report import report_blind_spots
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
-from shared.wave import Cycling, ask_started, carry_wave, next_apps, report_spared
+from shared.wave import Cycling, ask_failed, ask_started, carry_wave, next_apps, report_spared
 
 WAVE_TIME = timedelta(minutes=4)
 """What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
@@ -96,7 +96,7 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
     if not cycle.has_news(there) and not cycle.is_under_way:
         return _not_there_yet(run, cycle, there, message.waits)
     cycling = _seen(run, lease, cycle, there)
-    cycling = ask_started(cycling.record(_again(cycling)))
+    cycling = ask_started(ask_failed(cycling))
     return _not_allowed(cycling) or _waves(cycling, message.waits)
 
 
@@ -174,9 +174,9 @@ def _tell_spared(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[SiteRef
 
 
 def _renewed(before: CycleApp | None, now: CycleApp) -> CycleApp:
-    """Return an app that is listed anew. One that failed goes on holding the others up: a new root does not mend it."""
-    failed = before is not None and before.state is CycleState.FAILED
-    return _known(before, now) if failed else now
+    """Return an app that is listed anew. What has not come up yet goes on holding the others up: no root mends it."""
+    held = before is not None and before.state in {CycleState.STARTED, CycleState.FAILED}
+    return _known(before, now) if held else now
 
 
 def _known(before: CycleApp | None, now: CycleApp, *, anew: bool = False) -> CycleApp:
@@ -224,12 +224,6 @@ def _waves(cycling: Cycling, waits: int) -> Outcome:
         if owed := _owed(run, cycling.environment, waits):
             return owed
     return blocked
-
-
-def _again(cycling: Cycling) -> tuple[CycleApp, ...]:
-    """Return what failed as started: only its answer lets the others go on, and somebody may have mended it."""
-    failed = (one for one in cycling.in_state(CycleState.FAILED) if one.app.runs)
-    return tuple(replace(one, state=CycleState.STARTED) for one in failed)
 
 
 def _blocked(cycling: Cycling) -> Outcome | None:

@@ -196,6 +196,14 @@ def _give_back(cycling: Cycling, one: CycleApp) -> None:
 # ------------------------------------------------------------------------------------------------------- its answer
 
 
+def ask_failed(cycling: Cycling) -> Cycling:
+    """Ask what failed once more: only its answer lets the others go on, and somebody may have mended it."""
+    failed = tuple(one for one in cycling.in_state(CycleState.FAILED) if one.app.runs)
+    looks = {one.site: _look(cycling.run, one) for one in failed}
+    asked = tuple(one for one in failed if _probe(cycling, *looks[one.site]))
+    return cycling.record(cycling.run.pool.map(partial(_judged, cycling, looks), asked))
+
+
 def ask_started(cycling: Cycling) -> Cycling:
     """Ask every app that was started until it passes its probe or had its time; return with all of them decided."""
     run = cycling.run
@@ -213,10 +221,7 @@ def ask_started(cycling: Cycling) -> Cycling:
 
 
 def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> CycleApp:
-    """Return the app with what its probe says, as it is where that is to be asked again.
-
-    One that failed before the apps were listed anew, and is mended, has to be stopped and started once more.
-    """
+    """Return the app with what its probe says, as it is where that is to be asked again."""
     run, now = cycling.run, cycling.run.now()
     fleet, site = looks[one.site]
     if site is None or not site.running:
@@ -224,21 +229,27 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     probe = _probe(cycling, fleet, site)
     if probe is None:
         settled = now >= one.at + run.intent.probe_settle
-        return one.now(CycleState.UNPROVEN, now, "it has no probe that can be asked") if settled else one
+        return _through(cycling, one, CycleState.UNPROVEN, "it has no probe that can be asked") if settled else one
     failure = _failure(cycling, site, probe)
     if not failure:
-        early = cycling.cycle.since is not None and one.at < cycling.cycle.since
-        return one.now(CycleState.PENDING if early else CycleState.ANSWERED, now)
+        return _through(cycling, one, CycleState.ANSWERED)
     if now < one.at + (UP_PATIENCE if one.answered else run.intent.probe_settle):
         return one
     _, site = _look(run, one)
     if site is None or not site.running:
         return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
-    state = CycleState.FAILED if one.answered else CycleState.UNPROVEN
-    before = (
-        "it passed its probe before the stop" if one.answered else "it did not pass its probe before the stop either"
-    )
-    return replace(one, state=state, detail=f"{failure}; {before}"[:1000])
+    if one.answered:
+        detail = f"{failure}; it passed its probe before the stop"
+        return replace(one, state=CycleState.FAILED, detail=detail[:1000])
+    detail = f"{failure}; it did not pass its probe before the stop either"
+    return _through(cycling, one, CycleState.UNPROVEN, detail)
+
+
+def _through(cycling: Cycling, one: CycleApp, state: CycleState, detail: str = "") -> CycleApp:
+    """Return an app that holds up nobody; one from before the apps were listed anew is stopped and started again."""
+    since, now = cycling.cycle.since, cycling.run.now()
+    early = since is not None and one.at < since
+    return one.now(CycleState.PENDING, now) if early else one.now(state, now, detail)
 
 
 def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:
@@ -258,12 +269,12 @@ def _ask(cycling: Cycling, site: Site, probe: Probe) -> ProbeSight:
     return ask(site.default_host_name, probe, NOBODY, frozenset(), cycling.inbound.address)
 
 
-def _probe(cycling: Cycling, fleet: Fleet, site: Site) -> Probe | None:
-    """Return the app's probe, None where it cannot be asked.
+def _probe(cycling: Cycling, fleet: Fleet, site: Site | None) -> Probe | None:
+    """Return the app's probe, None where it cannot be asked, be it stopped or gone.
 
     It goes without its text where that names a certificate: a root is none that an app presents.
     """
-    if cycling.inbound.unknown:
+    if site is None or not site.running or cycling.inbound.unknown:
         return None
     try:
         probe = probe_of(fleet, site.ref)

@@ -759,6 +759,45 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
+@pytest.mark.parametrize("hidden", ["its address", "its probe"])
+def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Install, hidden: str) -> None:
+    """Only its answer ends a hold: not a right that was lost, nor a tag that cannot be read any more."""
+    hosted = Hosted()
+    hosted.world.knobs.turn(internal_environments="by address")
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    carried(installation)
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+    if hidden == "its address":
+        hosted.world.faults.add(Fault("denied", "GET", path=r"/configurations/networking$", times=None))
+    else:
+        hosted.tag("shop/staging", "certroll-probe", "no path at all")
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert cycles(hosted.world) == ["shop/staging"]
+
+
+def test_another_root_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
+    """An app that was started, and is not asked yet when the next root comes, holds the others up if it fails."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    for app in hosted.apps.values():
+        app.failing_starts = None
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/stop"):
+        carried(installation)
+    break_leases(installation.storage)
+    hosted.build.add_root_object(ROOT, Authority("Even newer").root_leaf, tags=TAGS)
+    installation.look_at(VAULT, ROOT, kind="secret")
+    installation.deliver(installation.queue.take(hosted.world.clock.now()))
+    assert len(hosted.roots()) == 3
+    installation.minutes(6)
+    installation.deliver_all()
+    assert len(cycles(hosted.world)) == 1
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+
+
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
     """An app that the timer started, and that does not come up as before, holds the others up as well."""
     hosted = Hosted(apps=3)
