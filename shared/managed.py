@@ -15,7 +15,7 @@ from shared.actions.settle import settle
 from shared.domain.dns import Ask
 from shared.domain.errors import LeaseBusy, NotFound, OutcomeUnknown, OutOfTime, Rejected
 from shared.domain.managed import HostFacts, HostLook, Issuance, Place, SeenCertificate, Violation, violations
-from shared.domain.model import Binding, Fleet, SslState, is_off
+from shared.domain.model import Binding, Fleet, SslState
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.plan import Mode
 from shared.domain.ports import Lease
@@ -161,7 +161,7 @@ def _begin(work: Work, binding: Binding) -> HostLook:
     """Bring one host name as far as it goes without waiting."""
     run, place = work.run, work.place(binding)
     run.check_time()
-    if is_off(work.view.fleet.tag(binding.site, "certroll")):
+    if work.view.fleet.opted_out(binding.site):
         return _opted_out(binding)
     if place.site.webspace is None or not place.site.plan:
         return _look(binding, Reason.INCOMPLETE_VIEW, f"Azure does not say on which plan {binding.site} is")
@@ -312,7 +312,7 @@ def _served(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> S
 
 def _opted_out_by_now(run: Run, binding: Binding) -> bool:
     fleet = observe_site(run.ports.app_service, binding.site, (), run.now())
-    return is_off(fleet.tag(binding.site, "certroll"))
+    return fleet.opted_out(binding.site)
 
 
 # --------------------------------------------------------------------------------------------------------- words

@@ -13,7 +13,7 @@ from itertools import chain
 
 from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
 from shared.domain.managed import TAG, Place, SeenCertificate, is_custom
-from shared.domain.model import Binding, BlindSpot, Fleet, SslState, Tags, tag
+from shared.domain.model import Binding, BlindSpot, Fleet, SslState, Tags, is_on, tag
 from shared.domain.names import HostName, SiteRef, Webspace
 from shared.domain.ports import ManagedCertificates
 from shared.run import Run
@@ -41,7 +41,7 @@ class View:
                 for binding in self.fleet.bindings
                 if binding.ssl_state is SslState.DISABLED
                 and is_custom(binding.host_name)
-                and asked_for(self.fleet.tag(binding.site, TAG))
+                and is_on(self.fleet.tag(binding.site, TAG))
             )
         )
 
@@ -60,11 +60,6 @@ class View:
             if found is not None and binding.ssl_state is not SslState.DISABLED and not elsewhere:
                 pairs.append((binding, found))
         return tuple(pairs)
-
-
-def asked_for(value: str | None) -> bool:
-    """Say whether the tag asks for managed certificates."""
-    return (value or "").lower() == "on"
 
 
 def observe_managed(run: Run) -> View:
@@ -110,7 +105,7 @@ def _concerned(
     certificates: Iterable[SeenCertificate],
 ) -> tuple[SiteRef, ...]:
     """Return the sites whose slots may be concerned: by a tag, or by a managed certificate that no site shows."""
-    asking = {ref.production for ref, tags in slots if asked_for(tag(tags, TAG))}
+    asking = {ref.production for ref, tags in slots if is_on(tag(tags, TAG))}
     with_slots = {ref.production for ref, _ in slots}
     shown = {binding.host_name for _, bindings in sites for binding in bindings}
     left = {one.webspace for one in certificates if one.managed_for is not None and one.managed_for not in shown}
@@ -119,7 +114,7 @@ def _concerned(
             place.site.ref
             for place, _ in sites
             if place.site.ref in with_slots
-            and (place.site.ref in asking or asked_for(tag(place.site.tags, TAG)) or place.site.webspace in left)
+            and (place.site.ref in asking or is_on(tag(place.site.tags, TAG)) or place.site.webspace in left)
         )
     )
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from shared.domain.app_settings import ROOT_LIST
 from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, Fleet, is_off
+from shared.domain.model import Binding, Fleet
 from shared.domain.names import SiteRef, VaultCertificateRef
 from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Journal
@@ -154,7 +154,7 @@ def sharing(snapshot: Snapshot) -> list[Skip]:
     by_plan: dict[str, list[SiteRef]] = {}
     for ref in sorted(silent):
         site = fleet.site(ref)
-        if site is not None and not is_off(snapshot.tag(ref, "certroll")) and naming & set(fleet.plan_mates(ref)):
+        if site is not None and not fleet.opted_out(ref) and naming & set(fleet.plan_mates(ref)):
             by_plan.setdefault(site.plan, []).append(ref)
     return [Skip(f"apps of plan {plan.rpartition('/')[2]}", *_shared(apps)) for plan, apps in sorted(by_plan.items())]
 
