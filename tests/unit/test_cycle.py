@@ -37,6 +37,11 @@ def many(count: int) -> tuple[NotedRoot, ...]:
             (*many(MOST_ROOTS - 1), NotedRoot(NEW, NOW)),
             id="nothing else makes room for one that is known",
         ),
+        pytest.param(
+            (NotedRoot(OLD, BEFORE), *many(MOST_ROOTS - 1)),
+            (NotedRoot(OLD, BEFORE), *many(MOST_ROOTS - 1)[1:], NotedRoot(NEW, NOW)),
+            id="what did not come yet makes no room",
+        ),
     ],
 )
 def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
@@ -60,6 +65,13 @@ def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], aft
     cycle = replace(DONE, roots=before)
     assert cycle.knowing(NEW, NOW) == replace(DONE, roots=after)
     assert cycle.knowing(NEW, NOW).is_open is cycle.is_open
+
+
+def test_root_that_a_vault_object_is_makes_no_room() -> None:
+    """What is some vault object's current version is not forgotten, however old: the next one goes in its place."""
+    first, second, *others = many(MOST_ROOTS)
+    full = replace(DONE, roots=(first, second, *others), wants=(Want("kv/a", first.thumbprint, NOW),))
+    assert full.noting(NEW, NOW).roots == (first, *others, NotedRoot(NEW, NOW))
 
 
 def test_root_is_found_by_its_thumbprint() -> None:
@@ -164,6 +176,7 @@ def test_app_comes_into_a_new_state() -> None:
         pytest.param((Want("kv/a", NEW, NOW - 2 * DAY),), (Want("kv/a", NEW, NOW),), id="what is older is renewed"),
         pytest.param((Want("kv/a", OLD, BEFORE),), (Want("kv/a", NEW, NOW),), id="another version takes its place"),
         pytest.param((Want("kv/b", OLD, BEFORE),), (Want("kv/b", OLD, BEFORE), Want("kv/a", NEW, NOW)), id="another's"),
+        pytest.param((Want("kv/b", NEW, NOW),), (Want("kv/b", NEW, NOW), Want("kv/a", NEW, NOW)), id="of two, each"),
         pytest.param((Want("kv/b", OLD, NOW - 9 * DAY),), (Want("kv/a", NEW, NOW),), id="another's that has ended"),
     ],
 )
@@ -183,13 +196,16 @@ def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() ->
 
 def test_what_never_came_is_not_waited_for() -> None:
     """A root that was to be put counts for a day, or as long as it is there; one that was seen is kept."""
+    seen = NotedRoot(NEW, NOW - 2 * DAY, NOW - 2 * DAY)
     lost, late = NotedRoot(OLD, NOW - 2 * DAY), NotedRoot(NEWER, BEFORE)
-    cycle = replace(NOTHING, roots=(SEEN, lost, late))
-    assert cycle.without_lost(frozenset(), NOW).roots == (SEEN, late)
-    assert set(cycle.without_lost(frozenset({OLD}), NOW).roots) == {SEEN, lost, late}
+    cycle = replace(NOTHING, roots=(seen, lost, late))
+    assert cycle.without_lost(frozenset(), NOW).roots == (seen, late)
+    assert set(cycle.without_lost(frozenset({OLD}), NOW).roots) == {seen, lost, late}
 
 
 def test_people_may_say_that_it_is_done() -> None:
-    """Their word counts for every root that is there by then."""
-    said = NOTHING.knowing(NEW, BEFORE).done_by_hand(NOW)
+    """Their word counts for every root that is there by then, and for apps that could not be seen."""
+    known = NOTHING.knowing(NEW, BEFORE)
+    said = replace(known, since=BEFORE, asked_at=BEFORE, hidden=True).done_by_hand(NOW)
+    assert said == replace(known, since=NOW, done_at=NOW)
     assert (said.is_open, said.done_for(NEW)) == (False, NOW)

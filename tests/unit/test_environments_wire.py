@@ -252,7 +252,8 @@ def test_odd_environment_is_named_and_hides_no_other() -> None:
 )
 def test_inbound_addresses_are_those_of_its_kind(properties: object, addresses: tuple[str, ...]) -> None:
     """Where an environment is reached is what its networking says, inside its network before outside."""
-    networking = SimpleNamespace(get_ase_v3_networking_configuration=lambda *_: model({"properties": properties}))
+    networks = {("rg-network", "ase"): model({"properties": properties})}
+    networking = SimpleNamespace(get_ase_v3_networking_configuration=lambda *names: networks[names])
     adapter, _ = over(environments=networking)
     assert adapter.inbound_addresses(ASE) == addresses
 
@@ -273,8 +274,8 @@ def test_sites_of_an_environment_are_listed() -> None:
         "state": "Stopped",
         "hostingEnvironmentProfile": {"id": ASE.resource_id},
     }
-    wires = ({"id": site_id, "properties": properties}, {"id": "odd"})
-    adapter, _ = over(environments=SimpleNamespace(list_web_apps=lambda *names: paged(*wires) if names else None))
+    listings = {("rg-network", "ase"): paged({"id": site_id, "properties": properties}, {"id": "odd"})}
+    adapter, _ = over(environments=SimpleNamespace(list_web_apps=lambda *names: listings[names]))
     listed = adapter.sites(ASE)
     assert [(str(one.ref), one.environment, one.running) for one in listed.found] == [("shop", ASE, False)]
     assert [spot.subject for spot in listed.blind_spots] == ["odd"]

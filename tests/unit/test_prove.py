@@ -10,7 +10,7 @@ from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import EnvironmentRef, HostName
 from shared.domain.ports import Ports
 from shared.prove import Inbound, address_of, inbound_of
-from tests.build import ASE, NOW, binding, ports, site
+from tests.build import ASE, NOW, binding, ports, site, site_ref
 
 IP = "10.0.0.4"
 PUBLIC = site()
@@ -50,6 +50,12 @@ def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
     [
         pytest.param(fleet(PUBLIC), None, "shop.azurewebsites.net", id="a site by its default host name"),
         pytest.param(fleet(PUBLIC, [DEDICATED]), None, "sni.shop.azurewebsites.net", id="beside an IP-based binding"),
+        pytest.param(
+            fleet(PUBLIC, [replace(DEDICATED, site=site_ref("other"))]),
+            None,
+            "shop.azurewebsites.net",
+            id="beside a site with an IP-based binding",
+        ),
         pytest.param(fleet(site("other")), None, "shop.contoso.com", id="a site that was not seen by the host name"),
         pytest.param(fleet(EXTERNAL), None, "shop.ase.p.azurewebsites.net", id="an external environment like others"),
         pytest.param(fleet(INTERNAL), IP, IP, id="an internal environment by its address"),

@@ -4,9 +4,19 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.model import Fleet
 from shared.domain.names import SiteRef
-from shared.domain.waves import MostDown, WaveApp, Waves, all_waves, last_of_group, next_wave, parse_groups
-from tests.build import site_ref
+from shared.domain.waves import (
+    MostDown,
+    WaveApp,
+    Waves,
+    all_waves,
+    last_of_group,
+    next_wave,
+    parse_groups,
+    wave_apps,
+)
+from tests.build import ASE, NOW, OTHER_ASE, site, site_ref
 
 BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
 A, B, C = (site_ref(name) for name in "abc")
@@ -115,8 +125,8 @@ def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
     ],
 )
 def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> None:
-    """An app that runs while all others of its group are stopped is the last one, and the group is named."""
-    assert last_of_group(apps, A) == group
+    """An app that runs while all others of its group are stopped is the last one, wherever it is listed."""
+    assert last_of_group(apps, A) == last_of_group(apps[::-1], A) == group
 
 
 @pytest.mark.parametrize(
@@ -154,6 +164,13 @@ def test_what_is_down_takes_the_place_of_others() -> None:
     assert next_wave(apps, [A, B, C], MostDown(2), [A]) == (C,)
     assert next_wave(apps, [A, B, C], MostDown(1), [A]) == ()
     assert next_wave([app(A), app(B, plan="q")], [A, B], MostDown(50, percent=True), [site_ref("gone")]) == (A,)
+
+
+def test_apps_of_other_environments_are_not_counted() -> None:
+    """Shares and groups are of the apps of one environment: what is elsewhere, or outside, is none of them."""
+    inside = site("a", plan="p", environment=ASE)
+    fleet = Fleet(NOW, (inside, site("b", environment=OTHER_ASE), site("c")))
+    assert wave_apps(fleet, ASE) == (app(A),)
 
 
 def test_waves_take_as_long_as_there_are_many() -> None:
