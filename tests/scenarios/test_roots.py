@@ -20,6 +20,7 @@ from local.azure.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.world import World
+from shared.cycle_environment import remind
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.names import HostName
 from shared.domain.plan import Mode
@@ -61,13 +62,18 @@ def stopped_at_once(world: World) -> int:
     return most
 
 
+def is_open(installation: Installation) -> bool:
+    """Say whether an environment has something left."""
+    return any(cycle.is_open for cycle in installation.ports.cycles.all())
+
+
 def cycles(world: World) -> list[str]:
     """Return the sites that were stopped, in order."""
     words = (change.split() for change in world.journal.changes())
     return [one[1] for one in words if one[0] == "site" and one[-1] == "stopped"]
 
 
-def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, object]]:
+def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
     """Return the events of that name."""
     found = (json.loads(record.getMessage()) for record in caplog.records if record.name == "certroll")
     return [one for one in found if one["event"] == name]
@@ -191,13 +197,16 @@ def test_the_old_root_stays_while_an_app_was_not_cycled(install: Install) -> Non
 
 
 def test_several_roots_cost_one_stop(install: Install) -> None:
-    """Two new roots that come at the same time are trusted after one stop and one start of each app."""
+    """Two new roots of which one comes a minute later are trusted after one stop and one start of each app."""
     hosted = Hosted()
     other = Authority("Other Corp")
-    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
-    installation.sweep_everything()
+    installation.look_at(VAULT, ROOT, kind="secret")
+    installation.deliver_all(during=timedelta(minutes=1))
+    hosted.world.clock.advance(timedelta(minutes=1))
+    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
+    installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
     assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
@@ -298,12 +307,12 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
         installation.deliver_all()
     (planned,) = logged(caplog, "waves.planned")
     waves = planned["waves"]
-    assert isinstance(waves, list)
     assert sorted(name for wave in waves for name in wave) == sorted(hosted.cycled)
     assert waves[0][0] == "shop/staging", "slots go first"
     assert max(len(wave) for wave in waves) == 3
+    assert planned["by_hand"] == []
     assert planned["seconds"] == len(waves) * (60 + 120), "a minute each, and the settling of the app without a probe"
-    assert {one["site"] for one in planned["spared"]} == {"quiet", "spared"}  # type: ignore[attr-defined]
+    assert {one["site"] for one in planned["spared"]} == {"quiet", "spared"}
     assert hosted.world.journal.writes(ARM) == ()
 
 
@@ -350,14 +359,17 @@ def test_a_root_that_was_there_is_told_though_the_telling_failed(
     ("most", "in_all", "front", "back"),
     [("1", 1, 1, 1), ("3", 3, 3, 3), ("25%", 2, 1, 1), ("50%", 5, 3, 2), ("100%", 10, 6, 4), ("1%", 1, 1, 1)],
 )
-def test_no_more_are_down_than_allowed(install: Install, most: str, in_all: int, front: int, back: int) -> None:
+def test_as_many_are_down_as_allowed_and_no_more(
+    install: Install, caplog: pytest.LogCaptureFixture, most: str, in_all: int, front: int, back: int
+) -> None:
     """In all and on each plan: of eleven apps that run, six are on one plan and five on the other."""
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=MostDown.parse(most))
     hosted.put_new()
-    with DownWatch(hosted.world) as watch:
+    with DownWatch(hosted.world) as watch, caplog.at_level(logging.INFO, "certroll"):
         carried(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
+    assert max(len(wave["sites"]) for wave in logged(caplog, "wave.started")) == in_all
     assert watch.most_down() <= in_all
     assert stopped_at_once(hosted.world) <= in_all
     assert watch.most_down(plan=hosted.front.id) <= front
@@ -477,6 +489,19 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
     assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
 
 
+def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> None:
+    """An app that did not come up and is stopped now has not been mended: the others are left as they are."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    carried(installation)
+    hosted.set_state("shop/staging", STOPPED)
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert cycles(hosted.world) == ["shop/staging"]
+
+
 def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None:
     """What fails its probe before the stop cannot fail by it: the partner moved too early, and the root mends it."""
     hosted = Hosted()
@@ -502,6 +527,8 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
     assert hosted.states()["shop/staging"] == STOPPED
     assert set(cycles(hosted.world)) <= {"shop/staging", "api"}, "no other app is stopped while a start is owed"
     assert ("site shop/staging", "StartOwed") in installation.findings()
+    front, web = hosted.front.id.lower(), hosted.lineage("web")
+    assert not installation.ports.journal.claim_restart(front, hosted.ref("api"), web, 1), "it counts as down"
     hosted.world.faults.clear()
     installation.minutes(1)
     assert hosted.states()["shop/staging"] == RUNNING
@@ -541,7 +568,7 @@ def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: st
 
 
 def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
-    """A stop whose answer never came may happen minutes later: the app is started again by the timer."""
+    """Stops whose answers never came may happen minutes later: the timer starts the app again after each of them."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=MostDown(1))
     hosted.put_new()
@@ -550,9 +577,10 @@ def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
     installation.deliver_all(during=timedelta(minutes=3))
     assert set(hosted.states().items()) >= {("shop/staging", RUNNING)}
     hosted.world.faults.clear()
-    hosted.set_state("shop/staging", STOPPED)  # only now does Azure do what it was asked for
-    installation.minutes(1)
-    assert hosted.states()["shop/staging"] == RUNNING
+    for _ in range(2):
+        hosted.set_state("shop/staging", STOPPED)  # only now does Azure do what it was asked for
+        installation.minutes(1)
+        assert hosted.states()["shop/staging"] == RUNNING
 
 
 def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
@@ -583,7 +611,7 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     installation.deliver_all()
     assert set(cycles(hosted.world)) == {"shop/staging"}
     hosted.apps["shop/staging"].failing_starts = 0
-    hosted.cycle("shop/staging")
+    hosted.set_state("shop/staging", RUNNING)  # a restart, which mends it and brings no root
     installation.sweep_everything()
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
@@ -600,6 +628,21 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
     installation.sweep_everything()
     installation.deliver_all()
     assert cycles(hosted.world) == []
+
+
+def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
+    """What did not come up is taken for done as well, and holds nobody up when the next root comes."""
+    hosted = Hosted(apps=3)
+    other = Authority("Other Corp")
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    carried(installation)
+    installation.cycled("network", "ase")
+    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
+    installation.look_at(VAULT, "other-root", kind="secret")
+    installation.deliver_all()
+    assert hosted.trusting(other) == hosted.cycled - {"shop/staging"}
 
 
 def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
@@ -677,8 +720,11 @@ def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
     carried(installation)
     assert "DeniedByAzure" in {found for _, found in installation.findings()}
     assert cycles(hosted.world) == []
-    hosted.world.faults.clear()
     hosted.world.clock.advance(2 * DAY)
+    remind(installation.start())
+    installation.deliver_all()
+    assert not is_open(installation), "what did not come for a day is not waited for"
+    hosted.world.faults.clear()
     installation.sweep_everything()
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.cycled
@@ -697,12 +743,18 @@ def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
 
 def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
     """Apps that take minutes to come up are asked on by the next run, and no wave begins before they answered."""
-    hosted = Hosted(knobs=Knobs(restart_seconds=250))
-    hosted.tag("silent", "certroll-probe", "/health")
+    hosted = Hosted(apps=3, knobs=Knobs(restart_seconds=110))
     installation = install(hosted.world, ase_max_unavailable=MostDown(1))
     hosted.put_new()
+    meddled(installation, "shop.", 1, lambda: hosted.world.knobs.turn(restart_seconds=290))
+    installation.look_at(VAULT, ROOT, kind="secret")
+    longest = timedelta(0)
     with DownWatch(hosted.world) as watch:
-        carried(installation)
+        while message := installation.queue.take(hosted.world.clock.now() + HOUR):
+            began = hosted.world.clock.now()
+            installation.deliver(message)
+            longest = max(longest, hosted.world.clock.now() - began)
+    assert timedelta(minutes=8) <= longest < timedelta(minutes=8, seconds=20)
     assert hosted.trusting(hosted.new) == hosted.cycled
     assert watch.most_down() == 1
     assert installation.errors == []
@@ -719,7 +771,7 @@ def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> N
         message = installation.queue.take(hosted.world.clock.now() + HOUR)
         assert message is not None
         installation.deliver(message)
-    (first,) = cycles(hosted.world)[:1]
+    (first,) = cycles(hosted.world)
     hosted.set_state(first, STOPPED)
     installation.minutes(1)
     assert hosted.states()[first] == RUNNING
@@ -743,6 +795,25 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
     hosted.world.web.sites.put(site.id, site)
     installation.minutes(1)
     assert hosted.states()[first] == RUNNING
+
+
+def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher) -> None:
+    """Where Azure goes on saying that a site is not there, its start is forgotten, and the others go on."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/stop"):
+        carried(installation)
+    break_leases(installation.storage)
+    (first,) = cycles(hosted.world)
+    hosted.world.web.sites.remove(hosted.site(first).id)
+    installation.minutes(1)
+    assert len(installation.ports.cycles.owed()) == 1
+    hosted.world.clock.advance(HOUR)
+    installation.minutes(1)
+    assert installation.ports.cycles.owed() == ()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled - {first}
 
 
 @pytest.mark.parametrize("standing", ["resolved", "by address"])
@@ -868,6 +939,21 @@ def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> N
     installation.sweep_everything()
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.cycled
+    assert not is_open(installation)
+
+
+def test_an_app_that_is_hidden_during_the_waves_is_not_forgotten(install: Install) -> None:
+    """What was listed is stopped and started, also where slots cannot be listed any more."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    installation.look_at(VAULT, ROOT, kind="secret")
+    installation.deliver_all(during=timedelta(0))
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
+    installation.sweep_everything()
+    installation.deliver_all(during=timedelta(0))
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
 
 
 def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> None:
@@ -924,6 +1010,40 @@ def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Insta
     meddled(installation, "shop-staging", 4, lambda: hosted.set_state("shop/staging", STOPPED))
     carried(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+
+
+def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: Install) -> None:
+    """An app is up only when it passes three times in a row."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    meddled(installation, "shop-staging", 4, lambda: setattr(hosted.apps["shop/staging"], "broken", True))
+    carried(installation)
+    assert cycles(hosted.world) == ["shop/staging"]
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+
+
+def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install) -> None:
+    """Who stops an app while it is asked the last time before its stop means it: nobody starts it."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
+    carried(installation)
+    assert hosted.states()["shop/staging"] == STOPPED
+    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+
+
+def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(install: Install) -> None:
+    """An app that has become the last one of a group is not stopped, although its wave was made before."""
+    hosted = Hosted()
+    hosted.tag("quiet", "certroll-group", "pair")
+    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    hosted.put_new()
+    meddled(installation, "shop-staging", 1, lambda: hosted.tag("api", "certroll-group", "pair"))
+    carried(installation)
+    assert hosted.trusting(hosted.new) == hosted.cycled - {"api"}
+    assert ("environment network/ase", "LastOfGroup") in installation.findings()
 
 
 def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(install: Install) -> None:
