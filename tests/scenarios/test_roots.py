@@ -34,7 +34,7 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
 
-THREE, TWO = MostDown(3), MostDown(2)
+THREE, TWO, ONE = MostDown(3), MostDown(2), MostDown(1)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 SOAKING = settings.default is not None and settings.default.max_examples >= 10_000  # as `make soak` has it
@@ -46,6 +46,24 @@ def carried(installation: Installation) -> None:
     """Look at the root's vault object, and deliver whatever follows."""
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all()
+
+
+def held(install: Install, apps: Literal[3, 7] = 3, most: MostDown = ONE) -> tuple[Hosted, Installation]:
+    """Return an environment whose waves are held up by a slot, the first of all, which did not come up."""
+    hosted = Hosted(apps=apps)
+    installation = install(hosted.world, ase_max_unavailable=most)
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    carried(installation)
+    return hosted, installation
+
+
+def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
+    """Deliver messages one by one until so many sites were stopped."""
+    while len(cycles(installation.world)) < sites:
+        message = installation.queue.take(installation.clock.now() + HOUR)
+        assert message is not None
+        installation.deliver(message)
 
 
 def stopped_at_once(world: World) -> int:
@@ -219,10 +237,7 @@ def test_a_root_that_comes_during_the_waves_is_trusted_by_all(install: Install) 
     installation = install(hosted.world, ase_max_unavailable=TWO)
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
-    while len(cycles(hosted.world)) < 2:
-        message = installation.queue.take(hosted.world.clock.now() + HOUR)
-        assert message is not None
-        installation.deliver(message)
+    deliver_until_stopped(installation, 2)
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
@@ -442,7 +457,7 @@ def test_our_own_site_is_never_stopped(install: Install) -> None:
 def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install) -> None:
     """While a roll of its settings has an app restarting it is not stopped; the others of its plan count it as down."""
     hosted = Hosted()
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     api = hosted.site("api")
     rolling = hosted.ref("api")
     assert installation.ports.journal.claim_restart(api.plan_id.lower(), rolling, hosted.lineage("web"), 1)
@@ -460,11 +475,7 @@ def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install
 
 def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
     """An app that passed its probe and does not any more is reported, and the apps after it are left as they are."""
-    hosted = Hosted()
-    installation = install(hosted.world, ase_max_unavailable=TWO)
-    hosted.apps["shop/staging"].failing_starts = None
-    hosted.put_new()
-    carried(installation)
+    hosted, installation = held(install, apps=7, most=TWO)
     assert ("environment network/ase", "WaveFailed") in installation.findings()
     assert set(cycles(hosted.world)) == {"shop/staging", "api"}
     assert set(hosted.states().values()) == {RUNNING, STOPPED}
@@ -478,11 +489,7 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
 
 def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) -> None:
     """`certroll: off` on an app that does not come up ends the hold."""
-    hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=TWO)
-    hosted.apps["shop/staging"].failing_starts = None
-    hosted.put_new()
-    carried(installation)
+    hosted, installation = held(install, most=TWO)
     hosted.tag("shop/staging", "certroll", "off")
     installation.sweep_everything()
     installation.deliver_all()
@@ -491,11 +498,7 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
 
 def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> None:
     """An app that did not come up and is stopped now has not been mended: the others are left as they are."""
-    hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
-    hosted.apps["shop/staging"].failing_starts = None
-    hosted.put_new()
-    carried(installation)
+    hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     installation.sweep_everything()
     installation.deliver_all()
@@ -570,7 +573,7 @@ def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: st
 def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
     """Stops whose answers never came may happen minutes later: the timer starts the app again after each of them."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     hosted.world.faults.add(Fault("dropped", "POST", path=r"/stop$", times=None))
     installation.look_at(VAULT, ROOT, kind="secret")
@@ -598,12 +601,8 @@ def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
 
 def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     """Another root, and asking for a cycle, leave the hold; what was mended is stopped and started for that root."""
-    hosted = Hosted(apps=3)
+    hosted, installation = held(install)
     other = Authority("Other Corp")
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
-    hosted.apps["shop/staging"].failing_starts = None
-    hosted.put_new()
-    carried(installation)
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
@@ -632,12 +631,8 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
 
 def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
     """What did not come up is taken for done as well, and holds nobody up when the next root comes."""
-    hosted = Hosted(apps=3)
+    hosted, installation = held(install)
     other = Authority("Other Corp")
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
-    hosted.apps["shop/staging"].failing_starts = None
-    hosted.put_new()
-    carried(installation)
     installation.cycled("network", "ase")
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
@@ -657,13 +652,10 @@ def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
 def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> None:
     """`certroll: off` on the environment, set in the middle, spares all that is left."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
-    while not cycles(hosted.world):
-        message = installation.queue.take(hosted.world.clock.now() + HOUR)
-        assert message is not None
-        installation.deliver(message)
+    deliver_until_stopped(installation)
     done = list(cycles(hosted.world))
     hosted.close()
     installation.deliver_all()
@@ -744,7 +736,7 @@ def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
 def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
     """Apps that take minutes to come up are asked on by the next run, and no wave begins before they answered."""
     hosted = Hosted(apps=3, knobs=Knobs(restart_seconds=110))
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     meddled(installation, "shop.", 1, lambda: hosted.world.knobs.turn(restart_seconds=290))
     installation.look_at(VAULT, ROOT, kind="secret")
@@ -763,14 +755,11 @@ def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
 def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> None:
     """A stop was sent twice because the first answer was lost; when the first one happens later the timer starts it."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     hosted.world.faults.add(Fault("dropped", "POST", path=r"/stop$"))
     installation.look_at(VAULT, ROOT, kind="secret")
-    while not cycles(hosted.world):
-        message = installation.queue.take(hosted.world.clock.now() + HOUR)
-        assert message is not None
-        installation.deliver(message)
+    deliver_until_stopped(installation)
     (first,) = cycles(hosted.world)
     hosted.set_state(first, STOPPED)
     installation.minutes(1)
@@ -783,7 +772,7 @@ def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> N
 def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) -> None:
     """Where Azure says once that a site is not there, its start stays owed."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
@@ -800,7 +789,7 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
 def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher) -> None:
     """Where Azure goes on saying that a site is not there, its start is forgotten, and the others go on."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
@@ -821,7 +810,7 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
     """Apps are asked at the inbound address, so that one that fails holds the others up without the network's DNS."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments=standing)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
         app.failing_starts = None
     hosted.put_new()
@@ -872,7 +861,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
     """An app that the timer started, and that does not come up as before, holds the others up as well."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
         app.failing_starts = None
     hosted.put_new()
@@ -888,7 +877,7 @@ def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher:
 def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None:
     """An app that answers the second time counts as well, and is missed when it does not come up."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
         app.failing_starts = None
         app.script.append((503, {}, "busy"))
@@ -945,7 +934,7 @@ def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> N
 def test_an_app_that_is_hidden_during_the_waves_is_not_forgotten(install: Install) -> None:
     """What was listed is stopped and started, also where slots cannot be listed any more."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=timedelta(0))
@@ -1004,7 +993,7 @@ def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
 def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Install) -> None:
     """Who stops an app that does not come up has seen it; the others go on."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.apps["shop/staging"].failing_starts = None
     hosted.put_new()
     meddled(installation, "shop-staging", 4, lambda: hosted.set_state("shop/staging", STOPPED))
@@ -1015,7 +1004,7 @@ def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Insta
 def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: Install) -> None:
     """An app is up only when it passes three times in a row."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     meddled(installation, "shop-staging", 4, lambda: setattr(hosted.apps["shop/staging"], "broken", True))
     carried(installation)
@@ -1026,7 +1015,7 @@ def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: I
 def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install) -> None:
     """Who stops an app while it is asked the last time before its stop means it: nobody starts it."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
     carried(installation)
@@ -1038,7 +1027,7 @@ def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(instal
     """An app that has become the last one of a group is not stopped, although its wave was made before."""
     hosted = Hosted()
     hosted.tag("quiet", "certroll-group", "pair")
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     meddled(installation, "shop-staging", 1, lambda: hosted.tag("api", "certroll-group", "pair"))
     carried(installation)
@@ -1049,7 +1038,7 @@ def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(instal
 def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(install: Install) -> None:
     """`certroll: off` on the environment counts before the next wave, whatever time the run has left."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     meddled(installation, "shop-staging", 1, hosted.close)
     carried(installation)
@@ -1080,7 +1069,7 @@ def meddled(installation: Installation, host: str, number: int, act: Callable[[]
 def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> None:
     """Where Azure refuses one stop the others are cycled, it is told, and nothing is owed for it."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     hosted.world.faults.add(Fault("denied", "POST", path=r"/sites/api/stop$", times=None))
     carried(installation)
@@ -1092,7 +1081,7 @@ def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> Non
 def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
     """Who may stop apps and not start them has one app down, is told, and no other one is stopped."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     hosted.world.faults.add(Fault("denied", "POST", path=r"/start$", times=None))
     carried(installation)
