@@ -103,7 +103,7 @@ def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("form", ["pem", "der", "certificate"])
 def test_the_first_root_is_put_and_trusted(install: Install, form: Literal["pem", "der", "certificate"]) -> None:
     """A root in any form that a vault can keep it in gets into the environment, and every app that ran trusts it."""
-    hosted = Hosted(apps=3, tags={})
+    hosted = Hosted(apps=12, tags={})
     kind = "certificate" if form == "certificate" else "secret"
     hosted.build.add_root_object("extra", hosted.new.root_leaf, form=form, tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -176,7 +176,7 @@ def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
 
 def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Install) -> None:
     """It stays until every app was cycled and the grace is over, and without CERTROLL_DELETE_SUPERSEDED for ever."""
-    hosted = Hosted(apps=3)
+    hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     new, old = hosted.put_new(), hosted.old.root_leaf.thumbprint
     carried(installation)
