@@ -94,6 +94,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, part: str, status: int, body: byt
         seen.append((str(request.method), str(request.url)))
         answer = real(adapter, request, **options)  # type: ignore[arg-type]
         if part in str(request.url):
+            assert answer.content is not None, "read to its end, so that the next request can have the connection"
             answer.status_code, answer.raw._body, answer._content = status, body, body
         return answer
 
