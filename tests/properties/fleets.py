@@ -243,27 +243,31 @@ def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
     return newest_first(made, "v0")
 
 
+some_versions = versions()
+
+
 @st.composite
 def good_lineages(draw: st.DrawFn) -> Lineage:
     """Return a lineage whose newest version is good for everything."""
-    newest, *others = draw(versions())
+    newest, *others = draw(some_versions)
     current = replace(newest, facts=facts(*NAMES), not_after=max(newest.not_after, NOW + URGENT))
     return Lineage(REF, (current, *others), current)
+
+
+positions = st.sampled_from((0, 0, 0, 0, 1, 2, None))
 
 
 @st.composite
 def odd_lineages(draw: st.DrawFn) -> Lineage:
     """Return a lineage whose newest version may be refused, or good for few things only."""
-    found = draw(versions())
-    position = draw(st.sampled_from((0, 0, 0, 0, 1, 2, None)))
+    found, position = draw(some_versions), draw(positions)
     if position is None or position >= len(found):
         return Lineage(REF, found, None, REFUSED)
     return Lineage(REF, found, found[position], REFUSED if position else None)
 
 
-@st.composite
 def bindings(draw: st.DrawFn, seen: tuple[Site, ...]) -> tuple[Binding, ...]:
-    """Return up to two bindings of each site."""
+    """Draw up to two bindings of each site."""
     return tuple(replace(draw(made_bindings[name]), site=one.ref) for one in seen for name in draw(some_names))
 
 
@@ -273,12 +277,17 @@ def good_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     return tuple(replace(draw(made_copies), ref=copy(str(place)).ref, webspace=place, source=REF) for place in PLACES)
 
 
+copy_everywhere = good_copies()
+few_copies = st.lists(made_copies, max_size=3)
+either = st.booleans()
+
+
 @st.composite
 def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     """Return copies of any source anywhere, several in one webspace and none in another."""
-    made = draw(st.lists(made_copies, max_size=3))
+    made = draw(few_copies)
     odd = tuple(replace(one, ref=replace(one.ref, name=f"copy-{number}")) for number, one in enumerate(made))
-    return (*draw(good_copies()), *odd) if draw(st.booleans()) else odd
+    return (*draw(copy_everywhere), *odd) if draw(either) else odd
 
 
 @st.composite
@@ -342,6 +351,9 @@ intents: st.SearchStrategy[Intent] = st.sampled_from(
         )
     ]
 )
+# Made once: a strategy that is made anew for each draw is also checked anew, which took a fifth of the time.
+usable_lineages, any_lineages = good_lineages(), odd_lineages()
+copies_anywhere, copies_besides = odd_copies(), more_copies()
 app_tags = st.sampled_from(APP_TAGS)
 both_tags = st.sampled_from((*TAGS, *APP_TAGS))
 runs = st.sampled_from([(f"{plan}", running) for plan in ("plan-1", "plan-2", "") for running in (True, True, False)])
@@ -358,36 +370,34 @@ def worlds(
 ) -> Snapshot:
     """Return a world in which few things are the matter, or all at once: so that plans have steps, and refusals."""
     trouble = draw(troubles)
-    seen = tuple(draw(seen_site(name, slot, trouble)) for name, slot in draw(sites))
-    read = tuple(one for one in seen if "view" not in trouble or draw(st.booleans()))
+    seen = tuple(seen_site(draw, name, slot, trouble) for name, slot in draw(sites))
+    read = tuple(one for one in seen if "view" not in trouble or draw(either))
     fleet = Fleet(
         NOW,
         seen,
-        draw(bindings(seen)),
-        (*draw(odd_copies() if "copies" in trouble else good_copies()), *draw(more_copies())),
+        bindings(draw, seen),
+        (*draw(copies_anywhere if "copies" in trouble else copy_everywhere), *draw(copies_besides)),
         draw(odd_farms if "plans" in trouble else some_farms),
         draw(odd_views) if "view" in trouble else (),
         tuple(replace(draw(settings), site=one.ref) for one in read),
     )
-    lineage = draw(odd_lineages() if "version" in trouble else good_lineages())
-    return Snapshot(lineage, fleet, replace(draw(rollouts), rolls=draw(recorded(seen, rolls))))
+    lineage = draw(any_lineages if "version" in trouble else usable_lineages)
+    return Snapshot(lineage, fleet, replace(draw(rollouts), rolls=recorded(draw, seen, rolls)))
 
 
-@st.composite
 def seen_site(draw: st.DrawFn, name: str, slot: str | None, trouble: frozenset[str]) -> Site:
-    """Return a site or slot, running or not, on one of two plans."""
+    """Draw a site or slot, running or not, on one of two plans."""
     place = draw(odd_places if "places" in trouble else places)
     plan, running = draw(runs)
     tags = draw(both_tags if "tags" in trouble else app_tags)
     return replace(site(name, slot, webspace=place, tags=tags), plan=plan, running=running)
 
 
-@st.composite
 def recorded(
     draw: st.DrawFn, seen: tuple[Site, ...], rolls: st.SearchStrategy[RollRecord | None]
 ) -> tuple[RollRecord, ...]:
-    """Return records of some of the sites, or of none."""
-    if rolls is no_rolls or draw(st.booleans()):
+    """Draw records of some of the sites, or of none."""
+    if rolls is no_rolls or draw(either):
         return ()
     found = [(one, draw(rolls)) for one in seen]
     return tuple(placed(roll, one.ref, one.webspace) for one, roll in found if roll is not None)
@@ -402,23 +412,28 @@ again_tags = st.sampled_from((AGAIN, AGAIN, AGAIN, (*AGAIN, *OFF), ()))
 hosting = st.sampled_from(((WEST,), (WEST,), (WEST, NORTH), PLACES))
 moments = st.sampled_from((EARLY, EARLY, None, EARLY + timedelta(seconds=1)))
 marks = st.sampled_from(Again)
+early_uploads = st.sampled_from((1, 1, 2, 0))
 
 
-@st.composite
 def chained_worlds(
-    draw: st.DrawFn,
     rollouts: st.SearchStrategy[Rollout] = rollouts,
     troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
     rolls: st.SearchStrategy[RollRecord | None] = quiet_rolls,
-) -> Snapshot:
-    """Return a world with environments, in which uploads of the current version are early or late, or nobody knows."""
-    world = draw(worlds(rollouts, troubles, rolls))
+) -> st.SearchStrategy[Snapshot]:
+    """Return worlds with environments, in which uploads of the current version are early or late, or nobody knows."""
+    return chained(worlds(rollouts, troubles, rolls))
+
+
+@st.composite
+def chained(draw: st.DrawFn, worlds: st.SearchStrategy[Snapshot]) -> Snapshot:
+    """Return one of these worlds with environments and uploads."""
+    world = draw(worlds)
     inside, current = draw(hosting), world.lineage.current
     sites = tuple(replace(one, environment=ASE if one.webspace in inside else None) for one in world.fleet.sites)
     made = tuple(
         replace(copy(f"by-hand-{place}-{number}", webspace=place, source=None), created=draw(moments))
         for place in (WEST, NORTH)
-        for number in range(draw(st.sampled_from((1, 1, 2, 0))))
+        for number in range(draw(early_uploads))
     )
     uploads = tuple(replace(one, thumbprint=current.thumbprint if current else NEW) for one in made)
     fleet = replace(world.fleet, sites=sites, certificates=(*world.fleet.certificates, *uploads))
@@ -427,11 +442,15 @@ def chained_worlds(
     return Snapshot(lineage, fleet, replace(world.rollout, records=records))
 
 
+open_worlds = worlds(opened, st.just(frozenset()))
+older_versions = st.sampled_from((OLD, OLDER))
+
+
 @st.composite
 def contested_worlds(draw: st.DrawFn) -> Snapshot:
     """Return a world in which another vault certificate's copy holds an old version, too."""
-    world = draw(worlds(opened, st.just(frozenset())))
-    theirs = copy("theirs", draw(st.sampled_from((OLD, OLDER))), webspace=draw(places), source=OTHER_REF)
+    world = draw(open_worlds)
+    theirs = copy("theirs", draw(older_versions), webspace=draw(places), source=OTHER_REF)
     return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, theirs)))
 
 

@@ -73,6 +73,9 @@ made_uploads = st.sampled_from(
         for thumbprint, place, ours in product((OLD, OLDER), (WEST, NORTH), (True, False))
     ]
 )
+some_uploads = st.lists(made_uploads, min_size=1, max_size=4, unique=True)
+places, graces = st.sampled_from((WEST, WEST, NORTH)), st.sampled_from(GRACES)
+either, limits = st.booleans(), st.sampled_from((0, 1, 5, 5))
 
 
 @st.composite
@@ -85,7 +88,7 @@ def tidy_worlds(draw: st.DrawFn) -> tuple[Snapshot, Intent]:
 
     old = among("versions", 90, *AGES)
     created = {NEW: among("versions", 40, *(age for age in AGES if age <= old)), OLD: old, OLDER: max(old, 90)}
-    seen = [site(name, webspace=draw(st.sampled_from((WEST, WEST, NORTH)))) for name in NAMES]
+    seen = [site(name, webspace=draw(places)) for name in NAMES]
     bound = [
         Binding(one.ref, HostName(HOST), among("bindings", *STATES), among("bindings", *THUMBPRINTS)) for one in seen
     ]
@@ -108,12 +111,12 @@ def tidy_worlds(draw: st.DrawFn) -> tuple[Snapshot, Intent]:
         lineage=lineage(*(version(f"v-{t[0]}", t, created=NOW - age * DAY) for t, age in created.items())),
         sites=(*seen, *among("places", (), (site("nowhere", webspace=None),))),
         bindings=tuple(bound[: among("bindings", 3, 2, 1, 0)]),
-        copies=(*synced, *foreign, *draw(st.lists(made_uploads, min_size=1, max_size=4, unique=True))),
+        copies=(*synced, *foreign, *draw(some_uploads)),
         blind_spots=among("view", *VIEWS),
         settings=tuple(settings[among("unread", 0, 1, 2) :]),
         rollout=rollout(*records[: among("records", 3, 2, 1)], rolls=tuple(rolls[: among("rolls", 3, 1, 0)])),
     )
-    grace, superseded, most = draw(st.sampled_from(GRACES)), draw(st.booleans()), draw(st.sampled_from((0, 1, 5, 5)))
+    grace, superseded, most = draw(graces), draw(either), draw(limits)
     return world, replace(APPLY, delete_grace=grace, delete_superseded=superseded, max_deletes=most)
 
 

@@ -72,13 +72,15 @@ made_settings = st.sampled_from(
 )
 held = st.sampled_from([(), (OLD,), (NEW,), (OLD, NEW), (OLDER, OLD), (OLDER, OLD, NEW), (FOREIGN,)])
 said = st.sampled_from([facts(self_signed=True, is_ca=True)] * 4 + [facts(self_signed=True)])
+asking = st.sampled_from(ASKING)
+some_refs = st.lists(st.sampled_from(REFS), min_size=1, unique=True)
 states = st.sampled_from([None, None, RollState.VALIDATED, RollState.STALE, RollState.UNPROVEN, RollState.FAILED])
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Snapshot:
     """Return up to four apps of two plans, with lists, public certificates and records of any kind."""
-    refs = [site_ref(*one) for one in draw(st.lists(st.sampled_from(REFS), min_size=1, unique=True))]
+    refs = [site_ref(*one) for one in draw(some_refs)]
     sites = tuple(replace(draw(made_sites), ref=ref) for ref in refs)
     settings = tuple(replace(read_settings(app_settings(draw(made_settings))), site=ref) for ref in refs)
     copies = tuple(public(ref, one) for ref in refs for one in draw(held))
@@ -90,7 +92,7 @@ def worlds(draw: st.DrawFn) -> Snapshot:
     rolls = tuple(
         replace(roll(state, at=NOW - 35 * DAY), site=ref) for ref in refs if (state := draw(states)) is not None
     )
-    known = lineage(*versions, tags=draw(st.sampled_from(ASKING)))
+    known = lineage(*versions, tags=draw(asking))
     return Snapshot(known, Fleet(NOW, sites, (), copies, settings=settings), rollout(rolls=rolls))
 
 
@@ -158,10 +160,13 @@ def test_a_plan_gets_a_root_once(world: Snapshot) -> None:
     assert len(placed) == len(set(placed)) == len(owners)
 
 
+any_worlds = worlds()
+
+
 @st.composite
 def quiet_worlds(draw: st.DrawFn) -> Snapshot:
     """Return a world in which everybody uses the new root, but for those who are out: so that the old one may go."""
-    world = draw(worlds())
+    world = draw(any_worlds)
     out = {one.ref for one in world.fleet.sites if one.tags == OFF}
     moved = read_settings(app_settings({ROOT_LIST: NEW}))
     settings = tuple(one if one.site in out else replace(moved, site=one.site) for one in world.fleet.settings)

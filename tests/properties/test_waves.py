@@ -26,19 +26,25 @@ made_apps = st.sampled_from(
 )
 
 
+some_sites = st.lists(st.sampled_from(SITES), min_size=1, max_size=12, unique=True)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Return the apps of an environment in any order, which of them wait, and how many may be down."""
-    sites = draw(st.lists(st.sampled_from(SITES), min_size=1, max_size=12, unique=True))
+    sites = draw(some_sites)
     drawn = [(site, *draw(made_apps)) for site in sites]
     apps = tuple(WaveApp(site, plan, groups, runs) for site, plan, groups, runs, _ in drawn)
     return apps, frozenset(site for site, *_, waits in drawn if waits), draw(limits)
 
 
+any_cases = cases()
+
+
 @st.composite
 def cases_under_way(draw: st.DrawFn) -> tuple[Case, frozenset[SiteRef]]:
     """Return such apps of which some are down already, whether they wait or not, and one that is not among them."""
-    case = draw(cases())
+    case = draw(any_cases)
     some = draw(st.sets(st.sampled_from([app.site for app in case[0]])))
     return case, frozenset({*some, site_ref("elsewhere")})
 
