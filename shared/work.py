@@ -129,7 +129,8 @@ def replay(run: Run, queue: str, key: str) -> None:
 def release(run: Run, vault: str, name: str) -> str:
     """Let a version that failed somewhere go on; return where that was.
 
-    Raises NotFound where nothing is held, Conflict while an app is being taken back.
+    Raises NotFound where nothing is held, Conflict while an app is being taken back, or where another run recorded
+    meanwhile all that was held.
     """
     try:
         ref = VaultCertificateRef.parse(vault, "certificate", name)

@@ -160,21 +160,31 @@ class TableJournal:
     def release(self, ref: VaultCertificateRef, version: str, now: datetime) -> tuple[SiteRef, ...]:
         """Forget the failures that hold a version; return where they were. It is tried again from the start.
 
-        Raises Conflict while an app is being taken back: its record is all that is known of its last good values; and
-        where another run records one meanwhile.
+        What another run records meanwhile stays as that run says. Raises Conflict where that leaves nothing, and while
+        an app is being taken back: its record is all that is known of its last good values.
         """
         rollout = self.rollout(ref, version)
         busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
         if busy:
             raise Conflict(f"{', '.join(busy)} is being taken back; release the hold when that is done")
         held = [roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER]
-        for roll in held:
-            what = f"the record of {roll.site} for {ref}"
-            self._tables.delete_revision(lineage_key(ref), roll_key(roll.site), roll.revision, what)
+        forgotten = tuple(roll.site for roll in held if self._forgot(ref, roll))
+        if held and not forgotten and not rollout.failed:
+            names = ", ".join(sorted(str(roll.site) for roll in held))
+            raise Conflict(f"{names} was recorded by another run meanwhile; release the hold again")
         for record in rollout.failed:
             detail = f"released at {now:%Y-%m-%d %H:%M} UTC; before: {record.detail}"
             self.record_site(ref, replace(record, state=SiteState.UNPROVEN, detail=detail[:1000]))
-        return (*(roll.site for roll in held), *(record.site for record in rollout.failed))
+        return (*forgotten, *(record.site for record in rollout.failed))
+
+    def _forgot(self, ref: VaultCertificateRef, roll: RollRecord) -> bool:
+        try:
+            self._tables.delete_revision(
+                lineage_key(ref), roll_key(roll.site), roll.revision, f"the record of {roll.site}"
+            )
+        except Conflict:
+            return False
+        return True
 
     def claim_restart(self, plan: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, most: int) -> bool:
         """Say whether the site may restart now, at most so many sites of a plan at a time; if so it is counted.

@@ -293,6 +293,30 @@ def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, m
     assert installation.rolls() == {"billing": "RolledBack"}
 
 
+def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two apps the one that no other run recorded is released, and named, and tried again at once."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world, watched=False)
+    town.partner.accept_only(town.old)
+    begin(town, installation, SOON)
+    journal = installation.ports.journal
+    read = journal.rollout
+
+    def read_and_overtaken(ref: VaultCertificateRef, version: str) -> Rollout:
+        rollout = read(ref, version)
+        (held,) = rollout.rolls
+        another = journal.put_roll(ref, replace(held, site=replace(held.site, name="another"), revision=None))
+        journal.put_roll(ref, another)
+        return replace(rollout, rolls=(held, another))
+
+    monkeypatch.setattr(journal, "rollout", read_and_overtaken)
+    assert installation.release(VAULT, CLIENT) == "billing"
+    assert installation.rolls() == {"another": "RolledBack"}
+
+
 def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install: Install) -> None:
     """Slot and production change settings between the write and the verdict: both are rolled in the end."""
     town = street()
