@@ -28,9 +28,10 @@ from shared.domain.waves import last_of_group
 from shared.observe import observe_environment
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
+from shared.restarts import give_back
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
-from shared.wave import Cycling, ask_failed, ask_started, carry_wave, next_apps, report_spared
+from shared.wave import Cycling, ask_failed, ask_started, carry_wave, look, next_apps, places, report_spared
 
 WAVE_TIME = timedelta(minutes=4)
 """What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
@@ -64,9 +65,11 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
 def cycled_by_hand(run: Run, environment: EnvironmentRef) -> None:
     """Take people's word that every app was stopped and started since the last root came. Raises LeaseBusy."""
     with run.ports.leases.hold(f"environment {environment.resource_id}"):
-        waiting = (CycleState.PENDING, CycleState.FAILED)
-        left = (one for one in run.ports.cycles.apps(environment) if one.state in waiting)
-        now = run.now()
+        waiting = (CycleState.PENDING, CycleState.STARTED, CycleState.FAILED)
+        left, now = [one for one in run.ports.cycles.apps(environment) if one.state in waiting], run.now()
+        for one in left:
+            if one.state is CycleState.STARTED:
+                give_back(run, places(environment, one), one.site, environment)
         run.ports.cycles.put_apps(environment, [one.now(CycleState.SPARED, now, "cycled by hand") for one in left])
         run.ports.cycles.change(environment, lambda one: one.done_by_hand(now))
     event("environment.cycled_by_hand", environment=str(environment))
@@ -152,11 +155,18 @@ def _as_seen(
     found = apps_of(fleet, cycle.environment, run.intent, fleet.taken_at)
     apps = tuple(known(before.get(one.site), one) for one in found)
     unseen = tuple(before[site] for site in sorted(before.keys() - {one.site for one in apps}))
-    if fleet.blind_spots:
-        return (*apps, *unseen)
+    hidden = tuple(one for one in unseen if fleet.blind_spots and not _is_gone(run, one))
     for one in unseen:
-        run.ports.cycles.forget_app(cycle.environment, one.site)
-    return apps
+        if one not in hidden:
+            run.ports.cycles.forget_app(cycle.environment, one.site)
+    if news:  # it runs, as far as anybody knows: it is looked at right before its stop
+        hidden = tuple(_renewed(one, one.now(CycleState.PENDING, fleet.taken_at)) for one in hidden)
+    return (*apps, *hidden)
+
+
+def _is_gone(run: Run, one: CycleApp) -> bool:
+    """Say whether an app that is not listed, and holds the others up, is not there when it is asked for either."""
+    return one.state is CycleState.FAILED and look(run, one.site)[1] is None
 
 
 def _is_new(one: CycleApp, before: Mapping[SiteRef, CycleApp]) -> bool:
@@ -185,9 +195,8 @@ def _known(before: CycleApp | None, now: CycleApp, *, anew: bool = False) -> Cyc
         return now
     if before is None:
         return now.now(CycleState.SPARED, now.at, now.detail or "it came after the root")
-    spared = now.state is CycleState.SPARED
-    if spared and (before.state is CycleState.PENDING or (before.state is CycleState.FAILED and now.app.runs)):
-        return now  # who stops what failed has not mended it; who takes it out has seen it
+    if now.state is CycleState.SPARED and before.state is CycleState.PENDING:
+        return now
     return replace(before, app=now.app)
 
 

@@ -10,6 +10,7 @@ was lost may still come: a start is forgotten only once the app was seen to run 
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -58,6 +59,7 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     finally:
         if stop.was_refused:
             run.ports.cycles.paid(app.site)
+            run.ports.cycles.put_apps(environment, (replace(app, answered=None),))  # it was not stopped
         elif stop.was_asked:
             _start(run, app.site)
     started = app.now(CycleState.STARTED, run.now())

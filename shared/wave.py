@@ -28,6 +28,8 @@ from shared.run import Run
 from shared.telemetry import event
 
 MOST_THREADS = 16
+DIED = "it passed its probe before a run began to stop it, did not finish, and it does not pass any more"
+NO_PROBE = "it has no probe that can be asked"
 STOPPED_AGAIN = "somebody stopped or deleted it after it was started"
 UP_PATIENCE = timedelta(minutes=5)
 """How long an app may take after its start until its probe passes, if it passed before."""
@@ -94,15 +96,17 @@ def _claimed(cycling: Cycling, one: CycleApp, most: MostDown) -> bool:
     """Count the app among those that restart, so that no roll of settings restarts too many beside it."""
     running = [app.app for app in cycling.apps if app.app.runs]
     on_plan = sum(app.plan == one.app.plan for app in running)
-    places = tuple(zip(_places(cycling, one), (most.of(on_plan), most.of(len(running))), strict=True))
+    limits = (most.of(on_plan), most.of(len(running)))
+    counted = tuple(zip(places(cycling.environment, one), limits, strict=True))
     try:
-        return claimed(cycling.run, places, one.site, cycling.environment)
+        return claimed(cycling.run, counted, one.site, cycling.environment)
     except LeaseBusy:
         return False
 
 
-def _places(cycling: Cycling, one: CycleApp) -> tuple[str, str]:
-    return one.app.plan, cycling.environment.resource_id
+def places(environment: EnvironmentRef, one: CycleApp) -> tuple[str, str]:
+    """Return where an app counts while it may be down."""
+    return one.app.plan, environment.resource_id
 
 
 def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
@@ -158,7 +162,7 @@ def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
     """Look at the app once more, and stop and start it if it still runs and may be."""
     run, environment = cycling.run, cycling.environment
     with run.ports.leases.hold(f"site {one.site.resource_id}") as lease:
-        fleet, site = _look(run, one)
+        fleet, site = look(run, one.site)
         if site is None:
             return _put(run, environment, one.now(CycleState.SPARED, run.now(), "it is gone"))
         if spared := why_spared(fleet, site, run.intent):
@@ -166,8 +170,11 @@ def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
             return _put(run, environment, one.now(CycleState.SPARED, run.now(), spared[1]))
         if wave_app(site) != one.app:  # it was moved or tagged anew: other waves may be right now
             return _put(run, environment, replace(one, app=wave_app(site)))
-        leases = (cycling.lease, lease)
-        return stop_and_start(run, leases, environment, replace(one, answered=_answers(cycling, fleet, site)))
+        answers = _answers(cycling, fleet, site)
+        if one.answered and not answers:  # a run that died may have stopped it, and it has not come up since
+            before = cycling.cycle.since or one.at  # so that it still waits for its stop when it answers
+            return _put(run, environment, replace(one, state=CycleState.FAILED, at=before, detail=DIED))
+        return stop_and_start(run, (cycling.lease, lease), environment, replace(one, answered=answers))
 
 
 def report_spared(run: Run, environment: EnvironmentRef, spared: Iterable[tuple[SiteRef, Reason, str]]) -> None:
@@ -181,33 +188,48 @@ def _put(run: Run, environment: EnvironmentRef, one: CycleApp) -> CycleApp:
     return one
 
 
-def _look(run: Run, one: CycleApp) -> Look:
+def look(run: Run, ref: SiteRef) -> Look:
+    """Return a site or slot as it is now, with its tags; None where it is gone."""
     try:
-        fleet = observe_tags(run.ports.app_service, one.site, (), run.now())
+        fleet = observe_tags(run.ports.app_service, ref, (), run.now())
     except NotFound:
         return Fleet(run.now()), None
-    return fleet, fleet.site(one.site)
+    return fleet, fleet.site(ref)
 
 
 def _give_back(cycling: Cycling, one: CycleApp) -> None:
-    give_back(cycling.run, _places(cycling, one), one.site, cycling.environment)
+    give_back(cycling.run, places(cycling.environment, one), one.site, cycling.environment)
 
 
 # ------------------------------------------------------------------------------------------------------- its answer
 
 
 def ask_failed(cycling: Cycling) -> Cycling:
-    """Ask what failed once more: only its answer lets the others go on, and somebody may have mended it."""
-    failed = tuple(one for one in cycling.in_state(CycleState.FAILED) if one.app.runs)
-    looks = {one.site: _look(cycling.run, one) for one in failed}
-    asked = tuple(one for one in failed if _probe(cycling, *looks[one.site]))
-    return cycling.record(cycling.run.pool.map(partial(_judged, cycling, looks), asked))
+    """Ask what failed once more: its answer ends the hold, as somebody may have mended it, or that it is taken out.
+
+    Nothing else does: not that it is stopped, nor that it cannot be looked at or asked.
+    """
+    failed = cycling.in_state(CycleState.FAILED)
+    return cycling.record(cycling.run.pool.map(partial(_held, cycling), failed))
+
+
+def _held(cycling: Cycling, one: CycleApp) -> CycleApp:
+    """Return an app that failed as it is now."""
+    run = cycling.run
+    fleet, site = look(run, one.site)
+    if site is not None and fleet.opted_out(site.ref) and (why := why_spared(fleet, site, run.intent)):
+        report_spared(run, cycling.environment, ((site.ref, *why),))
+        return one.now(CycleState.SPARED, run.now(), why[1])
+    probe = _probe(cycling, fleet, site)
+    if site is None or not site.running or probe is None or _failure(cycling, site, probe):
+        return one
+    return _through(cycling, one, CycleState.ANSWERED)
 
 
 def ask_started(cycling: Cycling) -> Cycling:
     """Ask every app that was started until it passes its probe or had its time; return with all of them decided."""
     run = cycling.run
-    looks = {one.site: _look(run, one) for one in cycling.in_state(CycleState.STARTED)}
+    looks = {one.site: look(run, one.site) for one in cycling.in_state(CycleState.STARTED)}
     while started := cycling.in_state(CycleState.STARTED):
         judged = tuple(run.pool.map(partial(_judged, cycling, looks), started))
         decided = tuple(one for one in judged if one.state is not CycleState.STARTED)
@@ -227,28 +249,25 @@ def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> C
     if site is None or not site.running:
         return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
     probe = _probe(cycling, fleet, site)
-    if probe is None:
-        settled = now >= one.at + run.intent.probe_settle
-        return _through(cycling, one, CycleState.UNPROVEN, "it has no probe that can be asked") if settled else one
-    failure = _failure(cycling, site, probe)
+    failure = NO_PROBE if probe is None else _failure(cycling, site, probe)
     if not failure:
         return _through(cycling, one, CycleState.ANSWERED)
     if now < one.at + (UP_PATIENCE if one.answered else run.intent.probe_settle):
         return one
-    _, site = _look(run, one)
+    _, site = look(run, one.site)
     if site is None or not site.running:
         return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
-    if one.answered:
+    if one.answered:  # what cannot be asked any more is not well for that
         detail = f"{failure}; it passed its probe before the stop"
         return replace(one, state=CycleState.FAILED, detail=detail[:1000])
-    detail = f"{failure}; it did not pass its probe before the stop either"
+    detail = failure if probe is None else f"{failure}; it did not pass its probe before the stop either"
     return _through(cycling, one, CycleState.UNPROVEN, detail)
 
 
 def _through(cycling: Cycling, one: CycleApp, state: CycleState, detail: str = "") -> CycleApp:
-    """Return an app that holds up nobody; one from before the apps were listed anew is stopped and started again."""
+    """Return an app that holds up nobody; one not started since the apps were listed is to be stopped and started."""
     since, now = cycling.cycle.since, cycling.run.now()
-    early = since is not None and one.at < since
+    early = since is not None and one.at <= since
     return one.now(CycleState.PENDING, now) if early else one.now(state, now, detail)
 
 

@@ -858,6 +858,144 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
+@pytest.mark.parametrize("hidden", ["its address", "its probe"])
+def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
+    install: Install, crasher: Crasher, hidden: str
+) -> None:
+    """An app that passed before its stop, and cannot be asked after its start, holds the others up."""
+    hosted = Hosted(apps=3)
+    hosted.world.knobs.turn(internal_environments="by address")
+    installation = install(hosted.world, ase_max_unavailable=ONE)
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/stop"):
+        carried(installation)
+    break_leases(installation.storage)
+    installation.minutes(6)
+    if hidden == "its address":
+        hosted.world.faults.add(Fault("denied", "GET", path=r"/configurations/networking$"))
+    else:
+        hosted.tag("shop/staging", "certroll-probe", "no path at all")
+    installation.deliver_all()
+    assert cycles(hosted.world) == ["shop/staging"]
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+
+
+def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(install: Install) -> None:
+    """`certroll: off` ends a hold whether the app runs or not, and people are told that it is left to them."""
+    hosted, installation = held(install)
+    hosted.set_state("shop/staging", STOPPED)
+    hosted.tag("shop/staging", "certroll", "off")
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) >= {"api", "shop"}
+    assert ("site shop/staging", "OptedOut") in installation.findings()
+
+
+def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Install) -> None:
+    """Who stops what failed has not mended it, at whatever moment."""
+    hosted, installation = held(install)
+    meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert cycles(hosted.world) == ["shop/staging"]
+
+
+def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
+    """Also where other apps cannot be listed, because nobody could tag it any more."""
+    hosted, installation = held(install)
+    hosted.build.add_slot(hosted.site("api"), "green")
+    hosted.world.web.sites.remove(hosted.site("shop/staging").id)
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/api/slots$", times=None))
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) >= {"api", "shop"}
+
+
+def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: Install, crasher: Crasher) -> None:
+    """After `cycled` no old answer of an app counts when the next root comes, and its place is free again."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=ONE)
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/stop"):
+        carried(installation)
+    break_leases(installation.storage)
+    installation.minutes(1)
+    installation.cycled("network", "ase")
+    installation.minutes(6)
+    plan, other_roll = hosted.site("shop").plan_id.lower(), hosted.lineage("web")
+    assert installation.ports.journal.claim_restart(plan, hosted.ref("shop"), other_roll, 1), "its place is free"
+    hosted.world.clock.advance(60 * DAY)
+    hosted.apps["shop/staging"].broken = True
+    before = len(cycles(hosted.world))
+    other = Authority("Other Corp")
+    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
+    installation.look_at(VAULT, "other-root", kind="secret")
+    installation.deliver_all()
+    assert set(cycles(hosted.world)[before:]) == hosted.cycled
+
+
+def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
+    """An app that does not come up after a stop that nobody saw through holds the others up, and is not stopped again.
+
+    When it answers it is stopped and started once more: nobody knows that it was.
+    """
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=ONE)
+    hosted.apps["shop/staging"].failing_starts = None
+    hosted.put_new()
+    with pytest.raises(Crash), crasher.crashing_at("/start"):
+        carried(installation)
+    break_leases(installation.storage)
+    installation.minutes(6)
+    installation.deliver_all()
+    assert cycles(hosted.world) == ["shop/staging"]
+    assert ("environment network/ase", "WaveFailed") in installation.findings()
+    hosted.apps["shop/staging"].failing_starts = 0
+    hosted.set_state("shop/staging", STOPPED)
+    hosted.set_state("shop/staging", RUNNING)
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert cycles(hosted.world).count("shop/staging") == 2, "by the run that died, and once more when it answers"
+
+
+def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Install) -> None:
+    """What an app answered before a stop that Azure refused does not count when it breaks by itself later."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=ONE)
+    hosted.put_new()
+    hosted.world.faults.add(Fault("denied", "POST", path=r"/slots/staging/stop$"))
+    installation.look_at(VAULT, ROOT, kind="secret")
+    installation.deliver_all()
+    hosted.apps["shop/staging"].broken = True
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert set(cycles(hosted.world)) == hosted.cycled
+
+
+@pytest.mark.parametrize("first", ["it was cycled", "it was stopped"])
+def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install: Install, first: str) -> None:
+    """What became of an app for one root does not count for the next one, though it could not be listed then."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=DAY)
+    if first == "it was stopped":
+        hosted.set_state("shop/staging", STOPPED)
+    hosted.put_new()
+    carried(installation)
+    hosted.set_state("shop/staging", RUNNING)
+    newest = Authority("Corp 2027")
+    hosted.build.add_root_object(ROOT, newest.root_leaf, tags=TAGS)
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
+    carried(installation)
+    hosted.world.faults.clear()
+    for _ in range(3):
+        installation.sweep_everything()
+        installation.deliver_all()
+        hosted.world.clock.advance(DAY)
+    assert hosted.trusting(newest) == hosted.cycled
+
+
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
     """An app that the timer started, and that does not come up as before, holds the others up as well."""
     hosted = Hosted(apps=3)
@@ -1152,7 +1290,7 @@ def test_cycling_an_app_costs_few_requests(install: Install) -> None:
         asked += Counter(kind_of(one) for one in entries) if message.queue == "environments" else Counter()
     apps, runs = len(hosted.cycled), 2
     assert asked["stop"] == asked["start"] == apps
-    assert asked["site"] == 5 * apps + 2, "and twice the site of the slot"
+    assert asked["site"] == 5 * apps + 2 + 1, "and twice the site of the slot; an app without a probe once more"
     waves = 2
     assert asked["other"] == runs * 6 + waves, "roots, environment, its address, sites, which have slots, those of one"
 
