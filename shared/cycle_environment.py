@@ -160,7 +160,8 @@ def _as_seen(
         if one not in hidden:
             run.ports.cycles.forget_app(cycle.environment, one.site)
     if news:  # it runs, as far as anybody knows: it is looked at right before its stop
-        hidden = tuple(_renewed(one, one.now(CycleState.PENDING, fleet.taken_at)) for one in hidden)
+        fresh = (CycleApp(one.app, CycleState.PENDING, fleet.taken_at) for one in hidden)
+        hidden = tuple(map(_renewed, hidden, fresh))
     return (*apps, *hidden)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from shared.cycle_plan import why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
-from shared.domain.errors import LeaseBusy, NotFound, StopRefused
+from shared.domain.errors import Denied, LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.ports import Lease
@@ -162,7 +162,10 @@ def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
     """Look at the app once more, and stop and start it if it still runs and may be."""
     run, environment = cycling.run, cycling.environment
     with run.ports.leases.hold(f"site {one.site.resource_id}") as lease:
-        fleet, site = look(run, one.site)
+        try:
+            fleet, site = look(run, one.site)
+        except Denied as refusal:
+            raise StopRefused(str(refusal), Reason.DENIED_BY_AZURE) from refusal
         if site is None:
             return _put(run, environment, one.now(CycleState.SPARED, run.now(), "it is gone"))
         if spared := why_spared(fleet, site, run.intent):

@@ -974,6 +974,40 @@ def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Instal
     assert set(cycles(hosted.world)) == hosted.cycled
 
 
+def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> None:
+    """Where the right to read one app is lost the others are cycled, and the environment is not done until it is."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=ONE)
+    hosted.put_new()
+    installation.look_at(VAULT, ROOT, kind="secret")
+    installation.deliver_all(during=timedelta(0))
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots(/staging)?$", times=None))
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+    assert ("environment network/ase", "DeniedByAzure") in installation.findings()
+    hosted.world.faults.clear()
+    installation.sweep_everything()
+    installation.deliver_all()
+    assert hosted.trusting(hosted.new) == hosted.cycled
+
+
+def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Install) -> None:
+    """An app that answered when it was cycled last, broke by itself, and was hidden since, holds nobody up."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=ONE)
+    hosted.put_new()
+    carried(installation)
+    before = len(cycles(hosted.world))
+    hosted.apps["shop/staging"].broken = True
+    other = Authority("Other Corp")
+    hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
+    hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
+    installation.look_at(VAULT, "other-root", kind="secret")
+    installation.deliver_all()
+    assert set(cycles(hosted.world)[before:]) == hosted.cycled
+
+
 @pytest.mark.parametrize("first", ["it was cycled", "it was stopped"])
 def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install: Install, first: str) -> None:
     """What became of an app for one root does not count for the next one, though it could not be listed then."""
