@@ -48,6 +48,12 @@ def carried(installation: Installation) -> None:
     installation.deliver_all()
 
 
+def swept(installation: Installation) -> None:
+    """Sweep, and deliver whatever follows."""
+    installation.sweep_everything()
+    installation.deliver_all()
+
+
 def held(install: Install, apps: Literal[3, 7] = 3, most: MostDown = ONE) -> tuple[Hosted, Installation]:
     """Return an environment whose waves are held up by a slot, the first of all, which did not come up."""
     hosted = Hosted(apps=apps)
@@ -153,8 +159,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
     hosted.put_new()
     carried(without)
     installation = Installation(hosted.world, without.storage, without.ports, without.pool, ase_max_unavailable=THREE)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
@@ -169,8 +174,7 @@ def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     carried(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
     hosted.world.journal.clear()
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.world.journal.writes(ARM) == ()
 
 
@@ -318,8 +322,7 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
     hosted.put_new()
     hosted.world.journal.clear()
     with caplog.at_level(logging.INFO, "certroll"):
-        installation.sweep_everything()
-        installation.deliver_all()
+        swept(installation)
     (planned,) = logged(caplog, "waves.planned")
     waves = planned["waves"]
     assert sorted(name for wave in waves for name in wave) == sorted(hosted.cycled)
@@ -342,8 +345,7 @@ def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Insta
     installation.deliver_all()
     assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
     hosted.world.journal.clear()
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert cycles(hosted.world) == []
 
 
@@ -416,8 +418,7 @@ def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None
     assert hosted.trusting(hosted.new) == hosted.cycled - {"jobs"}
     assert ("environment network/ase", "LastOfGroup") in installation.findings()
     hosted.set_state("quiet", RUNNING)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled | {"quiet"}
     assert "quiet" not in cycles(hosted.world), "its own start was enough"
 
@@ -482,8 +483,7 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
     assert hosted.states()["shop/staging"] == RUNNING
     hosted.apps["shop/staging"].failing_starts = 0
     hosted.cycle("shop/staging")
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
@@ -491,8 +491,7 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
     """`certroll: off` on an app that does not come up ends the hold."""
     hosted, installation = held(install, most=TWO)
     hosted.tag("shop/staging", "certroll", "off")
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
 
 
@@ -500,8 +499,7 @@ def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> Non
     """An app that did not come up and is stopped now has not been mended: the others are left as they are."""
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert cycles(hosted.world) == ["shop/staging"]
 
 
@@ -594,8 +592,7 @@ def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
     carried(installation)
     hosted.set_state("api", STOPPED)
     installation.minutes(10)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.states()["api"] == STOPPED
 
 
@@ -611,8 +608,7 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     assert set(cycles(hosted.world)) == {"shop/staging"}
     hosted.apps["shop/staging"].failing_starts = 0
     hosted.set_state("shop/staging", RUNNING)  # a restart, which mends it and brings no root
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
 
 
@@ -624,8 +620,7 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
     carried(without)
     assert without.cycled("network", "ase").endswith("/hostingEnvironments/ase")
     installation = Installation(hosted.world, without.storage, without.ports, without.pool, ase_max_unavailable=THREE)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert cycles(hosted.world) == []
 
 
@@ -684,8 +679,7 @@ def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install,
     carried(installation)
     hosted.world.journal.clear()
     hosted.world.faults.add(Fault(kind, "GET", path=r"/publicCertificates$", status=503, times=None))
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert cycles(hosted.world) == []
     assert [one.path for one in hosted.world.journal.writes(ARM)] == []
     assert "BlindSpot" in {found for _, found in installation.findings()}
@@ -717,8 +711,7 @@ def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
     installation.deliver_all()
     assert not is_open(installation), "what did not come for a day is not waited for"
     hosted.world.faults.clear()
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
@@ -833,8 +826,7 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
         hosted.world.faults.add(Fault("denied", "GET", path=r"/configurations/networking$", times=None))
     else:
         hosted.tag("shop/staging", "certroll-probe", "no path at all")
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert cycles(hosted.world) == ["shop/staging"]
 
 
@@ -886,8 +878,7 @@ def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(instal
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     hosted.tag("shop/staging", "certroll", "off")
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) >= {"api", "shop"}
     assert ("site shop/staging", "OptedOut") in installation.findings()
 
@@ -896,8 +887,7 @@ def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Instal
     """Who stops what failed has not mended it, at whatever moment."""
     hosted, installation = held(install)
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert cycles(hosted.world) == ["shop/staging"]
 
 
@@ -907,8 +897,7 @@ def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
     hosted.build.add_slot(hosted.site("api"), "green")
     hosted.world.web.sites.remove(hosted.site("shop/staging").id)
     hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/api/slots$", times=None))
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) >= {"api", "shop"}
 
 
@@ -954,8 +943,7 @@ def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: I
     hosted.apps["shop/staging"].failing_starts = 0
     hosted.set_state("shop/staging", STOPPED)
     hosted.set_state("shop/staging", RUNNING)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
     assert cycles(hosted.world).count("shop/staging") == 2, "by the run that died, and once more when it answers"
 
@@ -969,8 +957,7 @@ def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Instal
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all()
     hosted.apps["shop/staging"].broken = True
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert set(cycles(hosted.world)) == hosted.cycled
 
 
@@ -982,13 +969,11 @@ def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> N
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=timedelta(0))
     hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots(/staging)?$", times=None))
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
     assert ("environment network/ase", "DeniedByAzure") in installation.findings()
     hosted.world.faults.clear()
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
@@ -1024,8 +1009,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
     carried(installation)
     hosted.world.faults.clear()
     for _ in range(3):
-        installation.sweep_everything()
-        installation.deliver_all()
+        swept(installation)
         hosted.world.clock.advance(DAY)
     assert hosted.trusting(newest) == hosted.cycled
 
@@ -1065,8 +1049,7 @@ def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
     new = hosted.put_new()
     for _ in range(4):
-        installation.sweep_everything()
-        installation.deliver_all()
+        swept(installation)
         hosted.world.clock.advance(DAY)
     assert hosted.roots() == {new, hosted.old.root_leaf.thumbprint}
     assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
@@ -1097,8 +1080,7 @@ def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> N
     carried(installation)
     assert hosted.old.root_leaf.thumbprint in hosted.roots()
     hosted.world.faults.clear()
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
     assert not is_open(installation)
 
@@ -1129,8 +1111,7 @@ def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> Non
     while installation.queue.take(hosted.world.clock.now() + HOUR):
         pass
     hosted.world.clock.advance(2 * DAY)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
@@ -1138,8 +1119,7 @@ def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
     """No event is needed for it, nor after the journal was lost; then people may have all apps cycled."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert ("environment network/ase", "RootWasThere") in installation.findings()
     assert installation.sweep() == ()
     installation.cycle("network", "ase")
@@ -1152,13 +1132,11 @@ def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
     hosted = Hosted(apps=3, tags={})
     hosted.build.add_root_object("corp", hosted.old.root_leaf, form="der", tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE)
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     hosted.build.add_root_object("corp", hosted.new.root_leaf, form="der", tags={})
     while installation.queue.take(hosted.world.clock.now() + HOUR):
         pass
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
@@ -1263,8 +1241,7 @@ def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
     hosted.world.faults.clear()
     installation.minutes(7)
     installation.deliver_all()
-    installation.sweep_everything()
-    installation.deliver_all()
+    swept(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled
 
 
