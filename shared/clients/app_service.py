@@ -76,11 +76,9 @@ _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 class AppServiceClients:
     """The SDK clients, one per subscription."""
 
-    def __init__(self, credential: TokenCredential, cloud: Cloud) -> None:
+    def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[str], WebSiteManagementClient] = lru_cache(maxsize=None)(
-            lambda subscription: WebSiteManagementClient(
-                credential, subscription, cloud_setting=cloud.arm, **SDK_OPTIONS
-            )
+            lambda subscription: WebSiteManagementClient(credential, subscription, cloud_setting=cloud.arm, **options)
         )
 
     def client(self, subscription: str) -> WebSiteManagementClient:

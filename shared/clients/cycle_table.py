@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from azure.data.tables import TableServiceClient
-
 from shared.clients.journal_rows import Entity, digest, moment, revision_of
 from shared.clients.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.cycle import Cycle, CycleApp, CycleState, NotedRoot, OwedStart, Want
@@ -27,8 +25,8 @@ STARTS = "starts"
 class TableCycles:
     """How far the apps of each environment have come, and which starts are owed."""
 
-    def __init__(self, service: TableServiceClient) -> None:
-        self._tables = Tables(service)
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     def all(self) -> tuple[Cycle, ...]:
         """Return what is known of every environment."""

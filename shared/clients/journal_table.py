@@ -20,8 +20,6 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from azure.data.tables import TableServiceClient
-
 from shared.clients.journal_rows import (
     CHUNK,
     ROLL,
@@ -67,8 +65,8 @@ CLAIM = timedelta(hours=1)
 class TableJournal:
     """What was done and how far it came, in three tables that are made when first written to."""
 
-    def __init__(self, service: TableServiceClient, clock: Clock) -> None:
-        self._tables = Tables(service)
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
         self._clock = clock
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:

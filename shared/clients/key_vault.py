@@ -7,10 +7,11 @@ the network, which has, is off unless a client is made with `logging_enable`.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
@@ -41,12 +42,12 @@ PASSWORD_BYTES = 32
 class KeyVaults:
     """The SDK clients, one per vault."""
 
-    def __init__(self, credential: TokenCredential, cloud: Cloud) -> None:
+    def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[VaultName], CertificateClient] = lru_cache(maxsize=None)(
-            lambda vault: CertificateClient(f"https://{vault}.{cloud.vault_suffix}", credential, **SDK_OPTIONS)
+            lambda vault: CertificateClient(f"https://{vault}.{cloud.vault_suffix}", credential, **options)
         )
         self._make_secrets: Callable[[VaultName], SecretClient] = lru_cache(maxsize=None)(
-            lambda vault: SecretClient(f"https://{vault}.{cloud.vault_suffix}", credential, **SDK_OPTIONS)
+            lambda vault: SecretClient(f"https://{vault}.{cloud.vault_suffix}", credential, **options)
         )
 
     def client(self, vault: VaultName) -> CertificateClient:

@@ -45,7 +45,7 @@ class HeldLease:
         self._lost: str | None = None
         self._taken = taken
         self._released = threading.Event()
-        self._renewal = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._renewal = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
         self._renewal.start()
 
     def check(self) -> None:
@@ -64,15 +64,18 @@ class HeldLease:
         except SdkError as error:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
-    def _renew(self) -> None:
-        while not self._released.wait(RENEW_EVERY_SECONDS):
-            started = time.monotonic()
-            try:
-                self._lease.renew()
-                self._taken = started
-            except SdkError as error:
-                self._lost = str(error).splitlines()[0]
-                return
+    def renew(self) -> None:
+        """Renew the lease; from one that cannot be renewed on, `check` raises. It is counted from its beginning."""
+        started = time.monotonic()
+        try:
+            self._lease.renew()
+            self._taken = started
+        except SdkError as error:
+            self._lost = str(error).splitlines()[0]
+
+    def _keep_renewing(self) -> None:
+        while self._lost is None and not self._released.wait(RENEW_EVERY_SECONDS):
+            self.renew()
 
 
 def _acquire(service: BlobServiceClient, name: str) -> BlobLeaseClient:

@@ -54,14 +54,14 @@ class NotRegistered(HttpResponseError):
 class OrderClients:
     """The SDK clients, one per subscription."""
 
-    def __init__(self, credential: TokenCredential, cloud: Cloud) -> None:
+    def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[str], CertificateRegistrationMgmtClient] = lru_cache(maxsize=None)(
             lambda subscription: CertificateRegistrationMgmtClient(
                 credential,
                 subscription,
                 cloud_setting=cloud.arm,
                 raw_response_hook=_stop_unregistered,
-                **SDK_OPTIONS,
+                **options,
             )
         )
 

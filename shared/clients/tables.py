@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -25,28 +25,57 @@ Result = TypeVar("Result")
 TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
 
 
-class Tables:
+class Tables(Protocol):
+    """Rows with revisions, in tables that are made when first written to.
+
+    A key is a string without slashes, backslashes, `#` and `?`. A property is a string of at most 32 K characters, a
+    bool, an int of 32 bits or an aware datetime, which comes back in UTC to the microsecond.
+    """
+
+    def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
+        """Return the rows of a partition in the order of their keys; none where there is no table."""
+
+    def row(self, table: str, partition: str, row: str) -> Entity | None:
+        """Return one row, None where it is not there."""
+
+    def put(self, row: Entity, revision: str | None, what: str) -> str:
+        """Write a row of the journal in place of a revision, None for a new row; return its new revision.
+
+        Nothing is left of what the row held before. Raises Conflict where that revision is no longer there.
+        """
+
+    def write(self, table: str, rows: Iterable[Entity]) -> None:
+        """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written.
+
+        Properties that a row does not name stay as they are.
+        """
+
+    def delete(self, table: str, partition: str, row: str) -> None:
+        """Delete a row, if it is there."""
+
+    def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
+        """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
+
+
+class StorageTables:
     """The tables of one storage account."""
 
     def __init__(self, service: TableServiceClient) -> None:
-        self._service = service
-
-    def table(self, name: str) -> TableClient:
-        """Return the client of a table, which may not be there."""
-        return self._service.get_table_client(name)
+        # Kept: a client is a pipeline of its own, and making it takes as long as a request.
+        self._table: Callable[[str], TableClient] = lru_cache(maxsize=None)(service.get_table_client)
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
         """Return the rows of a partition; none where there is no table."""
         query = "PartitionKey eq @partition"
         try:
-            return tuple(self.table(table).query_entities(query, parameters={"partition": partition}))
+            return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
         except ResourceNotFoundError:
             return ()
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
         """Return one row, None where it is not there."""
         try:
-            return self.table(table).get_entity(partition, row)
+            return self._table(table).get_entity(partition, row)
         except ResourceNotFoundError:
             return None
 
@@ -62,19 +91,19 @@ class Tables:
         return str(written["etag"])
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, fifty at a time, in order."""
+        """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written."""
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
             self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
         """Delete a row, if it is there: the SDK takes one that is not for deleted."""
-        self.table(table).delete_entity(partition, row)
+        self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
         """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
         try:
-            self.table(JOURNAL).delete_entity(
+            self._table(JOURNAL).delete_entity(
                 partition, row, etag=revision, match_condition=MatchConditions.IfNotModified
             )
         except ResourceModifiedError as error:
@@ -82,7 +111,7 @@ class Tables:
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
         """Return what the write returns; the table is made where it is missing."""
-        client = self.table(table)
+        client = self._table(table)
         try:
             return write(client)
         except HttpResponseError as error:
@@ -106,4 +135,8 @@ def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, 
 
 
 def _upsert(rows: list[Entity], table: TableClient) -> None:
-    table.submit_transaction([("upsert", row) for row in rows])
+    """Merge the rows into the table; a single row without the multipart request that a transaction is."""
+    if len(rows) == 1:
+        table.upsert_entity(rows[0], UpdateMode.MERGE)
+    else:
+        table.submit_transaction([("upsert", row, {"mode": UpdateMode.MERGE}) for row in rows])
