@@ -1,13 +1,19 @@
-"""One Azurite, one stand and one pool for all scenarios; each test brings its own world."""
+"""One stand and one pool for all scenarios; each test brings its own world.
+
+Storage is in memory, on the world's clock, and the SDKs reach Azure in process. A test with the mark `real_storage` has
+its journal and leases on Azurite; one with `real_transport` reaches Azure by TLS through the proxy.
+"""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
+from functools import cache
 from typing import cast
 
 import pytest
 
+from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.azurite import Azurite
 from local.frontend.visitor import Canary
@@ -16,11 +22,17 @@ from shared.clients.azure import connect
 from shared.clients.key_vault import KeyVault
 from shared.domain.ports import Ports
 from shared.domain.where import CloudName, DnsServer, StorageAddress
-from tests.scenarios.installation import Crasher, Installation, clear_storage
+from shared.runtime import READERS
+from tests.in_process import in_process
+from tests.scenarios.installation import Crasher, Installation
+from tests.scenarios.storage import AzuriteStorage, MemoryStorage
 from tests.scenarios.worlds import bindings_and_addresses
 
 Install = Callable[..., Installation]
+Connections = Callable[..., tuple[Ports, Ports]]
 CANARY_PAUSE = 0.05
+NO_STORAGE = "DefaultEndpointsProtocol=http;AccountName=nobody;AccountKey=bm9uZQ==;EndpointSuffix=nowhere.invalid"
+"""What clients are connected to whose journal and leases are put in memory."""
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +54,7 @@ def stand() -> Iterator[Stand]:
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ThreadPoolExecutor]:
     """Threads for reads."""
-    with ThreadPoolExecutor(8) as running:
+    with ThreadPoolExecutor(READERS) as running:
         yield running
 
 
@@ -63,29 +75,58 @@ class WorldClock:
 
 
 @pytest.fixture(scope="session")
-def two_ports(azurite: Azurite, stand: Stand) -> tuple[Ports, Ports]:
-    """Real SDK clients for two instances of the Function App."""
-    address = StorageAddress(azurite.connection_string)
+def connections(stand: Stand) -> Connections:
+    """Return a function that gives the SDK clients for two instances of the Function App; they are made once."""
     dns = (DnsServer("127.0.0.1", stand.dns.port),)
-    one, two = (connect(CloudName.PUBLIC, None, address, WorldClock(stand), dns_servers=dns) for _ in range(2))
-    return one, two
+
+    def azure(request: Request) -> Response:
+        return stand.proxy.azure.handle(request)  # of whatever world is served by then
+
+    @cache
+    def connected(storage: str, *, real_transport: bool) -> tuple[Ports, Ports]:
+        def instance() -> Ports:
+            transport = None if real_transport else in_process(azure)
+            address = StorageAddress(storage)
+            return connect(CloudName.PUBLIC, None, address, WorldClock(stand), dns_servers=dns, transport=transport)
+
+        return instance(), instance()
+
+    return connected
+
+
+@pytest.fixture
+def real_storage(request: pytest.FixtureRequest) -> Azurite | None:
+    """Azurite where the test asks for it or dies in the middle; it is started for the first test that does."""
+    asked = request.node.get_closest_marker("real_storage") or "crasher" in request.fixturenames
+    return request.getfixturevalue("azurite") if asked else None
+
+
+@pytest.fixture
+def two_ports(
+    request: pytest.FixtureRequest, connections: Connections, real_storage: Azurite | None
+) -> tuple[Ports, Ports]:
+    """Real SDK clients for two instances of the Function App."""
+    real_transport = request.node.get_closest_marker("real_transport") is not None
+    storage = real_storage.connection_string if real_storage else NO_STORAGE
+    return connections(storage, real_transport=real_transport)
 
 
 @pytest.fixture
 def install(
-    azurite: Azurite, stand: Stand, pool: ThreadPoolExecutor, two_ports: tuple[Ports, Ports]
+    stand: Stand, pool: ThreadPoolExecutor, two_ports: tuple[Ports, Ports], real_storage: Azurite | None
 ) -> Iterator[Install]:
     """Return a function that puts an installation on a world.
 
-    A canary visits every bound host name from then on: one bad handshake, or one changed address or kind of binding,
-    fails the test. A test that lets nobody reach the sites is not watched; one that changes bindings is `meddled`.
+    One changed address or kind of binding fails the test, unless it changes bindings itself and is `meddled`. Where it
+    is `watched` a canary visits every bound host name from then on, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
 
-        def on(world: World, *, watched: bool = True, meddled: bool = False, **intent: object) -> Installation:
+        def on(world: World, *, watched: bool = False, meddled: bool = False, **intent: object) -> Installation:
             landing.close()
             stand.use(world)
-            clear_storage(azurite.connection_string)
+            storage = AzuriteStorage(real_storage.connection_string) if real_storage else MemoryStorage(world.clock)
+            storage.clear()
             for ports in two_ports:  # worlds of one seed give their versions the same ids
                 cast("KeyVault", ports.vault).forget()
             if not meddled:
@@ -95,7 +136,7 @@ def install(
                 flying.pause = CANARY_PAUSE
                 closing.callback(_check_handshakes, flying)
                 landing.enter_context(flying)
-            return Installation(world, azurite.connection_string, two_ports[0], pool, **intent)
+            return Installation(world, storage, two_ports[0], pool, **intent)
 
         yield on
 

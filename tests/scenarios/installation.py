@@ -1,4 +1,4 @@
-"""One Certroll installation on a simulated Azure: real SDK clients and real storage, the world's clock, no sleeping.
+"""One Certroll installation on a simulated Azure: real SDK clients, the world's clock, no sleeping.
 
 The queue alone is not Azurite's: a message that is invisible for a minute must become visible when the world's clock
 says so. It counts dequeues and moves to poison as the Functions host does.
@@ -8,16 +8,13 @@ import heapq
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
 import requests
-from azure.core.exceptions import ResourceNotFoundError
-from azure.data.tables import TableServiceClient
-from azure.storage.blob import BlobServiceClient
 
 from local.azure.clock import Clock
 from local.azure.world import World
@@ -43,13 +40,14 @@ from shared.work import (
     on_vault_event,
     release,
 )
+from tests.scenarios.storage import Storage
 
 MOST_DEQUEUES = 5
 REDELIVERY = timedelta(minutes=2)
 MINUTE = timedelta(minutes=1)
 WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
 NO_WRITES = ("comp=lease", "/msi/", "/config/appsettings/list")
-UNDECIDING = ("certroll-leases", "/Tables")
+UNDECIDING = ("certroll-leases", "/Tables", "/certrollhistory(", "/certrollfindings(")
 """What is made once, and nothing is decided by; nor is it by the history and the findings."""
 
 
@@ -127,7 +125,9 @@ class WorldQueue:
 class Installation:
     """Certroll on a world, from the ports up as in production."""
 
-    def __init__(self, world: World, storage: str, ports: Ports, pool: ThreadPoolExecutor, **intent: object) -> None:
+    def __init__(
+        self, world: World, storage: Storage, ports: Ports, pool: ThreadPoolExecutor, **intent: object
+    ) -> None:
         self.world = world
         self.clock = world.clock
         self.queue = WorldQueue(world.clock)
@@ -135,14 +135,14 @@ class Installation:
         self.pool = pool
         vaults = frozenset(VaultName(name) for name in world.vaults)
         self.intent = replace(Intent(vaults=vaults, mode=Mode.APPLY), **intent)  # type: ignore[arg-type]
-        self.ports = replace(ports, queue=self.queue)
+        self.ports = replace(storage.under(ports), queue=self.queue)
         self.errors: list[Exception] = []
         self._paid_at = world.clock.now()
 
     def another_instance(self, ports: Ports) -> "Installation":
         """Return a second instance of the same installation: the same queues and storage, its own connections."""
         other = copy(self)
-        other.ports = replace(ports, queue=self.queue)
+        other.ports = replace(self.storage.under(ports), queue=self.queue)
         return other
 
     def start(self) -> Run:
@@ -260,27 +260,7 @@ class Installation:
 
     def rows(self, table: str) -> list[dict[str, object]]:
         """Return every row of a table."""
-        with TableServiceClient.from_connection_string(self.storage) as service:
-            try:
-                return [dict(row) for row in service.get_table_client(table).list_entities()]
-            except ResourceNotFoundError:
-                return []
-
-
-def clear_storage(connection_string: str) -> None:
-    """Leave no table and no lease of an earlier test."""
-    with TableServiceClient.from_connection_string(connection_string) as service:
-        for table in ("certrolljournal", "certrollhistory", "certrollfindings"):
-            service.delete_table(table)
-    break_leases(connection_string)
-
-
-def break_leases(connection_string: str) -> None:
-    """Let the leases of a dead process run out at once."""
-    with BlobServiceClient.from_connection_string(connection_string) as service:
-        container = service.get_container_client("certroll-leases")
-        with suppress(ResourceNotFoundError):
-            container.delete_container()
+        return self.storage.rows(table)
 
 
 def decides(request: requests.PreparedRequest) -> bool:
@@ -354,7 +334,7 @@ def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> b
         with crasher.crashing_after(write):
             installation.deliver_all()
     except Crash:
-        break_leases(installation.storage)
+        installation.storage.break_leases()
         installation.deliver_all()
         return True
     return False

@@ -77,6 +77,7 @@ def test_a_renewal_that_is_denied_every_list_is_not_called_converged(install: In
     assert _subscription(world) in outcome.detail
 
 
+@pytest.mark.real_storage
 def test_a_subscription_that_answers_409_to_a_list_stops_no_other(install: Install) -> None:
     """A subscription that is not registered for App Service is reported as unseen, and the others are carried."""
     world = small_world()

@@ -9,6 +9,8 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, deliver_dying
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
 
+pytestmark = pytest.mark.real_storage
+
 MOST_WRITES = 80
 
 
@@ -17,12 +19,11 @@ def _every_write() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
-@pytest.mark.timeout(300)
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, moves: bool) -> None:  # noqa: FBT001
     """Whichever write is the last of a process, its message comes again, repeats none to Azure, and ends the same."""
     for write in _every_write():
         world = small_world(Knobs(sync_moves_bindings=moves))
-        installation = install(world)
+        installation = install(world, watched=True)
         before, new = shown(world), renew(world)
         installation.look_at(VAULT, "web")
         died = deliver_dying(installation, crasher, write)

@@ -88,7 +88,7 @@ def test_an_address_that_cannot_be_read_is_said_and_fails_nothing(
 ) -> None:
     """Where nobody may say where an internal environment is, nothing is proven there, and people are told why."""
     world = hosted(uploaded=uploaded)
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     if hidden == "denied":
         world.roles.hide(f"{environment(world).id}{NETWORKING}")
@@ -108,7 +108,7 @@ def test_an_external_environment_is_looked_at_like_others(install: Install, stan
     """Its names are in public DNS: nobody asks for its address, and nothing depends on a right to."""
     world = hosted(standing, internal=False)
     world.roles.hide(environment(world).id)
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -141,6 +141,7 @@ def with_app(standing: str) -> World:
         ("by address", True, "Unproven"),
     ],
 )
+@pytest.mark.real_storage
 def test_an_app_inside_is_asked_at_the_address_of_its_environment(
     install: Install,
     standing: str,
@@ -154,7 +155,7 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
     world = with_app(standing)
     if denied:
         world.roles.hide(f"{environment(world).id}{NETWORKING}")
-    installation = install(world, watched=False)
+    installation = install(world)
     new = renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -167,7 +168,7 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
 def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> None:
     """However often the app is asked in a run, its environment is asked once for the address."""
     world = with_app("by address")
-    installation = install(world, watched=False)
+    installation = install(world)
     renew(world)
     installation.look_at(VAULT, "web")
     until, runs = world.clock.now() + AGE, 0
@@ -181,7 +182,7 @@ def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> Non
 def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Install) -> None:
     """An app that worked before, and cannot be asked at its address any more, is not proven to have failed."""
     world = with_app("by address")
-    installation = install(world, watched=False)
+    installation = install(world)
     new = renew(world)
     installation.look_at(VAULT, "web")
     until = world.clock.now() + AGE
@@ -203,7 +204,7 @@ def test_an_environment_has_no_managed_certificates(install: Install, internal: 
     plan = build.add_plan(environment=build.add_environment("ase", internal=internal))
     site = build.add_host(build.add_site("shop", plan, tags={"certroll-managed": "on"}), INSIDE)
     build.add_record(INSIDE, "CNAME", site.default_host_name)
-    installation = install(world)
+    installation = install(world, watched=True)
     (look,) = look_after_managed(installation.start())
     assert look.reason is Reason.IN_ENVIRONMENT
     assert writes(world) == 0

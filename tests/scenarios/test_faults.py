@@ -12,6 +12,7 @@ from local.azure.world import World
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world
+from tests.soaking import SOAKING
 
 ARM = "management"
 BINDING = r"/hostNameBindings/"
@@ -58,7 +59,7 @@ KNOBS: dict[str, Knobs] = {
 def _roll_out(
     install: Install, world: World, *, fault: tuple[Fault, ...] = ()
 ) -> tuple[Installation, World, str, dict]:  # type: ignore[type-arg]
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     world.faults.add(*fault)
     installation.look_at(VAULT, "web")
@@ -67,6 +68,8 @@ def _roll_out(
 
 
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
     """The fault delays the renewal and changes nothing else; nothing ends in the poison queue."""
     fault = FAULTS[name]()
@@ -87,7 +90,7 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: 
     assert set(installation.states().values()) == {"Proven"}
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(50 if SOAKING else 20))
 def test_a_combination_ends_in_the_same_state(install: Install, seed: int) -> None:
     """Two faults under a random setting of every knob: the sweep at the latest ends in the same state."""
     draw = random.Random(seed)  # noqa: S311 - a seeded combination, not a secret

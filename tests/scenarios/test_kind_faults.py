@@ -1,6 +1,7 @@
 """Each kind of certificate under faults, under every doubt about Azure, and with a process that dies at any write."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT
+from tests.soaking import SOAKING
 
 MOST_WRITES = 40
 
@@ -120,12 +122,24 @@ def expected(kind: str, world: World) -> dict[str, object]:
     return {"public": [], "copies": 1} if kind == "imported where missing" else {"shown": True, "copies": 1}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", KINDS)
+def _kinds_with_faults() -> list[tuple[str, str]]:
+    """Return each fault with a kind and each kind with two faults at least; every pair where somebody soaks.
+
+    The way through a fault is the same code for all kinds, so a pair tells what its two halves tell.
+    """
+    kinds, faults = list(KINDS), list(FAULTS)
+    if SOAKING:
+        return list(product(kinds, faults))
+    each_fault = [(kinds[number % len(kinds)], fault) for number, fault in enumerate(faults)]
+    return each_fault + [(kind, faults[(number + 3) % len(faults)]) for number, kind in enumerate(kinds)]
+
+
+@pytest.mark.parametrize(("kind", "fault"), _kinds_with_faults())
+@pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: str) -> None:
     """The fault delays what is to be done, and nothing is done twice; nothing ends in the poison queue."""
     world = world_of(kind)
-    installation = install(world)
+    installation = install(world, watched=True)
     new = renewed(installation)
     world.faults.add(FAULTS[fault]())
     installation.deliver_all()
@@ -139,7 +153,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: 
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: str, knobs: str) -> None:
     """However Azure behaves where its documents are silent, the end is the same, and nothing is left to do."""
     world = world_of(kind, KNOBS[knobs])
-    installation = install(world)
+    installation = install(world, watched=True)
     new = renewed(installation)
     installation.deliver_all()
     assert KINDS[kind].shown(world, new) == expected(kind, world)
@@ -152,7 +166,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
     """Whichever write is the last of a process, its message comes again and the end is the same."""
     for write in range(1, MOST_WRITES):
         world = world_of(kind)
-        installation = install(world)
+        installation = install(world, watched=True)
         new = renewed(installation)
         died = deliver_dying(installation, crasher, write)
         assert KINDS[kind].shown(world, new) == expected(kind, world), f"after a crash at write {write}"

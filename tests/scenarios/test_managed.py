@@ -21,7 +21,7 @@ from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.managed import look_after_managed
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import AGE, after_renewal, renew, shown, small_world
 
 ROOT = "contoso.com"
@@ -95,7 +95,7 @@ def azure_writes(world: World) -> int:
 def test_host_names_get_what_they_lack(install: Install) -> None:
     """A subdomain and a root domain get a certificate each, bound by SNI and served; a second look writes nothing."""
     world = a_world().world
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     assert look(installation) == {HOST: Reason.SERVED, ROOT: Reason.SERVED}
     assert served(world, HOST)
     assert served(world, ROOT)
@@ -118,7 +118,7 @@ def test_binding_names_no_thumbprint(install: Install, monkeypatch: pytest.Monke
         return send(adapter, request, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", listening)
-    installation = install(a_world(Knobs(managed_hides_thumbprint=False), root=False).world, meddled=True)
+    installation = install(a_world(Knobs(managed_hides_thumbprint=False), root=False).world, watched=True, meddled=True)
     assert look(installation) == {HOST: Reason.SERVED}
     (body,) = bodies
     assert "SniEnabled" in body
@@ -148,7 +148,7 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: 
 def test_slow_issuing_is_found_by_a_later_look(install: Install) -> None:
     """What takes hours is asked for once, told while it lasts, and bound when it is there."""
     world = a_world(Knobs(managed_issuance_seconds=4000), root=False).world
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     began = installation.clock.now()
     assert set(look(installation).values()) == {Reason.ISSUING}
     assert installation.clock.now() - began < timedelta(minutes=3), "a run has to end"
@@ -161,7 +161,7 @@ def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
     """What somebody asked for by hand is bound, not asked for again."""
     build = a_world()
     build.add_managed(build.world.web.site_with_host(HOST), HOST, bound=False)  # type: ignore[arg-type]
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     assert look(installation)[HOST] is Reason.SERVED
     assert asked(build.world) == 1
 
@@ -169,7 +169,7 @@ def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
 def test_certificate_that_is_taken_away_is_asked_for_again(install: Install) -> None:
     """Who unbinds and deletes a managed certificate, and leaves the tag, gets another one."""
     build = a_world(root=False)
-    installation = install(build.world, meddled=True, watched=False)
+    installation = install(build.world, meddled=True)
     look(installation)
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
@@ -191,7 +191,7 @@ def test_slots_own_tag_wins(install: Install) -> None:
         hosts[name] = f"{name}.contoso.com"
         build.add_host(slot, hosts[name])
         build.add_record(hosts[name], "CNAME", slot.default_host_name)
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     assert set(look(installation)) == {HOST, ROOT, hosts["same"], hosts["alone"]}
     assert served(build.world, hosts["same"])
     assert served(build.world, hosts["alone"])
@@ -203,7 +203,7 @@ def test_own_site_is_given_one_too(install: Install) -> None:
     """A binding restarts nothing, so Certroll's own host names are like any other."""
     world = a_world().world
     subscription = next(iter(world.subscriptions))
-    installation = install(world, meddled=True, own_site="shop", own_subscription=subscription)
+    installation = install(world, watched=True, meddled=True, own_site="shop", own_subscription=subscription)
     assert look(installation)[HOST] is Reason.SERVED
 
 
@@ -213,7 +213,7 @@ def test_own_site_is_given_one_too(install: Install) -> None:
 def test_observe_mode_says_and_writes_nothing(install: Install) -> None:
     """Without apply the finding says what would be done."""
     world = a_world().world
-    installation = install(world, mode=Mode.OBSERVE)
+    installation = install(world, watched=True, mode=Mode.OBSERVE)
     assert look(installation) == {HOST: Reason.OBSERVE_ONLY, ROOT: Reason.OBSERVE_ONLY}
     assert azure_writes(world) == 0
     assert ("host name www.contoso.com of shop", "ObserveOnly") in installation.findings()
@@ -294,7 +294,7 @@ def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
     build = a_world(root=False)
     build.add_certificate("web", [HOST])
     copy = build.add_copy("web")
-    installation = install(build.world, meddled=True, watched=False)
+    installation = install(build.world, meddled=True)
     meddled(installation, "is_done", lambda: build.add_host(build.world.web.site_with_host(HOST), HOST, copy))  # type: ignore[arg-type]
     assert look(installation) == {HOST: Reason.BINDING_MOVED}
     assert shown(build.world)[HOST].thumbprint == copy.thumbprint
@@ -317,7 +317,7 @@ def test_host_name_that_goes_meanwhile_is_no_failure_of_others(install: Install)
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
     left = {name: host for name, host in shop.hosts.items() if name != HOST}
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     meddled(installation, "host_facts", lambda: build.world.web.put_site(replace(shop, hosts=left)))
     assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE, ROOT: Reason.SERVED}
 
@@ -326,7 +326,7 @@ def test_refusal_at_once_is_told_and_not_repeated(install: Install) -> None:
     """What Azure refuses with the request itself is told in Azure's words, and not asked again at once."""
     build = a_world(root=False)
     shop = build.world.web.site_with_host(HOST)
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     meddled(installation, "certificate", lambda: build.world.web.put_site(replace(shop, properties=IN_ENVIRONMENT)))  # type: ignore[type-var]
     assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
     assert "App Service Environment" in installation.details()
@@ -431,7 +431,7 @@ def test_azure_is_not_asked_in_vain(
     """Where a prerequisite does not hold, a finding names it and Azure is not asked; the other host name goes on."""
     build = a_world()
     hinder(build)
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     assert look(installation) == {HOST: Reason.SERVED, ROOT: Reason.SERVED} | expected
     assert asked(build.world) == 2 - len(expected)
     reported = {(f"host name {host} of shop", str(reason)) for host, reason in expected.items()}
@@ -465,7 +465,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
     """The fault delays the certificate; it is asked for once, and bound once it is there."""
     world = a_world(root=False).world
-    installation = install(world, meddled=True, watched=False)
+    installation = install(world, meddled=True)
     fault = FAULTS[name]()
     world.faults.add(fault)
     look_until_served(installation)
@@ -477,7 +477,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
 def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
     """Where it is not known whether Azure heard, it is looked for, not asked a second time."""
     world = a_world(root=False).world
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     world.faults.add(FAULTS["asking is heard and answers 504"]())
     look_until_served(installation, most=2)
     assert azure_writes(world) == 2, "one for the certificate, one for the binding"
@@ -486,15 +486,17 @@ def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
 def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> None:
     """Without the right to read operations the certificate itself tells that it is there."""
     world = a_world(root=False).world
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
     assert look(installation) == {HOST: Reason.SERVED}
 
 
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
     """What another instance has asked for since the look began is not asked for again."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     other = installation.another_instance(two_ports[1])
     meddled(installation, "tier", lambda: look(other))
     assert look(installation) == {HOST: Reason.ISSUING}
@@ -509,7 +511,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
 def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
     """Where a role is missing the finding says so, with Azure's own words."""
     world = a_world().world
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     world.faults.add(replace(fault))
     assert set(look(installation).values()) == {Reason.DENIED_BY_AZURE}
     assert "AuthorizationFailed" in installation.details()
@@ -542,7 +544,7 @@ def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> 
     """What Azure refuses after the 202 is a finding in Azure's words; it is asked again hours later, not each time."""
     build = a_world(root=False)
     build.world.dns.remove(HOST, "CNAME")
-    installation = install(build.world, meddled=True)
+    installation = install(build.world, watched=True, meddled=True)
     installation.ports = replace(installation.ports, dns=Elsewhere())
     for _ in range(5):
         assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
@@ -554,10 +556,11 @@ def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> 
     assert asked(build.world) == 2
 
 
+@pytest.mark.real_storage
 def test_site_that_another_instance_writes_is_left_for_later(install: Install) -> None:
     """While somebody else holds the site's lease nothing is written on it."""
     world = a_world().world
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     site = world.web.site_with_host(HOST)
     assert site is not None
     with installation.ports.leases.hold(f"site {SiteRef.parse(site.id).resource_id}"):
@@ -566,19 +569,18 @@ def test_site_that_another_instance_writes_is_left_for_later(install: Install) -
     assert look(installation)[HOST] is Reason.SERVED
 
 
-@pytest.mark.timeout(240)
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
     """Whichever write is the last of a process, the next looks ask for nothing twice and end the same."""
     for write in range(1, MOST_WRITES + 1):
         build = a_world(root=False)
-        installation = install(build.world, meddled=True)
+        installation = install(build.world, watched=True, meddled=True)
         died = False
         with crasher.crashing_after(write):
             try:
                 look(installation)
             except Crash:
                 died = True
-        break_leases(installation.storage)
+        installation.storage.break_leases()
         look_until_served(installation)
         assert asked(build.world) == 1, f"after a crash at write {write}"
         assert azure_writes(build.world) == 2, f"after a crash at write {write}"
@@ -666,14 +668,14 @@ def test_host_name_that_shows_something_else_is_told(install: Install) -> None:
     lost = {**shop.hosts, HOST: Host(HOST, "SniEnabled", "AB" * 20, hidden=True)}
     build.world.web.put_site(replace(shop, hosts=lost))
     build.world.clock.advance(AGE)
-    installation = install(build.world, watched=False)
+    installation = install(build.world)
     assert look(installation) == {HOST: Reason.SERVED_ANOTHER}
 
 
 def test_address_that_nobody_reaches_is_told(install: Install) -> None:
     """Where no handshake comes about, the end of the certificate is not known, and that is said."""
     build = with_managed()
-    installation = install(build.world, watched=False)
+    installation = install(build.world)
     installation.ports = replace(installation.ports, tls_probe=_Nowhere(installation.ports.tls_probe))
     assert look(installation) == {HOST: Reason.UNREACHABLE}
     assert "is not known" in installation.details()
@@ -719,7 +721,7 @@ def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install
         site = build.add_site(f"site-{number}")
         build.add_host(site, f"host-{number}.contoso.com")
         build.add_slot(site, "staging")
-    installation = install(build.world, watched=False)
+    installation = install(build.world)
     look(installation)
     build.world.journal.clear()
     look(installation)
@@ -734,7 +736,7 @@ def test_what_is_asked_for_costs_little(install: Install) -> None:
     build = a_world()
     _cdn(build)
     _address(build)
-    installation = install(build.world, watched=False)
+    installation = install(build.world)
     look(installation)
     build.world.journal.clear()
     look(installation)

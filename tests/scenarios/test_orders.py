@@ -53,7 +53,7 @@ class Shop:
         self.order = self.build.add_order("shop", HOST, self.vault, **differences)  # type: ignore[arg-type]
         known = registration(self.world.object_id(REGISTRATION))
         intent: dict[str, object] = {"order_actions": act, "registration": known}
-        self.installation: Installation = install(self.world, watched=False, **intent)
+        self.installation: Installation = install(self.world, **intent)
         self.events: list[Event] = []
         self.world.events.subscribe(self.events.append)
 
@@ -433,6 +433,8 @@ def test_renewal_that_azure_is_too_busy_for_is_asked_again(install: Install) -> 
     assert (shop.asked("renew"), shop.order.purchases) == (3, 2)
 
 
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
     """Two sweeps at the same moment read the same state; one of them asks."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
@@ -504,6 +506,8 @@ def _look_dying(shop: Shop, crasher: Crasher, write: int) -> bool:
 
 
 @pytest.mark.parametrize("trouble", [None, "applied, and answers 504", "answers 500"])
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_no_certificate_that_was_bought_is_written_anywhere(
     install: Install, caplog: pytest.LogCaptureFixture, trouble: str | None
 ) -> None:
@@ -551,7 +555,7 @@ def test_access_of_app_service_is_judged_as_the_import_goes(install: Install, by
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault(by_roles=by_roles, app_service_may_read=False)
-    installation = install(world, watched=False)
+    installation = install(world)
     known = app_service(object_id=world.object_id(APP_SERVICE))
 
     def verdict() -> AccessVerdict:
@@ -575,7 +579,7 @@ def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
     """A vault that is hidden, or gone, is neither fine nor lacking."""
     world = World(Clock())
     vault = Builder(world).add_vault()
-    installation = install(world, watched=False)
+    installation = install(world)
     world.roles.hide(vault.resource_id)
     known = app_service(object_id=world.object_id(APP_SERVICE))
     found = access_to(installation.start(), vault.resource_id, known)
@@ -588,7 +592,7 @@ def test_role_assignments_that_may_not_be_read_leave_the_access_in_question(inst
     """The finding says which right Certroll lacks."""
     world = World(Clock())
     vault = Builder(world).add_vault()
-    installation = install(world, watched=False)
+    installation = install(world)
     world.faults.add(Fault("denied", "GET", path="roleAssignments$", times=None))
     found = access_to(installation.start(), vault.resource_id, app_service(object_id=world.object_id(APP_SERVICE)))
     assert found.verdict is AccessVerdict.UNKNOWN
@@ -600,7 +604,7 @@ def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatc
     """Whatever Azure writes in place of a vault, nobody takes it for one without rights, or with all."""
     world = World(Clock())
     vault = Builder(world).add_vault()
-    installation = install(world, watched=False)
+    installation = install(world)
     answering(monkeypatch, "/vaults/contoso-kv?", 200, body)
     known = app_service(object_id=world.object_id(APP_SERVICE))
     assert access_to(installation.start(), vault.resource_id, known).verdict is AccessVerdict.UNKNOWN
@@ -612,7 +616,7 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
     vault = Builder(world).add_vault()
     vault.assign(REGISTRATION, SECRETS_OFFICER)
     vault.assign(REGISTRATION)
-    installation = install(world, watched=False)
+    installation = install(world)
     found = access_to(installation.start(), vault.resource_id, registration(world.object_id(REGISTRATION)))
     assert found.verdict is AccessVerdict.UNKNOWN
     assert found.cures == ()

@@ -50,11 +50,13 @@ def public(world: World, name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("linux", [True, False], ids=["Linux", "Windows"])
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_a_public_certificate_is_rolled_like_any_other(install: Install, linux: bool) -> None:  # noqa: FBT001
     """The new public part stands beside the old one, the load list and the pin follow, and the app never misses it."""
     tags = {"certroll-public-to": "orders"}
     world = trusting(tags, linux=linux)
-    installation = install(world)
+    installation = install(world, watched=True)
     old = public(world, "orders")["by-hand"]
     new = world.vaults[VAULT].renew("signer", tags=tags).thumbprint
     installation.look_at(VAULT, "signer")
@@ -74,7 +76,7 @@ def test_slots_have_public_certificates_of_their_own(install: Install) -> None:
     """Each slot that is named gets it, and goes before its site."""
     tags = {"certroll-public-to": "orders, orders/staging"}
     world = trusting(tags, slot=True)
-    installation = install(world)
+    installation = install(world, watched=True)
     new = world.vaults[VAULT].renew("signer", tags=tags).thumbprint
     installation.look_at(VAULT, "signer")
     installation.deliver_all()
@@ -87,7 +89,7 @@ def test_a_site_that_a_tag_names_gets_its_first_one(install: Install) -> None:
     """A site without any version gets the current one; its load list is its owner's."""
     tags = {"certroll-public-to": "contoso/other"}
     world = trusting(tags)
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     newest = world.vaults[VAULT].certificates["signer"].newest.thumbprint
@@ -105,7 +107,7 @@ def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: b
     world.clock.advance(timedelta(minutes=1))
     tags = {"certroll-public-to": "other"}
     world.vaults[VAULT].set_secret("partner", value, content_type="application/x-pem-file", tags=tags)
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     assert list(public(world, "other").values()) == [pem.thumbprint]
@@ -120,7 +122,7 @@ def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: b
 def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason: str) -> None:
     """A target that cannot be found is said, and the others get theirs."""
     world = trusting({"certroll-public-to": tag})
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     assert reason in {found for _, found in installation.findings()}
@@ -129,7 +131,7 @@ def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason
 def test_only_the_public_part_is_sent(install: Install) -> None:
     """No secret of the vault is read for it."""
     world = trusting({"certroll-public-to": "other"})
-    installation = install(world)
+    installation = install(world, watched=True)
     world.vaults[VAULT].deny(operations=["secrets/*"])
     installation.look_at(VAULT, "signer")
     installation.deliver_all()
@@ -156,7 +158,7 @@ def flex_world(knobs: Knobs | None = None) -> World:
 def test_a_site_of_a_flex_plan_is_synced_and_bound(install: Install, moves: bool, cause: str) -> None:  # noqa: FBT001
     """Its own copy is found though no webspace lists it, synced with its switches as they were, and bound."""
     world = flex_world(Knobs(sync_moves_bindings=moves, site_certificates_hide_host_names=not moves))
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
     if cause == "event":
         installation.look_at(VAULT, "web")
@@ -179,7 +181,7 @@ def test_an_upload_of_a_flex_site_is_carried_on(install: Install) -> None:
     site = build.add_site("flex", flex=True)
     build.add_host(site, "flex.contoso.com", build.add_site_certificate(site, version))
     world.clock.advance(AGE)
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -208,7 +210,7 @@ def importing(target: str, *, app_service_may_read: bool = True, **tags: str) ->
 def test_a_certificate_is_imported_where_its_tag_says(install: Install, target: str) -> None:
     """A site, a plan or a webspace is named; the copy is named as az names it, once, and then left alone."""
     world = importing(target)
-    installation = install(world)
+    installation = install(world, watched=True)
     assert installation.sweep()
     installation.deliver_all()
     (copy,) = world.web.certificates.values()
@@ -226,7 +228,7 @@ def test_a_certificate_is_imported_where_its_tag_says(install: Install, target: 
 def test_an_import_may_have_another_name(install: Install) -> None:
     """A tag gives the name."""
     world = importing("api", **{"certroll-import-name": "web-wildcard"})
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     (copy,) = world.web.certificates.values()
@@ -236,7 +238,7 @@ def test_an_import_may_have_another_name(install: Install) -> None:
 def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
     """Where each site has its own certificates, the named one gets it."""
     world = importing("flex")
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     (copy,) = world.web.site_certificates.values()
@@ -246,7 +248,7 @@ def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
 def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install: Install) -> None:
     """What is missing is said with the command that mends it, before anything is tried; mended, it goes through."""
     world = importing("shop", app_service_may_read=False)
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     assert "VaultAccessLacking" in {reason for _, reason in installation.findings()}
@@ -262,7 +264,7 @@ def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install
 def test_an_import_to_nowhere_is_reported(install: Install, target: str) -> None:
     """A target that cannot be found, or be one, changes nothing and is named."""
     world = importing(target)
-    installation = install(world)
+    installation = install(world, watched=True)
     installation.sweep()
     installation.deliver_all()
     assert {reason for _, reason in installation.findings()} & {"NoSuchTarget", "TargetInvalid"}

@@ -24,7 +24,7 @@ from shared.domain.messages import Cause
 from shared.domain.plan import Mode
 from shared.domain.reason import Reason
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crasher, Installation, clear_storage, deliver_dying
+from tests.scenarios.installation import Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT, shown, writes
 
 EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
@@ -166,7 +166,7 @@ def test_early_uploads_are_found_and_reported(
     The dates are asked for once per look, and only where an environment has such an upload.
     """
     corp = Corp(secret=secret, **differences)  # type: ignore[arg-type]
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     with slots_aside(corp.world) as counted:
         assert installation.sweep() == ()
     assert counted == {"dates": asked}
@@ -184,7 +184,7 @@ def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Ins
         corp.put()
     else:
         corp.vault.certificates.clear()
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     with slots_aside(corp.world) as counted:
         installation.sweep()
     assert counted == {"dates": 0}
@@ -194,7 +194,7 @@ def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Ins
 def test_dates_that_may_not_be_read_hide_nothing_else(install: Install) -> None:
     """Where the list of dates is refused the date is unknown, and everything else goes on."""
     corp = Corp()
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     corp.world.faults.add(Fault("denied", "GET", path=f"{DATED}$", skip=0, times=1))
     installation.sweep()
     assert Reason.UPLOAD_DATE_UNKNOWN in {reason for _, reason in about_uploads(installation)}
@@ -221,7 +221,7 @@ def test_an_early_upload_is_uploaded_and_bound_again(
     """
     corp = Corp(tags=ON, secret=secret, knobs=Knobs(certificates_show_created=dated))
     world = corp.world
-    installation = install(world, watched=False)
+    installation = install(world)
     assert corp.convinced(stand) == set()
     before = shown(world)
     assert installation.sweep()
@@ -245,7 +245,7 @@ def test_an_early_upload_is_uploaded_and_bound_again(
 def test_what_would_be_uploaded_again_is_planned(install: Install) -> None:
     """In observe mode nothing is written, and the plan says what would be."""
     corp = Corp(tags=ON)
-    installation = install(corp.world, watched=False, mode=Mode.OBSERVE)
+    installation = install(corp.world, mode=Mode.OBSERVE)
     installation.sweep()
     assert writes(corp.world) == 0
     would_be = {subject for subject, reason in installation.findings() if reason == Reason.OBSERVE_ONLY}
@@ -257,7 +257,7 @@ def test_a_site_that_opted_out_is_not_bound_again(install: Install) -> None:
     corp = Corp(tags=ON)
     site = next(one for one in corp.world.web.sites.values() if one.name == "api")
     corp.world.web.put_site(replace(site, tags={"certroll": "off"}))
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     installation.sweep()
     installation.deliver_all()
     assert rebound(corp.world) == dict.fromkeys(HOSTS[1:], 1)
@@ -270,7 +270,7 @@ def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, 
     early = next(iter(corp.world.web.certificates.values()))
     plan = next(iter(corp.world.web.plans.values()))
     corp.build.add_upload(early.content, plan, name="by-hand-again")
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     installation.sweep()
     installation.deliver_all()
     assert corp.copies(corp.first) == ["by-hand", "by-hand-again"]
@@ -284,7 +284,7 @@ def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) 
     corp = Corp(tags=ON)
     old = next(iter(corp.world.web.certificates.values()))
     stale_host(corp)
-    installation = install(corp.world, watched=False, meddled=True)
+    installation = install(corp.world, meddled=True)
     installation.sweep()
     installation.deliver_all()
     site = next(one for one in corp.world.web.sites.values() if one.name == "api")
@@ -299,11 +299,11 @@ def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) 
 def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
     """Nothing in Azure tells that host names were bound again; doing it twice changes nothing, and then it is known."""
     corp = Corp(tags=ON)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     installation.sweep()
     installation.deliver_all()
     before = shown(corp.world)
-    clear_storage(installation.storage)
+    installation.storage.clear()
     corp.world.journal.clear()
     installation.sweep()
     installation.deliver_all()
@@ -321,7 +321,7 @@ def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: In
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = corp.world
-    installation = install(world, watched=False)
+    installation = install(world)
     for tries in (1, 2):
         world.journal.clear()
         assert installation.sweep(), tries
@@ -355,7 +355,7 @@ def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stan
     """One that shows an older version gets the new one after the upload, and with that it is bound after it."""
     corp = Corp(tags=ON)
     new = stale_host(corp)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     corp.world.journal.clear()
     installation.sweep()
     installation.deliver_all()
@@ -372,7 +372,7 @@ def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install,
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint="refuse"))
     new = stale_host(corp)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     corp.world.journal.clear()
     installation.sweep()
     installation.deliver_all()
@@ -397,7 +397,7 @@ def test_environments_with_two_webspaces_are_mended_one_after_the_other(install:
     upload = corp.build.add_upload(early.content, apart, name="by-hand-apart", created=EARLY)
     corp.build.add_host(corp.build.add_site("far", apart), "far.corp.example", upload)
     corp.world.clock.advance(AGE)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     installation.sweep()
     installation.deliver_all()
     puts = [e.path.rpartition("/")[2] for e in corp.world.journal.writes("management.azure.com")]
@@ -421,10 +421,11 @@ PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"
         pytest.param(lambda: Fault("site_lock", "PUT", path=PUT, times=2), id="the site is locked"),
     ],
 )
+@pytest.mark.real_transport
 def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[], Fault]) -> None:
     """Whatever goes wrong on the way, there is one more upload in the end, and every host name is bound after it."""
     corp = Corp(tags=ON)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     corp.world.faults.add(fault())
     before = shown(corp.world)
     installation.look_at(VAULT, "web")
@@ -441,7 +442,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
     """Whichever write is the last of a process: one upload, and every host name bound again after it."""
     for write in range(1, MOST_WRITES):
         corp = Corp(tags=ON)
-        installation = install(corp.world, watched=False)
+        installation = install(corp.world)
         before = shown(corp.world)
         installation.look_at(VAULT, "web")
         died = deliver_dying(installation, crasher, write)
@@ -480,7 +481,7 @@ def test_the_next_version_comes_with_its_whole_chain(
 ) -> None:
     """The chain of the vault object goes up with it; one without its root is reported, and refused only where worse."""
     corp = Corp(whole=before, secret=secret)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     new = corp.put(whole=now).thumbprint
     installation.look_at(VAULT, "web", kind=corp.kind)
     installation.deliver_all()
@@ -495,7 +496,7 @@ def test_the_next_version_comes_with_its_whole_chain(
 def test_a_chain_that_is_incomplete_is_reported_when_it_is_uploaded_again(install: Install) -> None:
     """Without its root in the vault the request is carried out, and what is missing is said."""
     corp = Corp(tags=ON, whole=False)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     installation.sweep()
     installation.deliver_all()
     assert rebound(corp.world) == dict.fromkeys(HOSTS, 1)
@@ -506,7 +507,7 @@ def test_a_chain_that_is_incomplete_is_reported_when_it_is_uploaded_again(instal
 def test_outside_of_environments_a_missing_root_is_no_matter(install: Install) -> None:
     """Elsewhere clients bring the root themselves: the version goes up as it is."""
     corp = Corp(inside=False)
-    installation = install(corp.world, watched=False)
+    installation = install(corp.world)
     new = corp.put(whole=False).thumbprint
     installation.look_at(VAULT, "web")
     installation.deliver_all()

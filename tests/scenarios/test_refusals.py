@@ -109,7 +109,7 @@ def test_a_name_that_is_no_longer_covered_keeps_its_certificate(install: Install
 def test_a_binding_that_is_not_covered_does_not_block_the_others(install: Install) -> None:
     """Where the webspace holds the new version already, only the uncovered binding stays behind."""
     world = small_world(Knobs(sync_moves_bindings=False))
-    installation = install(world, watched=False)
+    installation = install(world)
     before = shown(world)
     new = renew(world, host_names=("api.contoso.com", "shop.contoso.com", "www.contoso.com"))
     _import_newest(world)
@@ -261,10 +261,11 @@ def test_two_imports_of_one_vault_certificate_are_reported(install: Install, sec
     assert shown(world) == after_renewal(before, new)
 
 
+@pytest.mark.real_storage
 def test_somebody_else_moves_a_binding_meanwhile(install: Install) -> None:
     """A binding that changed between plan and write is planned again, and what others did to it is not undone."""
     world = small_world(Knobs(sync_moves_bindings=False))
-    installation = install(world, watched=False)
+    installation = install(world)
     before, new = shown(world), renew(world)
     build = Builder(world)
     other = next(
@@ -335,6 +336,7 @@ def test_expiry_events_are_findings_and_also_reconcile(install: Install, kind: s
         "[" * 3000,
     ],
 )
+@pytest.mark.real_storage
 def test_a_message_that_cannot_be_read_is_kept_at_once(install: Install, body: str) -> None:
     """A malformed message is kept with its cause after one look, and can be put back."""
     installation = install(small_world())
@@ -362,6 +364,7 @@ def test_a_tampered_site_id_is_kept_and_touches_nothing(install: Install) -> Non
     assert world.journal.entries() == ()
 
 
+@pytest.mark.real_storage
 def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install) -> None:
     """What fails for good is not lost: body and cause are kept, and a replay brings the renewal about."""
     world = small_world()

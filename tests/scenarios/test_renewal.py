@@ -12,15 +12,16 @@ from local.worlds.contoso import WEB_VAULT, contoso
 from shared.domain.plan import Mode
 from shared.domain.ports import Ports
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import clear_storage
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_a_renewal_reaches_every_binding(install: Install, stand: Stand, moves: bool) -> None:  # noqa: FBT001
     """Every binding of the lineage serves the new certificate, and no kind of binding and no address has changed."""
     world = small_world(Knobs(sync_moves_bindings=moves))
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     new = renew(world)
     installation.look_at(VAULT, "web")
@@ -36,7 +37,7 @@ def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:
     """Two subscriptions, two vaults, three webspaces, slots, a stopped site: what renews is carried, nothing else."""
     world = contoso()
     world.knobs.turn(sync_moves_bindings=False)
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     lineage_of = {copy.thumbprint: copy.source.secret_name for copy in world.web.certificates.values() if copy.source}
     new = {name: world.vaults[vault].renew(name).thumbprint for vault, name in world.renewing}
@@ -55,7 +56,7 @@ def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:
 def test_a_second_run_writes_nothing(install: Install) -> None:
     """With nothing to do, neither the event nor the sweep writes to Azure."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -70,7 +71,7 @@ def test_a_second_run_writes_nothing(install: Install) -> None:
 def test_a_doubled_event_changes_nothing(install: Install) -> None:
     """The same event twice leads to the same end with the same writes as once."""
     world = small_world(Knobs(sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     text = json.dumps(world.events.emit(VAULT, "web").payload)
     installation.event(text)
@@ -83,7 +84,7 @@ def test_a_doubled_event_changes_nothing(install: Install) -> None:
 def test_reordered_events_end_at_the_newest_version(install: Install) -> None:
     """An older version's event that arrives last does not bring the older version back."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     renew(world)
     late = json.dumps(world.events.emit(VAULT, "web").payload)
@@ -99,7 +100,7 @@ def test_reordered_events_end_at_the_newest_version(install: Install) -> None:
 def test_a_lost_event_is_found_by_the_sweep(install: Install) -> None:
     """Without any event the sweep finds the lineage that has work, and only that one."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     assert [str(ref) for ref in installation.sweep()] == [f"{VAULT}/web"]
     installation.deliver_all()
@@ -110,7 +111,7 @@ def test_a_lost_event_is_found_by_the_sweep(install: Install) -> None:
 def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
     """Whatever message is lost on the way, the next sweep leads to the same end."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     number = 0
@@ -126,17 +127,18 @@ def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
     assert set(installation.states().values()) == {"Proven"}
 
 
+@pytest.mark.real_storage
 def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
     """Where the journal is lost half-way, the sweep starts the rollout again and ends it."""
     world = small_world(Knobs(sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     for _ in range(2):
         message = installation.queue.take(world.clock.now())
         assert message is not None
         installation.deliver(message)
-    clear_storage(installation.storage)
+    installation.storage.clear()
     installation.deliver_all()
     installation.sweep()
     installation.deliver_all()
@@ -144,10 +146,12 @@ def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_two_instances_at_once_end_where_one_does(install: Install, two_ports: tuple[Ports, Ports], seed: int) -> None:
     """Two instances that work on the same queues at the same time write no more than one, and disturb nothing."""
     world = small_world(Knobs(sync_moves_bindings=False), seed)
-    one = install(world)
+    one = install(world, watched=True)
     two = one.another_instance(two_ports[1])
     before, new = shown(world), renew(world)
     for _ in range(3):
@@ -168,7 +172,7 @@ def test_two_instances_at_once_end_where_one_does(install: Install, two_ports: t
 def test_observe_mode_plans_and_writes_nothing(install: Install) -> None:
     """Without CERTROLL_MODE=apply everything is planned and said, and nothing is written."""
     world = small_world()
-    installation = install(world, mode=Mode.OBSERVE)
+    installation = install(world, watched=True, mode=Mode.OBSERVE)
     before = shown(world)
     renew(world)
     installation.look_at(VAULT, "web")
@@ -183,7 +187,7 @@ def test_a_random_order_of_messages_ends_the_same(install: Install) -> None:
     """Queues promise no order; whatever the order, the end is the same."""
     order = random.Random(7)  # noqa: S311 - a seeded order, not a secret
     world = contoso()
-    installation = install(world)
+    installation = install(world, watched=True)
     for vault, name in world.renewing:
         world.vaults[vault].renew(name)
         installation.look_at(vault, name)

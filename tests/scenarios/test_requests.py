@@ -14,6 +14,8 @@ from tests.scenarios.app_worlds import CLIENT, Street, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import AGE, MOVING, VAULT, renew, small_world, writes
 
+pytestmark = pytest.mark.real_storage
+
 ARM = "management.azure.com"
 OK = 200
 SETTINGS = "/config/appsettings/list"
@@ -161,7 +163,7 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
     counts = []
     for lineages in (10, 100):
         world = _fleet_with(lineages)
-        installation = install(world, watched=False)
+        installation = install(world)
         world.journal.clear()
         installation.sweep()
         counts.append(world.journal.counts(ARM))
@@ -220,7 +222,7 @@ def test_a_sweep_reads_each_vault_object_and_no_secret_twice(install: Install) -
     build.add_secret("order", ("shop.contoso.com",))
     build.add_copy("order")
     world.vaults[VAULT].set_secret("password", "hunter2")
-    installation = install(world, watched=False)
+    installation = install(world)
     installation.sweep()
     world.journal.clear()
     installation.sweep()
@@ -242,7 +244,7 @@ def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
         site = build.add_site(f"flex{number}", flex=True)
         copy = build.add_site_certificate(site, "web") if number == 0 else None
         build.add_host(site, f"flex{number}.contoso.com", copy)
-    installation = install(world, watched=False)
+    installation = install(world)
     installation.look_at(VAULT, "web")
     world.journal.clear()
     installation.deliver_all()
@@ -260,7 +262,7 @@ def test_public_certificates_are_read_where_they_matter(install: Install) -> Non
     odd = f"{copy.thumbprint},{'F' * 40}"
     for name, listed in (("wanted", ""), ("plain", copy.thumbprint), ("odd", odd), ("quiet", "")):
         build.add_site(name, settings={"WEBSITE_LOAD_CERTIFICATES": listed})
-    installation = install(world, watched=False)
+    installation = install(world)
     installation.look_at(VAULT, "web")
     world.journal.clear()
     installation.deliver_all()

@@ -27,7 +27,7 @@ def _reads_of_the_vault(world: World) -> Counter[str]:
 def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> None:
     """A renewal without server authentication is neither synced nor bound, and people are told why."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     renew(world, usages=(CLIENT_AUTH,))
     installation.look_at(VAULT, "web")
@@ -37,11 +37,12 @@ def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> N
     assert installation.errors == []
 
 
+@pytest.mark.real_storage
 def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> None:
     """A renewal without client authentication reaches no app: after any restart it presents the old one."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world)
+    installation = install(age(town).world, watched=True)
     settings = town.settings("billing")
     with AppWatch(town.world) as watch:
         town.renew(usages=(SERVER_AUTH,))
@@ -66,7 +67,7 @@ def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> No
 def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tuple[str, ...], more: int) -> None:
     """A look at a vault certificate costs two requests, and one more where the old version decides."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     old = world.vaults[VAULT].certificates["web"].newest.id
     renew(world, usages=usages)
     world.journal.clear()
@@ -85,7 +86,7 @@ def test_a_version_in_use_that_cannot_be_read_is_not_known(
 ) -> None:
     """A broken version in use holds up nothing by itself, and is never taken to have been as bad as the new one."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     old = world.vaults[VAULT].certificates["web"].newest
     new = renew(world, usages=usages)
@@ -105,7 +106,7 @@ def test_what_is_missing_above_a_secret_is_told(install: Install) -> None:
     build.add_secret("order-0d5f", ("shop.contoso.com",))
     build.add_host(build.add_site("shop"), "shop.contoso.com", build.add_copy("order-0d5f"))
     world.clock.advance(AGE)
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), world.vaults[VAULT].renew_secret("order-0d5f").thumbprint
     installation.look_at(VAULT, "order-0d5f", kind="secret")
     installation.deliver_all()

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from azure.data.tables import TableServiceClient
 
 from local.azure.app_watch import AppWatch
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, owned, street
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
+
+pytestmark = pytest.mark.real_storage
 
 HOURS = timedelta(hours=6)
 MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
@@ -24,7 +25,7 @@ def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> b
         except Crash:
             died = True
     if died:
-        break_leases(installation.storage)
+        installation.storage.break_leases()
         installation.deliver_all(timedelta(hours=1))
         installation.sweep()
         installation.deliver_all(timedelta(hours=1))
@@ -37,7 +38,7 @@ def roll_dying(
     """Return a town with one app after a roll whose process died after that write, and whether it came to that."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     if refused:
         town.partner.accept_only(town.old)
     with AppWatch(town.world) as watch:
@@ -51,7 +52,6 @@ def roll_dying(
     return town, installation, new, died
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
     """The app uses the new version, restarted at most once more than needed, and no call was lost on the way."""
@@ -67,7 +67,6 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
     pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install, crasher: Crasher, part: int) -> None:
     """The partner refuses the new version: whichever write is the last of a process, the old values return."""
@@ -92,8 +91,7 @@ def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: i
     new = town.renew()
     installation.look_at(VAULT, CLIENT)
     installation.deliver_all(timedelta(minutes=minutes))
-    with TableServiceClient.from_connection_string(installation.storage) as service:
-        service.delete_table("certrolljournal")
+    installation.storage.drop("certrolljournal")
     installation.deliver_all(HOURS)
     installation.sweep()
     installation.deliver_all(HOURS)
@@ -114,8 +112,7 @@ def test_a_lost_hold_is_found_again(install: Install) -> None:
     town.renew()
     installation.look_at(VAULT, CLIENT)
     installation.deliver_all(HOURS)
-    with TableServiceClient.from_connection_string(installation.storage) as service:
-        service.delete_table("certrolljournal")
+    installation.storage.drop("certrolljournal")
     installation.sweep()
     installation.deliver_all(HOURS)
     assert town.settings("billing") == town.settings("shipping") == before

@@ -13,7 +13,7 @@ from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout import Rollout
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, SUBJECT, Street, age, street
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
 
 SOON, LATER = timedelta(minutes=10), timedelta(minutes=75)
@@ -86,7 +86,7 @@ def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(instal
     town = street()
     town.linux_app("aaa")
     town.linux_app("locked")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     refuse_writes(town, "locked")
     begin(town, installation, LATER)
     assert installation.rolls() == {"aaa": "Validated", "locked": "Refused"}
@@ -103,7 +103,7 @@ def test_an_app_whose_settings_shrank_is_tried_again_by_the_sweep_alone(install:
     town = street()
     town.linux_app("aaa")
     town.app("bbb", many(town), setting=PATH)
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("bbb")
     town.renew()
     installation.look_at(VAULT, CLIENT)
@@ -122,7 +122,7 @@ def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Insta
     """The write was applied and its answer lost, then the role was gone for a while: what broke is taken back."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     town.world.faults.add(Fault("applied_but_lost", "PUT", path=f"/sites/billing{SETTINGS}", times=1))
@@ -142,7 +142,7 @@ def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
     names = [f"app{number}" for number in range(4)]
     for name in names:
         town.linux_app(name).broken = True
-    installation = install(age(town).world, watched=False, max_restarts=len(names), stage_soak=timedelta(minutes=5))
+    installation = install(age(town).world, max_restarts=len(names), stage_soak=timedelta(minutes=5))
     begin(town, installation, SOON)
     assert looks(town) <= 2 * len(names) + 4
     assert set(installation.rolls()) == set(names)
@@ -158,7 +158,7 @@ def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
     stop(town, "billing/staging")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     begin(town, installation, SOON)
     assert installation.rolls()["billing"] == "Validated"
 
@@ -168,7 +168,7 @@ def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(i
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     begin(town, installation, WRITTEN)
     assert installation.rolls() == {"billing/staging": "Overlapping"}
     town.world.web.sites.remove(town.site("billing/staging").id)
@@ -180,12 +180,13 @@ def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(i
 # ------------------------------------------------------------------------------------------------ other people
 
 
+@pytest.mark.real_storage
 def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(install: Install) -> None:
     """Their write meets ours and the app does not answer for a moment: it passed before, so what breaks it goes."""
     town = street()
     app = town.linux_app("billing")
     town.linux_app("shipping")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
 
     def edit(settings: dict[str, str]) -> dict[str, str]:
@@ -206,7 +207,7 @@ def test_an_owner_who_tidies_up_gets_the_last_good_values_back(install: Install)
     """Most settings went after our write: an hour later that is believed, and the broken app is taken back."""
     town = street()
     town.app("billing", many(town), setting=PATH)
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     town.world.meddle(town.site("billing"), edit=without_features, after="PUT")
@@ -221,7 +222,7 @@ def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> 
     """The way back was locked for long; then Azure forgets most settings in some answers: none of them is lost."""
     town = street()
     town.app("billing", many(town), setting=PATH)
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     refuse_writes(town, "billing", skip=1)
@@ -239,7 +240,7 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
     """After our write a setting of their own pins the new version: it stays in the list when ours is taken back."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     new = town.renew()
@@ -252,11 +253,12 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
     assert set(settings[LIST].split(",")) == {town.old, new}
 
 
+@pytest.mark.real_storage
 def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
     """The way back meets a lock and an operator releases the hold: refused, and the last good values come back."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     refuse_writes(town, "billing", skip=1)
@@ -270,11 +272,12 @@ def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) 
     assert installation.rolls() == {"billing": "RolledBack"}
 
 
+@pytest.mark.real_storage
 def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run records the app while an operator releases the hold: refused, and what it recorded stays."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     town.partner.accept_only(town.old)
     begin(town, installation, SOON)
     assert installation.rolls() == {"billing": "RolledBack"}
@@ -293,13 +296,14 @@ def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, m
     assert installation.rolls() == {"billing": "RolledBack"}
 
 
+@pytest.mark.real_storage
 def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two apps the one that no other run recorded is released, and named, and tried again at once."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     town.partner.accept_only(town.old)
     begin(town, installation, SOON)
     journal = installation.ports.journal
@@ -317,12 +321,13 @@ def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     assert installation.rolls() == {"another": "RolledBack"}
 
 
+@pytest.mark.real_storage
 def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install: Install) -> None:
     """Slot and production change settings between the write and the verdict: both are rolled in the end."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     new = begin(town, installation, WRITTEN)
     production, slot = town.settings("billing"), town.settings("billing/staging")
     town.world.meddle(town.site("billing"), edit=lambda _: slot)
@@ -340,7 +345,7 @@ def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> No
     town.build.add_copy("second", town.linux, name="second-linux")
     both = {LIST: f"{town.old},{second}", PATH: f"/var/ssl/private/{town.old}.p12", "SECOND_PIN": second}
     town.app("billing", both, setting=PATH)
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     newer = town.world.vaults[VAULT].renew("second").thumbprint
     installation.look_at(VAULT, "second")
     new = begin(town, installation, LATER)
@@ -356,7 +361,7 @@ def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(i
     """The partner refuses both: the app gets back what worked, and not the version between."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     begin(town, installation, FAILING)
@@ -385,7 +390,7 @@ def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
     """Bringing old values back needs no vault: the app gets what worked, whatever the vault says meanwhile."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     begin(town, installation, during)
@@ -400,7 +405,7 @@ def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: In
     """Azure's own sync imports what the gate refuses: the version that apps name is kept beside it."""
     town = street()
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     town.renew(self_signed=True)
     town.world.web.nightly_sync()
     installation.look_at(VAULT, CLIENT)
@@ -414,7 +419,7 @@ def test_every_app_of_a_certificate_that_was_made_again_is_rolled(install: Insta
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     vault, now = town.world.vaults[VAULT], town.world.clock.now()
     del vault.certificates[CLIENT]
     lifetime = {"created": now, "not_before": now, "not_after": now + timedelta(days=100)}
@@ -430,7 +435,7 @@ def test_an_app_that_was_stopped_through_two_renewals_is_ready_for_the_last(inst
     town = street()
     town.linux_app("aaa")
     town.linux_app("zzz")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     stop(town, "zzz")
     begin(town, installation, SOON)
     last = begin(town, installation, LATER)
@@ -445,7 +450,7 @@ def test_an_unfinished_roll_of_an_earlier_version_holds_up_no_binding(install: I
     town.linux_app("billing")
     copy = next(one for one in town.world.web.certificates.values() if one.name == "client-linux")
     town.build.add_host(town.site("billing"), SUBJECT, copy)
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     begin(town, installation, WRITTEN)
     assert installation.rolls() == {"billing": "Overlapping"}
     if why == "it is stopped":
@@ -465,7 +470,7 @@ def test_an_outage_of_the_app_itself_is_no_proof_against_the_version(install: In
     town = street()
     app = town.linux_app("aaa")
     town.linux_app("bbb")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     new = begin(town, installation, WRITTEN)
     assert installation.rolls() == {"aaa": "Overlapping"}
     app.broken = True
@@ -478,7 +483,7 @@ def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Inst
     """New processes fail and an old one answers for fifty minutes beside them: the roll is taken back in the end."""
     town = street(Knobs(restart_seconds=60, old_process_answers=3000))
     town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     begin(town, installation, LATER)
@@ -490,7 +495,7 @@ def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> No
     """An app that takes ten minutes to start fails every probe of its first minutes: that is no loop of restarts."""
     town = street()
     app = town.linux_app("aaa")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     town.renew()
     installation.look_at(VAULT, CLIENT)
     for _ in range(4):
@@ -515,7 +520,7 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
     """The process dies with its write, the next reads show what was before, the app starts: it is taken back."""
     town = street(Knobs(restart_seconds=200))
     app = town.linux_app("billing")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     before = town.settings("billing")
     town.partner.accept_only(town.old)
     town.renew()
@@ -523,7 +528,7 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
     with crasher.crashing_at("/config/appsettings"), pytest.raises(Crash):
         delivered(installation, SOON)
     assert town.settings("billing") != before
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     for nth in (1, 2):
         town.world.misread(town.site("billing"), nth=nth, shown=lambda _: before)
     app.script = [(503, {}, "starting")]
@@ -532,12 +537,13 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
     assert installation.rolls() == {"billing": "RolledBack"}
 
 
+@pytest.mark.real_storage
 def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install) -> None:
     """The others roll, and the next sweep finds nothing to do."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     begin(town, installation, WRITTEN)
     assert installation.rolls() == {"aaa": "Overlapping"}
     town.world.web.sites.remove(town.site("aaa").id)
@@ -551,7 +557,7 @@ def test_a_setting_that_is_no_valid_text_holds_up_nobody(install: Install) -> No
     town = street()
     town.linux_app("good")
     town.build.add_site("odd", town.linux, settings={"X": "odd-value-\ud800"})
-    installation = install(age(town).world, watched=False)
+    installation = install(age(town).world)
     begin(town, installation, SOON)
     assert installation.rolls() == {"good": "Validated"}
     assert installation.errors == []

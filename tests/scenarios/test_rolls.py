@@ -31,6 +31,8 @@ def next_hour(start: datetime, now: datetime) -> datetime:
     return start + timedelta(hours=(now - start) // timedelta(hours=1) + 1)
 
 
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -> None:
     """The list holds old and new, the pin names the new one, the app restarted once, and its call never failed."""
     town = street()
@@ -189,6 +191,7 @@ def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -
 # ------------------------------------------------------------------------------------------------------ the way back
 
 
+@pytest.mark.real_storage
 def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install) -> None:
     """The app's call fails with the new version: the last good values return, the version is held, people are told."""
     town = street()

@@ -13,7 +13,7 @@ from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.waves import MostDown
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases, deliver_dying
+from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
 from tests.scenarios.root_worlds import ROOT, ROOTS, Hosted, hosted, two_apps_and_a_slot
 from tests.scenarios.worlds import VAULT, writes
 
@@ -111,6 +111,7 @@ def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Ins
     assert len(order) == len(town.restarts())
 
 
+@pytest.mark.real_storage
 def test_the_next_roll_takes_the_root_before_the_last_one_out(install: Install) -> None:
     """After two renewals a list names the last two roots, not three."""
     town = two_apps_and_a_slot()
@@ -156,7 +157,7 @@ def test_an_app_that_names_it_in_both_lists_is_written_once(install: Install) ->
 def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> None:
     """Its last good value returns as it was, the version is held, and the other apps stay as they are."""
     town = two_apps_and_a_slot()
-    installation = install(town.world, watched=False)
+    installation = install(town.world)
     before = {name: town.settings(name) for name in town.restarts()}
     new = town.renew()
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
@@ -206,7 +207,7 @@ def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
-    installation = install(town.world, watched=False)
+    installation = install(town.world)
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     deliver_to_picky(town, installation, "billing", town.old)
     assert town.settings("billing") == owned(before)
@@ -552,7 +553,6 @@ def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
 # -------------------------------------------------------------------------------------------------------- crashes
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
     """A list that is rolled, and one that is begun: whichever write is the last of a process, both are right."""
@@ -563,7 +563,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
         town.app("orders", {})
         town.upload("billing")
         town.restart_all()
-        installation = install(town.world, watched=False)
+        installation = install(town.world)
         new = town.renew(**tags)
         installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
         died = deliver_dying(installation, crasher, write)
@@ -588,7 +588,7 @@ def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Cr
         with crasher.crashing_after(write):
             deliver_to_picky(town, installation, "billing", town.old)
     except Crash:
-        break_leases(installation.storage)
+        installation.storage.break_leases()
         deliver_to_picky(town, installation, "billing", town.old)
         installation.sweep()
         deliver_to_picky(town, installation, "billing", town.old)
@@ -596,7 +596,6 @@ def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Cr
     return False
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, crasher: Crasher, part: int) -> None:
     """The app fails with the setting that was begun: whichever write is the last of a process, it goes again."""
@@ -604,7 +603,7 @@ def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, cras
         town = hosted(**ASKED)
         town.app("billing", {})
         town.partner.move_to(None)
-        installation = install(town.world, watched=False)
+        installation = install(town.world)
         installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
         died = deliver_dying_to_picky(town, installation, crasher, write)
         assert installation.errors == [], f"after a crash at write {write}"

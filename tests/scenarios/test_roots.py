@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
-from hypothesis import settings
 
 from local.azure.arm.resources import RUNNING, STOPPED
 from local.azure.down_watch import DownWatch
@@ -32,12 +31,12 @@ from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted
-from tests.scenarios.installation import Crash, Crasher, Installation, break_leases
+from tests.scenarios.installation import Crash, Crasher, Installation
+from tests.soaking import SOAKING
 
 THREE, TWO, ONE = MostDown(3), MostDown(2), MostDown(1)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-SOAKING = settings.default is not None and settings.default.max_examples >= 10_000  # as `make soak` has it
 MOST_WRITES = 400
 ARM = "management.azure.com"
 
@@ -107,6 +106,7 @@ def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", ["pem", "der", "certificate"])
+@pytest.mark.real_transport
 def test_the_first_root_is_put_and_trusted(install: Install, form: Literal["pem", "der", "certificate"]) -> None:
     """A root in any form that a vault can keep it in gets into the environment, and every app that ran trusts it."""
     hosted = Hosted(apps=12, tags={})
@@ -769,7 +769,7 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     (first,) = cycles(hosted.world)
     site = hosted.site(first)
     hosted.world.web.sites.remove(site.id)
@@ -786,7 +786,7 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     (first,) = cycles(hosted.world)
     hosted.world.web.sites.remove(hosted.site(first).id)
     installation.minutes(1)
@@ -839,7 +839,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     hosted.build.add_root_object(ROOT, Authority("Even newer").root_leaf, tags=TAGS)
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver(installation.queue.take(hosted.world.clock.now()))
@@ -862,7 +862,7 @@ def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     installation.minutes(6)
     if hidden == "its address":
         hosted.world.faults.add(Fault("denied", "GET", path=r"/configurations/networking$"))
@@ -908,7 +908,7 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     installation.minutes(1)
     installation.cycled("network", "ase")
     installation.minutes(6)
@@ -935,7 +935,7 @@ def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: I
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/start"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     installation.minutes(6)
     installation.deliver_all()
     assert cycles(hosted.world) == ["shop/staging"]
@@ -1023,7 +1023,7 @@ def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher:
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
-    break_leases(installation.storage)
+    installation.storage.break_leases()
     installation.minutes(6)
     installation.deliver_all()
     assert len(cycles(hosted.world)) == 1
@@ -1345,19 +1345,19 @@ def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: 
         pytest.param(12, 1, 1 if SOAKING else 31, id="twelve apps"),
     ],
 )
-@pytest.mark.timeout(3600 if SOAKING else 300)
+@pytest.mark.timeout(3600 if SOAKING else 600)
 def test_a_crash_after_any_write_leaves_no_app_down(
     install: Install, crasher: Crasher, apps: Literal[3, 12], first: int, step: int
 ) -> None:
     """Whichever write is a process's last, every app that ran is up a minute later, and trusts the root in the end."""
     for write in range(first, MOST_WRITES, step):
         hosted = Hosted(apps=apps)
-        installation = install(hosted.world, watched=False, ase_max_unavailable=TWO)
+        installation = install(hosted.world, ase_max_unavailable=TWO)
         before = hosted.states()
         hosted.put_new()
         with DownWatch(hosted.world) as watch:
             died = dies(installation, crasher, write)
-            break_leases(installation.storage)
+            installation.storage.break_leases()
             installation.minutes(1)
             assert hosted.states() == before, f"after a crash at write {write}"
             installation.minutes(5)

@@ -19,6 +19,8 @@ from tests.scenarios.installation import Installation
 from tests.scenarios.test_uploads import one_upload, renew
 from tests.scenarios.worlds import VAULT
 
+pytestmark = [pytest.mark.real_storage, pytest.mark.real_transport]
+
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 TOKEN = "0badc0de" * 5
 """An unrelated secret of 40 hex digits, which looks like a thumbprint."""

@@ -58,6 +58,8 @@ def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: s
     assert installation.rolls() == {"billing": "Validated"}
 
 
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_an_edit_after_our_write_survives(install: Install) -> None:
     """What a colleague writes after us is theirs."""
     town, installation, new = rolled(
@@ -181,6 +183,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.real_transport
 def test_faults_change_nothing_but_the_time(install: Install, fault: Callable[[], Fault]) -> None:
     """One write that changes something, one restart, the app proven, its call never lost."""
     town = street()

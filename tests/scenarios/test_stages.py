@@ -14,10 +14,12 @@ A_DAY = 86_400.0
 SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 
 
+@pytest.mark.real_storage
+@pytest.mark.real_transport
 def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: Install) -> None:
     """Nothing is written in the second webspace before the first one is proven."""
     world = small_world()
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     message = installation.queue.take(world.clock.now())
@@ -31,7 +33,7 @@ def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: 
 def test_a_first_stage_that_serves_another_certificate_holds_the_version(install: Install) -> None:
     """Where the first webspace is seen to serve another certificate, no other webspace is touched, and it is said."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -46,7 +48,7 @@ def test_a_first_stage_that_serves_another_certificate_holds_the_version(install
 def test_a_newer_version_ends_the_hold(install: Install) -> None:
     """A version that failed holds only itself: the next one rolls out."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     renew(world)
     installation.look_at(VAULT, "web")
@@ -62,7 +64,7 @@ def test_a_newer_version_ends_the_hold(install: Install) -> None:
 def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
     """A front end that was only slow does not hold the version for ever: the sweep looks at what failed again."""
     world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -83,7 +85,7 @@ def test_an_unreachable_host_does_not_freeze_the_stages(
 ) -> None:
     """Where nothing can be proven, the second webspace follows after the soak, and not before."""
     world = small_world()
-    installation = install(world, watched=False)
+    installation = install(world)
     _unreachable(stand, monkeypatch)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
@@ -101,7 +103,7 @@ def test_close_to_expiry_unproven_holds_nothing(
 ) -> None:
     """With less than 72 h left on the old certificate, an unreachable first stage does not wait for the soak."""
     world = small_world()
-    installation = install(world, watched=False)
+    installation = install(world)
     _unreachable(stand, monkeypatch)
     world.clock.advance(timedelta(days=26))
     before, new = shown(world), renew(world)
@@ -113,7 +115,7 @@ def test_close_to_expiry_unproven_holds_nothing(
 def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None:
     """A forged message for a site whose turn has not come moves nothing there."""
     world = small_world(Knobs(sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     world.web.nightly_sync()
     shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
@@ -127,10 +129,11 @@ def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None
     assert len(installation.queue) == 1
 
 
+@pytest.mark.real_storage
 def test_a_rollback_by_hand_is_not_undone_while_the_version_is_held(install: Install) -> None:
     """Where a person puts the old certificate back after a failure, no sweep writes the failed version again."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     renew(world)
     installation.look_at(VAULT, "web")

@@ -72,7 +72,7 @@ def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install,
     """The new version goes up beside the old one, host names and settings follow, and the old one stays."""
     uploaded = uploads(kind=kind)
     world = uploaded.world
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(world, pem=kind == "pem")
     installation.look_at(VAULT, "web", kind="certificate" if kind == "certificate" else "secret")
     installation.deliver_all()
@@ -88,18 +88,19 @@ def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install,
 def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
     """App Service imports no elliptic keys from a vault, but takes them as an upload."""
     uploaded = uploads(key_type="EC")
-    installation = install(uploaded.world)
+    installation = install(uploaded.world, watched=True)
     before, new = shown(uploaded.world), renew(uploaded.world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     assert shown(uploaded.world) == after_renewal(before, new, HOSTS)
 
 
+@pytest.mark.real_transport
 def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
     """What Certroll uploaded it renews, though people have taken their own upload away."""
     uploaded = uploads()
     world = uploaded.world
-    installation = install(world)
+    installation = install(world, watched=True)
     before, first = shown(world), renew(uploaded.world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -117,7 +118,7 @@ def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
     """Who binds one more host name to the old upload, when the site has the new version, gets the new one as well."""
     world = one_upload()
     old = next(iter(world.web.certificates.values()))
-    installation = install(world, meddled=True)
+    installation = install(world, watched=True, meddled=True)
     new = world.vaults[VAULT].renew("web").thumbprint
     installation.look_at(VAULT, "web")
     installation.deliver_all()
@@ -134,7 +135,7 @@ def test_a_version_that_is_there_already_is_used(install: Install, reading: str)
     """Where somebody has uploaded the new version under another name or group, it is bound and not sent again."""
     uploaded = uploads(Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = uploaded.world
-    installation = install(world)
+    installation = install(world, watched=True)
     before, new = shown(world), renew(uploaded.world)
     build, newest = Builder(world), world.vaults[VAULT].certificates["web"].newest
     for plan in tuple(world.web.plans.values()):
@@ -164,7 +165,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
     """Whichever write is the last of a process, nothing is uploaded twice and every host name arrives."""
     for write in range(1, MOST_WRITES):
         world = one_upload()
-        installation = install(world)
+        installation = install(world, watched=True)
         before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
         installation.look_at(VAULT, "web")
         died = deliver_dying(installation, crasher, write)
@@ -202,7 +203,7 @@ def vault_requests(world: World) -> list[str]:
 def test_a_copy_of_a_secret_is_synced(install: Install, lost: bool) -> None:  # noqa: FBT001
     """A new version of the secret reaches the host name, though no vault certificate of that name exists."""
     world = imported_secret()
-    installation = install(world)
+    installation = install(world, watched=True)
     before = shown(world)
     new = world.vaults[VAULT].set_pfx_secret("order-0d5f", ("shop.contoso.com",)).thumbprint
     if lost:
@@ -218,7 +219,7 @@ def test_a_copy_of_a_secret_is_synced(install: Install, lost: bool) -> None:  # 
 def test_a_password_costs_one_request_and_is_not_read(install: Install) -> None:
     """Every rotation of a password in the vault comes by; its value stays where it is, and nobody is told."""
     world = imported_secret()
-    installation = install(world)
+    installation = install(world, watched=True)
     world.vaults[VAULT].set_secret("database", "hunter2-marker")
     asked = len(vault_requests(world))
     installation.look_at(VAULT, "database", kind="secret")
@@ -231,7 +232,7 @@ def test_a_password_costs_one_request_and_is_not_read(install: Install) -> None:
 def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install) -> None:
     """Its certificate has an event of its own; the fleet is looked at once, not twice."""
     uploaded = uploads()
-    installation = install(uploaded.world)
+    installation = install(uploaded.world, watched=True)
     installation.look_at(VAULT, "web", kind="secret")
     installation.deliver_all()
     assert [entry for entry in uploaded.world.journal.entries() if entry.host == "management.azure.com"] == []
@@ -240,7 +241,7 @@ def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install
 def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) -> None:
     """Where a copy comes of a secret that somebody overwrote with something else, the sweep says so."""
     world = imported_secret()
-    installation = install(world)
+    installation = install(world, watched=True)
     world.vaults[VAULT].set_secret("order-0d5f", "not a pfx", content_type="application/x-pkcs12")
     installation.sweep()
     assert "NewestRefused" in {reason for _, reason in installation.findings()}
@@ -255,7 +256,7 @@ def test_a_certificate_whose_key_a_secret_never_had_is_not_taken_over(install: I
     """Who may write secrets, and knows a certificate that everybody sees, may not say what replaces it."""
     uploaded = uploads()
     world = uploaded.world
-    installation = install(world, delete_superseded=True)
+    installation = install(world, watched=True, delete_superseded=True)
     before, vault = shown(world), world.vaults[VAULT]
     public = ssl.DER_cert_to_PEM_cert(uploaded.version.leaf.der)
     vault.set_secret("evil", public, content_type="application/x-pem-file", tags={"certroll-public-to": "orders"})

@@ -1,0 +1,63 @@
+"""A way from the SDKs to the simulated Azure without sockets: below azure-core's `transport` and requests' adapter.
+
+What is skipped is TLS, the proxy and HTTP's own bytes. Everything from the SDK's pipeline to the service's answer is as
+it is over the proxy, also for a test that puts something in place of `requests.adapters.HTTPAdapter.send`.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from http.client import RemoteDisconnected
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ProtocolError
+
+from local.azure.wire import Drop, Request, Response, read_query
+
+Handle = Callable[[Request], Response]
+
+
+def in_process(handle: Handle) -> RequestsTransport:
+    """Return a transport whose requests are answered by that function."""
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", _Adapter(handle))
+    return RequestsTransport(session=session, session_owner=False)
+
+
+class _Adapter(HTTPAdapter):
+    """Requests' own adapter, whose connections lead to a function."""
+
+    def __init__(self, handle: Handle) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: object, **__: object) -> object:
+        """Return what stands for the connection to the host of that request."""
+        host = (urlsplit(request.url or "").hostname or "").lower()
+        return SimpleNamespace(urlopen=lambda **asked: self._ask(host, **asked))
+
+    def _ask(
+        self, host: str, *, method: str, url: str, body: str | bytes | None, headers: Mapping[str, str], **_: object
+    ) -> HTTPResponse:
+        """Return the answer. Raises ProtocolError where the connection is closed without one."""
+        parts = urlsplit(url)
+        named = {name.lower(): value for name, value in headers.items()}
+        content = body.encode() if isinstance(body, str) else body or b""
+        try:
+            answer = self._handle(Request(method, host, parts.path, read_query(parts.query), named, content))
+        except Drop:
+            gone = RemoteDisconnected("Remote end closed connection without response")
+            raise ProtocolError("Connection aborted.", gone) from None
+        return HTTPResponse(
+            io.BytesIO(answer.body),
+            {**answer.headers, "Content-Length": str(len(answer.body))},
+            answer.status,
+            preload_content=False,
+            decode_content=False,
+            request_method=method,
+        )

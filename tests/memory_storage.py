@@ -1,0 +1,222 @@
+"""Storage in memory, on a clock of its own: below the journal, so that the product's row code always runs.
+
+Both classes keep what tests/scenarios/test_storage_contract.py asks of them and of the real adapters on Azurite.
+"""
+
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError
+from azure.data.tables import TableEntity
+
+from shared.clients.journal_rows import Entity
+from shared.clients.lease import LEASE_SECONDS, SAFE_SECONDS
+from shared.clients.tables import JOURNAL, TRANSACTION
+from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
+from shared.domain.ports import Clock
+
+LONGEST_TEXT = 32 * 1024
+"""Characters of a string property, which Table storage keeps in UTF-16."""
+LARGEST_ROW = 1024 * 1024
+"""Bytes of a row, in UTF-16."""
+LONGEST_KEY = 512
+"""Characters of a key."""
+INT_32 = range(-(2**31), 2**31)
+BAD_KEY = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+
+Key = tuple[str, str]
+
+
+class MemoryTables:
+    """Tables of one storage account, gone with the object."""
+
+    def __init__(self) -> None:
+        """Begin without a table."""
+        self._tables: defaultdict[str, dict[Key, TableEntity]] = defaultdict(dict)
+        self._revisions = count(1)
+        self._lock = threading.Lock()
+
+    def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
+        """Return the rows of a partition in the order of their keys; none where there is no table."""
+        return tuple(row for row in self.all(table) if row["PartitionKey"] == partition)
+
+    def all(self, table: str) -> tuple[Entity, ...]:
+        """Return the rows of a table in the order of their keys; none where there is no table."""
+        with self._lock:
+            return tuple(_copied(row) for _, row in sorted(self._tables[table].items()))
+
+    def row(self, table: str, partition: str, row: str) -> Entity | None:
+        """Return one row, None where it is not there."""
+        with self._lock:
+            found = self._tables[table].get((partition, row))
+            return None if found is None else _copied(found)
+
+    def put(self, row: Entity, revision: str | None, what: str) -> str:
+        """Write a row of the journal in place of a revision, None for a new row; return its new revision.
+
+        Raises Conflict where that revision is no longer there.
+        """
+        stored = _stored(row)
+        with self._lock:
+            found = self._tables[JOURNAL].get(_key(row))
+            if _revision(found) != revision:
+                raise Conflict(f"{what} was written by another run")
+            return self._keep(JOURNAL, stored)
+
+    def write(self, table: str, rows: Iterable[Entity]) -> None:
+        """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written."""
+        remaining = iter(rows)
+        while batch := list(islice(remaining, TRANSACTION)):
+            self._write_batch(table, batch)
+
+    def delete(self, table: str, partition: str, row: str) -> None:
+        """Delete a row, if it is there."""
+        with self._lock:
+            self._tables[table].pop((partition, row), None)
+
+    def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
+        """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
+        with self._lock:
+            found = self._tables[JOURNAL].get((partition, row))
+            if found is not None and _revision(found) != revision:
+                raise Conflict(f"{what} was written by another run")
+            self._tables[JOURNAL].pop((partition, row), None)
+
+    def drop(self, table: str) -> None:
+        """Lose a table with all its rows."""
+        with self._lock:
+            self._tables.pop(table, None)
+
+    def _write_batch(self, table: str, batch: list[Entity]) -> None:
+        stored = [_stored(row) for row in batch]
+        if len({row["PartitionKey"] for row in batch}) > 1:
+            raise ValueError("a transaction is of one partition")
+        if len({_key(row) for row in batch}) < len(batch):
+            raise HttpResponseError("InvalidDuplicateRow: a transaction names each row once")
+        with self._lock:
+            for row in stored:
+                self._keep(table, {**self._tables[table].get(_key(row), {}), **row})
+
+    def _keep(self, table: str, row: Entity) -> str:
+        kept = TableEntity(row)
+        kept._metadata = {"etag": f'W/"{next(self._revisions)}"', "timestamp": None}
+        self._tables[table][_key(row)] = kept
+        return str(kept.metadata["etag"])
+
+
+def _key(row: Entity) -> Key:
+    return row["PartitionKey"], row["RowKey"]
+
+
+def _revision(row: TableEntity | None) -> str | None:
+    return None if row is None else str(row.metadata["etag"])
+
+
+def _copied(row: TableEntity) -> TableEntity:
+    copied = TableEntity(row)
+    copied._metadata = dict(row.metadata)
+    return copied
+
+
+def _stored(row: Entity) -> dict[str, Any]:
+    """Return the properties as Table storage keeps them; a property without a value is none.
+
+    Raises HttpResponseError where Table storage refuses the row, TypeError where the SDK does.
+    """
+    for key in _key(row):
+        if len(key) > LONGEST_KEY or BAD_KEY.search(key):
+            raise HttpResponseError(f"PropertyValueTooLarge or OutOfRangeInput: the key {key[:40]!r}")
+    stored = {name: _value(name, value) for name, value in row.items() if value is not None}
+    if sum(2 * len(name) + 2 * len(str(value)) for name, value in stored.items()) > LARGEST_ROW:
+        raise HttpResponseError("EntityTooLarge: the row is larger than 1 MiB")
+    return stored
+
+
+def _value(name: str, value: object) -> object:
+    if isinstance(value, str):
+        if len(value.encode("utf-16-le")) > 2 * LONGEST_TEXT:
+            raise HttpResponseError(f"PropertyValueTooLarge: {name} is longer than 32 K characters")
+        return str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, bool) or (isinstance(value, int) and value in INT_32):
+        return value
+    raise TypeError(f"{name} is neither text, bool, int of 32 bits nor datetime: {type(value)}")
+
+
+class MemoryLeases:
+    """Leases of 60 s of the clock. Nobody renews in the background: a holder that lives has renewed by definition."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with nothing held."""
+        self._clock = clock
+        self._holders: dict[str, MemoryLease] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator["MemoryLease"]:
+        """Take the lease of a name and keep it while the context lasts. Raises LeaseBusy."""
+        lease = MemoryLease(self, self._clock, name)
+        with self._lock:
+            holder = self._holders.get(name)
+            if holder is not None and not holder.ran_out:
+                raise LeaseBusy(f"another instance is at work on {name}")
+            self._holders[name] = lease
+        try:
+            yield lease
+        finally:
+            self._release(lease)
+
+    def is_holder(self, lease: "MemoryLease") -> bool:
+        """Return True while nobody else has the lease and nobody broke it."""
+        return self._holders.get(lease.name) is lease
+
+    def break_all(self) -> None:
+        """Let everybody lose what they hold."""
+        with self._lock:
+            self._holders.clear()
+
+    def _release(self, lease: "MemoryLease") -> None:
+        with self._lock:
+            if self.is_holder(lease):
+                del self._holders[lease.name]
+
+
+class MemoryLease:
+    """A lease that is held, renewed until its holder stops doing so."""
+
+    def __init__(self, leases: MemoryLeases, clock: Clock, name: str) -> None:
+        """Be held from now on."""
+        self.name = name
+        self._leases = leases
+        self._clock = clock
+        self._renewed_last: datetime | None = None
+        self._lost = False
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether the holder renewed last more than 60 s ago."""
+        return self._silent_for > timedelta(seconds=LEASE_SECONDS)
+
+    def check(self) -> None:
+        """Return while the lease is held. Raises LeaseLost."""
+        if self._lost or self._silent_for > timedelta(seconds=SAFE_SECONDS):
+            raise LeaseLost(f"the lease on {self.name} was lost")
+
+    def renew(self) -> None:
+        """Renew the lease; from one that cannot be renewed on, `check` raises."""
+        self._lost = self._lost or not self._leases.is_holder(self)
+
+    def stop_renewing(self) -> None:
+        """Be as a holder whose process is gone, or is cut off from storage."""
+        self._renewed_last = self._clock.now()
+
+    @property
+    def _silent_for(self) -> timedelta:
+        return timedelta(0) if self._renewed_last is None else self._clock.now() - self._renewed_last

@@ -1,0 +1,509 @@
+"""What the journal, the leases and the queues may rely on, asked of the storage in memory and of Azurite alike.
+
+Each case runs against both. Where Azurite would have to be waited for, a lease is broken instead; in memory time is
+the world's clock.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
+
+from local.azure.clock import Clock
+from local.azurite import Azurite
+from shared.clients.journal_rows import Entity, revision_of
+from shared.clients.lease import BlobLeases
+from shared.clients.queue import StorageQueue
+from shared.clients.tables import JOURNAL, TRANSACTION, StorageTables, Tables
+from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
+from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
+from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
+from shared.domain.ports import Leases, Queue
+from tests.memory_storage import MemoryLeases, MemoryTables
+from tests.scenarios.installation import WorldQueue
+from tests.scenarios.storage import AzuriteStorage
+
+HISTORY = "certrollhistory"
+AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+NO_REVISION = "W/\"datetime'2020-01-01T00%3A00%3A00.0000000Z'\""
+REF = VaultCertificateRef.parse("contoso-kv", "certificate", "web")
+SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
+SITE = SiteRef(SUBSCRIPTION, "group", "shop")
+ENVIRONMENT = EnvironmentRef(SUBSCRIPTION, "group", "ase")
+CERTIFICATE_MESSAGE = CertificateMessage(REF, Cause.EVENT)
+SITE_MESSAGE = SiteMessage(SITE, REF)
+ENVIRONMENT_MESSAGE = EnvironmentMessage(ENVIRONMENT)
+HOUR = timedelta(hours=1)
+
+both = pytest.mark.parametrize("kind", ["in memory", "on Azurite"])
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest) -> Azurite:
+    """Azurite without tables, leases and messages."""
+    azurite: Azurite = request.getfixturevalue("azurite")
+    AzuriteStorage(azurite.connection_string).clear()
+    with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
+        for queue in service.list_queues():
+            service.delete_queue(queue)
+    return azurite
+
+
+def row(key: str = "row", partition: str = "partition", **properties: object) -> dict[str, object]:
+    """Return a row."""
+    return {"PartitionKey": partition, "RowKey": key, **properties}
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+
+
+@pytest.fixture
+def tables(kind: str, request: pytest.FixtureRequest) -> Iterator[Tables]:
+    """Tables without a row."""
+    if kind == "in memory":
+        yield MemoryTables()
+        return
+    storage = request.getfixturevalue("storage")
+    with TableServiceClient.from_connection_string(storage.connection_string) as service:
+        yield StorageTables(service)
+
+
+def properties(found: Entity | None) -> dict[str, object]:
+    """Return what a row holds beside its keys."""
+    assert found is not None
+    return {name: value for name, value in found.items() if name not in {"PartitionKey", "RowKey"}}
+
+
+@both
+def test_nothing_is_there_before_it_is_written(tables: Tables) -> None:
+    """A table that nobody wrote to has no row, and nothing to delete; that is no error."""
+    assert tables.rows(JOURNAL, "partition") == ()
+    assert tables.row(JOURNAL, "partition", "row") is None
+    tables.delete(JOURNAL, "partition", "row")
+    tables.delete_revision("partition", "row", NO_REVISION, "the record")
+
+
+@both
+@pytest.mark.parametrize("rows", [1, 2], ids=["a row", "a batch"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "text", "ünïcode ☂ 𝄞", "quotes \" ' and \n lines", True, False, 0, -1, 2**31 - 1, -(2**31), AT],
+    ids=repr,
+)
+def test_a_value_comes_back_as_it_was_written(tables: Tables, rows: int, value: object) -> None:
+    """Text, bool, numbers and moments keep their value and their type, in a single row and in a batch."""
+    tables.write(JOURNAL, [row(f"row{number}", value=value) for number in range(rows)])
+    for found in tables.rows(JOURNAL, "partition"):
+        assert properties(found) == {"value": value}
+        assert isinstance(found["value"], type(value))
+
+
+@both
+def test_a_moment_comes_back_in_utc(tables: Tables) -> None:
+    """A moment of another zone is the same moment, to the microsecond."""
+    tables.write(JOURNAL, [row(at=AT.astimezone(timezone(timedelta(hours=5))))])
+    found = properties(tables.row(JOURNAL, "partition", "row"))["at"]
+    assert isinstance(found, datetime)
+    assert (found, found.utcoffset()) == (AT, timedelta(0))
+
+
+@both
+def test_a_property_without_a_value_is_none(tables: Tables) -> None:
+    """What is None is not stored, and leaves a stored value as it is."""
+    tables.write(JOURNAL, [row(kept="old", absent=None)])
+    tables.write(JOURNAL, [row(kept=None)])
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"kept": "old"}
+
+
+@both
+@pytest.mark.parametrize("rows", [1, 2], ids=["a row", "a batch"])
+def test_an_upsert_merges(tables: Tables, rows: int) -> None:
+    """Properties that are not named stay, those that are named change; it is so in a single row and in a batch."""
+    keys = [f"row{number}" for number in range(rows)]
+    tables.write(JOURNAL, [row(key, kept="old", changed="old") for key in keys])
+    tables.write(JOURNAL, [row(key, changed="new", added="new") for key in keys])
+    for key in keys:
+        found = properties(tables.row(JOURNAL, "partition", key))
+        assert found == {"kept": "old", "changed": "new", "added": "new"}
+
+
+@both
+def test_a_put_replaces(tables: Tables) -> None:
+    """A row that is put in place of a revision keeps nothing of what it held."""
+    revision = tables.put(row(old="old"), None, "the record")
+    tables.put(row(new="new"), revision, "the record")
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"new": "new"}
+
+
+@both
+def test_rows_come_in_the_order_of_their_keys(tables: Tables) -> None:
+    """In whatever order they were written; and only those of the partition."""
+    for key in ("b", "c", "a"):
+        tables.write(JOURNAL, [row(key)])
+    tables.write(JOURNAL, [row("a", "another")])
+    assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == ["a", "b", "c"]
+
+
+@both
+def test_tables_are_apart(tables: Tables) -> None:
+    """A row of one table is not in another, also under the same keys."""
+    tables.write(JOURNAL, [row(of="journal")])
+    tables.write(HISTORY, [row(of="history")])
+    tables.delete(HISTORY, "partition", "row")
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"of": "journal"}
+    assert tables.row(HISTORY, "partition", "row") is None
+
+
+@both
+def test_a_partition_of_several_pages_is_read_whole(tables: Tables) -> None:
+    """Azure answers a thousand rows a page; all of them are returned."""
+    tables.write(JOURNAL, (row(f"{number:04}") for number in range(1001)))
+    assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == [f"{n:04}" for n in range(1001)]
+
+
+@both
+def test_what_is_read_is_a_copy(tables: Tables) -> None:
+    """Who changes what was read changes nothing that is stored."""
+    tables.write(JOURNAL, [row(value="stored")])
+    found = tables.row(JOURNAL, "partition", "row")
+    assert found is not None
+    found["value"] = "changed"  # type: ignore[index]
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"value": "stored"}
+
+
+# -------------------------------------------------------------------------------------------------- conditional writes
+
+
+@both
+def test_a_new_row_is_put_once(tables: Tables) -> None:
+    """Of two who put the same new row the second is told; the first one's row stays."""
+    tables.put(row(by="first"), None, "the record")
+    with pytest.raises(Conflict, match="the record was written by another run"):
+        tables.put(row(by="second"), None, "the record")
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"by": "first"}
+
+
+@both
+def test_a_revision_is_replaced_once(tables: Tables) -> None:
+    """Of two who read the same revision the second is told; the first one's row stays."""
+    revision = tables.put(row(by="nobody"), None, "the record")
+    tables.put(row(by="first"), revision, "the record")
+    with pytest.raises(Conflict, match="the record was written by another run"):
+        tables.put(row(by="second"), revision, "the record")
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"by": "first"}
+
+
+@both
+@pytest.mark.parametrize("how", ["put", "upserted alone", "upserted in a batch"])
+def test_every_write_makes_a_new_revision(tables: Tables, how: str) -> None:
+    """Whichever way a row is written, also with the same values, the revision from before is no longer good."""
+    revision = tables.put(row(), None, "the record")
+    if how == "put":
+        tables.put(row(), revision, "the record")
+    else:
+        tables.write(JOURNAL, [row(), row("other")] if how == "upserted in a batch" else [row()])
+    with pytest.raises(Conflict):
+        tables.put(row(), revision, "the record")
+
+
+@both
+def test_the_revision_that_is_read_is_the_one_that_was_returned(tables: Tables) -> None:
+    """Who put a row, who reads it, and who reads its partition hold the same revision."""
+    revision = tables.put(row(), None, "the record")
+    found = tables.row(JOURNAL, "partition", "row")
+    assert found is not None
+    assert revision_of(found) == revision
+    assert [revision_of(found) for found in tables.rows(JOURNAL, "partition")] == [revision]
+
+
+@both
+def test_a_row_that_is_gone_is_not_put_in_place_of_its_revision(tables: Tables) -> None:
+    """What was deleted meanwhile is not made again by who knows only its revision."""
+    revision = tables.put(row(), None, "the record")
+    tables.delete(JOURNAL, "partition", "row")
+    with pytest.raises(Conflict):
+        tables.put(row(), revision, "the record")
+    assert tables.row(JOURNAL, "partition", "row") is None
+
+
+@both
+def test_a_table_that_is_gone_holds_no_revision(tables: Tables) -> None:
+    """A revision of a table that was never made, or was lost, is no longer there."""
+    with pytest.raises(Conflict):
+        tables.put(row(), NO_REVISION, "the record")
+
+
+@both
+def test_only_the_revision_that_was_read_is_deleted(tables: Tables) -> None:
+    """What another run wrote meanwhile stays, and who wanted it gone is told."""
+    revision = tables.put(row(by="first"), None, "the record")
+    newer = tables.put(row(by="second"), revision, "the record")
+    with pytest.raises(Conflict, match="the record was written by another run"):
+        tables.delete_revision("partition", "row", revision, "the record")
+    assert properties(tables.row(JOURNAL, "partition", "row")) == {"by": "second"}
+    tables.delete_revision("partition", "row", newer, "the record")
+    assert tables.row(JOURNAL, "partition", "row") is None
+
+
+@both
+def test_a_row_is_deleted_alone(tables: Tables) -> None:
+    """Its neighbours stay; deleting it again is no error."""
+    tables.write(JOURNAL, [row("a"), row("b")])
+    tables.delete(JOURNAL, "partition", "a")
+    tables.delete(JOURNAL, "partition", "a")
+    assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == ["b"]
+
+
+# ------------------------------------------------------------------------------------------------------------- batches
+
+
+@both
+def test_nothing_to_write_writes_nothing(tables: Tables) -> None:
+    """No rows are no error."""
+    tables.write(JOURNAL, [])
+    assert tables.rows(JOURNAL, "partition") == ()
+
+
+@both
+def test_a_batch_is_written_whole_or_not_at_all(tables: Tables) -> None:
+    """One row that storage refuses keeps the other rows of its batch out, before and behind it."""
+    rows = [row(f"{number:02}", value="x" * (33_000 if number == 1 else 1)) for number in range(3)]
+    with pytest.raises(HttpResponseError):
+        tables.write(JOURNAL, rows)
+    assert tables.rows(JOURNAL, "partition") == ()
+
+
+@both
+def test_batches_are_written_in_order(tables: Tables) -> None:
+    """A refused row ends the writing: earlier batches are stored, its own and the later ones are not."""
+    rows = [row(f"{n:03}", value="x" * (33_000 if n == TRANSACTION + 1 else 1)) for n in range(3 * TRANSACTION)]
+    with pytest.raises(HttpResponseError):
+        tables.write(JOURNAL, rows)
+    assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == [f"{n:03}" for n in range(TRANSACTION)]
+
+
+@both
+def test_a_batch_is_of_one_partition(tables: Tables) -> None:
+    """Rows of two partitions are refused together."""
+    with pytest.raises((HttpResponseError, ValueError)):
+        tables.write(JOURNAL, [row("a", "one"), row("a", "another")])
+
+
+@both
+def test_a_batch_names_a_row_once(tables: Tables) -> None:
+    """Storage would not know which of the two is meant."""
+    with pytest.raises(HttpResponseError):
+        tables.write(JOURNAL, [row(value="first"), row(value="second")])
+
+
+# ---------------------------------------------------------------------------------------------------- sizes and limits
+
+
+@both
+@pytest.mark.parametrize("rows", [1, 2], ids=["a row", "a batch"])
+def test_a_property_holds_32_k_characters(tables: Tables, rows: int) -> None:
+    """As many fit, in UTF-16; one more is refused."""
+    tables.write(JOURNAL, [row(f"row{number}", value="x" * 32 * 1024) for number in range(rows)])
+    with pytest.raises(HttpResponseError):
+        tables.write(JOURNAL, [row(f"row{number}", value="x" * (32 * 1024 + 1)) for number in range(rows)])
+    assert {len(found["value"]) for found in tables.rows(JOURNAL, "partition")} == {32 * 1024}
+
+
+@both
+@pytest.mark.parametrize("character", ["/", "\\", "#", "?"])
+def test_a_key_holds_no_character_of_a_path(tables: Tables, character: str) -> None:
+    """Keys of ours are hashes because of that."""
+    with pytest.raises(HttpResponseError):
+        tables.write(JOURNAL, [row(f"a{character}b"), row("c")])
+    assert tables.rows(JOURNAL, "partition") == ()
+
+
+@both
+def test_a_row_holds_a_megabyte(tables: Tables) -> None:
+    """Azure counts UTF-16, Azurite UTF-8: what is less in both is stored, what is more in both is refused."""
+    tables.write(JOURNAL, [row("small", **{f"part{number}": "x" * 30_000 for number in range(16)})])
+    with pytest.raises(HttpResponseError):
+        tables.write(JOURNAL, [row("large", **{f"part{number}": "x" * 30_000 for number in range(36)})])
+    assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == ["small"]
+
+
+@both
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1, object()], ids=["too large", "too small", "no value"])
+def test_what_storage_has_no_type_for_is_refused(tables: Tables, value: object) -> None:
+    """A whole number has 32 bits; whatever else is written is text, a bool or a moment."""
+    with pytest.raises(TypeError):
+        tables.write(JOURNAL, [row(value=value)])
+
+
+# -------------------------------------------------------------------------------------------------------------- leases
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStand:
+    """Leases, and what may befall them."""
+
+    leases: Leases
+    lose_all: Callable[[], None]
+    """Somebody takes every lease away."""
+    die: Callable[[object], None]
+    """The holder of this lease renews it no more, and as much time goes by as a lease lasts."""
+
+
+@pytest.fixture
+def stand_of_leases(kind: str, request: pytest.FixtureRequest) -> Iterator[LeaseStand]:
+    """Leases that nobody holds."""
+    if kind == "in memory":
+        clock = Clock()
+        leases = MemoryLeases(clock)
+
+        def die(lease: object) -> None:
+            lease.stop_renewing()  # type: ignore[attr-defined]
+            clock.advance(timedelta(seconds=61))
+
+        yield LeaseStand(leases, leases.break_all, die)
+        return
+    storage = AzuriteStorage(request.getfixturevalue("storage").connection_string)
+    with BlobServiceClient.from_connection_string(request.getfixturevalue("storage").connection_string) as service:
+        yield LeaseStand(BlobLeases(service), storage.break_leases, lambda _: storage.break_leases())
+
+
+@both
+def test_a_lease_has_one_holder(stand_of_leases: LeaseStand) -> None:
+    """While somebody holds it nobody else gets it, and the message names what it is on."""
+    with stand_of_leases.leases.hold("site x") as lease:
+        with pytest.raises(LeaseBusy, match="another instance is at work on site x"):
+            stand_of_leases.leases.hold("site x").__enter__()
+        lease.check()
+
+
+@both
+def test_names_are_apart(stand_of_leases: LeaseStand) -> None:
+    """Who holds one name keeps nobody from another."""
+    with stand_of_leases.leases.hold("site x") as first, stand_of_leases.leases.hold("site y") as second:
+        first.check()
+        second.check()
+
+
+@both
+@pytest.mark.parametrize("how", ["done", "failed"])
+def test_a_lease_is_free_after_it_was_held(stand_of_leases: LeaseStand, how: str) -> None:
+    """At once, whether the work was done or failed."""
+    with suppress(ZeroDivisionError), stand_of_leases.leases.hold("site x"):
+        _ = 1 / (how == "done")
+    with stand_of_leases.leases.hold("site x") as lease:
+        lease.check()
+
+
+@both
+def test_a_lease_that_is_renewed_stays(stand_of_leases: LeaseStand) -> None:
+    """Renewing changes nothing for its holder, nor for others."""
+    with stand_of_leases.leases.hold("site x") as lease:
+        lease.renew()  # type: ignore[attr-defined]
+        lease.check()
+        with pytest.raises(LeaseBusy):
+            stand_of_leases.leases.hold("site x").__enter__()
+
+
+@both
+def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases: LeaseStand) -> None:
+    """From then on every check raises, naming what the lease was on; letting go is no error."""
+    with stand_of_leases.leases.hold("site x") as lease:
+        stand_of_leases.lose_all()
+        lease.renew()  # type: ignore[attr-defined]
+        for _ in range(2):
+            with pytest.raises(LeaseLost, match="the lease on site x was lost"):
+                lease.check()
+
+
+@both
+def test_a_lease_of_the_dead_runs_out(stand_of_leases: LeaseStand) -> None:
+    """Another instance gets it; the one before notices, and does not let go of what is no longer its own."""
+    with ExitStack() as after:
+        with stand_of_leases.leases.hold("site x") as dead:
+            stand_of_leases.die(dead)
+            lease = after.enter_context(stand_of_leases.leases.hold("site x"))
+            dead.renew()  # type: ignore[attr-defined]
+            with pytest.raises(LeaseLost):
+                dead.check()
+        lease.check()
+        with pytest.raises(LeaseBusy):
+            stand_of_leases.leases.hold("site x").__enter__()
+
+
+# -------------------------------------------------------------------------------------------------------------- queues
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStand:
+    """The queues as they are sent to, and what arrives on each of them now, in order of the queues' names."""
+
+    queue: Queue
+    arriving: Callable[[], list[tuple[str, str]]]
+
+
+@pytest.fixture
+def stand_of_queues(kind: str, request: pytest.FixtureRequest) -> Iterator[QueueStand]:
+    """Queues without a message."""
+    if kind == "in memory":
+        clock = Clock()
+        queue = WorldQueue(clock)
+        taken = iter(lambda: queue.take(clock.now()), None)
+        yield QueueStand(queue, lambda: sorted((message.queue, message.body) for message in taken))
+        return
+    storage = request.getfixturevalue("storage").connection_string
+    with QueueServiceClient.from_connection_string(storage) as service:
+        yield QueueStand(StorageQueue(service), lambda: arriving(service))
+
+
+def arriving(service: QueueServiceClient) -> list[tuple[str, str]]:
+    """Return what arrives on each queue of a storage account now."""
+    clients = (
+        service.get_queue_client(queue, message_decode_policy=TextBase64DecodePolicy())
+        for queue in service.list_queues()
+    )
+    return sorted((client.queue_name, message.content) for client in clients for message in client.receive_messages())
+
+
+@both
+def test_a_message_arrives_as_it_was_sent(stand_of_queues: QueueStand) -> None:
+    """Each on the queue of its kind, with the body that its trigger reads."""
+    stand_of_queues.queue.send_certificate(CERTIFICATE_MESSAGE)
+    stand_of_queues.queue.send_site(SITE_MESSAGE)
+    stand_of_queues.queue.send_environment(ENVIRONMENT_MESSAGE)
+    assert stand_of_queues.arriving() == [
+        ("certificates", CERTIFICATE_MESSAGE.body()),
+        ("environments", ENVIRONMENT_MESSAGE.body()),
+        ("sites", SITE_MESSAGE.body()),
+    ]
+
+
+@both
+def test_a_delayed_message_does_not_arrive_before_its_time(stand_of_queues: QueueStand) -> None:
+    """What is sent with a delay does not arrive now; what is sent without one does."""
+    stand_of_queues.queue.send_certificate(CERTIFICATE_MESSAGE, HOUR)
+    stand_of_queues.queue.send_site(SITE_MESSAGE, HOUR)
+    stand_of_queues.queue.send_environment(ENVIRONMENT_MESSAGE, HOUR)
+    stand_of_queues.queue.put_back("sites", "at once")
+    assert stand_of_queues.arriving() == [("sites", "at once")]
+
+
+@both
+def test_a_body_is_put_back_as_it_was(stand_of_queues: QueueStand) -> None:
+    """Also one that no trigger can read: what failed is replayed as it came."""
+    body = 'not json: ☂ " \\ \n'
+    stand_of_queues.queue.put_back("sites", body)
+    assert stand_of_queues.arriving() == [("sites", body)]
+
+
+@both
+def test_messages_sent_twice_arrive_twice(stand_of_queues: QueueStand) -> None:
+    """Nothing is merged: each message is work of its own."""
+    for _ in range(2):
+        stand_of_queues.queue.send_site(SITE_MESSAGE)
+    assert stand_of_queues.arriving() == [("sites", SITE_MESSAGE.body())] * 2
