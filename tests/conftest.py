@@ -1,4 +1,8 @@
-"""How much the property tests try: `default` on every run, `soak` where somebody asks for it with `make soak`."""
+"""How much the property tests try: `default` on every run, `soak` where somebody asks for it with `make soak`.
+
+A test that tries more or less than others says how many times as much (`times` in tests/properties/promises.py), so
+that `soak` multiplies all of them alike. No deadline: how fast a machine is decides nothing.
+"""
 
 from hypothesis import settings
 

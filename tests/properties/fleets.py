@@ -7,6 +7,7 @@ versions, certificates at the very edge of their last 72 hours; and settings tha
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from itertools import combinations, product
 
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateR
 from shared.domain.plan import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollRecord, RollState
-from shared.domain.rollout import URGENT, Again, Rollout, SiteState
+from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
 from shared.domain.window import RestartWindow
 from tests.build import (
@@ -120,14 +121,24 @@ successions = st.sampled_from(
     )
 )
 made_bindings = {
-    name: st.sampled_from(
-        [
-            Binding(BARE, HostName(name), state, thumbprint, "203.0.113.7" if state is SslState.IP_BASED else None)
-            for thumbprint, state in product(SHOWN, (*SslState, SslState.SNI))
-        ]
-    )
+    name: [
+        Binding(BARE, HostName(name), state, thumbprint, "203.0.113.7" if state is SslState.IP_BASED else None)
+        for thumbprint, state in product(SHOWN, (*SslState, SslState.SNI))
+    ]
     for name in NAMES
 }
+BOUND_ONCE = [[(made,) for made in made_bindings[name]] for name in NAMES]
+BOUND_TWICE = [list(product(made_bindings[name], made_bindings[other])) for name, other in combinations(NAMES, 2)]
+AS_OFTEN = len(BOUND_TWICE[0]) // len(BOUND_ONCE[0])
+some_bindings: st.SearchStrategy[tuple[Binding, ...]] = st.sampled_from(
+    [
+        *[()] * (2 * len(BOUND_TWICE[0])),
+        *[made for found in BOUND_ONCE for made in found for _ in range(AS_OFTEN)],
+        *[made for found in BOUND_TWICE for made in found],
+    ]
+)
+"""Up to two bindings of no site yet. A name and a pair of names are equally likely; so are the bindings of each."""
+
 PIN, FILE, PASSWORD, REFERENCE = "CLIENT_PIN", "CLIENT_FILE", "KEY", "CLIENT_REFERENCE"
 LISTS = (
     *(None, OLD, OLD, f"{OLD.lower()},{FOREIGN}", f"{FOREIGN},{OLDER},{OLD},{NEWER}", f"{OLDER}, {OLD} ,odd,"),
@@ -213,24 +224,30 @@ def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
 no_rolls: st.SearchStrategy[RollRecord | None] = st.none()
 any_rolls = rolls_in(*RollState)
 quiet_rolls = rolls_in(*(state for state in RollState if state not in HOLDING))
-made_copies = st.sampled_from(
-    [
-        copy("", thumbprint, webspace=place, host_names=covered, not_after=end, source=source)
-        for thumbprint, place, covered, end, source in product(
-            SHOWN, (WEST, *PLACES), COVERED, (*ENDS, None), (REF, REF, OTHER_REF, None)
-        )
-    ]
-)
-places = st.sampled_from((WEST, WEST, NORTH, EAST))
-odd_places = st.sampled_from((WEST, WEST, NORTH, EAST, None))
-odd_tags = st.sampled_from(TAGS)
+all_copies = [
+    copy("", thumbprint, webspace=place, host_names=covered, not_after=end, source=source)
+    for thumbprint, place, covered, end, source in product(
+        SHOWN, (WEST, *PLACES), COVERED, (*ENDS, None), (REF, REF, OTHER_REF, None)
+    )
+]
+made_copies = st.sampled_from(all_copies)
+imported = {
+    place: st.sampled_from(
+        [
+            copy(str(place), thumbprint, webspace=place, host_names=covered, not_after=end)
+            for thumbprint, covered, end in product(SHOWN, COVERED, (*ENDS, None))
+        ]
+    )
+    for place in PLACES
+}
+LIKELY_PLACES, ODD_PLACES = (WEST, WEST, NORTH, EAST), (WEST, WEST, NORTH, EAST, None)
+places = st.sampled_from(LIKELY_PLACES)
 some_troubles = st.sampled_from(
     [frozenset(some) for count in (0, 0, 0, 0, 0, 0, 1, 1, 2) for some in combinations(TROUBLES, count)]
     + [frozenset(TROUBLES)] * 3
 )
 some_sites = st.sampled_from([some for count in (1, 2, 2, 3, 3) for some in combinations(REFS, count)])
 with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {one[1] for one in some[:2]} != {None}])
-some_names = st.sampled_from([some for count in (1, 2) for some in (*combinations(NAMES, count), ())])
 
 
 @st.composite
@@ -268,13 +285,13 @@ def odd_lineages(draw: st.DrawFn) -> Lineage:
 
 def bindings(draw: st.DrawFn, seen: tuple[Site, ...]) -> tuple[Binding, ...]:
     """Draw up to two bindings of each site."""
-    return tuple(replace(draw(made_bindings[name]), site=one.ref) for one in seen for name in draw(some_names))
+    return tuple(replace(made, site=app.ref) for app in seen for made in draw(some_bindings))
 
 
 @st.composite
 def good_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     """Return one imported copy in each webspace."""
-    return tuple(replace(draw(made_copies), ref=copy(str(place)).ref, webspace=place, source=REF) for place in PLACES)
+    return tuple(draw(imported[place]) for place in PLACES)
 
 
 copy_everywhere = good_copies()
@@ -324,13 +341,23 @@ known = st.sampled_from(
         )
     ]
 )
+
+
+def each_of_a_site(records: list[SiteRecord]) -> list[SiteRecord]:
+    """Return the records as those of different sites: the journal has one of each."""
+    sites = (site_ref(name) for name in ("shop", "api", "web"))
+    return [replace(found, site=ref) for found, ref in zip(records, sites, strict=False)]
+
+
 fresh = st.just(FRESH)
 opened = st.sampled_from(PLACES).map(lambda place: rollout(record(SiteState.PROVEN, webspace=place), first=place))
 closed = st.sampled_from(PLACES).map(
     lambda place: rollout(record(SiteState.PENDING, webspace=place, at=NOW), first=place)
 )
 started = st.builds(
-    lambda place, records: rollout(*records, first=place), st.sampled_from(PLACES), st.lists(known, max_size=3)
+    lambda place, records: rollout(*each_of_a_site(records), first=place),
+    st.sampled_from(PLACES),
+    st.lists(known, max_size=3),
 )
 failed = started.map(
     lambda seen: replace(seen, records=(*seen.records, record(SiteState.FAILED, site="bad", detail="seen")))
@@ -354,9 +381,7 @@ intents: st.SearchStrategy[Intent] = st.sampled_from(
 # Made once: a strategy that is made anew for each draw is also checked anew, which took a fifth of the time.
 usable_lineages, any_lineages = good_lineages(), odd_lineages()
 copies_anywhere, copies_besides = odd_copies(), more_copies()
-app_tags = st.sampled_from(APP_TAGS)
-both_tags = st.sampled_from((*TAGS, *APP_TAGS))
-runs = st.sampled_from([(f"{plan}", running) for plan in ("plan-1", "plan-2", "") for running in (True, True, False)])
+RUNS = [(f"{plan}", running) for plan in ("plan-1", "plan-2", "") for running in (True, True, False)]
 
 
 @st.composite
@@ -387,10 +412,20 @@ def worlds(
 
 def seen_site(draw: st.DrawFn, name: str, slot: str | None, trouble: frozenset[str]) -> Site:
     """Draw a site or slot, running or not, on one of two plans."""
-    place = draw(odd_places if "places" in trouble else places)
-    plan, running = draw(runs)
-    tags = draw(both_tags if "tags" in trouble else app_tags)
-    return replace(site(name, slot, webspace=place, tags=tags), plan=plan, running=running)
+    return draw(sites_of(name, slot, "places" in trouble, "tags" in trouble))
+
+
+@cache
+def sites_of(name: str, slot: str | None, anywhere: bool, tagged: bool) -> st.SearchStrategy[Site]:  # noqa: FBT001
+    """Return a strategy for a site: in a webspace or in none that is known, and with tags of all kinds or of few."""
+    return st.sampled_from(
+        [
+            replace(site(name, slot, webspace=place, tags=tags), plan=plan, running=running)
+            for place, tags, (plan, running) in product(
+                ODD_PLACES if anywhere else LIKELY_PLACES, (*TAGS, *APP_TAGS) if tagged else APP_TAGS, RUNS
+            )
+        ]
+    )
 
 
 def recorded(

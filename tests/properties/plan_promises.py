@@ -1,0 +1,293 @@
+"""What holds of every plan: of bindings and copies, of the order in which places go, and of chains in environments."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
+from shared.dispatch import roll_records
+from shared.domain.app_settings import SiteSettings
+from shared.domain.lineage import newest_first
+from shared.domain.model import OWN_PREFIX, Binding
+from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
+from shared.domain.plan import Mode, Plan, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import HOLDING, RollState
+from shared.domain.rollout import URGENT, SiteState
+from shared.domain.snapshot import Snapshot
+from tests.build import AGAIN, EARLY, NOW, OFF, REF
+from tests.properties.fleets import live, old, opted_out, sources, superseded
+from tests.properties.promises import Case, Promise, restarted
+
+Item = TypeVar("Item")
+
+
+def shown(world: Snapshot, ref: SiteRef) -> set[tuple[object, Thumbprint | None]]:
+    """Return every place of a site that names a thumbprint, with that."""
+    bound = {(found.host_name, found.thumbprint) for found in world.fleet.bindings if found.site == ref}
+    named = {(r.key, r.thumbprint) for s in world.fleet.settings if s.site == ref for r in s.references}
+    return bound | named
+
+
+def kept(binding: Binding) -> tuple[object, ...]:
+    """Return what no plan may change of a binding."""
+    return binding.site, binding.host_name, binding.ssl_state, binding.virtual_ip, binding.thumbprint is None
+
+
+def protects(step: Step) -> bool:
+    """Return True if a step keeps or brings back what worked."""
+    return isinstance(step.action, KeepSuperseded | RestoreAppSettings)
+
+
+def told_less(world: Snapshot, settings: SiteSettings) -> bool:
+    """Return True if an app that was told to go names more that is superseded than it was told of."""
+    roll = world.rollout.roll_of(settings.site)
+    return roll is not None and roll.state is RollState.STALE and not superseded(world, settings) <= {*roll.replaces}
+
+
+def is_under_way(world: Snapshot) -> bool:
+    """Return True if a first place is recorded, and of apps only what neither holds the version nor was told to go."""
+    return world.rollout.first is not None and not any(roll.state in HOLDING for roll in world.rollout.rolls)
+
+
+def second_plan_is_empty(case: Case) -> None:
+    """What a plan leaves behind needs no second plan, until the apps that it changed have answered.
+
+    Without a soak what comes next need not wait for the answers of those before, and goes in the second plan. What an
+    app names since it was told to go comes in a plan of its own, too, and so does what waited for an app that is fought
+    over: from there no answer will come. What apps name only now may have to be kept, as the newest version is refused.
+    """
+    world = case.world
+    if not is_under_way(world) or not (case.plan.steps or case.told):
+        return  # where nothing is left behind, the second plan is the first
+    second = case.planned(case.carried_out)
+    behind = {settings.site for settings in world.fleet.settings if told_less(world, settings)}
+    again, changed = set(restarted(second)) - behind, set(restarted(case.plan))
+    keeps = behind or world.lineage.refusal is not None
+    assert not changed & again
+    fought = {r.site for r in case.carried_out.rollout.rolls if r.state is RollState.FOUGHT_OVER} - changed
+    if case.intent.stage_soak and not fought:
+        assert not again
+        assert all(step.action.restarts_site for step in second.steps if not (keeps and protects(step)))
+
+
+def everything_stale_is_renewed(case: Case) -> None:
+    """Where nothing is in the way, every copy and every stale binding has the current version afterwards."""
+    current = case.world.lineage.versions[0].thumbprint
+    assert {copy.thumbprint for copy in case.after.fleet.certificates if copy.source == REF} == {current}
+    for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
+        assert now == (replace(was, thumbprint=current) if old(case.world, was) else was)
+
+
+def no_host_name_is_unbound_or_moved(case: Case) -> None:
+    """After any plan every host name is bound as before: same site, same ssl_state, same address."""
+    assert list(map(kept, case.after.fleet.bindings)) == list(map(kept, case.world.fleet.bindings))
+
+
+def only_stale_bindings_are_overwritten(case: Case) -> None:
+    """A binding is overwritten only where it shows an older version, and only with the current one."""
+    current = case.world.lineage.current
+    for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
+        if was != now:
+            assert old(case.world, was)
+            assert current is not None
+            assert now.thumbprint == current.thumbprint
+
+
+def no_binding_is_taken_from_another(case: Case) -> None:
+    """A binding whose certificate is also in a copy of another vault certificate is never overwritten."""
+    for step in case.plan.steps:
+        if isinstance(step.action, UpdateBinding):
+            assert sources(case.world, step.action.binding) <= {REF, None}
+
+
+def nothing_is_written_that_is_not_live(case: Case) -> None:
+    """When its turn comes, each thumbprint that a binding or a setting gets is a certificate of that very webspace."""
+    for number, step in enumerate(case.plan.steps):
+        before, after = case.on_the_way[number : number + 2]
+        if step.action.site is not None:
+            for _, thumbprint in shown(after, step.action.site) - shown(before, step.action.site):
+                assert live(before, thumbprint, step.action.site)
+
+
+def input_order_means_nothing(case: Case) -> None:
+    """However Azure and Key Vault list things, the plan is the same, its order included, and the same apps are told."""
+    fleet, lineage, shuffle = case.world.fleet, case.world.lineage, case.dice
+
+    def mixed(items: tuple[Item, ...]) -> tuple[Item, ...]:
+        return tuple(shuffle.sample(items, len(items)))
+
+    other = Snapshot(
+        replace(lineage, versions=newest_first(mixed(lineage.versions), "v0")),
+        replace(
+            fleet,
+            sites=mixed(fleet.sites),
+            bindings=mixed(fleet.bindings),
+            certificates=mixed(fleet.certificates),
+            blind_spots=mixed(fleet.blind_spots),
+            settings=mixed(fleet.settings),
+        ),
+        replace(case.world.rollout, records=mixed(case.world.rollout.records), rolls=mixed(case.world.rollout.rolls)),
+    )
+    assert case.planned(other) == case.plan
+    assert roll_records(other, case.plan, case.intent, fresh=True) == case.told
+
+
+def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
+    """No step is on a site that opted out, nor on a host name that the new version does not cover."""
+    current = case.world.lineage.current
+    for step in case.plan.steps:
+        assert not opted_out(case.world, step.action.site)
+        if isinstance(step.action, UpdateBinding) and current is not None and current.facts is not None:
+            assert covers(current.facts.host_names, step.action.binding.host_name)
+
+
+def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
+    """With certroll: off on the vault certificate there is no step at all."""
+    off = replace(case.world, lineage=replace(case.world.lineage, tags=OFF))
+    assert case.planned(off).steps == ()
+
+
+def observing_writes_nothing(case: Case) -> None:
+    """In the mode observe there is no step, and each step that there would be is named as one."""
+    observed = case.planned(case.world, mode=Mode.OBSERVE)
+    assert observed.steps == ()
+    would_be = {skip.subject for skip in observed.skips if skip.reason is Reason.OBSERVE_ONLY}
+    assert {step.subject for step in case.plan.steps} <= would_be
+
+
+def failure_of_a_site_holds_the_version(case: Case) -> None:
+    """While a site was seen to serve another certificate, what works is kept and brought back, and nothing else."""
+    failed = any(record.state is SiteState.FAILED for record in case.world.rollout.records)
+    assert not failed or all(map(protects, case.plan.steps))
+
+
+def failure_of_an_app_holds_the_version(case: Case) -> None:
+    """While a roll is recorded as failed or taken back, what works is kept and brought back, and nothing else."""
+    held = any(roll.state in HOLDING and not roll.retiring for roll in case.world.rollout.rolls)
+    assert not held or all(map(protects, case.plan.steps))
+
+
+def carriers(plan: Plan) -> set[object]:
+    """Return the webspaces to which a plan brings the version, or on whose bindings it shows it."""
+    staged = (step.action for step in plan.steps if isinstance(step.action, SyncCertificate | UpdateBinding))
+    return {action.webspace for action in staged}
+
+
+def new_version_goes_to_one_webspace(case: Case) -> None:
+    """Before the first place is recorded, a plan syncs and binds in one webspace at most."""
+    assert case.world.rollout.first is not None or len(carriers(case.plan)) <= 1
+
+
+def nothing_leaves_the_first_webspace_early(case: Case) -> None:
+    """While the first webspace's result is outstanding, a plan syncs and binds in that webspace alone."""
+    first, records = case.world.rollout.first, case.world.rollout.records
+    fresh = any(r.webspace == first and r.state is SiteState.PENDING and r.at == NOW for r in records)
+    if fresh and case.intent.stage_soak:
+        assert carriers(case.plan) <= {first}
+
+
+def refused_newest_version_is_synced_nowhere(case: Case) -> None:
+    """Where the newest version is refused no copy is synced, and each copy of it says why."""
+    if case.world.lineage.refusal is None:
+        return
+    assert not [step for step in case.plan.steps if isinstance(step.action, SyncCertificate)]
+    copies = {f"certificate {c.ref} in {c.webspace}" for c in case.world.fleet.certificates if c.source == REF}
+    reasons = {Reason.NEWEST_REFUSED, Reason.OPTED_OUT}
+    told = [skip.subject for skip in case.plan.skips if skip.reason in reasons and not skip.site]
+    assert sorted(subject for subject in told if subject in copies) == sorted(copies)
+
+
+def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
+    """Nothing is synced in a webspace that is not wholly seen, unless the old certificate is about to end."""
+    hidden = {spot.webspace for spot in case.world.fleet.blind_spots if not spot.settings_only}
+    for step in case.plan.steps:
+        if isinstance(step.action, SyncCertificate):
+            ending = step.action.copy.not_after
+            urgent = ending is not None and ending - NOW < URGENT
+            assert urgent or not hidden & {None, step.action.webspace}
+
+
+def nothing_is_skipped_silently(case: Case) -> None:
+    """Every stale binding, and every copy or upload of an older version, is in the plan once, with a reason."""
+    world, lineage = case.world, case.world.lineage
+    if lineage.current is None or any(site.environment for site in world.fleet.sites):
+        return
+    told = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
+    expected = {f"binding {b.host_name} of {b.site}" for b in world.fleet.bindings if old(world, b)} | {
+        f"certificate {c.ref} in {c.webspace}"
+        for c in world.fleet.certificates
+        if (c.source == REF and (lineage.refusal is not None or c.thumbprint != lineage.current.thumbprint))
+        or (c.source is None and lineage.is_stale(c.thumbprint) and not c.ref.name.startswith(OWN_PREFIX))
+    }
+    found = [
+        subject for subject in told if subject.startswith(("binding", "certificate")) and OWN_PREFIX not in subject
+    ]
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+# ------------------------------------------------------------------------------------------- chains in environments
+
+
+def unchained(world: Snapshot) -> set[Webspace]:
+    """Return the webspaces of environments in which every upload of the current version is early, or may be."""
+    current = world.lineage.current
+    if current is None or current.facts is None:
+        return set()
+    inside = {site.webspace for site in world.fleet.sites if site.environment is not None}
+    uploads = [c for c in world.fleet.certificates if c.source is None and c.thumbprint == current.thumbprint]
+    late = {c.webspace for c in uploads if c.ref.name.startswith(OWN_PREFIX) or (c.created and c.created > EARLY)}
+    return ({c.webspace for c in uploads} & inside) - late
+
+
+def binding_again_changes_nothing_that_is_shown(case: Case) -> None:
+    """Whatever is bound again, each host name shows what it would show without, as it is bound; and is written once."""
+    if case.world.lineage.tags == AGAIN:
+        unasked = replace(case.world, lineage=replace(case.world.lineage, tags=()))
+        assert case.after.fleet.bindings == replace(case, world=unasked).after.fleet.bindings
+    written = [step.subject for step in case.plan.steps if isinstance(step.action, UpdateBinding)]
+    assert len(written) == len(set(written))
+
+
+def nothing_is_uploaded_again_unasked(case: Case) -> None:
+    """A key is sent once more only where the tag asks, and only into environments that lack the chain."""
+    for action in (step.action for step in case.plan.steps):
+        if isinstance(action, UploadAgain):
+            assert case.world.lineage.tags == AGAIN
+            assert action.webspace in unchained(case.world)
+        if isinstance(action, UpdateBinding) and action.again:
+            assert case.world.lineage.tags == AGAIN
+
+
+def no_early_upload_is_passed_over(case: Case) -> None:
+    """Every webspace whose servers may lack the chain is in the plan, as a step or with a reason."""
+    subjects = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
+    for webspace in unchained(case.world):
+        assert [text for text in subjects if text.startswith("certificate") and text.endswith(f" in {webspace}")]
+
+
+PLAN_PROMISES: tuple[Promise[Case], ...] = (
+    second_plan_is_empty,
+    no_host_name_is_unbound_or_moved,
+    only_stale_bindings_are_overwritten,
+    no_binding_is_taken_from_another,
+    nothing_is_written_that_is_not_live,
+    nothing_opted_out_or_uncovered_is_touched,
+    failure_of_a_site_holds_the_version,
+    failure_of_an_app_holds_the_version,
+    new_version_goes_to_one_webspace,
+    nothing_leaves_the_first_webspace_early,
+    refused_newest_version_is_synced_nowhere,
+    nothing_is_synced_beside_a_blind_spot,
+    nothing_is_skipped_silently,
+    binding_again_changes_nothing_that_is_shown,
+    nothing_is_uploaded_again_unasked,
+    no_early_upload_is_passed_over,
+)
+WRITES_NOTHING: tuple[Promise[Case], ...] = (opted_out_vault_certificate_is_left_alone, observing_writes_nothing)
+IN_ANY_ORDER: tuple[Promise[Case], ...] = (input_order_means_nothing,)
+"""Promises that take plans of their own of each world, which costs as much as all others together."""

@@ -1,0 +1,245 @@
+"""What holds of every plan for the settings of apps: what may change in them, in which order, and back again."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.settings_change import SettingsChange
+from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SiteSettings
+from shared.domain.names import SiteRef, Thumbprint
+from shared.domain.plan import Plan
+from shared.domain.reason import Reason
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import URGENT, SiteState
+from shared.domain.snapshot import Snapshot
+from tests.build import NOW, REF
+from tests.properties.fleets import SECRET, family, lags, live, opted_out, superseded
+from tests.properties.plan_promises import protects, told_less
+from tests.properties.promises import Case, Promise, restarted
+
+
+def turns(plan: Plan) -> set[SiteRef | None]:
+    """Return the apps that wait for their turn before anything of them is changed."""
+    return {step.action.site for step in plan.steps if step.action.restarts_site and not protects(step)}
+
+
+def rolls(case: Case) -> Iterator[tuple[Snapshot, RollAppSettings, SiteSettings]]:
+    """Return each roll of the plan, with the world before it and the settings of its app afterwards."""
+    for number, step in enumerate(case.plan.steps):
+        if isinstance(step.action, RollAppSettings):
+            after = case.on_the_way[number + 1].settings_of(step.action.settings.site)
+            assert after is not None
+            yield case.on_the_way[number], step.action, after
+
+
+def pairs(case: Case) -> Iterable[tuple[SiteSettings, SiteSettings]]:
+    """Return what each app's settings name before and after the plan."""
+    return zip(case.world.fleet.settings, case.after.fleet.settings, strict=True)
+
+
+def no_app_is_forgotten(case: Case) -> None:
+    """Every app that lags behind is in the plan, as a step or with a reason, unless it was told to go before it did.
+
+    Of an app that is being taken back its own run tells.
+    """
+    told = {step.action.site for step in case.plan.steps} | {skip.site for skip in case.plan.skips}
+    told |= {roll.site for roll in case.world.rollout.rolls if roll.state in {RollState.FAILED, RollState.RESTORED}}
+    for settings in case.world.fleet.settings:
+        assert not lags(case.world, settings) or settings.site in told or told_less(case.world, settings)
+
+
+def no_app_is_restarted_twice(case: Case) -> None:
+    """However many reasons there are to change an app, a plan restarts it once."""
+    assert len(restarted(case.plan)) == len(set(restarted(case.plan)))
+
+
+def strangers(world: Snapshot, settings: SiteSettings) -> list[tuple[str, ReferenceKind, Thumbprint]]:
+    """Return what an app names that is no version of the vault certificate, in its order."""
+    ours = family(world, settings.site)
+    return [(found.key, found.kind, found.thumbprint) for found in settings.references if found.thumbprint not in ours]
+
+
+def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
+    """What an app names beside the vault certificate is never added, removed or put in another order."""
+    for was, now in pairs(case):
+        assert strangers(case.world, was) == strangers(case.world, now)
+        assert was.loads_everything == now.loads_everything
+
+
+def only_superseded_thumbprints_leave(case: Case) -> None:
+    """A roll takes out only what is superseded and puts in only the current version."""
+    current = case.world.lineage.current
+    for _, roll, after in rolls(case):
+        assert current is not None
+        assert roll.settings.named - after.named <= superseded(case.world, roll.settings)
+        assert after.named - roll.settings.named <= {current.thumbprint}
+        assert current.thumbprint in after.named
+
+
+def staying(world: Snapshot, ref: SiteRef) -> set[Thumbprint | None]:
+    """Return what copies hold that no sync replaces, in the webspace of a site."""
+    where = {site.webspace for site in world.fleet.sites if site.ref == ref}
+    return {copy.thumbprint for copy in world.fleet.certificates if copy.source is None and copy.webspace in where}
+
+
+def a_live_old_version_stays_listed(case: Case) -> None:
+    """A superseded version that no sync replaces stays listed beside the new one; a proven one, where there is one."""
+    for before, roll, after in rolls(case):
+        was = roll.settings
+        good = superseded(case.world, was) & {*was.load_list} & staying(before, was.site)
+        proven = good & case.world.rollout.proven_at(was.site)
+        assert not good or (proven or good) & {*after.load_list}
+
+
+def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
+    """Where the certificate is imported, a roll begins only with its last good version live, and what pins name."""
+    world = case.world
+    imported = {copy.webspace for copy in world.fleet.certificates if copy.source == REF}
+    possible = imported & {plan.webspace for plan in world.fleet.plans}
+    ended = {version.thumbprint for version in world.lineage.versions if version.not_after <= NOW}
+    able = {version.thumbprint for version in world.lineage.versions} - ended
+    for before, roll, _ in rolls(case):
+        if roll.webspace in possible:
+            was = roll.settings
+            proven, named = world.rollout.proven_at(was.site), superseded(world, was)
+            best = min(world.lineage.versions, key=lambda v: (v.thumbprint not in named, v.thumbprint not in proven))
+            pinned = {pin.thumbprint for pin in was.pins} & named
+            replaced = {thumbprint for edit in roll.edits for thumbprint in (*edit.remove, edit.beside)}
+            for thumbprint in replaced & able & {best.thumbprint, *pinned}:
+                assert live(before, thumbprint, was.site)
+
+
+def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
+    """No setting changes of an app that opted out, nor of Certroll's own site and its slots; they do not restart."""
+    for was, now in pairs(case):
+        if opted_out(case.world, was.site) or (was.site.name == case.intent.own_site):
+            assert was == now
+            assert was.site not in restarted(case.plan)
+
+
+def no_setting_is_taken_from_another(case: Case) -> None:
+    """What a copy of another vault certificate holds, too, stays in the settings of that webspace."""
+    for was, now in pairs(case):
+        places = {site.webspace for site in case.world.fleet.sites if site.ref == was.site}
+        copies = [copy for copy in case.world.fleet.certificates if copy.webspace in places]
+        theirs = {copy.thumbprint for copy in copies if copy.source not in {REF, None}}
+        stayed = [found for found in now.references if found.thumbprint in theirs and found in was.references]
+        assert [found for found in was.references if found.thumbprint in theirs] == stayed
+
+
+def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
+    """A version leaves a load list only where its app was seen to use the new one, and all of its webspace is seen."""
+    world, current = case.world, case.world.lineage.current
+    hidden = {spot.webspace for spot in world.fleet.blind_spots}
+    for action in (step.action for step in case.plan.steps):
+        if isinstance(action, RetireThumbprint):
+            record = world.rollout.roll_of(action.settings.site)
+            assert record is not None
+            assert record.state is RollState.VALIDATED or (record.state is RollState.STALE and record.retiring)
+            assert not hidden & {None, action.webspace}
+            after = action.project(world).settings_of(record.site)
+            assert after is not None
+            assert not superseded(world, after) - superseded(world, action.settings)
+            assert current is not None
+            assert current.thumbprint in after.load_list
+
+
+def one_app_goes_first(case: Case) -> None:
+    """As long as nothing is recorded of any app, one app at most is changed."""
+    assert case.world.rollout.rolls or len(turns(case.plan)) <= 1
+
+
+def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
+    """While the first app's answer is outstanding and its soak runs, no other app is changed."""
+    world, soak = case.world, case.intent.stage_soak
+    young = [r for r in world.rollout.rolls if r.state is RollState.OVERLAPPING and NOW - r.at < soak]
+    others = [r for r in world.rollout.rolls if r not in young and r.state is not RollState.SET_ASIDE]
+    ending = min((v.not_after for v in world.lineage.versions if v.not_after > NOW - URGENT), default=NOW + 2 * URGENT)
+    if young and not others and ending - NOW >= URGENT:
+        assert not turns(case.plan)
+
+
+def slots_go_before_their_production_site(case: Case) -> None:
+    """A production site is not changed in one plan with its running slot that lags, nor while that waits its turn.
+
+    That is so while no app is recorded but as proven: one that was told to go goes, and one that is broken is left.
+    """
+    world, going = case.world, turns(case.plan)
+    if not case.intent.slots_first or any(roll.state is not RollState.VALIDATED for roll in world.rollout.rolls):
+        return
+    waiting = {skip.site for skip in case.plan.skips if skip.reason is Reason.AWAITING_FIRST_SITE}
+    behind = {settings.site for settings in world.fleet.settings if lags(world, settings)}
+    slots = behind & {site.ref for site in world.fleet.sites if site.running and site.ref.slot is not None}
+    assert not {slot.production for slot in slots & {*going, *waiting}} & going
+
+
+def a_roll_that_is_taken_back_leaves_no_trace(case: Case) -> None:
+    """Where the app fails, it names its last good version in every place again, and nothing that it did not name."""
+    first, records = case.world.rollout.first, case.world.rollout.records
+    proven = any(record.webspace == first and record.state is SiteState.PROVEN for record in records)
+    if case.world.rollout.rolls or not proven:
+        return
+    after = case.carried_out
+    for _, roll, _ in rolls(case):
+        if all(live(after, edit.beside, roll.settings.site) for edit in roll.edits):
+            is_as_it_was(case, roll, taken_back(case, roll))
+
+
+def taken_back(case: Case, roll: RollAppSettings) -> SiteSettings:
+    """Return the settings of the app after its roll failed and was taken back."""
+    after = case.carried_out
+    record = RollRecord(roll.settings.site, "v0", roll.webspace, RollState.FAILED, NOW, edits=roll.edits)
+    failed = replace(after, rollout=replace(after.rollout, rolls=(record,)))
+    back = replace(case, world=failed).after.settings_of(roll.settings.site)
+    assert back is not None
+    return back
+
+
+def is_as_it_was(case: Case, roll: RollAppSettings, back: SiteSettings) -> None:
+    """Raise AssertionError where settings that were taken back name anything new, or lost what works."""
+    was, good = roll.settings, {edit.beside for edit in roll.edits}
+    assert back.named <= was.named
+    for (key, before), (same_key, now) in zip(named_by_key(was), named_by_key(back), strict=True):
+        assert key == same_key
+        assert before - now <= superseded(case.world, was) - good
+        assert now - before <= (good if key != LOAD_LIST else was.named)
+    assert not loads_its_pins(was) or loads_its_pins(back)
+
+
+def named_by_key(settings: SiteSettings) -> list[tuple[str, set[Thumbprint]]]:
+    """Return what each setting names."""
+    keys = sorted({found.key for found in settings.references})
+    return [(key, {found.thumbprint for found in settings.references if found.key == key}) for key in keys]
+
+
+def loads_its_pins(settings: SiteSettings) -> bool:
+    """Return True if the app loads all that it pins."""
+    pinned = {pin.thumbprint for pin in settings.pins} - {SECRET}
+    return settings.loads_everything or pinned <= set(settings.load_list)
+
+
+def no_value_that_is_no_thumbprint_is_told(case: Case) -> None:
+    """No text of a plan holds a value that may be anything, a password too; nor do the records."""
+    texts = (repr(case.plan), *map(str, case.plan.steps), *map(str, case.plan.skips), repr(case.told))
+    assert not [text for text in texts if SECRET in text.upper()]
+    changes = [step.action for step in case.plan.steps if isinstance(step.action, SettingsChange)]
+    assert not [edit for change in changes for edit in change.edits if SECRET in {edit.add, *edit.remove, edit.beside}]
+
+
+SETTING_PROMISES: tuple[Promise[Case], ...] = (
+    no_app_is_forgotten,
+    no_app_is_restarted_twice,
+    what_belongs_to_others_stays_in_its_place,
+    only_superseded_thumbprints_leave,
+    a_live_old_version_stays_listed,
+    what_a_roll_replaces_is_there_to_go_back_to,
+    an_app_that_opted_out_keeps_its_settings,
+    no_setting_is_taken_from_another,
+    nothing_is_retired_unproven_or_unseen,
+    one_app_goes_first,
+    no_app_goes_while_the_first_has_not_answered,
+    slots_go_before_their_production_site,
+    a_roll_that_is_taken_back_leaves_no_trace,
+    no_value_that_is_no_thumbprint_is_told,
+)

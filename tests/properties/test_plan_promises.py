@@ -1,0 +1,276 @@
+"""Each promise about plans is shown to be able to fail, by a planner that breaks it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
+from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.model import Binding
+from shared.domain.names import Thumbprint, Webspace
+from shared.domain.plan import Action, Intent, Mode, Plan, Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.roll import RollState
+from shared.domain.rollout import SiteState
+from shared.domain.snapshot import Snapshot
+from tests.build import (
+    AGAIN,
+    APPLY,
+    ASE,
+    EARLY,
+    FOREIGN,
+    NEW,
+    NEWER,
+    NORTH,
+    NOW,
+    OFF,
+    OLD,
+    OTHER_REF,
+    PLANS,
+    REF,
+    WEST,
+    binding,
+    blind_spot,
+    copy,
+    lineage,
+    named,
+    record,
+    roll,
+    rollout,
+    site,
+    snapshot,
+    two_webspaces,
+    version,
+)
+from tests.properties import plan_promises as plans
+from tests.properties import setting_promises as settings
+from tests.properties.fleets import REFUSED, SECRET
+from tests.properties.promises import Broken, Case, Planner, Promise
+from tests.properties.test_plans import ALL
+
+OPEN = rollout(record(SiteState.PROVEN))
+ORDINARY = snapshot(rollout=OPEN)
+RENEWED = copy("shop-copy", NEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind(UpdateBinding):
+    """Take the host name away, which no action of the product does."""
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot without the binding."""
+        left = tuple(found for found in snapshot.fleet.bindings if found != self.binding)
+        return replace(snapshot, fleet=replace(snapshot.fleet, bindings=left))
+
+
+def always(*actions: Action, skips: tuple[Skip, ...] = ()) -> Planner:
+    """Return a planner that has the same plan for every world."""
+    plan = Plan(tuple(Step(action, Reason.STALE_THUMBPRINT) for action in actions), skips)
+    return lambda _world, _intent: plan
+
+
+def bound(
+    thumbprint: Thumbprint = NEW, was: Binding | None = None, webspace: Webspace = WEST, *, again: bool = False
+) -> UpdateBinding:
+    """Return the action that shows a thumbprint on a host name, by default the new one on that of the site `shop`."""
+    return UpdateBinding(was or binding(), thumbprint, webspace, again)
+
+
+def rolled(*edits: SettingEdit, app: str = "shop", slot: str | None = None) -> RollAppSettings:
+    """Return the action that edits the settings of an app that lists the old version, by default as a roll does."""
+    added = SettingEdit(LOAD_LIST, NEW, (), OLD)
+    return RollAppSettings(named(OLD, FOREIGN, site=app, slot=slot), edits or (added,), WEST)
+
+
+def retired(*edits: SettingEdit) -> RetireThumbprint:
+    """Return the action that takes the old version out of the list of an app that lists both."""
+    edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
+    return RetireThumbprint(named(OLD, NEW), edits or (edit,), WEST)
+
+
+def skip(detail: str) -> Skip:
+    """Return a skip that says so."""
+    return Skip("app settings of rg-web/shop", Reason.NOT_LIVE, detail)
+
+
+SYNC = SyncCertificate(copy(), PLANS[0], version())
+REMOVED = SettingEdit(LOAD_LIST, None, (OLD,), FOREIGN)
+STRANGER_OUT = SettingEdit(LOAD_LIST, NEW, (FOREIGN,), OLD)
+REPLACED = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
+STALE_APP = snapshot(settings=(named(OLD, FOREIGN),), copies=(RENEWED, copy("kept", OLD, source=None)), rollout=OPEN)
+BOTH_LISTED = snapshot(settings=(named(OLD, NEW),), copies=(RENEWED,), rollout=OPEN)
+TWO_APPS = replace(
+    STALE_APP,
+    fleet=replace(
+        STALE_APP.fleet,
+        sites=(site(), site("shop", "staging")),
+        settings=(named(OLD, FOREIGN), named(OLD, FOREIGN, slot="staging")),
+    ),
+)
+EARLY_UPLOAD = replace(copy("by-hand", NEW, source=None), created=EARLY)
+CHAINED = snapshot(sites=(site(environment=ASE),), copies=(EARLY_UPLOAD,), rollout=OPEN)
+AGAIN_ASKED = replace(CHAINED, lineage=lineage(tags=AGAIN))
+UPLOADED_AGAIN = UploadAgain(REF, version(), copy("certroll-again", NEW, source=None), PLANS[0], whole_chain=True)
+
+
+def with_sites(world: Snapshot, **differences: object) -> Snapshot:
+    """Return the world with every site changed so."""
+    sites = tuple(replace(found, **differences) for found in world.fleet.sites)  # type: ignore[arg-type]
+    return replace(world, fleet=replace(world.fleet, sites=sites))
+
+
+def with_rolls(world: Snapshot, state: RollState, **differences: object) -> Snapshot:
+    """Return the world with a record of the app `shop`."""
+    return replace(world, rollout=rollout(record(SiteState.PROVEN), rolls=(roll(state, **differences),)))  # type: ignore[arg-type]
+
+
+def with_copies(world: Snapshot, *others: object) -> Snapshot:
+    """Return the world with more copies."""
+    return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, *others)))  # type: ignore[arg-type]
+
+
+def with_spot(world: Snapshot) -> Snapshot:
+    """Return the world with a blind spot."""
+    return replace(world, fleet=replace(world.fleet, blind_spots=(blind_spot(WEST),)))
+
+
+def of_bindings(world: Snapshot, _: Intent) -> Plan:
+    """Return a plan whose order is that in which Azure lists bindings."""
+    return Plan(tuple(Step(bound(was=found), Reason.STALE_THUMBPRINT) for found in world.fleet.bindings))
+
+
+def silent(_: Snapshot, intent: Intent) -> Plan:
+    """Return no plan in the mode observe, and say nothing of what there would be."""
+    return Plan((Step(bound(), Reason.STALE_THUMBPRINT),)) if intent.mode is Mode.APPLY else Plan()
+
+
+def more_when_asked(world: Snapshot, _: Intent) -> Plan:
+    """Return a plan that shows another certificate where the tag asks to bind again."""
+    return Plan((Step(bound(NEWER, again=True), Reason.STALE_THUMBPRINT),)) if world.lineage.tags else Plan()
+
+
+def breaks(promise: Promise[Case], world: Snapshot, doctored: Planner | Action, intent: Intent = APPLY) -> Broken[Case]:
+    """Return the world as it is planned, and as the doctored planner, or a plan of that one action, has it."""
+    bad: Planner = doctored if isinstance(doctored, Callable) else always(doctored)  # type: ignore[assignment,arg-type]
+    good = Case(world, intent, seed=1)
+    return Broken(promise, good, replace(good, plans=bad))
+
+
+NOTHING = always()
+BROKEN = (
+    breaks(plans.second_plan_is_empty, STALE_APP, rolled()),
+    breaks(plans.second_plan_is_empty, ORDINARY, bound()),
+    breaks(plans.everything_stale_is_renewed, ORDINARY, NOTHING),
+    breaks(plans.everything_stale_is_renewed, ORDINARY, SYNC),
+    breaks(plans.no_host_name_is_unbound_or_moved, ORDINARY, Unbind(binding(), NEW, WEST)),
+    breaks(plans.only_stale_bindings_are_overwritten, ORDINARY, bound(NEWER)),
+    breaks(
+        plans.only_stale_bindings_are_overwritten,
+        snapshot(bindings=(binding(thumbprint=FOREIGN),)),
+        bound(was=binding(thumbprint=FOREIGN)),
+    ),
+    breaks(plans.no_binding_is_taken_from_another, with_copies(ORDINARY, copy("theirs", source=OTHER_REF)), bound()),
+    breaks(plans.nothing_is_written_that_is_not_live, ORDINARY, bound()),
+    breaks(plans.nothing_is_written_that_is_not_live, snapshot(settings=(named(OLD, FOREIGN),)), rolled()),
+    breaks(plans.input_order_means_nothing, two_webspaces(OPEN), of_bindings),
+    breaks(plans.nothing_opted_out_or_uncovered_is_touched, with_sites(ORDINARY, tags=OFF), bound()),
+    breaks(
+        plans.nothing_opted_out_or_uncovered_is_touched,
+        snapshot(bindings=(binding("www.fabrikam.com"),)),
+        bound(was=binding("www.fabrikam.com")),
+    ),
+    breaks(plans.opted_out_vault_certificate_is_left_alone, ORDINARY, bound()),
+    breaks(plans.observing_writes_nothing, ORDINARY, bound()),
+    breaks(plans.observing_writes_nothing, ORDINARY, silent),
+    breaks(plans.failure_of_a_site_holds_the_version, snapshot(rollout=rollout(record(SiteState.FAILED))), bound()),
+    breaks(plans.failure_of_an_app_holds_the_version, with_rolls(ORDINARY, RollState.FAILED), bound()),
+    breaks(
+        plans.new_version_goes_to_one_webspace,
+        two_webspaces(),
+        always(bound(), bound(was=binding(site="north-1"), webspace=NORTH)),
+    ),
+    breaks(
+        plans.nothing_leaves_the_first_webspace_early,
+        two_webspaces(rollout(record(SiteState.PENDING, at=NOW))),
+        bound(was=binding(site="north-1"), webspace=NORTH),
+    ),
+    breaks(
+        plans.refused_newest_version_is_synced_nowhere,
+        snapshot(lineage=lineage(current=1, refusal=REFUSED)),
+        SYNC,
+    ),
+    breaks(
+        plans.refused_newest_version_is_synced_nowhere,
+        snapshot(lineage=lineage(current=1, refusal=REFUSED)),
+        NOTHING,
+    ),
+    breaks(plans.nothing_is_synced_beside_a_blind_spot, with_spot(ORDINARY), SYNC),
+    breaks(plans.nothing_is_skipped_silently, ORDINARY, SYNC),
+    breaks(plans.nothing_is_skipped_silently, ORDINARY, always(SYNC, bound(), bound())),
+    breaks(plans.binding_again_changes_nothing_that_is_shown, AGAIN_ASKED, more_when_asked),
+    breaks(plans.binding_again_changes_nothing_that_is_shown, CHAINED, always(bound(), bound())),
+    breaks(plans.nothing_is_uploaded_again_unasked, CHAINED, UPLOADED_AGAIN),
+    breaks(plans.nothing_is_uploaded_again_unasked, with_sites(AGAIN_ASKED, environment=None), UPLOADED_AGAIN),
+    breaks(plans.nothing_is_uploaded_again_unasked, CHAINED, bound(again=True)),
+    breaks(plans.no_early_upload_is_passed_over, CHAINED, NOTHING),
+    breaks(settings.no_app_is_forgotten, STALE_APP, NOTHING),
+    breaks(settings.no_app_is_restarted_twice, STALE_APP, always(rolled(), rolled())),
+    breaks(settings.what_belongs_to_others_stays_in_its_place, STALE_APP, rolled(STRANGER_OUT)),
+    breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(STRANGER_OUT)),
+    breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(replace(REPLACED, add=NEWER))),
+    breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(REMOVED)),
+    breaks(settings.a_live_old_version_stays_listed, STALE_APP, rolled(REPLACED)),
+    breaks(
+        settings.what_a_roll_replaces_is_there_to_go_back_to,
+        snapshot(settings=(named(OLD, FOREIGN),), copies=(RENEWED,), rollout=OPEN),
+        rolled(REPLACED),
+    ),
+    breaks(settings.an_app_that_opted_out_keeps_its_settings, with_sites(STALE_APP, tags=OFF), rolled()),
+    breaks(settings.an_app_that_opted_out_keeps_its_settings, STALE_APP, rolled(), replace(APPLY, own_site="shop")),
+    breaks(
+        settings.no_setting_is_taken_from_another,
+        with_copies(STALE_APP, copy("theirs", source=OTHER_REF)),
+        rolled(REPLACED),
+    ),
+    breaks(settings.nothing_is_retired_unproven_or_unseen, with_rolls(BOTH_LISTED, RollState.UNPROVEN), retired()),
+    breaks(
+        settings.nothing_is_retired_unproven_or_unseen,
+        with_spot(with_rolls(BOTH_LISTED, RollState.VALIDATED)),
+        retired(),
+    ),
+    breaks(
+        settings.nothing_is_retired_unproven_or_unseen,
+        with_rolls(BOTH_LISTED, RollState.VALIDATED),
+        retired(SettingEdit(LOAD_LIST, None, (NEW,), OLD)),
+    ),
+    breaks(settings.one_app_goes_first, TWO_APPS, always(rolled(), rolled(slot="staging"))),
+    breaks(
+        settings.no_app_goes_while_the_first_has_not_answered,
+        with_rolls(TWO_APPS, RollState.OVERLAPPING, slot="staging"),
+        rolled(),
+    ),
+    breaks(
+        settings.slots_go_before_their_production_site,
+        TWO_APPS,
+        always(rolled(), rolled(slot="staging")),
+    ),
+    breaks(settings.a_roll_that_is_taken_back_leaves_no_trace, STALE_APP, rolled()),
+    breaks(settings.no_value_that_is_no_thumbprint_is_told, STALE_APP, always(skips=(skip(SECRET),))),
+    breaks(settings.no_value_that_is_no_thumbprint_is_told, STALE_APP, rolled(SettingEdit("KEY", NEW, (SECRET,), OLD))),
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_each_promise_can_fail(broken: Broken[Case]) -> None:
+    """A planner that breaks the promise is noticed, in a world in which the product keeps it."""
+    broken.is_noticed()
+
+
+def test_no_promise_is_left_out() -> None:
+    """Each promise has a planner that breaks it."""
+    assert {broken.promise for broken in BROKEN} == {*ALL, plans.everything_stale_is_renewed}
