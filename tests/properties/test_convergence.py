@@ -1,11 +1,12 @@
 """What becomes of a whole roll, app by app, whatever the apps answer and whoever writes beside Certroll."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +26,9 @@ from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
 from shared.domain.window import RestartWindow
 from shared.guards.stages import first_webspace
-from tests.build import APPLY
+from tests.build import APPLY, NEW, OLD, copy, named, roll, rollout, site_ref, snapshot
 from tests.properties.fleets import chained_worlds, fresh, lags, live, no_rolls, some_troubles, stale_settings, worlds
+from tests.properties.promises import Broken, Promise, keep, times
 
 BOUND = 600
 """Looks of the certificate's run until all is over, half an hour apart: each of four fights may cost two days."""
@@ -63,6 +65,7 @@ class Model:
     undone: Counter[SiteRef] = field(default_factory=Counter)
     begun: tuple[SiteSettings, ...] = ()
     looks: int = 0
+    plan: Plan = field(default_factory=Plan)
 
     def __post_init__(self) -> None:
         """Remember how it began."""
@@ -78,11 +81,15 @@ class Model:
         """What is recorded of apps."""
         return self.world.rollout.rolls
 
-    def run(self) -> Plan:
-        """Let time pass until nothing is to be done or waited for; return the last plan."""
+    def settings_at_first(self, site: SiteRef) -> SiteSettings:
+        """Return what an app named when all began."""
+        return next(settings for settings in self.begun if settings.site == site)
+
+    def run(self) -> None:
+        """Let time pass until nothing is to be done or waited for. Raise AssertionError if that takes too long."""
         while self.looks < BOUND:
             self.looks += 1
-            plan = planner.plan(self.world, self.intent)
+            self.plan = plan = planner.plan(self.world, self.intent)
             afresh = self.dice.random() < 0.5
             told = roll_records(self.world, plan, self.intent, fresh=afresh)
             self._carry(plan)
@@ -91,7 +98,7 @@ class Model:
             if under_way:
                 self._go_on(self.dice.choice(under_way))
             elif not plan.steps and not any(skip.reason in IN_TIME for skip in plan.skips):
-                return plan
+                return
             self._meddle()
             self._wait(self.dice.choice(PAUSES))
         raise AssertionError(f"not over after {BOUND} looks: {[(str(r.site), r.state) for r in self.rolls]}")
@@ -207,39 +214,97 @@ class Model:
         self.world = self.world.with_settings(was)
 
 
-def settled(model: Model, plan: Plan) -> None:
-    """Check that nobody is forgotten: what still lags has a reason that no waiting ends."""
+def nobody_is_forgotten(model: Model) -> None:
+    """In the end each app is rolled, or has a reason that no waiting ends, or the version is held."""
     if model.world.rollout.held_by:
         return
-    told = {skip.site for skip in plan.skips if skip.reason not in IN_TIME}
-    assert not [one.site for one in model.world.fleet.settings if lags(model.world, one) and one.site not in told]
+    told = {skip.site for skip in model.plan.skips if skip.reason not in IN_TIME}
+    lagging = [settings.site for settings in model.world.fleet.settings if lags(model.world, settings)]
+    assert not [site for site in lagging if site not in told]
 
 
-@given(beginnings, ways, dice, others)
-def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Random, meddlers: int) -> None:
-    """Whatever the apps answer, in the end each is rolled, or has a reason, or the version is held."""
-    model = Model(world, intent, dice, meddlers)
-    settled(model, model.run())
-
-
-@given(beginnings, ways, dice, others)
-def test_an_app_restarts_again_only_where_others_undid_it(
-    world: Snapshot, intent: Intent, dice: Random, meddlers: int
-) -> None:
+def an_app_restarts_again_only_where_others_undid_it(model: Model) -> None:
     """An app is rolled once per version, in whatever order apps come, and once more each time somebody undid it."""
-    model = Model(world, intent, dice, meddlers)
-    model.run()
     assert not {site: times for site, times in model.rolled.items() if times > 1 + model.undone[site]}
 
 
-@given(beginnings, ways, dice)
-def test_what_failed_names_what_it_named_before(world: Snapshot, intent: Intent, dice: Random) -> None:
+def what_failed_names_what_it_named_before(model: Model) -> None:
     """An app that was taken back names nothing that it did not name when all began, if all it named is still there."""
-    model = Model(world, intent, dice)
-    model.run()
-    for roll in model.rolls:
-        now, was = model.world.settings_of(roll.site), world.settings_of(roll.site)
+    for found in model.rolls:
+        now, was = model.world.settings_of(found.site), model.settings_at_first(found.site)
         assert now is not None
-        assert was is not None
-        whole = all(live(model.world, edit.beside, roll.site) for edit in roll.edits)
-        assert roll.state is not RollState.ROLLED_BACK or not whole or now.named <= was.named
+        whole = all(live(model.world, edit.beside, found.site) for edit in found.edits)
+        assert found.state is not RollState.ROLLED_BACK or not whole or now.named <= was.named
+
+
+PROMISES: tuple[Promise[Model], ...] = (
+    nobody_is_forgotten,
+    an_app_restarts_again_only_where_others_undid_it,
+    what_failed_names_what_it_named_before,
+)
+
+
+@times(1.2)
+@given(beginnings, ways, dice, others)
+def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Random, meddlers: int) -> None:
+    """Whatever the apps answer and others write, it comes to an end, and every promise about that end is kept."""
+    model = Model(world, intent, dice, meddlers)
+    model.run()
+    keep(model, PROMISES)
+
+
+# ------------------------------------------------------------------------------------------ each promise can fail
+
+
+def ended(world: Snapshot, *, seed: int = 0) -> Model:
+    """Return the model of this world when all is over."""
+    model = Model(world, APPLY, Random(seed))  # noqa: S311 - it is the same each time
+    model.run()
+    return model
+
+
+def forgotten() -> Model:
+    """Return an end in which an app names the old version again, and the last plan says nothing of it."""
+    model = ended(STALE)
+    model.world, model.plan = replace(model.world.with_settings(named(OLD)), rollout=rollout()), Plan()
+    return model
+
+
+def restarted_twice() -> Model:
+    """Return an end in which an app was rolled twice, and nobody undid it."""
+    model = ended(STALE)
+    model.rolled[site_ref()] += 1
+    return model
+
+
+def names_more() -> Model:
+    """Return an end in which an app was taken back, and names the new version all the same."""
+    model = ended(STALE)
+    record = roll(RollState.ROLLED_BACK)
+    model.world = replace(model.world.with_settings(named(OLD, NEW)), rollout=rollout(rolls=(record,)))
+    return model
+
+
+STALE = snapshot(settings=(named(OLD),), copies=(copy(), copy("kept", source=None)))
+DOCTORED: tuple[tuple[Promise[Model], Callable[[], Model]], ...] = (
+    (nobody_is_forgotten, forgotten),
+    (an_app_restarts_again_only_where_others_undid_it, restarted_twice),
+    (what_failed_names_what_it_named_before, names_more),
+)
+
+
+@pytest.mark.parametrize(("promise", "doctored"), DOCTORED)
+def test_each_promise_can_fail(promise: Promise[Model], doctored: Callable[[], Model]) -> None:
+    """An end that breaks the promise is noticed, and the end of the product keeps it."""
+    Broken(promise, ended(STALE), doctored()).is_noticed()
+
+
+def test_no_promise_is_left_out() -> None:
+    """Each promise has an end that breaks it."""
+    assert {promise for promise, _ in DOCTORED} == {*PROMISES}
+
+
+def test_what_does_not_end_is_noticed() -> None:
+    """A world in which something is always to be done is no end."""
+    with pytest.raises(AssertionError, match="not over"):
+        Model(STALE, APPLY, Random(0), looks=BOUND).run()  # noqa: S311 - it is the same each time
