@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from itertools import combinations, product
 from typing import TypeVar
 
-from hypothesis import find, given
+import pytest
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from shared import planner
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.domain.model import Binding, SslState, WebspaceCertificate
 from shared.domain.names import HostName, Thumbprint, Webspace
-from shared.domain.plan import Intent
+from shared.domain.plan import Action, Plan, Step
+from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.rollout import SiteState
 from shared.domain.snapshot import Snapshot
@@ -38,6 +40,7 @@ from tests.build import (
     snapshot,
     version,
 )
+from tests.properties.promises import Broken, Case, Planner, Promise, keep, times
 
 NAMES = ("shop", "api", "web")
 TAG = (("certroll-lineage", "kv-shop/shop"),)
@@ -78,13 +81,19 @@ places, graces = st.sampled_from((WEST, WEST, NORTH)), st.sampled_from(GRACES)
 either, limits = st.booleans(), st.sampled_from((0, 1, 5, 5))
 
 
+@cache
+def one_of(items: tuple[Item, ...]) -> st.SearchStrategy[Item]:
+    """Return a strategy that is made once for the same items: to make one takes longer than to draw of it."""
+    return st.sampled_from(items)
+
+
 @st.composite
-def tidy_worlds(draw: st.DrawFn) -> tuple[Snapshot, Intent]:
+def tidy_worlds(draw: st.DrawFn) -> Case:
     """Return a world some time after a renewal, with uploads of older versions, and what operators want of them."""
     odd = draw(some_troubles)
 
     def among(trouble: str, good: Item, *others: Item) -> Item:
-        return draw(st.sampled_from((good, *others))) if trouble in odd else good
+        return draw(one_of((good, *others))) if trouble in odd else good
 
     old = among("versions", 90, *AGES)
     created = {NEW: among("versions", 40, *(age for age in AGES if age <= old)), OLD: old, OLDER: max(old, 90)}
@@ -93,7 +102,7 @@ def tidy_worlds(draw: st.DrawFn) -> tuple[Snapshot, Intent]:
         Binding(one.ref, HostName(HOST), among("bindings", *STATES), among("bindings", *THUMBPRINTS)) for one in seen
     ]
     listed = [among("settings", QUIET, *NOISE) for _ in seen]
-    settings = [
+    read = [
         replace(named(*names, site=one.ref.name, everything=everything), mentioned=mentioned)
         for one, (names, mentioned, everything) in zip(seen, listed, strict=True)
     ]
@@ -113,79 +122,149 @@ def tidy_worlds(draw: st.DrawFn) -> tuple[Snapshot, Intent]:
         bindings=tuple(bound[: among("bindings", 3, 2, 1, 0)]),
         copies=(*synced, *foreign, *draw(some_uploads)),
         blind_spots=among("view", *VIEWS),
-        settings=tuple(settings[among("unread", 0, 1, 2) :]),
+        settings=tuple(read[among("unread", 0, 1, 2) :]),
         rollout=rollout(*records[: among("records", 3, 2, 1)], rolls=tuple(rolls[: among("rolls", 3, 1, 0)])),
     )
     grace, superseded, most = draw(graces), draw(either), draw(limits)
-    return world, replace(APPLY, delete_grace=grace, delete_superseded=superseded, max_deletes=most)
+    return Case(world, replace(APPLY, delete_grace=grace, delete_superseded=superseded, max_deletes=most))
 
 
-def deleted(world: Snapshot, intent: Intent) -> list[WebspaceCertificate]:
+def deleted(case: Case) -> list[WebspaceCertificate]:
     """Return what the plan deletes."""
-    steps = planner.plan(world, intent).steps
-    return [step.action.copy for step in steps if isinstance(step.action, DeleteCertificate)]
+    return [step.action.copy for step in case.plan.steps if isinstance(step.action, DeleteCertificate)]
 
 
 def place_of(world: Snapshot, name: object) -> Webspace | None:
     """Return the webspace of a site."""
-    return next((one.webspace for one in world.fleet.sites if one.ref == name), None)
+    return next((found.webspace for found in world.fleet.sites if found.ref == name), None)
 
 
-@given(tidy_worlds())
-def test_nothing_in_use_is_ever_deleted(case: tuple[Snapshot, Intent]) -> None:
+def nothing_in_use_is_deleted(case: Case) -> None:
     """No binding shows, and no setting mentions, what a plan deletes; all of its webspace was seen."""
-    world, intent = case
-    for gone in deleted(world, intent):
+    world = case.world
+    for gone in deleted(case):
         assert gone.thumbprint in {OLD, OLDER}
         assert gone.source is None
         for bound in world.fleet.bindings:
             assert bound.thumbprint != gone.thumbprint or place_of(world, bound.site) != gone.webspace
-        for settings in world.fleet.settings:
-            assert gone.thumbprint not in settings.mentioned or place_of(world, settings.site) != gone.webspace
-            assert gone.thumbprint not in settings.named or place_of(world, settings.site) != gone.webspace
+        for app in world.fleet.settings:
+            assert gone.thumbprint not in app.mentioned or place_of(world, app.site) != gone.webspace
+            assert gone.thumbprint not in app.named or place_of(world, app.site) != gone.webspace
         assert not [spot for spot in world.fleet.blind_spots if spot.webspace in {None, gone.webspace}]
-        read = {settings.site for settings in world.fleet.settings}
-        assert all(one.ref in read for one in world.fleet.sites if one.webspace in {None, gone.webspace})
-        assert any(one.thumbprint == NEW and one.webspace == gone.webspace for one in after_all(world, intent))
+        read = {app.site for app in world.fleet.settings}
+        assert all(found.ref in read for found in world.fleet.sites if found.webspace in {None, gone.webspace})
+        left = case.after.fleet.certificates
+        assert any(c.thumbprint == NEW and c.webspace == gone.webspace for c in left)
 
 
-def after_all(world: Snapshot, intent: Intent) -> tuple[WebspaceCertificate, ...]:
-    """Return the certificates after the plan."""
-    return planner.project(planner.plan(world, intent), world).fleet.certificates
-
-
-@given(tidy_worlds())
-def test_only_what_operators_gave_leave_for_is_deleted(case: tuple[Snapshot, Intent]) -> None:
+def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
     """What people uploaded stays unless they said so, no more go than they said, and none within the grace."""
-    world, intent = case
-    gone = deleted(world, intent)
+    world, intent, gone = case.world, case.intent, deleted(case)
     assert len(gone) <= intent.max_deletes
-    assert intent.delete_superseded or all(one.ref.name.startswith("certroll-") and one.tags for one in gone)
-    for one in gone:
-        newer = {OLD: NEW, OLDER: OLD}[Thumbprint(str(one.thumbprint))]
+    assert intent.delete_superseded or all(c.ref.name.startswith("certroll-") and c.tags for c in gone)
+    for upload in gone:
+        newer = {OLD: NEW, OLDER: OLD}[Thumbprint(str(upload.thumbprint))]
         came = next(v.created for v in world.lineage.versions if v.thumbprint == newer)
         assert came + intent.delete_grace <= NOW
-        assert one.thumbprint != OLD or all(
+        assert upload.thumbprint != OLD or all(
             found.at + intent.delete_grace <= NOW
             for found in world.rollout.records
-            if any(b.thumbprint == OLD for b in found.last_good)
+            if any(bound.thumbprint == OLD for bound in found.last_good)
         )
 
 
-@given(tidy_worlds())
-def test_nothing_is_deleted_that_was_not_proven_to_be_replaced(case: tuple[Snapshot, Intent]) -> None:
+def nothing_is_deleted_that_was_not_proven_to_be_replaced(case: Case) -> None:
     """Every place of the webspace that has the current version was seen to use it."""
-    world, intent = case
-    for gone in deleted(world, intent):
+    world, records, rolls = case.world, case.world.rollout.records, case.world.rollout.rolls
+    for gone in deleted(case):
         for bound in world.fleet.bindings:
             if bound.thumbprint == NEW and place_of(world, bound.site) == gone.webspace:
-                assert any(r.site == bound.site and r.state is SiteState.PROVEN for r in world.rollout.records)
-        for settings in world.fleet.settings:
-            if NEW in settings.named and place_of(world, settings.site) == gone.webspace:
-                assert any(r.site == settings.site and r.state is RollState.VALIDATED for r in world.rollout.rolls)
+                assert any(r.site == bound.site and r.state is SiteState.PROVEN for r in records)
+        for app in world.fleet.settings:
+            if NEW in app.named and place_of(world, app.site) == gone.webspace:
+                assert any(r.site == app.site and r.state is RollState.VALIDATED for r in rolls)
 
 
-def test_something_is_deleted() -> None:
+PROMISES: tuple[Promise[Case], ...] = (
+    nothing_in_use_is_deleted,
+    only_what_operators_gave_leave_for_is_deleted,
+    nothing_is_deleted_that_was_not_proven_to_be_replaced,
+)
+
+
+@times(1.5)
+@given(tidy_worlds())
+def test_promises_about_deletions_are_kept(case: Case) -> None:
+    """Whatever lies about some time after a renewal, every promise is kept."""
+    keep(case, PROMISES)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_something_is_deleted(*, ours: bool) -> None:
     """The worlds above hold some in which one goes that Certroll made, and one that people uploaded."""
-    assert find(tidy_worlds(), lambda case: any(one.tags for one in deleted(*case)))
-    assert find(tidy_worlds(), lambda case: any(not one.tags for one in deleted(*case)))
+    quick = settings(phases=[Phase.generate])
+    assert find(tidy_worlds(), lambda case: any(bool(copy.tags) is ours for copy in deleted(case)), settings=quick)
+
+
+# ------------------------------------------------------------------------------------------ each promise can fail
+
+UPLOAD = copy("by-hand", OLD, source=None)
+WIDE = replace(APPLY, delete_superseded=True)
+LATE = NOW - 40 * DAY
+VERSIONS = lineage(version(created=LATE), version("v1", OLD, created=NOW - 90 * DAY))
+SHOWS_NEW = Binding(site().ref, HostName(HOST), SslState.SNI, NEW)
+LAST_GOOD = replace(record(SiteState.PROVEN, at=LATE), last_good=(replace(SHOWS_NEW, thumbprint=OLD),))
+TIDY = snapshot(
+    lineage=VERSIONS,
+    bindings=(SHOWS_NEW,),
+    copies=(copy("kv", NEW), UPLOAD),
+    settings=(named(),),
+    rollout=rollout(LAST_GOOD),
+)
+
+
+def with_fleet(**differences: object) -> Snapshot:
+    """Return the tidy world with this difference."""
+    return replace(TIDY, fleet=replace(TIDY.fleet, **differences))  # type: ignore[arg-type]
+
+
+def deleting(*copies: WebspaceCertificate) -> Planner:
+    """Return a planner that deletes these, whatever the world is."""
+    actions: list[Action] = [DeleteCertificate(found, ()) for found in copies]
+    plan = Plan(tuple(Step(action, Reason.SUPERSEDED) for action in actions))
+    return lambda _world, _intent: plan
+
+
+NEVER_PROVEN = replace(TIDY, rollout=rollout())
+NAMES_NEW = with_fleet(settings=(named(NEW),))
+SOON = replace(TIDY, lineage=lineage(version(created=NOW - DAY), version("v1", OLD, created=NOW - 90 * DAY)))
+FRESHLY_MOVED = replace(TIDY, rollout=rollout(replace(LAST_GOOD, at=NOW - DAY)))
+MENTIONED = with_fleet(settings=(replace(named(), mentioned=frozenset({OLD})),))
+DOCTORED: tuple[tuple[Promise[Case], Case, Planner], ...] = (
+    (nothing_in_use_is_deleted, Case(TIDY), deleting(copy("kv", NEW))),
+    (nothing_in_use_is_deleted, Case(TIDY), deleting(copy("kv", OLD))),
+    (nothing_in_use_is_deleted, Case(with_fleet(bindings=(replace(SHOWS_NEW, thumbprint=OLD),))), deleting(UPLOAD)),
+    (nothing_in_use_is_deleted, Case(MENTIONED), deleting(UPLOAD)),
+    (nothing_in_use_is_deleted, Case(with_fleet(settings=(named(OLD),))), deleting(UPLOAD)),
+    (nothing_in_use_is_deleted, Case(with_fleet(blind_spots=(blind_spot(WEST),))), deleting(UPLOAD)),
+    (nothing_in_use_is_deleted, Case(with_fleet(settings=())), deleting(UPLOAD)),
+    (nothing_in_use_is_deleted, Case(with_fleet(certificates=(UPLOAD,))), deleting(UPLOAD)),
+    (only_what_operators_gave_leave_for_is_deleted, Case(TIDY), deleting(UPLOAD)),
+    (only_what_operators_gave_leave_for_is_deleted, Case(TIDY, replace(WIDE, max_deletes=0)), deleting(UPLOAD)),
+    (only_what_operators_gave_leave_for_is_deleted, Case(SOON, WIDE), deleting(UPLOAD)),
+    (only_what_operators_gave_leave_for_is_deleted, Case(FRESHLY_MOVED, WIDE), deleting(UPLOAD)),
+    (nothing_is_deleted_that_was_not_proven_to_be_replaced, Case(NEVER_PROVEN), deleting(UPLOAD)),
+    (nothing_is_deleted_that_was_not_proven_to_be_replaced, Case(NAMES_NEW), deleting(UPLOAD)),
+)
+BROKEN = [Broken(promise, case, replace(case, plans=plans)) for promise, case, plans in DOCTORED]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_each_promise_can_fail(broken: Broken[Case]) -> None:
+    """A planner that breaks the promise is noticed, in a world in which the product keeps it."""
+    broken.is_noticed()
+
+
+def test_no_promise_is_left_out() -> None:
+    """Each promise has a planner that breaks it."""
+    assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

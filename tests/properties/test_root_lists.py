@@ -1,21 +1,21 @@
 """What holds of every plan in which root lists are, whatever stands in them and whoever has which certificate."""
 
 from dataclasses import replace
-from itertools import product
-from random import Random
+from itertools import permutations, product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import planner
 from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.settings_change import SettingsChange
 from shared.actions.upload_public_certificate import UploadPublicCertificate, own_name
-from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, is_root_list, read_settings
-from shared.domain.model import Fleet, Site, Tags, WebspaceCertificate
+from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list, read_settings
+from shared.domain.model import CertificateVersion, Fleet, Site, Tags, WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef
-from shared.domain.plan import Plan
+from shared.domain.plan import Action, Intent, Plan, Step
+from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
 from tests.build import (
@@ -41,6 +41,7 @@ from tests.build import (
     site_ref,
     version,
 )
+from tests.properties.promises import Broken, Case, Planner, Promise, keep, times
 
 ASE = EnvironmentRef(SUBSCRIPTION, "rg-web", "ase")
 REFS = (("shop", None), ("shop", "staging"), ("api", None), ("web", None))
@@ -73,7 +74,7 @@ made_settings = st.sampled_from(
 held = st.sampled_from([(), (OLD,), (NEW,), (OLD, NEW), (OLDER, OLD), (OLDER, OLD, NEW), (FOREIGN,)])
 said = st.sampled_from([facts(self_signed=True, is_ca=True)] * 4 + [facts(self_signed=True)])
 asking = st.sampled_from(ASKING)
-some_refs = st.lists(st.sampled_from(REFS), min_size=1, unique=True)
+some_refs = st.sampled_from([refs for count in (1, 2, 3, 4) for refs in permutations(REFS, count)])
 states = st.sampled_from([None, None, RollState.VALIDATED, RollState.STALE, RollState.UNPROVEN, RollState.FAILED])
 
 
@@ -120,46 +121,6 @@ def changes(plan: Plan) -> list[SettingsChange]:
     return [step.action for step in plan.steps if isinstance(step.action, SettingsChange)]
 
 
-@given(worlds())
-def test_second_plan_has_nothing_to_do_there(world: Snapshot) -> None:
-    """What a plan uploads and writes needs no second plan."""
-    first = planner.plan(world, APPLY)
-    second = planner.plan(planner.project(first, world), APPLY)
-    assert not {one.settings.site for one in changes(first)} & {one.settings.site for one in changes(second)}
-    assert not [step for step in second.steps if isinstance(step.action, UploadPublicCertificate)]
-
-
-@given(worlds())
-def test_root_list_names_only_what_its_plan_has(world: Snapshot) -> None:
-    """Whatever is put into a root list is a public certificate on the plan by then, of an app that heeds the list."""
-    plan = planner.plan(world, APPLY)
-    after = planner.project(plan, world)
-    for change in changes(plan):
-        edits = [edit for edit in change.edits if is_root_list(edit.key)]
-        assert not edits or heeds(world.site(change.settings.site))
-        assert {edit.add for edit in edits if edit.add} <= there(after, change.settings.site)
-
-
-@given(worlds())
-def test_only_what_is_a_root_comes_into_a_root_list(world: Snapshot) -> None:
-    """A version that is no certificate authority's is brought into no root list, and to no app for one."""
-    current = world.lineage.current
-    plan = planner.plan(world, APPLY)
-    added = [e for one in changes(plan) if isinstance(one, RollAppSettings) for e in one.edits if is_root_list(e.key)]
-    uploads = [step for step in plan.steps if isinstance(step.action, UploadPublicCertificate)]
-    assert not (added or uploads) or (current and current.facts and current.facts.is_ca)
-
-
-@given(worlds())
-def test_a_plan_gets_a_root_once(world: Snapshot) -> None:
-    """No two apps of one plan get the certificate, and none gets it where an app of its plan has it."""
-    plan = planner.plan(world, APPLY)
-    owners = [step.action.copy.site for step in plan.steps if isinstance(step.action, UploadPublicCertificate)]
-    assert not [owner for owner in owners if owner and NEW in there(world, owner)]
-    placed = [one.plan or one.ref.resource_id for one in world.fleet.sites if one.ref in owners]
-    assert len(placed) == len(set(placed)) == len(owners)
-
-
 any_worlds = worlds()
 
 
@@ -170,46 +131,186 @@ def quiet_worlds(draw: st.DrawFn) -> Snapshot:
     out = {one.ref for one in world.fleet.sites if one.tags == OFF}
     moved = read_settings(app_settings({ROOT_LIST: NEW}))
     settings = tuple(one if one.site in out else replace(moved, site=one.site) for one in world.fleet.settings)
-    copies = {public(one.site, NEW) for one in settings} | set(world.fleet.certificates)
+    copies = dict.fromkeys((*(public(app.site, NEW) for app in settings), *world.fleet.certificates))
     rolls = tuple(replace(roll(RollState.VALIDATED, at=NOW - 35 * DAY), site=one.site) for one in settings)
     fleet = replace(world.fleet, settings=settings, certificates=tuple(copies))
     return replace(world, fleet=fleet, rollout=rollout(rolls=rolls))
 
 
-@given(quiet_worlds())
-def test_what_a_plan_trusts_is_not_deleted(world: Snapshot) -> None:
+def second_plan_has_nothing_to_do(case: Case) -> None:
+    """What a plan uploads and writes needs no second plan."""
+    second = case.planned(case.after)
+    changed = {change.settings.site for change in changes(case.plan)}
+    assert not changed & {change.settings.site for change in changes(second)}
+    assert not [step for step in second.steps if isinstance(step.action, UploadPublicCertificate)]
+
+
+def root_list_names_only_what_its_plan_has(case: Case) -> None:
+    """Whatever is put into a root list is a public certificate on the plan by then, of an app that heeds the list."""
+    for change in changes(case.plan):
+        edits = [edit for edit in change.edits if is_root_list(edit.key)]
+        assert not edits or heeds(case.world.site(change.settings.site))
+        assert {edit.add for edit in edits if edit.add} <= there(case.after, change.settings.site)
+
+
+def uploads(plan: Plan) -> list[UploadPublicCertificate]:
+    """Return the uploads of a plan."""
+    return [step.action for step in plan.steps if isinstance(step.action, UploadPublicCertificate)]
+
+
+def only_what_is_a_root_comes_into_a_root_list(case: Case) -> None:
+    """A version that is no certificate authority's is brought into no root list, and to no app for one."""
+    current = case.world.lineage.current
+    rolled = [change for change in changes(case.plan) if isinstance(change, RollAppSettings)]
+    added = [edit for roll in rolled for edit in roll.edits if is_root_list(edit.key)]
+    assert not (added or uploads(case.plan)) or (current and current.facts and current.facts.is_ca)
+
+
+def a_plan_gets_a_root_once(case: Case) -> None:
+    """No two apps of one plan get the certificate, and none gets it where an app of its plan has it."""
+    owners = [upload.copy.site for upload in uploads(case.plan)]
+    assert not [owner for owner in owners if owner and NEW in there(case.world, owner)]
+    placed = [found.plan or found.ref.resource_id for found in case.world.fleet.sites if found.ref in owners]
+    assert len(placed) == len(set(placed)) == len(owners)
+
+
+def what_a_plan_trusts_is_not_deleted(case: Case) -> None:
     """Nothing is deleted that a setting of an app of the plan in an environment mentions."""
-    for step in planner.plan(world, WIDE).steps:
-        if isinstance(step.action, DeleteCertificate) and step.action.copy.site is not None:
-            owner = world.site(step.action.copy.site)
+    sites, settings = case.world.fleet.sites, case.world.fleet.settings
+    for action in (step.action for step in case.plan.steps):
+        if isinstance(action, DeleteCertificate) and action.copy.site is not None:
+            owner = case.world.site(action.copy.site)
             assert owner is not None
-            near = [
-                one.ref for one in world.fleet.sites if one.ref == owner.ref or (owner.plan and one.plan == owner.plan)
-            ]
-            users = [s for s in world.fleet.settings if s.site in near and (owner.environment or s.site == owner.ref)]
-            assert not [one for one in users if step.action.copy.thumbprint in one.mentioned]
+            near = [app.ref for app in sites if app.ref == owner.ref or (owner.plan and app.plan == owner.plan)]
+            users = [s for s in settings if s.site in near and (owner.environment or s.site == owner.ref)]
+            assert not [user for user in users if action.copy.thumbprint in user.mentioned]
 
 
-@given(worlds(), st.randoms(use_true_random=False))
-def test_plan_does_not_depend_on_the_order_of_apps(world: Snapshot, shuffle: Random) -> None:
+def order_of_apps_means_nothing(case: Case) -> None:
     """However Azure lists them, the same app gets the certificate, and the same lists are written."""
-    fleet = world.fleet
+    fleet, shuffle = case.world.fleet, case.dice
     mixed = replace(
         fleet,
         sites=tuple(shuffle.sample(fleet.sites, len(fleet.sites))),
         settings=tuple(shuffle.sample(fleet.settings, len(fleet.settings))),
         certificates=tuple(shuffle.sample(fleet.certificates, len(fleet.certificates))),
     )
-    assert planner.plan(replace(world, fleet=mixed), APPLY) == planner.plan(world, APPLY)
+    assert case.planned(replace(case.world, fleet=mixed)) == case.plan
 
 
-@given(worlds())
-def test_asked_for_is_done_or_told(world: Snapshot) -> None:
+def what_is_asked_for_is_done_or_told(case: Case) -> None:
     """What the tag asks for is in the plan, in the list already, or refused with a reason."""
-    plan = planner.plan(world, APPLY)
-    told = {skip.site for skip in plan.skips} | {one.settings.site for one in changes(plan)}
-    under_way = {one.site for one in world.rollout.rolls if one.state in {RollState.STALE, RollState.FAILED}}
-    for ref in world.rooted or ():
-        settings = world.settings_of(ref)
+    told = {skip.site for skip in case.plan.skips} | {change.settings.site for change in changes(case.plan)}
+    rolls = case.world.rollout.rolls
+    under_way = {roll.site for roll in rolls if roll.state in {RollState.STALE, RollState.FAILED}}
+    for ref in case.world.rooted or ():
+        settings = case.world.settings_of(ref)
         assert settings is not None
         assert NEW in settings.root_list or ref in told or ref in under_way
+
+
+PROMISES: tuple[Promise[Case], ...] = (
+    second_plan_has_nothing_to_do,
+    root_list_names_only_what_its_plan_has,
+    only_what_is_a_root_comes_into_a_root_list,
+    a_plan_gets_a_root_once,
+    what_a_plan_trusts_is_not_deleted,
+    order_of_apps_means_nothing,
+    what_is_asked_for_is_done_or_told,
+)
+seeds = st.integers(0, 99)
+
+
+@times(1.1)
+@given(st.builds(Case, any_worlds, st.sampled_from((APPLY, WIDE)), seeds))
+def test_promises_about_root_lists_are_kept(case: Case) -> None:
+    """Whatever stands in root lists, every promise is kept."""
+    keep(case, PROMISES)
+
+
+@times(1.1)
+@given(st.builds(Case, quiet_worlds(), st.just(WIDE), seeds))
+def test_promises_about_root_lists_are_kept_where_the_old_root_may_go(case: Case) -> None:
+    """Where everybody uses the new root, every promise is kept."""
+    keep(case, PROMISES)
+
+
+# ------------------------------------------------------------------------------------------ each promise can fail
+
+ROOT = version(created=NOW - 40 * DAY, facts=facts(self_signed=True, is_ca=True))
+LEAF = replace(ROOT, facts=facts(self_signed=True))
+
+
+def rooted(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), plan: str = "/plans/one") -> Snapshot:
+    """Return two apps of one plan that trust the old root, of which the first has it and lists what is given."""
+    sites = tuple(
+        replace(site(name, plan=own), environment=ASE, windows_code=True)
+        for name, own in (("shop", plan), ("api", "/plans/one"))
+    )
+    refs = [found.ref for found in sites]
+    named = [{ROOT_LIST: ",".join(listed)}, {ROOT_LIST: ",".join(listed)}]
+    settings = tuple(
+        replace(read_settings(app_settings(values)), site=ref) for ref, values in zip(refs, named, strict=True)
+    )
+    known = lineage(newest, old_version(), tags=tags)
+    return Snapshot(known, Fleet(NOW, sites, (), (public(refs[0], OLD),), settings=settings), rollout())
+
+
+def write(world: Snapshot, number: int = 0) -> RollAppSettings:
+    """Return the action that puts the new root beside the old one in the list of an app."""
+    return RollAppSettings(world.fleet.settings[number], (SettingEdit(ROOT_LIST, NEW, (), OLD),), WEST)
+
+
+def upload(world: Snapshot, number: int = 0) -> UploadPublicCertificate:
+    """Return the action that brings the new root to an app."""
+    return UploadPublicCertificate(REF, ROOT, public(world.fleet.sites[number].ref, NEW), as_root=True)
+
+
+def always(*actions: Action) -> Planner:
+    """Return a planner that has the same plan for every world."""
+    plan = Plan(tuple(Step(action, Reason.SUPERSEDED) for action in actions))
+    return lambda _world, _intent: plan
+
+
+def as_listed(world: Snapshot, _: Intent) -> Plan:
+    """Return a plan that brings the root to whichever app Azure lists first."""
+    return Plan((Step(upload(world), Reason.SUPERSEDED),))
+
+
+STALE, HAS_BOTH = rooted(OLD), rooted(OLD, NEW)
+OUTSIDE = replace(
+    STALE, fleet=replace(STALE.fleet, sites=tuple(replace(found, environment=None) for found in STALE.fleet.sites))
+)
+SERVED = replace(STALE, fleet=replace(STALE.fleet, certificates=(public(STALE.fleet.sites[0].ref, NEW),)))
+NO_ROOT = rooted(OLD, newest=LEAF)
+ASKED = rooted(FOREIGN, tags=(("certroll-root-on", "shop"),))
+DOCTORED: tuple[tuple[Promise[Case], Snapshot, Planner], ...] = (
+    (second_plan_has_nothing_to_do, STALE, always(write(STALE))),
+    (second_plan_has_nothing_to_do, STALE, always(upload(STALE))),
+    (root_list_names_only_what_its_plan_has, STALE, always(write(STALE))),
+    (root_list_names_only_what_its_plan_has, OUTSIDE, always(upload(OUTSIDE), write(OUTSIDE))),
+    (only_what_is_a_root_comes_into_a_root_list, NO_ROOT, always(write(NO_ROOT))),
+    (only_what_is_a_root_comes_into_a_root_list, NO_ROOT, always(upload(NO_ROOT))),
+    (a_plan_gets_a_root_once, STALE, always(upload(STALE), upload(STALE, 1))),
+    (a_plan_gets_a_root_once, SERVED, always(upload(SERVED, 1))),
+    (what_a_plan_trusts_is_not_deleted, HAS_BOTH, always(DeleteCertificate(HAS_BOTH.fleet.certificates[0], ()))),
+    (order_of_apps_means_nothing, STALE, as_listed),
+    (what_is_asked_for_is_done_or_told, ASKED, always()),
+)
+SHUFFLED = 5
+"""A seed by which the two sites change places."""
+BROKEN = [
+    Broken(promise, Case(world, WIDE, SHUFFLED), Case(world, WIDE, SHUFFLED, plans))
+    for promise, world, plans in DOCTORED
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_each_promise_can_fail(broken: Broken[Case]) -> None:
+    """A planner that breaks the promise is noticed, in a world in which the product keeps it."""
+    broken.is_noticed()
+
+
+def test_no_promise_is_left_out() -> None:
+    """Each promise has a planner that breaks it."""
+    assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

@@ -1,52 +1,73 @@
 """What holds of every wave, whatever the apps of an environment, their plans, groups and limits are."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from itertools import product
 from random import Random
 
-from hypothesis import find, given
+import pytest
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.names import SiteRef
-from shared.domain.waves import MostDown, WaveApp, all_waves, next_wave
+from shared.domain.waves import MostDown, WaveApp, Waves, all_waves, next_wave
 from tests.build import site_ref
+from tests.properties.promises import Broken, Promise, keep, times
 
 SITES = tuple(site_ref(name, slot) for name, slot in product("abcde", (None, "s", "t")))
 PLANS = ("p", "p", "q", "r")
 GROUPS = tuple(map(frozenset, ("", "", "", "x", "x", "y", "z", "xy", "yz", "xyz")))
+ELSEWHERE = site_ref("elsewhere")
 Fleet = tuple[WaveApp, ...]
-Case = tuple[Fleet, frozenset[SiteRef], MostDown]
+AllWaves = Callable[[Fleet, Collection[SiteRef], MostDown], Waves]
+NextWave = Callable[[Fleet, Collection[SiteRef], MostDown, Collection[SiteRef]], tuple[SiteRef, ...]]
 
 limits = st.integers(1, 6).map(MostDown) | st.integers(1, 100).map(lambda percent: MostDown(percent, percent=True))
+# One draw for an app: its plan, its groups, whether it runs, whether it waits, and whether it is down already.
 made_apps = st.sampled_from(
-    [
-        (plan, groups, runs, waits)
-        for plan, groups, runs, waits in product(PLANS, GROUPS, (True, True, True, False), (True, True, False))
-    ]
+    list(product(PLANS, GROUPS, (True, True, True, False), (True, True, False), (True, False, False)))
 )
 
 
-some_sites = st.lists(st.sampled_from(SITES), min_size=1, max_size=12, unique=True)
+@dataclass(frozen=True)
+class Case:
+    """The apps of an environment, which of them wait and which are down, how many may be; and who makes the waves."""
+
+    apps: Fleet
+    waiting: frozenset[SiteRef]
+    down: frozenset[SiteRef]
+    most: MostDown
+    seed: int = 0
+    makes_all: AllWaves = all_waves
+    makes_next: NextWave = next_wave
+
+    @property
+    def all(self) -> Waves:
+        """All waves, as if nothing was down."""
+        return self.makes_all(self.apps, self.waiting, self.most)
+
+    @property
+    def next(self) -> tuple[SiteRef, ...]:
+        """The next wave beside what is down."""
+        return self.makes_next(self.apps, self.waiting, self.most, self.down)
+
+
+some_sites = st.integers(1, 2 ** len(SITES) - 1).map(
+    lambda bits: tuple(site for number, site in enumerate(SITES) if bits >> number & 1)
+)
+seeds = st.integers(0, 99)
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Return the apps of an environment in any order, which of them wait, and how many may be down."""
-    sites = draw(some_sites)
-    drawn = [(site, *draw(made_apps)) for site in sites]
-    apps = tuple(WaveApp(site, plan, groups, runs) for site, plan, groups, runs, _ in drawn)
-    return apps, frozenset(site for site, *_, waits in drawn if waits), draw(limits)
-
-
-any_cases = cases()
-
-
-@st.composite
-def cases_under_way(draw: st.DrawFn) -> tuple[Case, frozenset[SiteRef]]:
-    """Return such apps of which some are down already, whether they wait or not, and one that is not among them."""
-    case = draw(any_cases)
-    some = draw(st.sets(st.sampled_from([app.site for app in case[0]])))
-    return case, frozenset({*some, site_ref("elsewhere")})
+    """Return the apps of an environment in any order, and one that is down and not among them."""
+    seed = draw(seeds)
+    drawn = [(site, *draw(made_apps)) for site in draw(some_sites)]
+    apps = [WaveApp(site, plan, groups, runs) for site, plan, groups, runs, *_ in drawn]
+    Random(seed).shuffle(apps)  # noqa: S311 - it shuffles
+    waiting = frozenset(site for site, *_, waits, _ in drawn if waits)
+    down = frozenset(site for site, *_, is_down in drawn if is_down)
+    return Case(tuple(apps), waiting, down | {ELSEWHERE}, draw(limits), seed)
 
 
 def allowed(most: MostDown, apps: int) -> int:
@@ -77,92 +98,166 @@ def darkened(apps: Fleet, down: Collection[SiteRef]) -> set[str]:
 
 
 def fits(apps: Fleet, down: Collection[SiteRef], most: MostDown) -> bool:
-    """Say whether all of these may be down at once."""
+    """Return True if all of these may be down at once."""
     return not too_many(apps, down, most) and not darkened(apps, down)
 
 
-@given(cases())
-def test_every_app_goes_once_or_is_named(case: Case) -> None:
+def every_app_goes_once_or_is_named(case: Case) -> None:
     """What waits and runs is in exactly one wave, or is kept with a group that has it alone left; nothing else goes."""
-    apps, waiting, most = case
-    waves = all_waves(apps, waiting, most)
+    waves = case.all
     going = [site for wave in waves.waves for site in wave]
-    assert sorted([*going, *(site for site, _ in waves.kept)]) == sorted(
-        app.site for app in apps if app.site in waiting and app.runs
-    )
+    wanted = sorted(app.site for app in case.apps if app.site in case.waiting and app.runs)
+    assert sorted([*going, *(site for site, _ in waves.kept)]) == wanted
     for site, group in waves.kept:
-        members = [app for app in apps if group in app.groups]
+        members = [app for app in case.apps if group in app.groups]
         assert len(members) > 1
         assert [app.site for app in members if app.runs] == [site]
     assert all(waves.waves)
 
 
-@given(cases())
-def test_no_wave_takes_too_much_down(case: Case) -> None:
+def no_wave_takes_too_much_down(case: Case) -> None:
     """A wave is within the limit in all and on each plan, and leaves one of every group that has several members."""
-    apps, waiting, most = case
-    for wave in all_waves(apps, waiting, most).waves:
-        assert too_many(apps, wave, most) == set()
-        assert darkened(apps, wave) == set()
+    for wave in case.all.waves:
+        assert too_many(case.apps, wave, case.most) == set()
+        assert darkened(case.apps, wave) == set()
 
 
-@given(cases())
-def test_no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
+def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
     """What waits for a later wave would not have been allowed in an earlier one beside the others."""
-    apps, waiting, most = case
-    waves = all_waves(apps, waiting, most).waves
+    waves = case.all.waves
     for number, wave in enumerate(waves):
         for later in (site for other in waves[number + 1 :] for site in other):
-            assert not fits(apps, {*wave, later}, most)
+            assert not fits(case.apps, {*wave, later}, case.most)
 
 
-@given(cases())
-def test_slots_go_first(case: Case) -> None:
+def slots_go_first(case: Case) -> None:
     """No slot stays out of the first wave to make room for a site in production."""
-    apps, waiting, most = case
-    waves = all_waves(apps, waiting, most).waves
+    waves = case.all.waves
     early = [site for site in (waves[0] if waves else ()) if site.slot is not None]
     late = [site for wave in waves[1:] for site in wave if site.slot is not None]
-    assert not [slot for slot in late if fits(apps, {*early, slot}, most)]
+    assert not [slot for slot in late if fits(case.apps, {*early, slot}, case.most)]
 
 
-@given(cases(), st.randoms())
-def test_order_of_the_apps_means_nothing(case: Case, chance: Random) -> None:
+def order_of_the_apps_means_nothing(case: Case) -> None:
     """The same apps give the same waves however they are listed."""
-    apps, waiting, most = case
-    others = sorted(apps, key=lambda _: chance.random())
-    some = sorted(waiting, key=lambda _: chance.random())
-    assert all_waves(others, some, most) == all_waves(apps, waiting, most)
-    assert next_wave(others, some, most) == next_wave(apps, waiting, most)
+    chance = Random(case.seed + 1)  # noqa: S311 - it shuffles
+    apps, waiting = list(case.apps), sorted(case.waiting)
+    chance.shuffle(apps)
+    chance.shuffle(waiting)
+    assert case.makes_all(tuple(apps), waiting, case.most) == case.all
+    assert case.makes_next(tuple(apps), waiting, case.most, case.down) == case.next
 
 
-@given(cases_under_way())
-def test_what_is_down_already_counts(found: tuple[Case, frozenset[SiteRef]]) -> None:
+def what_is_down_already_counts(case: Case) -> None:
     """Beside apps that are down, no wave brings any number over its limit, nor takes the last one of a group."""
-    (apps, waiting, most), down = found
-    wave = next_wave(apps, waiting, most, down)
-    by_site = {app.site: app for app in apps}
-    assert down.isdisjoint(wave)
-    assert all(by_site[site].runs and site in waiting for site in wave)
+    wave, by_site = case.next, {app.site: app for app in case.apps}
+    assert case.down.isdisjoint(wave)
+    assert all(by_site[site].runs and site in case.waiting for site in wave)
     assert len(set(wave)) == len(wave)
-    after = too_many(apps, {*down, *wave}, most)
+    after = too_many(case.apps, {*case.down, *wave}, case.most)
     assert not after & {"", *(by_site[site].plan for site in wave)} or not wave
-    assert darkened(apps, {*down, *wave}) <= darkened(apps, down)
+    assert darkened(case.apps, {*case.down, *wave}) <= darkened(case.apps, case.down)
 
 
-@given(cases_under_way())
-def test_what_is_not_down_may_go(found: tuple[Case, frozenset[SiteRef]]) -> None:
+def what_is_not_down_may_go(case: Case) -> None:
     """Where nothing goes, every app that waits would have been one too many, or the last of its group."""
-    (apps, waiting, most), down = found
-    if next_wave(apps, waiting, most, down) or not fits(apps, down, most):
+    if case.next or not fits(case.apps, case.down, case.most):
         return
-    left = (app.site for app in apps if app.site in waiting and app.runs and app.site not in down)
-    assert not [site for site in left if fits(apps, {*down, site}, most)]
+    left = (app.site for app in case.apps if app.site in case.waiting and app.runs and app.site not in case.down)
+    assert not [site for site in left if fits(case.apps, {*case.down, site}, case.most)]
 
 
-def test_fleets_are_worth_trying() -> None:
+PROMISES: tuple[Promise[Case], ...] = (
+    every_app_goes_once_or_is_named,
+    no_wave_takes_too_much_down,
+    no_wave_is_smaller_than_it_has_to_be,
+    slots_go_first,
+    order_of_the_apps_means_nothing,
+    what_is_down_already_counts,
+    what_is_not_down_may_go,
+)
+
+
+@times(1.5)
+@given(cases())
+def test_promises_about_waves_are_kept(case: Case) -> None:
+    """Whatever the apps, their plans, groups and limits are, every promise is kept."""
+    keep(case, PROMISES)
+
+
+@pytest.mark.parametrize(
+    "worth",
+    [
+        pytest.param(lambda case: len(case.all.waves) > 2, id="many waves"),
+        pytest.param(lambda case: bool(case.all.kept), id="an app that is kept"),
+        pytest.param(lambda case: case.most.percent and any(len(wave) > 2 for wave in case.all.waves), id="large"),
+        pytest.param(lambda case: not case.next and next_wave(case.apps, case.waiting, case.most), id="some wait"),
+    ],
+)
+def test_fleets_are_worth_trying(worth: Callable[[Case], object]) -> None:
     """The fleets above hold some that need many waves, some with an app that is kept, and some that wait for others."""
-    assert find(cases(), lambda case: len(all_waves(*case).waves) > 2)
-    assert find(cases(), lambda case: bool(all_waves(*case).kept))
-    assert find(cases(), lambda case: any(len(wave) > 2 for wave in all_waves(*case).waves) and case[2].percent)
-    assert find(cases_under_way(), lambda found: bool(next_wave(*found[0])) and not next_wave(*found[0], found[1]))
+    assert find(cases(), lambda case: bool(worth(case)), settings=settings(phases=[Phase.generate]))
+
+
+# ------------------------------------------------------------------------------------------ each promise can fail
+
+A, A_SLOT, B = site_ref("a"), site_ref("a", "s"), site_ref("b")
+ONE = MostDown(1)
+FREE = Case(
+    (WaveApp(A, "p"), WaveApp(A_SLOT, "q"), WaveApp(B, "q")), frozenset({A, A_SLOT, B}), frozenset(), MostDown(3)
+)
+NARROW = replace(FREE, most=ONE)
+PAIR = Case(
+    (WaveApp(A, "p", frozenset("x")), WaveApp(B, "q", frozenset("x"))), frozenset({A, B}), frozenset(), MostDown(2)
+)
+
+
+def waves(*found: tuple[SiteRef, ...], kept: tuple[tuple[SiteRef, str], ...] = ()) -> AllWaves:
+    """Return what makes these waves of all apps."""
+    return lambda _apps, _waiting, _most: Waves(found, kept)
+
+
+def wave(*found: SiteRef) -> NextWave:
+    """Return what makes this wave of all apps."""
+    return lambda _apps, _waiting, _most, _down: found
+
+
+def unsorted(apps: Fleet, _waiting: object, _most: object, _down: object) -> tuple[SiteRef, ...]:
+    """Return a wave in the order in which the apps are listed."""
+    return tuple(app.site for app in apps)
+
+
+def unsorted_waves(apps: Fleet, waiting: object, most: object) -> Waves:
+    """Return one wave in the order in which the apps are listed."""
+    return Waves((unsorted(apps, waiting, most, ()),))
+
+
+BROKEN = (
+    Broken(every_app_goes_once_or_is_named, FREE, replace(FREE, makes_all=waves((A, B)))),
+    Broken(every_app_goes_once_or_is_named, FREE, replace(FREE, makes_all=waves((A, A_SLOT, B), (A,)))),
+    Broken(every_app_goes_once_or_is_named, FREE, replace(FREE, makes_all=waves((A, A_SLOT, B), ()))),
+    Broken(every_app_goes_once_or_is_named, PAIR, replace(PAIR, makes_all=waves((A,), kept=((B, "x"),)))),
+    Broken(no_wave_takes_too_much_down, NARROW, replace(NARROW, makes_all=waves((A, B), (A_SLOT,)))),
+    Broken(no_wave_takes_too_much_down, PAIR, replace(PAIR, makes_all=waves((A, B)))),
+    Broken(no_wave_is_smaller_than_it_has_to_be, FREE, replace(FREE, makes_all=waves((A_SLOT,), (A, B)))),
+    Broken(slots_go_first, NARROW, replace(NARROW, makes_all=waves((A,), (A_SLOT,), (B,)))),
+    Broken(order_of_the_apps_means_nothing, FREE, replace(FREE, makes_all=unsorted_waves)),
+    Broken(order_of_the_apps_means_nothing, FREE, replace(FREE, makes_next=unsorted)),
+    Broken(what_is_down_already_counts, NARROW, replace(NARROW, down=frozenset({A}), makes_next=wave(B))),
+    Broken(what_is_down_already_counts, FREE, replace(FREE, down=frozenset({A}), makes_next=wave(A))),
+    Broken(what_is_down_already_counts, FREE, replace(FREE, waiting=frozenset({A}), makes_next=wave(B))),
+    Broken(what_is_down_already_counts, FREE, replace(FREE, makes_next=wave(A, A))),
+    Broken(what_is_down_already_counts, PAIR, replace(PAIR, down=frozenset({A}), makes_next=wave(B))),
+    Broken(what_is_not_down_may_go, FREE, replace(FREE, makes_next=wave())),
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_each_promise_can_fail(broken: Broken[Case]) -> None:
+    """Waves that break the promise are noticed, where those of the product keep it."""
+    broken.is_noticed()
+
+
+def test_no_promise_is_left_out() -> None:
+    """Each promise has waves that break it."""
+    assert {broken.promise for broken in BROKEN} == {*PROMISES}
