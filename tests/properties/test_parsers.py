@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -26,6 +27,7 @@ from shared.domain.secret import PfxEncryption
 from shared.domain.targets import parse_targets, resolve
 from tests.build import ASE, DAY, NOW, VAULT
 from tests.chains import issued
+from tests.properties.promises import Promise, keep, times
 
 Value = TypeVar("Value")
 Error = TypeVar("Error", bound=Exception)
@@ -79,8 +81,7 @@ HOSTILE = st.text("./%25fFeE#?\\\r\n\x00\u0130ab", max_size=12) | st.sampled_fro
 IDS = st.tuples(st.sampled_from([ROOTS, ROOTS.upper(), ASE.resource_id, f"{ASE.resource_id}/", "/", ""]), HOSTILE)
 
 
-@given(IDS.map("".join))
-def test_root_certificate_is_in_its_environment_or_refused(resource_id: str) -> None:
+def names_a_root_or_is_refused(resource_id: str) -> None:
     """Any id is that of one certificate below one environment, which leads back to itself, or is refused."""
     found, refused = _outcome(lambda: RootRef.parse(resource_id), InvalidNameError)
     if found is None:
@@ -94,8 +95,7 @@ def test_root_certificate_is_in_its_environment_or_refused(resource_id: str) -> 
     assert found.name not in {"", ".", ".."}
 
 
-@given(IDS.map("".join))
-def test_environment_is_itself_or_refused(resource_id: str) -> None:
+def names_an_environment_or_is_refused(resource_id: str) -> None:
     """Any id is that of an environment, which leads back to itself, or is refused; so is a message that names it."""
     found, refused = _outcome(lambda: EnvironmentRef.parse(resource_id), InvalidNameError)
     body = json.dumps({"v": 1, "environment": resource_id, "waits": 0})
@@ -106,6 +106,31 @@ def test_environment_is_itself_or_refused(resource_id: str) -> None:
         assert not set("?#%.\\\r\n\x00") & set(found.name)
         assert message == EnvironmentMessage(found)
         assert EnvironmentMessage.parse(message.body()) == message
+
+
+@times(1.2)
+@given(IDS.map("".join))
+def test_id_of_any_text_is_read_or_refused(resource_id: str) -> None:
+    """Any text names a root certificate, an environment, or neither, and says so."""
+    keep(resource_id, (names_a_root_or_is_refused, names_an_environment_or_is_refused))
+
+
+@pytest.mark.parametrize(
+    ("promise", "odd"),
+    [
+        (names_a_root_or_is_refused, RootRef(ASE, "..")),
+        (names_an_environment_or_is_refused, replace(ASE, name="a?b")),
+    ],
+)
+def test_each_promise_about_ids_can_fail(
+    promise: Promise[str], odd: RootRef | EnvironmentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parser that lets an odd name pass is noticed."""
+    text = f"{ROOTS}corp-root"
+    promise(text)
+    monkeypatch.setattr(type(odd), "parse", lambda _: odd)
+    with pytest.raises(AssertionError):
+        promise(text)
 
 
 # ------------------------------------------------------------------------------------------ certificates and secrets
