@@ -50,12 +50,14 @@ def test_promises_are_kept_whatever_is_recorded(case: Case) -> None:
     keep(case, (*PROMISES, *IN_ANY_ORDER))
 
 
+@times(1.5)
 @given(cases(worlds(fresh) | worlds(closed)))
 def test_promises_are_kept_in_the_first_place(case: Case) -> None:
     """Before the first place is chosen, and while its result is outstanding, every promise is kept."""
     keep(case, PROMISES)
 
 
+@times(1.5)
 @given(cases(worlds(failed) | worlds(rolls=rolls_in(*HOLDING))))
 def test_promises_are_kept_when_the_version_failed(case: Case) -> None:
     """After a site or an app failed, every promise is kept."""
@@ -80,18 +82,21 @@ def test_promises_are_kept_on_the_way(case: Case) -> None:
     keep(case, PROMISES)
 
 
+@times(1.2)
 @given(st.builds(Case, worlds(opened, st.just(frozenset()), no_rolls), st.just(APPLY), seeds))
 def test_promises_are_kept_where_nothing_is_in_the_way(case: Case) -> None:
     """Where nothing is in the way, every promise is kept, and everything stale is renewed."""
     keep(case, (*PROMISES, everything_stale_is_renewed))
 
 
+@times(1.2)
 @given(cases(contested_worlds()))
 def test_promises_are_kept_beside_another_vault_certificate(case: Case) -> None:
     """Where another vault certificate's copy holds an old version, too, every promise is kept."""
     keep(case, PROMISES)
 
 
+@times(1.2)
 @given(cases(chained_worlds() | chained_worlds(opened) | chained_worlds(started)))
 def test_promises_are_kept_in_environments(case: Case) -> None:
     """Where chains are missing, or may be, every promise is kept."""
@@ -101,6 +106,7 @@ def test_promises_are_kept_in_environments(case: Case) -> None:
 validated = worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_settings, sites=with_slots)
 
 
+@times(1.2)
 @given(cases(validated))
 def test_promises_are_kept_beside_slots(case: Case) -> None:
     """Where apps lag beside their slots and others were seen to use the version, every promise is kept."""
@@ -110,6 +116,7 @@ def test_promises_are_kept_beside_slots(case: Case) -> None:
 waiting = worlds(opened, rolls=rolls_in(RollState.SET_ASIDE, RollState.OVERLAPPING), settings=stale_settings)
 
 
+@times(1.2)
 @given(cases(waiting))
 def test_promises_are_kept_while_an_app_has_yet_to_answer(case: Case) -> None:
     """While the first app has not answered, every promise is kept."""
@@ -119,6 +126,7 @@ def test_promises_are_kept_while_an_app_has_yet_to_answer(case: Case) -> None:
 overlapping = worlds(opened, rolls=rolls_in(RollState.VALIDATED, RollState.UNPROVEN), settings=overlapping_settings)
 
 
+@times(1.2)
 @given(cases(overlapping))
 def test_promises_are_kept_where_old_versions_may_be_retired(case: Case) -> None:
     """Where apps name the old version beside the new one, every promise is kept."""
