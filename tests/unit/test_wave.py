@@ -1,0 +1,478 @@
+"""Waves of stops and starts beside all else that restarts apps of an environment, and the starts that are owed."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared import owed_starts
+from shared.cycle_environment import cycled_by_hand, reconcile_environment, remind
+from shared.domain.cycle import Cycle, CycleApp, CycleState, OwedStart
+from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
+from shared.domain.messages import EnvironmentMessage
+from shared.domain.model import Environment, Listing, RootCertificate, Site, Tags
+from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.outcome import Stalled, Waiting
+from shared.domain.reason import Reason
+from shared.domain.waves import MostDown, wave_app
+from shared.owed_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
+from shared.prove import Inbound
+from shared.run import TIME_BUDGET, Run
+from shared.wave import Cycling, carry_wave, next_apps
+from tests.build import (
+    APPLY,
+    ASE,
+    HOUR,
+    NEW,
+    NOW,
+    OTHER_ASE,
+    REF,
+    ManualClock,
+    environment,
+    root,
+    site,
+    site_ref,
+)
+from tests.small_storage import Died, SmallLeases, SmallStorage, ports_on
+
+SECOND = timedelta(seconds=1)
+A, B, C = (site_ref(name) for name in "abc")
+FRONT, BACK = "front", "back"
+
+
+@dataclass
+class Estate:
+    """Apps of environments as Azure has them; `fails` says which request about which app fails, and how."""
+
+    sites: dict[SiteRef, Site]
+    fails: dict[tuple[str, SiteRef], Exception] = field(default_factory=dict)
+    asked: list[tuple[str, SiteRef]] = field(default_factory=list)
+    sent: list[EnvironmentRef] = field(default_factory=list)
+    there: tuple[RootCertificate, ...] = ()
+
+    def site(self, ref: SiteRef) -> tuple[Site, tuple[()]]:
+        """Return the app."""
+        self._fail("look", ref)
+        return self.sites[ref], ()
+
+    def stop(self, ref: SiteRef) -> None:
+        """Stop the app."""
+        self._turn("stop", ref, running=False)
+
+    def start(self, ref: SiteRef) -> None:
+        """Start the app."""
+        self._turn("start", ref, running=True)
+
+    def slot_parents(self, _: str) -> Listing[SiteRef]:
+        """Return nothing: no app has slots."""
+        return Listing(())
+
+    def slots(self, _: SiteRef) -> Listing[Site]:
+        """Return nothing."""
+        return Listing(())
+
+    def environment(self, ref: EnvironmentRef) -> Environment:
+        """Return the environment."""
+        return environment(ref)
+
+    def listed(self, ref: EnvironmentRef) -> Listing[Site]:
+        """Return the apps of the environment."""
+        return Listing(tuple(site for site in self.sites.values() if site.environment == ref))
+
+    def roots(self, _: EnvironmentRef) -> Listing[RootCertificate]:
+        """Return the roots."""
+        return Listing(self.there)
+
+    def send_environment(self, message: EnvironmentMessage) -> None:
+        """Keep the message."""
+        self.sent.append(message.environment)
+
+    def _turn(self, verb: str, ref: SiteRef, *, running: bool) -> None:
+        self.asked.append((verb, ref))
+        self._fail(verb, ref)
+        self.sites[ref] = replace(self.sites[ref], running=running)
+
+    def _fail(self, verb: str, ref: SiteRef) -> None:
+        if (verb, ref) in self.fails:
+            raise self.fails[verb, ref]
+
+
+@dataclass
+class Environments:
+    """The part of an estate that lists what is in an environment."""
+
+    estate: Estate
+
+    def environment(self, ref: EnvironmentRef) -> Environment:
+        """Return the environment."""
+        return self.estate.environment(ref)
+
+    def sites(self, ref: EnvironmentRef) -> Listing[Site]:
+        """Return its apps."""
+        return self.estate.listed(ref)
+
+    def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
+        """Return its roots."""
+        return self.estate.roots(ref)
+
+
+@dataclass
+class Desk:
+    """Certroll on an estate: a journal that outlives its runs, and a clock that moves only when somebody sleeps."""
+
+    estate: Estate
+    pool: ThreadPoolExecutor
+    clock: ManualClock = field(default_factory=ManualClock)
+    storage: SmallStorage = field(default_factory=SmallStorage)
+    leases: SmallLeases = field(default_factory=SmallLeases)
+
+    def run(self, most: MostDown | None = None) -> Run:
+        """Return a run that may have so many apps down."""
+        given: Any = {
+            "app_service": self.estate,
+            "environments": Environments(self.estate),
+            "queue": self.estate,
+            "leases": self.leases,
+        }
+        ports = ports_on(self.storage, self.clock, **given)
+        return Run.start(ports, replace(APPLY, ase_max_unavailable=most), self.pool)
+
+    def cycling(self, most: int = 9, **others: Any) -> Cycling:  # noqa: ANN401 - as the fields are
+        """Return a run at work on the environment, all of whose apps wait for their stop."""
+        apps = tuple(pending(site) for site in self.estate.sites.values())
+        self.run().ports.cycles.put_apps(ASE, apps)
+        return Cycling(self.run(MostDown(most)), self.leases, Cycle(ASE, since=NOW - HOUR), apps, Inbound(), **others)
+
+    def states(self) -> dict[SiteRef, CycleState]:
+        """Return how far each app is recorded to be."""
+        return {one.site: one.state for one in self.run().ports.cycles.apps(ASE)}
+
+
+@pytest.fixture(name="pool")
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, inside: EnvironmentRef = ASE) -> Site:
+    """Return an app of the environment, without a probe."""
+    tags: Tags = (("certroll-group", ",".join(groups)),) if groups else ()
+    return site(name, plan=plan, environment=inside, tags=tags, running=running)
+
+
+def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
+    """Return Certroll on these apps."""
+    return Desk(Estate({site.ref: site for site in sites}), pool)
+
+
+def pending(site: Site) -> CycleApp:
+    """Return an app that waits for its stop since an hour ago."""
+    return CycleApp(wave_app(site), CycleState.PENDING, NOW - HOUR)
+
+
+def going(cycling: Cycling) -> list[SiteRef]:
+    """Return the apps that go next."""
+    return [one.site for one in next_apps(cycling)]
+
+
+# ------------------------------------------------------------------------------------------ beside rolls of settings
+
+
+@pytest.mark.parametrize("plan", [FRONT, BACK], ids=["of one plan", "of two plans"])
+def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(pool: ThreadPoolExecutor, plan: str) -> None:
+    """A wave never takes down what is left of a group while a roll of settings restarts another app of it."""
+    street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
+    street.run().ports.journal.claim_restart(FRONT, A, REF, 1)
+    assert going(street.cycling()) == [C]
+    street.run().ports.journal.restarted(FRONT, A, REF)
+    assert going(street.cycling()) == [A, C]
+
+
+def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
+    """Waves and rolls together have no more apps down than are allowed, in all and on each plan."""
+    street = desk(pool, hosted("a"), hosted("b"), hosted("c", plan=BACK))
+    street.run().ports.journal.claim_restart(FRONT, A, REF, 1)
+    assert going(street.cycling(most=1)) == []
+    assert going(street.cycling(most=2)) == [B]
+
+
+def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExecutor) -> None:
+    """Apps that a wave counted before its run died are stopped by the next run: they do not wait for themselves."""
+    street = desk(pool, hosted("a"), hosted("b"))
+    assert going(street.cycling(most=1)) == [A]
+    assert going(street.cycling(most=1)) == [A]
+
+
+def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolExecutor) -> None:
+    """Neither an app whose lease somebody has goes again in this run, nor one that Azure did not let be stopped."""
+    street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
+    refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
+    assert going(street.cycling(busy=frozenset({A}), refused=refused)) == [C]
+
+
+# ------------------------------------------------------------------------------------------------ places given back
+
+
+def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
+    """An app that somebody else stopped meanwhile, or that Azure did not let be stopped, counts as down no longer."""
+    street = desk(pool, hosted("a"), hosted("b"))
+    cycling = street.cycling()
+    wave = next_apps(cycling)
+    street.estate.sites[A] = replace(street.estate.sites[A], running=False)
+    street.estate.fails["stop", B] = Denied("no")
+    carry_wave(cycling, wave)
+    assert street.estate.asked == [("stop", B)]
+    assert street.states() == {A: CycleState.SPARED, B: CycleState.PENDING}
+    for place in (FRONT, ASE.resource_id):
+        assert street.run().ports.journal.restarting(place, OTHER_ASE) == ()
+
+
+def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
+    """An app whose lease somebody has may be down just now: it goes on counting as down."""
+    street = desk(pool, hosted("a"))
+    cycling = street.cycling()
+    wave = next_apps(cycling)
+    street.leases.busy.add(f"site {A.resource_id}")
+    assert carry_wave(cycling, wave).busy == {A}
+    assert street.run().ports.journal.restarting(FRONT, OTHER_ASE) == (A,)
+
+
+def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor) -> None:
+    """An app that is down goes on counting as down, so that no other one of its plan joins it."""
+    street = desk(pool, hosted("a"), hosted("b"))
+    street.estate.fails["start", A] = Denied("no")
+    cycling = street.cycling(most=1)
+    with pytest.raises(Denied):
+        carry_wave(cycling, next_apps(cycling))
+    journal = street.run().ports.journal
+    assert journal.restarting(FRONT, OTHER_ASE) == (A,)
+    assert not journal.claim_restart(FRONT, B, REF, 1)
+
+
+def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
+    """When it has had its time it counts as down no longer, on its plan and in its environment."""
+    street = desk(pool, hosted("a"))
+    cycling = street.cycling()
+    carry_wave(cycling, next_apps(cycling))
+    assert street.estate.asked == [("stop", A), ("start", A)]
+    assert street.states() == {A: CycleState.UNPROVEN}
+    for place in (FRONT, ASE.resource_id):
+        assert street.run().ports.journal.restarting(place, OTHER_ASE) == ()
+
+
+# --------------------------------------------------------------------------------------------------- the environment
+
+
+def noted(street: Desk, inside: EnvironmentRef = ASE) -> None:
+    """Note a root that is to come into the environment."""
+    street.run().ports.cycles.change(inside, lambda cycle: cycle.noting(NEW, NOW - HOUR))
+
+
+def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExecutor) -> None:
+    """While an app of one environment may be down the waves of another go on, and its own do not."""
+    street = desk(pool, hosted("a"))
+    noted(street)
+    street.run().ports.cycles.owe(OwedStart(A, OTHER_ASE, NOW))
+    outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.ROOT_NOT_THERE
+    street.run().ports.cycles.owe(OwedStart(A, ASE, NOW))
+    outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
+    assert outcome.reason is Reason.START_OWED
+
+
+def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
+    """Wherever a run dies while it lists 60 apps, each of them is stopped for the root in the end: none counts as new.
+
+    Their records take two transactions, and that of the environment follows.
+    """
+    names = [f"app-{number:02}" for number in range(60)]
+    for lasts in range(9):
+        street = desk(pool, *(hosted(name) for name in names))
+        noted(street)
+        street.estate.there = (root("certroll", NEW),)
+        street.storage.lasts = lasts
+        try:
+            reconcile_environment(street.run(), EnvironmentMessage(ASE))
+        except Died:
+            street.storage.lasts = None
+        street.storage.lasts = None
+        outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
+        assert isinstance(outcome, Stalled)
+        assert outcome.reason is Reason.CYCLE_BY_HAND
+        assert set(street.states().values()) == {CycleState.PENDING}, f"after {lasts} writes"
+
+
+def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
+    """Apps that a wave had started count as down no longer, what is done stays so, and the rest waits for nothing."""
+    street = desk(pool, *(hosted(name) for name in "abc"))
+    journal, cycles = street.run().ports.journal, street.run().ports.cycles
+    apps = [pending(street.estate.sites[ref]) for ref in (A, B, C)]
+    states = (CycleState.STARTED, CycleState.ANSWERED, CycleState.PENDING)
+    cycles.put_apps(ASE, [app.now(state, NOW) for app, state in zip(apps, states, strict=True)])
+    for place in (FRONT, ASE.resource_id):
+        assert journal.claim_restart(place, A, ASE, 1)
+    cycled_by_hand(street.run(), ASE)
+    assert street.states() == {A: CycleState.SPARED, B: CycleState.ANSWERED, C: CycleState.SPARED}
+    assert not cycles.of(ASE).is_open
+    for place in (FRONT, ASE.resource_id):
+        assert journal.restarting(place, OTHER_ASE) == ()
+
+
+def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
+    """An environment whose apps wait is put on the queue, one that is done is not."""
+    street = desk(pool)
+    noted(street)
+    street.run().ports.cycles.put(Cycle(OTHER_ASE, since=NOW - HOUR, done_at=NOW))
+    assert remind(street.run()) == (ASE,)
+    assert street.estate.sent == [ASE]
+
+
+# ------------------------------------------------------------------------------------------------- starts that are owed
+
+
+def owed(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
+    """Write down that a start of the app is owed since then."""
+    street.run().ports.cycles.owe(OwedStart(ref, ASE, street.clock.now() - ago))
+
+
+def left(street: Desk) -> list[SiteRef]:
+    """Return the apps whose start is owed."""
+    return [one.site for one in street.run().ports.cycles.owed()]
+
+
+def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one app takes all the time of a run, the others are started within as many minutes as there are apps."""
+    monkeypatch.setattr(owed_starts, "MOST_THREADS", 1)
+    street = desk(pool, *(hosted(name, running=False) for name in "abc"))
+    for ref in (A, B, C):
+        owed(street, ref)
+    tried = []
+    for minute in range(3):
+        street.clock.time = NOW + timedelta(minutes=minute)
+        leases = Slow(clock=street.clock)
+        run = street.run()
+        pay_owed_starts(replace(run, ports=replace(run.ports, leases=leases)))
+        tried += leases.tried
+    assert sorted(tried) == [f"site {ref.resource_id}" for ref in (A, B, C)]
+
+
+@dataclass
+class Slow(SmallLeases):
+    """Leases of which each takes a whole run and is held by another instance in the end."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+    tried: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[SmallLeases]:
+        """Take all the time there is."""
+        self.tried.append(name)
+        self.clock.sleep(TIME_BUDGET.total_seconds())
+        self.busy.add(name)
+        with super().hold(name) as lease:
+            yield lease
+
+
+def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolExecutor) -> None:
+    """Who stopped it is alive, and starts it: the timer leaves it alone while its lease is held."""
+    street = desk(pool, hosted("a", running=False))
+    owed(street, A)
+    street.leases.busy.add(f"site {A.resource_id}")
+    pay_owed_starts(street.run())
+    assert street.estate.asked == []
+    assert left(street) == [A]
+
+
+def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: ThreadPoolExecutor) -> None:
+    """An app that came up, was paid for and was then stopped by a person is not started by the timer."""
+    street = desk(pool, hosted("a", running=False))
+    owed(street, A)
+    run = street.run()
+
+    @contextmanager
+    def paying(_: str) -> Iterator[SmallLeases]:
+        run.ports.cycles.paid(A)
+        yield street.leases
+
+    leases: Any = street.leases
+    leases.hold = paying
+    pay_owed_starts(run)
+    assert street.estate.asked == []
+
+
+def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor) -> None:
+    """An app that runs is looked at for five minutes more: the stop of a run that died may still be heard."""
+    street = desk(pool, hosted("a"))
+    owed(street, A, STOP_MAY_COME - SECOND)
+    pay_owed_starts(street.run())
+    assert left(street) == [A]
+    street.clock.sleep(1)
+    pay_owed_starts(street.run())
+    assert left(street) == []
+    assert street.estate.sent == [ASE]
+    assert street.estate.asked == []
+
+
+def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: ThreadPoolExecutor) -> None:
+    """Azure has answered 404 for apps that were there: the start is owed on, and forgotten after an hour of that."""
+    street = desk(pool, hosted("a", running=False))
+    street.estate.fails["look", A] = NotFound("gone")
+    owed(street, A, GONE_AFTER - SECOND)
+    pay_owed_starts(street.run())
+    assert left(street) == [A]
+    street.clock.sleep(1)
+    pay_owed_starts(street.run())
+    assert left(street) == []
+
+
+def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecutor) -> None:
+    """The others are started, the one that was not stays owed, and the run fails at the end so that it is seen."""
+    street = desk(pool, hosted("a", running=False), hosted("b", running=False))
+    street.estate.fails["start", A] = Denied("no")
+    for ref in (A, B):
+        owed(street, ref)
+    with pytest.raises(ExceptionGroup):
+        pay_owed_starts(street.run())
+    assert street.estate.sites[B].running
+    assert A in left(street)
+
+
+@pytest.mark.parametrize(
+    ("since", "state"),
+    [
+        pytest.param(NOW - HOUR, CycleState.STARTED, id="its stop came after the apps were listed"),
+        pytest.param(NOW, CycleState.PENDING, id="its stop was for an earlier root"),
+        pytest.param(None, CycleState.PENDING, id="the apps were never listed"),
+    ],
+)
+def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
+    pool: ThreadPoolExecutor,
+    since: datetime | None,
+    state: CycleState,
+) -> None:
+    """The timer's start makes an app trust what came before its stop, and says nothing of any other app."""
+    street = desk(pool, hosted("a", running=False), hosted("b"))
+    cycles = street.run().ports.cycles
+    cycles.put(Cycle(ASE, since=since))
+    cycles.put_apps(ASE, [pending(one) for one in street.estate.sites.values()])
+    owed(street, A)
+    pay_owed_starts(street.run())
+    assert street.estate.asked == [("start", A)]
+    assert street.states() == {A: state, B: CycleState.PENDING}
+
+
+def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecutor) -> None:
+    """An app whose stop got no answer is started at once, and its start stays owed as the stop may still be heard."""
+    street = desk(pool, hosted("a"))
+    street.estate.fails["stop", A] = OutcomeUnknown("504")
+    cycling = street.cycling()
+    with pytest.raises(OutcomeUnknown):
+        carry_wave(cycling, next_apps(cycling))
+    assert street.estate.asked == [("stop", A), ("start", A)]
+    assert left(street) == [A]
+    assert street.run().ports.journal.restarting(FRONT, OTHER_ASE) == (A,)
