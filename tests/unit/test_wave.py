@@ -182,14 +182,31 @@ def going(cycling: Cycling) -> list[SiteRef]:
 # ------------------------------------------------------------------------------------------ beside rolls of settings
 
 
+@pytest.mark.parametrize("done", [False, True], ids=["that still waits for its stop", "that was stopped and started"])
 @pytest.mark.parametrize("plan", [FRONT, BACK], ids=["of one plan", "of two plans"])
-def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(pool: ThreadPoolExecutor, plan: str) -> None:
+def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
+    pool: ThreadPoolExecutor, plan: str, *, done: bool
+) -> None:
     """A wave never takes down what is left of a group while a roll of settings restarts another app of it."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
-    street.run().ports.journal.claim_restart(FRONT, A, REF, 1)
-    assert going(street.cycling()) == [C]
-    street.run().ports.journal.restarted(FRONT, A, REF)
-    assert going(street.cycling()) == [A, C]
+    journal, cycling = street.run().ports.journal, street.cycling()
+    if done:
+        cycling = cycling.record([cycling.apps[1].now(CycleState.ANSWERED, NOW)])
+    journal.claim_restart(plan, B, REF, 1)
+    assert going(cycling) == [C]
+    journal.restarted(plan, B, REF)
+    assert going(cycling) == [A, C]
+
+
+def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
+    """What came after the apps were listed counts while it is rolled; what is stopped makes a share no larger."""
+    street = desk(pool, hosted("a"), hosted("b"), hosted("c", running=False), hosted("d", running=False))
+    journal, half = street.run().ports.journal, MostDown(50, percent=True)
+    cycling = replace(street.cycling(), run=street.run(half))
+    journal.claim_restart(ASE.resource_id, site_ref("later"), REF, 1)
+    assert going(cycling) == []
+    journal.restarted(ASE.resource_id, site_ref("later"), REF)
+    assert going(cycling) == [A]
 
 
 def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:

@@ -1,0 +1,140 @@
+"""What is recorded of a site before anything is written to it, and after Azure refused to sync its copy."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from shared.actions.about_copy import copy_subject
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.model import Binding, WebspaceCertificate
+from shared.domain.names import CopyRef
+from shared.domain.plan import Skip, Step
+from shared.domain.reason import Reason
+from shared.domain.rollout import Again, SiteRecord, SiteState
+from shared.domain.snapshot import Snapshot
+from shared.reconcile import _after_refusal, _pending_records, _shown
+from shared.run import Run
+from tests.build import (
+    APPLY,
+    HOUR,
+    NEW,
+    NOW,
+    OLD,
+    OTHER_REF,
+    REF,
+    WEST,
+    ManualClock,
+    binding,
+    copy,
+    farm,
+    record,
+    rollout,
+    site,
+    site_ref,
+    snapshot,
+    version,
+)
+from tests.small_storage import SmallStorage, journal_on, ports_on
+
+MORE = "www.contoso.com"
+SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
+
+
+def moving(*bindings: Binding) -> tuple[Step, ...]:
+    """Return the steps that sync the copy and move these bindings."""
+    return SYNC, *(Step(UpdateBinding(one, NEW, WEST), Reason.STALE_THUMBPRINT) for one in bindings)
+
+
+def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
+    """Return the records of a plan that moves these bindings, by default the usual one."""
+    steps = moving(*(bindings or (binding(),)))
+    return _pending_records(seen, version(), WEST, steps, _shown(seen))
+
+
+def test_site_is_recorded_with_what_it_showed() -> None:
+    """All host names of the site that show the certificate are recorded as they are, with the copy that is synced."""
+    both = (binding(), binding(MORE))
+    (found,) = recorded(snapshot(bindings=both), *both)
+    assert found == SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, (copy().ref,), both)
+
+
+def test_host_name_that_another_certificate_may_show_is_not_recorded() -> None:
+    """What a copy of another vault certificate holds as well is no leave for the site's run to write it."""
+    contested, twin = binding(MORE, NEW), copy("twin", NEW, source=OTHER_REF)
+    seen = snapshot(bindings=(binding(), contested), copies=(copy(), twin))
+    (found,) = recorded(seen)
+    assert found.last_good == (binding(),)
+
+
+def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
+    """The bindings as they were stay on record after some were moved; a host name that came since is added."""
+    before = replace(record(SiteState.PENDING), last_good=(binding(),))
+    seen = snapshot(bindings=(binding(thumbprint=NEW), binding(MORE)), rollout=rollout(before))
+    (found,) = recorded(seen, binding(MORE))
+    assert found.last_good == (binding(), binding(MORE))
+
+
+def test_looking_again_does_not_start_the_soak_anew() -> None:
+    """A site that cannot be written or proven holds up the other places for one soak, not for ever."""
+    for state in (SiteState.PENDING, SiteState.UNPROVEN, SiteState.FAILED):
+        (found,) = recorded(snapshot(rollout=rollout(record(state, at=NOW - HOUR))))
+        assert (found.state, found.at) == (SiteState.PENDING, NOW - HOUR), state
+
+
+def test_host_name_that_comes_to_a_proven_site_is_proven_for_itself() -> None:
+    """A site that was proven an hour ago and has something new to move counts from now."""
+    (found,) = recorded(snapshot(rollout=rollout(record(SiteState.PROVEN, at=NOW - HOUR))))
+    assert found.at == NOW
+
+
+def test_what_was_to_be_bound_again_stays_so() -> None:
+    """A look between the upload and its bindings does not forget that they are to be bound to it once more."""
+    before = replace(record(SiteState.PENDING), again=Again.ASKED)
+    (found,) = recorded(snapshot(rollout=rollout(before)))
+    assert found.again is Again.ASKED
+    other = rollout(replace(record(SiteState.PENDING, site="other"), again=Again.ASKED))
+    (found,) = recorded(snapshot(rollout=other))
+    assert found.again is Again.NO
+
+
+def public() -> WebspaceCertificate:
+    """Return the new version as a public certificate of the site."""
+    return replace(copy("trusted", NEW, source=None), ref=CopyRef.of_site(site_ref(), "trusted", public=True))
+
+
+def test_certificate_without_its_key_serves_no_host_name() -> None:
+    """What a site only trusts is not among the copies that its host names can be bound to."""
+    (found,) = recorded(snapshot(copies=(copy(), public()), sites=(site(),)))
+    assert found.copies == (copy().ref,)
+
+
+def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
+    """Return what is left where Azure refused to sync these copies, having checked that the journal says the same."""
+    clock, storage = ManualClock(), SmallStorage()
+    journal_on(storage, clock).begin(REF, rollout(*of))
+    skips = tuple(Skip(copy_subject(one.ref, WEST), Reason.DENIED_BY_AZURE, "no") for one in copies)
+    with ThreadPoolExecutor(1) as pool:
+        left = _after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
+    assert journal_on(storage, clock).rollout(REF, "v2").records == left
+    return left
+
+
+def test_site_whose_copy_was_not_synced_is_not_waited_for() -> None:
+    """Where the only copy of a webspace was refused its sites prove nothing, and say why; others are untouched."""
+    shop = replace(record(SiteState.PENDING), copies=(copy().ref,))
+    second = replace(record(SiteState.PENDING, site="shop-2"), copies=(copy("second").ref,))
+    left = refused(copy(), of=(shop, second))
+    assert left == (replace(shop, copies=(), state=SiteState.UNPROVEN, detail="no"), second)
+
+
+def test_site_goes_on_with_the_copy_that_was_synced() -> None:
+    """Where a webspace has a second copy that Azure did sync, its sites go on with that one."""
+    both = replace(record(SiteState.PENDING), copies=(copy().ref, copy("second").ref))
+    (left,) = refused(copy(), of=(both,))
+    assert (left.state, left.copies) == (SiteState.PENDING, (copy("second").ref,))
+
+
+def test_version_that_is_there_is_what_the_old_one_was() -> None:
+    """Only copies that hold the new version after the sync count: one that still holds the old serves nothing."""
+    (found,) = recorded(snapshot(copies=(copy(), copy("kept", OLD, source=None))))
+    assert found.copies == (copy().ref,)
