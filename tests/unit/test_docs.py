@@ -4,8 +4,8 @@ import ast
 import json
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
@@ -160,13 +160,19 @@ def test_every_reason_is_documented() -> None:
     assert sorted(Reason) == sorted(headings)
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_reason_says_where_it_shows_and_who_acts(reason: Reason) -> None:
-    """Below its heading a reason says where it is met and whether a person is needed, as the code has it."""
-    part = _part(_text("docs/reasons.md"), "Reasons").partition(f"#### {reason}\n")[2].partition("\n####")[0]
+def test_every_reason_says_where_it_shows_and_who_acts() -> None:
+    """Below its heading each reason says where it is met and whether a person is needed, as the code has it."""
+    reasons = _part(_text("docs/reasons.md"), "Reasons")
+    assert [wrong for reason in Reason for wrong in _wrong_with_reason(reasons, reason)] == []
+
+
+def _wrong_with_reason(reasons: str, reason: Reason) -> Iterator[str]:
+    part = reasons.partition(f"#### {reason}\n")[2].partition("\n####")[0]
     head = re.match(r"\nShows as: .+\. Person needed: (yes|no)\.\n\n\S", part)
-    assert head, part[:200]
-    assert head.group(1) == "yes" or reason not in NEEDS_A_PERSON
+    if head is None:
+        yield f"{reason} does not begin with where it shows and whether a person is needed: {part[:80]!r}"
+    elif head.group(1) == "no" and reason in NEEDS_A_PERSON:
+        yield f"{reason} needs a person, and says no"
 
 
 def test_every_reason_is_used() -> None:
@@ -204,30 +210,55 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_lead_somewhere(page: Path) -> None:
-    """Each relative link names a file that exists, and a heading in it where it names one."""
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", prose):
+def _prose(page: Path) -> str:
+    """Return a page without its blocks of code."""
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def _on_every_page(wrong_with: Callable[[Path], Iterable[str]]) -> list[str]:
+    """Return all that is wrong, each with its page; there are pages to look at."""
+    assert len(PAGES) > len(ADRS) > 0
+    return [f"{page.relative_to(ROOT)}: {wrong}" for page in PAGES for wrong in wrong_with(page)]
+
+
+def test_relative_links_lead_somewhere() -> None:
+    """Each relative link of each page names a file that exists, and a heading in it where it names one."""
+    assert _on_every_page(_broken_links) == []
+
+
+def _broken_links(page: Path) -> Iterator[str]:
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", _prose(page)):
         name, _, anchor = target.partition("#")
         there = page.parent / name if name else page
-        assert there.exists(), target
-        assert not anchor or anchor in _anchors(there.read_text(encoding="utf-8")), target
+        if not there.exists():
+            yield f"{target} is not there"
+        elif anchor and anchor not in _anchors(there.read_text(encoding="utf-8")):
+            yield f"{target} has no such heading"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_references_are_defined(page: Path) -> None:
-    """Each reference-style link has its address, and each address is used."""
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    defined = re.findall(r"^\[([\w-]+)\]: https://", prose, re.MULTILINE)
-    assert sorted(set(re.findall(r"\]\[([\w-]+)\]", prose))) == sorted(defined)
+def test_references_are_defined() -> None:
+    """Each reference-style link of each page has its address once, and each address is used."""
+    assert _on_every_page(_loose_references) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_lines_fit(page: Path) -> None:
-    """Lines are short enough to compare; tables and addresses cannot be broken."""
-    lines = page.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith(("|", "["))] == []
+def _loose_references(page: Path) -> Iterator[str]:
+    prose = _prose(page)
+    defined = Counter(re.findall(r"^\[([\w-]+)\]: https://", prose, re.MULTILINE))
+    used = set(re.findall(r"\]\[([\w-]+)\]", prose))
+    yield from (f"[{name}] has no address" for name in sorted(used - defined.keys()))
+    yield from (f"[{name}] is not used" for name in sorted(defined.keys() - used))
+    yield from (f"[{name}] has several addresses" for name, count in sorted(defined.items()) if count > 1)
+
+
+def test_lines_fit() -> None:
+    """Lines of every page are short enough to compare; tables and addresses cannot be broken."""
+    assert _on_every_page(_long_lines) == []
+
+
+def _long_lines(page: Path) -> Iterator[str]:
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if len(line) > LONGEST_LINE and not line.startswith(("|", "[")):
+            yield f"line {number} has {len(line)} characters"
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
@@ -235,13 +266,19 @@ def test_decisions_are_numbered_without_gaps() -> None:
     assert [int(adr.name[:4]) for adr in ADRS] == list(range(1, len(ADRS) + 1))
 
 
-@pytest.mark.parametrize("adr", ADRS, ids=lambda adr: adr.stem)
-def test_decision_has_its_headings(adr: Path) -> None:
+def test_every_decision_has_its_headings() -> None:
     """Each decision says its context, its alternatives and what would change it, on one page."""
+    assert [f"{adr.name}: {wrong}" for adr in ADRS for wrong in _wrong_with_decision(adr)] == []
+
+
+def _wrong_with_decision(adr: Path) -> Iterator[str]:
     text = adr.read_text(encoding="utf-8")
-    assert text.startswith(f"# {int(adr.name[:4])}. ")
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ADR_HEADINGS
-    assert len(text.splitlines()) <= LONGEST_ADR
+    if not text.startswith(f"# {int(adr.name[:4])}. "):
+        yield "its title does not begin with its number"
+    if (headings := re.findall(r"^## (.+)$", text, re.MULTILINE)) != ADR_HEADINGS:
+        yield f"its headings are {headings}"
+    if (lines := len(text.splitlines())) > LONGEST_ADR:
+        yield f"it has {lines} lines"
 
 
 def test_custom_role_is_json() -> None:
