@@ -163,7 +163,7 @@ def test_every_reason_is_documented() -> None:
 def test_every_reason_says_where_it_shows_and_who_acts() -> None:
     """Below its heading each reason says where it is met and whether a person is needed, as the code has it."""
     reasons = _part(_text("docs/reasons.md"), "Reasons")
-    assert [wrong for reason in Reason for wrong in _wrong_with_reason(reasons, reason)] == []
+    _nothing_is_wrong(wrong for reason in Reason for wrong in _wrong_with_reason(reasons, reason))
 
 
 def _wrong_with_reason(reasons: str, reason: Reason) -> Iterator[str]:
@@ -215,15 +215,21 @@ def _prose(page: Path) -> str:
     return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-def _on_every_page(wrong_with: Callable[[Path], Iterable[str]]) -> list[str]:
-    """Return all that is wrong, each with its page; there are pages to look at."""
-    assert len(PAGES) > len(ADRS) > 0
-    return [f"{page.relative_to(ROOT)}: {wrong}" for page in PAGES for wrong in wrong_with(page)]
+def _nothing_is_wrong(found: Iterable[str]) -> None:
+    """Fail with all that was found, one a line."""
+    wrong = list(found)
+    assert not wrong, "\n".join(("", *wrong))
+
+
+def _nothing_is_wrong_on_any(pages: list[Path], wrong_with: Callable[[Path], Iterable[str]]) -> None:
+    """Fail with all that is wrong, each with its page, and where there is no page to look at."""
+    assert pages
+    _nothing_is_wrong(f"{page.relative_to(ROOT)}: {wrong}" for page in pages for wrong in wrong_with(page))
 
 
 def test_relative_links_lead_somewhere() -> None:
     """Each relative link of each page names a file that exists, and a heading in it where it names one."""
-    assert _on_every_page(_broken_links) == []
+    _nothing_is_wrong_on_any(PAGES, _broken_links)
 
 
 def _broken_links(page: Path) -> Iterator[str]:
@@ -238,7 +244,7 @@ def _broken_links(page: Path) -> Iterator[str]:
 
 def test_references_are_defined() -> None:
     """Each reference-style link of each page has its address once, and each address is used."""
-    assert _on_every_page(_loose_references) == []
+    _nothing_is_wrong_on_any(PAGES, _loose_references)
 
 
 def _loose_references(page: Path) -> Iterator[str]:
@@ -252,7 +258,7 @@ def _loose_references(page: Path) -> Iterator[str]:
 
 def test_lines_fit() -> None:
     """Lines of every page are short enough to compare; tables and addresses cannot be broken."""
-    assert _on_every_page(_long_lines) == []
+    _nothing_is_wrong_on_any(PAGES, _long_lines)
 
 
 def _long_lines(page: Path) -> Iterator[str]:
@@ -268,7 +274,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 def test_every_decision_has_its_headings() -> None:
     """Each decision says its context, its alternatives and what would change it, on one page."""
-    assert [f"{adr.name}: {wrong}" for adr in ADRS for wrong in _wrong_with_decision(adr)] == []
+    _nothing_is_wrong_on_any(ADRS, _wrong_with_decision)
 
 
 def _wrong_with_decision(adr: Path) -> Iterator[str]:
