@@ -19,10 +19,12 @@ from shared.domain.model import Tags
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.roll import FIGHT, RollRecord, RollState, Room
 from shared.domain.snapshot import Snapshot
+from shared.domain.waves import MostDown
 from tests.build import (
     APPLY,
+    ASE,
     DAY,
     FOREIGN,
     HOUR,
@@ -32,6 +34,7 @@ from tests.build import (
     OFF,
     OLD,
     OLDER,
+    OTHER_ASE,
     OTHER_REF,
     REF,
     SUBSCRIPTION,
@@ -174,6 +177,18 @@ def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
     """Without all that a record needs to know, no app is told, whatever was recorded before."""
     assert records(world(**others), rolling()) == ()
     assert records(world(roll(RollState.REFUSED), **others), rolling()) == ()
+
+
+def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
+    """A share is of the apps that run: in all of the environment, and on the app's own plan."""
+    apps = [("shop", "front", True), ("b", "front", True), ("c", "back", True), ("d", "back", True)]
+    apps += [(name, plan, False) for plan in ("front", "back") for name in (f"{plan}-1", f"{plan}-2")]
+    hosted = [site(name, plan=plan, running=running, environment=ASE) for name, plan, running in apps]
+    seen = world(sites=(*hosted, site("elsewhere", plan="front", environment=OTHER_ASE), site("outside")))
+    half = replace(APPLY, ase_max_unavailable=MostDown(50, percent=True))
+    assert [record.room for record in records(seen, rolling(), intent=half)] == [Room(ASE.resource_id, 2, 1)]
+    assert [record.room for record in records(seen, rolling())] == [None]
+    assert [record.room for record in records(world(), rolling(), intent=half)] == [None]
 
 
 def test_app_that_is_under_way_is_not_told_again() -> None:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
+from shared.actions.keep_superseded import KeepSuperseded
 from shared.domain.errors import (
+    AzureError,
     CertrollError,
     Conflict,
     Denied,
@@ -30,10 +32,11 @@ from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.domain.snapshot import Snapshot
 from shared.run import ROUNDS, TIME_BUDGET, Run, perform_all, planning_again
-from tests.build import NOW, REF, WEST, ManualClock, ports, site_ref
+from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
 
 Result = TypeVar("Result")
 EARLY = NotYet("after the sync")
+KEPT = copy("kept", source=None)
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,38 @@ def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
     with pytest.raises(type(error)):
         doing.all(doing.step("a", error), doing.step("b"))
     assert doing.turns == ["a"]
+
+
+def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None:
+    """With a list for it, a step without an answer counts as refused for now, and comes back with the message."""
+    lost, unanswered = OutcomeUnknown("504"), list[AzureError]()
+    steps = (doing.step("a", lost, site="shop"), doing.step("b"))
+    refused = perform_all(doing.run, doing, REF, steps, unanswered)
+    assert refused == (Skip("a", Reason.NO_ANSWER, "504", site_ref()),)
+    assert doing.turns == ["a", "b"]
+    assert unanswered == [lost]
+
+
+@dataclass(frozen=True)
+class Unanswered(KeepSuperseded):
+    """A version to keep, of which Azure does not say whether it has it."""
+
+    def perform(self, _: Ports) -> bool:
+        """Raise."""
+        raise OutcomeUnknown("504")
+
+
+def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing: Doing) -> None:
+    """A sync would take the last good version from apps that name it, so all that follows waits for the answer."""
+    keep = Unanswered(REF, old_version(), KEPT, farm())
+    sync, unanswered = doing.step("sync"), list[AzureError]()
+    refused = perform_all(doing.run, doing, REF, (Step(keep, Reason.SUPERSEDED_IN_USE), sync), unanswered)
+    assert [(skip.subject, skip.reason) for skip in refused] == [
+        (keep.subject, Reason.NO_ANSWER),
+        ("sync", Reason.NO_ANSWER),
+    ]
+    assert doing.turns == []
+    assert len(unanswered) == 1
 
 
 def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:

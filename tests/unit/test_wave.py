@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared import owed_starts
-from shared.cycle_environment import cycled_by_hand, reconcile_environment, remind
+from shared.cycle_environment import _finished, cycled_by_hand, reconcile_environment, remind
 from shared.domain.cycle import Cycle, CycleApp, CycleState, OwedStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
 from shared.domain.messages import EnvironmentMessage
@@ -229,6 +229,24 @@ def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolE
     street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
     refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
     assert going(street.cycling(busy=frozenset({A}), refused=refused)) == [C]
+
+
+@pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
+def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExecutor, why: str) -> None:
+    """While another app only waits for its place people are not asked: the run comes back for that one."""
+    last = why == "the last of its group"
+    groups = ("pair",) if last else ()
+    street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
+    refused = {} if last else {A: StopRefused("no", Reason.DENIED_BY_AZURE)}
+    cycling = street.cycling(refused=refused)
+    left = replace(cycling, apps=tuple(one for one in cycling.apps if one.site != C or last))
+    parted = left.recorded([left.apps[-1].now(CycleState.SPARED, NOW)]) if last else left
+    outcome = _finished(parted, 0)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.PLAN_BUSY
+    alone = parted.recorded([parted.apps[1].now(CycleState.ANSWERED, NOW)])
+    expected = Reason.LAST_OF_GROUP if last else Reason.DENIED_BY_AZURE
+    assert _finished(alone, 0).reason is expected
 
 
 # ------------------------------------------------------------------------------------------------ places given back
