@@ -73,7 +73,7 @@ class MemoryTables:
         """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written."""
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
-            self._write_batch(table, batch)
+            self.write_batch(table, batch)
 
     def delete(self, table: str, partition: str, row: str) -> None:
         """Delete a row, if it is there."""
@@ -93,7 +93,8 @@ class MemoryTables:
         with self._lock:
             self._tables.pop(table, None)
 
-    def _write_batch(self, table: str, batch: list[Entity]) -> None:
+    def write_batch(self, table: str, batch: list[Entity]) -> None:
+        """Upsert the rows of one batch, all of them or none."""
         stored = [_stored(row) for row in batch]
         if len({row["PartitionKey"] for row in batch}) > 1:
             raise ValueError("a transaction is of one partition")

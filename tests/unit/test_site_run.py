@@ -169,7 +169,7 @@ class Desk:
 
     def findings(self) -> set[tuple[str, str]]:
         """Return what people are told."""
-        rows = (row for (table, _, _), row in self.storage.rows.items() if table == "certrollfindings")
+        rows = self.storage.all("certrollfindings")
         return {(row["subject"], row["reason"]) for row in rows}
 
 
