@@ -2,26 +2,46 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 STAMP := .venv/.complete
+IDENTITY := import sys; print(sys.base_prefix, sys.version)
 
-.PHONY: setup check test soak demo local clean
+# .venv is made anew where PYTHON is given and is another one than the one in it; without PYTHON it is left alone.
+GIVEN := $(filter command environment,$(origin PYTHON))
+ifneq ($(GIVEN),)
+ifneq ($(shell $(PYTHON) -c '$(IDENTITY)' 2>&1),$(shell $(BIN)/python -c '$(IDENTITY)' 2>&1))
+OTHER := yes
+.PHONY: $(STAMP)
+endif
+endif
 
-setup: $(STAMP)
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Certroll needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=/path/to/python3.12")'
+
+# $(call step,what is done,command): say it, do it, and say how long it took.
+step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test test-fast soak demo local clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make the virtual environment .venv and install all packages; PYTHON=python3.12 takes another Python
 
 $(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lock.json
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Certroll needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=/path/to/python3.12")'
-	@echo "Making the virtual environment .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -c 'import pathlib, shutil, sys; old = pathlib.Path(".venv/lib"); shutil.rmtree(".venv") if old.is_dir() and not (old / ("python%d.%d" % sys.version_info[:2])).is_dir() else None'
-	@$(PYTHON) -m venv .venv
-	@echo "Installing the pinned packages (a minute or two)"
-	@$(PIP) -r requirements-dev.txt
-	@$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt
-	@echo "Installing Azurite"
-	@$(BIN)/python -m local setup
+ifneq ($(OTHER),)
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON). Name another one: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	@$(NEW_ENOUGH)
+	@rm -rf .venv
+endif
+	@test -x $(BIN)/python || $(NEW_ENOUGH)
+	$(call step,Making the virtual environment .venv,{ $(BIN)/python --version 2> /dev/null || { $(PYTHON) --version && $(PYTHON) -m venv .venv; }; })
+	$(call step,Installing the $$(grep -c == requirements-dev.txt) pinned packages of requirements-dev.txt: a minute or two,$(PIP) -r requirements-dev.txt)
+	$(call step,Installing the $$(grep -c == requirements-runtime.txt) of requirements-runtime.txt,$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
+	$(call step,Installing Azurite and the $$(grep -c '"resolved"' local/azurite/package-lock.json) npm packages that it needs: up to a minute,$(BIN)/python -m local setup)
 	@touch $@
 
-check: setup
+check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -29,19 +49,22 @@ check: setup
 	$(BIN)/codespell
 
 # Three at a time, also on two cores: tests wait for storage and for handshakes.
-test: setup
+test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
+test-fast: setup ## unit and property tests alone, for the inner loop
+	$(BIN)/python -m pytest tests/unit tests/properties -n 2
+
 # The long versions of the property tests, and of a crash at every write while apps are stopped and started.
-soak: setup
+soak: setup ## the long versions of the property tests and of the crash tests
 	$(BIN)/python -m pytest tests/properties tests/scenarios/test_roots.py --hypothesis-profile=soak --timeout=3600
 
-demo: setup
+demo: setup ## the main job on a local Azure, shown and checked; writes build/demo.json
 	$(BIN)/python -m local demo
 
-local: setup
+local: setup ## a local Azure with the function app, until Ctrl-C
 	$(BIN)/python -m local up
 
-clean:
+clean: ## remove all that the other targets made
 	rm -rf .venv build local/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,11 +32,15 @@ class LocalApp:
         app: Path = ROOT,
         logs: Path = BUILD,
         host_app: bool = True,
+        log_storage: bool = False,
     ) -> None:
-        """A world by name follows real time; `host_app=False` leaves the app to another host, such as `func start`."""
+        """A world by name follows real time; `host_app=False` leaves the app to another host, such as `func start`.
+
+        With `log_storage` the log of Azurite has a line for each request.
+        """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
         self._logs = (logs / "azurite.log", logs / "host.log")
-        self.azurite = Azurite(self._logs[0])
+        self.azurite = Azurite(self._logs[0], requests=log_storage)
         self.host: FunctionHost | None = None
         self._world_name = world if isinstance(world, str) else None
         self._seed = seed

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from local import environment
+from local.patience import HANG
 from local.process import Child
 
 FOLDER = Path(__file__).parent / "azurite"
@@ -21,7 +22,6 @@ SCRIPT = FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 INSTALLED_LOCK = FOLDER / "node_modules" / ".package-lock.json"
 ACCOUNT = "devstoreaccount1"
 SERVICES = ("blob", "queue", "table")
-START_DEADLINE = 60.0
 IDLE = 3600.0
 OLDEST_NODE = 20
 CURE = "run `make setup`, or `python -m local setup` in the virtual environment"
@@ -82,10 +82,14 @@ def _with_node(node: Node) -> dict[str, str]:
 
 
 class Azurite:
-    """A running Azurite with an account key of its own. Everything is in memory and is gone after the `with`."""
+    """A running Azurite with an account key of its own. Everything is in memory and is gone after the `with`.
 
-    def __init__(self, log: Path | None = None) -> None:
-        self._log = log or DEFAULT_LOG
+    With `requests` its log has a line for each request.
+    """
+
+    def __init__(self, log: Path | None = None, *, requests: bool = False) -> None:
+        self.log = log or DEFAULT_LOG
+        self._requests = requests
         self._key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._child: Child | None = None
         self.ports: dict[str, int] = {}
@@ -116,7 +120,8 @@ class Azurite:
         if not SCRIPT.is_file():
             raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {CURE}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
-        self._child = Child("Azurite", _command(), environment.for_child(settings), self._log.parent, self._log)
+        command = _command(requests=self._requests)
+        self._child = Child("Azurite", command, environment.for_child(settings), self.log.parent, self.log)
         try:
             self.ports = dict(self._listening() for _ in SERVICES)
         except BaseException:
@@ -132,19 +137,19 @@ class Azurite:
     def _listening(self) -> tuple[str, int]:
         if self._child is None:  # pragma: no cover - only called by start
             raise NotInstalled("Azurite was not started")
-        line = self._child.expect(r"Azurite (\w+) service is successfully listening at \S+:(\d+)", START_DEADLINE)
+        line = self._child.expect(r"Azurite (\w+) service is successfully listening at \S+:(\d+)", HANG)
         return line[1].lower(), int(line[2])
 
 
-def _command() -> list[str]:
+def _command(*, requests: bool) -> list[str]:
     # --silent drops the line for each request; the lines that name the free ports still come. Started without npx, so
     # that SIGTERM reaches it. --skipApiVersionCheck: the storage SDKs speak a newer version than Azurite knows.
     # Connections may lie idle for longer than any test: closed after 5 s, a request now and then meets the end of its
     # connection and is made again after a wait, which moves the clock of a test.
     options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
     each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
-    switches = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
-    return [find_node().program, str(SCRIPT), *switches, *each]
+    switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
+    return [find_node().program, str(SCRIPT), *switches, *(() if requests else ("--silent",)), *each]
 
 
 if __name__ == "__main__":

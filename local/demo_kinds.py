@@ -13,11 +13,12 @@ from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import DEFAULT_DOMAIN, Certificate, Site
 from local.azure.registration.orders import Order
 from local.azure.world import World
-from local.demo_records import LOOK_EVERY, PATIENCE, Told, await_recorded, findings, skips, sweep
+from local.demo_records import LOOK_EVERY, Told, await_recorded, findings, skips, sweep
 from local.demo_rolls import SETTLE
 from local.demo_screen import Checks, progress, say, table
 from local.fleet import bound_host_names
 from local.frontend.visitor import Canary, HandshakeFailed
+from local.patience import HANG
 from local.stand import Stand
 from local.worlds import fabrikam as names
 
@@ -114,7 +115,7 @@ def _await(cases: tuple[Case, ...]) -> None:
     """Return when all cases hold, or patience is over."""
     began, waiting = time.monotonic(), cases
     with progress() as show:
-        while waiting and time.monotonic() - began < PATIENCE:
+        while waiting and time.monotonic() - began < HANG:
             waiting = tuple(case for case in waiting if not case.holds())
             show(
                 f"{time.monotonic() - began:5.1f} s  {len(cases) - len(waiting)} of {len(cases)} are as they should be"
@@ -124,7 +125,7 @@ def _await(cases: tuple[Case, ...]) -> None:
 
 def _await_visits(canary: Canary, world: World) -> None:
     """Return when the canary has visited what is bound by now, or patience is over."""
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + HANG
     while _unvisited(canary, world) and time.monotonic() < give_up:
         time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
 

@@ -1,18 +1,21 @@
 """What the hosted app says of itself in the demo: its journal, its findings and log, and its sweep on request."""
 
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from local.app import LocalApp
+from local.patience import HANG
 
-PATIENCE = 60.0
 LOOK_EVERY = 0.1
+SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for ", re.MULTILINE)
 MARK = " certroll: "
 """What stands before the JSON of an event in the log."""
 
@@ -27,7 +30,7 @@ class Told(NamedTuple):
 
 def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], state: str) -> bool:
     """Return whether Certroll's own journal says so of every site, or of the app of every site, by lower-case id."""
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
         rows = _rows(local, "certrolljournal")
         if ids <= {row[of].lower() for row in rows if of in row and row.get("state") == state}:
@@ -71,6 +74,12 @@ def _logged(local: LocalApp) -> Iterator[dict[str, Any]]:
     return (json.loads(line.partition(MARK)[2]) for line in lines if MARK in line)
 
 
+def sleeps(local: LocalApp) -> tuple[datetime, ...]:
+    """Return when the hosted app began each of its sleeps, as its host says."""
+    text = local.host.log.read_text(encoding="utf-8") if local.host else ""
+    return tuple(datetime.fromisoformat(at) for at in SLEEPING.findall(text))
+
+
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
     """Return whether a sweep, started now, succeeded; and a run of that function too, which it gives work."""
     url = _url(local)
@@ -82,7 +91,7 @@ def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
 def _await_end(url: str, function: str, before: dict[tuple[str, bool], int]) -> bool:
     """Return whether the function succeeded when it next ended."""
     good, bad = (function, True), (function, False)
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
         after = _ended(url)
         if after.get(good, 0) > before.get(good, 0) or after.get(bad, 0) > before.get(bad, 0):

@@ -10,11 +10,11 @@ from azure.data.tables import TableServiceClient
 from local.app import LocalApp
 from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import Site
+from local.patience import HANG
 from local.stand import Stand
 
 SETTLE = "2s"
 """How long the demo's apps get to restart; operators are given 120 s."""
-PATIENCE = 120.0
 LOOK_EVERY = 0.25
 LEAST_VALIDATED = 3
 ENDED = frozenset({"Validated", "Unproven", "RolledBack", "Retired"})
@@ -50,12 +50,12 @@ def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[s
     """Return what became of each app, with the seconds since the renewal, once all have ended or patience has."""
     ended: dict[str, tuple[str, float]] = {}
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
-        while len(ended) < len(apps) and time.monotonic() - began < PATIENCE:
+        while len(ended) < len(apps) and time.monotonic() - began < HANG:
             rows = service.get_table_client("certrolljournal").list_entities()
             for row in (row for row in rows if row.get("state") in ENDED and "app" in row):
                 ended.setdefault(row["app"].lower(), (row["state"], round(time.monotonic() - began, 1)))
             time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
-    return [_row(local.stand, app, *ended.get(app.site.id.lower(), ("", PATIENCE))) for app in apps]
+    return [_row(local.stand, app, *ended.get(app.site.id.lower(), ("", HANG))) for app in apps]
 
 
 def _row(stand: Stand, was: Named, outcome: str, seconds: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from local import environment
 from local.host.configuration import ConfigurationInvalid
 from local.host.host import Host
+from local.host.sleeps import tell_sleeps
 from local.host.worker import IndexingFailed
 
 READY = "HOST READY"
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """The host has run until SIGTERM or SIGINT; 1 if it could not start."""
     options = _parser().parse_args(arguments)
     _log_to_stdout()
+    tell_sleeps()
     try:
         host = Host(options.app.resolve(), environment.of_this_process(), options.port)
     except (IndexingFailed, ConfigurationInvalid) as problem:

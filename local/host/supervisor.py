@@ -9,10 +9,10 @@ from typing import Self
 
 from local import environment
 from local.host.functions import Ready
+from local.patience import HANG
 from local.process import Child, StartFailed
 
 ROOT = Path(__file__).resolve().parents[2]
-START_DEADLINE = 60.0
 WORKER_SETTINGS = {"FUNCTIONS_WORKER_RUNTIME": "python", "FUNCTIONS_EXTENSION_VERSION": "~4"}
 
 
@@ -72,7 +72,7 @@ class FunctionHost:
         command += ["--port", str(self._port), "--grace", str(self._grace)]
         self._child = Child("the Functions host", command, settings, self._app, self.log)
         try:
-            self._ready = _ready(self._child.expect(r"^HOST (READY|FAILED) (.*)", START_DEADLINE).groups())
+            self._ready = _ready(self._child.expect(r"^HOST (READY|FAILED) (.*)", HANG).groups())
         except BaseException:
             self.stop()
             raise
@@ -81,7 +81,7 @@ class FunctionHost:
     def stop(self) -> int:
         """The host has ended; 0 if every invocation had ended too."""
         child, self._child, self._ready = self._child, None, None
-        return 0 if child is None else child.stop(self._grace + 30)
+        return 0 if child is None else child.stop(self._grace + HANG)
 
     def kill(self) -> None:
         """The host has ended at once, as in a crash; messages in flight stay invisible until their time is over."""

@@ -1,0 +1,206 @@
+"""A pytest plugin: the ten slowest tests, and what each directory of tests costs beside its budget.
+
+Processor seconds depend on the machine and on what else it does, so a budget is stated in yardsticks: multiples of
+local/yardstick.py, measured in this run. Each process that runs tests measures it at its start, after every ten
+processor seconds of tests and at its end. The mean counts: other programs inflate the tests' seconds by their average
+over the run, and so they do the mean; the smallest, or the median, would miss the busy part of a run.
+"""
+
+import resource
+import time
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.yardstick import yardstick
+
+BUDGETS: Mapping[str, float] = {
+    "unit": 400,
+    "properties": 2500,
+    "scenarios": 8000,
+    "triggers": 600,
+    "local": 400,
+}
+"""The yardsticks that each directory of tests/ may cost, collection and child processes apart; twice as many fail."""
+
+SLOWEST = 10
+MEASURE_EVERY = 10.0
+FAILS_AT = 2.0
+UNUSUAL = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "no_budgets")
+"""The options with which another selection of tests is run, or the same is run otherwise."""
+EVERY_DAY = frozenset({None, "", "default"})
+"""The profiles of Hypothesis that budgets are for; others try more."""
+PART = "budgets"
+"""The name under which a worker of pytest-xdist hands in its share."""
+
+
+@dataclass(slots=True)
+class Cost:
+    """What the tests of one process, or of several, cost: (processor, wall) seconds by test, and the yardsticks."""
+
+    tests: dict[str, tuple[float, float]] = field(default_factory=dict)
+    yardsticks: list[float] = field(default_factory=list)
+    children: float = 0.0
+
+    def add(self, other: Mapping[str, Any]) -> None:
+        """Add the share of a worker."""
+        self.tests.update({name: (cpu, wall) for name, (cpu, wall) in other["tests"].items()})
+        self.yardsticks.extend(other["yardsticks"])
+        self.children += other["children"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the share as values that can be sent."""
+        return {"tests": self.tests, "yardsticks": self.yardsticks, "children": self.children}
+
+    @property
+    def yardstick(self) -> float:
+        """The mean of the yardsticks."""
+        return sum(self.yardsticks) / len(self.yardsticks)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one directory cost, in seconds and in yardsticks, and what it may cost."""
+
+    directory: str
+    seconds: float
+    yardsticks: float
+    budget: float
+
+    @property
+    def ratio(self) -> float:
+        """The share of the budget that was spent."""
+        return self.yardsticks / self.budget
+
+    @property
+    def word(self) -> str:
+        """What is to be said of it."""
+        if self.ratio >= FAILS_AT:
+            return f"FAILED: over {FAILS_AT:g} times its budget"
+        return "over its budget" if self.ratio > 1 else ""
+
+
+def spent(cost: Cost, budgets: Mapping[str, float]) -> list[Spent]:
+    """Return what each directory with a budget cost; one of which no test ran is left out."""
+    seconds: dict[str, float] = {}
+    for name, (cpu, _) in cost.tests.items():
+        directory = directory_of(name)
+        seconds[directory] = seconds.get(directory, 0.0) + cpu
+    return [
+        Spent(directory, seconds[directory], seconds[directory] / cost.yardstick, budget)
+        for directory, budget in budgets.items()
+        if directory in seconds
+    ]
+
+
+def directory_of(test: str) -> str:
+    """Return the directory of tests/ that a test is in; none for a test that is elsewhere."""
+    parts = test.partition("::")[0].split("/")
+    return parts[1] if parts[0] == "tests" and len(parts) > 2 else ""
+
+
+def whole_directories(root: Path, arguments: Iterable[str], directories: Iterable[str]) -> set[str]:
+    """Return the directories of tests/ that are run whole with these arguments: paths from the root."""
+    paths = [(root / argument).resolve() for argument in arguments if "::" not in argument]
+    return {one for one in directories for path in paths if (root / "tests" / one).resolve().is_relative_to(path)}
+
+
+def lines(cost: Cost, judged: Iterable[Spent]) -> list[str]:
+    """Return what the run says at its end."""
+    slowest = sorted(cost.tests.items(), key=lambda test: test[1], reverse=True)[:SLOWEST]
+    said = [f"the {len(slowest)} slowest tests, by processor seconds (and wall):"]
+    said += [f"  {cpu:6.2f} s ({wall:6.2f} s)  {name}" for name, (cpu, wall) in slowest]
+    said += [f"yardstick: {cost.yardstick * 1000:.0f} ms of processor time, the mean of {len(cost.yardsticks)}"]
+    said += [
+        f"  tests/{one.directory:<11} {one.seconds:7.1f} s = {one.yardsticks:6.0f} yardsticks,"
+        f" {one.ratio:4.0%} of {one.budget:.0f}  {one.word}".rstrip()
+        for one in judged
+    ]
+    return [*said, f"  child processes {cost.children:6.1f} s, Azurite and hosted apps, in no budget"]
+
+
+class Budgets:
+    """Measures in every process that runs tests; speaks and judges in the one that controls them."""
+
+    def __init__(self) -> None:
+        """Begin with nothing measured."""
+        self.cost = Cost()
+        self.lost_worker = False
+        self._since = 0.0
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Measure the machine."""
+        if not _controls(session.config):
+            self.cost.yardsticks.append(yardstick())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Measure a test with its setup and teardown, and the machine now and then."""
+        cpu, wall = time.process_time(), time.monotonic()
+        try:
+            return (yield)
+        finally:
+            cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+            self.cost.tests[item.nodeid] = (cpu, wall)
+            self._since += cpu
+            if self._since >= MEASURE_EVERY:
+                self._since = 0.0
+                self.cost.yardsticks.append(yardstick())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - pytest-xdist carries no types
+        """Take the share of a worker that has ended; of one that crashed there is none."""
+        share = getattr(node, "workeroutput", {}).get(PART)
+        self.lost_worker |= share is None
+        if share is not None:
+            self.cost.add(share)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand in this worker's share, or fail a run that passed and cost twice its budget."""
+        output = getattr(session.config, "workeroutput", None)
+        if not _controls(session.config):
+            self.cost.yardsticks.append(yardstick())
+            children = resource.getrusage(resource.RUSAGE_CHILDREN)
+            self.cost.children += children.ru_utime + children.ru_stime
+        if output is not None:
+            output[PART] = self.cost.to_json()
+        elif session.exitstatus == pytest.ExitCode.OK and any(
+            one.ratio >= FAILS_AT for one in self._judged(session.config)
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Say what the tests cost."""
+        if not self.cost.tests:
+            return
+        terminalreporter.section("what the tests cost")
+        for line in lines(self.cost, self._judged(config)):
+            terminalreporter.write_line(line)
+
+    def _judged(self, config: pytest.Config) -> list[Spent]:
+        """Return the directories that were run whole, as every day, and by workers that all handed in their share."""
+        if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name) for name in UNUSUAL):
+            return []
+        if config.getoption("hypothesis_profile") not in EVERY_DAY:
+            return []
+        whole = whole_directories(config.rootpath, config.args, BUDGETS)
+        return [one for one in spent(self.cost, BUDGETS) if one.directory in whole]
+
+
+def _controls(config: pytest.Config) -> bool:
+    """Return True if this process runs no tests itself, but has workers that do."""
+    return bool(getattr(config.option, "tx", None)) and not hasattr(config, "workeroutput")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that judges nothing."""
+    parser.addoption("--no-budgets", action="store_true", help="say what the tests cost, and judge nothing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure this run."""
+    config.pluginmanager.register(Budgets(), "certroll-budgets")

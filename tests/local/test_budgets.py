@@ -1,0 +1,132 @@
+"""What the tests cost, beside their budgets."""
+
+from pathlib import Path
+
+import pytest
+
+from local.yardstick import yardstick
+from tests import budgets
+from tests.budgets import Cost, Spent, directory_of, lines, spent, whole_directories
+
+pytest_plugins = ["pytester"]
+
+LIMIT = {"unit": 10.0, "local": 10.0}
+BUSY = """
+import time
+
+def test_busy():
+    end = time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+
+def test_idle():
+    pass
+"""
+
+
+def cost(**seconds: float) -> Cost:
+    """Return what one test of each directory cost, on a machine whose yardstick takes a tenth of a second."""
+    return Cost({f"tests/{name}/test_x.py::test_x": (cpu, cpu) for name, cpu in seconds.items()}, [0.05, 0.15])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ratio", "word"),
+    [(0.9, 0.9, ""), (1.1, 1.1, "over its budget"), (2.0, 2.0, "FAILED: over 2 times its budget")],
+)
+def test_a_directory_is_held_to_its_yardsticks(seconds: float, ratio: float, word: str) -> None:
+    """What a directory may cost is counted in yardsticks of this run: over it is said, twice as much is a failure."""
+    (one,) = spent(cost(unit=seconds), LIMIT)
+    assert (round(one.ratio, 3), one.word) == (ratio, word)
+
+
+def test_a_slow_machine_changes_no_ratio() -> None:
+    """Where tests and yardstick take three times as long, the same share of the budget is spent."""
+    fast, slow = cost(unit=1.0), Cost({"tests/unit/test_x.py::test_x": (3.0, 9.0)}, [0.15, 0.45])
+    assert [round(one.ratio, 3) for one in spent(slow, LIMIT)] == [round(one.ratio, 3) for one in spent(fast, LIMIT)]
+
+
+def test_shares_of_workers_add_up() -> None:
+    """What each worker hands in counts, its yardsticks and its child processes too."""
+    whole = Cost()
+    for share in (cost(unit=1.0), cost(local=2.0)):
+        share.children = 4.0
+        whole.add(share.to_json())
+    assert [(one.directory, one.seconds) for one in spent(whole, LIMIT)] == [("unit", 1.0), ("local", 2.0)]
+    assert (whole.children, len(whole.yardsticks)) == (8.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("test", "directory"),
+    [
+        ("tests/unit/test_x.py::test_y[a/b]", "unit"),
+        ("tests/local/host/test_x.py::test_y", "local"),
+        ("tests/test_x.py::test_y", ""),
+        ("other/unit/test_x.py::test_y", ""),
+    ],
+)
+def test_directory_of_a_test(test: str, directory: str) -> None:
+    """A test counts for the directory of tests/ that it is in, however deep."""
+    assert directory_of(test) == directory
+
+
+@pytest.mark.parametrize(
+    ("arguments", "whole"),
+    [
+        ((), set()),
+        (("tests",), {"unit", "local"}),
+        ((".",), {"unit", "local"}),
+        (("tests/unit/", "tests/local/host"), {"unit"}),
+        (("tests/unit/test_x.py",), set()),
+        (("tests/unit::test_x",), set()),
+    ],
+)
+def test_only_whole_directories_are_judged(tmp_path: Path, arguments: tuple[str, ...], whole: set[str]) -> None:
+    """A directory of which some files alone are run is held to no budget."""
+    assert whole_directories(tmp_path, arguments, ("unit", "local")) == whole
+
+
+def test_the_ten_slowest_are_named() -> None:
+    """The ten tests with the most processor seconds are named, the slowest first."""
+    tests = {f"tests/unit/test_x.py::test_{number}": (float(number), 20.0) for number in range(12)}
+    said = lines(Cost(tests, [0.1]), [Spent("unit", 66.0, 660.0, 600.0)])
+    assert [line.rpartition("_")[2] for line in said[1:11]] == [str(number) for number in range(11, 1, -1)]
+    assert "110% of 600  over its budget" in said[12]
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Return a project with a test that costs much, and budgets that allow nearly nothing."""
+    folder = pytester.mkdir("tests") / "unit"
+    folder.mkdir()
+    (folder / "test_costs.py").write_text(BUSY)
+    monkeypatch.setattr(budgets, "BUDGETS", {"unit": 0.1})
+    return pytester
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["in this process", "in a worker"])
+def test_twice_the_budget_fails_the_run(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """A run in which all tests pass fails where a directory cost more than twice its budget, and says which."""
+    result = project.runpytest_inprocess("-p", "tests.budgets", *workers, "tests")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*test_costs.py::test_busy", "*test_idle", "*tests/unit*FAILED: over 2 times*"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-k", "busy"), ("tests/unit/test_costs.py",), ("--no-budgets",), ("--hypothesis-profile=soak",)],
+    ids=["a selection", "one file", "on request", "a longer version"],
+)
+def test_other_runs_are_not_judged(project: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+    """A run of some tests, or of more than every day, passes whatever it costs."""
+    (project.path / "conftest.py").write_text("import hypothesis\nhypothesis.settings.register_profile('soak')\n")
+    result = project.runpytest_inprocess("-p", "tests.budgets", *arguments)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.no_fnmatch_line("*FAILED*")
+    result.stdout.fnmatch_lines(["*what the tests cost*"])
+
+
+def test_the_yardstick_is_work_of_the_processor() -> None:
+    """The yardstick takes processor time, and about the same each time."""
+    first, second = yardstick(), yardstick()
+    assert 0 < first < 10 * second < 100 * first
