@@ -18,8 +18,9 @@ from local.demo_records import logged, sleeps
 from local.demo_screen import Checks
 
 ARM = "management.azure.com"
-MOST_REQUESTS = 3
-"""How many times the least requests may be made: the fleet is looked at again for each stage, and to see it done."""
+MOST_REQUESTS = 4
+"""How many times the least requests may be made: the fleet is looked at again for each stage and to see it done, and
+apps are rolled meanwhile; on a slow machine all of that falls before the last binding."""
 MOST_MESSAGES = 2
 """How many times the least messages may be sent to be worked on at once."""
 PAUSES = 2
