@@ -36,9 +36,12 @@ def main(arguments: Sequence[str]) -> int:
         cure = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
         print(f"HOST FAILED {problem}: {cure}", flush=True)
         return 1
-    told, tell = os.pipe()  # an Event would hang where a signal comes just while it begins to be waited for
+    told, tell = os.pipe()
+    # Written by the signal itself: a Python handler may have to wait for the very call that it is to end.
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.write(tell, b"."))
+        signal.signal(number, lambda *_: None)
     ready = json.dumps(asdict(host.start()))
     print(f"{READY} {ready}\n", end="", flush=True)  # in one piece: functions may be logging already
     os.read(told, 1)
