@@ -9,3 +9,5 @@ from hypothesis import settings
 settings.register_profile("default", max_examples=500, deadline=None, derandomize=True)
 settings.register_profile("soak", max_examples=10_000, deadline=None)
 settings.load_profile("default")
+
+pytest_plugins = ["tests.budgets"]
