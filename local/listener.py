@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
-IDLE = 120.0
+IDLE = 3600.0
+"""Seconds for which a connection may lie idle: longer than any test, or a request would meet its end by chance."""
 BACKLOG = 128
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TextIO
 
+from local.patience import HANG
+
 TAIL_LINES = 25
 LINES_TO_EXPECT = 1000
 
@@ -67,7 +69,7 @@ class Child:
         with self._changed:
             return "\n".join(self._lines)
 
-    def stop(self, grace: float = 15.0) -> int:
+    def stop(self, grace: float = HANG) -> int:
         """The program has ended: asked with SIGTERM, killed after `grace` seconds. Returns its exit code."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
@@ -76,7 +78,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self._reader.join(timeout=5)
+        self._reader.join(timeout=HANG)
         return code
 
     def kill(self) -> None:

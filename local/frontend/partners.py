@@ -20,9 +20,8 @@ from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.http_wire import converse
 from local.listener import Connection, Listener
+from local.patience import HANG
 from local.tls import bare_server_context, client_context, show, trust_authority
-
-PATIENCE = 10.0
 
 
 class CallEnd(Enum):
@@ -71,7 +70,7 @@ class Partners:
         """
         try:
             port = self._open_port if partner.open_to_all else self._port
-            connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            connection = socket.create_connection(("127.0.0.1", port), timeout=HANG)
         except OSError:
             return CallEnd.UNREACHABLE
         with connection:

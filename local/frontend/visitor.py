@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from local.azure.arm.resources import thumbprint_of
+from local.patience import HANG
 from local.tls import client_context
 
-PATIENCE = 10.0
 HTTPS = 443
 
 
@@ -34,7 +34,7 @@ class Visitor:
         """
         try:
             with (
-                socket.create_connection(self.proxy, timeout=PATIENCE) as tunnel,
+                socket.create_connection(self.proxy, timeout=HANG) as tunnel,
                 self._secure(tunnel, host_name, connect_to or host_name) as secure,
             ):
                 certificate = secure.getpeercert(binary_form=True) or b""
@@ -49,7 +49,7 @@ class Visitor:
     def ask(self, host_name: str, path: str = "/", connect_to: str | None = None) -> tuple[int, str]:
         """Return status and body of what the site answers to a GET of that path on a new connection."""
         with (
-            socket.create_connection(self.proxy, timeout=PATIENCE) as tunnel,
+            socket.create_connection(self.proxy, timeout=HANG) as tunnel,
             self._secure(tunnel, host_name, connect_to or host_name) as secure,
         ):
             secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host_name}\r\nConnection: close\r\n\r\n".encode())

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from local.host.functions import Datum, FunctionMetadata, TriggerInput
-from local.host.inspection import ANSWER, DEADLINE
+from local.host.inspection import ANSWER
 from local.host.worker import IndexingFailed, Worker
+from local.patience import HANG
 
 
 def _answer(app: Path, calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def _answer(app: Path, calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
 async def _invoke(worker: Worker, function: FunctionMetadata, trigger: dict[str, Any]) -> dict[str, Any]:
     metadata = {name: Datum(**datum) for name, datum in trigger["metadata"].items()}
     value = TriggerInput(Datum(**trigger["value"]), metadata)
-    outcome = await asyncio.wait_for(worker.invoke("inspection", function, value), DEADLINE)
+    outcome = await asyncio.wait_for(worker.invoke("inspection", function, value), HANG)
     return {
         "succeeded": outcome.succeeded,
         "returned": _plain(outcome.returned),

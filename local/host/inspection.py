@@ -15,10 +15,10 @@ from local import environment
 from local.host.functions import Datum, FunctionMetadata, Outcome, TriggerInput
 from local.host.supervisor import ROOT, WORKER_SETTINGS
 from local.host.worker import IndexingFailed
+from local.patience import HANG
 
 ANSWER = "INSPECTION "
 CHILD = "local.host.inspected"
-DEADLINE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def inspect(app: Path, settings: Mapping[str, str], calls: Sequence[Call]) -> In
         input=json.dumps([asdict(call) for call in calls]),
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        timeout=HANG,
         check=False,
         cwd=app,
         env=environment.for_child({**WORKER_SETTINGS, **settings, "PYTHONPATH": str(ROOT)}),

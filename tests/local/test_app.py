@@ -5,11 +5,12 @@ from pathlib import Path
 import requests
 
 from local.app import LocalApp
+from local.patience import HANG
 
 
 def _ended(local: LocalApp, function: str) -> bool:
     assert local.host is not None
-    status = requests.get(f"{local.host.url}/admin/host/status", timeout=10).json()
+    status = requests.get(f"{local.host.url}/admin/host/status", timeout=HANG).json()
     return any(entry["function"] == function and entry["succeeded"] for entry in status["ended"])
 
 
@@ -20,8 +21,8 @@ def test_event_of_the_world_reaches_the_app(tmp_path: Path) -> None:
         assert local.host.ready.errors == {}
         vault, name = local.stand.world.renewing[-1]
         renewal = f"{local.stand.control.url}/vaults/{vault}/certificates/{name}/renew"
-        assert requests.post(renewal, json={}, timeout=10).status_code == 200
-        end = time.monotonic() + 20
+        assert requests.post(renewal, json={}, timeout=HANG).status_code == 200
+        end = time.monotonic() + HANG
         while not (_ended(local, "vault_event") and _ended(local, "certificates_queue")):
             assert time.monotonic() < end, local.host.log.read_text()
             threading.Event().wait(0.1)

@@ -8,6 +8,7 @@ from azure.storage.queue import QueueServiceClient
 
 from local import azurite
 from local.azurite import Azurite
+from local.patience import HANG
 
 
 def test_two_at_once(tmp_path: Path) -> None:
@@ -24,14 +25,14 @@ def test_port_is_free_afterwards(tmp_path: Path) -> None:
     with Azurite(tmp_path / "log") as storage:
         port = storage.ports["blob"]
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=HANG)
 
 
 @pytest.mark.parametrize("service", azurite.SERVICES)
 def test_idle_connections_stay(tmp_path: Path, service: str) -> None:
     """No service closes a connection between two requests of a test, so that none is made twice by chance."""
     with Azurite(tmp_path / "log") as storage:
-        connection = HTTPConnection("127.0.0.1", storage.ports[service], timeout=10)
+        connection = HTTPConnection("127.0.0.1", storage.ports[service], timeout=HANG)
         connection.request("GET", "/")
         assert connection.getresponse().headers["Keep-Alive"] == f"timeout={azurite.IDLE:.0f}"
         connection.close()

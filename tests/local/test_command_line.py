@@ -9,6 +9,7 @@ import pytest
 
 from local.command_line import main
 from local.environment import of_this_process
+from local.patience import HANG
 from local.process import Child
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def test_up_and_env(tmp_path: Path) -> None:
         ROOT,
         tmp_path / "log",
     )
-    up.expect("^Running", 60)
+    up.expect("^Running", HANG)
     env = subprocess.run([*local, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     os.kill(up.pid, signal.SIGINT)
     assert up.wait() == 0
@@ -93,7 +94,7 @@ def test_settings_reach_the_app(tmp_path: Path) -> None:
     given = ["--setting", "CERTROLL_MODE=observe", "--setting", "CERTROLL_ASE_MAX_UNAVAILABLE=25%"]
     command = [sys.executable, "-m", "local", "up", "--world", "empty", "--no-app", "--file", str(noted), *given]
     up = Child("up", command, of_this_process(), ROOT, tmp_path / "log")
-    up.expect("^Running", 60)
+    up.expect("^Running", HANG)
     os.kill(up.pid, signal.SIGINT)
     assert up.wait() == 0
     up.stop()

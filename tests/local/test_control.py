@@ -13,6 +13,7 @@ from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
 from local.http_wire import converse
 from local.listener import Connection, Listener
+from local.patience import HANG
 from local.stand import Stand
 
 
@@ -28,7 +29,7 @@ def stand() -> Iterator[Stand]:
 
 def ask(stand: Stand, method: str, path: str, payload: object = None) -> tuple[int, Any]:
     """Return status and JSON of the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", stand.control.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", stand.control.port, timeout=HANG)
     connection.request(method, path, None if payload is None else json.dumps(payload))
     answer = connection.getresponse()
     text = answer.read()

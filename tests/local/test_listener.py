@@ -1,11 +1,13 @@
 """The small server under everything that listens."""
 
+import queue
 import socket
 import threading
 
 import pytest
 
 from local.listener import Connection, Listener
+from local.patience import HANG
 
 
 def _echo(connection: Connection) -> None:
@@ -19,8 +21,8 @@ def test_two_addresses_are_served_until_one_is_left() -> None:
         here, there = listener.listen("127.0.0.1"), listener.listen("127.20.30.40")
         listener.leave("127.0.0.1")
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", here), timeout=5)
-        with socket.create_connection(("127.20.30.40", there), timeout=5) as client:
+            socket.create_connection(("127.0.0.1", here), timeout=HANG)
+        with socket.create_connection(("127.20.30.40", there), timeout=HANG) as client:
             client.sendall(b"hello")
             assert client.recv(100) == b"hello"
 
@@ -36,11 +38,19 @@ def test_standing_connection_outlives_its_address() -> None:
         assert client.recv(100) == b"second"
 
 
+def test_nobody_waits_for_an_acknowledgement() -> None:
+    """What is sent leaves at once: neither end of a connection collects small pieces, which costs 40 ms a time."""
+    told: queue.Queue[int] = queue.Queue()
+    with Listener(lambda one: told.put(one.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)), "prompt") as one:
+        socket.create_connection(("127.0.0.1", one.listen()), timeout=HANG).close()
+        assert told.get(timeout=HANG) != 0
+
+
 def test_close_ends_connections_and_threads() -> None:
     """After closing, clients see the end and no thread is left."""
     listener = Listener(_echo, "short-lived")
     port = listener.listen()
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG) as client:
         client.sendall(b"x")
         assert client.recv(100) == b"x"
         listener.close()

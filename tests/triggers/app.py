@@ -16,6 +16,7 @@ from azure.storage.queue import QueueServiceClient
 from local.host import Call, triggers
 from local.host.functions import Datum, TriggerInput
 from local.host.timers import utc_now
+from local.patience import HANG
 
 ROOT = Path(__file__).parents[2]
 QUEUES = ("certificates", "sites", "environments")
@@ -50,7 +51,7 @@ def timer_call(function: str) -> Call:
     return Call(function, triggers.timer(utc_now(), None, None))
 
 
-def eventually(ask: Callable[[], T], deadline: float = 30, told: Callable[[], str] = str) -> T:
+def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], str] = str) -> T:
     """Return the first answer that is not empty; what is `told` explains why there was none."""
     end = time.monotonic() + deadline
     while not (answer := ask()):

@@ -13,6 +13,7 @@ from pathspec import GitIgnoreSpec
 
 from local.host import configuration
 from local.host.configuration import HostSettings
+from local.patience import HANG
 from shared.clients.retrying import PATIENCE
 from shared.run import TIME_BUDGET
 from tests.triggers.app import ROOT
@@ -93,6 +94,6 @@ def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> N
     modules = [".".join(p.relative_to(tmp_path).with_suffix("").parts) for p in sorted(tmp_path.rglob("*.py"))]
     imports = f"import importlib, sys\nsys.path.insert(0, '.')\nfor m in {modules}: importlib.import_module(m)"
     result = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-        [sys.executable, "-I", "-c", imports], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-I", "-c", imports], cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")

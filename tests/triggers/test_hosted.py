@@ -1,5 +1,6 @@
 """The whole app, hosted on a local Azure in real time: what Event Grid, the timer, the queues and people start."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from local.azure.knobs import Knobs
 from local.azure.world import World
 from local.host import FunctionHost
 from local.host.timers import utc_now
+from local.patience import HANG
 from tests.scenarios import worlds
 from tests.scenarios.worlds import AGE, MOVING, after_renewal, renew, shown, writes
 from tests.triggers.app import ALL_QUEUES, ROOT, Storage, eventually
@@ -49,7 +51,7 @@ class System:
 
     def _is_idle(self) -> bool:
         self.storage.clear()
-        status = requests.get(f"{self.host.url}/admin/host/status", timeout=10).json()
+        status = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()
         return status["running"] == 0 and not any(self.storage.count(queue) for queue in ALL_QUEUES)
 
     def wait_until_served(self, thumbprint: str) -> None:
@@ -58,7 +60,7 @@ class System:
 
     def ran(self, function: str, host: FunctionHost | None = None, *, succeeded: bool = True) -> int:
         """Return how often a function has ended in that way since the host was started."""
-        status = requests.get(f"{(host or self.host).url}/admin/host/status", timeout=10).json()
+        status = requests.get(f"{(host or self.host).url}/admin/host/status", timeout=HANG).json()
         counts = [
             entry["count"]
             for entry in status["ended"]
@@ -73,26 +75,29 @@ class System:
     def replay(self, key: str, queue: str = "certificates", **headers: str) -> requests.Response:
         """Ask for a kept message to be put back."""
         url = f"{self.host.url}/api/poison/{queue}/{key}/replay"
-        return requests.post(url, headers=headers, timeout=20)
+        return requests.post(url, headers=headers, timeout=HANG)
 
     def with_key(self) -> dict[str, str]:
         """Return the header that opens the app's own address."""
         return {"x-functions-key": self.host.ready.function_key}
 
 
-TIME_TO_MEET = 2.0
-"""Seconds for which one instance is held up, so that the other one finds it at work."""
+FOUND_BUSY = '"reason": "Busy"'
+"""What an instance says that found another one at work."""
 COPIES = 2
 WORK_QUEUES = ("certificates", "sites")
 Start = Callable[..., System]
 _seeds = iter(range(1, 1000))
 
 
-def small_world(knobs: Knobs | None = None) -> World:
-    """Return the scenarios' small world as of this moment, with ids that no other test has."""
+def small_world(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> World:
+    """Return the scenarios' small world as of this moment, with ids that no other test has.
+
+    `pause` is what the world does in place of sleeping, where a fault delays an answer.
+    """
     with pytest.MonkeyPatch.context() as patch:
         # The world is as old as it makes itself, and ends up in the present, where the hosted app is.
-        patch.setattr(worlds, "Clock", lambda: Clock.real(lambda: utc_now() - AGE))
+        patch.setattr(worlds, "Clock", lambda: Clock.real(lambda: utc_now() - AGE, pause))
         return worlds.small_world(knobs, next(_seeds))
 
 
@@ -107,9 +112,9 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
 def start(local: LocalApp) -> Iterator[Start]:
     """Return a function that gives the app a new world and empty storage, not yet subscribed to events."""
 
-    def on(knobs: Knobs | None = None) -> System:
+    def on(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> System:
         assert local.host is not None
-        world = small_world(knobs)
+        world = small_world(knobs, pause)
         local.stand.use(world)
         system = System(local, local.host, world)
         system.storage.clear()
@@ -137,7 +142,7 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
     """Where no event arrives at all, the next turn of the timer brings every host name to the new certificate."""
     system = start()
     before, new = shown(system.world), renew(system.world)
-    answer = requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=10)
+    answer = requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
     assert answer.status_code == 202
     system.wait_until_served(new)
     assert shown(system.world) == after_renewal(before, new)
@@ -145,16 +150,19 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
 
 def test_two_instances_end_where_one_does(start: Start) -> None:
     """Of two instances that hear of a renewal one waits for the other; each binding is moved once, as by one alone."""
-    system = start(Knobs(sync_moves_bindings=False))
+    met = threading.Event()
+    system = start(Knobs(sync_moves_bindings=False), lambda _: met.wait(HANG) and None)
     before, done = shown(system.world), system.looked_at()
     log = system.host.log.with_name("second.log")
+    known = len(system.host.log.read_text())
     with FunctionHost(ROOT, system.local.app_settings(), log=log) as second:
         system.subscribe(system.host, second)
-        system.world.faults.add(Fault("latency", path="/serverfarms", seconds=TIME_TO_MEET))
+        system.world.faults.add(Fault("latency", path="/serverfarms", seconds=1.0))
         new = renew(system.world)
+        eventually(lambda: FOUND_BUSY in system.host.log.read_text()[known:] + log.read_text(), told=log.read_text)
+        met.set()
         system.wait_until_served(new)
         eventually(lambda: system.looked_at() > done and system.looked_at(second), told=log.read_text)
-    assert '"reason": "Busy"' in system.host.log.read_text() + log.read_text()
     assert shown(system.world) == after_renewal(before, new)
     assert writes(system.world) == COPIES + len(MOVING)
 

@@ -11,6 +11,7 @@ import requests
 from local.azurite import Azurite
 from local.host import FunctionHost, inspect
 from local.host.functions import Outcome
+from local.patience import HANG
 from tests.triggers.app import (
     CERTIFICATE,
     ENVIRONMENT,
@@ -147,9 +148,9 @@ def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, t
     with FunctionHost(ROOT, settings, log=tmp_path / "host.log") as host:
         assert host.ready.errors == {}
         kind, key = {"aeg-event-type": "Notification"}, {"x-functions-key": host.ready.function_key}
-        event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=20)
-        replay = requests.post(f"{host.url}/api/poison/sites/k/replay", headers=key, timeout=20)
-        requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=20)
+        event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=HANG)
+        replay = requests.post(f"{host.url}/api/poison/sites/k/replay", headers=key, timeout=HANG)
+        requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
         for function in ("vault_event", "replay_poisoned", "sweep_timer", "sites_queue"):
             failed = f"Executed 'Functions.{function}' (Failed: SettingsInvalid("
             eventually(lambda failed=failed: failed in host.log.read_text(), told=host.log.read_text)

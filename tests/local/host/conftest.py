@@ -8,6 +8,7 @@ import pytest
 
 from local.azurite import Azurite
 from local.host import FunctionHost
+from local.patience import HANG
 from tests.local.host.hosted import APPS, Storage
 
 
@@ -36,7 +37,7 @@ def queue_name() -> str:
 def solo(storage: Storage, queue_name: str, tmp_path: Path) -> Callable[..., FunctionHost]:
     """What makes a host of the app `single` on a queue of its own, not started."""
 
-    def make(grace: float = 5, **settings: str) -> FunctionHost:
+    def make(grace: float = HANG, **settings: str) -> FunctionHost:
         chosen = {**storage.settings, "SOLO_QUEUE": queue_name, **settings}
         return FunctionHost(APPS / "single", chosen, log=tmp_path / "host.log", grace=grace)
 

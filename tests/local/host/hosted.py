@@ -11,6 +11,8 @@ from typing import TypeVar
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
+from local.patience import HANG
+
 APPS = Path(__file__).parents[1] / "apps"
 QUICK = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1"}
 NEVER = "0 0 0 1 1 *"
@@ -65,7 +67,7 @@ class Storage:
         return None
 
 
-def eventually(ask: Callable[[], T | None], deadline: float = 15) -> T:
+def eventually(ask: Callable[[], T | None], deadline: float = HANG) -> T:
     """The first answer that is not empty."""
     end = time.monotonic() + deadline
     while not (answer := ask()):

@@ -4,13 +4,14 @@ import pytest
 import requests
 
 from local.host import FunctionHost
+from local.patience import HANG
 from tests.local.host.hosted import Storage
 
 
 def post(host: FunctionHost, body: object, kind: str = "Notification", function: str = "on_event") -> requests.Response:
     """Deliver as Event Grid does."""
     data = body if isinstance(body, str) else json.dumps(body)
-    return requests.post(host.webhook(function), data=data, headers={"aeg-event-type": kind}, timeout=10)
+    return requests.post(host.webhook(function), data=data, headers={"aeg-event-type": kind}, timeout=HANG)
 
 
 def test_event_reaches_queue_function(host: FunctionHost, storage: Storage) -> None:
@@ -49,7 +50,7 @@ def test_handshake_with_data_as_text(host: FunctionHost) -> None:
 def test_cloud_events_handshake(host: FunctionHost) -> None:
     """A CloudEvents subscription asks with OPTIONS, and its origin is allowed."""
     origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
-    answer = requests.options(host.webhook("on_event"), headers=origin, timeout=10)
+    answer = requests.options(host.webhook("on_event"), headers=origin, timeout=HANG)
     assert (answer.status_code, answer.headers["WebHook-Allowed-Origin"]) == (200, "eventgrid.azure.net")
 
 

@@ -2,13 +2,17 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import requests
 
 from local.host import FunctionHost
+from local.patience import HANG
 from tests.local.host.hosted import Storage, eventually
 
 QUEUES = "AzureFunctionsJobHost__extensions__queues__"
+LONG = "3600"
+"""A message whose run ends with its host, and not before."""
 Solo = Callable[..., FunctionHost]
 
 
@@ -35,13 +39,16 @@ def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name:
     assert seen == [1, 1, 1]
 
 
-def test_threshold_leaves_messages_to_others(solo: Solo, storage: Storage, queue_name: str) -> None:
+def test_threshold_leaves_messages_to_others(solo: Solo, storage: Storage, queue_name: str, tmp_path: Path) -> None:
     """While more messages run than the threshold allows, the rest stays visible for another host."""
+    released = tmp_path / "released"
     with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}) as host:
-        storage.send(queue_name, "0.5", "0.1")
+        storage.send(queue_name, str(released), "0")
         eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
         waiting = [base64.b64decode(message.content) for message in storage.queue(queue_name).peek_messages(5)]
-    assert waiting == [b"0.1"]
+        released.touch()
+        seen = [json.loads(storage.take(f"{queue_name}-done"))["running"] for _ in range(2)]
+    assert (waiting, seen) == ([b"0"], [1, 1])
 
 
 def test_message_that_is_not_base64(solo: Solo, storage: Storage, queue_name: str) -> None:
@@ -60,8 +67,8 @@ def test_failed_message_stays_invisible(solo: Solo, storage: Storage, queue_name
     """After a failure a message comes back only when the visibility time-out is over."""
     settings = {f"{QUEUES}visibilityTimeout": "00:00:01", f"{QUEUES}maxDequeueCount": "2"}
     with solo(**settings):
-        storage.send(queue_name, "fail")
         started = time.monotonic()
+        storage.send(queue_name, "fail")
         assert storage.take(f"{queue_name}-poison") == "fail"
     assert time.monotonic() - started >= 0.9
 
@@ -80,7 +87,7 @@ def test_stop_lets_invocations_finish(solo: Solo, storage: Storage, queue_name: 
     """A stopping host waits for what is running, and ends with 0."""
     host = solo()
     host.start()
-    storage.send(queue_name, "0.5")
+    storage.send(queue_name, "1")
     eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
     assert host.stop() == 0
     assert json.loads(storage.take(f"{queue_name}-done"))["count"] == 1
@@ -90,19 +97,19 @@ def test_stop_releases_what_does_not_finish(solo: Solo, storage: Storage, queue_
     """A message whose invocation outlives the grace is visible again at once, for another host."""
     host = solo(grace=0.1)
     host.start()
-    storage.send(queue_name, "30")
+    storage.send(queue_name, LONG)
     eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
     assert host.stop() == 3
     message = storage.queue(queue_name).receive_message()
     assert message is not None
-    assert (base64.b64decode(message.content), message.dequeue_count) == (b"30", 2)
+    assert (base64.b64decode(message.content), message.dequeue_count) == (LONG.encode(), 2)
 
 
 def test_crash_keeps_the_message_invisible(solo: Solo, storage: Storage, queue_name: str) -> None:
     """After a crash the message is still in the queue, and comes back when its time is over."""
     host = solo()
     host.start()
-    storage.send(queue_name, "30")
+    storage.send(queue_name, LONG)
     eventually(lambda: "Executing 'Functions.solo'" in host.log.read_text())
     host.kill()
     queue = storage.queue(queue_name)
@@ -114,8 +121,8 @@ def test_time_out_fails_the_invocation(solo: Solo, storage: Storage, queue_name:
     """An invocation that runs longer than functionTimeout has failed."""
     settings = {"AzureFunctionsJobHost__functionTimeout": "00:00:00.3", f"{QUEUES}maxDequeueCount": "1"}
     with solo(grace=0.1, **settings):
-        storage.send(queue_name, "2")
-        assert storage.take(f"{queue_name}-poison") == "2"
+        storage.send(queue_name, LONG)
+        assert storage.take(f"{queue_name}-poison") == LONG
 
 
 def test_restart_keeps_the_address(solo: Solo) -> None:
@@ -124,4 +131,4 @@ def test_restart_keeps_the_address(solo: Solo) -> None:
         before = host.url
         host.stop()
         host.start()
-        assert requests.get(f"{before}/admin/host/status", timeout=10).json()["state"] == "Running"
+        assert requests.get(f"{before}/admin/host/status", timeout=HANG).json()["state"] == "Running"

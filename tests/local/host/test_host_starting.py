@@ -6,6 +6,7 @@ import requests
 
 from local.host import Call, FunctionHost, IndexingFailed, index, inspect, triggers
 from local.host.functions import Datum, TriggerInput
+from local.patience import HANG
 from local.process import StartFailed
 from tests.local.host.hosted import APPS, Storage
 
@@ -42,7 +43,7 @@ def test_function_in_error(storage: Storage, tmp_path: Path, settings: dict[str,
     with FunctionHost(APPS / "sample", given, log=tmp_path / "log") as host:
         assert list(host.ready.errors) == ["on_time"]
         assert why in host.ready.errors["on_time"]
-        assert requests.get(f"{host.url}/api/open", timeout=10).text == "open"
+        assert requests.get(f"{host.url}/api/open", timeout=HANG).text == "open"
 
 
 def test_missing_storage_setting(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "    return json.dumps(dict(os.environ))\n"
     )
     with FunctionHost(app_of(tmp_path, code), {"OWN": "yes"}, log=tmp_path / "log") as host:
-        seen = requests.get(f"{host.url}/api/env", timeout=10).json()
+        seen = requests.get(f"{host.url}/api/env", timeout=HANG).json()
     assert (seen["OWN"], "CERTROLL_LEAKED" in seen) == ("yes", False)
 
 

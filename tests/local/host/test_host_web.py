@@ -1,12 +1,13 @@
 import requests
 
 from local.host import FunctionHost
+from local.patience import HANG
 from tests.local.host.hosted import Storage
 
 
 def call(host: FunctionHost, method: str, path: str, **options: object) -> requests.Response:
     """Call the host."""
-    return requests.request(method, host.url + path, timeout=10, **options)  # type: ignore[arg-type]  # options of requests
+    return requests.request(method, host.url + path, timeout=HANG, **options)  # type: ignore[arg-type]  # options of requests
 
 
 def test_route_values_query_and_body(host: FunctionHost) -> None:

@@ -31,9 +31,7 @@ def on_work(message: func.QueueMessage, done: func.Out[str], context: func.Conte
     if body.startswith("fail"):
         raise RuntimeError(f"asked to fail at count {message.dequeue_count}")
     if body.startswith("meet"):
-        barrier.wait(timeout=10)
-    if body.startswith("hang"):
-        threading.Event().wait(60)
+        barrier.wait()
     done.set(json.dumps({"body": body, "count": message.dequeue_count, "function": context.function_name}))
 
 

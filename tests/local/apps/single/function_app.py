@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 
 import azure.functions as func
 
@@ -13,7 +14,10 @@ running = 0
 @app.queue_trigger(arg_name="message", queue_name="%SOLO_QUEUE%", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="done", queue_name="%SOLO_QUEUE%-done", connection="AzureWebJobsStorage")
 def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
-    """Runs for as many seconds as the message says, or fails; reports how many ran at its start."""
+    """Runs for as many seconds, or until as there is such a file, as the message says, or fails.
+
+    Reports how many ran at its start.
+    """
     global running  # noqa: PLW0603 - what is measured
     body = message.get_body().decode()
     with lock:
@@ -22,7 +26,11 @@ def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
     try:
         if body == "fail":
             raise RuntimeError("asked to fail")
-        threading.Event().wait(float(body))
+        if body.startswith("/"):
+            while not Path(body).exists():
+                threading.Event().wait(0.02)
+        else:
+            threading.Event().wait(float(body))
     finally:
         with lock:
             running -= 1
