@@ -15,6 +15,7 @@ OTHER := yes
 endif
 endif
 
+USABLE := $(BIN)/python -m pip --version > /dev/null 2>&1
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Certroll needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=/path/to/python3.12")'
 
 # $(call step,what is done,command): say it, do it, and say how long it took.
@@ -32,13 +33,14 @@ $(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lo
 ifneq ($(OTHER),)
 	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON). Name another one: make setup PYTHON=/path/to/python3.12"; exit 1; }
 	@$(NEW_ENOUGH)
-	@rm -rf .venv
+	@echo "- Removing the .venv of another Python"
+	@if test -e .venv; then rm -rf .venv.old && mv .venv .venv.old && rm -rf .venv.old; fi
 endif
-	@test -x $(BIN)/python || $(NEW_ENOUGH)
-	$(call step,Making the virtual environment .venv,{ $(BIN)/python --version 2> /dev/null || { $(PYTHON) --version && $(PYTHON) -m venv .venv; }; })
+	@$(USABLE) || $(NEW_ENOUGH)
+	$(call step,Virtual environment .venv: made unless it is there,{ $(USABLE) || $(PYTHON) -m venv .venv; } && $(BIN)/python --version)
 	$(call step,Installing the $$(grep -c == requirements-dev.txt) pinned packages of requirements-dev.txt: a minute or two,$(PIP) -r requirements-dev.txt)
 	$(call step,Installing the $$(grep -c == requirements-runtime.txt) of requirements-runtime.txt,$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
-	$(call step,Installing Azurite and the $$(grep -c '"resolved"' local/azurite/package-lock.json) npm packages that it needs: up to a minute,$(BIN)/python -m local setup)
+	$(call step,Installing Azurite and the $$(grep -c '"node_modules/' local/azurite/package-lock.json) npm packages that it needs: up to a minute,$(BIN)/python -m local setup)
 	@touch $@
 
 check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell
@@ -66,5 +68,5 @@ local: setup ## a local Azure with the function app, until Ctrl-C
 	$(BIN)/python -m local up
 
 clean: ## remove all that the other targets made
-	rm -rf .venv build local/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .venv.old build local/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,14 @@ def test_idle_connections_stay(tmp_path: Path, service: str) -> None:
         connection.close()
 
 
+def test_requests_are_logged_on_request(tmp_path: Path) -> None:
+    """The log has a line for each request where that was asked for, and else none."""
+    for requests in (True, False):
+        with Azurite(tmp_path / f"{requests}.log", requests=requests) as storage:
+            QueueServiceClient.from_connection_string(storage.connection_string).create_queue("abc")
+        assert ("PUT /devstoreaccount1/abc" in storage.log.read_text()) is requests
+
+
 def test_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without Azurite the error names the command that installs it."""
     monkeypatch.setattr(azurite, "SCRIPT", tmp_path / "azurite.js")

@@ -96,6 +96,21 @@ def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (seen["OWN"], "CERTROLL_LEAKED" in seen) == ("yes", False)
 
 
+def test_every_sleep_is_told(tmp_path: Path) -> None:
+    """The log says how long the app sleeps, so that a wait can be counted where it takes no message and no request."""
+    code = (
+        "import time\n"
+        "@app.route(route='nap', auth_level=func.AuthLevel.ANONYMOUS)\n"
+        "def nap(req: func.HttpRequest) -> str:\n"
+        "    time.sleep(0.0625)\n"
+        "    return 'awake'\n"
+    )
+    with FunctionHost(app_of(tmp_path, code), {}, log=tmp_path / "log") as host:
+        assert "Sleeping" not in host.log.read_text()
+        assert requests.get(f"{host.url}/api/nap", timeout=HANG).text == "awake"
+    assert "INFO host.sleeps: Sleeping for 0.062 s" in host.log.read_text()
+
+
 def test_index_lists_bindings() -> None:
     """An app can be indexed by Microsoft's runtime without being hosted."""
     functions = index(APPS / "sample", {})

@@ -1,0 +1,133 @@
+"""What the demo claims of the way from the events to the last binding."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from local.app import LocalApp
+from local.azure.journal import Entry
+from local.demo_effort import Effort, Least, Pace, check_effort, effort, least
+from local.demo_screen import Checks
+from local.worlds.contoso import contoso
+
+FLOOR = Least(requests=100, messages=10, sites=8, apps=2)
+GOOD = Effort(
+    requests=400,
+    vault_requests=50,
+    messages=20,
+    sites_sent=8,
+    put_off=0,
+    sleeps=4,
+    delayed_before=0,
+    sleeps_before=0,
+)
+START = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def failed(done: Effort, seconds: float = 1.0, yardstick: float = 0.1) -> list[str]:
+    """Return the claims that do not hold."""
+    checks = Checks()
+    check_effort(checks, Pace(seconds, yardstick, done, FLOOR))
+    return checks.failed
+
+
+def test_a_slow_machine_fails_no_claim() -> None:
+    """Where everything takes a hundred times as long and nothing more is done, every claim holds."""
+    assert failed(GOOD) == failed(GOOD, seconds=400.0, yardstick=10.0) == []
+
+
+@pytest.mark.parametrize(
+    ("done", "claim"),
+    [
+        (replace(GOOD, requests=401), "401 requests to ARM"),
+        (replace(GOOD, messages=21), "21 messages"),
+        (replace(GOOD, put_off=1), "21 messages"),
+        (replace(GOOD, sites_sent=7), "7 of them sent a site to work at once"),
+        (replace(GOOD, delayed_before=1), "1 messages with a delay, 0 sleeps"),
+        (replace(GOOD, sleeps_before=1), "0 messages with a delay, 1 sleeps"),
+        (replace(GOOD, sleeps=5), "5 sleeps before the last binding"),
+    ],
+)
+def test_what_was_done_in_vain_fails_its_claim(done: Effort, claim: str) -> None:
+    """One request, message, delay or sleep more than is allowed fails the claim that counts it, and no other."""
+    (only,) = failed(done)
+    assert claim in only
+
+
+def test_the_least_of_contoso() -> None:
+    """A message and a look for each of six certificates, a message for each site, two requests for each change."""
+    floor = least(contoso(), {("kv/a", "one"), ("kv/a", "two")}, bindings=1, apps=3)
+    assert (floor.messages, floor.sites, floor.apps) == (8, 2, 3)
+    assert floor.requests == 148 + 2 * (9 + 1)
+
+
+def entry(after: float, method: str, path: str, host: str = "management.azure.com") -> Entry:
+    """Return a request so many seconds after the start."""
+    return Entry(1, START + timedelta(seconds=after), method, host, path)
+
+
+def logs(folder: Path, storage: list[str], host: list[str], entries: list[Entry]) -> LocalApp:
+    """Return what the demo looks at: a journal, and the logs of storage and host."""
+    (folder / "azurite.log").write_text("\n".join(storage))
+    (folder / "host.log").write_text("\n".join(host))
+    world = SimpleNamespace(journal=SimpleNamespace(entries=lambda: tuple(entries)))
+    found = SimpleNamespace(
+        stand=SimpleNamespace(world=world),
+        azurite=SimpleNamespace(log=folder / "azurite.log"),
+        host=SimpleNamespace(log=folder / "host.log"),
+    )
+    return cast("LocalApp", found)
+
+
+def sent(second: int, queue: str, delay: int, status: int = 201) -> str:
+    """Return the line of a message in the log of storage."""
+    path = f"/devstoreaccount1/{queue}/messages?visibilitytimeout={delay}"
+    return f'127.0.0.1 - - [30/Nov/2026:12:00:{second:02} +0000] "POST {path} HTTP/1.1" {status} -'
+
+
+def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
+    """Requests, messages and sleeps count until the last binding; delays and sleeps before the first write apart."""
+    storage = [
+        sent(0, "certificates", 0, 404),
+        sent(0, "certificates", 0),
+        sent(1, "certificates", 60),
+        sent(5, "sites", 0),
+        sent(5, "certificates", 1),
+        sent(50, "sites", 0),
+    ]
+    reconciled = '2026-11-30T12:00:07.000Z INFO certroll: {"event": "site.reconciled", "certificate": "kv/a",'
+    host = [
+        "2026-11-30T12:00:02.500Z INFO host.sleeps: Sleeping for 1.000 s",
+        "2026-11-30T12:00:06.000Z INFO host.sleeps: Sleeping for 1.000 s",
+        "2026-11-30T12:00:59.000Z INFO host.sleeps: Sleeping for 1.000 s",
+        f'{reconciled} "site": "one", "outcome": "Waiting", "reason": "Settling"}}',
+        f'{reconciled} "site": "one", "outcome": "Waiting", "reason": "Busy"}}',
+        f'{reconciled} "site": "other", "outcome": "Waiting", "reason": "Settling"}}',
+    ]
+    entries = [
+        entry(1, "GET", "/subscriptions"),
+        entry(1, "GET", "/certificates/a", "kv.vault.azure.net"),
+        entry(5, "PUT", "/x/certificates/a"),
+        entry(8, "PUT", "/x/sites/one/hostNameBindings/a.example"),
+        entry(20, "GET", "/subscriptions"),
+    ]
+    assert effort(logs(tmp_path, storage, host, entries), {("kv/a", "one")}) == Effort(
+        requests=3,
+        vault_requests=1,
+        messages=2,
+        sites_sent=1,
+        put_off=1,
+        sleeps=2,
+        delayed_before=1,
+        sleeps_before=1,
+    )
+
+
+def test_nothing_moved_is_counted_too(tmp_path: Path) -> None:
+    """Where no binding has moved all that was done counts, so that the claims can say so."""
+    done = effort(logs(tmp_path, [sent(1, "sites", 0)], [], [entry(1, "GET", "/subscriptions")]), set())
+    assert (done.requests, done.messages) == (1, 1)
