@@ -15,6 +15,7 @@ from local.azure.arm.resources import IP_BASED, Certificate, Site
 from local.azure.faults import Fault
 from local.azure.knobs import Knobs
 from local.azure.world import World
+from local.patience import HANG
 from local.stand import Stand
 from local.worlds.builders import Builder
 from shared import planner
@@ -47,8 +48,6 @@ pytestmark = pytest.mark.real_storage
 
 SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 SOON = timedelta(hours=1)
-HANG = 600.0
-"""Seconds after which a thread that is waited for counts as hanging."""
 
 
 def _site(world: World, name: str) -> Site:

@@ -21,6 +21,7 @@ from local.azure.vault.authority import Request as Wanted
 from local.azure.wire import Request as Asked
 from local.azure.wire import Response
 from local.listener import Connection, Listener
+from local.patience import HANG
 from local.proxy import Proxy
 from local.tls import server_context
 from shared.clients.app_probe import TIME_OUT, AppProbe, _Line
@@ -31,7 +32,6 @@ from tests.build import FOREIGN, NEW, OLD
 HOST = HostName("shop.azurewebsites.net")
 PROVING = Probe("/health?key=1", 200, "shown: {thumbprint}")
 SOON = 0.3
-PATIENCE = 5.0
 PACE = 0.01
 HEAD = b"HTTP/1.1 200 OK\r\n"
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
@@ -148,12 +148,12 @@ def _ended() -> None:
     """Fail where a question is still under way."""
     for thread in threading.enumerate():
         if thread.name == "app-probe":
-            thread.join(PATIENCE)
+            thread.join(HANG)
             assert not thread.is_alive()
 
 
 def ask(
-    probe: Probe = PROVING, time_out: float = PATIENCE, host: HostName = HOST, address: str | None = None
+    probe: Probe = PROVING, time_out: float = HANG, host: HostName = HOST, address: str | None = None
 ) -> ProbeSight:
     """Ask whether the new certificate is in use, or still the old one."""
     return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}), address)
@@ -262,7 +262,7 @@ def test_redirect_to_another_host_is_not_followed(app: App) -> None:
 def test_nothing_is_kept_between_two_questions(app: App) -> None:
     """Each question goes over a connection of its own, and brings no cookie back: it may meet any instance."""
     app.answer = says("", "200 OK", "Set-Cookie: ARRAffinity=pear; Path=/; Secure")
-    probe = AppProbe(PATIENCE)
+    probe = AppProbe(HANG)
     for _ in range(2):
         probe.ask(HOST, PROVING, NEW, frozenset())
     assert len(app.hosts) == 2
@@ -310,14 +310,14 @@ def test_answer_without_end_is_not_read_to_its_end(app: App) -> None:
     """An app that never stops talking is judged by how it begins, and left."""
     app.answer = sends(HEAD + b"\r\nyyy", *[b"x" * READ_AT_MOST] * 1000)
     assert ask(Probe("/", 200, "yyy")).verdict is Verdict.PASSED
-    assert app.gone.wait(PATIENCE)
+    assert app.gone.wait(HANG)
 
 
 def test_answer_with_another_status_is_not_read(app: App) -> None:
     """What an app has to say to a failure is waited for by nobody."""
     app.answer = drips(b"HTTP/1.1 500 Oops\r\nContent-Length: 9999999\r\n\r\n", b"x")
     assert ask().detail == f"{HOST}/health answered 500, not 200"
-    assert app.gone.wait(PATIENCE)
+    assert app.gone.wait(HANG)
 
 
 # ---------------------------------------------------------------------------------------------------------- no answers
@@ -509,7 +509,7 @@ def assert_left_in_time() -> None:
     """Fail where a question takes longer than it may, or goes on behind our back."""
     before = time.monotonic()
     sight = ask(time_out=SOON)
-    assert SOON <= time.monotonic() - before < PATIENCE / 2
+    assert SOON <= time.monotonic() - before < HANG
     assert sight.verdict is Verdict.FAILED
     assert sight.detail.startswith(f"{HOST} gave no answer: ")
     _ended()
@@ -521,7 +521,7 @@ def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
     with here, there:
         line.cut()
         line.keep(here)
-        there.settimeout(PATIENCE)
+        there.settimeout(HANG)
         assert there.recv(1) == b""
 
 
