@@ -105,7 +105,7 @@ def directory_of(test: str) -> str:
 def whole_directories(root: Path, arguments: Iterable[str], directories: Iterable[str]) -> set[str]:
     """Return the directories of tests/ that are run whole with these arguments: paths from the root."""
     paths = [(root / argument).resolve() for argument in arguments if "::" not in argument]
-    return {one for one in directories for path in paths if (root / "tests" / one).resolve().is_relative_to(path)}
+    return {name for name in directories for path in paths if (root / "tests" / name).resolve().is_relative_to(path)}
 
 
 def lines(cost: Cost, judged: Iterable[Spent]) -> list[str]:
@@ -115,9 +115,9 @@ def lines(cost: Cost, judged: Iterable[Spent]) -> list[str]:
     said += [f"  {cpu:6.2f} s ({wall:6.2f} s)  {name}" for name, (cpu, wall) in slowest]
     said += [f"yardstick: {cost.yardstick * 1000:.0f} ms of processor time, the mean of {len(cost.yardsticks)}"]
     said += [
-        f"  tests/{one.directory:<11} {one.seconds:7.1f} s = {one.yardsticks:6.0f} yardsticks,"
-        f" {one.ratio:4.0%} of {one.budget:.0f}  {one.word}".rstrip()
-        for one in judged
+        f"  tests/{part.directory:<11} {part.seconds:7.1f} s = {part.yardsticks:6.0f} yardsticks,"
+        f" {part.ratio:4.0%} of {part.budget:.0f}  {part.word}".rstrip()
+        for part in judged
     ]
     return [*said, f"  child processes {cost.children:6.1f} s, Azurite and hosted apps, in no budget"]
 
@@ -169,7 +169,7 @@ class Budgets:
         if output is not None:
             output[PART] = self.cost.to_json()
         elif session.exitstatus == pytest.ExitCode.OK and any(
-            one.ratio >= FAILS_AT for one in self._judged(session.config)
+            part.ratio >= FAILS_AT for part in self._judged(session.config)
         ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -188,7 +188,7 @@ class Budgets:
         if config.getoption("hypothesis_profile") not in EVERY_DAY:
             return []
         whole = whole_directories(config.rootpath, config.args, BUDGETS)
-        return [one for one in spent(self.cost, BUDGETS) if one.directory in whole]
+        return [part for part in spent(self.cost, BUDGETS) if part.directory in whole]
 
 
 def _controls(config: pytest.Config) -> bool:

@@ -35,14 +35,16 @@ def cost(**seconds: float) -> Cost:
 )
 def test_a_directory_is_held_to_its_yardsticks(seconds: float, ratio: float, word: str) -> None:
     """What a directory may cost is counted in yardsticks of this run: over it is said, twice as much is a failure."""
-    (one,) = spent(cost(unit=seconds), LIMIT)
-    assert (round(one.ratio, 3), one.word) == (ratio, word)
+    (part,) = spent(cost(unit=seconds), LIMIT)
+    assert (round(part.ratio, 3), part.word) == (ratio, word)
 
 
 def test_a_slow_machine_changes_no_ratio() -> None:
     """Where tests and yardstick take three times as long, the same share of the budget is spent."""
     fast, slow = cost(unit=1.0), Cost({"tests/unit/test_x.py::test_x": (3.0, 9.0)}, [0.15, 0.45])
-    assert [round(one.ratio, 3) for one in spent(slow, LIMIT)] == [round(one.ratio, 3) for one in spent(fast, LIMIT)]
+    assert [round(part.ratio, 3) for part in spent(slow, LIMIT)] == [
+        round(part.ratio, 3) for part in spent(fast, LIMIT)
+    ]
 
 
 def test_shares_of_workers_add_up() -> None:
@@ -51,7 +53,7 @@ def test_shares_of_workers_add_up() -> None:
     for share in (cost(unit=1.0), cost(local=2.0)):
         share.children = 4.0
         whole.add(share.to_json())
-    assert [(one.directory, one.seconds) for one in spent(whole, LIMIT)] == [("unit", 1.0), ("local", 2.0)]
+    assert [(part.directory, part.seconds) for part in spent(whole, LIMIT)] == [("unit", 1.0), ("local", 2.0)]
     assert (whole.children, len(whole.yardsticks)) == (8.0, 4)
 
 

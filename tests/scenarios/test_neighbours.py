@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from local.azure.knobs import Knobs
 from local.worlds.builders import Builder
 from tests.scenarios.app_worlds import CLIENT, age, street
@@ -11,6 +13,7 @@ from tests.scenarios.worlds import AGE, MOVING, NAME, VAULT, after_renewal, rene
 HOURS = timedelta(hours=6)
 
 
+@pytest.mark.real_storage
 def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(install: Install) -> None:
     """A site is moved by the host names that are surely its certificate's; what a copy of another one shows stays.
 

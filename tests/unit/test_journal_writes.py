@@ -214,7 +214,7 @@ def test_release_lets_only_what_failed_go() -> None:
     there.put_roll(REF, roll(RollState.ROLLED_BACK, site="e"))
     assert sorted(there.release(REF, "v2", NOW)) == [A, site_ref("e")]
     seen = there.rollout(REF, "v2")
-    assert [one.state for one in seen.records] == [SiteState.UNPROVEN, SiteState.PROVEN, SiteState.PENDING]
+    assert [record.state for record in seen.records] == [SiteState.UNPROVEN, SiteState.PROVEN, SiteState.PENDING]
     assert seen.rolls == (kept,)
 
 
@@ -238,7 +238,7 @@ def test_what_azure_was_asked_is_known_of_each_host_name() -> None:
     for issuance in asked:
         there.put_issuance(issuance)
     there.forget_issuance(A, HostName("x.contoso.com"))
-    found = [there.issuance(one.site, one.host_name) for one in asked]
+    found = [there.issuance(issuance.site, issuance.host_name) for issuance in asked]
     assert found == [None, *asked[1:]]
 
 

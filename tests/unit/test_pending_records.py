@@ -42,7 +42,7 @@ SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 
 def moving(*bindings: Binding) -> tuple[Step, ...]:
     """Return the steps that sync the copy and move these bindings."""
-    return SYNC, *(Step(UpdateBinding(one, NEW, WEST), Reason.STALE_THUMBPRINT) for one in bindings)
+    return SYNC, *(Step(UpdateBinding(bound, NEW, WEST), Reason.STALE_THUMBPRINT) for bound in bindings)
 
 
 def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
@@ -112,7 +112,7 @@ def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[S
     """Return what is left where Azure refused to sync these copies, having checked that the journal says the same."""
     clock, storage = ManualClock(), SmallStorage()
     journal_on(storage, clock).begin(REF, rollout(*of))
-    skips = tuple(Skip(copy_subject(one.ref, WEST), Reason.DENIED_BY_AZURE, "no") for one in copies)
+    skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
     with ThreadPoolExecutor(1) as pool:
         left = _after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
     assert journal_on(storage, clock).rollout(REF, "v2").records == left

@@ -79,7 +79,7 @@ class Town:
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
         """Return the site."""
         self._fail("site")
-        return self.sites[ref], tuple(one for one in self.bindings if one.site == ref)
+        return self.sites[ref], tuple(bound for bound in self.bindings if bound.site == ref)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Return the copy."""
@@ -89,13 +89,13 @@ class Town:
 
     def binding(self, ref: SiteRef, host_name: HostName) -> tuple[Binding, object]:
         """Return the binding."""
-        return next(one for one in self.bindings if (one.site, one.host_name) == (ref, host_name)), {}
+        return next(bound for bound in self.bindings if (bound.site, bound.host_name) == (ref, host_name)), {}
 
     def put_binding(self, changed: Binding, _: object) -> None:
         """Write the binding."""
         self._fail("put_binding")
         self.written.append(changed.host_name)
-        self.bindings = [changed if one.host_name == changed.host_name else one for one in self.bindings]
+        self.bindings = [changed if bound.host_name == changed.host_name else bound for bound in self.bindings]
 
     def settings(self, ref: SiteRef) -> AppSettings:
         """Return the settings."""
@@ -176,7 +176,7 @@ class Desk:
 @pytest.fixture(name="desk")
 def _desk() -> Iterator[Desk]:
     town = Town(
-        {SHOP: site(plan=PLAN), API: site("api", plan=PLAN)}, [binding()], {one.ref: one for one in (SYNCED, KEPT)}
+        {SHOP: site(plan=PLAN), API: site("api", plan=PLAN)}, [binding()], {held.ref: held for held in (SYNCED, KEPT)}
     )
     with ThreadPoolExecutor(2) as pool:
         yield Desk(town, pool)
@@ -197,7 +197,7 @@ def test_host_names_that_were_not_recorded_stay(desk: Desk) -> None:
     desk.begin(begun())
     assert desk.carry() == Converged(Reason.SERVED, f"shop.contoso.com serves {NEW}")
     assert desk.town.written == ["shop.contoso.com"]
-    assert {one.thumbprint for one in desk.town.bindings if one.host_name == MORE} == {OLD}
+    assert {bound.thumbprint for bound in desk.town.bindings if bound.host_name == MORE} == {OLD}
 
 
 def test_every_host_name_that_was_recorded_moves(desk: Desk) -> None:

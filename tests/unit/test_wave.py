@@ -149,7 +149,7 @@ class Desk:
 
     def states(self) -> dict[SiteRef, CycleState]:
         """Return how far each app is recorded to be."""
-        return {one.site: one.state for one in self.run().ports.cycles.apps(ASE)}
+        return {app.site: app.state for app in self.run().ports.cycles.apps(ASE)}
 
 
 @pytest.fixture(name="pool")
@@ -176,7 +176,7 @@ def pending(site: Site) -> CycleApp:
 
 def going(cycling: Cycling) -> list[SiteRef]:
     """Return the apps that go next."""
-    return [one.site for one in next_apps(cycling)]
+    return [app.site for app in next_apps(cycling)]
 
 
 # ------------------------------------------------------------------------------------------ beside rolls of settings
@@ -239,7 +239,7 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExe
     street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
     refused = {} if last else {A: StopRefused("no", Reason.DENIED_BY_AZURE)}
     cycling = street.cycling(refused=refused)
-    left = replace(cycling, apps=tuple(one for one in cycling.apps if one.site != C or last))
+    left = replace(cycling, apps=tuple(app for app in cycling.apps if app.site != C or last))
     parted = left.recorded([left.apps[-1].now(CycleState.SPARED, NOW)]) if last else left
     outcome = _finished(parted, 0)
     assert isinstance(outcome, Waiting)
@@ -377,7 +377,7 @@ def owed(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
 
 def left(street: Desk) -> list[SiteRef]:
     """Return the apps whose start is owed."""
-    return [one.site for one in street.run().ports.cycles.owed()]
+    return [start.site for start in street.run().ports.cycles.owed()]
 
 
 def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,7 +494,7 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
     street = desk(pool, hosted("a", running=False), hosted("b"))
     cycles = street.run().ports.cycles
     cycles.put(Cycle(ASE, since=since))
-    cycles.put_apps(ASE, [pending(one) for one in street.estate.sites.values()])
+    cycles.put_apps(ASE, [pending(site) for site in street.estate.sites.values()])
     owed(street, A)
     pay_owed_starts(street.run())
     assert street.estate.asked == [("start", A)]
