@@ -57,9 +57,11 @@ test: setup ## every test; ends with the ten slowest, and fails where a director
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2
 
-# The long versions of the property tests, and of a crash at every write while apps are stopped and started.
-soak: setup ## the long versions of the property tests and of the crash tests
-	$(BIN)/python -m pytest tests/properties tests/scenarios/test_roots.py --hypothesis-profile=soak --timeout=3600
+# Scenarios that have a long version: a crash at every write while apps restart, every fault with every kind, all combinations.
+LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py)
+
+soak: setup ## the long versions of the property tests, and of scenarios about crashes and faults
+	$(BIN)/python -m pytest tests/properties $(LONG) --hypothesis-profile=soak --timeout=3600
 
 demo: setup ## the main job on a local Azure, shown and checked; writes build/demo.json
 	$(BIN)/python -m local demo
