@@ -50,9 +50,9 @@ check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-# Three at a time, also on two cores: tests wait for storage and for handshakes.
+# Four at a time, also on two cores: tests wait for storage, for processes and for handshakes.
 test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2
