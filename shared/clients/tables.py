@@ -61,7 +61,7 @@ class StorageTables:
     """The tables of one storage account."""
 
     def __init__(self, service: TableServiceClient) -> None:
-        # Kept: a client is a pipeline of its own, and making it takes as long as a request.
+        # One client a table for the whole process; the SDK makes a pipeline for each client.
         self._table: Callable[[str], TableClient] = lru_cache(maxsize=None)(service.get_table_client)
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
