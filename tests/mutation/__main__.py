@@ -1,0 +1,86 @@
+"""Tries mutants and says which ones no test notices: `python -m tests.mutation --help`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutation.choice import Choice
+from tests.mutation.mutants import Mutant, enums_of, mutants
+from tests.mutation.pool import Pool, Result
+from tests.mutation.recording import BUILD, recorded
+from tests.mutation.report import judged, passes, table, verdict
+from tests.mutation.results import Results
+from tests.mutation.sample import sample
+from tests.mutation.survivors import EXPLAINED, explained, idle, line_of
+
+TARGETS = ("shared/domain", "shared/actions", "shared/guards", "shared/planner.py", "shared/clients/retrying.py")
+LATER = (("tests/properties", 2.0),)
+"""What is tried where no unit test notices, with the CPU seconds that it may take as it was recorded."""
+STEP = 50
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Try mutants; return 0 if no more survived without a reason than may."""
+    asked = _parsed(arguments)
+    enums = enums_of(tuple(Path("shared").rglob("*.py")))
+    known = mutants(_files(TARGETS), enums)
+    chosen = known if asked.all else sample(known, asked.mutants, asked.seed)
+    if asked.only:
+        chosen = tuple(one for one in known if asked.only in f"{one.key} {one.module} {one.unit}")
+    results = Results()
+    left = [one for one in chosen if asked.again or results.of(one.key) is None]
+    print(f"{len(known)} mutants in all, {len(chosen)} chosen, {len(chosen) - len(left)} known from before")
+    choice = Choice(recorded("tests/unit"), tuple((recorded(name), limit) for name, limit in LATER))
+    _try(left, Pool(choice, enums, asked.jobs), results)
+    return _sum_up(known, chosen, results)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--mutants", type=int, default=1200, help="how many to try, of each module its share")
+    parser.add_argument("--seed", type=int, default=1, help="another seed chooses others")
+    parser.add_argument("--all", action="store_true", help="try every mutant")
+    parser.add_argument("--only", metavar="TEXT", help="those with the text in their key, module or function")
+    parser.add_argument("--again", action="store_true", help="also what is known from before")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    return parser.parse_args(arguments)
+
+
+def _files(targets: Sequence[str]) -> tuple[Path, ...]:
+    found = (
+        file for target in targets for file in (Path(target).rglob("*.py") if Path(target).is_dir() else [Path(target)])
+    )
+    return tuple(sorted(found))
+
+
+def _try(left: Sequence[Mutant], pool: Pool, results: Results) -> None:
+    began, survived = time.monotonic(), 0
+    for done, result in enumerate(pool.results(left), 1):
+        results.keep(result)
+        survived += result.survived
+        if done % STEP == 0 or done == len(left):
+            minutes = (time.monotonic() - began) / 60
+            print(f"{done} of {len(left)} tried in {minutes:.1f} min, {survived} survived", flush=True)
+
+
+def _sum_up(known: Sequence[Mutant], chosen: Sequence[Mutant], results: Results) -> int:
+    reasons = explained()
+    became: dict[str, Result] = {one.key: found for one in chosen if (found := results.of(one.key)) is not None}
+    judgements = judged(chosen, became, reasons)
+    for one in judgements:
+        if one.unexplained:
+            print(f"{one.mutant.path}:{one.mutant.lines[0]}\n  {line_of(one.mutant, '')}")
+        elif one.reason and not one.result.survived:
+            print(f"{EXPLAINED} explains {one.mutant.key}, which {one.result.by} notices: take the line out")
+    for key in idle(reasons, known):
+        print(f"{EXPLAINED} explains {key}, which is no mutant any more: look at it again")
+    print(table(judgements))
+    print(f"What noticed each mutant is in {BUILD}/results.jsonl")
+    print(verdict(judgements))
+    return 0 if passes(judgements) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

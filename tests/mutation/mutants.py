@@ -1,0 +1,314 @@
+"""The mutants of a module: every change of every node that means something, each with a key of its own.
+
+A key is made of the text of the function, or of the statement of a module or class, and of the change. Neither the
+path nor the line is in it, nor are comments, docstrings and messages: a function that moves keeps its mutants' keys.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+
+from tests.mutation.changes import UNTOLD, Surroundings, changes, is_message
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+TEXT = "…"
+UNREAD = frozenset({"annotation", "returns", "targets", "target", "bases", "cause", "ctx", "pattern", "type_params"})
+"""Fields that hold types, names and what only people read."""
+NAMING = frozenset({"TypeVar", "NewType", "ParamSpec"})
+LONGEST = 90
+AROUND = 30
+"""How many letters of what is long are shown around a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is hashed as one: a function with all that is in it, or a statement of a module or class."""
+
+    name: str
+    node: ast.AST
+    holder: ast.AST
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node hangs in the tree."""
+
+    parent: ast.AST
+    field: str
+    index: int | None = None
+
+    def put(self, node: ast.AST) -> None:
+        """Hang another node there."""
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One change in a tree that was parsed for it."""
+
+    unit: Unit
+    place: Place
+    before: ast.AST
+    after: ast.AST
+    lines: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of a module, as it is counted, tried and reported."""
+
+    key: str
+    path: Path
+    number: int
+    """Its number among the mutations of the module."""
+    unit: str
+    lines: tuple[int, int]
+    """The first and the last line of the code by which tests are chosen."""
+    change: str
+
+    @property
+    def module(self) -> str:
+        """The name of its module."""
+        return ".".join(self.path.with_suffix("").parts)
+
+
+def mutants(paths: tuple[Path, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Mutant, ...]:
+    """Return the mutants of all modules. Functions with the same text are told apart by their order."""
+    seen: Counter[str] = Counter()
+    found: list[Mutant] = []
+    for path in paths:
+        for number, mutation in enumerate(mutations(ast.parse(path.read_text(encoding="utf-8")), enums)):
+            key = key_of(mutation)
+            seen[key] += 1
+            key = key if seen[key] == 1 else f"{key}.{seen[key]}"
+            found.append(Mutant(key, path, number, mutation.unit.name, mutation.lines, change_of(mutation)))
+    return tuple(found)
+
+
+def mutations(tree: ast.Module, enums: Mapping[str, tuple[str, ...]]) -> Iterator[Mutation]:
+    """Yield the changes of a module, always in the same order, and none twice at one place."""
+    for unit in _units(tree):
+        function = unit.node if isinstance(unit.node, ast.FunctionDef) else None
+        place = _place_of(unit)
+        yield from _below(unit, place, unit.node, Surroundings(enums, function, parent=unit.holder), _lines(unit.node))
+
+
+def mutated(source: str, number: int, enums: Mapping[str, tuple[str, ...]]) -> ast.Module:
+    """Return the tree of the source with the change of that number made."""
+    tree = ast.parse(source)
+    mutation = next(found for place, found in enumerate(mutations(tree, enums)) if place == number)
+    mutation.place.put(ast.copy_location(mutation.after, mutation.before))
+    return ast.fix_missing_locations(tree)
+
+
+def key_of(mutation: Mutation) -> str:
+    """Return what names the mutation for as long as the text of its function stays the same."""
+    unit = mutation.unit
+    where = (unit.name, canonical(unit.node), _ordinal(mutation))
+    return sha256(repr((*where, canonical(mutation.before), canonical(mutation.after))).encode()).hexdigest()[:12]
+
+
+def change_of(mutation: Mutation) -> str:
+    """Return the change as one line for people; of what is long only the part that differs."""
+    before, after = _code(mutation.before), _code(mutation.after)
+    same = _alike(before, after)
+    rest = min(_alike(before[::-1], after[::-1]), len(before) - same, len(after) - same)
+    return f"{_cut(before, same, rest)} -> {_cut(after, same, rest)}"
+
+
+def _alike(first: str, second: str) -> int:
+    """Return how many letters are the same at the start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+
+
+def _cut(text: str, same: int, rest: int) -> str:
+    """Return the text with what differs and some of what stands around it."""
+    if len(text) <= LONGEST:
+        return text
+    first, last = max(0, same - AROUND), min(len(text), len(text) - rest + AROUND)
+    return f"{'...' if first else ''}{text[first:last]}{'...' if last < len(text) else ''}"
+
+
+def canonical(node: object) -> object:
+    """Return the node as plain values, without positions, docstrings and texts; the same for every Python from 3.11."""
+    if isinstance(node, list):
+        return tuple(canonical(item) for item in node if not _is_docstring(item))
+    if isinstance(node, ast.Constant):
+        return TEXT if is_message(node) else (type(node.value).__name__, repr(node.value))
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []) and name != "ctx")
+    return (type(node).__name__, *((name, canonical(value)) for name, value in fields if name != "type_params"))
+
+
+def enums_of(paths: tuple[Path, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the members of the enums that the modules define, by the name of their class."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
+    classes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return {node.name: _members(node) for node in classes if any(_names_enum(base) for base in node.bases)}
+
+
+def _names_enum(base: ast.expr) -> bool:
+    return isinstance(base, ast.Name) and base.id in {"Enum", "StrEnum", "IntEnum"}
+
+
+def _members(node: ast.ClassDef) -> tuple[str, ...]:
+    targets = (target for line in node.body if isinstance(line, ast.Assign) for target in line.targets)
+    return tuple(target.id for target in targets if isinstance(target, ast.Name))
+
+
+# ------------------------------------------------------------------------------------------------------------- units
+
+
+def _units(tree: ast.Module) -> Iterator[Unit]:
+    for line in tree.body:
+        yield from _units_of(line, "", tree)
+
+
+def _units_of(line: ast.stmt, within: str, holder: ast.AST) -> Iterator[Unit]:
+    if isinstance(line, ast.ClassDef):
+        if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in line.bases):
+            return
+        for decorator in line.decorator_list:
+            yield Unit(f"{within}{line.name}", decorator, line)
+        for inner in line.body:
+            yield from _units_of(inner, f"{within}{line.name}.", line)
+    elif isinstance(line, Function):
+        yield Unit(f"{within}{line.name}", line, holder)
+    elif not isinstance(line, ast.Import | ast.ImportFrom) and not _is_docstring(line) and not _is_alias(line):
+        yield Unit(f"{within}{_target(line)}", line, holder)
+
+
+def _target(line: ast.stmt) -> str:
+    targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+    return ", ".join(ast.unparse(target) for target in targets if target is not None)
+
+
+def _is_docstring(line: object) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def _is_alias(line: ast.stmt) -> bool:
+    """Return True if the statement names a type: `Tags = tuple[str, ...]`, `Item = TypeVar("Item")`."""
+    if not isinstance(line, ast.Assign):
+        return False
+    match line.value:
+        case ast.Call(func=ast.Name(id=name)):
+            return name in NAMING
+        case ast.Subscript():
+            return True
+        case ast.BinOp(op=ast.BitOr()) as union:
+            return all(isinstance(part, ast.Subscript) or _is_type(part) for part in (union.left, union.right))
+    return False
+
+
+def _is_type(node: ast.AST) -> bool:
+    name = node.id if isinstance(node, ast.Name) else ""
+    return name in {"int", "str", "bool", "float"} or (name != name.upper() and name[:1].isupper())
+
+
+def _place_of(unit: Unit) -> Place:
+    field = "decorator_list" if isinstance(unit.holder, ast.ClassDef) and isinstance(unit.node, ast.expr) else "body"
+    return Place(unit.holder, field, getattr(unit.holder, field).index(unit.node))
+
+
+# -------------------------------------------------------------------------------------------------------------- walk
+
+
+def _below(unit: Unit, place: Place, node: ast.AST, where: Surroundings, lines: tuple[int, int]) -> Iterator[Mutation]:
+    """Yield the changes of the node and of all that is below it."""
+    if is_message(node) or _is_docstring(node):
+        return
+    if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+        lines = _lines(node)
+    made = {repr(canonical(node))}
+    for after in changes(node, where):
+        if (form := repr(canonical(after))) not in made:
+            made.add(form)
+            yield Mutation(unit, place, node, after, lines)
+    inside = replace(where, parent=node, ordering=where.ordering or isinstance(node, ast.Lambda))
+    for below in _children(node):
+        child = _at(below)
+        yield from _below(unit, below, child, inside, lines)
+
+
+def _children(node: ast.AST) -> Iterator[Place]:
+    for name, value in ast.iter_fields(node):
+        if name in UNREAD or (name == "decorator_list" and isinstance(node, Function)):
+            continue
+        if name == "type" and not isinstance(value, ast.Tuple):
+            continue
+        if isinstance(value, ast.AST):
+            yield Place(node, name)
+        elif isinstance(value, list):
+            yield from (
+                Place(node, name, index) for index, item in enumerate(value) if _is_read(node, name, index, item)
+            )
+
+
+def _is_read(node: ast.AST, name: str, index: int, item: object) -> bool:
+    """Return True if the item of a list may be changed; the first argument of a cast is a type."""
+    if isinstance(item, ast.keyword) and item.arg in UNTOLD:
+        return False
+    cast = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "cast"
+    return isinstance(item, ast.AST) and not (cast and name == "args" and index == 0)
+
+
+def _at(place: Place) -> ast.AST:
+    held = getattr(place.parent, place.field)
+    child: ast.AST = held if place.index is None else held[place.index]
+    return child
+
+
+def _lines(node: ast.AST) -> tuple[int, int]:
+    """Return the lines of a statement, for a compound one those of its head."""
+    if isinstance(node, ast.match_case):
+        first = node.pattern.lineno
+        return first, max(first, node.body[0].lineno - 1)
+    first = getattr(node, "lineno", 1)
+    body = getattr(node, "body", None)
+    if isinstance(body, list) and body:
+        return first, max(first, body[0].lineno - 1)
+    if isinstance(node, ast.Match):
+        return first, max(first, node.subject.end_lineno or first)
+    return first, getattr(node, "end_lineno", first)
+
+
+def _ordinal(mutation: Mutation) -> int:
+    """Return how many nodes of the unit with the same text come before this one."""
+    form = canonical(mutation.before)
+    count = 0
+    for node in _in_order(mutation.unit.node):
+        if node is mutation.before:
+            return count
+        count += canonical(node) == form
+    return count
+
+
+def _in_order(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _in_order(child)
+
+
+def _code(node: ast.AST) -> str:
+    """Return the code of a node on one line."""
+    match node:
+        case ast.If() | ast.While():
+            return f"{type(node).__name__.lower()} {ast.unparse(node.test)}: ..."
+        case ast.Match():
+            return f"match {ast.unparse(node.subject)} of {', '.join(ast.unparse(case.pattern) for case in node.cases)}"
+        case ast.match_case():
+            return f"case {ast.unparse(node.pattern)}" + (f" if {ast.unparse(node.guard)}" if node.guard else "")
+        case ast.Slice():
+            return ast.unparse(ast.Subscript(ast.Name("it"), node))
+        case ast.comprehension():
+            return ast.unparse(node).strip()
+    return " ".join(ast.unparse(node).split())

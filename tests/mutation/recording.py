@@ -1,0 +1,151 @@
+"""Which test runs which line, and how long it takes: recorded once, and again where the code or the tests change."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import coverage
+import hypothesis
+import pytest
+
+BUILD = Path("build/mutants")
+PROFILE = "mutants"
+RECORDING = "recording"
+"""Hypothesis profiles: to try a mutant, and to see what a property test runs."""
+OWN = frozenset({"shared", "tests", "functions", "local", "conftest"})
+PLAIN = (
+    *("-q", "--no-header", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-o", "timeout=600"),
+    *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the tests of some directories run. Lines are those that a test runs, not those that an import runs."""
+
+    lines: dict[str, dict[int, frozenset[str]]] = field(default_factory=dict)
+    """By the path of a module and the line: the ids of tests."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """CPU seconds by the id of a test."""
+    libraries: tuple[str, ...] = ()
+    """The modules of others that the tests import, in the order in which they were imported."""
+
+    def tests_of(self, path: Path, lines: tuple[int, int]) -> frozenset[str]:
+        """Return the tests that run any of these lines, the first and the last included."""
+        held = self.lines.get(str(path), {})
+        return frozenset().union(*(held.get(line, frozenset()) for line in range(lines[0], lines[1] + 1)))
+
+    def tests_in(self, path: Path) -> frozenset[str]:
+        """Return the tests that run any line of the module."""
+        return frozenset().union(*self.lines.get(str(path), {}).values())
+
+
+def register_profiles() -> None:
+    """Register the profiles: the first of the examples that `make test` tries, and a failure is not made small."""
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    plain = hypothesis.settings(
+        hypothesis.settings.get_profile("default"),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=phases,
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    hypothesis.settings.register_profile(PROFILE, plain, max_examples=100)
+    hypothesis.settings.register_profile(RECORDING, plain, max_examples=25)
+
+
+def recorded(directory: str) -> Recording:
+    """Return what the tests of the directory run, recorded now unless nothing has changed since it was.
+
+    Raises SystemExit where a test fails: a mutant is noticed only by tests that pass without it.
+    """
+    kept = BUILD / f"recording-{Path(directory).name}.json"
+    state = fingerprint("shared", "tests/*.py", directory)
+    if kept.exists() and (held := json.loads(kept.read_text(encoding="utf-8")))["state"] == state:
+        return _read(held)
+    sys.stdout.write(f"Recording which lines the tests of {directory} run\n")
+    sys.stdout.flush()
+    BUILD.mkdir(parents=True, exist_ok=True)
+    child = os.fork()
+    if child == 0:
+        os._exit(_record(directory, kept, state))
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"The tests of {directory} do not pass without a mutant: see {BUILD}/recording.log")
+    return _read(json.loads(kept.read_text(encoding="utf-8")))
+
+
+def fingerprint(*parts: str) -> str:
+    """Return a digest of the Python files of directories and patterns."""
+    found = (file for part in parts for file in (Path(part).rglob("*.py") if "*" not in part else Path().glob(part)))
+    digest = sha256()
+    for file in sorted(found):
+        digest.update(f"{file}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _read(held: dict[str, Any]) -> Recording:
+    tests: list[str] = held["tests"]
+    lines = {
+        path: {int(line): frozenset(tests[place] for place in places) for line, places in by_line.items()}
+        for path, by_line in held["lines"].items()
+    }
+    return Recording(lines, dict(zip(tests, held["seconds"], strict=True)), tuple(held["libraries"]))
+
+
+class _Watch:
+    """A plugin that tells the coverage data which test runs, and keeps how long each took."""
+
+    def __init__(self, measured: coverage.Coverage) -> None:
+        self._measured = measured
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Run the test under its own name."""
+        self._measured.switch_context(item.nodeid)
+        began = time.process_time()
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = round(time.process_time() - began, 4)
+            self._measured.switch_context("")
+
+
+def _record(directory: str, kept: Path, state: str) -> int:
+    register_profiles()
+    measured = coverage.Coverage(data_file=None, source=["shared"], config_file=False)
+    watch = _Watch(measured)
+    measured.start()
+    with (BUILD / "recording.log").open("w", encoding="utf-8") as log, redirect_stdout(log):
+        code = pytest.main([*PLAIN, f"--hypothesis-profile={RECORDING}", directory], plugins=[watch])
+    measured.stop()
+    if code == pytest.ExitCode.OK:
+        kept.write_text(json.dumps({"state": state, **_held(measured.get_data(), watch.seconds)}), encoding="utf-8")
+    return int(code)
+
+
+def _held(data: coverage.CoverageData, seconds: dict[str, float]) -> dict[str, object]:
+    places = {test: place for place, test in enumerate(seconds)}
+    lines: dict[str, dict[int, list[int]]] = {}
+    for file in data.measured_files():
+        by_line = data.contexts_by_lineno(file)
+        lines[str(Path(file).relative_to(Path.cwd()))] = {
+            line: found
+            for line, contexts in by_line.items()
+            if (found := [places[context] for context in contexts if context in places])
+        }
+    return {"tests": list(seconds), "seconds": list(seconds.values()), "lines": lines, "libraries": _libraries()}
+
+
+def _libraries() -> Sequence[str]:
+    return [name for name in sys.modules if name.partition(".")[0] not in OWN and not name.startswith("__")]

@@ -1,0 +1,42 @@
+"""What became of mutants, kept from run to run in `build`, one line each as they end.
+
+A mutant that was noticed stays noticed while the text of its function stays the same, wherever it moves. One that
+survived is tried again as soon as a test changes.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.mutation.pool import Result
+from tests.mutation.recording import BUILD, fingerprint
+
+KEPT = BUILD / "results.jsonl"
+
+
+class Results:
+    """The results that are known, and a file that keeps them."""
+
+    def __init__(self, file: Path = KEPT) -> None:
+        self._file, self._tests = file, fingerprint("tests/*.py", "tests/unit", "tests/properties", "tests/scenarios")
+        self._known: dict[str, Result] = {}
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+            self._take(json.loads(line))
+
+    def of(self, key: str) -> Result | None:
+        """Return what became of the mutant, None where that is not known for these tests."""
+        return self._known.get(key)
+
+    def keep(self, result: Result) -> None:
+        """Keep a result."""
+        self._known[result.key] = result
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.open("a", encoding="utf-8") as kept:
+            kept.write(json.dumps({**asdict(result), "tests": self._tests}) + "\n")
+
+    def _take(self, line: dict[str, str | float]) -> None:
+        result = Result(str(line["key"]), str(line["by"]), float(line["seconds"]))
+        if result.survived and line["tests"] != self._tests:
+            self._known.pop(result.key, None)
+        else:
+            self._known[result.key] = result
