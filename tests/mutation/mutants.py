@@ -19,6 +19,7 @@ TEXT = "…"
 UNREAD = frozenset({"annotation", "returns", "targets", "target", "bases", "cause", "ctx", "pattern", "type_params"})
 """Fields that hold types, names and what only people read."""
 NAMING = frozenset({"TypeVar", "NewType", "ParamSpec"})
+BUILTIN_TYPES = frozenset({"int", "str", "bool", "float", "tuple", "list", "dict", "set", "frozenset", "type"})
 LONGEST = 90
 AROUND = 30
 """How many letters of what is long are shown around a change."""
@@ -202,16 +203,20 @@ def _is_alias(line: ast.stmt) -> bool:
     match line.value:
         case ast.Call(func=ast.Name(id=name)):
             return name in NAMING
-        case ast.Subscript():
-            return True
-        case ast.BinOp(op=ast.BitOr()) as union:
-            return all(isinstance(part, ast.Subscript) or _is_type(part) for part in (union.left, union.right))
+        case ast.Subscript() | ast.BinOp():
+            return _is_type(line.value)
     return False
 
 
 def _is_type(node: ast.AST) -> bool:
-    name = node.id if isinstance(node, ast.Name) else ""
-    return name in {"int", "str", "bool", "float"} or (name != name.upper() and name[:1].isupper())
+    match node:
+        case ast.Subscript(value=generic):
+            return _is_type(generic)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _is_type(left) and _is_type(right)
+        case ast.Name(id=name):
+            return name in BUILTIN_TYPES or (name != name.upper() and name[:1].isupper())
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _place_of(unit: Unit) -> Place:

@@ -1,0 +1,351 @@
+"""The tool behind `make mutants`: what it changes, how a mutant is named, and what it makes of the results."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.mutation.changes import is_text
+from tests.mutation.mutants import Mutant, change_of, enums_of, mutants, mutated, mutations
+from tests.mutation.pool import Result
+from tests.mutation.report import judged, passes, table, verdict
+from tests.mutation.results import Results
+from tests.mutation.sample import LEAST, sample
+from tests.mutation.survivors import explained, idle, line_of
+
+ENUMS = {"State": ("OLD", "NEW", "GONE")}
+ROOT = Path(__file__).parents[2]
+
+
+def changed(code: str) -> list[str]:
+    """Return what may be changed in the code, as it is shown to people."""
+    return [change_of(found) for found in mutations(ast.parse(dedent(code)), ENUMS)]
+
+
+def written(folder: Path, **modules: str) -> tuple[Path, ...]:
+    """Return the files of modules with the text."""
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(dedent(text))
+    return tuple(folder / f"{name}.py" for name in modules)
+
+
+def mutant(key: str, module: str = "m") -> Mutant:
+    """Return a mutant of which nothing but its key and module matters."""
+    return Mutant(key, Path(f"{module}.py"), 0, "f", (1, 1), "a < b -> a <= b")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("a < b", {"a < b -> a <= b", "a < b -> a >= b"}),
+        ("a == b", {"a == b -> a != b"}),
+        ("a is b", {"a is b -> a is not b"}),
+        ("a in b", {"a in b -> a not in b"}),
+        ("a and b", {"a and b -> a or b", "a and b -> b", "a and b -> a"}),
+        ("not a", {"not a -> a"}),
+        ("a if b else c", {"a if b else c -> a", "a if b else c -> c"}),
+        ("a + b", {"a + b -> a - b", "a + b -> a"}),
+        ("a // b", {"a // b -> a * b"}),
+        ("a | b", {"a | b -> a & b", "a | b -> a"}),
+        ("7", {"7 -> 8"}),
+        ("True", {"True -> False"}),
+        ("'word'", {"'word' -> 'wordX'"}),
+        ("''", {"'' -> 'X'"}),
+        ("f'{a}/{b}'", {"f'{a}/{b}' -> f'{a}{b}'"}),
+        ("a[1:]", {"it[1:] -> it[:]", "1 -> 2"}),
+        ("min(a)", {"min(a) -> max(a)"}),
+        ("all(a)", {"all(a) -> any(a)"}),
+        ("sorted(a, key=b)", {"sorted(a, key=b) -> list(a)", "sorted(a, key=b) -> sorted(a)"}),
+        ("reversed(a)", {"reversed(a) -> a"}),
+        ("a.lower()", {"a.lower() -> a"}),
+        ("a.startswith(b)", {"a.startswith(b) -> a.endswith(b)"}),
+        ("a.get(b, c)", {"a.get(b, c) -> a.get(b)"}),
+        ("f(a, b=c)", {"f(a, b=c) -> f(a)"}),
+        ("State.OLD", {"State.OLD -> State.NEW"}),
+        ("State.GONE", {"State.GONE -> State.OLD"}),
+        ("(a, b)", {"(a, b) -> (b,)", "(a, b) -> (a,)", "(a, b) -> (b, a)"}),
+        ("{a, b}", {"{a, b} -> {b}", "{a, b} -> {a}"}),
+        ("{a: b}", {"{a: b} -> {}"}),
+        ("[a for a in b if c]", {"for a in b if c -> for a in b"}),
+        ("lambda a: (a.b, a.c)", {f"(a.b, a.c) -> {left}" for left in ("(a.c,)", "(a.b,)", "(a.c, a.b)")}),
+        (
+            "re.compile('a+b?')",
+            {
+                "re.compile('a+b?') -> re.compile('a*b?')",
+                "re.compile('a+b?') -> re.compile('a+b')",
+                "'a+b?' -> 'a+b?X'",
+            },
+        ),
+        ("re.compile('a{1,2}')", {"re.compile('a{1,2}') -> re.compile('a{1,3}')", "'a{1,2}' -> 'a{1,2}X'"}),
+    ],
+)
+def test_expression_is_changed(code: str, expected: set[str]) -> None:
+    """Each kind of expression has its changes, and no others."""
+    assert set(changed(f"it = {code}")) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("if a:\n    b", {"if a: ... -> if False: ...", "if a: ... -> if True: ..."}),
+        ("while a:\n    b", {"while a: ... -> while False: ..."}),
+        ("return a", {"return a -> return None"}),
+        ("return", set()),
+        ("return a < b", {"a < b -> a <= b", "a < b -> a >= b"}),
+        ("return a, b", {"return (a, b) -> return None"}),
+        ("f(a)", {"f(a) -> pass"}),
+        ("yield a", {"yield a -> pass"}),
+        ("a.b = c", {"a.b = c -> pass"}),
+        ("a = b", set()),
+        ("a += b", {"a += b -> pass", "a += b -> a -= b"}),
+        ("for a in b:\n    continue", {"continue -> break"}),
+        ("for a in b:\n    break", {"break -> continue"}),
+        ("raise a", {"raise a -> pass"}),
+        ("try:\n    a\nexcept b:\n    c", {"except b: c -> except b: raise"}),
+        ("try:\n    a\nexcept (b, c):\n    raise", {"(b, c) -> (c,)", "(b, c) -> (b,)"}),
+    ],
+)
+def test_statement_is_changed(code: str, expected: set[str]) -> None:
+    """Each kind of statement has its changes, and no others."""
+    body = code.replace("\n", "\n    ")
+    assert set(changed(f"def f():\n    {body}")) == expected
+
+
+def test_cases_and_their_conditions_are_dropped() -> None:
+    """Of a `match` each case goes once, and each condition of a case."""
+    code = "def f():\n    match a:\n        case b if c:\n            pass\n        case _:\n            pass"
+    assert set(changed(code)) == {
+        "match a of b, _ -> match a of _",
+        "match a of b, _ -> match a of b",
+        "case b if c -> case b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("returns", "expected"),
+    [
+        ("bool", {"return g() -> return False", "return g() -> return True"}),
+        ("tuple[int, ...]", {"return g() -> return ()"}),
+        ("int", {"return g() -> return None"}),
+    ],
+)
+def test_return_is_changed_as_its_type_allows(returns: str, expected: set[str]) -> None:
+    """A truth becomes both others, a sequence empty, anything else None."""
+    assert set(changed(f"def f() -> {returns}:\n    return g()")) == expected
+
+
+def test_what_decorators_hide_is_changed() -> None:
+    """Fields, methods and properties of dataclasses are changed as all else: mutmut leaves them out."""
+    code = """
+        @dataclass(frozen=True, slots=True, order=True)
+        class It:
+            size: int = 1
+
+            @property
+            def big(self) -> bool:
+                return self.size > LIMIT
+
+            @classmethod
+            def of(cls) -> Self:
+                return cls(2)
+    """
+    assert changed(code) == [
+        "dataclass(frozen=True, slots=True, order=True) -> dataclass(frozen=True, slots=True)",
+        "True -> False",
+        "1 -> 2",
+        "self.size > LIMIT -> self.size >= LIMIT",
+        "self.size > LIMIT -> self.size <= LIMIT",
+        "return cls(2) -> return None",
+        "2 -> 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param('"""A docstring of more than 1 word."""', id="docstring"),
+        pytest.param('def f():\n    """Word."""', id="docstring of one word"),
+        pytest.param('A = B\n"""Word."""', id="docstring of a constant"),
+        pytest.param('A = "it is disabled"', id="message"),
+        pytest.param("A = f\"it was issued by {', '.join(sorted(b))}\"", id="message with values"),
+        pytest.param("def f(a: tuple[int, ...]) -> dict[str, int]:\n    pass", id="types"),
+        pytest.param("Tags = tuple[tuple[str, str], ...]", id="type alias"),
+        pytest.param('Item = TypeVar("Item")', id="type variable"),
+        pytest.param("Answer = int | Exception", id="union"),
+        pytest.param('A = cast("It", b)', id="cast"),
+        pytest.param("class It(Protocol):\n    size = 1", id="protocol"),
+        pytest.param("A = zip(b, c, strict=True)", id="strict zip"),
+        pytest.param("import a, b", id="import"),
+    ],
+)
+def test_what_only_people_and_type_checkers_read_is_left_alone(code: str) -> None:
+    """No mutant is made of it, because no test is to notice it."""
+    assert changed(code) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("two words", True), (", ", True), (" ", False), ("word", False), (7, False)]
+)
+def test_text_is_told_from_words_that_mean_something(value: object, text: bool) -> None:  # noqa: FBT001
+    """What has a space within is for people; a single word may be a key, a tag or a state."""
+    assert is_text(value) is text
+
+
+def test_exactly_one_change_is_made() -> None:
+    """A mutant differs from its source in the change that it stands for."""
+    source = "A = 1\n\n\ndef f(a):\n    return a < 2\n"
+    made = {ast.unparse(mutated(source, number, {})) for number in range(4)}
+    assert made == {
+        "A = 2\n\ndef f(a):\n    return a < 2",
+        "A = 1\n\ndef f(a):\n    return a <= 2",
+        "A = 1\n\ndef f(a):\n    return a >= 2",
+        "A = 1\n\ndef f(a):\n    return a < 3",
+    }
+
+
+FUNCTION = '''
+def f(a):
+    """Say so."""
+    if a > 1:  # for a reason
+        raise ValueError("it is too large")
+    return a
+'''
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        pytest.param(f"B = 1\n\n{FUNCTION}", True, id="moved"),
+        pytest.param(FUNCTION.replace("Say so.", "Return it.\n\n    And more."), True, id="docstring"),
+        pytest.param(FUNCTION.replace('    """Say so."""\n', ""), True, id="no docstring"),
+        pytest.param(FUNCTION.replace("  # for a reason", ""), True, id="comment"),
+        pytest.param(FUNCTION.replace("too large", "too big"), True, id="message"),
+        pytest.param(FUNCTION.replace("> 1", "> 2"), False, id="code"),
+        pytest.param(FUNCTION.replace("def f", "def g"), False, id="renamed"),
+    ],
+)
+def test_key_is_of_the_functions_text(tmp_path: Path, text: str, same: bool) -> None:  # noqa: FBT001
+    """A function that moves keeps its mutants' keys; one whose code changes has new ones."""
+    here, elsewhere = written(tmp_path, here=FUNCTION, elsewhere=text)
+    before = {found.key for found in mutants((here,), {})}
+    after = {found.key for found in mutants((elsewhere,), {}) if found.unit != "B"}
+    assert (before == after) is same
+    assert same or not before & after
+
+
+def test_every_mutant_has_a_key_of_its_own(tmp_path: Path) -> None:
+    """Also in functions with the same text, and in the same expression twice in one function."""
+    files = written(tmp_path, one=FUNCTION, other=FUNCTION, twice="def f(a, b):\n    return [a < 1, b, a < 1]\n")
+    keys = [found.key for found in mutants(files, {})]
+    assert len(keys) == len(set(keys)) == 6 + 6 + 12
+
+
+def test_members_of_enums_are_known(tmp_path: Path) -> None:
+    """An enum is known by its base, with its members in their order."""
+    files = written(
+        tmp_path, m="class State(StrEnum):\n    OLD = 'old'\n    NEW = 'new'\n\n\nclass It(Base):\n    A = 1\n"
+    )
+    assert enums_of(files) == {"State": ("OLD", "NEW")}
+
+
+def test_sample_is_the_same_for_a_seed_and_has_of_every_module() -> None:
+    """A seed chooses, not the order; small modules are in it, and it is no smaller than asked for."""
+    many = [mutant(f"{number:012x}", "large") for number in range(1000)] + [mutant(f"a{n}", "small") for n in range(9)]
+    chosen = sample(many, 100, seed=1)
+    assert chosen == sample(reversed(many), 100, seed=1)
+    assert chosen != sample(many, 100, seed=2)
+    assert 100 <= len(chosen) <= 100 + 2 * LEAST
+    assert sum(one.module == "small" for one in chosen) == LEAST
+
+
+def test_noticed_stays_noticed_and_survivors_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on where another was stopped; where a test has changed since, it may notice what it did not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tests" / "unit").mkdir(parents=True)
+    results = Results(tmp_path / "kept")
+    results.keep(Result("noticed", "a test", 0.1))
+    results.keep(Result("survived", "", 0.2))
+    again = Results(tmp_path / "kept")
+    assert (again.of("noticed"), again.of("survived")) == (
+        Result("noticed", "a test", 0.1),
+        Result("survived", "", 0.2),
+    )
+    (tmp_path / "tests" / "unit" / "test_more.py").write_text("")
+    later = Results(tmp_path / "kept")
+    assert (later.of("noticed"), later.of("survived")) == (Result("noticed", "a test", 0.1), None)
+
+
+def test_explanations_are_read_by_their_keys(tmp_path: Path) -> None:
+    """The line that is printed for a survivor explains it as soon as a reason stands behind it."""
+    file = tmp_path / "survivors.txt"
+    file.write_text(f"# of people\n\n{line_of(mutant('ab'), 'a | b is the same for sets of one')}\n")
+    assert explained(file) == {"ab": "b is the same for sets of one"}
+    assert idle({"ab": "", "cd": ""}, [mutant("ab")]) == ("cd",)
+
+
+@pytest.mark.parametrize("line", [line_of(mutant("ab"), ""), "ab | f | a reason alone"])
+def test_explanation_without_a_reason_is_refused(tmp_path: Path, line: str) -> None:
+    """A line that explains nothing is no explanation."""
+    file = tmp_path / "survivors.txt"
+    file.write_text(f"{line}\n")
+    with pytest.raises(SystemExit, match=":1 is not"):
+        explained(file)
+
+
+@pytest.mark.parametrize(("unexplained", "good"), [(2, True), (3, False)])
+def test_run_fails_over_two_percent(unexplained: int, good: bool) -> None:  # noqa: FBT001
+    """Of 100 mutants two may survive without a reason; one with a reason does not count."""
+    many = [mutant(str(number)) for number in range(100)]
+    results = {one.key: Result(one.key, "" if int(one.key) <= unexplained else "a test", 0.1) for one in many}
+    found = judged(many, results, {"0": "equivalent"})
+    assert passes(found) is good
+    assert verdict(found).startswith(f"{unexplained} unexplained survivors of 100 mutants: {unexplained}.0%")
+    assert table(found).splitlines()[-1].split() == [
+        "all",
+        "100",
+        str(99 - unexplained),
+        str(unexplained + 1),
+        "1",
+        str(unexplained),
+    ]
+
+
+def test_run_tells_what_is_noticed_from_what_is_not(tmp_path: Path) -> None:
+    """In a small tree a change of the line that its one test runs is noticed, the other is not; then it is known."""
+    for folder in (
+        "shared/domain",
+        "shared/actions",
+        "shared/guards",
+        "shared/clients",
+        "tests/unit",
+        "tests/properties",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("shared/planner.py", "shared/clients/retrying.py", "shared/__init__.py", "shared/domain/__init__.py"):
+        (tmp_path / file).touch()
+    (tmp_path / "shared/domain/it.py").write_text("def f(a):\n    return a + 1\n\n\ndef g(a):\n    return not a\n")
+    (tmp_path / "tests/unit/test_it.py").write_text(
+        "from shared.domain.it import f\n\n\ndef test_f():\n    assert f(1) == 2\n"
+    )
+    (tmp_path / "tests/properties/test_none.py").write_text("def test_none():\n    pass\n")
+    runs = [_run(tmp_path), _run(tmp_path)]
+    for run in runs:
+        assert run.returncode == 1, run.stderr
+        assert "not a -> a" in run.stdout
+        assert run.stdout.splitlines()[-1].startswith("1 unexplained survivors of 5 mutants: 20.0%, OVER 2%")
+    assert "5 known from before" in runs[1].stdout
+
+
+def _run(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.mutation", "--all"],
+        cwd=folder,
+        env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
