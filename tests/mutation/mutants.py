@@ -18,8 +18,6 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 TEXT = "…"
 UNREAD = frozenset({"annotation", "returns", "targets", "target", "bases", "cause", "ctx", "pattern", "type_params"})
 """Fields that hold types, names and what only people read."""
-NAMING = frozenset({"TypeVar", "NewType", "ParamSpec"})
-BUILTIN_TYPES = frozenset({"int", "str", "bool", "float", "tuple", "list", "dict", "set", "frozenset", "type"})
 LONGEST = 90
 AROUND = 30
 """How many letters of what is long are shown around a change."""
@@ -197,26 +195,9 @@ def _is_docstring(line: object) -> bool:
 
 
 def _is_alias(line: ast.stmt) -> bool:
-    """Return True if the statement names a type: `Tags = tuple[str, ...]`, `Item = TypeVar("Item")`."""
-    if not isinstance(line, ast.Assign):
-        return False
-    match line.value:
-        case ast.Call(func=ast.Name(id=name)):
-            return name in NAMING
-        case ast.Subscript() | ast.BinOp():
-            return _is_type(line.value)
-    return False
-
-
-def _is_type(node: ast.AST) -> bool:
-    match node:
-        case ast.Subscript(value=generic):
-            return _is_type(generic)
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _is_type(left) and _is_type(right)
-        case ast.Name(id=name):
-            return name in BUILTIN_TYPES or (name != name.upper() and name[:1].isupper())
-    return isinstance(node, ast.Constant) and node.value is None
+    """Return True if the statement names a type, as `Tags = tuple[str, ...]` does; constants are in capitals."""
+    name = _target(line) if isinstance(line, ast.Assign) else ""
+    return name[:1].isupper() and name != name.upper()
 
 
 def _place_of(unit: Unit) -> Place:
