@@ -8,6 +8,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
@@ -23,13 +24,29 @@ AROUND = 30
 """How many letters of what is long are shown around a change."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unit:
     """What is hashed as one: a function with all that is in it, or a statement of a module or class."""
 
     name: str
     node: ast.AST
     holder: ast.AST
+
+    @cached_property
+    def text(self) -> object:
+        """Its text as plain values."""
+        return canonical(self.node)
+
+    @cached_property
+    def ordinals(self) -> dict[int, int]:
+        """How many nodes with the same text come before each node, by the node's identity."""
+        seen: Counter[str] = Counter()
+        found: dict[int, int] = {}
+        for node in _in_order(self.node):
+            form = repr(canonical(node))
+            found[id(node)] = seen[form]
+            seen[form] += 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +127,7 @@ def mutated(source: str, number: int, enums: Mapping[str, tuple[str, ...]]) -> a
 def key_of(mutation: Mutation) -> str:
     """Return what names the mutation for as long as the text of its function stays the same."""
     unit = mutation.unit
-    where = (unit.name, canonical(unit.node), _ordinal(mutation))
+    where = (unit.name, unit.text, unit.ordinals[id(mutation.before)])
     return sha256(repr((*where, canonical(mutation.before), canonical(mutation.after))).encode()).hexdigest()[:12]
 
 
@@ -265,17 +282,6 @@ def _lines(node: ast.AST) -> tuple[int, int]:
     if isinstance(node, ast.Match):
         return first, max(first, node.subject.end_lineno or first)
     return first, getattr(node, "end_lineno", first)
-
-
-def _ordinal(mutation: Mutation) -> int:
-    """Return how many nodes of the unit with the same text come before this one."""
-    form = canonical(mutation.before)
-    count = 0
-    for node in _in_order(mutation.unit.node):
-        if node is mutation.before:
-            return count
-        count += canonical(node) == form
-    return count
 
 
 def _in_order(node: ast.AST) -> Iterator[ast.AST]:
