@@ -176,15 +176,20 @@ def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -
     A role on that one object counts as well. It is ALLOWED only where everything was seen.
     """
     held = _held(vault, principal, name)
-    sure = frozenset(right for right in principal.needs if _nobody_has(vault, right, name))
-    known = held is not None and not _perhaps_more(vault, principal, name, principal.needs - held)
-    lacking = principal.needs - held if held is not None and known else sure
+    lacking = _lacking(vault, principal, held, name)
     blocked = not vault.open_to_all and not vault.trusted_services
     missing = tuple(_missing(principal, lacking, blocked=blocked))
     unknown = tuple(_unknown(vault, principal, held, lacking, name))
     verdict = AccessVerdict.LACKING if missing else AccessVerdict.UNKNOWN if unknown else AccessVerdict.ALLOWED
     cures = tuple(_cures(vault, principal, lacking, blocked=blocked))
     return VaultAccess(str(vault.name), principal, verdict, missing, unknown, cures)
+
+
+def _lacking(vault: VaultSettings, principal: Principal, held: Rights | None, name: str | None) -> Rights:
+    """Return the rights that the principal certainly lacks."""
+    if held is not None and not _perhaps_more(vault, principal, name, principal.needs - held):
+        return principal.needs - held
+    return frozenset(right for right in principal.needs if _nobody_has(vault, right, name))
 
 
 def _held(vault: VaultSettings, principal: Principal, name: str | None) -> Rights | None:
@@ -224,8 +229,6 @@ def _nobody_has(vault: VaultSettings, right: VaultRight, name: str | None) -> bo
 
 def _perhaps_more(vault: VaultSettings, principal: Principal, name: str | None, lacking: Rights) -> bool:
     """Say whether the principal may have more than is known: by a custom role, a condition, or a group."""
-    if not vault.uses_roles or not lacking:
-        return False
     seen = (one for one in vault.assignments or () if _concerns(one.scope, vault.resource_id, name))
     own = (principal.object_id or "").lower()
     unclear = (one for one in seen if one.group or one.object_id.lower() == own)

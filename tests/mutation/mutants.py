@@ -24,6 +24,10 @@ AROUND = 30
 """How many letters of what is long are shown around a change."""
 
 
+class Edited(Exception):
+    """The source of a mutant was edited while mutants were tried."""
+
+
 @dataclass(frozen=True)
 class Unit:
     """What is hashed as one: a function with all that is in it, or a statement of a module or class."""
@@ -116,10 +120,12 @@ def mutations(tree: ast.Module, enums: Mapping[str, tuple[str, ...]]) -> Iterato
         yield from _below(unit, place, unit.node, Surroundings(enums, function, parent=unit.holder), _lines(unit.node))
 
 
-def mutated(source: str, number: int, enums: Mapping[str, tuple[str, ...]]) -> ast.Module:
-    """Return the tree of the source with the change of that number made."""
+def mutated(source: str, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -> ast.Module:
+    """Return the tree of the source with the mutant's change made. Raises Edited if it is not there now."""
     tree = ast.parse(source)
-    mutation = next(found for place, found in enumerate(mutations(tree, enums)) if place == number)
+    mutation = next((found for number, found in enumerate(mutations(tree, enums)) if number == mutant.number), None)
+    if mutation is None or key_of(mutation) != mutant.key.partition(".")[0]:
+        raise Edited(f"{mutant.path} was edited while mutants were tried")
     mutation.place.put(ast.copy_location(mutation.after, mutation.before))
     return ast.fix_missing_locations(tree)
 

@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from tests.mutation.changes import is_text
-from tests.mutation.mutants import Mutant, change_of, enums_of, mutants, mutated, mutations
+from tests.mutation.mutants import Edited, Mutant, change_of, enums_of, mutants, mutated, mutations
 from tests.mutation.pool import Result
 from tests.mutation.report import judged, passes, table, verdict
 from tests.mutation.results import Results
@@ -195,16 +195,25 @@ def test_text_is_told_from_words_that_mean_something(value: object, text: bool) 
     assert is_text(value) is text
 
 
-def test_exactly_one_change_is_made() -> None:
+def test_exactly_one_change_is_made(tmp_path: Path) -> None:
     """A mutant differs from its source in the change that it stands for."""
-    source = "A = 1\n\n\ndef f(a):\n    return a < 2\n"
-    made = {ast.unparse(mutated(source, number, {})) for number in range(4)}
+    (file,) = written(tmp_path, m="A = 1\n\n\ndef f(a):\n    return a < 2\n")
+    made = {ast.unparse(mutated(file.read_text(), found, {})) for found in mutants((file,), {})}
     assert made == {
         "A = 2\n\ndef f(a):\n    return a < 2",
         "A = 1\n\ndef f(a):\n    return a <= 2",
         "A = 1\n\ndef f(a):\n    return a >= 2",
         "A = 1\n\ndef f(a):\n    return a < 3",
     }
+
+
+def test_source_that_was_edited_meanwhile_is_not_judged(tmp_path: Path) -> None:
+    """A change is never made in another place than the one that it is reported for."""
+    (file,) = written(tmp_path, m="A = 1\nB = 2\n")
+    first, second = mutants((file,), {})
+    for found, source in ((second, "A = 1\n"), (first, "B = 2\nA = 1\n")):
+        with pytest.raises(Edited, match="was edited"):
+            mutated(source, found, {})
 
 
 FUNCTION = '''

@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 import pytest
 
 from tests.mutation.choice import Round
-from tests.mutation.mutants import Mutant, mutated
+from tests.mutation.mutants import Edited, Mutant, mutated
 from tests.mutation.recording import BUILD, PLAIN, PROFILE, register_profiles
 
 ERROR = "error:"
@@ -57,7 +57,7 @@ class MutantLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - there is only the one module
         """Return the code of the changed module."""
         source = self._mutant.path.read_text(encoding="utf-8")
-        return compile(mutated(source, self._mutant.number, self._enums), self.path, "exec")
+        return compile(mutated(source, self._mutant, self._enums), self.path, "exec")
 
 
 class MutantFinder(MetaPathFinder):
@@ -123,6 +123,8 @@ def attempt(trial: Trial) -> str:
     sys.meta_path.insert(0, MutantFinder(MutantLoader(trial.mutant, trial.enums)))
     try:
         importlib.import_module(trial.mutant.module)
+    except Edited as error:
+        return f"{ERROR} {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is, no test could run
         return f"import: {type(error).__name__}"
     return next((noticed for one in trial.rounds if (noticed := _run(one, trial.known))), "")

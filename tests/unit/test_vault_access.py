@@ -32,6 +32,8 @@ SELLER = registration(OWN)
 USER, ADMINISTRATOR = "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba", "00482a5a-887f-4fb3-b363-3b7fe8e74483"
 SECRETS_USER, READER = "4633458b-17de-408a-b874-0445c86b69e6", "21090545-7ca7-4776-b22c-e363652d74d2"
 SECRETS_OFFICER, OWNER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+SECRETS_ALL = {"secrets/get", "secrets/list", "secrets/set", "secrets/delete"}
+CERTIFICATES_ALL = {"certificates/get", "certificates/list"}
 CUSTOM = "99999999-0000-0000-0000-000000000009"
 ALLOWED, LACKING, UNKNOWN = AccessVerdict
 
@@ -102,6 +104,14 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
         pytest.param(by_roles(role(CUSTOM)), APP, UNKNOWN, id="a custom role"),
         pytest.param(by_roles(role(USER, conditional=True)), APP, UNKNOWN, id="a role under a condition"),
         pytest.param(by_roles(role(USER, OTHER, group=True)), APP, UNKNOWN, id="a group that may hold it"),
+        pytest.param(
+            by_roles(role(SECRETS_USER), role(SECRETS_USER, OTHER, group=True)),
+            APP,
+            LACKING,
+            id="a group that may hold what is not lacking",
+        ),
+        pytest.param(by_roles(role(CUSTOM, scope=VAULT_ID + "2")), APP, LACKING, id="a custom role at another vault"),
+        pytest.param(by_roles(), UNSET, LACKING, id="object id not set, but nobody at all has a role"),
         pytest.param(by_roles(role(OWNER, OTHER, group=True)), APP, LACKING, id="a group with no right in the vault"),
         pytest.param(by_roles(role(CUSTOM, OTHER)), APP, LACKING, id="somebody else's custom role"),
         pytest.param(by_roles(role(CUSTOM, OTHER)), UNSET, UNKNOWN, id="a custom role of somebody, who is not known"),
@@ -232,6 +242,54 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
     assert found.verdict is LACKING
     assert "lacks certificates/get" in found.missing[0]
     assert "secrets/get is not known" in found.unknown[0]
+
+
+def test_what_is_wholly_missing_is_told_once() -> None:
+    """Where nobody at all has any of the rights, the object id would not help, and nobody is asked for it."""
+    assert judge(by_policies(), UNSET).unknown == ()
+
+
+def test_why_roles_were_not_read_is_told() -> None:
+    """A person is told what Azure said, or that nobody looked."""
+    assert judge(BLIND, APP).unknown == ("the role assignments may not be read",)
+    assert judge(replace(BLIND, not_read=""), APP).unknown == ("its role assignments were not read",)
+
+
+@pytest.mark.parametrize(
+    ("count", "end"),
+    [(2, f"{1:036d}"), (10, f"{9:036d}"), (11, "and 1 more")],
+)
+def test_some_holders_are_named(count: int, end: str) -> None:
+    """Up to ten are named, and of more is said how many."""
+    vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(count)))
+    assert judge(vault, UNSET).detail.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("name", "role_id", "rights"),
+    [
+        ("Key Vault Administrator", ADMINISTRATOR, SECRETS_ALL | CERTIFICATES_ALL),
+        ("Key Vault Secrets Officer", SECRETS_OFFICER, SECRETS_ALL),
+        ("Key Vault Secrets User", SECRETS_USER, {"secrets/get", "secrets/list"}),
+        ("Key Vault Certificate User", USER, {"secrets/get", "secrets/list"} | CERTIFICATES_ALL),
+        ("Key Vault Certificates Officer", "a4417e6f-fecd-4de8-b567-7b0420556985", CERTIFICATES_ALL),
+        ("Key Vault Reader", READER, {"secrets/list"} | CERTIFICATES_ALL),
+        ("Key Vault Crypto Officer", "14b46e9e-c2b7-41b4-b07b-48a6ebf60603", set()),
+        ("Key Vault Crypto User", "12338af0-0e69-4776-bea7-57ae8d297424", set()),
+        ("Key Vault Crypto Service Encryption User", "e147488a-f6f5-4113-8e2d-b22465e65bf6", set()),
+        ("Key Vault Crypto Service Release User", "08bbd89e-9f13-488c-ac41-acfcb10c90ab", set()),
+        ("Key Vault Contributor", "f25e0fa2-a7c8-4377-a976-54943a77a395", set()),
+        ("Key Vault Data Access Administrator", "8b54135c-b56d-4d72-a534-26097cfdc8d8", set()),
+        ("Owner", OWNER, set()),
+        ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", set()),
+        ("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", set()),
+        ("User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", set()),
+        ("Role Based Access Control Administrator", "f58310d9-a9f6-439a-9e8d-f62e7b41a168", set()),
+    ],
+)
+def test_role_allows_what_azure_documents(name: str, role_id: str, rights: set[str]) -> None:
+    """Azure docs, "Azure built-in roles": the data actions on secrets and certificates; none is no doubt about it."""
+    assert role(role_id).rights == rights, name
 
 
 def test_unreadable_vault_is_not_known() -> None:
