@@ -17,6 +17,9 @@ SPARE = 30.0
 FACTOR = 5.0
 """A mutant may take so many CPU seconds, and so many times what its tests took without it; then it hangs."""
 
+MISDEEDS = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
+"""How a mutant may end its process: it computes without end, or recurses too deep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -80,10 +83,12 @@ class Pool:
 
 
 def _noticed_by(trial: Trial, code: int) -> str:
-    """Return what noticed the mutant; only a mutant ends its process without an answer, or by a signal."""
+    """Return what noticed the mutant. Without an answer only what a mutant can do to its process counts as noticed."""
     if trial.answer.exists():
         return trial.answer.read_text(encoding="utf-8")
-    return f"it hangs ({signal.Signals(-code).name})" if code < 0 else f"its process ended with {code}"
+    if -code in MISDEEDS:
+        return f"its process ended by {signal.Signals(-code).name}"
+    return f"{ERROR} its process ended with {code}"
 
 
 def import_all(names: Iterable[str]) -> None:
