@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Generic, TypeVar, cast
 
 from shared.domain.app_settings import SiteSettings
@@ -72,9 +72,9 @@ class CertificateFacts:
 class KeyFound(StrEnum):
     """Which private key lies beside a certificate."""
 
-    NONE = "none"
-    FOREIGN = "foreign"
-    MATCHING = "matching"
+    NONE = auto()
+    FOREIGN = auto()
+    MATCHING = auto()
 
 
 @dataclass(frozen=True, slots=True)

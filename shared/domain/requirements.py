@@ -8,7 +8,7 @@ The sources are in docs/requirements.md.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import StrEnum, auto
 
 from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, KeyType
 from shared.domain.names import HostName, covers
@@ -35,21 +35,21 @@ VALIDITY_LIMITS = (
 class Use(StrEnum):
     """What a certificate is to do."""
 
-    IMPORT = "import"
-    UPLOAD = "upload"
-    BINDING = "binding"
-    OUTBOUND = "outbound"
-    PUBLIC = "public"
-    ROOT = "root"
+    IMPORT = auto()
+    UPLOAD = auto()
+    BINDING = auto()
+    OUTBOUND = auto()
+    PUBLIC = auto()
+    ROOT = auto()
 
 
 class Level(StrEnum):
     """How much a requirement is met."""
 
-    PASS = "pass"  # noqa: S105 - no password
-    WARN = "warn"
-    REFUSE = "refuse"
-    UNSEEN = "unseen"
+    PASS = auto()
+    WARN = auto()
+    REFUSE = auto()
+    UNSEEN = auto()
 
 
 class Requirement(StrEnum):

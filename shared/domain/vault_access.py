@@ -10,7 +10,7 @@ Sources: Azure docs, "Azure built-in roles for Security" (data actions), "Import
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 from itertools import chain
 
 from shared.domain.names import VaultName
@@ -142,9 +142,9 @@ class VaultSettings:
 class AccessVerdict(StrEnum):
     """Whether a principal may do on a vault what it needs."""
 
-    ALLOWED = "allowed"
-    LACKING = "lacking"
-    UNKNOWN = "unknown"
+    ALLOWED = auto()
+    LACKING = auto()
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)

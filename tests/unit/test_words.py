@@ -1,0 +1,98 @@
+"""Words that leave the process: in rows and messages, to and from Azure, and for operators."""
+
+from enum import StrEnum
+
+import pytest
+
+from shared.domain.cycle import CycleState
+from shared.domain.dns import RecordKind
+from shared.domain.messages import Cause
+from shared.domain.model import KeyType, SslState
+from shared.domain.names import ObjectKind
+from shared.domain.order import OrderStatus, StoreStatus
+from shared.domain.order_action import AskedState, OrderAction
+from shared.domain.plan import Mode
+from shared.domain.requirements import Requirement
+from shared.domain.roll import RollState
+from shared.domain.rollout import Again, SiteState
+from shared.domain.secret import PfxEncryption
+from shared.domain.vault_access import VaultRight
+from shared.domain.where import CloudName
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (SiteState, "Pending Proven Unproven Failed"),
+        (
+            RollState,
+            (
+                "Stale SetAside Overlapping Validated Unproven Refused Failed Restored NoLastGood RolledBack Retired "
+                "FoughtOver"
+            ),
+        ),
+        (CycleState, "Pending Started Answered Unproven Failed Spared"),
+        (AskedState, "Asked Accepted Refused PutOff"),
+        (OrderAction, "auto-renew renew reissue"),
+        (ObjectKind, "certificate secret"),
+        (Cause, "event sweep manual wait"),
+    ],
+)
+def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:
+    """What a version wrote, the next one reads: after an upgrade no rollout starts anew and no message is lost."""
+    assert [str(word) for word in words] == expected.split()
+
+
+def test_word_for_what_was_not_asked_is_empty() -> None:
+    """A row without the column and one that was not asked are the same."""
+    assert [str(word) for word in Again] == ["", "asked", "done"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (SslState, "Disabled SniEnabled IpBasedEnabled"),
+        (
+            OrderStatus,
+            (
+                "Pendingissuance Issued Revoked Canceled Denied Pendingrevocation PendingRekey Unused Expired NotSubmitted "
+                "Unknown"
+            ),
+        ),
+        (
+            StoreStatus,
+            (
+                "Initialized WaitingOnCertificateOrder Succeeded CertificateOrderFailed OperationNotPermittedOnKeyVault "
+                "AzureServiceUnauthorizedToAccessKeyVault KeyVaultDoesNotExist KeyVaultSecretDoesNotExist UnknownError "
+                "ExternalPrivateKey Unknown"
+            ),
+        ),
+        (VaultRight, "secrets/get secrets/list secrets/set secrets/delete certificates/get certificates/list"),
+        (RecordKind, "A CNAME CAA SOA"),
+    ],
+)
+def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
+    """They are spelled as ARM and name servers spell them: App Service REST API, KeyVaultSecretStatus, RFC 8659."""
+    assert [str(word) for word in words] == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (Mode, "observe apply"),
+        (CloudName, "public usgov"),
+        (PfxEncryption, "3des aes256"),
+        (KeyType, "RSA EC other"),
+        (
+            Requirement,
+            (
+                "Enabled NotExpired IssuerKept SerialNumber Signature Started ExportableKey ContentType PrivateKey "
+                "MatchingKey RsaKey KnownCurve KeySize ServerAuth ClientAuth HostNames Chain ChainOrder ValidityLimit "
+                "Authority SelfSigned"
+            ),
+        ),
+    ],
+)
+def test_words_of_operators(words: type[StrEnum], expected: str) -> None:
+    """What operators write into settings and read in findings keeps its spelling."""
+    assert [str(word) for word in words] == expected.split()
