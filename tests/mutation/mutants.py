@@ -96,7 +96,7 @@ class Mutant:
     @property
     def module(self) -> str:
         """The name of its module."""
-        return ".".join(self.path.with_suffix("").parts)
+        return ".".join(self.path.with_suffix("").parts).removesuffix(".__init__")
 
 
 def mutants(paths: tuple[Path, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Mutant, ...]:

@@ -207,6 +207,15 @@ def test_exactly_one_change_is_made(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [("shared/planner.py", "shared.planner"), ("shared/guards/__init__.py", "shared.guards")],
+)
+def test_module_is_named_as_it_is_imported(path: str, module: str) -> None:
+    """The table in a package's own file is changed where others import it."""
+    assert Mutant("ab", Path(path), 0, "f", (1, 1), "").module == module
+
+
 def test_source_that_was_edited_meanwhile_is_not_judged(tmp_path: Path) -> None:
     """A change is never made in another place than the one that it is reported for."""
     (file,) = written(tmp_path, m="A = 1\nB = 2\n")

@@ -55,16 +55,16 @@ def test_word_for_what_was_not_asked_is_empty() -> None:
         (
             OrderStatus,
             (
-                "Pendingissuance Issued Revoked Canceled Denied Pendingrevocation PendingRekey Unused Expired NotSubmitted "
-                "Unknown"
+                "Pendingissuance Issued Revoked Canceled Denied Pendingrevocation PendingRekey Unused Expired "
+                "NotSubmitted Unknown"
             ),
         ),
         (
             StoreStatus,
             (
-                "Initialized WaitingOnCertificateOrder Succeeded CertificateOrderFailed OperationNotPermittedOnKeyVault "
-                "AzureServiceUnauthorizedToAccessKeyVault KeyVaultDoesNotExist KeyVaultSecretDoesNotExist UnknownError "
-                "ExternalPrivateKey Unknown"
+                "Initialized WaitingOnCertificateOrder Succeeded CertificateOrderFailed "
+                "OperationNotPermittedOnKeyVault AzureServiceUnauthorizedToAccessKeyVault KeyVaultDoesNotExist KeyVaultSecretDoesNotExist "
+                "UnknownError ExternalPrivateKey Unknown"
             ),
         ),
         (VaultRight, "secrets/get secrets/list secrets/set secrets/delete certificates/get certificates/list"),
