@@ -140,7 +140,7 @@ class Turns:
 
     def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
         """Return the slots that go before the app; one that is broken or does not run proves nothing for it."""
-        if app.slot is not None or not self._intent.slots_first:
+        if not self._intent.slots_first:
             return ()
         return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._aside and self._runs(slot))
 

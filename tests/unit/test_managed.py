@@ -85,6 +85,10 @@ def found(
             HOST, {**DIRECT, (HOST, CAA): ('0 unheard "x"', '0 issue "digicert.com"')}, id="CAA with an odd, mild tag"
         ),
         pytest.param(HOST, {**DIRECT, (HOST, CAA): Seen.NO_NAME}, id="no name for CAA"),
+        *(
+            pytest.param(HOST, {**DIRECT, (HOST, CAA): (f'128 {tag} "digicert.com"',)}, id=f"CAA, critical: {tag}")
+            for tag in ("issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc")
+        ),
     ],
 )
 def test_nothing_is_against_it(host: str, records: Records) -> None:
@@ -121,10 +125,22 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
             id="an external endpoint",
         ),
         pytest.param(
+            HOST, {(HOST, CNAME): (PROFILE,)}, Reason.BEHIND_TRAFFIC_MANAGER, id="a profile without endpoints"
+        ),
+        pytest.param(
             HOST, {(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): BLIND}, Reason.DNS_NOT_SEEN, id="a silent profile"
         ),
         pytest.param(
             HOST, {**DIRECT, (ROOT, CAA): ('0 issue "letsencrypt.org"',)}, Reason.CAA_FORBIDS, id="CAA for another one"
+        ),
+        pytest.param(
+            HOST,
+            {**DIRECT, (ROOT, CAA): ('0 issue "letsencrypt.org; account=1"',)},
+            Reason.CAA_FORBIDS,
+            id="CAA for another one, with parameters",
+        ),
+        pytest.param(
+            HOST, {**DIRECT, (ROOT, CAA): ('0 ISSUE "letsencrypt.org"',)}, Reason.CAA_FORBIDS, id="CAA in capitals"
         ),
         pytest.param(HOST, {**DIRECT, (ROOT, CAA): ('0 issue ";"',)}, Reason.CAA_FORBIDS, id="CAA for nobody"),
         pytest.param(

@@ -22,6 +22,7 @@ from shared.domain.reason import NEEDS_A_PERSON, Reason
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 VAULT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/kv-rg/providers/Microsoft.KeyVault/vaults/kv-one"
+STEP = "portal: App Service Certificates, Certificate Configuration, Step 1: Store"
 SECRET = VaultCertificateRef.parse("kv-one", "secret", "shop-guid")
 STORED = StoredCertificate("shop", VAULT_ID, SECRET, StoreStatus.SUCCEEDED)
 REF = OrderRef(SUBSCRIPTION, "shop-rg", "shop")
@@ -112,6 +113,21 @@ def reasons(order: Order) -> list[Reason]:
             id="a month on its way into the vault",
         ),
         pytest.param(
+            replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1)),
+            [],
+            id="a day on its way into the vault",
+        ),
+        pytest.param(
+            replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1, seconds=1)),
+            [Reason.ORDER_STORE_FAILED],
+            id="more than a day on its way into the vault",
+        ),
+        pytest.param(
+            replace(GOOD, stored=(STORED, *stored(StoreStatus.EXTERNAL_KEY))),
+            [Reason.ORDER_NOT_STORED],
+            id="its key is elsewhere for one of two vaults",
+        ),
+        pytest.param(
             replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(hours=1)),
             [],
             id="an hour on its way into the vault",
@@ -188,6 +204,23 @@ def test_late_store_says_since_when() -> None:
     assert VAULT_ID in found.detail
 
 
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        (StoreStatus.ORDER_FAILED, "the order itself failed; see its status"),
+        (StoreStatus.NOT_PERMITTED, "the vault refuses certificate registration; see the findings of the vault"),
+        (StoreStatus.UNAUTHORIZED, "certificate registration lacks rights; see the findings of the vault"),
+        (StoreStatus.VAULT_GONE, f"the vault is gone; choose another ({STEP})"),
+        (StoreStatus.OBJECT_GONE, f"the secret is gone; recover it, or store again ({STEP})"),
+        (StoreStatus.UNKNOWN_ERROR, f"store it again ({STEP})"),
+    ],
+)
+def test_failed_store_says_what_to_do(status: StoreStatus, cure: str) -> None:
+    """Each way in which a certificate does not get into its vault has its own next step."""
+    (found,) = problems(replace(GOOD, stored=stored(status)), NOW)
+    assert found.detail == f"{VAULT_ID} does not get it ({status}): {cure}"
+
+
 def test_verification_due_says_when_it_renews() -> None:
     """The person is told which renewal would wait, and by when the domain was last proven."""
     (found,) = problems(replace(NEAR, last_verified=NOW - timedelta(days=190)), NOW)
@@ -207,6 +240,7 @@ def test_history_is_read_only_near_a_renewal() -> None:
     """One request more is made only where it can matter soon."""
     assert asks_when_verified(NEAR, NOW)
     assert not asks_when_verified(replace(GOOD, expires=NOW + timedelta(days=93)), NOW)
+    assert asks_when_verified(replace(GOOD, expires=NOW + timedelta(days=92)), NOW)
     assert not asks_when_verified(replace(NEAR, auto_renew=False), NOW)
     assert asks_when_verified(replace(GOOD, auto_renew=False, certificate_ends=NOW + timedelta(days=90)), NOW)
     assert not asks_when_verified(replace(NEAR, auto_renew=False, certificate_ends=NEAR.expires), NOW)
@@ -216,7 +250,7 @@ def test_history_is_read_only_near_a_renewal() -> None:
 def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None:
     """Renewal by hand is reported but stalls nothing; what only a person can mend does."""
     by_hand = problems(replace(GOOD, auto_renew=False), NOW)
-    assert isinstance(outcome_of(by_hand), Converged)
+    assert outcome_of(by_hand) == Converged(Reason.NOTHING_STALE)
     found = outcome_of((*by_hand, *problems(replace(GOOD, stored=()), NOW)))
     assert isinstance(found, Stalled)
     assert found.reason is Reason.ORDER_NOT_STORED

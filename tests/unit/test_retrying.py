@@ -1,5 +1,7 @@
 """Calling Azure again while it says that it is worth it."""
 
+import json
+import logging
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -72,6 +74,18 @@ def test_passing_trouble_is_waited_out(passing: Exception) -> None:
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, len(clock.slept)) == (3, 2)
+
+
+def test_each_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Who reads the log sees that Azure is asked again, how often it was, how long that waits, and why."""
+    caplog.set_level(logging.INFO)
+    clock = ManualClock()
+    Retrying(clock).read("it", Calls(refusal(429, "17"), refusal(503), 7))
+    told = [json.loads(line.getMessage()) for line in caplog.records if line.name == "certroll"]
+    assert told == [
+        {"event": "request.retried", "attempt": 1, "wait": 17.0, "error": "it: 429"},
+        {"event": "request.retried", "attempt": 2, "wait": round(clock.slept[1], 1), "error": "it: 503"},
+    ]
 
 
 @pytest.mark.parametrize("passing", [refusal(429), refusal(503)], ids=["throttled", "unavailable"])

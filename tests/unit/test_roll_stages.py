@@ -108,6 +108,12 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
         ),
         pytest.param((site("a"), site("b")), OURS, "b", id="not our own"),
         pytest.param((site("a"), site("b", running=False)), OURS, "b", id="a stopped one rather than our own"),
+        pytest.param(
+            (site("a", tags=(("certroll-group", "shop"),), environment=ASE), site("b")),
+            APPLY,
+            "a",
+            id="the last of its group as well, where nothing is limited",
+        ),
         pytest.param((site("a"), site("z", "staging")), APPLY, "z/staging", id="a slot rather than a site"),
         pytest.param(
             (site("a", tags=ALIVE), site("z", "staging")), APPLY, "a", id="a site that proves more than a slot"

@@ -63,8 +63,8 @@ def test_word_for_what_was_not_asked_is_empty() -> None:
             StoreStatus,
             (
                 "Initialized WaitingOnCertificateOrder Succeeded CertificateOrderFailed "
-                "OperationNotPermittedOnKeyVault AzureServiceUnauthorizedToAccessKeyVault KeyVaultDoesNotExist KeyVaultSecretDoesNotExist "
-                "UnknownError ExternalPrivateKey Unknown"
+                "OperationNotPermittedOnKeyVault AzureServiceUnauthorizedToAccessKeyVault KeyVaultDoesNotExist "
+                "KeyVaultSecretDoesNotExist UnknownError ExternalPrivateKey Unknown"
             ),
         ),
         (VaultRight, "secrets/get secrets/list secrets/set secrets/delete certificates/get certificates/list"),
