@@ -412,12 +412,12 @@ class FleetIndex:
 
 def is_off(value: str | None) -> bool:
     """Say whether the value of a tag says no, in any of the words that people use for it."""
-    return (value or "").strip().lower() in OFF
+    return value is not None and value.strip().lower() in OFF
 
 
 def is_on(value: str | None) -> bool:
     """Say whether the value of a tag says yes; what costs a restart or a write is not done for any other word."""
-    return (value or "").lower() == "on"
+    return value is not None and value.lower() == "on"
 
 
 def tag(tags: Tags, name: str) -> str | None:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.model import WebspaceCertificate
-from tests.build import NORTH, OLD, WEST, copy, farm, named, site, site_ref, snapshot
+from shared.domain.model import Binding, Fleet, WebspaceCertificate, is_off, is_on
+from shared.domain.names import CopyRef
+from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm, named, site, site_ref, snapshot
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,53 @@ def test_fleet_is_found_by_what_is_asked() -> None:
     assert fleet.certificates_in(NORTH) == (copies[1],)
     assert (fleet.certificates_in(None), replace(fleet, certificates=()).certificates_in(WEST)) == ((), ())
     assert replace(fleet, sites=()).site(site_ref("b")) is None
+
+
+def test_fleet_that_was_looked_into_is_the_same() -> None:
+    """What is kept to find things faster is no part of what was observed."""
+    seen, other = Fleet(NOW, (site(),)), Fleet(NOW, (site(),))
+    assert seen.site(site_ref()) == site()
+    assert seen == other
+    assert hash(seen) == hash(other)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "shared"),
+    [
+        pytest.param((), False, id="it is bound to nothing"),
+        pytest.param((binding(thumbprint=NEW),), False, id="it is bound to its own"),
+        pytest.param((binding(thumbprint=None),), False, id="its binding shows nothing"),
+        pytest.param((binding(thumbprint=FOREIGN),), False, id="it is bound to what nobody has"),
+        pytest.param((binding(thumbprint=OLD, site="b"),), False, id="another site is bound to what the webspace has"),
+        pytest.param((binding(thumbprint=OLD),), True, id="it is bound to what the webspace has"),
+        pytest.param(
+            (binding("a", OLD), binding("b", NEW)), True, id="one of its names is bound to what the webspace has"
+        ),
+        pytest.param(
+            (binding("a", NEW), binding("b", OLD)), True, id="its last name is bound to what the webspace has"
+        ),
+    ],
+)
+def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Binding, ...], *, shared: bool) -> None:
+    """A site of a Flex Consumption plan uses copies of its webspace only where a binding proves it."""
+    common = copy(thumbprint=OLD)
+    own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
+    fleet = Fleet(NOW, (replace(site(), flex=True), site("b")), bindings, (common, own))
+    assert fleet.certificates_of(site_ref()) == ((common, own) if shared else (own,))
+    assert fleet.certificates_of(site_ref("b")) == (common,)
+
+
+@pytest.mark.parametrize(
+    ("value", "off", "on"),
+    [
+        (None, False, False),
+        ("", False, False),
+        ("on", False, True),
+        ("On", False, True),
+        ("true", False, False),
+        *((word, True, False) for word in ("off", " OFF ", "false", "no", "0")),
+    ],
+)
+def test_tag_says_yes_or_no(value: str | None, *, off: bool, on: bool) -> None:
+    """People say no in many words; only one of them says yes to what costs something."""
+    assert (is_off(value), is_on(value)) == (off, on)

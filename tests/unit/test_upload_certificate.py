@@ -307,6 +307,33 @@ def test_full_webspace_takes_no_more() -> None:
     assert isinstance(step, Step)
 
 
+def test_site_of_a_full_webspace_gets_its_own() -> None:
+    """The limit is the webspace's: a certificate that one site has to itself does not count against it."""
+    many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))
+    old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
+    seen = snapshot(sites=(replace(site(), flex=True),), copies=(old, *many), plans=(PLAN,))
+    (step,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(step, Step)
+
+
+def test_webspaces_of_one_group_get_names_of_their_own() -> None:
+    """Two uploads of one plan never have the same name: the second would replace the first."""
+    old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
+    first, second = upload_certificate.propose(snapshot(copies=old), APPLY)
+    assert isinstance(first, Step)
+    assert isinstance(second, Step)
+    assert first.subject.split()[1] != second.subject.split()[1]
+
+
+def test_full_webspace_holds_up_no_other() -> None:
+    """Where one webspace takes no more, the next one still gets the version."""
+    many = tuple(copy(f"other-{number}", FOREIGN, source=None, webspace=NORTH) for number in range(999))
+    old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
+    skip, step = upload_certificate.propose(snapshot(copies=(*old, *many)), APPLY)
+    assert isinstance(skip, Skip)
+    assert isinstance(step, Step)
+
+
 def test_upload_of_one_site_is_carried_on_with_its_switches() -> None:
     """A site of a Flex Consumption plan gets the new version to itself, usable by its code as the old one was."""
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False), switches='{"code": true}')

@@ -195,6 +195,12 @@ def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
             ["az keyvault update --name kv --bypass AzureServices"],
             id="the firewall",
         ),
+        pytest.param(
+            replace(by_roles(role(USER)), open_to_all=False, trusted_services=False),
+            APP,
+            ["az keyvault update --name kv --bypass AzureServices"],
+            id="the firewall, where the role is there",
+        ),
     ],
 )
 def test_cure(vault: VaultSettings, principal: Principal, cures: list[str]) -> None:
@@ -247,6 +253,15 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
 def test_what_is_wholly_missing_is_told_once() -> None:
     """Where nobody at all has any of the rights, the object id would not help, and nobody is asked for it."""
     assert judge(by_policies(), UNSET).unknown == ()
+
+
+def test_service_is_named_as_azure_names_it() -> None:
+    """A person finds the service by the name that the portal shows."""
+    assert (
+        judge(by_policies(), SELLER)
+        .missing[0]
+        .startswith("Microsoft.Azure.CertificateRegistration (application f3c21649-0979-4721-ac85-b0216b2cf413) lacks ")
+    )
 
 
 def test_why_roles_were_not_read_is_told() -> None:

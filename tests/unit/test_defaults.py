@@ -1,0 +1,50 @@
+"""What a value says where nobody said anything."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import timedelta
+from importlib import import_module
+from pkgutil import iter_modules
+
+from shared import actions, domain, guards
+from shared.domain.model import KeyPolicy
+from shared.domain.plan import Mode
+
+MEANT = {
+    "DnsServer.port": 53,
+    "Intent.delete_grace": timedelta(days=30),
+    "Intent.max_deletes": 5,
+    "Intent.max_restarts": 1,
+    "Intent.mode": Mode.OBSERVE,
+    "Intent.probe_settle": timedelta(minutes=2),
+    "Intent.slots_first": True,
+    "Intent.stage_soak": timedelta(hours=1),
+    "Lineage.key": KeyPolicy(exportable=True, content_type="application/x-pkcs12"),
+    "Order.key_size": 2048,
+    "Probe.status": 200,
+    "RootCertificate.is_root": True,
+    "Site.running": True,
+    "VaultSettings.open_to_all": True,
+    "VaultSettings.trusted_services": True,
+    "WaveApp.runs": True,
+    "WebspaceCertificate.switches": "{}",
+}
+"""What is taken for granted, as settings.md says it or as Azure does."""
+
+
+def test_what_nobody_said_is_nothing() -> None:
+    """A field that is left out is empty, off or unknown, but for what is meant to be taken for granted."""
+    defaults = {f"{kind.__name__}.{field.name}": field.default for kind, field in _optional()}
+    assert {name: value for name, value in defaults.items() if value} == MEANT
+    assert len(defaults) > 3 * len(MEANT)
+
+
+def _optional() -> Iterator[tuple[type, Field[object]]]:
+    """Yield the fields of the core's dataclasses that may be left out."""
+    for package in (domain, actions, guards):
+        for found in iter_modules(package.__path__):
+            module = import_module(f"{package.__name__}.{found.name}")
+            for kind in vars(module).values():
+                if inspect.isclass(kind) and is_dataclass(kind) and kind.__module__ == module.__name__:
+                    yield from ((kind, field) for field in fields(kind) if field.default is not MISSING)
