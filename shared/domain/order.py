@@ -268,9 +268,10 @@ def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> Ord
     if stored.status is StoreStatus.SUCCEEDED and stored.secret is not None:
         return None
     if stored.status in UNDER_WAY:
-        late = order.issued is not None and now - order.issued > STORE_DELAY and order.status is OrderStatus.ISSUED
-        detail = f"the certificate of {order.issued:%Y-%m-%d} is still not in {where}" if late and order.issued else ""
-        return OrderProblem(Reason.ORDER_STORE_FAILED, f"{detail}: {_see_vault()}") if late else None
+        if order.issued is None or now - order.issued <= STORE_DELAY or order.status is not OrderStatus.ISSUED:
+            return None
+        detail = f"the certificate of {order.issued:%Y-%m-%d} is still not in {where}: {_see_vault()}"
+        return OrderProblem(Reason.ORDER_STORE_FAILED, detail)
     cure = STORE_CURES.get(stored.status, _see_vault())
     return OrderProblem(Reason.ORDER_STORE_FAILED, f"{where} does not get it ({stored.status}): {cure}")
 
@@ -286,7 +287,7 @@ def _of_renewal(order: Order, now: datetime) -> Iterator[OrderProblem]:
         ends = f"it ends on {order.expires:%Y-%m-%d}" if order.expires else "it ends one day"
         detail = f"{ends} and renews only by hand: {PORTAL}, {order.ref.name}, Auto Renew Settings, On"
         yield OrderProblem(Reason.AUTO_RENEW_OFF, detail)
-    if in_manual_window(order, now) and order.not_renewable:
+    if near_end(order, now) is not None and order.not_renewable:
         detail = f"Azure will not renew it: {', '.join(order.not_renewable)}; ask Azure support, or buy another"
         yield OrderProblem(Reason.ORDER_NOT_RENEWABLE, detail)
     if asks_when_verified(order, now):
@@ -307,6 +308,7 @@ def _of_verification(order: Order) -> Iterator[OrderProblem]:
     yield OrderProblem(Reason.VERIFICATION_DUE, detail)
 
 
-def in_manual_window(order: Order, now: datetime) -> bool:
-    """Say whether the order is near enough to its end that a renewal can be asked for."""
-    return order.expires is not None and order.expires - now <= MANUAL_WINDOW
+def near_end(order: Order, now: datetime) -> datetime | None:
+    """Return the order's end where it is near enough that a renewal can be asked for; None where it is not."""
+    near = order.expires is not None and order.expires - now <= MANUAL_WINDOW
+    return order.expires if near else None

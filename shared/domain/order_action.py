@@ -17,7 +17,7 @@ from shared.domain.order import (
     OrderProblem,
     OrderRef,
     OrderStatus,
-    in_manual_window,
+    near_end,
 )
 from shared.domain.reason import Reason
 
@@ -110,20 +110,21 @@ def _reissue_wanted(order: Order) -> bool:
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:
     """Say whether a renewal can be asked for, and the automatic one does not come in time."""
-    if not in_manual_window(order, now) or order.not_renewable:
+    ends = near_end(order, now)
+    if ends is None or order.not_renewable:
         return False
     turned_on = record_of(order, OrderAction.AUTO_RENEW, records)
     if not order.auto_renew:  # a person who turned it off again wants no renewal; Azure that refuses it prevents one
         return turned_on is not None and turned_on.state is AskedState.REFUSED
-    return _automatic_is_late(order, turned_on, now)
+    return _automatic_is_late(ends, order.renews_at, turned_on, now)
 
 
-def _automatic_is_late(order: Order, turned_on: OrderRecord | None, now: datetime) -> bool:
-    """Say whether Azure's own renewal is overdue. The moment that is shown for it may be last year's, or the next."""
-    if order.expires is None:
-        return False
-    begins = order.expires - AUTOMATIC_WINDOW
-    shown = order.renews_at if order.renews_at is not None and begins <= order.renews_at < order.expires else begins
+def _automatic_is_late(
+    ends: datetime, renews_at: datetime | None, turned_on: OrderRecord | None, now: datetime
+) -> bool:
+    """Return True if Azure's own renewal is overdue. The moment shown for it may be last year's, or the next one's."""
+    begins = ends - AUTOMATIC_WINDOW
+    shown = renews_at if renews_at is not None and begins <= renews_at < ends else begins
     since = max(shown, turned_on.at) if turned_on else shown
     return now - since > AUTOMATIC_DELAY
 

@@ -39,7 +39,8 @@ def is_message(node: ast.AST) -> bool:
     """Return True if the node is a text, or a text with values in it."""
     if isinstance(node, ast.Constant):
         return is_text(node.value)
-    return isinstance(node, ast.JoinedStr) and any(is_message(part) for part in node.values)
+    parts = node.values if isinstance(node, ast.JoinedStr) else []
+    return any(isinstance(part, ast.Constant) and " " in part.value for part in parts)
 
 
 def _with(node: Node, **fields: Any) -> Node:  # noqa: ANN401 - the fields of any node

@@ -172,6 +172,7 @@ def test_what_decorators_hide_is_changed() -> None:
         pytest.param('A = B\n"""Word."""', id="docstring of a constant"),
         pytest.param('A = "it is disabled"', id="message"),
         pytest.param("A = f\"it was issued by {', '.join(sorted(b))}\"", id="message with values"),
+        pytest.param('A = f"{b} {c}"', id="values with a space between"),
         pytest.param("def f(a: tuple[int, ...]) -> dict[str, int]:\n    pass", id="types"),
         pytest.param("Tags = tuple[tuple[str, str], ...]", id="type alias"),
         pytest.param('Item = TypeVar("Item")', id="type variable"),

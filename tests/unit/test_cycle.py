@@ -1,7 +1,7 @@
 """What the journal knows of an environment: which roots were noted, and whether its apps are done."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -201,6 +201,13 @@ def test_what_never_came_is_not_waited_for() -> None:
     cycle = replace(NOTHING, roots=(seen, lost, late))
     assert cycle.without_lost(frozenset(), NOW).roots == (seen, late)
     assert set(cycle.without_lost(frozenset({OLD}), NOW).roots) == {seen, lost, late}
+
+
+@pytest.mark.parametrize(("ago", "counts"), [(DAY, False), (DAY - timedelta(seconds=1), True)])
+def test_root_that_was_to_be_put_counts_for_a_day(ago: timedelta, *, counts: bool) -> None:
+    """To the second: after a day nobody waits for a root that did not come."""
+    cycle = replace(NOTHING, roots=(NotedRoot(NEW, NOW - ago),))
+    assert bool(cycle.without_lost(frozenset(), NOW).roots) is counts
 
 
 def test_people_may_say_that_it_is_done() -> None:

@@ -157,6 +157,7 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
         ),
         pytest.param(HOST, {**DIRECT, (HOST, CAA): ("gibberish",)}, Reason.CAA_FORBIDS, id="CAA that cannot be read"),
         pytest.param("*.contoso.com", DIRECT, Reason.WILDCARD_NAME, id="a wildcard"),
+        pytest.param("", DIRECT, Reason.NAME_NOT_ALLOWED, id="no name at all"),
         pytest.param("my_shop.contoso.com", DIRECT, Reason.NAME_NOT_ALLOWED, id="an underscore"),
         pytest.param(f"{'x' * 53}.contoso.com", DIRECT, Reason.NAME_NOT_ALLOWED, id="65 characters"),
     ],

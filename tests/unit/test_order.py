@@ -20,6 +20,7 @@ from shared.domain.outcome import Converged, Stalled
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 VAULT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/kv-rg/providers/Microsoft.KeyVault/vaults/kv-one"
 STEP = "portal: App Service Certificates, Certificate Configuration, Step 1: Store"
@@ -155,6 +156,11 @@ def reasons(order: Order) -> list[Reason]:
             id="198 days since the proof of the domain when it renews",
         ),
         pytest.param(
+            replace(NEAR, last_verified=NOW - timedelta(days=180)),
+            [Reason.VERIFICATION_DUE],
+            id="198 days to the second",
+        ),
+        pytest.param(
             replace(NEAR, last_verified=NOW - timedelta(days=179)), [], id="197 days since the proof when it renews"
         ),
         pytest.param(
@@ -257,8 +263,24 @@ def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None
     assert Reason.AUTO_RENEW_OFF not in NEEDS_A_PERSON
 
 
+@pytest.mark.parametrize(("before", "another"), [(DAY, False), (DAY + timedelta(seconds=1), True)])
+def test_certificate_that_ends_well_before_its_order_has_another_one(before: timedelta, *, another: bool) -> None:
+    """Up to a day between both ends is how authorities round; more means that a second certificate follows."""
+    assert GOOD.expires is not None
+    order = replace(GOOD, auto_renew=False, certificate_ends=GOOD.expires - before)
+    assert (order.next_certificate_at is not None) is another
+
+
+def test_ended_order_says_how_to_renew_it() -> None:
+    """The message names the page of the portal on which a person renews."""
+    (found,) = problems(replace(GOOD, expires=NOW - timedelta(seconds=1)), NOW)
+    assert found.detail.endswith(": portal: App Service Certificates, shop, Auto Renew Settings, Manual Renew")
+
+
 def test_order_yields_the_secret_that_holds_its_certificate() -> None:
     """The lineage of an order is that of its vault secret."""
+    nameless = replace(STORED, secret=None)
+    assert replace(GOOD, stored=(nameless, STORED)).secret == SECRET
     assert GOOD.secret == SECRET
     assert GOOD.secret is not None
     assert GOOD.secret.kind == "secret"

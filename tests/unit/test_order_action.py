@@ -100,6 +100,12 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
             None,
             id="asked lately, though the serial number is another one",
         ),
+        pytest.param(
+            LATE,
+            (asked(RENEW, ASKED, certificate="ff", ago=timedelta(days=29)),),
+            None,
+            id="asked lately with no outcome, though the serial number is another one",
+        ),
         pytest.param(replace(LATE, serial=""), (), None, id="without a serial number nothing is bought"),
         pytest.param(replace(TAGGED, serial="0A:1B"), (asked(REISSUE, ACCEPTED),), None, id="spelled in another way"),
         pytest.param(replace(LATE, not_renewable=("SubscriptionNotActive",)), (), None, id="Azure would refuse"),

@@ -204,6 +204,15 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
     assert fetch.made == 4
 
 
+def test_error_without_a_cure_says_what_happened_alone() -> None:
+    """Where nobody knows a cure, the message has the thing and the status, and nothing else."""
+    pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
+    with pytest.raises(Denied, match=r"^it: 403$"):
+        list(Retrying(ManualClock()).pages("it", pages))
+    with pytest.raises(Denied, match=r"^it: 403$"):
+        Retrying(ManualClock()).write("it", Calls(refusal(403)))
+
+
 def test_list_that_may_not_be_read_says_what_to_grant() -> None:
     """A list that is denied names the cure."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))

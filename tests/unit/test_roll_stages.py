@@ -109,7 +109,11 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
         pytest.param((site("a"), site("b")), OURS, "b", id="not our own"),
         pytest.param((site("a"), site("b", running=False)), OURS, "b", id="a stopped one rather than our own"),
         pytest.param(
-            (site("a", tags=(("certroll-group", "shop"),), environment=ASE), site("b")),
+            (
+                site("a", tags=(("certroll-group", "shop"),), environment=ASE),
+                site("b"),
+                site("c", tags=(("certroll-group", "shop"),), environment=ASE, running=False),
+            ),
             APPLY,
             "a",
             id="the last of its group as well, where nothing is limited",

@@ -110,7 +110,12 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
             LACKING,
             id="a group that may hold what is not lacking",
         ),
-        pytest.param(by_roles(role(CUSTOM, scope=VAULT_ID + "2")), APP, LACKING, id="a custom role at another vault"),
+        pytest.param(
+            by_roles(role(CUSTOM, scope=VAULT_ID + "2"), role(USER, OTHER)),
+            APP,
+            LACKING,
+            id="a custom role at another vault, and somebody else's at this one",
+        ),
         pytest.param(by_roles(), UNSET, LACKING, id="object id not set, but nobody at all has a role"),
         pytest.param(by_roles(role(OWNER, OTHER, group=True)), APP, LACKING, id="a group with no right in the vault"),
         pytest.param(by_roles(role(CUSTOM, OTHER)), APP, LACKING, id="somebody else's custom role"),
