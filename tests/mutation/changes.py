@@ -40,7 +40,7 @@ def is_message(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return is_text(node.value)
     parts = node.values if isinstance(node, ast.JoinedStr) else []
-    return any(isinstance(part, ast.Constant) and " " in part.value for part in parts)
+    return any(isinstance(part, ast.Constant) and " " in str(part.value) for part in parts)
 
 
 def _with(node: Node, **fields: Any) -> Node:  # noqa: ANN401 - the fields of any node

@@ -11,6 +11,7 @@ from shared.domain.waves import WaveApp
 from tests.build import ASE, DAY, HOUR, NEW, NEWER, NOW, OLD, site_ref
 
 BEFORE, AFTER = NOW - HOUR, NOW + HOUR
+SECOND = timedelta(seconds=1)
 NOTHING = Cycle(ASE)
 NOTED = NotedRoot(NEW, BEFORE)
 SEEN = NotedRoot(NEW, BEFORE, NOW)
@@ -174,6 +175,16 @@ def test_app_comes_into_a_new_state() -> None:
         pytest.param((), (Want("kv/a", NEW, NOW),), id="the first"),
         pytest.param((Want("kv/a", NEW, BEFORE),), (Want("kv/a", NEW, BEFORE),), id="what is known is kept for a day"),
         pytest.param((Want("kv/a", NEW, NOW - 2 * DAY),), (Want("kv/a", NEW, NOW),), id="what is older is renewed"),
+        pytest.param((Want("kv/a", NEW, NOW - DAY),), (Want("kv/a", NEW, NOW),), id="what is a day old is renewed"),
+        pytest.param(
+            (Want("kv/a", NEW, NOW - DAY + SECOND),), (Want("kv/a", NEW, NOW - DAY + SECOND),), id="to the second"
+        ),
+        pytest.param((Want("kv/b", OLD, NOW - 8 * DAY),), (Want("kv/a", NEW, NOW),), id="another's that ends now"),
+        pytest.param(
+            (Want("kv/b", OLD, NOW - 8 * DAY + SECOND),),
+            (Want("kv/b", OLD, NOW - 8 * DAY + SECOND), Want("kv/a", NEW, NOW)),
+            id="another's that ends in a second",
+        ),
         pytest.param((Want("kv/a", OLD, BEFORE),), (Want("kv/a", NEW, NOW),), id="another version takes its place"),
         pytest.param((Want("kv/b", OLD, BEFORE),), (Want("kv/b", OLD, BEFORE), Want("kv/a", NEW, NOW)), id="another's"),
         pytest.param((Want("kv/b", NEW, NOW),), (Want("kv/b", NEW, NOW), Want("kv/a", NEW, NOW)), id="of two, each"),
@@ -192,6 +203,8 @@ def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() ->
     assert cycle.wanted_by_another("kv/b", NEW, NOW) == "kv/a"
     assert cycle.wanted_by_another("kv/a", NEW, NOW) is None
     assert cycle.lasting(NOW) == wants[:2]
+    assert cycle.lasting(NOW + 8 * DAY) == ()
+    assert cycle.lasting(NOW + 8 * DAY - SECOND) == wants[:2]
 
 
 def test_what_never_came_is_not_waited_for() -> None:

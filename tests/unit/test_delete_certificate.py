@@ -21,6 +21,7 @@ from shared.guards import deletion
 from tests.build import (
     APPLY,
     DAY,
+    FOREIGN,
     HOUR,
     NEW,
     NORTH,
@@ -305,6 +306,46 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
     assert reasons(over(PUBLIC, NEW_PUBLIC, lineage=lineage(version(created=LONG_AGO), claimed))) == [Reason.SUPERSEDED]
 
 
+def test_hidden_things_are_named_in_their_order() -> None:
+    """The same blind spot is named in each run, in whatever order Azure lists them."""
+    spots = tuple(blind_spot(subject=f"site {letter}") for letter in "zmak")
+    (skip,) = judged(over(blind_spots=spots))
+    assert isinstance(skip, Skip)
+    assert skip.detail.startswith("site a (")
+
+
+def test_doubtful_sites_are_named_in_their_order() -> None:
+    """People read the same list in each run."""
+    names = [f"s{number}" for number in range(20)]
+    seen = over(
+        sites=tuple(map(site, names)),
+        bindings=tuple(binding(f"{name}.contoso.com", NEW, site=name) for name in names),
+        settings=tuple(named(site=name) for name in names),
+    )
+    (skip,) = judged(seen)
+    assert isinstance(skip, Skip)
+    assert skip.detail.startswith(f"{', '.join(sorted(names))} has the current version")
+
+
+def test_neighbour_that_shows_another_certificate_keeps_nothing() -> None:
+    """A host name beside it that shows what is of no concern here has nothing to prove."""
+    seen = over(
+        sites=(site(), site("other")),
+        bindings=(*MOVED, binding("other.contoso.com", FOREIGN, site="other")),
+        settings=(*QUIET, named(site="other")),
+    )
+    assert reasons(seen) == [Reason.SUPERSEDED]
+
+
+def test_last_look_is_at_every_app_of_the_site() -> None:
+    """A site and its slots may exchange their settings, so both are looked at, in a stable order."""
+    own = replace(OURS, ref=OF_ONE_SITE)
+    settings = named(slot="staging"), named()
+    (step,) = delete_certificate.propose(over(own, settings=settings), APPLY)
+    assert isinstance(step, Step)
+    assert step.action == DeleteCertificate(own, (site_ref(), site_ref(slot="staging")))
+
+
 def test_unused_webspace_proves_nothing_for_what_people_uploaded() -> None:
     """Where nothing uses the current version, an upload of people's stays and one of ours goes."""
     assert reasons(over(THEIRS, bindings=(), rollout=rollout())) == [Reason.NOT_PROVEN]
@@ -378,6 +419,7 @@ def test_deletion_is_made_once_and_waited_for() -> None:
     assert DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == [("delete", OURS.ref)]
     assert azure.asked == ["settings"]
+    assert azure.copies == [GONE]
 
 
 def test_what_is_gone_is_not_deleted_again() -> None:

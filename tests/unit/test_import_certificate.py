@@ -9,7 +9,7 @@ from shared.actions.import_certificate import ImportCertificate
 from shared.domain.errors import NotFound, NotSettled, Rejected
 from shared.domain.lineage import Refusal
 from shared.domain.model import Tags, WebspaceCertificate
-from shared.domain.names import VaultName
+from shared.domain.names import CopyRef, VaultName
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
@@ -34,6 +34,7 @@ from tests.build import (
     old_version,
     ports,
     site,
+    site_ref,
     snapshot,
     version,
 )
@@ -94,6 +95,7 @@ VAULT_ID = "/subscriptions/x/vaults/kv-shop"
 ASKED: Tags = (("certroll-import-to", "shop"),)
 ASKS = "tag certroll-import-to of kv-shop/shop"
 PLAN = farm()
+NORTH_SITE = site("north", webspace=NORTH)
 GROUP = "rg"
 
 
@@ -172,6 +174,38 @@ def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: R
     assert (skip.subject, skip.reason) == (subject, reason)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"copies": (copy(),)}, id="has a copy"),
+        pytest.param({"sites": (site(tags=OFF), NORTH_SITE)}, id="opted out"),
+        pytest.param({"copies": tuple(copy(f"o{n}", FOREIGN, source=None) for n in range(1000))}, id="is full"),
+    ],
+)
+def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> None:
+    """Where one place that is named gets none, the next one does."""
+    seen = asked("shop, north", **{"sites": (site(), NORTH_SITE), **given})
+    assert [one.webspace for one in copies_of(seen)] == [NORTH]
+
+
+def test_copy_is_put_by_the_plan_of_its_site() -> None:
+    """Of two plans of a webspace that of the site counts, however Azure spells it; where it is not seen, any does."""
+    other = replace(PLAN, resource_id=f"{PLAN.resource_id}-TWO")
+    flex = replace(site(), flex=True, plan=other.resource_id.lower())
+    for where, plan in ((flex, other), (replace(flex, plan="/gone"), PLAN)):
+        (step,) = proposed(asked(sites=(where,), plans=(PLAN, other)))
+        assert isinstance(step, Step)
+        assert isinstance(step.action, ImportCertificate)
+        assert step.action.plan == plan
+
+
+def test_slot_is_no_place_of_its_own() -> None:
+    """A slot shares what its webspace has, so the tag cannot name it."""
+    (skip,) = proposed(asked("shop/staging", sites=(site(), site(slot="staging"))))
+    assert isinstance(skip, Skip)
+    assert skip.reason is Reason.NO_SUCH_TARGET
+
+
 def test_copies_of_one_group_are_told_apart() -> None:
     """A second webspace of the same group gets a name of its own; a tag may say another name for both."""
     north = site("north", webspace=NORTH)
@@ -185,7 +219,7 @@ def test_copies_of_one_group_are_told_apart() -> None:
 def test_site_of_a_flex_plan_gets_a_copy_to_itself() -> None:
     """Where each site has certificates of its own, the copy is the site's."""
     (made,) = copies_of(asked(sites=(replace(site(), flex=True),)))
-    assert (made.site, made.ref.name) == (site().ref, "rg-kv-shop-shop")
+    assert made.ref == CopyRef.of_site(site_ref(), "rg-kv-shop-shop", public=False)
 
 
 def test_import_is_projected() -> None:

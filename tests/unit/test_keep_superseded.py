@@ -126,6 +126,17 @@ def test_version_that_an_app_names_is_kept() -> None:
             ["v2"],
             id="the current one, where Azure may import a newer one that was refused",
         ),
+        pytest.param(
+            world(
+                named(NEW),
+                lineage=lineage(
+                    version("v3", NEWER), version(), current=1, refusal=Refusal(Reason.NOT_PKCS12, "it is PEM")
+                ),
+                copies=(copy(thumbprint=NEWER),),
+            ),
+            ["v2"],
+            id="the current one, where Azure has imported a newer one that was refused",
+        ),
         pytest.param(world(named(OLD), lineage=replace(THREE, current=None)), ["v1"], id="no version passes the gate"),
     ],
 )
@@ -145,6 +156,9 @@ def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> 
             id="a copy of another vault certificate holds it",
         ),
         pytest.param(world(named(OLD, NEW), copies=(SYNCED,)), id="an app names both, and the copy is synced"),
+        pytest.param(
+            world(named(OLD, everything=True), copies=(SYNCED,)), id="an app that names it loads everything there is"
+        ),
         pytest.param(world(named(OLDER, NEW)), id="an app names both, and no copy ever held the old one"),
         pytest.param(world(named(NEW), copies=(SYNCED,)), id="it is the newest: a sync brings it"),
         pytest.param(

@@ -1,5 +1,7 @@
 """Names as Azure and strangers write them."""
 
+from typing import Any
+
 import pytest
 
 from shared.domain.names import (
@@ -17,6 +19,7 @@ from shared.domain.names import (
     parse_thumbprint,
     parse_vault_name,
 )
+from shared.domain.order import OrderRef
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, VAULT, site_ref
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web"
@@ -505,3 +508,21 @@ def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) 
 def test_certificate_covers_as_browsers_judge(names: list[str], host: str, *, covered: bool) -> None:
     """A host name is covered by its own name or by a wildcard for exactly its left-most label."""
     assert covers(frozenset(map(HostName, names)), HostName(host)) is covered
+
+
+@pytest.mark.parametrize(
+    "refs",
+    [
+        [VaultCertificateRef.parse(VAULT, "certificate", name) for name in ("b", "a")],
+        [SiteRef(SUBSCRIPTION, "rg", "shop", slot) for slot in ("b", "a", None)],
+        [Webspace(SUBSCRIPTION, name) for name in ("b", "a")],
+        [EnvironmentRef(SUBSCRIPTION, "rg", name) for name in ("b", "a")],
+        [RootRef(EnvironmentRef(SUBSCRIPTION, "rg", "ase"), name) for name in ("b", "a")],
+        [CopyRef(SUBSCRIPTION, "rg", name) for name in ("b", "a")],
+        [OrderRef(SUBSCRIPTION, "rg", name) for name in ("b", "a")],
+    ],
+    ids=lambda refs: type(refs[0]).__name__,
+)
+def test_references_have_an_order(refs: list[Any]) -> None:
+    """What is worked through and told is sorted, so that two runs do and say the same."""
+    assert sorted(refs) == refs[::-1]

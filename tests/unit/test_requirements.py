@@ -595,6 +595,12 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
             id="issued by the root itself, as before",
         ),
         pytest.param(
+            replace(BARE, missing="Other CA"),
+            COMPLETE,
+            (REFUSE, LOST.replace("Issuing CA", "Other CA")),
+            id="of another authority, with nothing above it where the version in use has all",
+        ),
+        pytest.param(
             replace(CUT, issuers=("Other CA",), missing="Other Root"),
             COMPLETE,
             (WARN, f"its chain ends with Other CA, and Other Root, which issued that, is not there: {HINT}"),

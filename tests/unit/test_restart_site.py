@@ -11,6 +11,7 @@ from shared.domain.app_settings import SiteSettings
 from shared.domain.errors import Denied, OutcomeUnknown
 from shared.domain.lineage import Lineage
 from shared.domain.model import Site, Tags, WebspaceCertificate
+from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
@@ -93,6 +94,13 @@ def test_tag_of_a_site_counts_for_its_slots() -> None:
     own = site(slot="staging", tags=(("certroll-restart", "off"),))
     (skip,) = restart_site.propose(world(slot, sites=(*TAGGED, own)), APPLY)
     assert skip.reason is Reason.LOADS_EVERYTHING
+
+
+def test_app_that_is_nowhere_is_left_alone() -> None:
+    """Where Azure does not say in which webspace a site is, nobody restarts it, whatever it has to itself."""
+    own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
+    nowhere = replace(TAGGED[0], webspace=None)
+    assert list(restart_site.propose(world(EVERYTHING, sites=(nowhere,), copies=(own,)), APPLY)) == []
 
 
 @pytest.mark.parametrize("tags", [ON, ()], ids=["tagged", "not tagged"])

@@ -81,6 +81,14 @@ def test_what_is_still_ours_is_taken_back(
     assert restored(settings, *edits) == back
 
 
+def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
+    """Where the settings of one app were not read, those of the next one are taken back."""
+    rolls = failed(BESIDE, site="a"), failed(BESIDE, site="b")
+    seen = snapshot(sites=(site("a"), site("b")), settings=(named(OLD, NEW, site="b"),), rollout=rollout(rolls=rolls))
+    (step,) = restore_app_settings.propose(seen, APPLY)
+    assert step.subject == "app settings of b"
+
+
 @pytest.mark.parametrize(
     ("listed", "more"),
     [

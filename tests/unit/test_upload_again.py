@@ -290,6 +290,14 @@ def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
     assert list(update_binding.propose(seen, APPLY)) == [Step(BIND, Reason.UPLOAD_AGAIN_ASKED)]
 
 
+NOWHERE = snapshot(
+    lineage=lineage(version(), old_version(), tags=AGAIN),
+    sites=(site(webspace=None),),
+    bindings=(SHOWN,),
+    rollout=rollout(replace(record(SiteState.PROVEN), again=Again.ASKED)),
+)
+
+
 @pytest.mark.parametrize(
     "seen",
     [
@@ -299,6 +307,7 @@ def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
         pytest.param(world(BY_HAND), id="it is not uploaded again yet"),
         pytest.param(world(OURS), id="no early upload is there"),
         pytest.param(world(BY_HAND, OURS, inside=False), id="outside of environments"),
+        pytest.param(NOWHERE, id="where its site is is not known"),
         pytest.param(
             world(BY_HAND, OURS, bindings=(binding(thumbprint=NEW, ssl_state=SslState.DISABLED),)), id="it is not bound"
         ),

@@ -59,6 +59,7 @@ def without(fields: dict[str, object], *names: str) -> dict[str, object]:
         pytest.param(EVENT_GRID, id="Event Grid's own schema"),
         pytest.param(CLOUD_EVENT, id="CloudEvents"),
         pytest.param({key.upper(): value for key, value in EVENT_GRID.items()}, id="keys in upper case"),
+        pytest.param({f" {key} ": value for key, value in EVENT_GRID.items()}, id="stray blanks around all keys"),
         pytest.param({**EVENT_GRID, "eventType": NEW_VERSION.upper()}, id="the type in upper case"),
         pytest.param({**CLOUD_EVENT, "type": f" {NEW_VERSION} "}, id="the type with blanks"),
         pytest.param(

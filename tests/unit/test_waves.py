@@ -19,7 +19,7 @@ from shared.domain.waves import (
 from tests.build import ASE, NOW, OTHER_ASE, site, site_ref
 
 BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
-A, B, C = (site_ref(name) for name in "abc")
+A, B, C, D = (site_ref(name) for name in "abcd")
 SLOT = site_ref("c", "staging")
 
 
@@ -136,6 +136,9 @@ def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> Non
         pytest.param([app(C), app(A), app(B)], "2", [[A, B], [C]], [], id="two at a time, in order"),
         pytest.param([app(A), app(B, plan="q")], "1", [[A], [B]], [], id="one at a time over two plans"),
         pytest.param([app(A), app(B), app(C)], "50%", [[A], [B], [C]], [], id="half of three is one"),
+        pytest.param(
+            [app(A), app(B), app(C, plan="q"), app(D, plan="q")], "50%", [[A, C], [B, D]], [], id="half of each plan"
+        ),
         pytest.param([app(A), app(SLOT), app(B)], "1", [[SLOT], [A], [B]], [], id="slots first"),
         pytest.param([app(A, "g"), app(B, "g"), app(C)], "100%", [[A, C], [B]], [], id="one of a group stays up"),
         pytest.param(

@@ -1,0 +1,25 @@
+"""What a TLS handshake showed."""
+
+import pytest
+
+from shared.domain.names import HostName
+from shared.domain.sight import Served
+from tests.build import HOST, NOW
+
+NAMES = [f"{letter}.contoso.com" for letter in "abcdefgh"]
+
+
+@pytest.mark.parametrize(
+    ("served", "text"),
+    [
+        (
+            Served(HOST, frozenset(map(HostName, NAMES)), NOW),
+            f"{HOST} serves a certificate for {', '.join(NAMES)}, which ends 2026-11-21 12:00 UTC",
+        ),
+        (Served(HOST, not_after=NOW), f"{HOST} serves a certificate for no host name, which ends 2026-11-21 12:00 UTC"),
+        (Served(HOST, detail="timed out"), f"{HOST} could not be reached: timed out"),
+    ],
+)
+def test_what_is_served_is_told_in_a_stable_order(served: Served, text: str) -> None:
+    """People read the same words for the same certificate in each run."""
+    assert str(served) == text
