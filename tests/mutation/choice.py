@@ -78,7 +78,7 @@ class Choice:
         return Counter(test for tests in runs for test in tests)
 
     def _ranked(self, recording: Recording, mutant: Mutant) -> tuple[str, ...]:
-        """Return the tests that may notice it; what runs only on import may be noticed by every test."""
+        """Return the tests that may notice it; what runs while tests are collected may be noticed by every test."""
         direct = recording.tests_of(mutant.path, mutant.lines)
         near = direct or _mentioning(recording, mutant)
         own = f"test_{mutant.path.stem}.py"
@@ -87,7 +87,8 @@ class Choice:
             named = Path(file_of(test)).name == own
             return test not in near, not named, self._breadth[test], recording.seconds[test]
 
-        return tuple(sorted(direct or recording.seconds, key=rank))
+        every = not direct or recording.is_shared(mutant.path, mutant.lines)
+        return tuple(sorted(recording.seconds if every else direct, key=rank))
 
 
 def _mentioning(recording: Recording, mutant: Mutant) -> frozenset[str]:

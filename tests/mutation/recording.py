@@ -32,6 +32,8 @@ class Recording:
 
     lines: dict[str, dict[int, frozenset[str]]] = field(default_factory=dict)
     """By the path of a module and the line: the ids of tests."""
+    shared: dict[str, frozenset[int]] = field(default_factory=dict)
+    """By the path of a module: lines that also run while tests are collected, for what any test may use."""
     seconds: dict[str, float] = field(default_factory=dict)
     """CPU seconds by the id of a test."""
     libraries: tuple[str, ...] = ()
@@ -41,6 +43,10 @@ class Recording:
         """Return the tests that run any of these lines, the first and the last included."""
         held = self.lines.get(str(path), {})
         return frozenset().union(*(held.get(line, frozenset()) for line in range(lines[0], lines[1] + 1)))
+
+    def is_shared(self, path: Path, lines: tuple[int, int]) -> bool:
+        """Return True if any of these lines also runs while tests are collected."""
+        return not self.shared.get(str(path), frozenset()).isdisjoint(range(lines[0], lines[1] + 1))
 
     def tests_in(self, path: Path) -> frozenset[str]:
         """Return the tests that run any line of the module."""
@@ -99,7 +105,8 @@ def _read(held: dict[str, Any]) -> Recording:
         path: {int(line): frozenset(tests[place] for place in places) for line, places in by_line.items()}
         for path, by_line in held["lines"].items()
     }
-    return Recording(lines, dict(zip(tests, held["seconds"], strict=True)), tuple(held["libraries"]))
+    shared = {path: frozenset(held_lines) for path, held_lines in held["shared"].items()}
+    return Recording(lines, shared, dict(zip(tests, held["seconds"], strict=True)), tuple(held["libraries"]))
 
 
 class _Watch:
@@ -136,15 +143,15 @@ def _record(directory: str, kept: Path, state: str) -> int:
 
 def _held(data: coverage.CoverageData, seconds: dict[str, float]) -> dict[str, object]:
     places = {test: place for place, test in enumerate(seconds)}
-    lines: dict[str, dict[int, list[int]]] = {}
-    for file in data.measured_files():
-        by_line = data.contexts_by_lineno(file)
-        lines[str(Path(file).relative_to(Path.cwd()))] = {
-            line: found
-            for line, contexts in by_line.items()
-            if (found := [places[context] for context in contexts if context in places])
-        }
-    return {"tests": list(seconds), "seconds": list(seconds.values()), "lines": lines, "libraries": _libraries()}
+    files = {str(Path(file).relative_to(Path.cwd())): file for file in data.measured_files()}
+    by_file = {path: data.contexts_by_lineno(file) for path, file in files.items()}
+    lines = {
+        path: {line: [places[test] for test in contexts if test in places] for line, contexts in by_line.items()}
+        for path, by_line in by_file.items()
+    }
+    shared = {path: [line for line, contexts in by_line.items() if "" in contexts] for path, by_line in by_file.items()}
+    held = {"tests": list(seconds), "seconds": list(seconds.values()), "libraries": _libraries()}
+    return {**held, "lines": lines, "shared": shared}
 
 
 def _libraries() -> Sequence[str]:

@@ -415,7 +415,7 @@ DELETE = DeleteCertificate(OURS, (site_ref(),))
 
 def test_deletion_is_made_once_and_waited_for() -> None:
     """Settings are read once more, the certificate goes, and the end is seen."""
-    azure = RecordingAppService(copies=[OURS, OURS, GONE], seen=[app_settings({"A": "1"})])
+    azure = RecordingAppService(copies=[OURS, OURS, OURS, GONE], seen=[app_settings({"A": "1"})])
     assert DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == [("delete", OURS.ref)]
     assert azure.asked == ["settings"]

@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from shared.actions.add_root_certificate import AddRootCertificate
+from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.delete_root_certificate import DeleteRootCertificate
 from shared.actions.import_certificate import ImportCertificate
 from shared.actions.keep_superseded import KeepSuperseded
@@ -853,6 +854,21 @@ def test_new_version_goes_to_one_webspace_first() -> None:
         Skip(f"binding {HOST} of {name}", Reason.AWAITING_FIRST_STAGE, detail, site_ref(name))
         for name in ("north-1", "north-2")
     ]
+
+
+DELETE = Step(DeleteCertificate(KEPT, ()), Reason.SUPERSEDED)
+LAST = Webspace(SUBSCRIPTION, "rg-zwebspace")
+LAST_SYNC = Step(SyncCertificate(copy("z", webspace=LAST), farm(LAST), version()), Reason.STALE_COPY)
+
+
+@pytest.mark.parametrize(
+    "step", [KEEP, RESTORE, DELETE, PUBLIC, IMPORT, ADD_ROOT, DELETE_ROOT], ids=lambda step: type(step.action).__name__
+)
+def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
+    """It waits for no webspace, and makes none the first."""
+    waiting = snapshot(rollout=rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH))
+    assert refusals(stages.guard, Plan((step,)), waiting) == []
+    assert refusals(stages.guard, Plan((step, LAST_SYNC)), snapshot()) == []
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:

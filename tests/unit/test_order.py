@@ -124,6 +124,11 @@ def reasons(order: Order) -> list[Reason]:
             id="more than a day on its way into the vault",
         ),
         pytest.param(
+            replace(GOOD, stored=stored(StoreStatus.WAITING), issued=None),
+            [],
+            id="on its way into the vault, and nobody knows since when",
+        ),
+        pytest.param(
             replace(GOOD, stored=(STORED, *stored(StoreStatus.EXTERNAL_KEY))),
             [Reason.ORDER_NOT_STORED],
             id="its key is elsewhere for one of two vaults",

@@ -371,6 +371,44 @@ def test_every_action_is_in_the_table() -> None:
     assert {module.propose for module in _modules(actions) if hasattr(module, "propose")} == set(actions.PROPOSALS)
 
 
+def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
+    """Where several guards would refuse a step, the one whose reason says the most is asked first."""
+    assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
+        "opt_out",
+        "gate",
+        "own_site",
+        "incomplete_view",
+        "live",
+        "shrunken_read",
+        "deletion",
+        "mode",
+        "stages",
+        "restart_window",
+        "roll_stages",
+    ]
+
+
+def test_work_goes_from_what_is_kept_to_what_is_deleted() -> None:
+    """What is replaced is kept first, a version is there before anything shows it, and what is deleted goes last."""
+    assert [propose.__module__.rpartition(".")[2] for propose in actions.PROPOSALS] == [
+        "keep_superseded",
+        "upload_certificate",
+        "upload_again",
+        "upload_public_certificate",
+        "import_certificate",
+        "add_root_certificate",
+        "sync_certificate",
+        "update_binding",
+        "restore_app_settings",
+        "roll_app_settings",
+        "retire_thumbprint",
+        "restart_site",
+        "refresh_references",
+        "delete_certificate",
+        "delete_root_certificate",
+    ]
+
+
 def _modules(package: ModuleType) -> list[Any]:
     return [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
 

@@ -442,6 +442,16 @@ OLD_ALONE = (BOTH[0],)
             id="an app of its plan gets it anyway",
         ),
         pytest.param(
+            world(
+                listing(OLD, site="a"),
+                listing(OLD, site="b"),
+                sites=(hosted("a"), hosted("b", plan=OTHER_PLAN)),
+                copies=(public(OLD, "a"), public(NEW, "a"), public(OLD, "b")),
+            ),
+            [("b", Reason.ROOT_NEEDED, True)],
+            id="an app of another plan has it",
+        ),
+        pytest.param(
             world(listing(OLD), tags=(("certroll-public-to", "shop"),)),
             [],
             id="the app was to get it anyway, and has it",
