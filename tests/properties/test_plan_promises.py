@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
@@ -30,6 +31,7 @@ from tests.build import (
     NOW,
     OFF,
     OLD,
+    OLDER,
     OTHER_REF,
     PLANS,
     REF,
@@ -93,6 +95,11 @@ def retired(*edits: SettingEdit) -> RetireThumbprint:
     return RetireThumbprint(named(OLD, NEW), edits or (edit,), WEST)
 
 
+def restored(*edits: SettingEdit) -> Planner:
+    """Return a planner that takes back what was written into the app that failed, and makes other edits."""
+    return always(RestoreAppSettings(FAILED_APP.fleet.settings[0], edits, WEST))
+
+
 def skip(detail: str) -> Skip:
     """Return a skip that says so."""
     return Skip("app settings of rg-web/shop", Reason.NOT_LIVE, detail)
@@ -103,6 +110,14 @@ REMOVED = SettingEdit(LOAD_LIST, None, (OLD,), FOREIGN)
 STRANGER_OUT = SettingEdit(LOAD_LIST, NEW, (FOREIGN,), OLD)
 REPLACED = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
 STALE_APP = snapshot(settings=(named(OLD, FOREIGN),), copies=(RENEWED, copy("kept", OLD, source=None)), rollout=OPEN)
+PIN_BACK = SettingEdit("CLIENT_PIN", OLDER, (NEW,), NEW)
+OUT_OF_PLACE = SettingEdit(LOAD_LIST, OLDER, (), OLD)
+FAILED_APP = snapshot(
+    settings=(named(OLD, FOREIGN, pins={"CLIENT_PIN": NEW}),),
+    copies=(RENEWED, copy("kept", OLDER, source=None)),
+    rollout=rollout(rolls=(roll(RollState.FAILED, edits=(SettingEdit("CLIENT_PIN", NEW, (OLDER,), OLDER),)),)),
+)
+"""An app that pinned a version which the vault no longer knows: the journal alone says that it was there."""
 BOTH_LISTED = snapshot(settings=(named(OLD, NEW),), copies=(RENEWED,), rollout=OPEN)
 TWO_APPS = replace(
     STALE_APP,
@@ -221,6 +236,10 @@ BROKEN = (
     breaks(settings.no_app_is_forgotten, STALE_APP, NOTHING),
     breaks(settings.no_app_is_restarted_twice, STALE_APP, always(rolled(), rolled())),
     breaks(settings.what_belongs_to_others_stays_in_its_place, STALE_APP, rolled(STRANGER_OUT)),
+    breaks(settings.what_belongs_to_others_stays_in_its_place, FAILED_APP, restored(PIN_BACK, STRANGER_OUT)),
+    breaks(settings.what_belongs_to_others_stays_in_its_place, FAILED_APP, restored(replace(PIN_BACK, add=FOREIGN))),
+    breaks(settings.what_belongs_to_others_stays_in_its_place, FAILED_APP, restored(replace(OUT_OF_PLACE, add=OLDER))),
+    breaks(settings.what_belongs_to_others_stays_in_its_place, FAILED_APP, rolled(replace(OUT_OF_PLACE, add=OLDER))),
     breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(STRANGER_OUT)),
     breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(replace(REPLACED, add=NEWER))),
     breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(REMOVED)),
