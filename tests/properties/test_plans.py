@@ -57,8 +57,11 @@ def test_promises_are_kept_in_the_first_place(case: Case) -> None:
     keep(case, PROMISES)
 
 
-@times(1.5)
-@given(cases(worlds(failed) | worlds(rolls=rolls_in(*HOLDING))))
+taken_back = worlds(rolls=rolls_in(RollState.FAILED), settings=overlapping_settings)
+
+
+@times(2)
+@given(cases(worlds(failed) | worlds(rolls=rolls_in(*HOLDING)) | taken_back))
 def test_promises_are_kept_when_the_version_failed(case: Case) -> None:
     """After a site or an app failed, every promise is kept."""
     keep(case, PROMISES)
