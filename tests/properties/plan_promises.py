@@ -11,12 +11,12 @@ from shared.actions.upload_again import UploadAgain
 from shared.dispatch import roll_records
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import newest_first
-from shared.domain.model import OWN_PREFIX, Binding
+from shared.domain.model import OWN_PREFIX, Binding, SslState
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.plan import Mode, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollState
-from shared.domain.rollout import URGENT, SiteState
+from shared.domain.rollout import URGENT, Again, SiteState
 from shared.domain.snapshot import Snapshot
 from tests.build import AGAIN, EARLY, NOW, OFF, REF
 from tests.properties.fleets import live, old, opted_out, sources, superseded
@@ -211,13 +211,26 @@ def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
             assert urgent or not hidden & {None, step.action.webspace}
 
 
+def asked_again(world: Snapshot, binding: Binding) -> bool:
+    """Return True if a binding shows the current version, and the journal says that its site is to be bound again."""
+    record, current = world.rollout.record_of(binding.site), world.lineage.current
+    asked = record is not None and record.again is Again.ASKED and world.lineage.tags == AGAIN
+    bound = binding.ssl_state is not SslState.DISABLED and current is not None
+    return asked and bound and binding.thumbprint == current.thumbprint
+
+
 def nothing_is_skipped_silently(case: Case) -> None:
-    """Every stale binding, and every copy or upload of an older version, is in the plan once, with a reason."""
+    """Every stale binding, and every copy or upload of an older version, is in the plan once, with a reason.
+
+    So is what the journal says is to be bound again, also where no environment is seen any more.
+    """
     world, lineage = case.world, case.world.lineage
     if lineage.current is None or any(site.environment for site in world.fleet.sites):
         return
     told = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
-    expected = {f"binding {b.host_name} of {b.site}" for b in world.fleet.bindings if old(world, b)} | {
+    expected = {
+        f"binding {b.host_name} of {b.site}" for b in world.fleet.bindings if old(world, b) or asked_again(world, b)
+    } | {
         f"certificate {c.ref} in {c.webspace}"
         for c in world.fleet.certificates
         if (c.source == REF and (lineage.refusal is not None or c.thumbprint != lineage.current.thumbprint))
