@@ -327,8 +327,8 @@ class Snapshot:
         return replace(self, fleet=replace(self.fleet, bindings=bindings))
 
     def with_bound_again(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
-        """Return the snapshot in which what the site shows of the current version was bound to it once more."""
-        fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.UNPROVEN, self.now)
+        """Return the snapshot in which what the site shows was bound once more; one not recorded has yet to answer."""
+        fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.PENDING, self.now)
         bound = replace(self.rollout.record_of(site) or fresh, again=Again.DONE)
         others = tuple(record for record in self.rollout.records if record.site != site)
         return replace(self, rollout=replace(self.rollout, records=(*others, bound)))

@@ -26,6 +26,7 @@ from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.requirements import PKCS12
+from shared.domain.roll import RollState
 from shared.domain.rollout import Again, SiteState
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
@@ -33,6 +34,7 @@ from tests.build import (
     AGAIN,
     APPLY,
     ASE,
+    DAY,
     EARLY,
     FOREIGN,
     HOST,
@@ -58,6 +60,7 @@ from tests.build import (
     old_version,
     ports,
     record,
+    roll,
     rollout,
     site,
     snapshot,
@@ -357,9 +360,25 @@ def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
     known = after.rollout.record_of(SHOWN.site)
     assert known is not None
     assert known.again is Again.DONE
-    assert known.state is (SiteState.UNPROVEN if again is None else SiteState.PROVEN)
+    assert known.state is (SiteState.PENDING if again is None else SiteState.PROVEN)
     assert len(after.rollout.records) == 1
     assert list(update_binding.propose(after, APPLY)) == []
+
+
+def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> None:
+    """A plan that binds again in the first webspace needs no second plan: what was bound has proven nothing yet."""
+    waits = roll(RollState.STALE, at=NOW)
+    seen = snapshot(
+        lineage=lineage(version(), old_version(not_after=NOW + DAY), tags=AGAIN),
+        sites=(*INSIDE, site("north-1", webspace=NORTH)),
+        copies=(BY_HAND, copy("north-copy", webspace=NORTH, not_after=NOW + DAY)),
+        bindings=(SHOWN, binding(site="north-1")),
+        rollout=rollout(rolls=(waits,)),
+    )
+    plan = planner.plan(seen, APPLY)
+    assert [step.action for step in plan.steps] == [UPLOAD, BIND]
+    assert {skip.reason for skip in plan.skips} == {Reason.AWAITING_FIRST_STAGE}
+    assert planner.plan(planner.project(plan, seen), APPLY).steps == ()
 
 
 def test_bound_again_is_written_as_it_is() -> None:
