@@ -41,6 +41,7 @@ from tests.build import (
     copy,
     lineage,
     named,
+    old_version,
     record,
     roll,
     rollout,
@@ -118,6 +119,14 @@ FAILED_APP = snapshot(
     rollout=rollout(rolls=(roll(RollState.FAILED, edits=(SettingEdit("CLIENT_PIN", NEW, (OLDER,), OLDER),)),)),
 )
 """An app that pinned a version which the vault no longer knows: the journal alone says that it was there."""
+ENDED_BESIDE = snapshot(
+    lineage=lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW)),
+    settings=(named(OLDER, OLD),),
+    copies=(copy(), copy("new", NEW, source=None), copy("ended", OLDER, source=None)),
+    plans=(),
+    rollout=OPEN,
+)
+"""An app that lists an upload which has ended beside what a copy holds that nobody can sync: the upload may go."""
 BOTH_LISTED = snapshot(settings=(named(OLD, NEW),), copies=(RENEWED,), rollout=OPEN)
 TWO_APPS = replace(
     STALE_APP,
@@ -244,6 +253,11 @@ BROKEN = (
     breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(replace(REPLACED, add=NEWER))),
     breaks(settings.only_superseded_thumbprints_leave, STALE_APP, rolled(REMOVED)),
     breaks(settings.a_live_old_version_stays_listed, STALE_APP, rolled(REPLACED)),
+    breaks(
+        settings.a_live_old_version_stays_listed,
+        ENDED_BESIDE,
+        RollAppSettings(ENDED_BESIDE.fleet.settings[0], (SettingEdit(LOAD_LIST, NEW, (OLDER, OLD), OLD),), WEST),
+    ),
     breaks(
         settings.what_a_roll_replaces_is_there_to_go_back_to,
         snapshot(settings=(named(OLD, FOREIGN),), copies=(RENEWED,), rollout=OPEN),
