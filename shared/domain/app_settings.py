@@ -273,7 +273,7 @@ def _odd(values: Mapping[str, str], kind: ReferenceKind) -> int:
 
 def _mentioned(values: Mapping[str, str]) -> frozenset[Thumbprint]:
     """Return every run of 40 hex digits, also inside a longer text, and with the blanks and colons that people copy."""
-    plain = (_SEPARATED.sub("", value) if _SEPARATED.search(value) else value for value in values.values())
+    plain = (_SEPARATED.sub("", value) for value in values.values())
     texts = (*values.values(), *plain)
     return frozenset(Thumbprint(match["thumbprint"].upper()) for text in texts for match in _ANYWHERE.finditer(text))
 

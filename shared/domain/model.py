@@ -315,7 +315,7 @@ class Fleet:
         """Return a site's tag; a slot's own tag wins over its site's."""
         own = self.site(ref)
         value = tag(own.tags, name) if own else None
-        if value is not None or ref.slot is None:
+        if value is not None:
             return value
         parent = self.site(ref.production)
         return tag(parent.tags, name) if parent else None

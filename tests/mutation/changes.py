@@ -99,6 +99,7 @@ OTHER_METHOD = {
 CLEANING = frozenset({"lower", "upper", "strip", "lstrip", "rstrip", "casefold"})
 WITH_DEFAULT = {"next": 2, "get": 2, "pop": 2, "getattr": 3, "split": 2, "rsplit": 2}
 """Calls whose last argument of so many says what to do otherwise."""
+ORDERLESS = frozenset({"min", "max", "any", "all", "sum", "set", "frozenset", "sorted"})
 UNTOLD = frozenset({"strict", "slots", "repr", "frozen"})
 """Keywords that guard against mistakes of ours, or change what people read only."""
 
@@ -225,10 +226,15 @@ def _elements(node: ast.Tuple | ast.List | ast.Set, place: Surroundings) -> Iter
     if table or isinstance(node, ast.Set) or isinstance(place.parent, ast.Compare | ast.ExceptHandler):
         for index in range(len(node.elts)):
             yield _with(node, elts=_without(node.elts, index))
-    if table and not isinstance(node, ast.Set):
+    if table and not isinstance(node, ast.Set) and not _is_orderless(place.parent):
         for index in range(len(node.elts) - 1):
             first, second = node.elts[index : index + 2]
             yield _with(node, elts=[*node.elts[:index], second, first, *node.elts[index + 2 :]])
+
+
+def _is_orderless(parent: ast.AST | None) -> bool:
+    """Return True if the parent is a call for which the order of what it is given says nothing."""
+    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id in ORDERLESS
 
 
 def _entries(node: ast.Dict, _: Surroundings) -> Iterator[ast.AST]:

@@ -69,6 +69,7 @@ def mutant(key: str, module: str = "m") -> Mutant:
         ("State.GONE", {"State.GONE -> State.OLD"}),
         ("(a, b)", {"(a, b) -> (b,)", "(a, b) -> (a,)", "(a, b) -> (b, a)"}),
         ("{a, b}", {"{a, b} -> {b}", "{a, b} -> {a}"}),
+        ("set((a, b))", {"(a, b) -> (b,)", "(a, b) -> (a,)"}),
         ("{a: b}", {"{a: b} -> {}"}),
         ("[a for a in b if c]", {"for a in b if c -> for a in b"}),
         ("lambda a: (a.b, a.c)", {f"(a.b, a.c) -> {left}" for left in ("(a.c,)", "(a.b,)", "(a.c, a.b)")}),

@@ -21,7 +21,6 @@ from shared.guards import deletion
 from tests.build import (
     APPLY,
     DAY,
-    FOREIGN,
     HOUR,
     NEW,
     NORTH,
@@ -327,14 +326,38 @@ def test_doubtful_sites_are_named_in_their_order() -> None:
     assert skip.detail.startswith(f"{', '.join(sorted(names))} has the current version")
 
 
-def test_neighbour_that_shows_another_certificate_keeps_nothing() -> None:
-    """A host name beside it that shows what is of no concern here has nothing to prove."""
+def test_neighbour_that_shows_another_version_keeps_nothing() -> None:
+    """A host name beside it that shows neither this version nor the current one has nothing to prove."""
     seen = over(
+        lineage=lineage(version(created=LONG_AGO), old_version(), old_version("v0", OLDER)),
         sites=(site(), site("other")),
-        bindings=(*MOVED, binding("other.contoso.com", FOREIGN, site="other")),
+        bindings=(*MOVED, binding("other.contoso.com", OLDER, site="other")),
         settings=(*QUIET, named(site="other")),
     )
     assert reasons(seen) == [Reason.SUPERSEDED]
+
+
+def test_first_site_whose_settings_were_not_read_is_named() -> None:
+    """Of several the same one is named in each run."""
+    (skip,) = judged(over(sites=(site("z"), site("b"), site("m")), settings=(), bindings=()))
+    assert isinstance(skip, Skip)
+    assert skip.detail.startswith("the settings of b cannot be seen")
+
+
+def test_site_that_has_its_own_has_to_prove_it() -> None:
+    """What one site has to itself goes only when that site was seen to serve the new one."""
+    own, new = (replace(seen, ref=CopyRef.of_site(site_ref(), seen.ref.name, public=False)) for seen in (OURS, SYNCED))
+    world = over(sites=(replace(site(), flex=True),), copies=(new, own), rollout=rollout())
+    (skip,) = judged(world)
+    assert isinstance(skip, Skip)
+    assert skip.reason is Reason.NOT_PROVEN
+
+
+def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
+    """Whether an app was told to replace it or was only seen to use it, the days count from when it left."""
+    proven = roll(RollState.VALIDATED, at=NOW - HOUR, replaces=(), proven=(OLD,))
+    seen = over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(proven,)))
+    assert reasons(seen) == [Reason.IN_GRACE]
 
 
 def test_last_look_is_at_every_app_of_the_site() -> None:

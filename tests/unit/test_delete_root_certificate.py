@@ -64,6 +64,13 @@ def proposed(seen: Snapshot, intent: Intent = ALLOWED) -> list[Step | Skip]:
     return [*plan.steps, *plan.skips]
 
 
+def test_root_stays_where_no_version_is_good() -> None:
+    """Where nothing may take its place, nothing is deleted, whatever was planned before."""
+    seen = over(lineage=lineage(*THREE, current=None))
+    plan = deletion.guard(Plan((Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED),)), seen, ALLOWED)
+    assert [skip.reason for skip in plan.skips] == [Reason.NOT_PROVEN]
+
+
 def test_old_root_goes_when_nothing_needs_it() -> None:
     """Thirty days after every app was stopped and started, the old root goes."""
     assert proposed(over()) == [Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED)]

@@ -238,6 +238,21 @@ def test_vault_is_known_from_another_copy() -> None:
     assert step.action.vault_id == VAULT_ID
 
 
+def test_copy_of_another_vault_tells_nothing() -> None:
+    """A vault's resource id is read from copies of that vault alone."""
+    elsewhere = replace(OTHER_REF, vault=VaultName("kv-other"))
+    (step,) = proposed(asked("shop", replace(copy("north", OLD, source=elsewhere, webspace=NORTH))))
+    assert isinstance(step, Step)
+    assert isinstance(step.action, ImportCertificate)
+    assert step.action.vault_id is None
+
+
+def test_site_that_opted_out_stops_no_import_elsewhere() -> None:
+    """Only what the tag names is asked whether it was taken out."""
+    (made,) = copies_of(asked("north", sites=(site(tags=OFF), NORTH_SITE)))
+    assert made.webspace == NORTH
+
+
 # ---------------------------------------------------------------------------------------------------- which vault it is
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.order import Order, OrderStatus
 from shared.domain.order_action import (
+    REASONS,
     AskedState,
     OrderAction,
     OrderRecord,
@@ -77,6 +78,9 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
             (),
             RENEW,
             id="a moment after its end is shown, and Azure is late",
+        ),
+        pytest.param(
+            replace(LATE, next_auto_renewal=LATE.expires), (), RENEW, id="its end is shown as the moment: Azure is late"
         ),
         pytest.param(
             replace(NEAR, next_auto_renewal=NOW - timedelta(days=200)), (), None, id="last year's moment is shown"
@@ -184,3 +188,8 @@ def test_order_shows_whether_azure_heard_it() -> None:
     assert moved(LATE, replace(LATE, status=OrderStatus.PENDING), RENEW)
     assert moved(LATE, replace(LATE, serial="00ff"), RENEW)
     assert not moved(LATE, replace(LATE, auto_renew=False), RENEW)
+
+
+def test_every_action_has_its_reason() -> None:
+    """What Certroll asks of an order is told with why."""
+    assert REASONS == {AUTO: Reason.AUTO_RENEW_OFF, RENEW: Reason.RENEWAL_DUE, REISSUE: Reason.REISSUE_ASKED}

@@ -222,6 +222,8 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
         pytest.param(TwoSecrets(v2=Pfx(b"", "", ROOTED)), id="the chain is whole, and no other secret is read"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", CUT)), id="the version in use had no more"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Denied("no right")), id="the version in use cannot be read"),
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=NotFound("gone")), id="the version in use is gone"),
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Rejected("no PFX")), id="the version in use is no PFX"),
     ],
 )
 def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
