@@ -183,9 +183,9 @@ class Budgets:
 
     def _judged(self, config: pytest.Config) -> list[Spent]:
         """Return the directories that were run whole, as every day, and by workers that all handed in their share."""
-        if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name) for name in UNUSUAL):
+        if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name, None) for name in UNUSUAL):
             return []
-        if config.getoption("hypothesis_profile") not in EVERY_DAY:
+        if config.getoption("hypothesis_profile", None) not in EVERY_DAY:
             return []
         whole = whole_directories(config.rootpath, config.args, BUDGETS)
         return [part for part in spent(self.cost, BUDGETS) if part.directory in whole]

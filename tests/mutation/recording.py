@@ -22,7 +22,7 @@ RECORDING = "recording"
 OWN = frozenset({"shared", "tests", "functions", "local", "conftest"})
 PLAIN = (
     *("-q", "--no-header", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-o", "timeout=600"),
-    *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"),
+    *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:certroll-budgets"),
 )
 
 
