@@ -202,7 +202,7 @@ def test_promises_about_deletions_are_kept(case: Case) -> None:
 @pytest.mark.parametrize("ours", [True, False])
 def test_something_is_deleted(*, ours: bool) -> None:
     """The worlds above hold some in which one goes that Certroll made, and one that people uploaded."""
-    quick = settings(phases=[Phase.generate])
+    quick = settings(max_examples=2000, phases=[Phase.generate])
     assert find(tidy_worlds(), lambda case: any(bool(copy.tags) is ours for copy in deleted(case)), settings=quick)
 
 
