@@ -116,13 +116,14 @@ def roll_edits(
     current = snapshot.lineage.current
     if current is None:
         return ()
-    lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale)]
+    new = current.thumbprint
+    lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale, new)]
     if snapshot.lacks_root(settings) and not any(is_root_list(edit.key) for edit in lists):
-        lists.append(_first_root(settings, current.thumbprint))
+        lists.append(_first_root(settings, new))
     loaded = snapshot.live_at(site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
     loaded |= snapshot.roots_at(site.ref) & set(settings.root_list)
     pins = [
-        SettingEdit(one.key, current.thumbprint, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
+        SettingEdit(one.key, new, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
         for one in settings.pins
         if one.thumbprint in stale
     ]
@@ -143,13 +144,12 @@ def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
 
 
 def _list_edit(
-    snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...]
+    snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...], new: Thumbprint
 ) -> Iterable[SettingEdit]:
-    current = snapshot.lineage.current
     listed = {one.thumbprint for one in settings.references if one.key == key}
     old = tuple(one for one in stale if one in listed)
     everything = settings.loads_everything and is_load_list(key)
-    if current is None or not old or current.thumbprint in listed or everything:
+    if not old or new in listed or everything:
         return
     live = snapshot.live_for(settings, key)
     last_good = next((one for one in old if one in live), old[0])
@@ -157,7 +157,7 @@ def _list_edit(
     leaving = tuple(
         one for one in old if one not in live or (one not in needed and _may_leave(snapshot, site, one, last_good))
     )
-    yield SettingEdit(key, current.thumbprint, leaving, last_good)
+    yield SettingEdit(key, new, leaving, last_good)
 
 
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:

@@ -199,7 +199,9 @@ def test_pending_order_says_how_to_verify_the_domain() -> None:
     """The next step names the host, the TXT record with its token, and the command that has Azure look."""
     (found,) = problems(replace(GOOD, status=OrderStatus.PENDING), NOW)
     assert "TXT record @ at the root domain of shop.contoso.com with the value abc123" in found.detail
-    assert f"az rest --method post --url '{REF.resource_id}/verifyDomainOwnership?api-version=" in found.detail
+    assert (
+        f"az rest --method post --url '{REF.resource_id}/verifyDomainOwnership?api-version=2024-11-01'" in found.detail
+    )
 
 
 def test_pending_order_without_a_token_says_where_it_is() -> None:

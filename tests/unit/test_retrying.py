@@ -211,6 +211,14 @@ def test_error_without_a_cure_says_what_happened_alone() -> None:
         list(Retrying(ManualClock()).pages("it", pages))
     with pytest.raises(Denied, match=r"^it: 403$"):
         Retrying(ManualClock()).write("it", Calls(refusal(403)))
+    with pytest.raises(Denied, match=r"^it: 403$"):
+        Retrying(ManualClock()).read("it", Calls(refusal(403)))
+
+
+def test_sdk_does_not_retry_by_itself_and_hangs_nowhere() -> None:
+    """One layer retries alone, or attempts would multiply; no connection is waited for longer than ten seconds."""
+    retries = dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 0)
+    assert {**retries, "connection_timeout": 10, "read_timeout": 60} == SDK_OPTIONS
 
 
 def test_list_that_may_not_be_read_says_what_to_grant() -> None:

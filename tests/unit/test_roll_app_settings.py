@@ -164,6 +164,21 @@ def test_lists_of_two_spellings_are_both_rolled() -> None:
     assert edits(world(replace(named(), references=references))) == (BESIDE, SettingEdit(other, NEW, (), OLDER))
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param((named(OLD, site="a"),), id="was not seen"),
+        pytest.param((named(NEW, site="b"),), id="names nothing stale"),
+        pytest.param((named(OLD, site="c"),), id="is nowhere"),
+    ],
+)
+def test_app_that_is_not_rolled_holds_up_no_other(first: tuple[SiteSettings, ...]) -> None:
+    """Each app is judged by itself."""
+    sites = site("b"), site("c", webspace=None), site("z")
+    items = roll_app_settings.propose(snapshot(sites=sites, settings=(*first, named(OLD, site="z"))), APPLY)
+    assert [str(item.action.site) for item in items if isinstance(item, Step)] == ["z"]
+
+
 def test_apps_are_rolled_in_a_stable_order() -> None:
     """The order in which apps were read changes nothing."""
     sites = tuple(site(name) for name in ("b", "a", "c"))

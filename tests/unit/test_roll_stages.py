@@ -118,6 +118,16 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
             "a",
             id="the last of its group as well, where nothing is limited",
         ),
+        pytest.param(
+            (
+                site("a", tags=(("certroll-group", "shop"),)),
+                site("b"),
+                site("c", tags=(("certroll-group", "shop"),), running=False),
+            ),
+            replace(APPLY, ase_max_unavailable=MostDown(1)),
+            "a",
+            id="the last of its group as well, outside of environments",
+        ),
         pytest.param((site("a"), site("z", "staging")), APPLY, "z/staging", id="a slot rather than a site"),
         pytest.param(
             (site("a", tags=ALIVE), site("z", "staging")), APPLY, "a", id="a site that proves more than a slot"

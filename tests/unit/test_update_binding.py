@@ -89,6 +89,24 @@ def test_bindings_are_updated_in_a_stable_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(binding("a.contoso.com", ssl_state=SslState.DISABLED), id="is not bound"),
+        pytest.param(binding("a.contoso.com", OLDER), id="may be another vault certificate's"),
+    ],
+)
+def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
+    """Each host name is judged by itself."""
+    seen = snapshot(
+        lineage=lineage(version(), old_version(), old_version("v0", OLDER)),
+        bindings=(first, binding("b.contoso.com")),
+        copies=(copy(), copy("theirs", OLDER, source=OTHER_REF)),
+    )
+    items = update_binding.propose(seen, APPLY)
+    assert [item.subject for item in items if isinstance(item, Step)] == ["binding b.contoso.com of shop"]
+
+
 @pytest.mark.parametrize("sites", [(site(webspace=None),), ()], ids=["not said", "site not seen"])
 def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> None:
     """Where Azure does not say the webspace, no certificate is known to be live, and people are told so."""

@@ -318,6 +318,16 @@ def test_site_of_a_full_webspace_gets_its_own() -> None:
     assert isinstance(step, Step)
 
 
+def test_site_gets_its_own_though_its_webspace_has_one() -> None:
+    """A site of a Flex Consumption plan does not use what its webspace shares."""
+    old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
+    shared = copy("shared", NEW, source=None)
+    (step,) = upload_certificate.propose(
+        snapshot(sites=(replace(site(), flex=True),), copies=(old, shared), bindings=(), plans=(PLAN,)), APPLY
+    )
+    assert isinstance(step, Step)
+
+
 def test_webspaces_of_one_group_get_names_of_their_own() -> None:
     """Two uploads of one plan never have the same name: the second would replace the first."""
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)

@@ -34,6 +34,7 @@ SECRETS_USER, READER = "4633458b-17de-408a-b874-0445c86b69e6", "21090545-7ca7-47
 SECRETS_OFFICER, OWNER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 SECRETS_ALL = {"secrets/get", "secrets/list", "secrets/set", "secrets/delete"}
 CERTIFICATES_ALL = {"certificates/get", "certificates/list"}
+ADMIN = "cccccccc-0000-0000-0000-000000000003"
 CUSTOM = "99999999-0000-0000-0000-000000000009"
 ALLOWED, LACKING, UNKNOWN = AccessVerdict
 
@@ -105,7 +106,7 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
         pytest.param(by_roles(role(USER, conditional=True)), APP, UNKNOWN, id="a role under a condition"),
         pytest.param(by_roles(role(USER, OTHER, group=True)), APP, UNKNOWN, id="a group that may hold it"),
         pytest.param(
-            by_roles(role(SECRETS_USER), role(SECRETS_USER, OTHER, group=True)),
+            by_roles(role(SECRETS_USER), role(SECRETS_USER, OTHER, group=True), role(USER, ADMIN)),
             APP,
             LACKING,
             id="a group that may hold what is not lacking",

@@ -169,6 +169,11 @@ def test_what_is_down_takes_the_place_of_others() -> None:
     assert next_wave([app(A), app(B, plan="q")], [A, B], MostDown(50, percent=True), [site_ref("gone")]) == (A,)
 
 
+def test_app_that_is_stopped_is_in_no_wave() -> None:
+    """It needs no restart, and takes nobody's place."""
+    assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MostDown(1)) == (B,)
+
+
 def test_apps_of_other_environments_are_not_counted() -> None:
     """Shares and groups are of the apps of one environment: what is elsewhere, or outside, is none of them."""
     inside = site("a", plan="p", environment=ASE)
