@@ -32,7 +32,7 @@ from shared.domain.snapshot import Snapshot
 
 OLDER = KeepSuperseded | RestoreAppSettings | DeleteCertificate | DeleteRootCertificate
 """What is about an older version."""
-BRINGS = (RollAppSettings, RefreshReferences, RestartSite)
+BRINGS = RollAppSettings | RefreshReferences | RestartSite
 """What makes an app use the current version. An app that names it already does so because people wanted it to."""
 
 
