@@ -210,9 +210,10 @@ class MemoryLease:
         if self._lost or self._silent_for > timedelta(seconds=SAFE_SECONDS):
             raise LeaseLost(f"the lease on {self.name} was lost")
 
-    def renew(self) -> None:
-        """Renew the lease; from one that cannot be renewed on, `check` raises."""
+    def renew(self) -> bool:
+        """Renew the lease and return True; where somebody took it, return False, and `check` raises from then on."""
         self._lost = self._lost or not self._leases.is_holder(self)
+        return not self._lost
 
     def stop_renewing(self) -> None:
         """Be as a holder whose process is gone, or is cut off from storage."""

@@ -64,18 +64,23 @@ class HeldLease:
         except SdkError as error:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
-    def renew(self) -> None:
-        """Renew the lease; from one that cannot be renewed on, `check` raises. It is counted from its beginning."""
+    def renew(self) -> bool:
+        """Renew the lease and return True; where storage refuses it, return False, and `check` raises from then on.
+
+        The lease counts from the beginning of the request.
+        """
         started = time.monotonic()
         try:
             self._lease.renew()
-            self._taken = started
         except SdkError as error:
             self._lost = str(error).splitlines()[0]
+            return False
+        self._taken = started
+        return True
 
     def _keep_renewing(self) -> None:
-        while self._lost is None and not self._released.wait(RENEW_EVERY_SECONDS):
-            self.renew()
+        while not self._released.wait(RENEW_EVERY_SECONDS) and self.renew():
+            pass
 
 
 def _acquire(service: BlobServiceClient, name: str) -> BlobLeaseClient:

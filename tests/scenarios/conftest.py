@@ -117,8 +117,9 @@ def install(
 ) -> Iterator[Install]:
     """Return a function that puts an installation on a world.
 
-    One changed address or kind of binding fails the test, unless it changes bindings itself and is `meddled`. Where it
-    is `watched` a canary visits every bound host name from then on, and one bad handshake fails the test.
+    One changed address or kind of binding fails the test, also one that is put right by the next request, unless the
+    test changes bindings itself and is `meddled`. Where it is `watched` a canary visits every bound host name from then
+    on, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
 
@@ -130,7 +131,7 @@ def install(
             for ports in two_ports:  # worlds of one seed give their versions the same ids
                 cast("KeyVault", ports.vault).forget()
             if not meddled:
-                closing.callback(_check_unharmed, world, bindings_and_addresses(world))
+                closing.callback(_check_unharmed, _watch_bindings(world))
             if watched:
                 flying = stand.canary()
                 flying.pause = CANARY_PAUSE
@@ -145,8 +146,21 @@ def _check_handshakes(canary: Canary) -> None:
     assert canary.failures == []
 
 
-def _check_unharmed(world: World, before: dict[str, tuple[str | None, str | None]]) -> None:
-    assert bindings_and_addresses(world) == before
+def _watch_bindings(world: World) -> list[str]:
+    """Return a list that gets every change of a binding's kind or address, were it for the length of a request."""
+    before, harm = bindings_and_addresses(world), list[str]()
+
+    def look() -> None:
+        after = bindings_and_addresses(world)
+        changed = (name for name in before | after if before.get(name) != after.get(name))
+        harm.extend(f"{name}: {before.get(name)} -> {after.get(name)}" for name in changed)
+
+    world.changes.listen(look)
+    return harm
+
+
+def _check_unharmed(harm: list[str]) -> None:
+    assert harm == []
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import requests
 from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
@@ -18,7 +19,7 @@ from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
 from local.azure.clock import Clock
 from local.azurite import Azurite
 from shared.clients.journal_rows import Entity, revision_of
-from shared.clients.lease import BlobLeases
+from shared.clients.lease import LEASE_SECONDS, RENEW_EVERY_SECONDS, SAFE_SECONDS, BlobLeases
 from shared.clients.queue import StorageQueue
 from shared.clients.tables import JOURNAL, TRANSACTION, StorageTables, Tables
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
@@ -404,7 +405,7 @@ def test_a_lease_is_free_after_it_was_held(stand_of_leases: LeaseStand, how: str
 def test_a_lease_that_is_renewed_stays(stand_of_leases: LeaseStand) -> None:
     """Renewing changes nothing for its holder, nor for others."""
     with stand_of_leases.leases.hold("site x") as lease:
-        lease.renew()  # type: ignore[attr-defined]
+        assert lease.renew()  # type: ignore[attr-defined]
         lease.check()
         with pytest.raises(LeaseBusy):
             stand_of_leases.leases.hold("site x").__enter__()
@@ -415,7 +416,7 @@ def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases
     """From then on every check raises, naming what the lease was on; letting go is no error."""
     with stand_of_leases.leases.hold("site x") as lease:
         stand_of_leases.lose_all()
-        lease.renew()  # type: ignore[attr-defined]
+        assert not lease.renew()  # type: ignore[attr-defined]
         for _ in range(2):
             with pytest.raises(LeaseLost, match="the lease on site x was lost"):
                 lease.check()
@@ -434,6 +435,23 @@ def test_a_lease_of_the_dead_runs_out(stand_of_leases: LeaseStand) -> None:
         lease.check()
         with pytest.raises(LeaseBusy):
             stand_of_leases.leases.hold("site x").__enter__()
+
+
+def test_a_lease_lasts_longer_than_its_holder_believes(storage: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two renewals may fail before the holder stops writing, and it stops before anybody else can get the lease."""
+    assert 2 * RENEW_EVERY_SECONDS < SAFE_SECONDS < LEASE_SECONDS
+    asked, send = [], requests.adapters.HTTPAdapter.send
+
+    def sending(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        asked.append(request.headers.get("x-ms-lease-duration"))
+        return send(adapter, request, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", sending)
+    with BlobServiceClient.from_connection_string(storage.connection_string) as service:
+        for name in ("made for it", "made for it"):
+            with BlobLeases(service).hold(name):
+                pass
+    assert {duration for duration in asked if duration} == {str(LEASE_SECONDS)}
 
 
 # -------------------------------------------------------------------------------------------------------------- queues
