@@ -1,6 +1,7 @@
 """Free managed certificates: real SDK, real DNS, real handshakes, and everything that goes wrong on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,10 +15,11 @@ from local.azure.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.dns import DnsAnswer, RecordKind, Seen
+from shared.domain.errors import LeaseLost
 from shared.domain.managed import HostLook, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Ports
+from shared.domain.ports import Lease, Leases, Ports
 from shared.domain.reason import Reason
 from shared.managed import look_after_managed
 from tests.scenarios.conftest import Install
@@ -566,6 +568,40 @@ def test_site_that_another_instance_writes_is_left_for_later(install: Install) -
     with installation.ports.leases.hold(f"site {SiteRef.parse(site.id).resource_id}"):
         assert set(look(installation).values()) == {Reason.BUSY}
     assert azure_writes(world) == 0
+    assert look(installation)[HOST] is Reason.SERVED
+
+
+class Losing:
+    """Leases of which somebody takes the one that is held as the n-th."""
+
+    def __init__(self, leases: Leases, nth: int) -> None:
+        """Lose that one."""
+        self._leases, self._left = leases, nth
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[Lease]:
+        """Hold the lease of a name."""
+        with self._leases.hold(name) as lease:
+            self._left -= 1
+            if self._left == 0:
+                self._leases.break_all()  # type: ignore[attr-defined]
+                lease.renew()  # type: ignore[attr-defined]
+            yield lease
+
+
+@pytest.mark.parametrize(("nth", "written"), [(1, 0), (2, 1)], ids=["before Azure is asked", "before the binding"])
+def test_who_lost_the_lease_of_a_site_writes_nothing_more(install: Install, nth: int, written: int) -> None:
+    """Another instance is at work by then: what Azure does once is not asked for twice; the next look goes on."""
+    world = a_world(root=False).world
+    installation = install(world, meddled=True)
+    leases = installation.ports.leases
+    installation.ports = replace(installation.ports, leases=Losing(leases, nth))
+    with pytest.raises(ExceptionGroup) as lost:
+        look(installation)
+    assert [type(error) for error in lost.value.exceptions] == [LeaseLost]
+    assert azure_writes(world) == asked(world) == written
+    assert installation.rows("certrolljournal") == []
+    installation.ports = replace(installation.ports, leases=leases)
     assert look(installation)[HOST] is Reason.SERVED
 
 
