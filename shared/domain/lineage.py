@@ -45,7 +45,7 @@ class Lineage:
             return False
         position = self.versions.index(self.current)
         newer = {version.thumbprint for version in self.versions[: position + 1]}
-        return thumbprint not in newer and any(v.thumbprint == thumbprint for v in self.versions[position + 1 :])
+        return thumbprint not in newer and self.version_of(thumbprint) is not None
 
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
         """Say whether a version with this thumbprint came with its private key.

@@ -232,7 +232,7 @@ def _perhaps_more(vault: VaultSettings, principal: Principal, name: str | None, 
     seen = (one for one in vault.assignments or () if _concerns(one.scope, vault.resource_id, name))
     own = (principal.object_id or "").lower()
     unclear = (one for one in seen if one.group or one.object_id.lower() == own)
-    return any(one.rights is None or (one.group and one.rights & lacking) for one in unclear)
+    return any(one.rights is None or one.rights & lacking for one in unclear)
 
 
 def _missing(principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:

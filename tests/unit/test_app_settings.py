@@ -329,6 +329,7 @@ def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> 
         ),
         pytest.param("@Microsoft.KeyVault(SecretUri=https://kv-shop.vault.azure.net/secrets/)", id="a URI of no name"),
         pytest.param("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=shop", id="not closed"),
+        pytest.param("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=shop)x", id="something after it"),
         pytest.param("x@Microsoft.KeyVault(VaultName=kv-shop;SecretName=shop)", id="something before it"),
     ],
 )

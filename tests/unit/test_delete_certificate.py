@@ -20,6 +20,7 @@ from shared.domain.snapshot import Snapshot
 from shared.guards import deletion
 from tests.build import (
     APPLY,
+    ASE,
     DAY,
     HOUR,
     NEW,
@@ -351,6 +352,23 @@ def test_site_that_has_its_own_has_to_prove_it() -> None:
     (skip,) = judged(world)
     assert isinstance(skip, Skip)
     assert skip.reason is Reason.NOT_PROVEN
+
+
+def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> None:
+    """What one site has to itself goes by what that site does, and its public certificates by nothing that is bound."""
+    own, new = (replace(seen, ref=CopyRef.of_site(site_ref(), seen.ref.name, public=False)) for seen in (OURS, SYNCED))
+    sites = replace(site(), flex=True), site("other")
+    shown = *MOVED, binding("other.contoso.com", NEW, site="other")
+    assert reasons(over(sites=sites, bindings=shown, copies=(new, own))) == [Reason.SUPERSEDED]
+    assert reasons(over(copies=(NEW_PUBLIC, PUBLIC), rollout=rollout())) == [Reason.SUPERSEDED]
+
+
+def test_plan_shares_roots_in_an_environment_alone() -> None:
+    """Outside of one an app of the same plan cannot use another one's public certificate, so nobody looks at it."""
+    sites = site(plan="/p"), site("mate", plan="/p")
+    assert reasons(over(sites=sites, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
+    inside = tuple(replace(one, environment=ASE) for one in sites)
+    assert reasons(over(sites=inside, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.NOT_SEEN]
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:

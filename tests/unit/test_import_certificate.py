@@ -39,7 +39,7 @@ from tests.build import (
     version,
 )
 
-COPY = copy(thumbprint=NEW)
+COPY = replace(copy(thumbprint=NEW), key_vault_id=None, key_vault_secret=None)
 IMPORT = ImportCertificate(COPY, farm(), version(), LINEAGE, "/subscriptions/x/vaults/kv-shop", app_service())
 GONE = NotFound("there is no such certificate")
 
@@ -55,6 +55,15 @@ class HiddenRights:
 def performed(service: RecordingAppService) -> bool:
     """Carry the import out, and say whether it wrote."""
     return IMPORT.perform(replace(ports(service, ManualClock()), vault_rights=HiddenRights()))  # type: ignore[arg-type]
+
+
+def test_import_names_the_vault_and_its_object() -> None:
+    """App Service is told where to fetch from: the vault's resource id and the object's own name."""
+    service = RecordingAppService(copies=[GONE, COPY])
+    assert performed(service)
+    assert service.writes == [
+        (replace(COPY, key_vault_id="/subscriptions/x/vaults/kv-shop", key_vault_secret="shop"), farm())  # noqa: S106
+    ]
 
 
 def test_import_that_is_there_is_not_made_again() -> None:

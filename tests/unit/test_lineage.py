@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.lineage import (
+    DEEPEST_LOOK,
     Lineage,
     judge,
     lineage_tags,
@@ -309,6 +310,14 @@ def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
     seen, current, refusal = judge((replace(V3, facts=None), V2_GOOD), read, NOW)
     assert (current and current.version, refusal) == ("v3", None)
     assert [one.facts is None for one in seen] == [False, True]
+
+
+def test_so_many_versions_are_looked_into() -> None:
+    """Where very many versions in a row are bad, nobody goes on looking: what is older is not what people mean."""
+    bad = tuple(version(f"v{number}", enabled=False) for number in range(DEEPEST_LOOK))
+    good = version("good")
+    assert judge((*bad[1:], good), lambda _: facts(), NOW)[1] == replace(good, facts=facts())
+    assert judge((*bad, good), lambda _: facts(), NOW)[1] is None
 
 
 def test_newest_version_that_cannot_be_read_is_an_error() -> None:

@@ -14,6 +14,7 @@ from tests.build import HOUR, NOW, site, site_ref
 
 HOST = HostName("www.contoso.com")
 ROOT = HostName("contoso.com")
+LONGEST = f"{'x' * 52}.contoso.com"
 APP = "shop.azurewebsites.net"
 PROFILE = "contoso.trafficmanager.net"
 ADDRESS = "20.1.2.3"
@@ -64,6 +65,7 @@ def found(
         ),
         pytest.param(ROOT, AT_ROOT, id="a root domain at the app's address"),
         pytest.param(ROOT, {**AT_ROOT, (ROOT, A): ("20.1.2.4",)}, id="a root domain at a possible address"),
+        pytest.param(LONGEST, {(LONGEST, CNAME): (APP,)}, id="64 characters"),
         pytest.param(ROOT, {**AT_ROOT, (ROOT, CAA): ('0 issue "digicert.com"',)}, id="CAA that allows DigiCert"),
         pytest.param(
             HOST, {**DIRECT, (ROOT, CAA): ('0 issue "DigiCert.com; account=1"',)}, id="CAA above, with parameters"
@@ -238,8 +240,10 @@ def test_dns_is_not_asked_in_vain() -> None:
         (HOST, True),
         (APP, False),
         (PROFILE, False),
+        ("x.usgovtrafficmanager.net", False),
         ("x.azurewebsites.us", False),
         ("x.ase.appserviceenvironment.net", False),
+        ("x.ase.appserviceenvironment.us", False),
         ("azurewebsites.net.contoso.com", True),
     ],
 )

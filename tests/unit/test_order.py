@@ -278,6 +278,11 @@ def test_certificate_that_ends_well_before_its_order_has_another_one(before: tim
     assert (order.next_certificate_at is not None) is another
 
 
+def test_order_without_an_end_has_no_second_certificate() -> None:
+    """Where Azure does not say when the order ends, its certificate's end tells nothing of another one."""
+    assert replace(GOOD, auto_renew=False, expires=None, certificate_ends=NOW).next_certificate_at is None
+
+
 def test_ended_order_says_how_to_renew_it() -> None:
     """The message names the page of the portal on which a person renews."""
     (found,) = problems(replace(GOOD, expires=NOW - timedelta(seconds=1)), NOW)

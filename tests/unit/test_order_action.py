@@ -55,6 +55,7 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
         pytest.param(
             replace(NEAR, auto_renew=False), (asked(AUTO, REFUSED),), RENEW, id="it cannot be turned on: renew by hand"
         ),
+        pytest.param(replace(NEAR, auto_renew=False), (), AUTO, id="near its end and never turned on: turn it on"),
         pytest.param(
             replace(NEAR, auto_renew=False),
             (asked(AUTO, ACCEPTED),),
@@ -172,6 +173,8 @@ def test_open_questions(order: Order, record: OrderRecord, expected: Reason | No
     found = open_questions(order, (record,), NOW)
     assert [one.reason for one in found] == ([expected] if expected else [])
     assert all("was asked at 2026-" in one.detail for one in found)
+    look = "look at shop in the portal (App Service Certificates) and do it there if it was not done."
+    assert all(look in one.detail for one in found if one.reason is Reason.ORDER_ACTION_UNKNOWN)
 
 
 def test_certificate_without_a_serial_is_told_by_its_dates() -> None:

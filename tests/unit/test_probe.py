@@ -209,3 +209,10 @@ def test_same_of_two_old_ones_is_named_each_time() -> None:
     """Where an app shows two old certificates, the detail does not depend on the order of a set."""
     body = f"Shown: {OLD} Shown: {OLDER}"
     assert judge(PROVING, 200, body, NEW, frozenset({OLD, OLDER})).detail.endswith(f"shows {OLDER}, not {NEW}")
+
+
+def test_first_of_several_old_thumbprints_is_named() -> None:
+    """An answer that shows several is told in the same words in each run."""
+    old = frozenset(Thumbprint(f"{number:040}") for number in range(10))
+    sight = judge(Probe("/health", 200, "{thumbprint}"), 200, " ".join(sorted(old, reverse=True)), NEW, old)
+    assert sight.detail == f"/health answered 200 as expected, but shows {0:040}, not {NEW}"

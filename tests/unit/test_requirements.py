@@ -595,6 +595,18 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
             id="issued by the root itself, as before",
         ),
         pytest.param(
+            replace(BARE, missing="Root CA"),
+            COMPLETE,
+            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            id="issued by the root itself, where an intermediate was between",
+        ),
+        pytest.param(
+            replace(BARE, missing="Root CA"),
+            CUT,
+            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            id="issued by the root itself, where an intermediate was between, and the root was not there",
+        ),
+        pytest.param(
             replace(BARE, missing="Other CA"),
             COMPLETE,
             (REFUSE, LOST.replace("Issuing CA", "Other CA")),

@@ -551,6 +551,15 @@ def test_what_waits_for_its_wave_says_so() -> None:
     assert Turns(seen, intent, frozenset({site_ref("c")})).refusal(site_ref("c")) == (Reason.AWAITING_WAVE, detail)
 
 
+def test_app_whose_turn_has_not_come_takes_no_place() -> None:
+    """While a site waits for its slot, the place that is free goes to the next one."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    slot = replace(site("a", "staging"), environment=ASE)
+    soaking = roll(RollState.UNPROVEN, site="a", slot="staging")
+    seen = world(STARTED_B, soaking, sites=(hosted("a"), slot, hosted("c")))
+    assert going(seen, site_ref("a"), site_ref("c"), intent=intent) == ["c"]
+
+
 def test_app_that_is_stopped_waits_for_no_wave() -> None:
     """Nothing goes down with it."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))

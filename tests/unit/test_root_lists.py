@@ -392,6 +392,9 @@ OLD_ALONE = (BOTH[0],)
     ("seen", "expected"),
     [
         pytest.param(world(listing(OLD), copies=OLD_ALONE), [NEEDED], id="a list names the old one"),
+        pytest.param(
+            world(listing(FOREIGN, OLD), copies=OLD_ALONE), [NEEDED], id="a list names another's and the old one"
+        ),
         pytest.param(world(listing(OLD)), [], id="the app has the new one"),
         pytest.param(
             world(listing(OLD), sites=TWO, copies=(*OLD_ALONE, public(NEW, "api"))), [], id="an app of its plan has it"

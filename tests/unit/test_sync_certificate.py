@@ -90,6 +90,16 @@ def test_copies_are_synced_in_a_stable_order() -> None:
     assert [subject.split()[1] for subject in subjects] == ["rg-web/a", "rg-web/b", "rg-web/c"]
 
 
+@pytest.mark.parametrize(
+    "first",
+    [pytest.param(copy("a", NEW), id="is current"), pytest.param(copy("a", webspace=NORTH), id="has no plan to name")],
+)
+def test_copy_that_is_not_synced_holds_up_no_other(first: WebspaceCertificate) -> None:
+    """Each copy is judged by itself."""
+    items = sync_certificate.propose(snapshot(copies=(first, copy("b")), plans=(farm(),)), APPLY)
+    assert [item.subject.split()[1] for item in items if isinstance(item, Step)] == ["rg-web/b"]
+
+
 def test_refused_newest_version_is_synced_nowhere() -> None:
     """App Service would fetch the refused version: no copy is synced, and people are told what Azure will do."""
     refused = lineage(

@@ -34,6 +34,7 @@ from tests.build import (
     RecordingAppService,
     RecordingJournal,
     RecordingVault,
+    binding,
     blind_spot,
     copy,
     facts,
@@ -65,6 +66,7 @@ UPLOAD = UploadCertificate(REF, version(), COPY, PLAN, old_version())
 UPLOADED = copy("by-hand", OLD, source=None)
 OURS = copy(f"certroll-shop-{OLD.lower()}", OLD, source=None)
 PFX = Pfx(b"blob", "password")
+SHOWN = binding()
 GONE = NotFound("there is no such certificate")
 
 
@@ -77,6 +79,10 @@ def test_stale_upload_gets_the_new_version_beside_it() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
+        pytest.param(
+            snapshot(copies=(OURS,), bindings=(replace(SHOWN, thumbprint=FOREIGN),)),
+            id="it is our own, and what is bound there is another's",
+        ),
         pytest.param(snapshot(copies=(UPLOADED, copy())), id="it is imported there too, so a sync brings it"),
         pytest.param(snapshot(copies=(UPLOADED, copy("up", NEW, source=None))), id="somebody has uploaded the new one"),
         pytest.param(

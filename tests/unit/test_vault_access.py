@@ -145,7 +145,9 @@ def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
     """A role on the secret itself is enough for its import."""
     vault = by_roles(role(USER, scope=f"{VAULT_ID}/secrets/Web"))
     assert judge(vault, APP, "web").verdict is ALLOWED
+    assert judge(vault, APP, "Web").verdict is ALLOWED
     assert judge(vault, APP, "other").verdict is LACKING
+    assert judge(by_roles(role(USER, scope=f"{VAULT_ID}/secrets/none")), APP).verdict is LACKING
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,9 @@ def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
     detail = judge(by_policies(FULL), UNSET).detail
     assert "set CERTROLL_APP_SERVICE_OBJECT_ID" in detail
     assert "`az ad sp show --id abfa0a7c-a6b6-4736-8310-5855508787cd --query id -o tsv`" in detail
-    assert f"Rights are held by {OWN}" in detail
+    assert detail.endswith(f"Rights are held by {OWN}")
+    other = AccessPolicy(OTHER, frozenset({VaultRight.SECRETS_LIST}))
+    assert judge(by_policies(FULL, other), UNSET).detail == detail
 
 
 def test_many_holders_are_counted() -> None:
