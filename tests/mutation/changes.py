@@ -99,7 +99,9 @@ OTHER_METHOD = {
 CLEANING = frozenset({"lower", "upper", "strip", "lstrip", "rstrip", "casefold"})
 WITH_DEFAULT = {"next": 2, "get": 2, "pop": 2, "getattr": 3, "split": 2, "rsplit": 2}
 """Calls whose last argument of so many says what to do otherwise."""
-ORDERLESS = frozenset({"min", "max", "any", "all", "sum", "set", "frozenset", "sorted"})
+ORDERLESS = frozenset(
+    {"min", "max", "any", "all", "sum", "set", "frozenset", "sorted", "isinstance", "startswith", "endswith"}
+)
 UNTOLD = frozenset({"strict", "slots", "repr", "frozen"})
 """Keywords that guard against mistakes of ours, or change what people read only."""
 
@@ -234,7 +236,10 @@ def _elements(node: ast.Tuple | ast.List | ast.Set, place: Surroundings) -> Iter
 
 def _is_orderless(parent: ast.AST | None) -> bool:
     """Return True if the parent is a call for which the order of what it is given says nothing."""
-    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id in ORDERLESS
+    match parent:
+        case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+            return name in ORDERLESS
+    return False
 
 
 def _entries(node: ast.Dict, _: Surroundings) -> Iterator[ast.AST]:

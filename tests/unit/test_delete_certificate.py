@@ -1,7 +1,7 @@
 """Deleting superseded uploads: what keeps one, each with its own example, and the last look."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -369,6 +369,17 @@ def test_plan_shares_roots_in_an_environment_alone() -> None:
     assert reasons(over(sites=sites, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
     inside = tuple(replace(one, environment=ASE) for one in sites)
     assert reasons(over(sites=inside, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.NOT_SEEN]
+
+
+@pytest.mark.parametrize(("ends", "expected"), [(NOW, Reason.SUPERSEDED), (NOW + HOUR, Reason.STILL_USED)])
+def test_expired_one_goes_at_its_end(ends: datetime, expected: Reason) -> None:
+    """Who loads everything may use it until it expires, and not a moment longer."""
+    assert reasons(over(replace(OURS, not_after=ends), settings=(named(everything=True),))) == [expected]
+
+
+def test_public_certificate_of_a_site_that_is_gone_is_judged() -> None:
+    """Where the site was not seen, nobody asks it, and nothing fails."""
+    assert reasons(over(sites=(), bindings=(), settings=(), copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:

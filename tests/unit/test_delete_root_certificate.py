@@ -87,6 +87,13 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             id="operators took the environment out",
         ),
         pytest.param(
+            over(environments=(environment(tags=OFF), environment(OTHER_ASE))),
+            ALLOWED,
+            Reason.OPTED_OUT,
+            "environment rg-network/ase carries the tag certroll: off",
+            id="operators took the environment out, and not the other one",
+        ),
+        pytest.param(
             over(),
             APPLY,
             Reason.KEPT_BESIDE,

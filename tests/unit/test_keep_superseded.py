@@ -172,6 +172,10 @@ def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> 
         pytest.param(world(named(OLD), sites=(site(webspace=NORTH),)), id="the app is in another webspace"),
         pytest.param(world(named(OLD, site="gone")), id="the site of the app was not seen"),
         pytest.param(world(named(OLD), copies=(UPLOADED,)), id="no copy was imported"),
+        pytest.param(
+            world(named(OLD), copies=(replace(copy(), ref=CopyRef.of_site(site().ref, "own", public=False)),)),
+            id="the copy is one site's alone",
+        ),
         pytest.param(world(named(FOREIGN), copies=(copy(thumbprint=FOREIGN),)), id="it is no version of the vault"),
         pytest.param(world(blind_spots=(blind_spot(),)), id="a blind spot hides bindings, not settings"),
         pytest.param(

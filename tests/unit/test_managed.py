@@ -86,6 +86,9 @@ def found(
         pytest.param(
             HOST, {**DIRECT, (HOST, CAA): ('0 unheard "x"', '0 issue "digicert.com"')}, id="CAA with an odd, mild tag"
         ),
+        pytest.param(
+            HOST, {**DIRECT, (HOST, CAA): ('1 unheard "x"',)}, id="CAA with an odd, mild tag and another flag"
+        ),
         pytest.param(HOST, {**DIRECT, (HOST, CAA): Seen.NO_NAME}, id="no name for CAA"),
         *(
             pytest.param(HOST, {**DIRECT, (HOST, CAA): (f'128 {tag} "digicert.com"',)}, id=f"CAA, critical: {tag}")
@@ -271,3 +274,19 @@ def test_host_name_is_told_with_its_site() -> None:
     """What came of looking at a host name is told of it and its site."""
     look = HostLook(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
     assert look.subject == "host name www.contoso.com of shop/staging"
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ({(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): ("INNER.TrafficManager.net",)}, "a nested profile; only"),
+        ({(HOST, CNAME): (PROFILE,), (PROFILE, CNAME): ("www.elsewhere.example",)}, "an external endpoint, or none;"),
+        ({(HOST, CNAME): (PROFILE,)}, "leads to no app (no such record): an external endpoint, or none;"),
+        ({**DIRECT, (ROOT, CAA): ('0 issue ";"',)}, "the CAA records of contoso.com allow nobody; add"),
+        ({**DIRECT, (ROOT, CAA): ('0 issue "b.example"', '0 issue "A.example"')}, "allow a.example, b.example; add"),
+    ],
+)
+def test_what_is_in_the_way_is_told_in_words(records: Records, words: str) -> None:
+    """A person reads what DNS shows, and what to change."""
+    (violation,) = violations(HOST, PLACE, "Basic", VERIFIED, asking(records))
+    assert words in violation.detail

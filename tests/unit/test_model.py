@@ -69,11 +69,11 @@ def test_fleet_that_was_looked_into_is_the_same() -> None:
 )
 def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Binding, ...], *, shared: bool) -> None:
     """A site of a Flex Consumption plan uses copies of its webspace only where a binding proves it."""
-    common = copy(thumbprint=OLD)
+    common = copy(thumbprint=OLD), copy("new", NEW)
     own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
-    fleet = Fleet(NOW, (replace(site(), flex=True), site("b")), bindings, (common, own))
-    assert fleet.certificates_of(site_ref()) == ((common, own) if shared else (own,))
-    assert fleet.certificates_of(site_ref("b")) == (common,)
+    fleet = Fleet(NOW, (replace(site(), flex=True), site("b")), bindings, (*common, own))
+    assert fleet.certificates_of(site_ref()) == ((*common, own) if shared else (own,))
+    assert fleet.certificates_of(site_ref("b")) == common
 
 
 @pytest.mark.parametrize(

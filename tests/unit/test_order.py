@@ -234,6 +234,12 @@ def test_failed_store_says_what_to_do(status: StoreStatus, cure: str) -> None:
     assert found.detail == f"{VAULT_ID} does not get it ({status}): {cure}"
 
 
+def test_failed_store_without_a_vault_says_so() -> None:
+    """Where Azure names no vault, the message does not begin with a blank."""
+    (found,) = problems(replace(GOOD, stored=(replace(STORED, vault_id="", status=StoreStatus.VAULT_GONE),)), NOW)
+    assert found.detail.startswith("no vault does not get it (KeyVaultDoesNotExist): ")
+
+
 def test_verification_due_says_when_it_renews() -> None:
     """The person is told which renewal would wait, and by when the domain was last proven."""
     (found,) = problems(replace(NEAR, last_verified=NOW - timedelta(days=190)), NOW)

@@ -602,6 +602,12 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
         ),
         pytest.param(
             replace(BARE, missing="Root CA"),
+            replace(COMPLETE, issuers=()),
+            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            id="issued by a root, where it was its own root",
+        ),
+        pytest.param(
+            replace(BARE, missing="Root CA"),
             CUT,
             (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
             id="issued by the root itself, where an intermediate was between, and the root was not there",

@@ -587,6 +587,18 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
     assert turns.refusal(site_ref("a")) == (Reason.LAST_OF_GROUP, detail)
 
 
+def test_retirement_in_an_environment_has_its_wave() -> None:
+    """A plan that only retires is let through, as many apps at a time as may be down."""
+    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
+    first, second = (
+        Step(RetireThumbprint(named(OLD, NEW, site=name), (edit,), WEST), Reason.SUPERSEDED) for name in ("a", "b")
+    )
+    seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
+    plan = roll_stages.guard(Plan((first, second)), seen, intent)
+    assert (plan.steps, [skip.reason for skip in plan.skips]) == ((first,), [Reason.AWAITING_WAVE])
+
+
 def test_what_is_retired_has_its_wave_as_well() -> None:
     """An app of which only the old thumbprint is to go is among those that may restart."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))

@@ -872,6 +872,8 @@ def test_plan_mates_are_of_one_plan() -> None:
     fleet = world(sites=sites).fleet
     expected: Mapping[str, tuple[SiteRef, ...]] = {"shop": (site_ref("api"),), "far": (), "x": (), "gone": ()}
     assert {name: fleet.plan_mates(site_ref(name)) for name in expected} == expected
+    many = world(sites=tuple(map(hosted, "zmak"))).fleet
+    assert many.plan_mates(site_ref("m")) == (site_ref("a"), site_ref("k"), site_ref("z"))
 
 
 def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:

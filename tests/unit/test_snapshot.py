@@ -133,6 +133,11 @@ def test_nothing_is_stale_without_a_current_version() -> None:
     assert seen.named_stale(named(FOREIGN, OLD)) == ()
 
 
+def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
+    """What the tag asks for is asked of sites that are there."""
+    assert not snapshot().is_rooted(site_ref("gone"))
+
+
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
     """A copy that hides what it holds makes nothing stale, and nothing live."""
     seen = snapshot(copies=(copy(thumbprint=None),))

@@ -319,6 +319,10 @@ NOWHERE = snapshot(
             world(BY_HAND, OURS, copy("theirs", NEW, source=OTHER_REF)), id="it may be another vault certificate's"
         ),
         pytest.param(replace(world(BY_HAND, OURS), lineage=lineage(current=None, tags=AGAIN)), id="no good version"),
+        pytest.param(
+            replace(world(BY_HAND, OURS, again=Again.ASKED), lineage=lineage(current=None, tags=AGAIN)),
+            id="no good version any more",
+        ),
     ],
 )
 def test_nothing_is_bound_again_where_it_helps_nobody(seen: Snapshot) -> None:
