@@ -29,17 +29,17 @@ def main(arguments: Sequence[str]) -> int:
     chosen = known if asked.all else sample(known, asked.mutants, asked.seed)
     if asked.only:
         chosen = tuple(one for one in known if asked.only in f"{one.key} {one.module} {one.unit}")
-    results = Results()
+    choice = Choice(recorded("tests/unit"), tuple((recorded(name), limit) for name, limit in LATER))
+    results = Results(choice.known)
     left = [one for one in chosen if asked.again or results.of(one.key) is None]
     print(f"{len(known)} mutants in all, {len(chosen)} chosen, {len(chosen) - len(left)} known from before")
-    choice = Choice(recorded("tests/unit"), tuple((recorded(name), limit) for name, limit in LATER))
     _try(left, Pool(choice, enums, asked.jobs), results)
     return _sum_up(known, chosen, results)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("--mutants", type=int, default=1200, help="how many to try, of each module its share")
+    parser.add_argument("--mutants", type=int, default=1200, help="how many to try; of each module three at least")
     parser.add_argument("--seed", type=int, default=1, help="another seed chooses others")
     parser.add_argument("--all", action="store_true", help="try every mutant")
     parser.add_argument("--only", metavar="TEXT", help="those with the text in their key, module or function")

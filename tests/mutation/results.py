@@ -1,7 +1,7 @@
 """What became of mutants, kept from run to run in `build`, one line each as they end.
 
-A mutant that was noticed stays noticed while the text of its function stays the same, wherever it moves. One that
-survived is tried again as soon as a test changes.
+A mutant that was noticed stays noticed while the text of its function stays the same, wherever it moves, and the test
+that noticed it is there. One that survived is tried again as soon as a test changes.
 """
 
 import json
@@ -17,7 +17,9 @@ KEPT = BUILD / "results.jsonl"
 class Results:
     """The results that are known, and a file that keeps them."""
 
-    def __init__(self, file: Path = KEPT) -> None:
+    def __init__(self, known: frozenset[str], file: Path = KEPT) -> None:
+        """Read what is kept; `known` are the ids of all tests that there are now."""
+        self._there = known
         self._file, self._tests = file, fingerprint("tests/*.py", "tests/unit", "tests/properties", "tests/scenarios")
         self._known: dict[str, Result] = {}
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
@@ -36,7 +38,8 @@ class Results:
 
     def _take(self, line: dict[str, str | float]) -> None:
         result = Result(str(line["key"]), str(line["by"]), float(line["seconds"]))
-        if result.survived and line["tests"] != self._tests:
+        gone = "::" in result.by and result.by not in self._there
+        if gone or (result.survived and line["tests"] != self._tests):
             self._known.pop(result.key, None)
         else:
             self._known[result.key] = result

@@ -283,20 +283,19 @@ def test_sample_is_the_same_for_a_seed_and_has_of_every_module() -> None:
 
 
 def test_noticed_stays_noticed_and_survivors_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run goes on where another was stopped; where a test has changed since, it may notice what it did not."""
+    """A run goes on where another was stopped; a test that has changed may notice more, one that is gone nothing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tests" / "unit").mkdir(parents=True)
-    results = Results(tmp_path / "kept")
-    results.keep(Result("noticed", "a test", 0.1))
+    test = "tests/unit/test_x.py::test_x"
+    results = Results(frozenset({test}), tmp_path / "kept")
+    results.keep(Result("noticed", test, 0.1))
     results.keep(Result("survived", "", 0.2))
-    again = Results(tmp_path / "kept")
-    assert (again.of("noticed"), again.of("survived")) == (
-        Result("noticed", "a test", 0.1),
-        Result("survived", "", 0.2),
-    )
+    again = Results(frozenset({test}), tmp_path / "kept")
+    assert (again.of("noticed"), again.of("survived")) == (Result("noticed", test, 0.1), Result("survived", "", 0.2))
+    assert Results(frozenset(), tmp_path / "kept").of("noticed") is None
     (tmp_path / "tests" / "unit" / "test_more.py").write_text("")
-    later = Results(tmp_path / "kept")
-    assert (later.of("noticed"), later.of("survived")) == (Result("noticed", "a test", 0.1), None)
+    later = Results(frozenset({test}), tmp_path / "kept")
+    assert (later.of("noticed"), later.of("survived")) == (Result("noticed", test, 0.1), None)
 
 
 def test_explanations_are_read_by_their_keys(tmp_path: Path) -> None:
