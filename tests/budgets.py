@@ -23,7 +23,7 @@ BUDGETS: Mapping[str, float] = {
     "scenarios": 2800,
     "triggers": 45,
     "local": 160,
-    "mutation": 25,
+    "mutation": 10,
 }
 """The yardsticks that each directory of tests/ may cost, collection and child processes apart; twice as many fail."""
 
