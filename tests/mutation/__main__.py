@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.mutation.choice import Choice
-from tests.mutation.mutants import Mutant, enums_of, mutants
+from tests.mutation.mutants import Mutant, control_of, enums_of, mutants
 from tests.mutation.pool import Pool, Result
 from tests.mutation.recording import BUILD, recorded
 from tests.mutation.report import judged, passes, table, verdict
@@ -19,6 +19,8 @@ TARGETS = ("shared/domain", "shared/actions", "shared/guards", "shared/planner.p
 LATER = (("tests/properties", 2.0),)
 """What is tried where no unit test notices, with the CPU seconds that it may take as it was recorded."""
 STEP = 50
+CONTROLS = 10
+"""So many mutants are first tried without their change."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,7 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     results = Results(choice.known)
     left = [one for one in chosen if asked.again or results.of(one.key) is None]
     print(f"{len(known)} mutants in all, {len(chosen)} chosen, {len(chosen) - len(left)} known from before")
-    _try(left, Pool(choice, enums, asked.jobs), results)
+    pool = Pool(choice, enums, asked.jobs)
+    _check_controls(left, pool)
+    _try(left, pool, results)
     return _sum_up(known, chosen, results)
 
 
@@ -53,6 +57,15 @@ def _files(targets: Sequence[str]) -> tuple[Path, ...]:
         file for target in targets for file in (Path(target).rglob("*.py") if Path(target).is_dir() else [Path(target)])
     )
     return tuple(sorted(found))
+
+
+def _check_controls(left: Sequence[Mutant], pool: Pool) -> None:
+    """Try code that is not changed. Raises SystemExit if a test fails: then its order or its state would decide."""
+    for result in pool.results([control_of(mutant) for mutant in left[:CONTROLS]]):
+        if not result.survived:
+            raise SystemExit(
+                f"Without any change {result.by} fails where only the tests of a mutant run ({result.key})"
+            )
 
 
 def _try(left: Sequence[Mutant], pool: Pool, results: Results) -> None:

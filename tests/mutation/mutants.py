@@ -17,6 +17,7 @@ from tests.mutation.changes import UNTOLD, Surroundings, changes, is_message
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 TEXT = "…"
+NO_CHANGE = -1
 UNREAD = frozenset({"annotation", "returns", "targets", "target", "bases", "cause", "ctx", "pattern", "type_params"})
 """Fields that hold types, names and what only people read."""
 LONGEST = 90
@@ -120,9 +121,16 @@ def mutations(tree: ast.Module, enums: Mapping[str, tuple[str, ...]]) -> Iterato
         yield from _below(unit, place, unit.node, Surroundings(enums, function, parent=unit.holder), _lines(unit.node))
 
 
+def control_of(mutant: Mutant) -> Mutant:
+    """Return a mutant of the same place that changes nothing."""
+    return replace(mutant, number=NO_CHANGE, key=f"control-{mutant.key}")
+
+
 def mutated(source: str, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -> ast.Module:
     """Return the tree of the source with the mutant's change made. Raises Edited if it is not there now."""
     tree = ast.parse(source)
+    if mutant.number == NO_CHANGE:
+        return tree
     mutation = next((found for number, found in enumerate(mutations(tree, enums)) if number == mutant.number), None)
     if mutation is None or key_of(mutation) != mutant.key.partition(".")[0]:
         raise Edited(f"{mutant.path} was edited while mutants were tried")

@@ -333,8 +333,9 @@ def test_run_fails_over_two_percent(unexplained: int, good: bool) -> None:  # no
     ]
 
 
-def test_run_tells_what_is_noticed_from_what_is_not(tmp_path: Path) -> None:
-    """In a small tree a change of the line that its one test runs is noticed, the other is not; then it is known."""
+@pytest.fixture
+def small_tree(tmp_path: Path) -> Path:
+    """A tree with two functions, and a test of one of them."""
     for folder in (
         "shared/domain",
         "shared/actions",
@@ -351,7 +352,23 @@ def test_run_tells_what_is_noticed_from_what_is_not(tmp_path: Path) -> None:
         "from shared.domain.it import f\n\n\ndef test_f():\n    assert f(1) == 2\n"
     )
     (tmp_path / "tests/properties/test_none.py").write_text("def test_none():\n    pass\n")
-    runs = [_run(tmp_path), _run(tmp_path)]
+    return tmp_path
+
+
+def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
+    """One that passes only after another one would count every mutant as noticed: the run says so and stops."""
+    (small_tree / "tests/unit/test_it.py").write_text(
+        "from shared.domain.it import f\n\nready = []\n\n\n"
+        "def test_a():\n    ready.append(1)\n\n\ndef test_f():\n    assert f(1) == 2 and ready\n"
+    )
+    run = _run(small_tree)
+    assert run.returncode == 1
+    assert "Without any change tests/unit/test_it.py::test_f fails" in run.stderr
+
+
+def test_run_tells_what_is_noticed_from_what_is_not(small_tree: Path) -> None:
+    """In a small tree a change of the line that its one test runs is noticed, the other is not; then it is known."""
+    runs = [_run(small_tree), _run(small_tree)]
     for run in runs:
         assert run.returncode == 1, run.stderr
         assert "not a -> a" in run.stdout
