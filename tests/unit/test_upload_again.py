@@ -369,6 +369,16 @@ def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
     assert list(update_binding.propose(after, APPLY)) == []
 
 
+def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
+    """The projection holds their records as they were."""
+    other = record(SiteState.PROVEN, site="other")
+    before = world(BY_HAND, OURS, again=Again.ASKED)
+    before = replace(before, rollout=replace(before.rollout, records=(*before.rollout.records, other)))
+    after = BIND.project(before).rollout
+    assert after.record_of(other.site) == other
+    assert len(after.records) == len(before.rollout.records) == 2
+
+
 def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> None:
     """A plan that binds again in the first webspace needs no second plan: what was bound has proven nothing yet."""
     waits = roll(RollState.STALE, at=NOW)
