@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from shared.actions.about_copy import copy_subject
+from shared.actions.subjects import copy_subject
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.model import Binding, WebspaceCertificate
