@@ -26,7 +26,10 @@ from tests.build import (
     ManualClock,
     binding,
     copy,
+    facts,
     farm,
+    lineage,
+    old_version,
     record,
     rollout,
     site,
@@ -75,7 +78,8 @@ def test_host_name_that_showed_nothing_is_recorded() -> None:
 
 def test_site_performs_what_is_recorded_alone() -> None:
     """Of the site's own plan those bindings are written that the certificate's run recorded."""
-    seen = snapshot(bindings=(binding(), binding(MORE)), copies=(copy(thumbprint=NEW),))
+    covering = lineage(version(facts=facts("*.contoso.com")), old_version())
+    seen = snapshot(bindings=(binding(), binding(MORE)), copies=(copy(thumbprint=NEW),), lineage=covering)
     (found,) = recorded(snapshot())
     with ThreadPoolExecutor(1) as pool:
         plan = _plan_of_site(Run.start(ports_on(SmallStorage(), ManualClock()), APPLY, pool), seen, found)
