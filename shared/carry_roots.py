@@ -108,7 +108,7 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     if (found := _unknown(snapshot, cycle)) is None:
         return
-    route = f"POST /api/environments/{environment}/cycle"
+    route = f"POST /api/environments/{environment}/stop-start"
     detail = (
         f"{found} was there already, and which apps were stopped and started since is not known. Those "
         f"that were not do not trust it; {route} has all of them stopped and started"

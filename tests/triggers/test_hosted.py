@@ -74,7 +74,7 @@ class System:
 
     def replay(self, key: str, queue: str = "certificates", **headers: str) -> requests.Response:
         """Ask for a kept message to be put back."""
-        url = f"{self.host.url}/api/poison/{queue}/{key}/replay"
+        url = f"{self.host.url}/api/dead-letters/{queue}/{key}/replay"
         return requests.post(url, headers=headers, timeout=HANG)
 
     def with_key(self) -> dict[str, str]:

@@ -26,10 +26,10 @@ from tests.triggers.app import (
 )
 
 RELEASE = "holds/{vault}/{name}/release"
-ROUTE = "poison/{queue}/{key}/replay"
+ROUTE = "dead-letters/{queue}/{key}/replay"
 STORAGE = "AzureWebJobsStorage"
-CYCLE = "environments/{group}/{name}/cycle"
-CYCLED = f"{CYCLE}d"
+CYCLE = "environments/{group}/{name}/stop-start"
+CYCLED = f"{CYCLE}-done"
 CONNECTION = (STORAGE, "CERTROLL_CLOUD")
 HOURLY = "0 0 * * * *"
 EVERY_MINUTE = "0 * * * * *"
@@ -149,7 +149,7 @@ def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, t
         assert host.ready.errors == {}
         kind, key = {"aeg-event-type": "Notification"}, {"x-functions-key": host.ready.function_key}
         event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=HANG)
-        replay = requests.post(f"{host.url}/api/poison/sites/k/replay", headers=key, timeout=HANG)
+        replay = requests.post(f"{host.url}/api/dead-letters/sites/k/replay", headers=key, timeout=HANG)
         requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
         for function in ("vault_event", "replay_poisoned", "sweep_timer", "sites_queue"):
             failed = f"Executed 'Functions.{function}' (Failed: SettingsInvalid("
