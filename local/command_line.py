@@ -97,9 +97,9 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _demo(_: argparse.Namespace) -> int:
-    from local import demo  # noqa: PLC0415 - `setup` and `env` need none of its imports
+    from local.demo.main import main  # noqa: PLC0415 - `setup` and `env` need none of its imports
 
-    return demo.main()
+    return main()
 
 
 def _env(options: argparse.Namespace) -> int:

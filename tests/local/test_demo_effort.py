@@ -10,8 +10,8 @@ import pytest
 
 from local.app import LocalApp
 from local.azure.journal import Entry
-from local.demo_effort import Effort, Least, Pace, check_effort, effort, least
-from local.demo_screen import Checks
+from local.demo.effort import Effort, Least, Pace, check_effort, effort, least
+from local.demo.screen import Checks
 from local.worlds.contoso import contoso
 
 FLOOR = Least(requests=100, messages=10, sites=8, apps=2)

@@ -1,41 +1,32 @@
-"""The main job, shown and checked: certificates renew in the vault, and every host name serves the new one.
+"""Show the main job and check it: certificates renew in the vault, and every host name serves its new certificate.
 
-Then the same for one of each kind of certificate, see demo_kinds.py; and a root of a private authority, which the apps
-of an App Service Environment come to trust wave after wave, see demo_waves.py.
-
-What it prints it has checked, from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
-This Azure does not move bindings by itself when a copy is synced, so each of them is Certroll's own write.
+The demo checks each claim from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
+Here the simulated Azure moves no binding when a copy is synced. Each binding that moves is a write of Certroll.
 """
 
-import json
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from local.app import BUILD, LocalApp
+from local.app import LocalApp
 from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import Host, Site
-from local.demo_effort import Pace, check_effort, effort, least, show_pace
-from local.demo_kinds import show_kinds
-from local.demo_records import LOOK_EVERY, await_recorded, findings, sweep
-from local.demo_rolls import SETTLE, apps_before, await_rolls, check_rolls
-from local.demo_screen import Checks, progress, say, table
-from local.demo_waves import show_waves
+from local.demo.effort import Pace, check_effort, effort, least, show_pace
+from local.demo.records import LOOK_EVERY, await_recorded, findings, sweep
+from local.demo.rolls import apps_before, await_rolls, check_rolls
+from local.demo.screen import Checks, progress, say, table
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.patience import HANG
 from local.stand import Stand
 from local.yardstick import yardstick
 
-REPORT = BUILD / "demo.json"
 ARM = "management.azure.com"
 LEAST_MOVED, LEAST_IP_BASED = 12, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One host name as it was before the renewal."""
+    """A host name at one moment, with the vault certificate that its binding uses."""
 
     site: Site
     host: Host
@@ -49,29 +40,12 @@ class Bound:
 
     @property
     def visited(self) -> str:
-        """The name a visitor asks for: any one label for a wildcard."""
+        """The name that a visitor asks for: a wildcard's `*` is replaced by the label `any`."""
         return f"any{self.name[1:]}" if self.name.startswith("*") else self.name
 
 
-def main() -> int:
-    """The demo has run; 0 only if everything it claims was checked."""
-    began = time.monotonic()
-    say("Starting a local Azure, Azurite and the function app")
-    settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_MAX_RESTARTS": "2"}
-    with LocalApp("contoso", settings, logs=BUILD / "demo", log_storage=True) as local:
-        say(f"Ready after {time.monotonic() - began:.1f} s")
-        report, checks = _renew_and_watch(local)
-    report["kinds"] = show_kinds(checks)
-    report["waves"] = show_waves(checks)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    say(f"Written: {REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT}")
-    if checks.failed:
-        print(f"\nFAILED: {len(checks.failed)} of the claims above did not hold", file=sys.stderr)
-    return 1 if checks.failed else 0
-
-
-def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
+def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
+    """Renew Contoso's certificates, check what host names and apps use then, and return the report with the checks."""
     stand = local.stand
     stand.world.knobs.turn(sync_moves_bindings=False)
     before = _bound(stand)
@@ -125,7 +99,7 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
 
 
 def _bound(stand: Stand) -> list[Bound]:
-    """Return every custom host name as it is now."""
+    """Return every custom host name with its binding and address now."""
     world = stand.world
     with world.lock:
         copies = list(world.web.certificates.values())
@@ -142,10 +116,10 @@ def _bound(stand: Stand) -> list[Bound]:
 
 
 def _copies(stand: Stand, lineages: set[str]) -> int:
-    """Return how many imported copies there are of these lineages, in whatever webspace, bound or not."""
+    """Return the number of imported copies of these lineages in all webspaces, bound or not."""
     with stand.world.lock:
         sources = [copy.source for copy in stand.world.web.certificates.values() if copy.source]
-    return sum(f"{one.vault_id.rpartition('/')[2]}/{one.secret_name}".lower() in lineages for one in sources)
+    return sum(f"{source.vault_id.rpartition('/')[2]}/{source.secret_name}".lower() in lineages for source in sources)
 
 
 def _opted_out(bound: Bound) -> bool:
@@ -153,7 +127,7 @@ def _opted_out(bound: Bound) -> bool:
 
 
 def _renew(stand: Stand, moving: list[Bound]) -> float:
-    """Renew, and return the seconds until every host name was seen to serve its new certificate."""
+    """Renew the certificates; return the seconds until a visitor saw each host name serve its new certificate."""
     expected: dict[str, str] = {}
     began = time.monotonic()
     for vault, name in stand.world.renewing:
@@ -179,7 +153,7 @@ def _serves(stand: Stand, name: str) -> str:
 
 
 def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> list[dict[str, str]]:
-    """Return every host name that was left alone, with Certroll's own reason where it gave one."""
+    """Return every host name that Certroll did not move, with Certroll's reason if there is a finding."""
     reasons = {found.subject: found.reason for found in findings(local)}
     moved = {bound.name for bound in moving}
     left = []
@@ -193,7 +167,7 @@ def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> lis
 
 
 def _kept(stand: Stand) -> int:
-    """Return how many copies of superseded versions were made."""
+    """Return the number of copies of superseded versions that Certroll made."""
     return sum(copy.name.startswith("certroll-") for copy in stand.world.web.certificates.values())
 
 
