@@ -25,7 +25,9 @@ from tests.small_storage import SmallStorage, ports_on
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ADRS = sorted((DOCS / "adr").glob("[0-9]*.md"))
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
+    DOCS.rglob("*.md")
+)
 ADR_HEADINGS = ["Context", "Decision", "Alternatives", "Consequences", "What would change our mind"]
 ADR_STATUSES = {"proposed", "accepted", "superseded"}
 LONGEST_ADR = 60
