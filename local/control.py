@@ -158,7 +158,7 @@ class Control:
     def _add_faults(self, request: Request, names: Mapping[str, str]) -> Response:
         """Add one: {"kind": "throttle", "method": "GET"}, or a list."""
         wanted = request.json()
-        self._world.faults.add(*(Fault(**one) for one in (wanted if isinstance(wanted, list) else [wanted])))
+        self._world.faults.add(*(Fault(**fault) for fault in (wanted if isinstance(wanted, list) else [wanted])))
         return self._faults(request, names)
 
     def _clear_faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -183,7 +183,7 @@ class Control:
         return self._dns(request, names)
 
     def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Begin the world anew."""
+        """Replace the world by a new one of the same name."""
         self._steered.reset()
         return self._clock(request, names)
 

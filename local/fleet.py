@@ -26,7 +26,7 @@ def fleet(world: World) -> dict[str, Any]:
             "now": world.clock.now().isoformat(),
             "vaults": {vault.name: _vault(vault) for vault in world.vaults.values()},
             "secrets": {vault.name: _secrets(vault) for vault in world.vaults.values()},
-            "environments": [_environment(world, one) for one in world.web.environments.values()],
+            "environments": [_environment(world, environment) for environment in world.web.environments.values()],
             "plans": [_plan(plan) for plan in world.web.plans.values()],
             "sites": [_site(site) for site in world.web.sites.values()],
             "copies": [_copy(certificate) for certificate in world.web.all_certificates()],
@@ -46,7 +46,7 @@ def _order(order: Order) -> dict[str, Any]:
         "serial": order.serial,
         "ends": order.ends.isoformat() if order.ends else None,
         "purchases": order.purchases,
-        "stored": {one.secret_name: one.status for one in order.stored.values()},
+        "stored": {stored.secret_name: stored.status for stored in order.stored.values()},
     }
 
 
@@ -126,7 +126,9 @@ def _app(world: World, app: App) -> dict[str, Any]:
         "partner": app.partner.name,
         "probe": app.probe,
         "thumbprint": _thumbprint(answering[-1]) if answering else None,
-        "processes": [_process(one, answers=one.answers(now)) for one in app.processes if not one.is_gone(now)],
+        "processes": [
+            _process(process, answers=process.answers(now)) for process in app.processes if not process.is_gone(now)
+        ],
     }
 
 

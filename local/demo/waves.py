@@ -54,7 +54,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
         world = local.stand.world
         world.knobs.turn(restart_seconds=START_SECONDS)
         before = _states(world)
-        trusting = {name for name, state in before.items() if state == "Running"} - {names.SPARED}
+        trusting = {name for name, state in before.items() if state == "Running"} - {names.EXCLUDED}
         with DownWatch(world) as watch:
             coming = names.put_next_root(world)
             say(f"Put the next root into {names.VAULT}/{names.ROOT}: {coming.root_leaf.thumbprint[:12]}…")
@@ -146,14 +146,14 @@ def _seconds(world: World, members: list[Site]) -> float:
 def _check_trust(checks: Checks, local: LocalApp, coming: Authority, wanted: set[str], took: float) -> None:
     world = local.stand.world
     roots = {root.thumbprint for root in world.web.roots.values()}
-    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there beside the old one")  # noqa: PLR2004 - old and new
+    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there next to the old one")  # noqa: PLR2004 - old and new
     well = {name for name in wanted if _is_well(local, name)}
     checks.claim(
         well == wanted,
         f"{len(well)} of {len(wanted)} apps trust the partner by its new certificate, after {took:.0f} s",
     )
     checks.claim(
-        not _is_well(local, names.SPARED), f"{names.SPARED}, which opted out and was not started anew, does not"
+        not _is_well(local, names.EXCLUDED), f"{names.EXCLUDED}, which opted out and was not restarted, does not"
     )
 
 

@@ -139,7 +139,7 @@ class FrontEnds:
     def _process_answer(self, app: App, process: Process) -> Response:
         """Answer with what the process found: the public certificate that it needs, then the one for its call.
 
-        The answer ends with the roots that it trusts beside the public ones.
+        The answer ends with the roots that the app trusts in addition to the public roots.
         """
         if app.chosen.trusts and process.trusted is None:
             return _plain(500, "no public certificate")

@@ -41,7 +41,7 @@ class Partners:
         self._world = world
         self._listener = Listener(lambda connection: self._serve(connection, self._demanding), "partner")
         self._open_listener = Listener(lambda connection: self._serve(connection, self._open), "open-partner")
-        self._demanding, self._open = (self._picking_context(demanding=one) for one in (True, False))
+        self._demanding, self._open = (self._picking_context(demanding=demanding) for demanding in (True, False))
         self._port, self._open_port = self._listener.listen(), self._open_listener.listen()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What the Functions host reads beside the code: host.json, and what of the repository reaches Azure."""
+"""What the Functions host reads in addition to the code: host.json, and what of the repository reaches Azure."""
 
 import json
 import shutil

@@ -116,7 +116,7 @@ def test_every_bad_setting_is_told_by_each_run(looked_at: Looked, environment: s
     What starts apps again minds only those by which Azure is reached.
     """
     outcome, problems = looked_at[1][function], ENVIRONMENTS[environment][1]
-    told = [one for one in problems if function != "starts_timer" or one.startswith(CONNECTION)]
+    told = [problem for problem in problems if function != "starts_timer" or problem.startswith(CONNECTION)]
     assert not outcome.succeeded
     assert outcome.error.startswith("SettingsInvalid(")
     assert [problem for problem in told if problem not in outcome.error] == []

@@ -18,7 +18,7 @@ def _text(name: str) -> str:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_actions_are_pinned(workflow: Path) -> None:
-    """Each action is pinned by the hash of a commit, with its version beside it: a tag can be moved."""
+    """Each action is pinned by the hash of a commit, with its version in a comment: a tag can be moved."""
     used = re.findall(r"uses: (.+)", workflow.read_text(encoding="utf-8"))
     assert used
     assert [action for action in used if not PINNED.fullmatch(action)] == []
