@@ -13,7 +13,7 @@ from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import Host, Site
 from local.demo.effort import Pace, check_effort, effort, least, show_pace
 from local.demo.records import LOOK_EVERY, await_recorded, findings, sweep
-from local.demo.rolls import apps_before, await_rolls, check_rolls
+from local.demo.rolls import Named, apps_before, await_rolls, check_rolls
 from local.demo.screen import Checks, progress, say, table
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.patience import HANG
@@ -44,6 +44,26 @@ class Bound:
         return f"any{self.name[1:]}" if self.name.startswith("*") else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The renewals from the events until everything is recorded, and the sweep that followed."""
+
+    moving: list[Bound]
+    """The host names, before the renewals, whose bindings have to move."""
+    apps: list[Named]
+    """The apps, before the renewals, whose settings have to roll."""
+    pace: Pace
+    settled: bool
+    """True if Certroll recorded that each site serves its new certificate."""
+    rolls: list[dict[str, Any]]
+    writes: int
+    """The writes to ARM before the sweep."""
+    swept: bool
+    """True if the sweep succeeded."""
+    canary: Canary
+    watch: AppWatch
+
+
 def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
     """Renew Contoso's certificates, check what host names and apps use then, and return the report with the checks."""
     stand = local.stand
@@ -52,6 +72,31 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
     renewing = {f"{vault}/{name}" for vault, name in stand.world.renewing}
     _show_fleet(before, renewing)
     moving = [bound for bound in before if bound.host.is_bound and bound.lineage in renewing and not _opted_out(bound)]
+    course = _renew_and_watch(local, moving)
+    requests = stand.world.journal.counts(ARM)
+    after = {bound.name: bound for bound in _bound(stand)}
+    rows = [_row(stand, bound, after[bound.name]) for bound in moving]
+    untouched = _untouched(local, before, moving)
+    _show_moved(rows)
+    _show_rolls(course.rolls)
+    _show_untouched(untouched)
+    show_pace(course.pace)
+    return {
+        "handshakes": course.canary.handshakes,
+        "failed_handshakes": len(course.canary.failures),
+        "addresses_before": {bound.name: bound.address for bound in before},
+        "addresses_after": {name: bound.address for name, bound in after.items()},
+        "bindings": rows,
+        "requests": requests,
+        **course.pace.to_json(),
+        "untouched": untouched,
+        "rolls": course.rolls,
+    }, _checked(stand, course, before, after, rows)
+
+
+def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
+    """Renew the certificates while a visitor and a watch look on, wait until all is recorded, and sweep once more."""
+    stand = local.stand
     apps = apps_before(stand)
     pairs = {(bound.lineage, bound.site.full_name) for bound in moving}
     floor = least(stand.world, pairs, len(moving), len(apps))
@@ -66,33 +111,21 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
         writes = len(stand.world.journal.writes(ARM))
         say("Sweeping once more: there should be nothing left to do")
         swept = sweep(local)
-    requests = stand.world.journal.counts(ARM)
-    after = {bound.name: bound for bound in _bound(stand)}
-    rows = [_row(stand, bound, after[bound.name]) for bound in moving]
-    _show_moved(rows)
-    _show_rolls(rolls)
+    return Course(moving, apps, pace, settled, rolls, writes, swept, canary, watch)
+
+
+def _checked(
+    stand: Stand, course: Course, before: list[Bound], after: dict[str, Bound], rows: list[dict[str, Any]]
+) -> Checks:
+    """Check every claim about the renewals, and print each with its result."""
     checks = Checks()
-    untouched = _untouched(local, before, moving)
-    _show_untouched(untouched)
-    show_pace(pace)
     print("\nChecked:")
-    _check_served(checks, rows, settled=settled)
-    check_effort(checks, pace)
-    _check_unharmed(checks, before, after, moving, canary)
-    check_rolls(checks.claim, stand, apps, rolls, watch)
-    most = _copies(stand, renewing) + len(moving) + _kept(stand) + len(apps) + sum(app.refused for app in apps)
-    _check_requests(checks, stand, writes, most, swept=swept)
-    return {
-        "handshakes": canary.handshakes,
-        "failed_handshakes": len(canary.failures),
-        "addresses_before": {bound.name: bound.address for bound in before},
-        "addresses_after": {name: bound.address for name, bound in after.items()},
-        "bindings": rows,
-        "requests": requests,
-        **pace.to_json(),
-        "untouched": untouched,
-        "rolls": rolls,
-    }, checks
+    _check_served(checks, rows, settled=course.settled)
+    check_effort(checks, course.pace)
+    _check_unharmed(checks, before, after, course.moving, course.canary)
+    check_rolls(checks.claim, stand, course.apps, course.rolls, course.watch)
+    _check_requests(checks, stand, course)
+    return checks
 
 
 # ------------------------------------------------------------------------------------------------------- the world
@@ -208,11 +241,14 @@ def _check_unharmed(
     checks.claim(len(still) == len(before) - len(moving), f"{len(still)} other host names are as they were")
 
 
-def _check_requests(checks: Checks, stand: Stand, writes: int, most: int, *, swept: bool) -> None:
-    later = len(stand.world.journal.writes(ARM)) - writes
+def _check_requests(checks: Checks, stand: Stand, course: Course) -> None:
+    renewing = {f"{vault}/{name}" for vault, name in stand.world.renewing}
+    once = _copies(stand, renewing) + len(course.moving) + _kept(stand) + len(course.apps)
+    most = once + sum(app.refused for app in course.apps)
     each = "one per stale copy, binding and app, one per copy kept, one to take a roll back"
-    checks.claim(writes <= most, f"{writes} writes to ARM (at most {most}: {each})")
-    checks.claim(swept and later == 0, f"{later} writes by the sweep that followed")
+    checks.claim(course.writes <= most, f"{course.writes} writes to ARM (at most {most}: {each})")
+    later = len(stand.world.journal.writes(ARM)) - course.writes
+    checks.claim(course.swept and later == 0, f"{later} writes by the sweep that followed")
 
 
 # ------------------------------------------------------------------------------------------------------ the screen
