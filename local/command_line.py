@@ -25,7 +25,7 @@ class NotRunning(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command has run; its exit code, 1 with a reason on standard error where it could not."""
+    """Run the command and return its exit code: 1, with the cause on standard error, if it could not run."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))

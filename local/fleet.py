@@ -1,4 +1,4 @@
-"""A world's fleet, looked at from outside Azure: everything at once as JSON, and the host names to visit."""
+"""A world's fleet seen from outside Azure: all of it as JSON, and the host names to visit."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ WILDCARD_VISITOR = "canary"
 
 
 def bound_host_names(world: World) -> tuple[str, ...]:
-    """Return every host name with a TLS binding; for a wildcard, a name that it stands for."""
+    """Return every host name with a TLS binding; for a wildcard, a name that the wildcard covers."""
     with world.lock:
         names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]
     return tuple(f"{WILDCARD_VISITOR}{name[1:]}" if name.startswith("*.") else name for name in names)
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the whole world as JSON-ready values; no private key, no secret's value and no app setting is in it."""
+    """Return the world as values for JSON, without private keys, values of secrets and app settings."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),
@@ -51,7 +51,7 @@ def _order(order: Order) -> dict[str, Any]:
 
 
 def version_as_json(version: Version | SecretVersion) -> dict[str, Any]:
-    """Return what identifies a version and how long its certificate is valid."""
+    """Return the names of a version and the dates of its certificate."""
     certificate = version.leaf.certificate
     return {
         "version": version.id,

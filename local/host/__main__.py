@@ -23,7 +23,7 @@ INVOCATIONS_LEFT = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The host has run until SIGTERM or SIGINT; 1 if it could not start."""
+    """Run the host until SIGTERM or SIGINT. Return 1 if it could not start."""
     options = _parser().parse_args(arguments)
     _log_to_stdout()
     tell_sleeps()
