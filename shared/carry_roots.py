@@ -9,31 +9,31 @@ from shared.actions.about_root import AboutRoot, environments_asked, has_root, r
 from shared.actions.upload_public_certificate import own_name
 from shared.cycle_plan import apps_of, each_takes, waves_of
 from shared.domain.cycle import Cycle, CycleState
-from shared.domain.errors import AzureError
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
-from shared.domain.plan import Intent, Mode, Plan, Skip
+from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.snapshot import Snapshot
 from shared.report import report_skips
-from shared.run import Run, perform_all
+from shared.run import Performed, Run, perform_each
 from shared.telemetry import event
 
 
-def carry_roots(
-    run: Run, lease: Lease, snapshot: Snapshot, plan: Plan, unanswered: list[AzureError]
-) -> tuple[Skip, ...]:
-    """Put and delete roots as the plan says, and have apps stopped and started for them; return what was refused."""
+def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Performed:
+    """Put and delete roots as the plan says, and send the environments whose apps have to be stopped and started.
+
+    Return what Azure refused or did not answer.
+    """
     steps = tuple(step for step in plan.steps if isinstance(step.action, AboutRoot))
-    refused = perform_all(run, lease, snapshot.lineage.ref, steps, unanswered)
-    report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
+    performed = perform_each(run, lease, snapshot.lineage.ref, steps)
+    report_skips(run.ports.journal, snapshot.lineage.ref, performed.refused, run.now())
     if run.intent.mode is Mode.APPLY:
         note_wants(run, snapshot)
         for known in _cycles(snapshot):
             _have_cycled(run, snapshot, known.environment)
-    return refused
+    return performed
 
 
 def note_wants(run: Run, snapshot: Snapshot) -> None:

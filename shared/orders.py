@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from shared.access import access_to, report, report_access
+from shared.access import access_to, report_access
 from shared.domain.errors import AzureError, Conflict, Denied, OutcomeUnknown, SiteLocked, Throttled, Unavailable
 from shared.domain.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.order_action import (
@@ -28,6 +28,7 @@ from shared.domain.plan import Mode
 from shared.domain.ports import Orders
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
+from shared.report import report
 from shared.run import Run
 from shared.telemetry import event
 
