@@ -25,9 +25,9 @@ from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.waves import last_of_group
-from shared.observe import observe_environment
+from shared.observe.fleet import observe_environment
 from shared.prove import inbound_of
-from shared.report import report_blind_spots, report_outcome
+from shared.report import report_blind_spots
 from shared.restarts import give_back
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
@@ -52,7 +52,14 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
     if isinstance(outcome, Stalled):
         finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
         run.ports.journal.report((finding,))
-    return report_outcome("environment.reconciled", outcome, environment=str(environment))
+    event(
+        "environment.reconciled",
+        environment=str(environment),
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome
 
 
 def cycled_by_hand(run: Run, environment: EnvironmentRef) -> None:

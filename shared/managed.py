@@ -23,7 +23,7 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.sight import Served
 from shared.managed_view import View, observe_managed
-from shared.observe import observe_site
+from shared.observe.site import observe_site
 from shared.prove import PATIENCE, address_of
 from shared.report import report_blind_spots
 from shared.run import REFUSALS, Run

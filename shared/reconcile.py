@@ -41,9 +41,11 @@ from shared.domain.rollout import LOST_AFTER, Again, Rollout, SiteRecord, SiteSt
 from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
-from shared.observe import Targets, observe_fleet, observe_site
+from shared.observe.fleet import observe_fleet
+from shared.observe.site import observe_site
+from shared.observe.targets import Targets
 from shared.prove import prove
-from shared.report import report_lineage, report_moved, report_outcome, report_plan, report_skips
+from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
 from shared.run import (
     LONGEST_PAUSE,
@@ -57,6 +59,7 @@ from shared.run import (
     until_free,
     until_open,
 )
+from shared.telemetry import event
 
 AWAITING = frozenset(
     {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
@@ -79,7 +82,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := _foreign(run, message.ref):
-        return report_outcome("certificate.reconciled", foreign, certificate=str(message.ref), site="")
+        return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
@@ -90,13 +93,25 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     except (Denied, Rejected) as error:
         outcome = Stalled(SITE_REASONS[type(error)], str(error))
         run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
-    return report_outcome("certificate.reconciled", outcome, certificate=str(message.ref), site="")
+    return _log_certificate(message, outcome)
+
+
+def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:
+    event(
+        "certificate.reconciled",
+        certificate=str(message.ref),
+        site="",
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome
 
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
     if foreign := _foreign(run, message.ref):
-        return report_outcome("site.reconciled", foreign, certificate=str(message.ref), site=str(message.site))
+        return _log_site(message, foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile_recorded_site(run, lease, message))
@@ -107,7 +122,19 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS  # else its run is there, and waits already
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
-    return report_outcome("site.reconciled", outcome, certificate=str(message.ref), site=str(message.site))
+    return _log_site(message, outcome)
+
+
+def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
+    event(
+        "site.reconciled",
+        certificate=str(message.ref),
+        site=str(message.site),
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome
 
 
 def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:

@@ -1,4 +1,4 @@
-"""What people are told: plans and outcomes in the log, and findings in the journal."""
+"""What people are told: the plan in the log, and as findings what somebody must look at."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,7 +7,6 @@ from shared import notices
 from shared.domain.lineage import Lineage
 from shared.domain.model import Fleet
 from shared.domain.names import VaultCertificateRef
-from shared.domain.outcome import Outcome
 from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Journal
 from shared.domain.record import Finding
@@ -20,12 +19,6 @@ def report(journal: Journal, findings: tuple[Finding, ...]) -> None:
     """Record findings, if there are any."""
     if findings:
         journal.report(findings)
-
-
-def report_outcome(name: str, outcome: Outcome, **subject: str) -> Outcome:
-    """Log what a run came to, and return it. `subject` says what the run was for."""
-    event(name, **subject, outcome=type(outcome).__name__, reason=outcome.reason, detail=outcome.detail)
-    return outcome
 
 
 def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:

@@ -35,7 +35,7 @@ from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
-from shared.observe import observe_app
+from shared.observe.site import observe_app
 from shared.prove import Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
 from shared.restarts import claimed, give_back

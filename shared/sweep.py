@@ -25,7 +25,8 @@ from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.snapshot import Snapshot
 from shared.inventory import report_references
 from shared.managed import look_after_managed
-from shared.observe import Targets, observe_fleet
+from shared.observe.fleet import observe_fleet
+from shared.observe.targets import Targets
 from shared.orders import look_after_orders
 from shared.reconcile import stalled_on_vault
 from shared.report import report_blind_spots, report_lineage, report_plan

@@ -20,7 +20,7 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
-from shared.observe import observe_tags
+from shared.observe.site import observe_tags
 from shared.owed_starts import stop_and_start
 from shared.prove import PASSES, Inbound, ask_in_a_row
 from shared.restarts import claimed, give_back

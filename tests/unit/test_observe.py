@@ -7,7 +7,7 @@ import pytest
 from shared.clients.app_service import _dated
 from shared.domain.lineage import Lineage
 from shared.domain.names import CopyRef, Thumbprint
-from shared.observe import Targets
+from shared.observe.targets import Targets
 from tests.build import NEW, OLD, SUBSCRIPTION, facts, lineage, old_version, version
 
 PUBLIC = version(facts=facts(public_policy=True))

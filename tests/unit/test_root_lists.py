@@ -33,7 +33,7 @@ from shared.domain.roll import FIGHT, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
 from shared.guards import deletion, gate, live, roll_stages
 from shared.notices import sharing, version_warnings
-from shared.observe import Targets
+from shared.observe.targets import Targets
 from tests.build import (
     APPLY,
     DAY,
