@@ -28,10 +28,9 @@ from shared.domain.waves import last_of_group
 from shared.observe.fleet import observe_environment
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
-from shared.restarts import give_back
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
-from shared.wave import Cycling, ask_failed, ask_started, carry_wave, look, next_apps, places, report_spared
+from shared.wave import Cycling, ask_failed, ask_started, carry_wave, count_no_longer, look, next_apps, report_spared
 
 WAVE_TIME = timedelta(minutes=4)
 """What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
@@ -69,7 +68,7 @@ def cycled_by_hand(run: Run, environment: EnvironmentRef) -> None:
         left, now = [one for one in run.ports.cycles.apps(environment) if one.state in waiting], run.now()
         for one in left:
             if one.state is CycleState.STARTED:
-                give_back(run, places(environment, one), one.site, environment)
+                count_no_longer(run, environment, one)
         run.ports.cycles.put_apps(environment, [one.now(CycleState.SPARED, now, "cycled by hand") for one in left])
         run.ports.cycles.change(environment, lambda one: one.done_by_hand(now))
     event("environment.cycled_by_hand", environment=str(environment))

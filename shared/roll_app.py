@@ -30,7 +30,7 @@ from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState, Room
+from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.guards.live import not_live
@@ -38,7 +38,7 @@ from shared.guards.roll_stages import probe_of
 from shared.observe.site import observe_app
 from shared.prove import Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
-from shared.restarts import claimed, give_back
+from shared.restarts import Places, claimed, give_back, places_of
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
 BETWEEN_PASSES = 2.0
@@ -193,14 +193,13 @@ def _set_aside(app: App, sight: ProbeSight) -> Outcome:
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
-    """Say whether the app may restart now, beside the others of its plan and environment. Raises LeaseBusy."""
-    room = record.room or Room("", 0, run.intent.max_restarts)
-    places = zip(_places(record), (room.on_plan, room.in_all), strict=False)
-    return claimed(run, tuple(places), record.site, lineage.ref)
+    """Return True if the app may restart now, with the others of its plan and environment. Raises LeaseBusy."""
+    return claimed(run, _places(run, record), record.site, lineage.ref)
 
 
-def _places(record: RollRecord) -> tuple[str, ...]:
-    return (record.plan, record.room.environment) if record.room else (record.plan,)
+def _places(run: Run, record: RollRecord) -> Places:
+    """Return where the app counts while it restarts: without a limit for its environment, on its plan alone."""
+    return places_of(record.plan, record.room) if record.room else ((record.plan, run.intent.max_restarts),)
 
 
 # ---------------------------------------------------------------------------------------------------- the app's answer
@@ -456,7 +455,7 @@ def _told(app: App, outcome: Outcome) -> Outcome:
 
 
 def _give_back(run: Run, lineage: Lineage, record: RollRecord) -> None:
-    give_back(run, _places(record), record.site, lineage.ref)
+    give_back(run, (place for place, _ in _places(run, record)), record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.cycle_plan import why_spared
+from shared.domain.budget import room_of
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
@@ -23,7 +24,7 @@ from shared.guards.roll_stages import probe_of
 from shared.observe.site import observe_tags
 from shared.owed_starts import stop_and_start
 from shared.prove import PASSES, Inbound, ask_in_a_row
-from shared.restarts import claimed, give_back
+from shared.restarts import claimed, give_back, places_of
 from shared.run import Run
 from shared.telemetry import event
 
@@ -89,24 +90,22 @@ def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
     plans = sorted({app.plan for app in apps})
     busy = frozenset(site for plan in plans for site in journal.restarting(plan, cycling.environment))
     wave = next_wave(apps, frozenset(one.site for one in pending), most, busy)
-    return tuple(one for one in pending if one.site in wave and _claimed(cycling, one, most))
+    return tuple(app for app in pending if app.site in wave and _may_restart(cycling, app, most))
 
 
-def _claimed(cycling: Cycling, one: CycleApp, most: MostDown) -> bool:
-    """Count the app among those that restart, so that no roll of settings restarts too many beside it."""
-    running = [app.app for app in cycling.apps if app.app.runs]
-    on_plan = sum(app.plan == one.app.plan for app in running)
-    limits = (most.of(on_plan), most.of(len(running)))
-    counted = tuple(zip(places(cycling.environment, one), limits, strict=True))
+def _may_restart(cycling: Cycling, app: CycleApp, most: MostDown) -> bool:
+    """Count the app among those that restart, so that no roll of settings restarts too many at the same time."""
+    plan, environment = app.app.plan, cycling.environment
+    room = room_of(environment, plan, (other.app for other in cycling.apps), most)
     try:
-        return claimed(cycling.run, counted, one.site, cycling.environment)
+        return claimed(cycling.run, places_of(plan, room), app.site, environment)
     except LeaseBusy:
         return False
 
 
-def places(environment: EnvironmentRef, one: CycleApp) -> tuple[str, str]:
-    """Return where an app counts while it may be down."""
-    return one.app.plan, environment.resource_id
+def count_no_longer(run: Run, environment: EnvironmentRef, app: CycleApp) -> None:
+    """Give back what the app took of the limits of its plan and environment."""
+    give_back(run, (app.app.plan, environment.resource_id), app.site, environment)
 
 
 def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
@@ -136,7 +135,7 @@ def _give_back_unused(cycling: Cycling, wave: tuple[CycleApp, ...], busy: set[Si
     owed = {one.site for one in cycling.run.ports.cycles.owed()} if unused else set()
     for one in unused:
         if one.site not in owed:
-            _give_back(cycling, one)
+            count_no_longer(cycling.run, cycling.environment, one)
 
 
 def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None:
@@ -200,10 +199,6 @@ def look(run: Run, ref: SiteRef) -> Look:
     return fleet, fleet.site(ref)
 
 
-def _give_back(cycling: Cycling, one: CycleApp) -> None:
-    give_back(cycling.run, places(cycling.environment, one), one.site, cycling.environment)
-
-
 # ------------------------------------------------------------------------------------------------------- its answer
 
 
@@ -238,7 +233,7 @@ def ask_started(cycling: Cycling) -> Cycling:
         decided = tuple(one for one in judged if one.state is not CycleState.STARTED)
         cycling = cycling.record(decided)
         for one in decided:
-            _give_back(cycling, one)
+            count_no_longer(cycling.run, cycling.environment, one)
         if len(decided) < len(started):
             run.check_time()
             run.ports.clock.sleep(ASK_AGAIN)
