@@ -55,7 +55,7 @@ def has_unknown(snapshot: Snapshot) -> bool:
 def _cycles(snapshot: Snapshot) -> tuple[Cycle, ...]:
     """Return what the journal knew of each environment that the vault object is to be a root of."""
     environments, _ = environments_asked(snapshot)
-    return tuple(snapshot.cycle_of(one.ref) for one in environments)
+    return tuple(snapshot.cycle_of(environment.ref) for environment in environments)
 
 
 def _unknown(snapshot: Snapshot, cycle: Cycle) -> Thumbprint | None:
@@ -73,8 +73,8 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
     """
     for ref in _to_get_one(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
-        pending = [one.site for one in apps if one.state is CycleState.PENDING]
-        spared = [{"site": str(one.site), "detail": one.detail} for one in apps if one.state is CycleState.SPARED]
+        pending = [app.site for app in apps if app.state is CycleState.PENDING]
+        spared = [{"site": str(app.site), "detail": app.detail} for app in apps if app.state is CycleState.SPARED]
         waves = waves_of(apps, intent)
         event(
             "waves.planned",
@@ -97,7 +97,9 @@ def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
     going |= {skip.subject for skip in plan.skips if skip.reason is Reason.OBSERVE_ONLY}
     name = own_name(snapshot.lineage.ref, current.thumbprint)
     environments, _ = environments_asked(snapshot)
-    return tuple(one.ref for one in environments if root_subject(RootRef(one.ref, name)) in going)
+    return tuple(
+        environment.ref for environment in environments if root_subject(RootRef(environment.ref, name)) in going
+    )
 
 
 def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
@@ -114,4 +116,4 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
     run.ports.journal.report((finding,))  # before it is known: who dies in between tells it twice, and not never
-    run.ports.cycles.change(environment, lambda one: one.knowing(found, run.now()))
+    run.ports.cycles.change(environment, lambda known: known.knowing(found, run.now()))

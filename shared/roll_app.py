@@ -166,7 +166,7 @@ def _nothing_to_write(app: App) -> Outcome:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
     named = settings is not None and (
-        app.new in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)
+        app.new in settings.named or any(reference.ref == app.lineage.ref for reference in settings.vault_references)
     )
     if named:
         return _settling(app, RollState.OVERLAPPING)
@@ -182,14 +182,15 @@ def _refused(app: App, skip: Skip) -> Outcome:
     stalled = skip.reason in NEEDS_A_PERSON
     missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None
     outcome = (Stalled if stalled else Converged)(skip.reason, detail)
-    return _conclude(app, RollState.REFUSED, outcome, failing_since=missed)
+    return _conclude(app, RollState.REFUSED, outcome, replace(app.record, failing_since=missed))
 
 
 def _set_aside(app: App, sight: ProbeSight) -> Outcome:
     """Leave the app to those that can prove the version; it is rolled after them."""
     reason = Reason.PROBE_REDIRECTS if sight.redirected else Reason.BROKEN_BEFORE
     detail = f"{app.record.site} fails its own probe before anything is written: {sight.detail}"
-    return _conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken_before=True)
+    broken = replace(app.record, broken_before=True)
+    return _conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken)
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
@@ -238,7 +239,7 @@ def _is_undone(app: App) -> bool:
     settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
     if settings is None or site is None or app.record.retiring:
         return False
-    ours = tuple(one for one in app.snapshot.rollable(settings) if one in app.old)
+    ours = tuple(thumbprint for thumbprint in app.snapshot.rollable(settings) if thumbprint in app.old)
     return bool(roll_edits(app.snapshot, site, settings, ours))
 
 
@@ -261,7 +262,7 @@ def _passed(app: App, probe: Probe) -> Outcome:
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
     proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
     validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")
-    return _conclude(app, RollState.VALIDATED, validated, proven=proven)
+    return _conclude(app, RollState.VALIDATED, validated, replace(app.record, proven=proven))
 
 
 def _still_old(app: App, sight: ProbeSight) -> Outcome:
@@ -294,7 +295,7 @@ def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
 
 
 def _has_failed_for_good(app: App) -> bool:
-    """Say whether it failed for as long as a start takes; note when it began."""
+    """Return True if the app failed for as long as a start takes. Record when it began to fail."""
     record, now = app.record, app.run.now()
     if record.failing_since is None:
         app.run.ports.journal.put_roll(app.lineage.ref, replace(record, failing_since=now))
@@ -351,35 +352,45 @@ def _failed(app: App, sight: ProbeSight) -> Outcome:
 
 
 def _restore(app: App) -> Outcome:
-    """Bring the last good values back, where there are any: what remains is a hold, and a person to be told."""
+    """Bring the last good values back, if Certroll has any. What remains is a hold, and a finding for a person."""
     run, record = app.run, app.record
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
     steps = tuple(step for step in app.plan.steps if isinstance(step.action, RestoreAppSettings))
-    lost = not steps and barred is not None and barred.reason is Reason.NOT_LIVE
-    if not record.edits or lost:
-        why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
-        detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
-        return _conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
+    # The version failed although Certroll wrote nothing, or somebody deleted the version before from the webspace.
+    if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
+        return _nothing_to_restore(app)
+    # Azure shows fewer settings than the app had. If that read went wrong, a write would delete the rest. But Azure has
+    # shown the same few for an hour: the owner of the app took the others out.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
         return _restore(_look(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
-        return _told(
-            app, Stalled(barred.reason, f"{record.site}: {record.detail}; it is not taken back: {barred.detail}")
-        )
+        return _not_restored(app, barred)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)
     report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+    # NOT_SETTLED is no refusal: Azure took the write, and does not show it yet.
     if refused and refused[0].reason is not Reason.NOT_SETTLED:
-        detail = f"{record.site}: {record.detail}; it is not taken back: {refused[0].detail}"
-        return _told(app, Stalled(refused[0].reason, detail))
-    detail = f"{record.site}: {record.detail}; the last good values are back"
+        return _not_restored(app, refused[0])
     settling = _settling(app, RollState.RESTORED)
-    _told(app, Stalled(Reason.ROLLED_BACK, detail))
+    _report(app, Stalled(Reason.ROLLED_BACK, f"{record.site}: {record.detail}; the last good values are back"))
     return settling
 
 
+def _nothing_to_restore(app: App) -> Outcome:
+    record = app.record
+    why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
+    detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
+    return _conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
+
+
+def _not_restored(app: App, skip: Skip) -> Outcome:
+    """Report why the last good values are not back. The record stays as it is, so that a later run tries once more."""
+    detail = f"{app.record.site}: {app.record.detail}; it is not taken back: {skip.detail}"
+    return _report(app, Stalled(skip.reason, detail))
+
+
 def _is_believed(app: App) -> bool:
-    """Say whether the same few settings were read an hour ago as well; note what is read now."""
+    """Return True if Azure has shown the same few settings for an hour. If Azure shows others now, record those."""
     record, now = app.record, app.run.now()
     left = _names_left(app)
     if record.missing == left:
@@ -417,20 +428,24 @@ def _check_restored(app: App) -> Outcome:
     if not _has_failed_for_good(app):
         return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{app.record.site}: {sight.detail}")
     ill = Deferred(Reason.BROKEN_BEFORE, f"{detail}, but it fails with them as well: {sight.detail}")
-    return _conclude(app, RollState.SET_ASIDE, ill, broken_before=True, failing_since=None)
+    broken = replace(app.record, broken_before=True, failing_since=None)
+    return _conclude(app, RollState.SET_ASIDE, ill, broken)
 
 
 # ------------------------------------------------------------------------------------------------------- the record
 
 
-def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -> Outcome:
-    """Record what became of the app, let another of its plan restart, and return the outcome."""
+def _conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
+    """Record what became of the app, let another of its plan restart, and return the outcome.
+
+    `record` is that of the app with what this run learned about it, if it learned anything.
+    """
     at = app.record.at if state is RollState.REFUSED else app.run.now()
-    record = replace(app.record, state=state, at=at, detail=outcome.detail, **changes)  # type: ignore[arg-type]  # of any field
+    record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
     app.run.ports.journal.put_roll(app.lineage.ref, record)
     _give_back(app.run, app.lineage, app.record)
     _wake(app, state, outcome)
-    return _told(app, outcome)
+    return _report(app, outcome)
 
 
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
@@ -445,7 +460,8 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
         app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT, MOST_WAITS))
 
 
-def _told(app: App, outcome: Outcome) -> Outcome:
+def _report(app: App, outcome: Outcome) -> Outcome:
+    """Write the outcome into the history; if it is not in order, record it as a finding. Return it."""
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     journal = app.run.ports.journal
     journal.add_history(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
