@@ -49,6 +49,7 @@ from shared.report import report_lineage, report_moved, report_plan, report_skip
 from shared.roll_app import roll_app
 from shared.run import (
     LONGEST_PAUSE,
+    REFUSALS,
     SECOND_LOOK,
     Performed,
     Run,
@@ -81,7 +82,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     `redelivered` says that an earlier try of this message died: sites that it had recorded are sent again.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
-    if foreign := _foreign(run, message.ref):
+    if foreign := refuse_foreign(run, message.ref):
         return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
@@ -91,7 +92,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     except (Denied, Rejected) as error:
-        outcome = Stalled(SITE_REASONS[type(error)], str(error))
+        outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
     return _log_certificate(message, outcome)
 
@@ -110,7 +111,7 @@ def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
-    if foreign := _foreign(run, message.ref):
+    if foreign := refuse_foreign(run, message.ref):
         return _log_site(message, foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
@@ -137,8 +138,8 @@ def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
-    """Refuse a message for a vault that is not ours: it may be forged, or older than the setting."""
+def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
+    """Return the refusal of a message for a vault outside of CERTROLL_VAULTS: it may be forged, or older than that."""
     if ref.vault in run.intent.vaults:
         return None
     detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or leave the message"
@@ -151,7 +152,7 @@ def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
 
 def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
     ref, now = message.ref, run.now()
-    lineage = _read_lineage(run, ref)
+    lineage = read_lineage(run, ref)
     # The operator deleted the certificate, or the vault refuses Certroll. Apps that Certroll has begun to change are
     # finished all the same: to judge them, or to bring their last good values back, needs no vault.
     if not isinstance(lineage, Lineage):
@@ -162,7 +163,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     report_lineage(run.ports.journal, lineage, now)
     # No version may be rolled out: an operator disabled the newest, for instance. Certroll begins nothing new.
     if lineage.current is None:
-        return _finishing(run, ref, fresh=fresh) or _without_current(run, lineage)
+        return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.journal.rollout(ref, lineage.current.version)
     # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now costs
     # many requests and shows nothing new.
@@ -474,7 +475,7 @@ def _certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
     # The newest version is valid from tomorrow on, and Certroll carries the one before it. That needs nobody: it comes
     # back when the newest becomes valid, unless something else needs a person.
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
-        return _without_current(work.run, work.snapshot.lineage)
+        return without_current(work.run, work.snapshot.lineage)
     if blocked is not None:
         return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     return _failure(work.snapshot, progress.rollout) or _success(progress)
@@ -535,8 +536,8 @@ def _await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
     return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")
 
 
-def _without_current(run: Run, lineage: Lineage) -> Outcome:
-    """Return the outcome where the newest version may not be rolled out, nor any in its stead."""
+def without_current(run: Run, lineage: Lineage) -> Outcome:
+    """Return the outcome if no version of the certificate may be rolled out."""
     if lineage.refusal is None:
         return Stalled(Reason.NO_SUCH_CERTIFICATE, f"{lineage.ref} has no version")
     reason, detail = lineage.refusal
@@ -547,7 +548,8 @@ def _without_current(run: Run, lineage: Lineage) -> Outcome:
     return Stalled(reason, finding.detail)
 
 
-def _read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
+def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
+    """Return the versions of a vault certificate; if the vault refuses Certroll, report that and return the outcome."""
     try:
         return run.ports.vault.lineage(ref, run.now())
     except (Denied, NotFound, Rejected) as error:
@@ -566,7 +568,7 @@ def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> S
 
 def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
     """Carry what is recorded of the site: its bindings first, and its settings, of whatever version they were begun."""
-    lineage = _read_lineage(run, message.ref)
+    lineage = read_lineage(run, message.ref)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = run.ports.journal.site(message.ref, current.version, message.site) if current else None
@@ -581,7 +583,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     if not isinstance(lineage, Lineage):
         return lineage
     if current is None:
-        return _without_current(run, lineage)
+        return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
     return Deferred(Reason.NOT_DISPATCHED, detail)
 
