@@ -91,6 +91,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    # Azure refused to list the fleet, so nothing can be planned. A refused step does not come here: it is a skip.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
@@ -120,8 +121,11 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    # This site may not go on by itself: only the run of its certificate decides which sites go. A site without a record
+    # starts such a run anew. For a recorded site that run waits already, so the message gets the last of all waits: the
+    # run then observes the fleet once and leaves no second chain of waits behind.
     if isinstance(outcome, Deferred):
-        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS  # else its run is there, and waits already
+        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
     return _log_site(message, outcome)
 
@@ -168,12 +172,12 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now costs
     # many requests and shows nothing new.
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
-        return _await_sites(run, message.waits, rollout)
+        return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
-    return _roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
+    return roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
 
 
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
@@ -195,7 +199,7 @@ def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | 
     unfinished = run.ports.journal.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None
-    _send(run, ref, (roll.site for roll in unfinished))
+    send_sites(run, ref, (roll.site for roll in unfinished))
     return Waiting(run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"{len(unfinished)} sites are on their way")
 
 
@@ -230,7 +234,7 @@ class RolloutRun:
 
     def send(self, sites: Iterable[SiteRef]) -> None:
         """Send each site its message."""
-        _send(self.run, self.ref, sites)
+        send_sites(self.run, self.ref, sites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +261,7 @@ class Progress:
         return replace(self.after(performed), rollout=_merged(self.rollout, records), stopped=stopped)
 
 
-def _roll_out(work: RolloutRun, plan: Plan) -> Outcome:
+def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     """Carry out the plan in phases: roots, webspaces, apps, deletions; then send again what may have been lost.
 
     Each phase records before it writes. A crash anywhere leaves records that the next run sends again.
@@ -279,7 +283,7 @@ def _roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     # find out.
     if any(record.state is SiteState.FAILED for record in sent_again):
         return Waiting(work.run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
-    return _certificate_outcome(work, progress)
+    return certificate_outcome(work, progress)
 
 
 def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
@@ -290,7 +294,7 @@ def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progres
         first = first_webspace(plan, work.snapshot, work.run.intent)
         rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
         progress = replace(progress, rollout=rollout)
-    shown = _shown(work.snapshot)
+    shown = shown_bindings(work.snapshot)
     for webspace, steps in _by_webspace(plan.steps):
         work.run.check_time()
         progress = _roll_webspace(work, webspace, steps, shown, progress)
@@ -306,13 +310,13 @@ def _roll_webspace(
 ) -> Progress:
     """Record the sites of one webspace as pending, write the copies that they share, and send each site its message."""
     uploads, steps = _upload_again(work, steps)
-    records = _pending_records(work.snapshot, work.current, webspace, steps, shown)
+    records = pending_records(work.snapshot, work.current, webspace, steps, shown)
     # Certroll may die after the first write. Azure shows the new version then, and only these records tell the next run
     # which sites have still to be proven.
     work.run.ports.journal.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
-        records = _after_refusal(work.run, work.ref, records, copies.refused)
+        records = after_refusal(work.run, work.ref, records, copies.refused)
     work.send(record.site for record in records if record.state is SiteState.PENDING)
     return progress.after(uploads).after_copies(copies, records)
 
@@ -364,7 +368,7 @@ def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: 
 def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
     """Send the sites and apps of earlier runs another message; return the records of the sites."""
     before = work.snapshot.rollout
-    records = _to_send_again(before, rollout)
+    records = to_send_again(before, rollout)
     rolls = (*before.rolling, *before.unfinished(work.snapshot.now))
     work.send(sorted({record.site for record in records} | {roll.site for roll in rolls}))
     return records
@@ -376,7 +380,7 @@ def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step
     return ((webspace, tuple(step for _, step in group)) for webspace, group in groups)
 
 
-def _shown(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
+def shown_bindings(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
     """Return the bindings of each site as they are, without those of which it is not clear whose they are."""
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
     for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
@@ -384,7 +388,7 @@ def _shown(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
     return shown
 
 
-def _pending_records(
+def pending_records(
     snapshot: Snapshot,
     current: CertificateVersion,
     webspace: Webspace,
@@ -424,7 +428,7 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
     )
 
 
-def _after_refusal(
+def after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
     """Record what is left where Azure refused to sync a copy.
@@ -452,12 +456,13 @@ def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
     return replace(rollout, records=(*kept, *records))
 
 
-def _send(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
+def send_sites(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
+    """Send each site its message."""
     for site in sites:
         run.ports.queue.send_site(SiteMessage(site, ref))
 
 
-def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
+def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     """Return the known sites that a fresh look sends another message for.
 
     What is pending may have been lost; what failed may have been mended, or is served late.
@@ -467,7 +472,8 @@ def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     return tuple(record for record in after.records if record in known and record.state in again)
 
 
-def _certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
+def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
+    """Return what the run came to: what it waits for, what needs a person, or that the version is rolled out."""
     blocked = next((skip for skip in progress.skips if skip.reason in NEEDS_A_PERSON), None)
     refusal = work.snapshot.lineage.refusal
     if (waiting := _to_wait_for(work, progress)) is not None:
@@ -484,7 +490,7 @@ def _certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
 def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
     run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
-        return _await_sites(run, work.waits, rollout)
+        return await_sites(run, work.waits, rollout)
     awaiting = next((skip for skip in progress.skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(_next_look(work, rollout), awaiting.reason, awaiting.detail)
@@ -527,7 +533,7 @@ def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
     return min(max(soonest, now + pause(work.waits)), now + LONGEST_PAUSE)
 
 
-def _await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
+def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
     """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
     unfinished = rollout.unfinished(run.now())
     sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}
@@ -575,7 +581,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     roll = _to_go_on_from(run.ports.journal.roll(message.ref, message.site), known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
-        outcomes.append(_bindings_of_site(run, lease, known, current, record))
+        outcomes.append(bindings_of_site(run, lease, known, current, record))
     if roll is not None:
         outcomes.append(roll_app(run, lease, _as_of(known, roll), roll, message.waits))
     if outcomes:
@@ -606,9 +612,10 @@ def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
     return replace(lineage, current=version, refusal=None)
 
 
-def _bindings_of_site(
+def bindings_of_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
+    """Carry the current version to the bindings of the site. If Azure refuses, record the site as unproven."""
     try:
         return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
