@@ -129,7 +129,7 @@ def _write(app: App) -> Outcome:
     # An earlier run wrote the settings and died, or a guard refuses the write by now.
     if not app.plan.steps:
         return _nothing_to_write(app)
-    # The version failed in another app since this one was told to go.
+    # The version failed in another app since this one was admitted.
     if held := app.run.ports.journal.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version failed meanwhile at {where}"
