@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from shared.domain.errors import AzureError
-from shared.domain.ports import Journal
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.vault_access import AccessVerdict, Principal, VaultAccess, judge, unreadable
+from shared.report import report
 from shared.run import Run
 
 REASONS = {
@@ -29,14 +29,14 @@ def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = 
 def report_access(run: Run, scope: str, seen: Iterable[VaultAccess]) -> None:
     """Record as findings what is missing, or not known."""
     findings = tuple(
-        Finding(run.now(), scope, f"vault {one.vault} for {one.principal.name}", REASONS[one.verdict], one.detail)
-        for one in seen
-        if one.verdict is not AccessVerdict.ALLOWED
+        Finding(
+            run.now(),
+            scope,
+            f"vault {access.vault} for {access.principal.name}",
+            REASONS[access.verdict],
+            access.detail,
+        )
+        for access in seen
+        if access.verdict is not AccessVerdict.ALLOWED
     )
     report(run.ports.journal, findings)
-
-
-def report(journal: Journal, findings: tuple[Finding, ...]) -> None:
-    """Record findings, if there are any."""
-    if findings:
-        journal.report(findings)

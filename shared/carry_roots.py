@@ -10,31 +10,31 @@ from shared.actions.new_copy import own_name
 from shared.actions.subjects import root_subject
 from shared.cycle_plan import apps_of, each_takes, waves_of
 from shared.domain.cycle import Cycle, CycleState
-from shared.domain.errors import AzureError
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
-from shared.domain.plan import Intent, Mode, Phase, Plan, Skip
+from shared.domain.plan import Intent, Mode, Phase, Plan
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.snapshot import Snapshot
 from shared.report import report_skips
-from shared.run import Run, perform_all
+from shared.run import Performed, Run, perform_each
 from shared.telemetry import event
 
 
-def carry_roots(
-    run: Run, lease: Lease, snapshot: Snapshot, plan: Plan, unanswered: list[AzureError]
-) -> tuple[Skip, ...]:
-    """Put and delete roots as the plan says, and have apps stopped and started for them; return what was refused."""
+def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Performed:
+    """Put and delete roots as the plan says, and send the environments whose apps have to be stopped and started.
+
+    Return what Azure refused or did not answer.
+    """
     steps = tuple(step for step in plan.steps if step.action.phase is Phase.ROOT)
-    refused = perform_all(run, lease, snapshot.lineage.ref, steps, unanswered)
-    report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
+    performed = perform_each(run, lease, snapshot.lineage.ref, steps)
+    report_skips(run.ports.journal, snapshot.lineage.ref, performed.refused, run.now())
     if run.intent.mode is Mode.APPLY:
         note_wants(run, snapshot)
         for known in _cycles(snapshot):
             _have_cycled(run, snapshot, known.environment)
-    return refused
+    return performed
 
 
 def note_wants(run: Run, snapshot: Snapshot) -> None:
@@ -56,7 +56,7 @@ def has_unknown(snapshot: Snapshot) -> bool:
 def _cycles(snapshot: Snapshot) -> tuple[Cycle, ...]:
     """Return what the journal knew of each environment that the vault object is to be a root of."""
     environments, _ = environments_asked(snapshot)
-    return tuple(snapshot.cycle_of(one.ref) for one in environments)
+    return tuple(snapshot.cycle_of(environment.ref) for environment in environments)
 
 
 def _unknown(snapshot: Snapshot, cycle: Cycle) -> Thumbprint | None:
@@ -74,8 +74,8 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
     """
     for ref in _to_get_one(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
-        pending = [one.site for one in apps if one.state is CycleState.PENDING]
-        spared = [{"site": str(one.site), "detail": one.detail} for one in apps if one.state is CycleState.SPARED]
+        pending = [app.site for app in apps if app.state is CycleState.PENDING]
+        spared = [{"site": str(app.site), "detail": app.detail} for app in apps if app.state is CycleState.SPARED]
         waves = waves_of(apps, intent)
         event(
             "waves.planned",
@@ -98,7 +98,9 @@ def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
     going |= {skip.subject for skip in plan.skips if skip.reason is Reason.OBSERVE_ONLY}
     name = own_name(snapshot.lineage.ref, current.thumbprint)
     environments, _ = environments_asked(snapshot)
-    return tuple(one.ref for one in environments if root_subject(RootRef(one.ref, name)) in going)
+    return tuple(
+        environment.ref for environment in environments if root_subject(RootRef(environment.ref, name)) in going
+    )
 
 
 def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
@@ -115,4 +117,4 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
     run.ports.journal.report((finding,))  # before it is known: who dies in between tells it twice, and not never
-    run.ports.cycles.change(environment, lambda one: one.knowing(found, run.now()))
+    run.ports.cycles.change(environment, lambda known: known.knowing(found, run.now()))

@@ -25,13 +25,12 @@ from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.waves import last_of_group
-from shared.observe import observe_environment
+from shared.observe.fleet import observe_environment
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
-from shared.restarts import give_back
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
-from shared.wave import Cycling, ask_failed, ask_started, carry_wave, look, next_apps, places, report_spared
+from shared.wave import Cycling, ask_failed, ask_started, carry_wave, count_no_longer, look, next_apps, report_spared
 
 WAVE_TIME = timedelta(minutes=4)
 """What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
@@ -66,12 +65,12 @@ def cycled_by_hand(run: Run, environment: EnvironmentRef) -> None:
     """Take people's word that every app was stopped and started since the last root came. Raises LeaseBusy."""
     with run.ports.leases.hold(f"environment {environment.resource_id}"):
         waiting = (CycleState.PENDING, CycleState.STARTED, CycleState.FAILED)
-        left, now = [one for one in run.ports.cycles.apps(environment) if one.state in waiting], run.now()
-        for one in left:
-            if one.state is CycleState.STARTED:
-                give_back(run, places(environment, one), one.site, environment)
-        run.ports.cycles.put_apps(environment, [one.now(CycleState.SPARED, now, "cycled by hand") for one in left])
-        run.ports.cycles.change(environment, lambda one: one.done_by_hand(now))
+        left, now = [app for app in run.ports.cycles.apps(environment) if app.state in waiting], run.now()
+        for app in left:
+            if app.state is CycleState.STARTED:
+                count_no_longer(run, environment, app)
+        run.ports.cycles.put_apps(environment, [app.now(CycleState.SPARED, now, "cycled by hand") for app in left])
+        run.ports.cycles.change(environment, lambda cycle: cycle.done_by_hand(now))
     event("environment.cycled_by_hand", environment=str(environment))
 
 
@@ -80,7 +79,7 @@ def remind(run: Run) -> tuple[EnvironmentRef, ...]:
     left = tuple(cycle.environment for cycle in run.ports.cycles.all() if cycle.is_open)
     for environment in left:
         run.ports.queue.send_environment(EnvironmentMessage(environment))
-    event("environments.reminded", environments=[str(one) for one in left])
+    event("environments.reminded", environments=[str(environment) for environment in left])
     return left
 
 
@@ -105,13 +104,13 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
 
 def _owed(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
     """Return the wait while an app may be down: nobody else is stopped meanwhile."""
-    owed = tuple(str(one.site) for one in run.ports.cycles.owed() if one.environment == environment)
+    owed = tuple(str(start.site) for start in run.ports.cycles.owed() if start.environment == environment)
     return Waiting(_later(run, waits), Reason.START_OWED, f"{', '.join(owed)} is owed a start") if owed else None
 
 
 def _not_there_yet(run: Run, cycle: Cycle, there: frozenset[Thumbprint | None], waits: int) -> Outcome:
     """Come back for what was to be put and is not there: the vault object's own run puts it, or says why not."""
-    cycle = run.ports.cycles.change(cycle.environment, lambda one: one.without_lost(there, run.now()))
+    cycle = run.ports.cycles.change(cycle.environment, lambda known: known.without_lost(there, run.now()))
     if not cycle.is_open:
         return Converged(Reason.NOTHING_TO_CYCLE, f"what was to be put into {cycle.environment} did not come for a day")
     missing = ", ".join(root.thumbprint for root in cycle.roots if root.seen_at is None)
@@ -125,24 +124,25 @@ def _later(run: Run, waits: int) -> datetime:
 
 
 def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | None]) -> Cycling:
-    """Return the environment as it is now: with news all apps that run are pending, else those that were and still run.
+    """Read the environment and update the record of every app.
 
-    Apps are recorded before the environment is, so that a crash in between lists them again.
+    If a new root has arrived, or an operator asks for it, each running app becomes pending. Otherwise the apps keep
+    their state. Apps are recorded before the environment is, so that a crash in between lists them again.
     """
     now, ref, news = run.now(), cycle.environment, cycle.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
     report_blind_spots(run.ports.journal, str(ref), fleet)
-    before = {one.site: one for one in run.ports.cycles.apps(ref)}
+    before = {app.site: app for app in run.ports.cycles.apps(ref)}
     apps = _as_seen(run, cycle, fleet, before, news=news)
-    spared = (one for one in apps if one.state is CycleState.SPARED)
-    _tell_spared(run, fleet, ref, {one.site for one in spared if news or _is_new(one, before)})
-    run.ports.cycles.put_apps(ref, (one for one in apps if one != before.get(one.site)))
+    spared = (app for app in apps if app.state is CycleState.SPARED)
+    _tell_spared(run, fleet, ref, {app.site for app in spared if news or _is_new(app, before)})
+    run.ports.cycles.put_apps(ref, (app for app in apps if app != before.get(app.site)))
     hidden = bool(fleet.blind_spots)
     if news:
         cycle = run.ports.cycles.put(cycle.listed(there, now, hidden=hidden))
     elif cycle.hidden and not hidden:
         cycle = run.ports.cycles.put(replace(cycle, hidden=False))
-    off = any(opted_out(one.tags) for one in fleet.environments)
+    off = any(opted_out(environment.tags) for environment in fleet.environments)
     inbound = inbound_of(run.ports, next((site for site in fleet.sites if site.behind is not None), None))
     return Cycling(run, lease, cycle, apps, inbound, is_off=off)
 
@@ -153,26 +153,26 @@ def _as_seen(
     """Return every app as far as it came; one that is not seen is forgotten, unless it may only be hidden."""
     known = _renewed if news else partial(_known, anew=cycle.hidden)  # what was hidden may have run since before
     found = apps_of(fleet, cycle.environment, run.intent, fleet.taken_at)
-    apps = tuple(known(before.get(one.site), one) for one in found)
-    unseen = tuple(before[site] for site in sorted(before.keys() - {one.site for one in apps}))
-    hidden = tuple(one for one in unseen if fleet.blind_spots and not _is_gone(run, one))
-    for one in unseen:
-        if one not in hidden:
-            run.ports.cycles.forget_app(cycle.environment, one.site)
+    apps = tuple(known(before.get(app.site), app) for app in found)
+    unseen = tuple(before[site] for site in sorted(before.keys() - {app.site for app in apps}))
+    hidden = tuple(app for app in unseen if fleet.blind_spots and not _is_gone(run, app))
+    for app in unseen:
+        if app not in hidden:
+            run.ports.cycles.forget_app(cycle.environment, app.site)
     if news:  # it runs, as far as anybody knows: it is looked at right before its stop
-        fresh = (CycleApp(one.app, CycleState.PENDING, fleet.taken_at) for one in hidden)
+        fresh = (CycleApp(app.app, CycleState.PENDING, fleet.taken_at) for app in hidden)
         hidden = tuple(map(_renewed, hidden, fresh))
     return (*apps, *hidden)
 
 
-def _is_gone(run: Run, one: CycleApp) -> bool:
-    """Say whether an app that is not listed, and holds the others up, is not there when it is asked for either."""
-    return one.state is CycleState.FAILED and look(run, one.site)[1] is None
+def _is_gone(run: Run, app: CycleApp) -> bool:
+    """Return True if a failed app, which no listing shows, is not there when Certroll reads it by its name either."""
+    return app.state is CycleState.FAILED and look(run, app.site)[1] is None
 
 
-def _is_new(one: CycleApp, before: Mapping[SiteRef, CycleApp]) -> bool:
-    known = before.get(one.site)
-    return known is None or known.state is not CycleState.SPARED or known.detail != one.detail
+def _is_new(app: CycleApp, before: Mapping[SiteRef, CycleApp]) -> bool:
+    known = before.get(app.site)
+    return known is None or known.state is not CycleState.SPARED or known.detail != app.detail
 
 
 def _tell_spared(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[SiteRef]) -> None:
@@ -206,7 +206,7 @@ def _not_allowed(cycling: Cycling) -> Outcome | None:
     intent, pending = cycling.run.intent, cycling.in_state(CycleState.PENDING)
     if pending and cycling.is_off:
         return Converged(Reason.OPTED_OUT, f"environment {cycling.environment} carries the tag certroll: off")
-    named = ", ".join(str(one.site) for one in pending)
+    named = ", ".join(str(app.site) for app in pending)
     if pending and intent.ase_max_unavailable is None:
         detail = (
             f"these apps trust the new root only after a stop and a start: {named}. Set CERTROLL_ASE_MAX_UNAVAILABLE "
@@ -241,7 +241,7 @@ def _blocked(cycling: Cycling) -> Outcome | None:
     """Return why no wave may begin now."""
     run = cycling.run
     if failed := cycling.in_state(CycleState.FAILED):
-        detail = "; ".join(f"{one.site}: {one.detail}" for one in failed)
+        detail = "; ".join(f"{app.site}: {app.detail}" for app in failed)
         cure = "no other app is stopped until it answers, or is tagged certroll: off"
         return Stalled(Reason.WAVE_FAILED, f"{detail}; {cure}")
     if not cycling.in_state(CycleState.PENDING):
@@ -259,16 +259,16 @@ def _blocked(cycling: Cycling) -> Outcome | None:
 def _finished(cycling: Cycling, waits: int) -> Outcome:
     """Return the outcome where no wave can be made: all is done, or what is left is busy or the last of its group."""
     run, pending = cycling.run, cycling.in_state(CycleState.PENDING)
-    apps = [one.app for one in cycling.apps]
-    last = [(one.site, group) for one in pending if (group := last_of_group(apps, one.site))]
+    apps = [app.app for app in cycling.apps]
+    last = [(app.site, group) for app in pending if (group := last_of_group(apps, app.site))]
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
         return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag certroll-group away")
-    if pending and all(one.site in cycling.refused for one in pending):
+    if pending and all(app.site in cycling.refused for app in pending):
         refusal = cycling.refused[pending[0].site]
-        return Stalled(refusal.reason, "; ".join(f"{one.site}: {cycling.refused[one.site]}" for one in pending))
+        return Stalled(refusal.reason, "; ".join(f"{app.site}: {cycling.refused[app.site]}" for app in pending))
     if pending:
-        names = ", ".join(str(one.site) for one in pending)
+        names = ", ".join(str(app.site) for app in pending)
         return Waiting(
             _later(run, waits), Reason.PLAN_BUSY, f"{names}: it, or enough others of its plan, are restarting"
         )
@@ -282,8 +282,8 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
 def _summary(cycling: Cycling) -> str:
     """Return how many apps were stopped and started, and which of the others run without trusting what came."""
     done = cycling.in_state(CycleState.ANSWERED, CycleState.UNPROVEN)
-    unproven = [str(one.site) for one in cycling.in_state(CycleState.UNPROVEN)]
-    spared = [str(one.site) for one in cycling.in_state(CycleState.SPARED) if one.app.runs]
+    unproven = [str(app.site) for app in cycling.in_state(CycleState.UNPROVEN)]
+    spared = [str(app.site) for app in cycling.in_state(CycleState.SPARED) if app.app.runs]
     parts = [f"{len(done)} apps were stopped and started"]
     parts += [f"not shown to be well: {', '.join(unproven)}"] if unproven else []
     parts += [f"not stopped, though they run: {', '.join(spared)}"] if spared else []

@@ -1,6 +1,6 @@
-"""Which apps are told to go: from a plan to the records that tell them. Pure.
+"""Decide which apps may roll now, and build their records. Pure.
 
-An app that is not recorded is not touched, so these records are the only leave to write settings.
+Without a record, Certroll never writes an app's settings.
 """
 
 from collections.abc import Iterable
@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from shared import planner
 from shared.actions.roll_edits import roll_edits
+from shared.domain.budget import room_of
 from shared.domain.lineage import opted_out
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
-from shared.domain.roll import WRITTEN, RollRecord, RollState, Room
+from shared.domain.roll import WRITTEN, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
 from shared.domain.waves import wave_apps
 from shared.guards.live import absent
@@ -24,23 +25,23 @@ BELIEVED_AFTER = timedelta(hours=24)
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
     """Return the records to write: of apps that may go now, of overlaps that nobody recorded, and of fights.
 
-    The plan is without what Azure refused: an app that the version did not reach stays. An app that was refused is told
-    again only when somebody looks afresh (an event, the sweep): what refuses it once refuses it a second later as well.
+    The plan is without what Azure refused: an app that the version did not reach stays. A refused app may go again only
+    in a `fresh` run (after an event, or of the sweep), because what refuses it once refuses it a second later as well.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)
     going = {action.site for action in restarts if action.site and not absent(action, after)}
     sites = sorted(site for site in going if fresh or not _is_refused(snapshot, site))
-    told = (_with_room(snapshot, intent, _told(snapshot, after, site)) for site in sites)
+    admitted = (_with_room(snapshot, intent, _admitted(snapshot, after, site)) for site in sites)
     fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
     found = _unrecorded(snapshot, plan, intent)
     overlaps = (_overlap(snapshot, after, site) for site in found if fresh or not _is_refused(snapshot, site))
-    records = (record for record in (*told, *fights, *overlaps) if record is not None)
+    records = (record for record in (*admitted, *fights, *overlaps) if record is not None)
     return tuple(sorted(records, key=lambda record: record.site))
 
 
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
-    """Say whether an app names old and new without a record of it: the journal was lost, or a person was faster."""
+    """Return True if an app names old and new without a record: the journal was lost, or a person was faster."""
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
 
@@ -50,9 +51,8 @@ def _with_room(snapshot: Snapshot, intent: Intent, record: RollRecord | None) ->
     most = intent.ase_max_unavailable
     if record is None or site is None or site.environment is None or most is None:
         return record
-    running = [app for app in wave_apps(snapshot.fleet, site.environment) if app.runs]
-    on_plan = most.of(sum(app.plan == site.plan for app in running))
-    return replace(record, room=Room(site.environment.resource_id, most.of(len(running)), on_plan))
+    apps = wave_apps(snapshot.fleet, site.environment)
+    return replace(record, room=room_of(site.environment, site.plan, apps, most))
 
 
 def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
@@ -60,7 +60,7 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
     return record is not None and record.state is RollState.REFUSED
 
 
-def _told(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
+def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
     before = snapshot.rollout.roll_of(site)
     unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
     if unfinished or (before is not None and before.under_way):

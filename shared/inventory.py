@@ -37,9 +37,9 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
         site = fleet.site(settings.site)
         usable = (*fleet.roots_of(settings.site), *fleet.certificates_of(settings.site))
         copies = {copy.thumbprint: str(copy.ref) for copy in usable}
-        shown = (one for one in settings.references if _shown(one, origins, copies))
-        named = [_row(one, origins, copies, fleet.taken_at) for one in shown]
-        led = [_led(one) for one in settings.vault_references]
+        shown = (reference for reference in settings.references if _shown(reference, origins, copies))
+        named = [_row(reference, origins, copies, fleet.taken_at) for reference in shown]
+        led = [_led(reference) for reference in settings.vault_references]
         if named or led or settings.loads_everything:
             everything = settings.loads_everything
             probe = _probe(fleet, settings.site)
@@ -71,31 +71,31 @@ def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
 
 
 def _shown(
-    one: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
+    reference: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> bool:
-    return one.kind is not ReferenceKind.PIN or one.thumbprint in origins or one.thumbprint in copies
+    return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 
 
 def _row(
-    one: SettingReference,
+    reference: SettingReference,
     origins: Mapping[Thumbprint, Origin],
     copies: Mapping[Thumbprint | None, str],
     now: datetime,
 ) -> dict[str, object]:
-    origin = origins.get(one.thumbprint)
-    row: dict[str, object] = {"setting": one.key, "kind": one.kind, "thumbprint": one.thumbprint}
-    row["live"] = one.thumbprint in copies
+    origin = origins.get(reference.thumbprint)
+    row: dict[str, object] = {"setting": reference.key, "kind": reference.kind, "thumbprint": reference.thumbprint}
+    row["live"] = reference.thumbprint in copies
     if origin is not None:
         days = (now - origin.created).days
         row |= {"certificate": str(origin.ref), "version": origin.version, "days": days, "behind": origin.behind}
-    elif one.thumbprint in copies:
-        row["copy"] = copies[one.thumbprint]
+    elif reference.thumbprint in copies:
+        row["copy"] = copies[reference.thumbprint]
     return row
 
 
-def _led(one: VaultReference) -> dict[str, object]:
-    where = {"certificate": str(one.ref), "version": one.active, "pinned": one.pinned is not None}
-    return {"setting": one.key, "kind": "Key Vault reference", **where}
+def _led(reference: VaultReference) -> dict[str, object]:
+    where = {"certificate": str(reference.ref), "version": reference.active, "pinned": reference.pinned is not None}
+    return {"setting": reference.key, "kind": "Key Vault reference", **where}
 
 
 def _in_vain(
@@ -104,14 +104,8 @@ def _in_vain(
     copies: Mapping[Thumbprint | None, str],
     now: datetime,
 ) -> Iterable[Finding]:
-    unknown = sorted(  # where a root list names what no vault has, the public certificates of its plan were not read
-        {
-            one.thumbprint
-            for one in settings.without_roots.references
-            if one.kind is not ReferenceKind.PIN and one.thumbprint not in origins and one.thumbprint not in copies
-        }
-    )
-    if unknown:
+    """Return findings for thumbprints that nobody knows, and for entries that are no thumbprints."""
+    if unknown := _unknown(settings, origins, copies):
         detail = (
             f"{', '.join(unknown)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
             "take it out"
@@ -122,3 +116,15 @@ def _in_vain(
         if count:
             detail = f"{count} entries of the {kind} are no thumbprints; they are left as they are"
             yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+
+
+def _unknown(
+    settings: SiteSettings, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
+) -> list[Thumbprint]:
+    """Return the thumbprints of load lists that no vault and no webspace has.
+
+    Root lists are left out: for a thumbprint that no vault has, Certroll does not read the certificates of the plan.
+    """
+    listed = (reference for reference in settings.without_roots.references if reference.kind is not ReferenceKind.PIN)
+    named = {reference.thumbprint for reference in listed}
+    return sorted(thumbprint for thumbprint in named if thumbprint not in origins and thumbprint not in copies)

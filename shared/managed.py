@@ -23,7 +23,7 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.sight import Served
 from shared.managed_view import View, observe_managed
-from shared.observe import observe_site
+from shared.observe.site import observe_site
 from shared.prove import PATIENCE, address_of
 from shared.report import report_blind_spots
 from shared.run import REFUSALS, Run
@@ -58,6 +58,15 @@ class Work:
         return self.view.places[binding.site]
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of one host name."""
+
+    look: HostLook
+    error: Exception | None = None
+    """The error that nobody foresaw. It is raised once every host name had its turn."""
+
+
 def look_after_managed(run: Run) -> tuple[HostLook, ...]:
     """Return what came of every host name that has a managed certificate, or is to have one.
 
@@ -67,10 +76,10 @@ def look_after_managed(run: Run) -> tuple[HostLook, ...]:
     view = observe_managed(run)
     report_blind_spots(run.ports.journal, SCOPE, view.fleet)
     work = Work.of(run, view)
-    errors: list[Exception] = []
-    looks = (*_watched(work, errors), *_provided(work, errors))
+    tried = (*_watched(work), *_provided(work))
+    looks = tuple(attempt.look for attempt in tried)
     _tell(run, looks)
-    if errors:
+    if errors := [attempt.error for attempt in tried if attempt.error]:
         raise ExceptionGroup("managed certificates could not all be looked at", errors)
     return looks
 
@@ -87,19 +96,18 @@ def _tell(run: Run, looks: tuple[HostLook, ...]) -> None:
         run.ports.journal.report(findings)
 
 
-def _guarded(look: Callable[[Binding], HostLook], binding: Binding, errors: list[Exception]) -> HostLook:
-    """Return the look, or what stopped it; what may pass by itself is kept for the end."""
+def _guarded(look: Callable[[Binding], HostLook], binding: Binding) -> Attempt:
+    """Return what came of a host name, or what stopped it."""
     try:
-        return look(binding)
+        return Attempt(look(binding))
     except tuple(REFUSALS) as error:
-        return _look(binding, REFUSALS[type(error)], str(error))
+        return Attempt(_look(binding, REFUSALS[type(error)], str(error)))
     except LeaseBusy as busy:
-        return _look(binding, Reason.BUSY, str(busy))
+        return Attempt(_look(binding, Reason.BUSY, str(busy)))
     except OutOfTime as late:
-        return _look(binding, Reason.OUT_OF_TIME, str(late))
+        return Attempt(_look(binding, Reason.OUT_OF_TIME, str(late)))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one host name, the others are looked at; raised above
-        errors.append(error)
-        return _look(binding, Reason.OUT_OF_TIME, str(error))
+        return Attempt(_look(binding, Reason.OUT_OF_TIME, str(error)), error)
 
 
 def _look(binding: Binding, reason: Reason, detail: str) -> HostLook:
@@ -109,13 +117,13 @@ def _look(binding: Binding, reason: Reason, detail: str) -> HostLook:
 # ------------------------------------------------------------------------------------------------- what is bound
 
 
-def _watched(work: Work, errors: list[Exception]) -> Iterable[HostLook]:
-    """Look at what is served for every host name with a managed certificate, and why it is not renewed."""
+def _watched(work: Work) -> Iterable[Attempt]:
+    """Read what is served for every host name with a managed certificate, and why Azure does not renew it."""
     bound = [binding for binding, _ in work.view.bound()]
     give_up = min(work.run.now() + LOOK_PATIENCE, work.run.ends_at)
-    sights = work.run.pool.map(lambda one: _served(work.run, work.view.fleet, one, give_up=give_up), bound)
+    sights = work.run.pool.map(lambda binding: _served(work.run, work.view.fleet, binding, give_up=give_up), bound)
     for binding, sight in zip(bound, sights, strict=True):
-        yield _guarded(partial(_judged, work, sight), binding, errors)
+        yield _guarded(partial(_judged, work, sight), binding)
 
 
 def _judged(work: Work, sight: Served, binding: Binding) -> HostLook:
@@ -128,7 +136,7 @@ def _judged(work: Work, sight: Served, binding: Binding) -> HostLook:
     if not found:
         detail = f"{until}. They do, as seen from here: open a support case, or delete the certificate and bind another"
         return _look(binding, Reason.NOT_RENEWED, detail)
-    return _refused(binding, tuple(replace(one, detail=f"{one.detail}. {until}") for one in found))
+    return _refused(binding, tuple(replace(violation, detail=f"{violation.detail}. {until}") for violation in found))
 
 
 def _seen(binding: Binding, sight: Served) -> HostLook:
@@ -141,20 +149,20 @@ def _seen(binding: Binding, sight: Served) -> HostLook:
 # ---------------------------------------------------------------------------------------------- what is asked for
 
 
-def _provided(work: Work, errors: list[Exception]) -> tuple[HostLook, ...]:
-    """Ask for what is missing, everywhere, and then wait two minutes for what is being issued.
+def _provided(work: Work) -> tuple[Attempt, ...]:
+    """Ask for every certificate that is missing, then wait two minutes for those that Azure is issuing.
 
-    What takes longer is found by the next look.
+    The next sweep finds a certificate that takes longer.
     """
     run = work.run
-    looks = {binding: _guarded(partial(_begin, work), binding, errors) for binding in work.view.wanted()}
+    tried = {binding: _guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
     give_up = min(run.now() + ISSUE_PATIENCE, run.ends_at)
-    while issuing := [binding for binding, look in looks.items() if look.reason is Reason.ISSUING]:
+    while issuing := [binding for binding, attempt in tried.items() if attempt.look.reason is Reason.ISSUING]:
         if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_PAUSE) > give_up:
             break
         run.ports.clock.sleep(POLL_PAUSE)
-        looks |= {binding: _guarded(partial(_resume, work), binding, errors) for binding in issuing}
-    return tuple(looks.values())
+        tried |= {binding: _guarded(partial(_resume, work), binding) for binding in issuing}
+    return tuple(tried.values())
 
 
 def _begin(work: Work, binding: Binding) -> HostLook:
@@ -183,7 +191,7 @@ def _violations(work: Work, binding: Binding) -> tuple[Violation, ...]:
     if facts is None:
         raise NotFound(f"host name {binding.host_name} of {binding.site} is gone")
     name = _ref(work, binding)
-    there = next((one for one in work.view.certificates if one.ref == name), None)
+    there = next((certificate for certificate in work.view.certificates if certificate.ref == name), None)
     found = violations(binding.host_name, place, work.tier(place.site.plan), facts, work.ask)
     if there is not None and not _is_for(work, there, binding):
         return (_taken(binding, there), *found)
@@ -277,20 +285,25 @@ def _bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostLook:
             return _opted_out(binding)
         lease.check()
         run.check_time()
+        # Somebody bound the host name since the view was read. Whatever they chose, Certroll leaves it.
         if not run.ports.retrying.again(partial(_bind_once, run, binding, certificate)):
             detail = "somebody else bound it meanwhile; it is left as it is"
             return _look(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
-        fleet = settle(
-            run.ports.clock,
-            lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),
-            lambda seen: any(one.host_name == binding.host_name and _is_bound(one) for one in seen.bindings),
-            f"host name {binding.host_name} of {binding.site}",
-        )
-    sight = _served(
-        run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=min(run.now() + PATIENCE, run.ends_at)
-    )
+        fleet = _settled(run, binding)
+    give_up = min(run.now() + PATIENCE, run.ends_at)
+    sight = _served(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
     _done(run, "managed.bound", binding, str(sight))
     return _seen(binding, sight)
+
+
+def _settled(run: Run, binding: Binding) -> Fleet:
+    """Return the site once Azure shows that its host name is bound."""
+    return settle(
+        run.ports.clock,
+        lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),
+        lambda seen: any(bound.host_name == binding.host_name and _is_bound(bound) for bound in seen.bindings),
+        f"host name {binding.host_name} of {binding.site}",
+    )
 
 
 def _bind_once(run: Run, binding: Binding, certificate: SeenCertificate) -> bool:

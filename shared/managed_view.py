@@ -13,7 +13,7 @@ from itertools import chain
 
 from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
 from shared.domain.managed import TAG, Place, SeenCertificate, is_custom
-from shared.domain.model import Binding, BlindSpot, Fleet, SslState, Tags, is_on, tag
+from shared.domain.model import Binding, BlindSpot, Fleet, Listing, SslState, Tags, is_on, tag
 from shared.domain.names import HostName, SiteRef, Webspace
 from shared.domain.ports import ManagedCertificates
 from shared.run import Run
@@ -30,7 +30,12 @@ class View:
     def managed_for(self, webspace: Webspace | None, host_name: HostName) -> SeenCertificate | None:
         """Return the managed certificate of a host name in a webspace."""
         return next(
-            (one for one in self.certificates if one.webspace == webspace and one.managed_for == host_name), None
+            (
+                certificate
+                for certificate in self.certificates
+                if certificate.webspace == webspace and certificate.managed_for == host_name
+            ),
+            None,
         )
 
     def wanted(self) -> tuple[Binding, ...]:
@@ -51,8 +56,16 @@ class View:
         One that hides its thumbprint may be bound under a thumbprint that nothing else in the webspace has.
         """
         pairs = []
-        managed = {(one.webspace, one.managed_for): one for one in self.certificates if one.managed_for is not None}
-        others = {(one.webspace, one.thumbprint) for one in self.certificates if one.managed_for is None}
+        managed = {
+            (certificate.webspace, certificate.managed_for): certificate
+            for certificate in self.certificates
+            if certificate.managed_for is not None
+        }
+        others = {
+            (certificate.webspace, certificate.thumbprint)
+            for certificate in self.certificates
+            if certificate.managed_for is None
+        }
         for binding in sorted(self.fleet.bindings):
             webspace = self.places[binding.site].site.webspace
             found = managed.get((webspace, binding.host_name)) if webspace else None
@@ -71,9 +84,9 @@ def observe_managed(run: Run) -> View:
     fleets = [view.fleet for view in views]
     fleet = Fleet(
         run.now(),
-        tuple(chain.from_iterable(one.sites for one in fleets)),
-        tuple(chain.from_iterable(one.bindings for one in fleets)),
-        blind_spots=tuple(chain.from_iterable(one.blind_spots for one in fleets)),
+        tuple(chain.from_iterable(fleet.sites for fleet in fleets)),
+        tuple(chain.from_iterable(fleet.bindings for fleet in fleets)),
+        blind_spots=tuple(chain.from_iterable(fleet.blind_spots for fleet in fleets)),
     )
     places = {ref: place for view in views for ref, place in view.places.items()}
     return View(fleet, places, tuple(chain.from_iterable(view.certificates for view in views)))
@@ -88,13 +101,13 @@ def _subscription(run: Run, subscription: str) -> View:
         spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
         return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
     concerned = _concerned(sites.found, tagged.found, certificates.found)
-    slots, hidden = _slots(managed, concerned)
-    seen = (*sites.found, *slots)
+    slots = _slots(managed, concerned)
+    seen = (*sites.found, *slots.found)
     fleet = Fleet(
         run.now(),
         tuple(place.site for place, _ in seen),
         tuple(chain.from_iterable(bindings for _, bindings in seen)),
-        blind_spots=(*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots, *hidden),
+        blind_spots=(*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots, *slots.blind_spots),
     )
     return View(fleet, {place.site.ref: place for place, _ in seen}, certificates.found)
 
@@ -108,7 +121,11 @@ def _concerned(
     asking = {ref.production for ref, tags in slots if is_on(tag(tags, TAG))}
     with_slots = {ref.production for ref, _ in slots}
     shown = {binding.host_name for _, bindings in sites for binding in bindings}
-    left = {one.webspace for one in certificates if one.managed_for is not None and one.managed_for not in shown}
+    left = {
+        certificate.webspace
+        for certificate in certificates
+        if certificate.managed_for is not None and certificate.managed_for not in shown
+    }
     return tuple(
         sorted(
             place.site.ref
@@ -119,17 +136,17 @@ def _concerned(
     )
 
 
-def _slots(
-    managed: ManagedCertificates, sites: tuple[SiteRef, ...]
-) -> tuple[tuple[tuple[Place, tuple[Binding, ...]], ...], tuple[BlindSpot, ...]]:
-    found: list[tuple[Place, tuple[Binding, ...]]] = []
-    hidden: list[BlindSpot] = []
-    for site in sites:
-        try:
-            listing = managed.slots(site)
-        except (Denied, NotFound, Rejected, Unavailable) as error:
-            hidden.append(BlindSpot(f"the slots of {site}", str(error), site.subscription))
-            continue
-        found.extend(listing.found)
-        hidden.extend(listing.blind_spots)
-    return tuple(found), tuple(hidden)
+def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+    """Return the slots of the sites. If Azure does not show those of a site, they are a blind spot."""
+    listings = [_slots_of(managed, site) for site in sites]
+    return Listing(
+        tuple(chain.from_iterable(listing.found for listing in listings)),
+        tuple(chain.from_iterable(listing.blind_spots for listing in listings)),
+    )
+
+
+def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+    try:
+        return managed.slots(site)
+    except (Denied, NotFound, Rejected, Unavailable) as error:
+        return Listing((), (BlindSpot(f"the slots of {site}", str(error), site.subscription),))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from shared.access import access_to, report, report_access
+from shared.access import access_to, report_access
 from shared.domain.errors import AzureError, Conflict, Denied, OutcomeUnknown, SiteLocked, Throttled, Unavailable
 from shared.domain.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.order_action import (
@@ -28,6 +28,7 @@ from shared.domain.plan import Mode
 from shared.domain.ports import Orders
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
+from shared.report import report
 from shared.run import Run
 from shared.telemetry import event
 
@@ -57,10 +58,10 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
     looks = [_looked_at(run, order) for order in found]
-    stored = (one for look in looks for one in look.order.stored)
-    vaults = sorted({one.vault_id for one in stored if one.secret and one.secret.vault in run.intent.vaults})
+    stored = (certificate for look in looks for certificate in look.order.stored)
+    vaults = sorted({kept.vault_id for kept in stored if kept.secret and kept.secret.vault in run.intent.vaults})
     report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
-    report(run.ports.journal, tuple(_finding(run, look.order, one) for look in looks for one in look.problems))
+    report(run.ports.journal, tuple(_finding(run, look.order, problem) for look in looks for problem in look.problems))
     event("orders.found", orders=[_row(look) for look in looks])
     if failed := [look.error for look in looks if look.error]:
         raise ExceptionGroup("not every order could be looked at", failed)
@@ -154,7 +155,7 @@ def _asked(
     state, detail = _sent(run, seen, action)
     answered = run.ports.journal.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
     _note(run, answered, "order.answered")
-    return _seen_after(run, seen), (*(one for one in records if one is not known), answered)
+    return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
 
 
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
@@ -213,7 +214,7 @@ def _row(look: Look) -> dict[str, object]:
         "expires": order.expires,
         "renews_at": order.renews_at if order.auto_renew else None,
         "secret": str(order.secret) if order.secret else None,
-        "stored": [one.status for one in order.stored],
+        "stored": [certificate.status for certificate in order.stored],
         "outcome": type(outcome).__name__ if look.error is None else type(look.error).__name__,
         "reason": outcome.reason,
     }

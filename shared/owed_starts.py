@@ -41,7 +41,8 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     site among them.
     """
     run.check_time()
-    if not _runs(run, app.site):  # who stopped it meanwhile means it
+    # Somebody stopped the app since the apps were listed, and meant to: Certroll must not start it.
+    if not _runs(run, app.site):
         spared = app.now(CycleState.SPARED, run.now(), "somebody stopped it meanwhile")
         run.ports.cycles.put_apps(environment, (spared,))
         return spared
@@ -57,17 +58,22 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
             raise StopRefused(str(refusal), reason_of(refusal)) from refusal
         raise
     finally:
-        if stop.was_refused:
-            run.ports.cycles.paid(app.site)
-            run.ports.cycles.put_apps(environment, (replace(app, answered=None),))  # it was not stopped
-        elif stop.was_asked:
-            _start(run, app.site)
+        _start_again(run, environment, app, stop)
     started = app.now(CycleState.STARTED, run.now())
     run.ports.cycles.put_apps(environment, (started,))
     if not stop.doubts:
         run.ports.cycles.paid(app.site)
     event("app.cycled", site=str(app.site), environment=str(environment))
     return started
+
+
+def _start_again(run: Run, environment: EnvironmentRef, app: CycleApp, stop: "_Stop") -> None:
+    """Start the app, whatever came of its stop. A stop that Azure refused leaves nothing to start."""
+    if stop.was_refused:
+        run.ports.cycles.paid(app.site)
+        run.ports.cycles.put_apps(environment, (replace(app, answered=None),))
+    elif stop.was_asked:
+        _start(run, app.site)
 
 
 def _check(leases: tuple[Lease, ...]) -> None:
@@ -136,38 +142,50 @@ def _guarded(run: Run, owed: OwedStart) -> Exception | None:
 
 def _pay(run: Run, owed: OwedStart) -> None:
     cycles, site = run.ports.cycles, owed.site
-    if not any(one.site == site for one in cycles.owed()):
-        return  # it was paid while the lease was waited for
+    # The run that stopped the app started it while this one waited for the lease.
+    if not any(start.site == site for start in cycles.owed()):
+        return
     try:
         stopped = not _runs(run, site)
     except NotFound as gone:
-        if run.now() < owed.at + GONE_AFTER:  # Azure has said so of sites that were there
-            _still_owed(run, owed, gone)
-            return
-        event("start.not_needed", site=str(site), detail="it is gone")
-        cycles.paid(site)
+        _pay_gone(run, owed, gone)
         return
     if stopped:
-        _start(run, site)
-        _mark_started(run, owed)
-        entry = HistoryEntry(
-            run.now(), "start.paid", f"site {site}", Reason.START_OWED, "its stop was begun by a run that died"
-        )
-        run.ports.journal.add_history(str(owed.environment), (entry,))
-        event("start.paid", site=str(site), environment=str(owed.environment))
+        _start_for_the_dead(run, owed)
+    # The run that seems dead may only be slow. Its stop may still reach Azure, so the start stays owed for a while.
     if run.now() < owed.at + STOP_MAY_COME:
-        return  # the dead may not be quite dead, and stop it once more
+        return
     cycles.paid(site)
     run.ports.queue.send_environment(EnvironmentMessage(owed.environment))
+
+
+def _pay_gone(run: Run, owed: OwedStart, gone: NotFound) -> None:
+    """Forget the start of a site that is gone. Azure sometimes answers 404 for a site that exists, so wait an hour."""
+    if run.now() < owed.at + GONE_AFTER:
+        _still_owed(run, owed, gone)
+        return
+    event("start.not_needed", site=str(owed.site), detail="it is gone")
+    run.ports.cycles.paid(owed.site)
+
+
+def _start_for_the_dead(run: Run, owed: OwedStart) -> None:
+    """Start an app that a run stopped before it died, and record that."""
+    site, environment = str(owed.site), str(owed.environment)
+    _start(run, owed.site)
+    _mark_started(run, owed)
+    detail = "its stop was begun by a run that died"
+    entry = HistoryEntry(run.now(), "start.paid", f"site {site}", Reason.START_OWED, detail)
+    run.ports.journal.add_history(environment, (entry,))
+    event("start.paid", site=site, environment=environment)
 
 
 def _mark_started(run: Run, owed: OwedStart) -> None:
     """Record that it was stopped and started, which is all that it takes to trust a root."""
     cycle = run.ports.cycles.of(owed.environment)
-    known = (one for one in run.ports.cycles.apps(owed.environment) if one.site == owed.site)
-    for one in known:
-        if one.state is CycleState.PENDING and cycle.since is not None and owed.at >= cycle.since:
-            started = one.now(CycleState.STARTED, run.now(), "started by the timer")
+    known = (app for app in run.ports.cycles.apps(owed.environment) if app.site == owed.site)
+    for app in known:
+        if app.state is CycleState.PENDING and cycle.since is not None and owed.at >= cycle.since:
+            started = app.now(CycleState.STARTED, run.now(), "started by the timer")
             run.ports.cycles.put_apps(owed.environment, (started,))
 
 

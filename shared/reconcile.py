@@ -11,9 +11,10 @@ not recorded for the current version is given back to it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import itemgetter
 
 from shared import planner
 from shared.actions.settle import settle
@@ -36,11 +37,25 @@ from shared.domain.rollout import LOST_AFTER, Again, Rollout, SiteRecord, SiteSt
 from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
-from shared.observe import Targets, observe_fleet, observe_site
+from shared.observe.fleet import observe_fleet
+from shared.observe.site import observe_site
+from shared.observe.targets import Targets
 from shared.prove import prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
-from shared.run import LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_free, until_open
+from shared.run import (
+    LONGEST_PAUSE,
+    REFUSALS,
+    SECOND_LOOK,
+    Performed,
+    Run,
+    pause,
+    perform_all,
+    perform_each,
+    planning_again,
+    until_free,
+    until_open,
+)
 from shared.telemetry import event
 
 AWAITING = frozenset(
@@ -63,8 +78,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     `redelivered` says that an earlier try of this message died: sites that it had recorded are sent again.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
-    if foreign := _foreign(run, message.ref):
-        return _told("certificate.reconciled", str(message.ref), "", foreign)
+    if foreign := refuse_foreign(run, message.ref):
+        return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
             outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
@@ -72,16 +87,29 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    # Azure refused to list the fleet, so nothing can be planned. A refused step does not come here: it is a skip.
     except (Denied, Rejected) as error:
-        outcome = Stalled(SITE_REASONS[type(error)], str(error))
+        outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
-    return _told("certificate.reconciled", str(message.ref), "", outcome)
+    return _log_certificate(message, outcome)
+
+
+def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:
+    event(
+        "certificate.reconciled",
+        certificate=str(message.ref),
+        site="",
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome
 
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
-    if foreign := _foreign(run, message.ref):
-        return _told("site.reconciled", str(message.ref), str(message.site), foreign)
+    if foreign := refuse_foreign(run, message.ref):
+        return _log_site(message, foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile_recorded_site(run, lease, message))
@@ -89,14 +117,29 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    # This site may not go on by itself: only the run of its certificate decides which sites go. A site without a record
+    # starts such a run anew. For a recorded site that run waits already, so the message gets the last of all waits: the
+    # run then observes the fleet once and leaves no second chain of waits behind.
     if isinstance(outcome, Deferred):
-        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS  # else its run is there, and waits already
+        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
-    return _told("site.reconciled", str(message.ref), str(message.site), outcome)
+    return _log_site(message, outcome)
 
 
-def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
-    """Refuse a message for a vault that is not ours: it may be forged, or older than the setting."""
+def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
+    event(
+        "site.reconciled",
+        certificate=str(message.ref),
+        site=str(message.site),
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome
+
+
+def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
+    """Return the refusal of a message for a vault outside of CERTROLL_VAULTS: it may be forged, or older than that."""
     if ref.vault in run.intent.vaults:
         return None
     detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or leave the message"
@@ -109,31 +152,42 @@ def _foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
 
 def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
     ref, now = message.ref, run.now()
-    lineage = _read_lineage(run, ref)
+    lineage = read_lineage(run, ref)
+    # The operator deleted the certificate, or the vault refuses Certroll. Apps that Certroll has begun to change are
+    # finished all the same: to judge them, or to bring their last good values back, needs no vault.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
+    # Most secrets are passwords. If a secret was copied into App Service as a certificate, the sweep reports that.
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason in NO_LINEAGE:
-        return Converged(*lineage.refusal)  # most secrets are passwords: where a copy comes of it, the sweep says so
+        return Converged(*lineage.refusal)
     report_lineage(run.ports.journal, lineage, now)
+    # No version may be rolled out: an operator disabled the newest, for instance. Certroll begins nothing new.
     if lineage.current is None:
-        return _finishing(run, ref, fresh=fresh) or _without_current(run, lineage)
+        return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.journal.rollout(ref, lineage.current.version)
+    # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now costs
+    # many requests and shows nothing new.
     if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
-        return _await_sites(run, message.waits, rollout)
+        return await_sites(run, message.waits, rollout)
+    snapshot = _observed(run, lineage, rollout, now)
+    plan = planner.plan(snapshot, run.intent)
+    report_plan(run.ports.journal, plan, snapshot)
+    report_waves(snapshot, plan, run.intent)
+    return roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
+
+
+def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
+    """Return the fleet as one lineage sees it: the webspaces that hold a version of it, and the targets of its tags."""
     fleet = observe_fleet(
         run.ports,
         run.pool,
         run.intent.subscriptions,
-        lambda copy: copy.source == ref or lineage.version_of(copy.thumbprint) is not None,
-        lambda followed: followed == ref,
+        lambda copy: copy.source == lineage.ref or lineage.version_of(copy.thumbprint) is not None,
+        lambda followed: followed == lineage.ref,
         now,
         Targets.of((lineage,)),
     )
-    snapshot = Snapshot(lineage, fleet, rollout, cycles=run.ports.cycles.all() if fleet.environments else ())
-    plan = planner.plan(snapshot, run.intent)
-    report_plan(run.ports.journal, plan, snapshot)
-    report_waves(snapshot, plan, run.intent)
-    return _roll_out(run, lease, snapshot, lineage.current, plan, message, fresh=fresh)
+    return Snapshot(lineage, fleet, rollout, cycles=run.ports.cycles.all() if fleet.environments else ())
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
@@ -141,95 +195,188 @@ def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | 
     unfinished = run.ports.journal.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None
-    _send(run, ref, (roll.site for roll in unfinished))
+    send_sites(run, ref, (roll.site for roll in unfinished))
     return Waiting(run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"{len(unfinished)} sites are on their way")
 
 
-def _roll_out(
-    run: Run,
-    lease: Lease,
-    snapshot: Snapshot,
-    current: CertificateVersion,
-    plan: Plan,
-    message: CertificateMessage,
-    *,
-    fresh: bool,
-) -> Outcome:
-    """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
-    rollout, skips, stopped = snapshot.rollout, list(plan.skips), set[str]()
-    unanswered: list[AzureError] = []
+@dataclass(frozen=True, slots=True)
+class RolloutRun:
+    """One run for one version of a vault certificate: what each phase of the rollout works with."""
+
+    run: Run
+    lease: Lease
+    """The lease of the vault certificate. A run that has lost this lease may write nothing more."""
+    snapshot: Snapshot
+    """The fleet and the journal before the first write of this run."""
+    current: CertificateVersion
+    """The version that is rolled out."""
+    waits: int
+    """How often the message has waited already."""
+    is_fresh: bool
+    """True unless the message only ends a wait: then Certroll sends no message a second time."""
+
+    @property
+    def ref(self) -> VaultCertificateRef:
+        """The vault certificate."""
+        return self.snapshot.lineage.ref
+
+    def perform(self, steps: Iterable[Step]) -> Performed:
+        """Perform the steps; return those that Azure refused or did not answer."""
+        return perform_each(self.run, self.lease, self.ref, steps)
+
+    def report(self, refused: Iterable[Skip]) -> None:
+        """Record refusals as findings."""
+        report_skips(self.run.ports.journal, self.ref, refused, self.run.now())
+
+    def send(self, sites: Iterable[SiteRef]) -> None:
+        """Send each site its message."""
+        send_sites(self.run, self.ref, sites)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: each phase of the rollout takes this value and returns the next one."""
+
+    rollout: Rollout
+    """The records as the journal has them now."""
+    skips: tuple[Skip, ...]
+    """What this run did not do, and why: the refusals of the plan, then those of Azure."""
+    unanswered: tuple[AzureError, ...] = ()
+    """The errors of the steps that Azure did not answer."""
+    stopped: frozenset[str] = frozenset()
+    """The subjects of the copies that Azure did not write: no app that needs one of them may go."""
+
+    def after(self, performed: Performed) -> "Progress":
+        """Return the progress with what Azure refused and did not answer."""
+        unanswered = (*self.unanswered, *performed.unanswered)
+        return replace(self, skips=(*self.skips, *performed.refused), unanswered=unanswered)
+
+    def after_copies(self, performed: Performed, records: tuple[SiteRecord, ...]) -> "Progress":
+        """Return the progress after the copies of one webspace, with the records of its sites."""
+        stopped = self.stopped.union(skip.subject for skip in performed.refused)
+        return replace(self.after(performed), rollout=_merged(self.rollout, records), stopped=stopped)
+
+
+def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
+    """Carry out the plan in phases: roots, webspaces, apps, deletions; then send again what may have been lost.
+
+    Each phase records before it writes. A crash anywhere leaves records that the next run sends again.
+    """
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
-    skips.extend(carry_roots(run, lease, snapshot, plan, unanswered))
-    others = (step for step in plan.steps if step not in deletions and step.action.phase is not Phase.ROOT)
-    plan = Plan(tuple(others), plan.skips)
+    others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
+    staged = Plan(tuple(others), plan.skips)
+    progress = Progress(work.snapshot.rollout, plan.skips)
+    progress = progress.after(carry_roots(work.run, work.lease, work.snapshot, plan))
+    progress = _roll_webspaces(work, staged, progress)
+    progress = _roll_apps(work, staged, progress)
+    progress = _delete_superseded(work, deletions, progress)
+    sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
+    # Azure did not answer a step. All other steps are on their way, so the message fails only now. The next try of the
+    # message observes the fleet, and sees whether Azure did the step.
+    if progress.unanswered:
+        raise progress.unanswered[0]
+    # A site served another certificate, and an operator may have mended the site. The run of the site needs minutes to
+    # find out.
+    if any(record.state is SiteState.FAILED for record in sent_again):
+        return Waiting(work.run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
+    return certificate_outcome(work, progress)
+
+
+def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
+    """Bring the version into one webspace after the other, as far as the time allows."""
+    # The first webspace is chosen once for each version, and recorded with the first sites: a later run must not choose
+    # another, or two webspaces would go first.
     if plan.steps:
-        rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent), held=snapshot.held_unknown)
-    shown = _shown(snapshot)
-    for webspace, planned in _by_webspace(plan.steps):
-        run.check_time()
-        steps, refused = _upload_again(run, lease, message.ref, planned, unanswered)
-        skips.extend(refused)
-        records = _pending_records(snapshot, current, webspace, steps, shown)
-        run.ports.journal.begin(message.ref, replace(rollout, records=records))
-        shared = (step for step in steps if step.action.site is None)
-        refused = perform_all(run, lease, message.ref, shared, unanswered)
-        if refused:
-            records = _after_refusal(run, message.ref, records, refused)
-            skips.extend(refused)
-            stopped |= {skip.subject for skip in refused}
-        _send(run, message.ref, (record.site for record in records if record.state is SiteState.PENDING))
-        rollout = _merged(rollout, records)
-    done = Plan(tuple(step for step in plan.steps if step.subject not in stopped), plan.skips)
-    apps = roll_records(snapshot, done, run.intent, fresh=fresh)
-    rollout = _tell_apps(run, message.ref, snapshot, apps, rollout)
-    refused = perform_all(run, lease, message.ref, deletions, unanswered)
-    report_skips(run.ports.journal, message.ref, refused, run.now())
-    sent = _to_send_again(snapshot.rollout, rollout) if fresh else ()
-    again = (*snapshot.rollout.rolling, *snapshot.rollout.unfinished(snapshot.now)) if fresh else ()
-    _send(run, message.ref, sorted({record.site for record in sent} | {roll.site for roll in again}))
-    if unanswered:
-        raise unanswered[0]  # all else is on its way, and this comes back with the message
-    if any(record.state is SiteState.FAILED for record in sent):
-        return Waiting(run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
-    return _certificate_outcome(run, snapshot, rollout, tuple(skips), message.waits)
+        first = first_webspace(plan, work.snapshot, work.run.intent)
+        rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
+        progress = replace(progress, rollout=rollout)
+    shown = shown_bindings(work.snapshot)
+    for webspace, steps in _by_webspace(plan.steps):
+        work.run.check_time()
+        progress = _roll_webspace(work, webspace, steps, shown, progress)
+    return progress
 
 
-def _upload_again(
-    run: Run, lease: Lease, ref: VaultCertificateRef, steps: tuple[Step, ...], unanswered: list[AzureError]
-) -> tuple[tuple[Step, ...], tuple[Skip, ...]]:
-    """Upload again what was asked for; return the steps that are left, and what Azure refused.
+def _roll_webspace(
+    work: RolloutRun,
+    webspace: Webspace,
+    steps: tuple[Step, ...],
+    shown: Mapping[SiteRef, tuple[Binding, ...]],
+    progress: Progress,
+) -> Progress:
+    """Record the sites of one webspace as pending, write the copies that they share, and send each site its message."""
+    uploads, steps = _upload_again(work, steps)
+    records = pending_records(work.snapshot, work.current, webspace, steps, shown)
+    # Certroll may die after the first write. Azure shows the new version then, and only these records tell the next run
+    # which sites have still to be proven.
+    work.run.ports.journal.begin(work.ref, replace(progress.rollout, records=records))
+    copies = work.perform(step for step in steps if step.action.site is None)
+    if copies.refused:
+        records = after_refusal(work.run, work.ref, records, copies.refused)
+    work.send(record.site for record in records if record.state is SiteState.PENDING)
+    return progress.after(uploads).after_copies(copies, records)
 
-    No site changes by it, and Azure shows that it was done, so it needs no record; where it was refused nothing is to
-    be bound again.
+
+def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed, tuple[Step, ...]]:
+    """Upload again what an operator asked for; return what became of it, and the steps that are left.
+
+    This phase needs no record: no site changes by it, and Azure shows whether it was done.
     """
     uploads = tuple(step for step in steps if step.action.phase is Phase.UPLOAD)
     left = tuple(step for step in steps if step not in uploads)
-    refused = perform_all(run, lease, ref, uploads, unanswered)
-    report_skips(run.ports.journal, ref, refused, run.now())
-    return tuple(filter(None, map(Step.without_rebinding, left))) if refused else left, refused
+    performed = work.perform(uploads)
+    work.report(performed.refused)
+    # An operator asked for sites to be bound once more, so that they serve the new upload. Azure refused the upload:
+    # to bind the old one again would only interrupt them.
+    if performed.refused:
+        left = tuple(filter(None, map(Step.without_rebinding, left)))
+    return performed, left
 
 
-def _tell_apps(
-    run: Run, ref: VaultCertificateRef, snapshot: Snapshot, records: tuple[RollRecord, ...], rollout: Rollout
-) -> Rollout:
+def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
+    """Record the apps that may go now, and send each its message."""
+    done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
+    apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
+    return replace(progress, rollout=_tell_apps(work, apps, progress.rollout))
+
+
+def _tell_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
     """Record the apps that may go now and send each its message; return the rollout with them."""
-    if records or rollout.rolls:
-        run.ports.journal.looked(ref, rollout, snapshot.now)
-    recorded = tuple(run.ports.journal.put_roll(ref, record) for record in records)
-    _send(run, ref, (roll.site for roll in recorded if roll.under_way))
+    journal = work.run.ports.journal
+    if apps or rollout.rolls:
+        journal.looked(work.ref, rollout, work.snapshot.now)
+    recorded = tuple(journal.put_roll(work.ref, app) for app in apps)
+    work.send(roll.site for roll in recorded if roll.under_way)
     renewed = {roll.site for roll in recorded}
     return replace(rollout, rolls=(*(roll for roll in rollout.rolls if roll.site not in renewed), *recorded))
 
 
+def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: Progress) -> Progress:
+    """Delete what nothing uses any more.
+
+    A refusal becomes a finding and no skip: the version is rolled out, whether Azure deletes an old one or not.
+    """
+    performed = work.perform(deletions)
+    work.report(performed.refused)
+    return progress.after(replace(performed, refused=()))
+
+
+def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
+    """Send the sites and apps of earlier runs another message; return the records of the sites."""
+    before = work.snapshot.rollout
+    records = to_send_again(before, rollout)
+    rolls = (*before.rolling, *before.unfinished(work.snapshot.now))
+    work.send(sorted({record.site for record in records} | {roll.site for roll in rolls}))
+    return records
+
+
 def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step, ...]]]:
-    ordered = sorted(
-        ((step.action.webspace, step) for step in steps if step.action.webspace is not None), key=lambda one: one[0]
-    )
-    groups = groupby(ordered, key=lambda one: one[0])
+    placed = ((step.action.webspace, step) for step in steps if step.action.webspace is not None)
+    groups = groupby(sorted(placed, key=itemgetter(0)), key=itemgetter(0))
     return ((webspace, tuple(step for _, step in group)) for webspace, group in groups)
 
 
-def _shown(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
+def shown_bindings(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
     """Return the bindings of each site as they are, without those of which it is not clear whose they are."""
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
     for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
@@ -237,39 +384,48 @@ def _shown(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
     return shown
 
 
-def _pending_records(
+def pending_records(
     snapshot: Snapshot,
     current: CertificateVersion,
     webspace: Webspace,
     steps: tuple[Step, ...],
     shown: Mapping[SiteRef, tuple[Binding, ...]],
 ) -> tuple[SiteRecord, ...]:
-    """Return a pending record for each site that the steps touch.
-
-    What its bindings were before the first write of this version, and since when it is under way, is kept from an
-    earlier look: looking again must not overwrite the one, nor start the soak anew. What came since is added.
-    """
+    """Return a pending record for each site that the steps touch."""
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     known = {record.site: record for record in snapshot.rollout.records}
     bound = [binding for step in steps if (binding := step.action.binds) is not None]
     asked = {step.action.site for step in steps if step.action.rebinds}
     records = []
     for site in sorted({binding.site for binding in bound}):
-        kept = known[site].last_good if site in known else ()
-        names = {binding.host_name for binding in kept}
-        there = (*shown.get(site, ()), *(b for b in bound if b.site == site and b.thumbprint is None))
-        before = (*kept, *(binding for binding in there if binding.host_name not in names))
-        started = site in known and known[site].state is not SiteState.PROVEN
-        since = known[site].at if started else snapshot.now
         usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
         copies = tuple(copy.ref for copy in usable if copy.thumbprint == current.thumbprint)
-        again = Again.ASKED if site in asked else known[site].again if site in known else Again.NO
-        pending = SiteRecord(site, current.version, webspace, SiteState.PENDING, since, copies, before, again=again)
-        records.append(pending)
+        bindings = (*shown.get(site, ()), *(b for b in bound if b.site == site and b.thumbprint is None))
+        again = Again.ASKED if site in asked else Again.NO
+        version, state = current.version, SiteState.PENDING
+        pending = SiteRecord(site, version, webspace, state, snapshot.now, copies, bindings, again=again)
+        records.append(_continuing(pending, known.get(site)))
     return tuple(records)
 
 
-def _after_refusal(
+def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
+    """Return the pending record with `last_good` and `at` of the record that an earlier run made.
+
+    Otherwise this run would take bindings that Certroll has written for the original ones, and restart the soak.
+    """
+    if known is None:
+        return pending
+    names = {binding.host_name for binding in known.last_good}
+    added = tuple(binding for binding in pending.last_good if binding.host_name not in names)
+    return replace(
+        pending,
+        at=pending.at if known.state is SiteState.PROVEN else known.at,
+        last_good=(*known.last_good, *added),
+        again=known.again if pending.again is Again.NO else pending.again,
+    )
+
+
+def after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
     """Record what is left where Azure refused to sync a copy.
@@ -297,12 +453,13 @@ def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
     return replace(rollout, records=(*kept, *records))
 
 
-def _send(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
+def send_sites(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
+    """Send each site its message."""
     for site in sites:
         run.ports.queue.send_site(SiteMessage(site, ref))
 
 
-def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
+def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     """Return the known sites that a fresh look sends another message for.
 
     What is pending may have been lost; what failed may have been mended, or is served late.
@@ -312,28 +469,29 @@ def _to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     return tuple(record for record in after.records if record in known and record.state in again)
 
 
-def _certificate_outcome(
-    run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int
-) -> Outcome:
-    waiting = _to_wait_for(run, snapshot, rollout, skips, waits)
-    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
-    refusal = snapshot.lineage.refusal
-    if waiting is not None:
+def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
+    """Return what the run came to: what it waits for, what needs a person, or that the version is rolled out."""
+    blocked = next((skip for skip in progress.skips if skip.reason in NEEDS_A_PERSON), None)
+    refusal = work.snapshot.lineage.refusal
+    if (waiting := _to_wait_for(work, progress)) is not None:
         return waiting
+    # The newest version is valid from tomorrow on, and Certroll carries the one before it. That needs nobody: it comes
+    # back when the newest becomes valid, unless something else needs a person.
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
-        return _without_current(run, snapshot.lineage)
+        return without_current(work.run, work.snapshot.lineage)
     if blocked is not None:
         return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
-    return _failure(snapshot, rollout) or _success(rollout, skips)
+    return _failure(work.snapshot, progress.rollout) or _success(progress)
 
 
-def _to_wait_for(run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int) -> Waiting | None:
+def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
+    run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
-        return _await_sites(run, waits, rollout)
-    awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
+        return await_sites(run, work.waits, rollout)
+    awaiting = next((skip for skip in progress.skips if skip.reason in AWAITING), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
-        return Waiting(_next_look(run, snapshot, rollout, waits), awaiting.reason, awaiting.detail)
-    closed = next((skip for skip in skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
+        return Waiting(_next_look(work, rollout), awaiting.reason, awaiting.detail)
+    closed = next((skip for skip in progress.skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
     return None if closed is None else Waiting(until_open(run), closed.reason, closed.detail)
 
 
@@ -350,38 +508,39 @@ def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
     return None
 
 
-def _success(rollout: Rollout, skips: tuple[Skip, ...]) -> Converged:
-    if any(skip.reason is Reason.OBSERVE_ONLY for skip in skips):
+def _success(progress: Progress) -> Converged:
+    if any(skip.reason is Reason.OBSERVE_ONLY for skip in progress.skips):
         return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
+    rollout = progress.rollout
     done = bool(rollout.records or rollout.rolls)
     return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")
 
 
-def _next_look(run: Run, snapshot: Snapshot, rollout: Rollout, waits: int) -> datetime:
-    """Return when to look at the stages again: when they open, a quarter of an hour at most.
+def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
+    """Return when to observe the fleet for the next stage: when it opens, and within a quarter of an hour.
 
-    What is unproven stays so until then, and each look observes the fleet.
+    An unproven site stays unproven until then, and each run in between would observe the whole fleet.
     """
-    now, soak = run.now(), run.intent.stage_soak
+    now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
-        stage(rollout, now, soak, snapshot.expires_at()).opens_at,
+        stage(rollout, now, soak, work.snapshot.expires_at()).opens_at,
         rolls_open_at(rollout.rolls, soak, LOST_AFTER, urgent=False),
     )
     soonest = min((moment for moment in opens if moment is not None and moment > now), default=now)
-    return min(max(soonest, now + pause(waits)), now + LONGEST_PAUSE)
+    return min(max(soonest, now + pause(work.waits)), now + LONGEST_PAUSE)
 
 
-def _await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
+def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
     """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
     unfinished = rollout.unfinished(run.now())
-    sites = {one.site for one in rollout.pending} | {one.site for one in (*rollout.rolling, *unfinished)}
+    sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}
     least = timedelta(0) if rollout.pending else run.intent.probe_settle
     until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
     return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")
 
 
-def _without_current(run: Run, lineage: Lineage) -> Outcome:
-    """Return the outcome where the newest version may not be rolled out, nor any in its stead."""
+def without_current(run: Run, lineage: Lineage) -> Outcome:
+    """Return the outcome if no version of the certificate may be rolled out."""
     if lineage.refusal is None:
         return Stalled(Reason.NO_SUCH_CERTIFICATE, f"{lineage.ref} has no version")
     reason, detail = lineage.refusal
@@ -392,7 +551,8 @@ def _without_current(run: Run, lineage: Lineage) -> Outcome:
     return Stalled(reason, finding.detail)
 
 
-def _read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
+def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
+    """Return the versions of a vault certificate; if the vault refuses Certroll, report that and return the outcome."""
     try:
         return run.ports.vault.lineage(ref, run.now())
     except (Denied, NotFound, Rejected) as error:
@@ -411,14 +571,14 @@ def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> S
 
 def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
     """Carry what is recorded of the site: its bindings first, and its settings, of whatever version they were begun."""
-    lineage = _read_lineage(run, message.ref)
+    lineage = read_lineage(run, message.ref)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = run.ports.journal.site(message.ref, current.version, message.site) if current else None
     roll = _to_go_on_from(run.ports.journal.roll(message.ref, message.site), known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
-        outcomes.append(_bindings_of_site(run, lease, known, current, record))
+        outcomes.append(bindings_of_site(run, lease, known, current, record))
     if roll is not None:
         outcomes.append(roll_app(run, lease, _as_of(known, roll), roll, message.waits))
     if outcomes:
@@ -426,7 +586,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     if not isinstance(lineage, Lineage):
         return lineage
     if current is None:
-        return _without_current(run, lineage)
+        return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
     return Deferred(Reason.NOT_DISPATCHED, detail)
 
@@ -445,13 +605,14 @@ def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
 
 def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
     """Return the lineage as it was when the app was told to go: what was begun is judged by that version."""
-    version = next((one for one in lineage.versions if one.version == roll.version), lineage.current)
+    version = next((known for known in lineage.versions if known.version == roll.version), lineage.current)
     return replace(lineage, current=version, refusal=None)
 
 
-def _bindings_of_site(
+def bindings_of_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
+    """Carry the current version to the bindings of the site. If Azure refuses, record the site as unproven."""
     try:
         return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
@@ -532,16 +693,4 @@ def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, 
     run.ports.journal.add_history(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
     if isinstance(outcome, Stalled) or outcome.reason is Reason.UNREACHABLE:
         run.ports.journal.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
-    return outcome
-
-
-def _told(name: str, certificate: str, site: str, outcome: Outcome) -> Outcome:
-    event(
-        name,
-        certificate=certificate,
-        site=site,
-        outcome=type(outcome).__name__,
-        reason=outcome.reason,
-        detail=outcome.detail,
-    )
     return outcome

@@ -7,14 +7,20 @@ from collections.abc import Iterable
 
 from shared.domain.errors import LeaseBusy
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
+from shared.domain.roll import Room
 from shared.run import Run
 
 Places = tuple[tuple[str, int], ...]
 """Where a site counts, by resource id, each with how many may restart there at once."""
 
 
+def places_of(plan: str, room: Room) -> Places:
+    """Return where an app of an App Service Environment counts: on its plan, and in the environment."""
+    return (plan, room.on_plan), (room.environment, room.in_all)
+
+
 def claimed(run: Run, places: Places, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
-    """Say whether the site may restart now; if so it is counted in every place, else in none. Raises LeaseBusy."""
+    """Return True if the site may restart now. If so it is counted in every place, else in none. Raises LeaseBusy."""
     taken: list[str] = []
     for place, most in places:
         try:

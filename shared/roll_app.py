@@ -29,15 +29,15 @@ from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState, Room
+from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
-from shared.observe import observe_app
+from shared.observe.site import observe_app
 from shared.prove import Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
-from shared.restarts import claimed, give_back
+from shared.restarts import Places, claimed, give_back, places_of
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
 BETWEEN_PASSES = 2.0
@@ -90,23 +90,24 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
         detail = "as many sites of its App Service plan, or environment, are restarting as may at once"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
-        app = _look(run, lease, lineage, record, waits)
+        app = look_at_app(run, lease, lineage, record, waits)
     except (NotFound, Denied, Rejected) as error:
         return _unseen(run, lineage, record, error)
     match record.state:
         case RollState.STALE:
             return _write(app)
         case RollState.OVERLAPPING:
-            return _validate(app)
+            return validate(app)
         case RollState.FAILED:
-            return _restore(app)
+            return restore(app)
         case RollState.RESTORED:
-            return _check_restored(app)
+            return check_restored(app)
         case state:
             return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
 
 
-def _look(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
+def look_at_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
+    """Read the app and plan for it. What Azure shows of it becomes an App."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     rooted = frozenset({record.site} if record.rooted else ())
@@ -124,13 +125,17 @@ def _look(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: i
 
 
 def _write(app: App) -> Outcome:
+    # An earlier run wrote the settings and died, or a guard refuses the write by now.
     if not app.plan.steps:
         return _nothing_to_write(app)
+    # The version failed in another app since this one was admitted.
     if held := app.run.ports.journal.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version failed meanwhile at {where}"
-        return _conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
-    asked, sight = _ask_before(app)
+        return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
+    asked, sight = ask_before(app)
+    # The app is broken already. It would fail with the new version, too, and hold every other app of the fleet for
+    # nothing; so the others go first.
     if sight is not None and asked.broken_before and app.record.broken_before is None:
         return _set_aside(app, sight)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
@@ -139,8 +144,8 @@ def _write(app: App) -> Outcome:
     report_skips(app.run.ports.journal, app.lineage.ref, refused, app.run.now())
     if refused and refused[0].reason is not Reason.NOT_SETTLED:  # which says that it was written, and not seen yet
         outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
-        return _conclude(app, RollState.REFUSED, outcome)
-    return _settling(app, RollState.OVERLAPPING)
+        return conclude(app, RollState.REFUSED, outcome)
+    return settling_after(app, RollState.OVERLAPPING)
 
 
 def _intention(app: App) -> tuple[SettingEdit, ...]:
@@ -150,7 +155,8 @@ def _intention(app: App) -> tuple[SettingEdit, ...]:
     return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
 
 
-def _settling(app: App, state: RollState) -> Outcome:
+def settling_after(app: App, state: RollState) -> Outcome:
+    """Record the app in its new state, and wait until it has restarted."""
     now = app.run.now()
     record = replace(app.record, state=state, at=now, failing_since=None)
     app.run.ports.journal.put_roll(app.lineage.ref, record)
@@ -165,64 +171,65 @@ def _nothing_to_write(app: App) -> Outcome:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
     named = settings is not None and (
-        app.new in settings.named or any(one.ref == app.lineage.ref for one in settings.vault_references)
+        app.new in settings.named or any(reference.ref == app.lineage.ref for reference in settings.vault_references)
     )
     if named:
-        return _settling(app, RollState.OVERLAPPING)
+        return settling_after(app, RollState.OVERLAPPING)
     detail = f"the settings of {app.record.site} name no version of {app.lineage.ref} any more; nothing was written"
-    return _conclude(app, RollState.REFUSED, Stalled(Reason.NOT_NAMED, detail))
+    return conclude(app, RollState.REFUSED, Stalled(Reason.NOT_NAMED, detail))
 
 
 def _refused(app: App, skip: Skip) -> Outcome:
     if skip.reason is Reason.OUTSIDE_WINDOW:
-        _give_back(app.run, app.lineage, app.record)
+        give_back_restart(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
     stalled = skip.reason in NEEDS_A_PERSON
     missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None
     outcome = (Stalled if stalled else Converged)(skip.reason, detail)
-    return _conclude(app, RollState.REFUSED, outcome, failing_since=missed)
+    return conclude(app, RollState.REFUSED, outcome, replace(app.record, failing_since=missed))
 
 
 def _set_aside(app: App, sight: ProbeSight) -> Outcome:
     """Leave the app to those that can prove the version; it is rolled after them."""
     reason = Reason.PROBE_REDIRECTS if sight.redirected else Reason.BROKEN_BEFORE
     detail = f"{app.record.site} fails its own probe before anything is written: {sight.detail}"
-    return _conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken_before=True)
+    broken = replace(app.record, broken_before=True)
+    return conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken)
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
-    """Say whether the app may restart now, beside the others of its plan and environment. Raises LeaseBusy."""
-    room = record.room or Room("", 0, run.intent.max_restarts)
-    places = zip(_places(record), (room.on_plan, room.in_all), strict=False)
-    return claimed(run, tuple(places), record.site, lineage.ref)
+    """Return True if the app may restart now, with the others of its plan and environment. Raises LeaseBusy."""
+    return claimed(run, restart_places(run, record), record.site, lineage.ref)
 
 
-def _places(record: RollRecord) -> tuple[str, ...]:
-    return (record.plan, record.room.environment) if record.room else (record.plan,)
+def restart_places(run: Run, record: RollRecord) -> Places:
+    """Return where the app counts while it restarts: without a limit for its environment, on its plan alone."""
+    return places_of(record.plan, record.room) if record.room else ((record.plan, run.intent.max_restarts),)
 
 
 # ---------------------------------------------------------------------------------------------------- the app's answer
 
 
-def _validate(app: App) -> Outcome:
+def validate(app: App) -> Outcome:
+    """Ask the app whether it works with the new version, and record what that proves."""
     record = app.record
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
-        return _conclude(app, RollState.UNPROVEN, undone)
-    if wait := _not_yet(app):
+        return conclude(app, RollState.UNPROVEN, undone)
+    if wait := not_yet(app):
         return wait
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid as invalid:
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
     if probe is None:
         detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
-    return _judge(app, probe, _ask_in_a_row(app, probe))
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
+    return _judge(app, probe, ask_app_in_a_row(app, probe))
 
 
-def _not_yet(app: App) -> Waiting | None:
+def not_yet(app: App) -> Waiting | None:
     """Return the wait while the app restarts, or does not run; its plan may restart others while it does not."""
     now, site = app.run.now(), app.record.site
     settled = app.record.at + app.run.intent.probe_settle
@@ -230,7 +237,7 @@ def _not_yet(app: App) -> Waiting | None:
         return Waiting(settled, Reason.SETTLING, f"{site} restarts; it is asked afterwards")
     if app.running:
         return None
-    _give_back(app.run, app.lineage, app.record)
+    give_back_restart(app.run, app.lineage, app.record)
     return Waiting(now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; it is asked when it runs")
 
 
@@ -238,7 +245,7 @@ def _is_undone(app: App) -> bool:
     settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
     if settings is None or site is None or app.record.retiring:
         return False
-    ours = tuple(one for one in app.snapshot.rollable(settings) if one in app.old)
+    ours = tuple(thumbprint for thumbprint in app.snapshot.rollable(settings) if thumbprint in app.old)
     return bool(roll_edits(app.snapshot, site, settings, ours))
 
 
@@ -255,13 +262,13 @@ def _judge(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
 def _passed(app: App, probe: Probe) -> Outcome:
     site = app.record.site
     if app.record.retiring:
-        return _conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
+        return conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
     if not probe.proves:
         detail = f"{site} is well, but its probe does not show which certificate it uses"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
     proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
     validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")
-    return _conclude(app, RollState.VALIDATED, validated, proven=proven)
+    return conclude(app, RollState.VALIDATED, validated, replace(app.record, proven=proven))
 
 
 def _still_old(app: App, sight: ProbeSight) -> Outcome:
@@ -269,7 +276,7 @@ def _still_old(app: App, sight: ProbeSight) -> Outcome:
     site, waited = app.record.site, app.run.now() - app.record.at
     if waited >= RECYCLED_AFTER:
         detail = f"{site} still answers with the old certificate: {sight.detail}"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
     if app.record.failing_since is not None:
         app.run.ports.journal.put_roll(app.lineage.ref, replace(app.record, failing_since=None))
     again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
@@ -279,22 +286,22 @@ def _still_old(app: App, sight: ProbeSight) -> Outcome:
 def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
     """Ask again until it failed for as long as a start takes; only what passed before can fail by this roll."""
     record = app.record
-    if not _has_failed_for_good(app):
+    if not has_failed_for_good(app):
         return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {sight.detail}")
     if app.inbound.unknown:
         detail = f"{record.site} was asked by its name alone: {sight.detail}; {app.inbound.unknown}"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.UNREACHABLE, detail))
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.UNREACHABLE, detail))
     if record.broken_before:
         detail = f"{record.site} failed its own probe before this roll, and does so now: {sight.detail}"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
-    if record.asked != _digest(probe):
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
+    if record.asked != digest_of(probe):
         detail = f"{record.site} fails a probe that it did not pass before this roll: {sight.detail}"
-        return _conclude(app, RollState.UNPROVEN, Converged(Reason.NOT_ASKED_BEFORE, detail))
-    return _failed(app, sight)
+        return conclude(app, RollState.UNPROVEN, Converged(Reason.NOT_ASKED_BEFORE, detail))
+    return take_back(app, sight)
 
 
-def _has_failed_for_good(app: App) -> bool:
-    """Say whether it failed for as long as a start takes; note when it began."""
+def has_failed_for_good(app: App) -> bool:
+    """Return True if the app failed for as long as a start takes. Record when it began to fail."""
     record, now = app.record, app.run.now()
     if record.failing_since is None:
         app.run.ports.journal.put_roll(app.lineage.ref, replace(record, failing_since=now))
@@ -302,28 +309,29 @@ def _has_failed_for_good(app: App) -> bool:
     return now - record.failing_since >= max(app.run.intent.probe_settle, PROBE_AGAIN)
 
 
-def _ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
+def ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
     """Return the record with what the app answers before anything is written, and the answer where it can be asked."""
     record = replace(app.record, asked="")
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid:
         return record, None
-    if probe is not None and app.record.asked == _digest(probe):
+    if probe is not None and app.record.asked == digest_of(probe):
         return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
     if probe is None or not app.running:
         return record, None
-    sight = _ask(app, _without_roots(app, probe))
+    sight = _ask(app, without_roots(app, probe))
     failed = sight.verdict is Verdict.FAILED
-    return replace(record, broken_before=failed, asked="" if failed else _digest(probe)), sight
+    return replace(record, broken_before=failed, asked="" if failed else digest_of(probe)), sight
 
 
-def _without_roots(app: App, probe: Probe) -> Probe:
+def without_roots(app: App, probe: Probe) -> Probe:
     """Return the probe as it is asked where no version is named: an app that is given its first shows none yet."""
     return replace(probe, text="") if app.record.rooted and not app.old and probe.proves else probe
 
 
-def _ask_in_a_row(app: App, probe: Probe) -> ProbeSight:
+def ask_app_in_a_row(app: App, probe: Probe) -> ProbeSight:
+    """Ask the app three times in a row; return the first answer that is no pass, or the last."""
     return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES)
 
 
@@ -335,51 +343,63 @@ def _ask(app: App, probe: Probe) -> ProbeSight:
     return app.run.ports.app_probe.ask(site.default_host_name, probe, app.new, app.old, app.inbound.address)
 
 
-def _digest(probe: Probe) -> str:
+def digest_of(probe: Probe) -> str:
+    """Return a digest of what the probe asks and expects."""
     return sha256(f"{probe.path} {probe.status} {probe.text}".encode()).hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------------- the way back
 
 
-def _failed(app: App, sight: ProbeSight) -> Outcome:
+def take_back(app: App, sight: ProbeSight) -> Outcome:
+    """Record that the version does not work in the app, and bring the last good values back."""
     detail = f"its probe fails with the new version: {sight.detail}"
     now, ref = app.run.now(), app.lineage.ref
     record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
     record = app.run.ports.journal.put_roll(ref, record)
-    return _restore(_look(app.run, app.lease, app.lineage, record, app.waits))
+    return restore(look_at_app(app.run, app.lease, app.lineage, record, app.waits))
 
 
-def _restore(app: App) -> Outcome:
-    """Bring the last good values back, where there are any: what remains is a hold, and a person to be told."""
+def restore(app: App) -> Outcome:
+    """Bring the last good values back, if Certroll has any. What remains is a hold, and a finding for a person."""
     run, record = app.run, app.record
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
     steps = tuple(step for step in app.plan.steps if step.action.protects)
-    lost = not steps and barred is not None and barred.reason is Reason.NOT_LIVE
-    if not record.edits or lost:
-        why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
-        detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
-        return _conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
+    # The version failed although Certroll wrote nothing, or somebody deleted the version before from the webspace.
+    if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
+        return _nothing_to_restore(app)
+    # Azure shows fewer settings than the app had. If that read went wrong, a write would delete the rest. But Azure has
+    # shown the same few for an hour: the owner of the app took the others out.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
-        return _restore(_look(run, app.lease, app.lineage, _believing(app), app.waits))
+        return restore(look_at_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
-        return _told(
-            app, Stalled(barred.reason, f"{record.site}: {record.detail}; it is not taken back: {barred.detail}")
-        )
+        return _not_restored(app, barred)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)
     report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+    # NOT_SETTLED is no refusal: Azure took the write, and does not show it yet.
     if refused and refused[0].reason is not Reason.NOT_SETTLED:
-        detail = f"{record.site}: {record.detail}; it is not taken back: {refused[0].detail}"
-        return _told(app, Stalled(refused[0].reason, detail))
-    detail = f"{record.site}: {record.detail}; the last good values are back"
-    settling = _settling(app, RollState.RESTORED)
-    _told(app, Stalled(Reason.ROLLED_BACK, detail))
+        return _not_restored(app, refused[0])
+    settling = settling_after(app, RollState.RESTORED)
+    report_app(app, Stalled(Reason.ROLLED_BACK, f"{record.site}: {record.detail}; the last good values are back"))
     return settling
 
 
+def _nothing_to_restore(app: App) -> Outcome:
+    record = app.record
+    why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"
+    detail = f"{record.site}: {record.detail}; there is nothing to bring back, {why}: mend it by hand"
+    return conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
+
+
+def _not_restored(app: App, skip: Skip) -> Outcome:
+    """Report why the last good values are not back. The record stays as it is, so that a later run tries once more."""
+    detail = f"{app.record.site}: {app.record.detail}; it is not taken back: {skip.detail}"
+    return report_app(app, Stalled(skip.reason, detail))
+
+
 def _is_believed(app: App) -> bool:
-    """Say whether the same few settings were read an hour ago as well; note what is read now."""
+    """Return True if Azure has shown the same few settings for an hour. If Azure shows others now, record those."""
     record, now = app.record, app.run.now()
     left = _names_left(app)
     if record.missing == left:
@@ -400,9 +420,9 @@ def _names_left(app: App) -> str:
     return sha256("\0".join(sorted(settings.digests if settings else ())).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _check_restored(app: App) -> Outcome:
+def check_restored(app: App) -> Outcome:
     """Ask the app once more, so that people learn whether the version before still works."""
-    if wait := _not_yet(app):
+    if wait := not_yet(app):
         return wait
     try:
         probe = probe_of(app.snapshot.fleet, app.record.site)
@@ -410,27 +430,31 @@ def _check_restored(app: App) -> Outcome:
         probe = None
     detail = f"{app.record.site}: {app.record.detail}; the last good values are back"
     if probe is None:
-        return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
-    sight = _ask_in_a_row(app, _without_roots(app, probe))
+        return conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
+    sight = ask_app_in_a_row(app, without_roots(app, probe))
     if sight.verdict is not Verdict.FAILED:
-        return _conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, f"{detail}, and it works with them"))
-    if not _has_failed_for_good(app):
+        return conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, f"{detail}, and it works with them"))
+    if not has_failed_for_good(app):
         return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{app.record.site}: {sight.detail}")
     ill = Deferred(Reason.BROKEN_BEFORE, f"{detail}, but it fails with them as well: {sight.detail}")
-    return _conclude(app, RollState.SET_ASIDE, ill, broken_before=True, failing_since=None)
+    broken = replace(app.record, broken_before=True, failing_since=None)
+    return conclude(app, RollState.SET_ASIDE, ill, broken)
 
 
 # ------------------------------------------------------------------------------------------------------- the record
 
 
-def _conclude(app: App, state: RollState, outcome: Outcome, **changes: object) -> Outcome:
-    """Record what became of the app, let another of its plan restart, and return the outcome."""
+def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
+    """Record what became of the app, let another of its plan restart, and return the outcome.
+
+    `record` is that of the app with what this run learned about it, if it learned anything.
+    """
     at = app.record.at if state is RollState.REFUSED else app.run.now()
-    record = replace(app.record, state=state, at=at, detail=outcome.detail, **changes)  # type: ignore[arg-type]  # of any field
+    record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
     app.run.ports.journal.put_roll(app.lineage.ref, record)
-    _give_back(app.run, app.lineage, app.record)
+    give_back_restart(app.run, app.lineage, app.record)
     _wake(app, state, outcome)
-    return _told(app, outcome)
+    return report_app(app, outcome)
 
 
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
@@ -445,7 +469,8 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
         app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT, MOST_WAITS))
 
 
-def _told(app: App, outcome: Outcome) -> Outcome:
+def report_app(app: App, outcome: Outcome) -> Outcome:
+    """Write the outcome into the history; if it is not in order, record it as a finding. Return it."""
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     journal = app.run.ports.journal
     journal.add_history(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
@@ -454,8 +479,9 @@ def _told(app: App, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _give_back(run: Run, lineage: Lineage, record: RollRecord) -> None:
-    give_back(run, _places(record), record.site, lineage.ref)
+def give_back_restart(run: Run, lineage: Lineage, record: RollRecord) -> None:
+    """Count the app no longer among those that restart."""
+    give_back(run, (place for place, _ in restart_places(run, record)), record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
@@ -469,7 +495,7 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
     if record.state is RollState.STALE or isinstance(error, NotFound):
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.journal.put_roll(lineage.ref, changed)
-        _give_back(run, lineage, record)
+        give_back_restart(run, lineage, record)
     finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])
     run.ports.journal.report((finding,))
     return outcome

@@ -25,7 +25,8 @@ from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.snapshot import Snapshot
 from shared.inventory import report_references
 from shared.managed import look_after_managed
-from shared.observe import Targets, observe_fleet
+from shared.observe.fleet import observe_fleet
+from shared.observe.targets import Targets
 from shared.orders import look_after_orders
 from shared.reconcile import stalled_on_vault
 from shared.report import report_blind_spots, report_lineage, report_plan
@@ -97,17 +98,17 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
 def _opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
     """Return the lineages that hold each other's current version as an older one: each would undo the other's work."""
     current: dict[Thumbprint, list[Lineage]] = {}
-    for one in lineages:
-        if one.current:
-            current.setdefault(one.current.thumbprint, []).append(one)
+    for lineage in lineages:
+        if lineage.current:
+            current.setdefault(lineage.current.thumbprint, []).append(lineage)
     return {
-        one.ref: rival.ref
-        for one in lineages
-        if one.current
-        for version in one.versions
-        if one.is_stale(version.thumbprint)
+        lineage.ref: rival.ref
+        for lineage in lineages
+        if lineage.current
+        for version in lineage.versions
+        if lineage.is_stale(version.thumbprint)
         for rival in current.get(version.thumbprint, ())
-        if rival.is_stale(one.current.thumbprint)
+        if rival.is_stale(lineage.current.thumbprint)
     }
 
 
@@ -131,7 +132,7 @@ def _in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     that cannot be listed does not hold up the others.
     """
     lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
-    answers = list(run.pool.map(lambda one: _listed(run, *one), lists))
+    answers = list(run.pool.map(lambda listing: _listed(run, *listing), lists))
     found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
     return found, [answer for answer in answers if isinstance(answer, Exception)]
 
@@ -175,8 +176,8 @@ class _Use:
     @classmethod
     def of(cls, fleet: Fleet, opposed: Mapping[VaultCertificateRef, VaultCertificateRef]) -> Self:
         """Return what the fleet has, and what is asked for in opposite ways."""
-        led = {one.ref for settings in fleet.settings for one in settings.vault_references}
-        named = {one for settings in fleet.settings for one in settings.named}
+        led = {reference.ref for settings in fleet.settings for reference in settings.vault_references}
+        named = {thumbprint for settings in fleet.settings for thumbprint in settings.named}
         bound = {binding.thumbprint for binding in fleet.bindings if binding.thumbprint}
         held = {copy.thumbprint for copy in fleet.certificates if copy.thumbprint}
         return cls(
@@ -186,7 +187,7 @@ class _Use:
         )
 
     def has(self, lineage: Lineage) -> bool:
-        """Say whether the lineage is there in any way, or asked for by a tag."""
+        """Return True if the lineage is there in any way, or a tag asks for it."""
         asked = any(key.strip().lower().startswith(ASKING) for key, _ in lineage.tags)
         there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
         return asked or there or lineage.unread > 0  # then an upload may be a version of it, and nobody knows
@@ -230,7 +231,7 @@ def _judged(run: Run, seen: Seen, use: _Use, ref: VaultCertificateRef, look: Loo
         if look.lineage is None:
             busy = bool(run.ports.journal.rollout(ref, "").unfinished(seen.fleet.taken_at))
         else:
-            busy = use.has(look.lineage) and _has_work(run, seen, look.lineage)
+            busy = use.has(look.lineage) and _has_work(run, _planned(run, seen, look.lineage))
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
@@ -241,7 +242,7 @@ def _judged(run: Run, seen: Seen, use: _Use, ref: VaultCertificateRef, look: Loo
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Look:
     """Report what would be done, and why nothing is."""
     ref = lineage.ref
-    _has_work(run, seen, lineage)
+    _has_work(run, _planned(run, seen, lineage))
     detail = (
         f"{ref} and {other} hold the same certificates in opposite order, and each would take the other's choice for "
         "stale; nothing of either is moved: delete one of them, or put a new version on top"
@@ -250,7 +251,16 @@ def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateR
     return Look(lineage)
 
 
-def _has_work(run: Run, seen: Seen, lineage: Lineage) -> bool:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One vault certificate in the fleet, and what is to be done for it."""
+
+    snapshot: Snapshot
+    plan: Plan
+
+
+def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
+    """Plan for one vault certificate, and report the plan."""
     fleet = seen.fleet
     report_lineage(run.ports.journal, lineage, fleet.taken_at)
     if lineage.current is None and lineage.refusal is not None:
@@ -262,13 +272,22 @@ def _has_work(run: Run, seen: Seen, lineage: Lineage) -> bool:
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.journal, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
-    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(fleet.taken_at)
+    return Planned(snapshot, plan)
+
+
+def _has_work(run: Run, planned: Planned) -> bool:
+    """Return True if a message for the certificate would change something, or finish what was begun."""
+    snapshot, plan, rollout = planned.snapshot, planned.plan, planned.snapshot.rollout
+    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(snapshot.now)
     more = has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan)
     return bool(plan.steps or outstanding or more or _has_root_to_tell(run, snapshot))
 
 
 def _has_root_to_tell(run: Run, snapshot: Snapshot) -> bool:
-    """Say whether the vault object is a root that is there, and the journal does not know of; note of which it is."""
+    """Return True if the vault object is a root that is there and that the journal does not know.
+
+    On the way, write down of which environments the vault object is a root.
+    """
     if run.intent.mode is not Mode.APPLY:
         return False
     note_wants(run, snapshot)
@@ -276,6 +295,6 @@ def _has_root_to_tell(run: Run, snapshot: Snapshot) -> bool:
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:
-    """Say whether something waits for a restart window that a later sweep might miss."""
+    """Return True if something waits for a restart window that a later sweep might miss."""
     closed = any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips)
     return closed and until_open(run) - run.now() <= LONGEST_PAUSE

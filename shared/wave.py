@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.cycle_plan import why_spared
+from shared.domain.budget import room_of
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
@@ -20,10 +21,10 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
-from shared.observe import observe_tags
+from shared.observe.site import observe_tags
 from shared.owed_starts import stop_and_start
 from shared.prove import PASSES, Inbound, ask_in_a_row
-from shared.restarts import claimed, give_back
+from shared.restarts import claimed, give_back, places_of
 from shared.run import Run
 from shared.telemetry import event
 
@@ -64,12 +65,12 @@ class Cycling:
 
     def in_state(self, *states: CycleState) -> tuple[CycleApp, ...]:
         """Return the apps that are so far."""
-        return tuple(one for one in self.apps if one.state in states)
+        return tuple(app for app in self.apps if app.state in states)
 
     def recorded(self, changed: Iterable[CycleApp]) -> "Cycling":
         """Return it with these apps, which are in the journal, in place of what was known of them."""
-        renewed = {one.site: one for one in changed}
-        return replace(self, apps=tuple(renewed.get(one.site, one) for one in self.apps))
+        renewed = {app.site: app for app in changed}
+        return replace(self, apps=tuple(renewed.get(app.site, app) for app in self.apps))
 
     def record(self, changed: Iterable[CycleApp]) -> "Cycling":
         """Record the apps, and return it with them."""
@@ -78,70 +79,99 @@ class Cycling:
         return self.recorded(changed)
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What became of one app of a wave."""
+
+    app: CycleApp
+    """The app as it is recorded now."""
+    is_busy: bool = False
+    """True if another run holds the lease of the site."""
+    refusal: StopRefused | None = None
+    """Why Azure does not let it be stopped."""
+    error: Exception | None = None
+    """The error that nobody foresaw."""
+
+    @classmethod
+    def not_done(cls, app: CycleApp, error: Exception) -> "Stopped":
+        """Return an app that could not be stopped and started."""
+        match error:
+            case LeaseBusy():
+                return cls(app, is_busy=True)
+            case StopRefused():
+                return cls(app, refusal=error)
+            case _:
+                return cls(app, error=error)
+
+
 def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
     """Return the pending apps that go now; what rolls of settings restart just now counts as down."""
     journal, most = cycling.run.ports.journal, cycling.run.intent.ase_max_unavailable
     if most is None:
         return ()
-    apps = [one.app for one in cycling.apps]
+    apps = [app.app for app in cycling.apps]
     out = {*cycling.busy, *cycling.refused}
-    pending = tuple(one for one in cycling.in_state(CycleState.PENDING) if one.site not in out)
+    pending = tuple(app for app in cycling.in_state(CycleState.PENDING) if app.site not in out)
     plans = sorted({app.plan for app in apps})
     busy = frozenset(site for plan in plans for site in journal.restarting(plan, cycling.environment))
-    wave = next_wave(apps, frozenset(one.site for one in pending), most, busy)
-    return tuple(one for one in pending if one.site in wave and _claimed(cycling, one, most))
+    wave = next_wave(apps, frozenset(app.site for app in pending), most, busy)
+    return tuple(app for app in pending if app.site in wave and _may_restart(cycling, app, most))
 
 
-def _claimed(cycling: Cycling, one: CycleApp, most: MostDown) -> bool:
-    """Count the app among those that restart, so that no roll of settings restarts too many beside it."""
-    running = [app.app for app in cycling.apps if app.app.runs]
-    on_plan = sum(app.plan == one.app.plan for app in running)
-    limits = (most.of(on_plan), most.of(len(running)))
-    counted = tuple(zip(places(cycling.environment, one), limits, strict=True))
+def _may_restart(cycling: Cycling, app: CycleApp, most: MostDown) -> bool:
+    """Count the app among those that restart, so that no roll of settings restarts too many at the same time."""
+    plan, environment = app.app.plan, cycling.environment
+    room = room_of(environment, plan, (other.app for other in cycling.apps), most)
     try:
-        return claimed(cycling.run, counted, one.site, cycling.environment)
+        return claimed(cycling.run, places_of(plan, room), app.site, environment)
     except LeaseBusy:
         return False
 
 
-def places(environment: EnvironmentRef, one: CycleApp) -> tuple[str, str]:
-    """Return where an app counts while it may be down."""
-    return one.app.plan, environment.resource_id
+def count_no_longer(run: Run, environment: EnvironmentRef, app: CycleApp) -> None:
+    """Give back what the app took of the limits of its plan and environment."""
+    give_back(run, (app.app.plan, environment.resource_id), app.site, environment)
 
 
 def carry_wave(cycling: Cycling, wave: tuple[CycleApp, ...]) -> Cycling:
     """Stop and start the apps of one wave, and return when each has answered, or did not."""
     began = cycling.run.now()
-    event("wave.started", environment=str(cycling.environment), sites=[str(one.site) for one in wave])
+    event("wave.started", environment=str(cycling.environment), sites=[str(app.site) for app in wave])
     with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # that of the run is for reads, and shared
         results = tuple(pool.map(partial(_guarded, cycling), wave))
-    cycling = cycling.recorded(one for one in results if isinstance(one, CycleApp))
-    busy = {one.site for one, result in zip(wave, results, strict=True) if isinstance(result, LeaseBusy)}
-    refused = {one.site: result for one, result in zip(wave, results, strict=True) if isinstance(result, StopRefused)}
-    cycling = replace(cycling, busy=cycling.busy | busy, refused={**cycling.refused, **refused})
-    _give_back_unused(cycling, wave, busy)
+    cycling = _after(cycling, results)
+    _give_back_unused(cycling, wave)
     cycling = ask_started(cycling)
-    if errors := [
-        one for one in results if isinstance(one, Exception) and not isinstance(one, LeaseBusy | StopRefused)
-    ]:
+    if errors := [result.error for result in results if result.error]:
         raise errors[0]
     _tell(cycling, wave, began)
     return cycling
 
 
-def _give_back_unused(cycling: Cycling, wave: tuple[CycleApp, ...], busy: set[SiteRef]) -> None:
-    """Give back the places of apps that were not stopped: not of those that others are at work on, or that are down."""
-    started = {one.site for one in cycling.in_state(CycleState.STARTED)}
-    unused = [one for one in wave if one.site not in started | busy]
-    owed = {one.site for one in cycling.run.ports.cycles.owed()} if unused else set()
-    for one in unused:
-        if one.site not in owed:
-            _give_back(cycling, one)
+def _after(cycling: Cycling, results: tuple[Stopped, ...]) -> Cycling:
+    """Return the run after its wave: with the apps as they are now, and those that could not be stopped."""
+    busy = frozenset(result.app.site for result in results if result.is_busy)
+    refused = {result.app.site: result.refusal for result in results if result.refusal}
+    known = replace(cycling, busy=cycling.busy | busy, refused={**cycling.refused, **refused})
+    return known.recorded(result.app for result in results)
+
+
+def _give_back_unused(cycling: Cycling, wave: tuple[CycleApp, ...]) -> None:
+    """Give back what the apps that were not stopped took of the limits.
+
+    An app keeps its claim while another run is at work on it, or while it may be down.
+    """
+    kept = {app.site for app in cycling.in_state(CycleState.STARTED)} | cycling.busy
+    unused = [app for app in wave if app.site not in kept]
+    owed = {start.site for start in cycling.run.ports.cycles.owed()} if unused else set()
+    for app in unused:
+        if app.site not in owed:
+            count_no_longer(cycling.run, cycling.environment, app)
 
 
 def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None:
-    run, sites = cycling.run, {one.site for one in wave}
-    states = {str(one.site): str(one.state) for one in cycling.apps if one.site in sites}
+    run, sites = cycling.run, {app.site for app in wave}
+    states = {str(app.site): str(app.state) for app in cycling.apps if app.site in sites}
     seconds = round((run.now() - began).total_seconds(), 1)
     event("wave.completed", environment=str(cycling.environment), sites=states, seconds=seconds)
     detail = ", ".join(f"{site} {state}" for site, state in states.items())[:1000]
@@ -149,46 +179,46 @@ def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None
     run.ports.journal.add_history(str(cycling.environment), (entry,))
 
 
-def _guarded(cycling: Cycling, one: CycleApp) -> CycleApp | Exception:
+def _guarded(cycling: Cycling, app: CycleApp) -> Stopped:
     """Return what became of the app, or what went wrong: the others of the wave are finished in any case."""
     try:
-        return _cycled(cycling, one)
+        return Stopped(_cycled(cycling, app))
     except Exception as error:  # noqa: BLE001 - raised above, once every app of the wave runs again
-        event("app.not_cycled", site=str(one.site), environment=str(cycling.environment), detail=str(error))
-        return error
+        event("app.not_cycled", site=str(app.site), environment=str(cycling.environment), detail=str(error))
+        return Stopped.not_done(app, error)
 
 
-def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
+def _cycled(cycling: Cycling, app: CycleApp) -> CycleApp:
     """Look at the app once more, and stop and start it if it still runs and may be."""
     run, environment = cycling.run, cycling.environment
-    with run.ports.leases.hold(f"site {one.site.resource_id}") as lease:
+    with run.ports.leases.hold(f"site {app.site.resource_id}") as lease:
         try:
-            fleet, site = look(run, one.site)
+            fleet, site = look(run, app.site)
         except Denied as refusal:
             raise StopRefused(str(refusal), Reason.DENIED_BY_AZURE) from refusal
         if site is None:
-            return _put(run, environment, one.now(CycleState.SPARED, run.now(), "it is gone"))
+            return _put(run, environment, app.now(CycleState.SPARED, run.now(), "it is gone"))
         if spared := why_spared(fleet, site, run.intent):
             report_spared(run, environment, ((site.ref, *spared),))
-            return _put(run, environment, one.now(CycleState.SPARED, run.now(), spared[1]))
-        if wave_app(site) != one.app:  # it was moved or tagged anew: other waves may be right now
-            return _put(run, environment, replace(one, app=wave_app(site)))
+            return _put(run, environment, app.now(CycleState.SPARED, run.now(), spared[1]))
+        if wave_app(site) != app.app:  # it was moved or tagged anew: other waves may be right now
+            return _put(run, environment, replace(app, app=wave_app(site)))
         answers = _answers(cycling, fleet, site)
-        if one.answered and not answers:  # a run that died may have stopped it, and it has not come up since
-            before = cycling.cycle.since or one.at  # so that it still waits for its stop when it answers
-            return _put(run, environment, replace(one, state=CycleState.FAILED, at=before, detail=DIED))
-        return stop_and_start(run, (cycling.lease, lease), environment, replace(one, answered=answers))
+        if app.answered and not answers:  # a run that died may have stopped it, and it has not come up since
+            before = cycling.cycle.since or app.at  # so that it still waits for its stop when it answers
+            return _put(run, environment, replace(app, state=CycleState.FAILED, at=before, detail=DIED))
+        return stop_and_start(run, (cycling.lease, lease), environment, replace(app, answered=answers))
 
 
 def report_spared(run: Run, environment: EnvironmentRef, spared: Iterable[tuple[SiteRef, Reason, str]]) -> None:
     """Tell people of what they have to stop and start by hand; an app that is stopped needs nobody."""
     findings = (Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in spared)
-    run.ports.journal.report(tuple(one for one in findings if one.reason is not Reason.SITE_STOPPED))
+    run.ports.journal.report(tuple(finding for finding in findings if finding.reason is not Reason.SITE_STOPPED))
 
 
-def _put(run: Run, environment: EnvironmentRef, one: CycleApp) -> CycleApp:
-    run.ports.cycles.put_apps(environment, (one,))
-    return one
+def _put(run: Run, environment: EnvironmentRef, app: CycleApp) -> CycleApp:
+    run.ports.cycles.put_apps(environment, (app,))
+    return app
 
 
 def look(run: Run, ref: SiteRef) -> Look:
@@ -198,10 +228,6 @@ def look(run: Run, ref: SiteRef) -> Look:
     except NotFound:
         return Fleet(run.now()), None
     return fleet, fleet.site(ref)
-
-
-def _give_back(cycling: Cycling, one: CycleApp) -> None:
-    give_back(cycling.run, places(cycling.environment, one), one.site, cycling.environment)
 
 
 # ------------------------------------------------------------------------------------------------------- its answer
@@ -216,62 +242,62 @@ def ask_failed(cycling: Cycling) -> Cycling:
     return cycling.record(cycling.run.pool.map(partial(_held, cycling), failed))
 
 
-def _held(cycling: Cycling, one: CycleApp) -> CycleApp:
+def _held(cycling: Cycling, app: CycleApp) -> CycleApp:
     """Return an app that failed as it is now."""
     run = cycling.run
-    fleet, site = look(run, one.site)
+    fleet, site = look(run, app.site)
     if site is not None and fleet.opted_out(site.ref) and (why := why_spared(fleet, site, run.intent)):
         report_spared(run, cycling.environment, ((site.ref, *why),))
-        return one.now(CycleState.SPARED, run.now(), why[1])
+        return app.now(CycleState.SPARED, run.now(), why[1])
     probe = _probe(cycling, fleet, site)
     if site is None or not site.running or probe is None or _failure(cycling, site, probe):
-        return one
-    return _through(cycling, one, CycleState.ANSWERED)
+        return app
+    return _through(cycling, app, CycleState.ANSWERED)
 
 
 def ask_started(cycling: Cycling) -> Cycling:
     """Ask every app that was started until it passes its probe or had its time; return with all of them decided."""
     run = cycling.run
-    looks = {one.site: look(run, one.site) for one in cycling.in_state(CycleState.STARTED)}
+    looks = {app.site: look(run, app.site) for app in cycling.in_state(CycleState.STARTED)}
     while started := cycling.in_state(CycleState.STARTED):
         judged = tuple(run.pool.map(partial(_judged, cycling, looks), started))
-        decided = tuple(one for one in judged if one.state is not CycleState.STARTED)
+        decided = tuple(app for app in judged if app.state is not CycleState.STARTED)
         cycling = cycling.record(decided)
-        for one in decided:
-            _give_back(cycling, one)
+        for app in decided:
+            count_no_longer(cycling.run, cycling.environment, app)
         if len(decided) < len(started):
             run.check_time()
             run.ports.clock.sleep(ASK_AGAIN)
     return cycling
 
 
-def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], one: CycleApp) -> CycleApp:
+def _judged(cycling: Cycling, looks: Mapping[SiteRef, Look], app: CycleApp) -> CycleApp:
     """Return the app with what its probe says, as it is where that is to be asked again."""
     run, now = cycling.run, cycling.run.now()
-    fleet, site = looks[one.site]
+    fleet, site = looks[app.site]
     if site is None or not site.running:
-        return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
+        return app.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
     probe = _probe(cycling, fleet, site)
     failure = NO_PROBE if probe is None else _failure(cycling, site, probe)
     if not failure:
-        return _through(cycling, one, CycleState.ANSWERED)
-    if now < one.at + (UP_PATIENCE if one.answered else run.intent.probe_settle):
-        return one
-    _, site = look(run, one.site)
+        return _through(cycling, app, CycleState.ANSWERED)
+    if now < app.at + (UP_PATIENCE if app.answered else run.intent.probe_settle):
+        return app
+    _, site = look(run, app.site)
     if site is None or not site.running:
-        return one.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
-    if one.answered:  # what cannot be asked any more is not well for that
+        return app.now(CycleState.UNPROVEN, now, STOPPED_AGAIN)
+    if app.answered:  # what cannot be asked any more is not well for that
         detail = f"{failure}; it passed its probe before the stop"
-        return replace(one, state=CycleState.FAILED, detail=detail[:1000])
+        return replace(app, state=CycleState.FAILED, detail=detail[:1000])
     detail = failure if probe is None else f"{failure}; it did not pass its probe before the stop either"
-    return _through(cycling, one, CycleState.UNPROVEN, detail)
+    return _through(cycling, app, CycleState.UNPROVEN, detail)
 
 
-def _through(cycling: Cycling, one: CycleApp, state: CycleState, detail: str = "") -> CycleApp:
+def _through(cycling: Cycling, app: CycleApp, state: CycleState, detail: str = "") -> CycleApp:
     """Return an app that holds up nobody; one not started since the apps were listed is to be stopped and started."""
     since, now = cycling.cycle.since, cycling.run.now()
-    early = since is not None and one.at <= since
-    return one.now(CycleState.PENDING, now) if early else one.now(state, now, detail)
+    early = since is not None and app.at <= since
+    return app.now(CycleState.PENDING, now) if early else app.now(state, now, detail)
 
 
 def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:

@@ -81,10 +81,10 @@ def cycle(run: Run, group: str, name: str) -> str:
     """
     found = _known_environments(run, group, name)
     for environment in found:
-        run.ports.cycles.change(environment, lambda one: one.asked(run.now()))
+        run.ports.cycles.change(environment, lambda known: known.asked(run.now()))
         event("cycle.asked", environment=str(environment))
         run.ports.queue.send_environment(EnvironmentMessage(environment))
-    return ", ".join(one.resource_id for one in found)
+    return ", ".join(environment.resource_id for environment in found)
 
 
 def cycled(run: Run, group: str, name: str) -> str:
@@ -98,13 +98,13 @@ def cycled(run: Run, group: str, name: str) -> str:
             cycled_by_hand(run, environment)
         except LeaseBusy as busy:
             raise Conflict(f"{busy}; try again when its wave is over") from busy
-    return ", ".join(one.resource_id for one in found)
+    return ", ".join(environment.resource_id for environment in found)
 
 
 def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef, ...]:
     wanted = (group.strip().lower(), name.strip().lower())
-    known = (one.environment for one in run.ports.cycles.all())
-    found = tuple(one for one in known if (one.resource_group, one.name) == wanted)
+    known = (cycle.environment for cycle in run.ports.cycles.all())
+    found = tuple(environment for environment in known if (environment.resource_group, environment.name) == wanted)
     if not found:
         raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")
     return found

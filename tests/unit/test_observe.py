@@ -1,14 +1,30 @@
 """What is looked for, and when something was uploaded as Azure says it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from shared.clients.app_service import _dated
 from shared.domain.lineage import Lineage
+from shared.domain.model import Environment, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint
-from shared.observe import Targets
-from tests.build import NEW, OLD, SUBSCRIPTION, facts, lineage, old_version, version
+from shared.observe.targets import Scope, Targets
+from tests.build import (
+    ASE,
+    NEW,
+    NORTH,
+    OLD,
+    SUBSCRIPTION,
+    WEST,
+    copy,
+    facts,
+    lineage,
+    old_version,
+    site,
+    site_ref,
+    version,
+)
 
 PUBLIC = version(facts=facts(public_policy=True))
 ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Plans/providers/Microsoft.Web/certificates/By%23Hand"
@@ -49,3 +65,77 @@ def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
     """An entry without a date, or without a name, says nothing; it hides no other."""
     with pytest.raises(ValueError, match=r"None|''"):
         _dated(wire)
+
+
+# ------------------------------------------------------------------------------------------- what is read more closely
+
+
+NO_TARGETS = Targets()
+WANTED = copy("web")
+OWN = replace(copy("web", webspace=NORTH), ref=CopyRef.of_site(site_ref(), "web", public=False))
+"""A certificate that the site has to itself; where that is listed says nothing of its neighbours."""
+
+
+def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
+    """Return the scope for what is wanted, in a fleet with one environment."""
+    return Scope.of(targets, wanted, (Environment(ASE, "Sweden Central", internal=False),))
+
+
+@pytest.mark.parametrize(
+    ("seen", "near"),
+    [
+        pytest.param(scope(WANTED), True, id="its webspace holds a wanted certificate"),
+        pytest.param(scope(), False, id="nothing is wanted"),
+        pytest.param(scope(copy("web", webspace=NORTH)), False, id="another webspace holds one"),
+        pytest.param(scope(OWN), True, id="it holds one of its own"),
+        pytest.param(
+            scope(replace(OWN, ref=CopyRef.of_site(site_ref("api"), "web", public=False), webspace=WEST)),
+            False,
+            id="its neighbour holds one of its own",
+        ),
+        pytest.param(scope(targets=Targets(sites=frozenset({"shop"}))), True, id="a tag names it"),
+        pytest.param(scope(targets=Targets(roots=frozenset({NEW}))), False, id="it has no root list"),
+    ],
+)
+def test_settings_are_read_where_a_certificate_may_be_used(seen: Scope, *, near: bool) -> None:
+    """A thumbprint can be used only inside the webspace that holds the certificate, or by the site that owns it."""
+    assert seen.is_near(site()) is near
+    assert seen.is_listed(site()) is near
+
+
+def test_slots_are_read_in_environments_that_a_tag_names() -> None:
+    """Their apps are stopped and started for a root; what their settings name is no matter."""
+    hosted = replace(site(), environment=ASE)
+    named, silent = scope(targets=Targets(environments=frozenset({ASE.name}))), scope()
+    assert (named.is_listed(hosted), named.is_near(hosted), named.is_listed(site())) == (True, False, False)
+    assert not silent.is_listed(hosted)
+
+
+def test_apps_with_root_lists_are_read_where_there_may_be_a_root() -> None:
+    """A Windows app in an environment may name a root of any vault in its root list."""
+    hosted = replace(site(), environment=ASE, windows_code=True)
+    assert scope(targets=Targets(roots=frozenset({NEW}))).is_near(hosted)
+    assert not scope().is_near(hosted)
+
+
+@pytest.mark.parametrize(
+    ("seen", "concerned"),
+    [
+        pytest.param(scope(), (), id="nothing is wanted"),
+        pytest.param(scope(WANTED), (SUBSCRIPTION,), id="where a wanted certificate is"),
+        pytest.param(scope(OWN), (SUBSCRIPTION,), id="where a site has one of its own"),
+        pytest.param(
+            scope(targets=Targets(environments=frozenset({ASE.name}))),
+            (SUBSCRIPTION,),
+            id="where a named environment is",
+        ),
+        pytest.param(
+            scope(targets=Targets(roots=frozenset({NEW}))), (SUBSCRIPTION,), id="where an app has a root list"
+        ),
+        pytest.param(scope(targets=Targets(anywhere=True)), ("other", SUBSCRIPTION), id="everywhere"),
+    ],
+)
+def test_plans_are_read_in_subscriptions_that_are_concerned(seen: Scope, concerned: tuple[str, ...]) -> None:
+    """Plans and slots are listed only where something is near; a target by tag may be anywhere."""
+    listing = replace(site(), environment=ASE, windows_code=True)
+    assert seen.subscriptions(("other", SUBSCRIPTION), (listing,)) == concerned

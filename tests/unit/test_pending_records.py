@@ -12,7 +12,7 @@ from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import Again, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
-from shared.reconcile import _after_refusal, _pending_records, _plan_of_site, _shown
+from shared.reconcile import _plan_of_site, after_refusal, pending_records, shown_bindings
 from shared.run import Run
 from tests.build import (
     APPLY,
@@ -51,7 +51,7 @@ def moving(*bindings: Binding) -> tuple[Step, ...]:
 def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
     """Return the records of a plan that moves these bindings, by default the usual one."""
     steps = moving(*(bindings or (binding(),)))
-    return _pending_records(seen, version(), WEST, steps, _shown(seen))
+    return pending_records(seen, version(), WEST, steps, shown_bindings(seen))
 
 
 def test_site_is_recorded_with_what_it_showed() -> None:
@@ -134,7 +134,7 @@ def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[S
     journal_on(storage, clock).begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
     with ThreadPoolExecutor(1) as pool:
-        left = _after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
+        left = after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
     assert journal_on(storage, clock).rollout(REF, "v2").records == left
     return left
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.model import Binding, CertificateFacts, SslState
+from shared.domain.names import Thumbprint
 from shared.domain.plan import Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.notices import unread_versions
 from shared.planner import plan
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from tests.build import (
@@ -164,6 +166,41 @@ def test_inherited_tags_are_a_finding(*, inherited: bool) -> None:
     report_lineage(ports(journal=journal).journal, lineage(tags_inherited=inherited), NOW)
     detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
     assert journal.findings == ([Finding(NOW, SCOPE, SCOPE, Reason.TAGS_INHERITED, detail)] if inherited else [])
+
+
+OTHER = Thumbprint("0C" * 20)
+UNREAD = replace(lineage(), unread=2)
+OTHER_NAMES = copy("other", OTHER, source=None, host_names=(HOST, "other.example.com"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "found"),
+    [
+        pytest.param(
+            snapshot(lineage=UNREAD, copies=(copy("up", OTHER, source=None),)), True, id="it covers the same names"
+        ),
+        pytest.param(snapshot(copies=(copy("up", OTHER, source=None),)), False, id="all versions are read"),
+        pytest.param(snapshot(lineage=UNREAD, copies=(copy("up", OLD, source=None),)), False, id="it is a version"),
+        pytest.param(snapshot(lineage=UNREAD, copies=(copy("up", OTHER),)), False, id="it is imported"),
+        pytest.param(snapshot(lineage=UNREAD, copies=(OTHER_NAMES,)), False, id="it covers a name more"),
+        pytest.param(
+            snapshot(lineage=UNREAD, copies=(copy("up", OTHER, source=None, host_names=()),)),
+            False,
+            id="it covers no name",
+        ),
+        pytest.param(
+            snapshot(lineage=replace(UNREAD, current=None), copies=(copy("up", OTHER, source=None),)),
+            False,
+            id="none is good",
+        ),
+    ],
+)
+def test_upload_that_may_be_a_version_nobody_can_read_is_a_finding(seen: Snapshot, *, found: bool) -> None:
+    """Where versions of a secret cannot be read, an upload for the same names may be one of them: people decide."""
+    (*findings,) = unread_versions(seen)
+    expected = [("certificate rg-web/up", Reason.VERSIONS_UNREAD, NOW, SCOPE)] if found else []
+    assert [(each.subject, each.reason, each.at, each.scope) for each in findings] == expected
+    assert all(each.detail.startswith("2 older versions of kv-shop/shop cannot be read") for each in findings)
 
 
 IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")

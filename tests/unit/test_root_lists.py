@@ -33,8 +33,8 @@ from shared.domain.reason import Reason
 from shared.domain.roll import FIGHT, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
 from shared.guards import deletion, gate, live, roll_stages
-from shared.observe import Targets
-from shared.report import report_warnings, sharing
+from shared.notices import sharing, version_warnings
+from shared.observe.targets import Targets
 from tests.build import (
     APPLY,
     DAY,
@@ -48,13 +48,11 @@ from tests.build import (
     REF,
     SUBSCRIPTION,
     WEST,
-    RecordingJournal,
     copy,
     facts,
     lineage,
     named,
     old_version,
-    ports,
     roll,
     rollout,
     site,
@@ -861,10 +859,8 @@ def test_apps_of_the_tag_are_targets() -> None:
 )
 def test_root_is_not_held_to_what_callers_need(settings: SiteSettings, *, warned: bool) -> None:
     """That a root is for no client is worth a warning only where an app may present it."""
-    journal = RecordingJournal()
     seen = world(settings, said=replace(ROOT, client_auth=False))
-    report_warnings(ports(journal=journal).journal, seen)
-    assert bool(journal.findings) is warned
+    assert bool(version_warnings(seen)) is warned
 
 
 def test_plan_mates_are_of_one_plan() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from shared.actions.keep_superseded import KeepSuperseded
 from shared.domain.errors import (
-    AzureError,
     CertrollError,
     Conflict,
     Denied,
@@ -24,6 +23,7 @@ from shared.domain.errors import (
     OutcomeUnknown,
     OutOfTime,
     Rejected,
+    Unavailable,
 )
 from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
@@ -33,7 +33,7 @@ from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.domain.requirements import Case
 from shared.domain.snapshot import Snapshot
-from shared.run import ROUNDS, TIME_BUDGET, Run, perform_all, planning_again
+from shared.run import ROUNDS, TIME_BUDGET, Performed, Run, perform_all, perform_each, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
 
 Result = TypeVar("Result")
@@ -199,13 +199,22 @@ def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
 
 
 def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None:
-    """With a list for it, a step without an answer counts as refused for now, and comes back with the message."""
-    lost, unanswered = OutcomeUnknown("504"), list[AzureError]()
-    steps = (doing.step("a", lost, site="shop"), doing.step("b"))
-    refused = perform_all(doing.run, doing, REF, steps, unanswered)
-    assert refused == (Skip("a", Reason.NO_ANSWER, "504", site_ref()),)
-    assert doing.turns == ["a", "b"]
-    assert unanswered == [lost]
+    """A step without an answer counts as refused for now, and its error is returned with those of the others."""
+    lost, late = OutcomeUnknown("504"), Unavailable("503")
+    steps = (doing.step("a", lost, site="shop"), doing.step("b"), doing.step("c", late))
+    performed = perform_each(doing.run, doing, REF, steps)
+    assert performed.refused == (
+        Skip("a", Reason.NO_ANSWER, "504", site_ref()),
+        Skip("c", Reason.NO_ANSWER, "503"),
+    )
+    assert doing.turns == ["a", "b", "c"]
+    assert performed.unanswered == (lost, late)
+
+
+def test_steps_of_which_none_is_refused_leave_nothing(doing: Doing) -> None:
+    """Each step is done, and neither a refusal nor an error is returned."""
+    assert perform_each(doing.run, doing, REF, (doing.step("a"), doing.step("b", False))) == Performed()
+    assert [entry.subject for entry in doing.history] == ["a", "b"]
 
 
 @dataclass(frozen=True)
@@ -220,14 +229,14 @@ class Unanswered(KeepSuperseded):
 def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing: Doing) -> None:
     """A sync would take the last good version from apps that name it, so all that follows waits for the answer."""
     keep = Unanswered(REF, old_version(), KEPT, farm())
-    sync, unanswered = doing.step("sync"), list[AzureError]()
-    refused = perform_all(doing.run, doing, REF, (Step(keep, Reason.SUPERSEDED_IN_USE), sync), unanswered)
-    assert [(skip.subject, skip.reason) for skip in refused] == [
+    sync = doing.step("sync")
+    performed = perform_each(doing.run, doing, REF, (Step(keep, Reason.SUPERSEDED_IN_USE), sync))
+    assert [(skip.subject, skip.reason) for skip in performed.refused] == [
         (keep.subject, Reason.NO_ANSWER),
         ("sync", Reason.NO_ANSWER),
     ]
     assert doing.turns == []
-    assert len(unanswered) == 1
+    assert len(performed.unanswered) == 1
 
 
 def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
