@@ -15,7 +15,6 @@ from functools import partial
 from shared.cycle_plan import apps_of, why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected
-from shared.domain.lineage import opted_out
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
@@ -24,6 +23,7 @@ from shared.domain.plan import Mode
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
+from shared.domain.tags import GROUP, opted_out
 from shared.domain.waves import last_of_group
 from shared.observe import observe_environment
 from shared.prove import inbound_of
@@ -262,7 +262,7 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
     last = [(one.site, group) for one in pending if (group := last_of_group(apps, one.site))]
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
-        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag certroll-group away")
+        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag {GROUP} away")
     if pending and all(one.site in cycling.refused for one in pending):
         refusal = cycling.refused[pending[0].site]
         return Stalled(refusal.reason, "; ".join(f"{one.site}: {cycling.refused[one.site]}" for one in pending))

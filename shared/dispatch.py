@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from shared import planner
 from shared.actions.roll_app_settings import roll_edits
-from shared.domain.lineage import opted_out
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState, Room
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import opted_out
 from shared.domain.waves import wave_apps
 from shared.guards.live import absent
 

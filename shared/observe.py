@@ -26,8 +26,6 @@ from datetime import datetime
 from itertools import chain
 from typing import TypeVar
 
-from shared.actions.import_certificate import TAG as IMPORT_TAG
-from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.lineage import Lineage
@@ -41,12 +39,11 @@ from shared.domain.model import (
     ServerFarm,
     Site,
     WebspaceCertificate,
-    tag,
 )
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.ports import AppService, Environments, Ports
-from shared.domain.roots import ROOT_OF, ROOT_ON, roots_subject
-from shared.domain.targets import words
+from shared.domain.roots import roots_subject
+from shared.domain.tags import OPT_OUT, Kind, Tag, Tags, of_kind, words
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")
@@ -78,11 +75,11 @@ class Targets:
         """Return what all of the lineages ask for."""
         lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
-        rooted = frozenset(word for own in tags for word in words(own, ROOT_ON))
-        sites = rooted | frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
-        environments = frozenset(word for own in tags for word in words(own, ROOT_OF))
+        sites = _words(tags, of_kind(Kind.SITES))
+        environments = _words(tags, of_kind(Kind.ENVIRONMENTS))
+        rooted = _words(tags, (tag for tag in of_kind(Kind.SITES) if tag.makes_root))
         roots = frozenset(one.thumbprint for own in lineages if _may_be_root(own) for one in own.versions)
-        anywhere = bool(sites) or any(words(own, IMPORT_TAG) for own in tags)
+        anywhere = bool(sites or _words(tags, of_kind(Kind.PLACES)))
         current = (lineage.current for lineage in lineages if lineage.current)
         private = frozenset(one.thumbprint for one in current if one.facts and not one.facts.public_policy)
         return cls(sites, anywhere, environments, rooted, roots, private)
@@ -91,6 +88,11 @@ class Targets:
         """Say whether the root list of an app names what may be a root, or is to."""
         listed = settings.root_list if settings is not None else ()
         return site.heeds_roots and (site.ref.name in self.rooted or not self.roots.isdisjoint(listed))
+
+
+def _words(tags_of_all: list[Tags], asking: Iterable[Tag]) -> frozenset[str]:
+    """Return each word by which the tags name a target, of all vault objects."""
+    return frozenset(word for tag in asking for tags in tags_of_all for word in words(tags, tag))
 
 
 def _may_be_root(lineage: Lineage) -> bool:
@@ -197,7 +199,7 @@ def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
     """Return one site or slot, and the copies that are to serve it. Raises NotFound where the site is gone."""
     site, bindings = app_service.site(ref)
     sites: tuple[Site, ...] = (site,)
-    if ref.slot is not None and tag(site.tags, "certroll") is None:
+    if ref.slot is not None and OPT_OUT.value_in(site.tags) is None:
         sites = (site, app_service.site(ref.production)[0])  # a slot without a tag of its own has its site's
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 

@@ -14,8 +14,8 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.requirements import Case, Use, warnings
 from shared.domain.rollout import SiteRecord
-from shared.domain.roots import ROOT_ON
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import ROOT_ON
 from shared.telemetry import event
 
 MOST_NAMED = 10

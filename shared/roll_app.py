@@ -33,6 +33,7 @@ from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState, Room
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import PROBE
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_app
@@ -218,7 +219,7 @@ def _validate(app: App) -> Outcome:
     except ProbeInvalid as invalid:
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
     if probe is None:
-        detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
+        detail = f"{record.site} has no {PROBE} tag, so nothing proves that it works with the new version"
         return _conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
     return _judge(app, probe, _ask_in_a_row(app, probe))
 

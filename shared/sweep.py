@@ -6,8 +6,6 @@ from functools import partial
 from typing import Self
 
 from shared import planner
-from shared.actions.import_certificate import TAG as IMPORT_TAG
-from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.carry_roots import has_unknown, note_wants, report_waves
 from shared.cycle_environment import remind
 from shared.dispatch import has_unrecorded
@@ -21,8 +19,8 @@ from shared.domain.plan import Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
-from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import are_wanted
 from shared.inventory import report_references
 from shared.managed import look_after_managed
 from shared.observe import Targets, observe_fleet
@@ -34,7 +32,6 @@ from shared.telemetry import event
 
 HOUR, TURNS = 3600, 7
 """Seconds, and after how many hours the first to be read is about the same one again."""
-ASKING = (PUBLIC_TAG, IMPORT_TAG, ROOT_OF, ROOT_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +184,9 @@ class _Use:
 
     def has(self, lineage: Lineage) -> bool:
         """Say whether the lineage is there in any way, or asked for by a tag."""
-        asked = any(key.strip().lower().startswith(ASKING) for key, _ in lineage.tags)
         there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
-        return asked or there or lineage.unread > 0  # then an upload may be a version of it, and nobody knows
+        unread = lineage.unread > 0  # then an upload may be a version of it, and nobody knows
+        return are_wanted(lineage.tags) or there or unread
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:

@@ -12,7 +12,6 @@ from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE
 from shared.actions.upload_public_certificate import own_name
 from shared.domain.errors import Rejected
-from shared.domain.lineage import opted_out
 from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
@@ -20,6 +19,7 @@ from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.roots import roots_subject
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import opted_out
 
 
 @dataclass(frozen=True, slots=True)

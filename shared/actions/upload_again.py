@@ -13,15 +13,15 @@ from shared.actions.about_copy import copy_subject
 from shared.actions.upload_certificate import UploadCertificate, own_copy, room_for
 from shared.domain.errors import NotSettled, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate, is_on, tag
+from shared.domain.model import WebspaceCertificate
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import UPLOAD_AGAIN, is_on
 
-TAG = "certroll-upload-again"
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
 NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
 
@@ -40,7 +40,7 @@ class UploadAgain(UploadCertificate):
 
 def is_asked(lineage: Lineage) -> bool:
     """Say whether the vault object carries `certroll-upload-again: on`."""
-    return is_on(tag(lineage.tags, TAG))
+    return is_on(UPLOAD_AGAIN.value_in(lineage.tags))
 
 
 def brings_chain(copy: WebspaceCertificate) -> bool:
@@ -93,7 +93,7 @@ def _state(lineage: Lineage, uploads: tuple[WebspaceCertificate, ...]) -> tuple[
     seen = f"it was uploaded on {max(dates):%Y-%m-%d}" if known else "Azure does not say when it was uploaded"
     detail = (
         f"{seen}. Of what was uploaded before {CHAINS_ADDED_SINCE:%Y-%m-%d} the servers of an App Service Environment "
-        f"do not know the chain, and no public authority issued it: set {TAG}: on on {lineage.ref}, and Certroll "
-        "uploads and binds it again"
+        f"do not know the chain, and no public authority issued it: set {UPLOAD_AGAIN}: on on {lineage.ref}, and "
+        "Certroll uploads and binds it again"
     )
     return (Reason.UPLOADED_BEFORE_CHAINS if known else Reason.UPLOAD_DATE_UNKNOWN), detail

@@ -13,7 +13,7 @@ from shared.actions.about_copy import AboutCopy, copy_subject
 from shared.actions.settle import settle
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
+from shared.domain.model import OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
@@ -22,6 +22,7 @@ from shared.domain.record import Finding
 from shared.domain.requirements import Case, Requirement, Use, refusals
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import LINEAGE
 
 PATIENCE = timedelta(seconds=20)
 MOST_IN_WEBSPACE = 1000
@@ -141,7 +142,7 @@ def own_copy(
         host_names=version.facts.host_names if version.facts else frozenset(),
         not_after=version.not_after,
         source=None,
-        tags=((LINEAGE_TAG, str(lineage.ref)),),
+        tags=((LINEAGE.name, str(lineage.ref)),),
     )
 
 

@@ -13,14 +13,13 @@ from shared.actions.named_targets import named_sites
 from shared.actions.settle import settle
 from shared.actions.upload_certificate import PATIENCE, look
 from shared.domain.errors import Rejected
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, Site, WebspaceCertificate
+from shared.domain.model import OWN_PREFIX, CertificateVersion, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
-
-TAG = "certroll-public-to"
+from shared.domain.tags import LINEAGE, PUBLIC_TO
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     current = snapshot.lineage.current
     if current is None:
         return
-    named, skips = named_sites(snapshot, TAG)
+    named, skips = named_sites(snapshot, PUBLIC_TO)
     yield from skips
     for ref in sorted(named):
         site = snapshot.site(ref)
@@ -109,7 +108,7 @@ def _upload(
         host_names=frozenset(),
         not_after=current.not_after,
         source=None,
-        tags=((LINEAGE_TAG, str(lineage)),),
+        tags=((LINEAGE.name, str(lineage)),),
     )
     return UploadPublicCertificate(lineage, current, copy)
 

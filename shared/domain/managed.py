@@ -13,8 +13,8 @@ from shared.domain.dns import Ask, DnsAnswer, RecordKind, Seen
 from shared.domain.model import Site
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
+from shared.domain.tags import MANAGED
 
-TAG = "certroll-managed"
 LONGEST_NAME = 64
 AUTHORITY = "digicert.com"
 PLATFORM = (".azurewebsites.net", ".azurewebsites.us")
@@ -29,7 +29,7 @@ UNDER_WAY_FOR = timedelta(hours=24)
 UNKNOWN_FOR = timedelta(hours=1)
 
 _NAME = re.compile(r"[a-z0-9.-]+")
-_ALTERNATIVE = "Or import a certificate from a vault for it, or take the tag certroll-managed away"
+_ALTERNATIVE = f"Or import a certificate from a vault for it, or take the tag {MANAGED} away"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from shared.domain.model import Tags, tag
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.tags import Tag, Tags
 
 AUTOMATIC_WINDOW = timedelta(days=32)
 """How long before the end Azure starts to renew by itself (Azure docs, "Renew an App Service certificate")."""
@@ -179,9 +179,9 @@ class Order:
         by_order = self.renews_at if self.auto_renew else None
         return min((one for one in (by_certificate, by_order) if one is not None), default=None)
 
-    def tag(self, name: str) -> str | None:
-        """Return a tag's value."""
-        return tag(self.tags, name)
+    def tag(self, tag: Tag) -> str | None:
+        """Return the value of a tag, None without it."""
+        return tag.value_in(self.tags)
 
 
 @dataclass(frozen=True, slots=True)
