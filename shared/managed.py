@@ -34,7 +34,6 @@ ISSUE_PATIENCE = timedelta(minutes=2)
 POLL_PAUSE = 5.0
 LOOK_PATIENCE = timedelta(seconds=10)
 WARN_BEFORE = timedelta(days=30)
-FINE = frozenset({Reason.SERVED, Reason.OPTED_OUT, Reason.BUSY, Reason.OUT_OF_TIME, Reason.BINDING_MOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _tell(run: Run, looks: tuple[HostLook, ...]) -> None:
         Finding(run.now(), SCOPE, look.subject, violation.reason, violation.detail)
         for look in looks
         for violation in (Violation(look.reason, look.detail), *look.also)
-        if violation.reason not in FINE
+        if violation.reason.makes_finding and not look.left_alone
     )
     if findings:
         run.ports.journal.report(findings)
@@ -104,6 +103,10 @@ def _guarded(look: Callable[[Binding], HostLook], binding: Binding, errors: list
 
 def _look(binding: Binding, reason: Reason, detail: str) -> HostLook:
     return HostLook(binding.site, binding.host_name, reason, detail)
+
+
+def _left_alone(binding: Binding, reason: Reason, detail: str) -> HostLook:
+    return replace(_look(binding, reason, detail), left_alone=True)
 
 
 # ------------------------------------------------------------------------------------------------- what is bound
@@ -279,7 +282,7 @@ def _bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostLook:
         run.check_time()
         if not run.ports.retrying.again(partial(_bind_once, run, binding, certificate)):
             detail = "somebody else bound it meanwhile; it is left as it is"
-            return _look(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
+            return _left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
         fleet = settle(
             run.ports.clock,
             lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),
@@ -341,4 +344,4 @@ def _taken(binding: Binding, other: SeenCertificate) -> Violation:
 
 
 def _opted_out(binding: Binding) -> HostLook:
-    return _look(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")
+    return _left_alone(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")

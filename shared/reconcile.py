@@ -32,7 +32,7 @@ from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef, Webspa
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode, Plan, Skip, Step
 from shared.domain.ports import Lease
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
@@ -47,10 +47,6 @@ from shared.roll_app import roll_app
 from shared.run import LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_free, until_open
 from shared.telemetry import event
 
-AWAITING = frozenset(
-    {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
-)
-NO_LINEAGE = frozenset({Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE})
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """Of two outcomes of one site the first of these counts: what has to come back does."""
 VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICATE}
@@ -116,7 +112,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     lineage = _read_lineage(run, ref)
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
-    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason in NO_LINEAGE:
+    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)  # most secrets are passwords: where a copy comes of it, the sweep says so
     report_lineage(run.ports.journal, lineage, now)
     if lineage.current is None:
@@ -319,7 +315,7 @@ def _certificate_outcome(
     run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int
 ) -> Outcome:
     waiting = _to_wait_for(run, snapshot, rollout, skips, waits)
-    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    blocked = next((skip for skip in skips if skip.reason.stalls), None)
     refusal = snapshot.lineage.refusal
     if waiting is not None:
         return waiting
@@ -333,7 +329,7 @@ def _certificate_outcome(
 def _to_wait_for(run: Run, snapshot: Snapshot, rollout: Rollout, skips: tuple[Skip, ...], waits: int) -> Waiting | None:
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return _await_sites(run, waits, rollout)
-    awaiting = next((skip for skip in skips if skip.reason in AWAITING), None)
+    awaiting = next((skip for skip in skips if skip.reason.awaits_turn), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(_next_look(run, snapshot, rollout, waits), awaiting.reason, awaiting.detail)
     closed = next((skip for skip in skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
@@ -506,7 +502,7 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 def _site_outcome(
     run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], sights: tuple[Sight, ...]
 ) -> Outcome:
-    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    blocked = next((skip for skip in skips if skip.reason.stalls), None)
     state = verdict(sights)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
         state = SiteState.FAILED  # only proof ends a hold; somebody may have put the old certificate back

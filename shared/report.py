@@ -19,22 +19,6 @@ from shared.domain.tags import ROOT_ON
 from shared.telemetry import event
 
 MOST_NAMED = 10
-IN_ORDER = frozenset(
-    {
-        Reason.AWAITING_FIRST_STAGE,
-        Reason.AWAITING_FIRST_SITE,
-        Reason.AWAITING_SLOTS,
-        Reason.AWAITING_WAVE,
-        Reason.OUTSIDE_WINDOW,
-        Reason.NOT_OURS,
-        Reason.KEPT_BESIDE,
-        Reason.STILL_USED,
-        Reason.NOT_SEEN,
-        Reason.NOT_PROVEN,
-        Reason.IN_GRACE,
-        Reason.ENOUGH_DELETED,
-    }
-)
 
 
 def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
@@ -107,10 +91,9 @@ def report_blind_spots(journal: Journal, scope: str, fleet: Fleet) -> None:
 
 
 def report_skips(journal: Journal, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
-    """Record refusals as findings, but for those that are in order."""
-    findings = tuple(
-        Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason not in IN_ORDER
-    )
+    """Record as findings the refusals that a person should know of."""
+    told = (skip for skip in skips if skip.reason.makes_finding)
+    findings = tuple(Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in told)
     if findings:
         journal.report(findings)
 

@@ -28,7 +28,7 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState, Room
 from shared.domain.rollout import Rollout
@@ -47,11 +47,6 @@ PROBE_AGAIN = timedelta(seconds=15)
 OLD_AGAIN = timedelta(minutes=5)
 BELIEVED_AFTER = timedelta(minutes=50)
 """How long the same few settings must be read before they are believed: the sweep looks every hour."""
-OTHERWISE = frozenset(
-    {Reason.PINNED_REFERENCE, Reason.AMBIGUOUS_LINEAGE, Reason.LOADS_EVERYTHING, Reason.ROOT_LIST_UNHEEDED}
-)
-"""What is said of an app beside its roll: it stands for no step that was refused."""
-UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +157,7 @@ def _settling(app: App, state: RollState) -> Outcome:
 
 def _nothing_to_write(app: App) -> Outcome:
     """Return the outcome where the plan has nothing for the app: it was done before a crash, or may not be done now."""
-    barred = next((skip for skip in app.plan.skips if skip.reason not in OTHERWISE), None)
+    barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
     if barred is not None:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
@@ -180,7 +175,7 @@ def _refused(app: App, skip: Skip) -> Outcome:
         _give_back(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
-    stalled = skip.reason in NEEDS_A_PERSON
+    stalled = skip.reason.stalls
     missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None
     outcome = (Stalled if stalled else Converged)(skip.reason, detail)
     return _conclude(app, RollState.REFUSED, outcome, failing_since=missed)
@@ -451,7 +446,7 @@ def _told(app: App, outcome: Outcome) -> Outcome:
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     journal = app.run.ports.journal
     journal.add_history(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
-    if outcome.reason not in UNTOLD:
+    if outcome.reason.makes_finding:
         journal.report((Finding(now, str(ref), f"app {site}", outcome.reason, outcome.detail[:1000]),))
     return outcome
 

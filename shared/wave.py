@@ -183,7 +183,7 @@ def _cycled(cycling: Cycling, one: CycleApp) -> CycleApp:
 def report_spared(run: Run, environment: EnvironmentRef, spared: Iterable[tuple[SiteRef, Reason, str]]) -> None:
     """Tell people of what they have to stop and start by hand; an app that is stopped needs nobody."""
     findings = (Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in spared)
-    run.ports.journal.report(tuple(one for one in findings if one.reason is not Reason.SITE_STOPPED))
+    run.ports.journal.report(tuple(finding for finding in findings if finding.reason.makes_finding))
 
 
 def _put(run: Run, environment: EnvironmentRef, one: CycleApp) -> CycleApp:

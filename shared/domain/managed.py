@@ -100,6 +100,8 @@ class HostLook:
     reason: Reason
     detail: str = ""
     also: tuple[Violation, ...] = ()
+    left_alone: bool = False
+    """Somebody else decided about the host name, by a tag or a binding: nobody has to be told."""
 
     @property
     def subject(self) -> str:

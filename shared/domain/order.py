@@ -12,7 +12,7 @@ from typing import Self
 
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 from shared.domain.tags import Tag, Tags
 
 AUTOMATIC_WINDOW = timedelta(days=32)
@@ -207,7 +207,7 @@ def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
 
 def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
     """Return Stalled with the first problem that waits for a person; without one all goes on by itself."""
-    stalls = next((one for one in found if one.reason in NEEDS_A_PERSON), None)
+    stalls = next((one for one in found if one.reason.stalls), None)
     return Stalled(stalls.reason, stalls.detail) if stalls else Converged(Reason.NOTHING_STALE)
 
 

@@ -15,7 +15,7 @@ import pytest
 from shared import actions
 from shared.domain import tags
 from shared.domain.outcome import Outcome
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +172,7 @@ def _wrong_with_reason(reasons: str, reason: Reason) -> Iterator[str]:
     head = re.match(r"\nShows as: .+\. Person needed: (yes|no)\.\n\n\S", part)
     if head is None:
         yield f"{reason} does not begin with where it shows and whether a person is needed: {part[:80]!r}"
-    elif head.group(1) == "no" and reason in NEEDS_A_PERSON:
+    elif head.group(1) == "no" and reason.stalls:
         yield f"{reason} needs a person, and says no"
 
 
