@@ -9,7 +9,7 @@ decided in shared/domain/waves.py; that each comes up again, in shared/owed_star
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from shared.cycle_plan import apps_of, why_spared
@@ -26,6 +26,7 @@ from shared.domain.record import Finding
 from shared.domain.tags import GROUP, opted_out
 from shared.domain.waves import last_of_group
 from shared.observe import observe_environment
+from shared.owed_starts import STATE_PATIENCE
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
 from shared.restarts import give_back
@@ -33,8 +34,9 @@ from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_f
 from shared.telemetry import event
 from shared.wave import Cycling, ask_failed, ask_started, carry_wave, look, next_apps, places, report_spared
 
-WAVE_TIME = timedelta(minutes=4)
-"""What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
+WAVE_TIME = 4 * STATE_PATIENCE
+"""What must be left of a run for a wave to begin: a stop and a start may each take `STATE_PATIENCE` to be seen, and as
+long again for their requests and for the first probes."""
 
 
 def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:

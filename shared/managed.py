@@ -31,9 +31,14 @@ from shared.telemetry import event
 
 SCOPE = "managed"
 ISSUE_PATIENCE = timedelta(minutes=2)
-POLL_PAUSE = 5.0
+"""How long a sweep waits for managed certificates that it asked for; what takes longer is bound by the next sweep."""
+POLL_SECONDS = 5.0
+"""The pause between two questions whether Azure has issued them."""
 LOOK_PATIENCE = timedelta(seconds=10)
+"""How long a sweep asks what a bound host name serves: one look is enough, because nothing was written."""
 WARN_BEFORE = timedelta(days=30)
+"""How long before its end a managed certificate is reported as not renewed. Azure renews it 45 days before its end, so
+that two weeks have passed (Azure docs, "Create a free managed certificate")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +158,9 @@ def _provided(work: Work, errors: list[Exception]) -> tuple[HostLook, ...]:
     looks = {binding: _guarded(partial(_begin, work), binding, errors) for binding in work.view.wanted()}
     give_up = min(run.now() + ISSUE_PATIENCE, run.ends_at)
     while issuing := [binding for binding, look in looks.items() if look.reason is Reason.ISSUING]:
-        if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_PAUSE) > give_up:
+        if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_SECONDS) > give_up:
             break
-        run.ports.clock.sleep(POLL_PAUSE)
+        run.ports.clock.sleep(POLL_SECONDS)
         looks |= {binding: _guarded(partial(_resume, work), binding, errors) for binding in issuing}
     return tuple(looks.values())
 

@@ -41,10 +41,10 @@ from shared.domain.sight import Sight, verdict
 from shared.domain.snapshot import Snapshot
 from shared.guards.stages import first_webspace
 from shared.observe import Targets, observe_fleet, observe_site
-from shared.prove import prove
+from shared.prove import SECOND_LOOK, prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
-from shared.run import LONGEST_PAUSE, SECOND_LOOK, Run, pause, perform_all, planning_again, until_free, until_open
+from shared.run import LONGEST_PAUSE, Run, pause, perform_all, planning_again, until_free, until_open
 from shared.telemetry import event
 
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)

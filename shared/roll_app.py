@@ -37,16 +37,20 @@ from shared.domain.tags import PROBE
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_app
-from shared.prove import Inbound, ask_in_a_row, inbound_of
+from shared.prove import BETWEEN_PASSES_SECONDS, Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
 from shared.restarts import claimed, give_back
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
-BETWEEN_PASSES = 2.0
 PROBE_AGAIN = timedelta(seconds=15)
+"""How soon Certroll asks an app again that still shows the old certificate, or failed its probe: most restarts take
+less than a minute, and an app counts as failed only if it fails twice with this pause between."""
 OLD_AGAIN = timedelta(minutes=5)
-BELIEVED_AFTER = timedelta(minutes=50)
-"""How long the same few settings must be read before they are believed: the sweep looks every hour."""
+"""How soon Certroll asks an app again that still shows the old certificate after twice `CERTROLL_PROBE_SETTLE`. Then
+App Service has deferred the restart, and some more minutes change little."""
+FEWER_SETTINGS_RESTORED_AFTER = timedelta(minutes=50)
+"""How long the same few settings must be missing before Certroll takes its edits back in those that are left. The app
+is down, so that a second look has to do: that of the next hourly sweep, which may begin some minutes early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +325,7 @@ def _without_roots(app: App, probe: Probe) -> Probe:
 
 
 def _ask_in_a_row(app: App, probe: Probe) -> ProbeSight:
-    return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES)
+    return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES_SECONDS)
 
 
 def _ask(app: App, probe: Probe) -> ProbeSight:
@@ -380,7 +384,7 @@ def _is_believed(app: App) -> bool:
     record, now = app.record, app.run.now()
     left = _names_left(app)
     if record.missing == left:
-        return record.failing_since is not None and now - record.failing_since >= BELIEVED_AFTER
+        return record.failing_since is not None and now - record.failing_since >= FEWER_SETTINGS_RESTORED_AFTER
     app.run.ports.journal.put_roll(app.lineage.ref, replace(record, missing=left, failing_since=now))
     return False
 

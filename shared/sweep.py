@@ -30,8 +30,10 @@ from shared.report import report_blind_spots, report_lineage, report_plan
 from shared.run import LONGEST_PAUSE, Run, until_open
 from shared.telemetry import event
 
-HOUR, TURNS = 3600, 7
-"""Seconds, and after how many hours the first to be read is about the same one again."""
+HOUR_SECONDS = 3600
+"""How often the sweep begins with another vault certificate: as often as it runs."""
+TURNS = 7
+"""After how many hours the first to be read is about the same one again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertific
 def _reading(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Look]]:
     """Read each, beginning with another one each hour: where time runs out, it is not always for the same ones."""
     ordered = sorted(refs)
-    hours = int(run.now().timestamp() // HOUR)
+    hours = int(run.now().timestamp() // HOUR_SECONDS)
     first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
     turned = ordered[first:] + ordered[:first]
     return zip(turned, run.pool.map(partial(_read, run), turned), strict=True)

@@ -22,7 +22,7 @@ from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
 from shared.observe import observe_tags
 from shared.owed_starts import stop_and_start
-from shared.prove import PASSES, Inbound, ask_in_a_row
+from shared.prove import BETWEEN_WAVE_PASSES_SECONDS, PASSES, Inbound, ask_in_a_row
 from shared.restarts import claimed, give_back
 from shared.run import Run
 from shared.telemetry import event
@@ -32,9 +32,10 @@ DIED = "it passed its probe before a run began to stop it, did not finish, and i
 NO_PROBE = "it has no probe that can be asked"
 STOPPED_AGAIN = "somebody stopped or deleted it after it was started"
 UP_PATIENCE = timedelta(minutes=5)
-"""How long an app may take after its start until its probe passes, if it passed before."""
-BETWEEN_PASSES = 1.0
-ASK_AGAIN = 5.0
+"""How long an app may take after its start until its probe passes, if it passed before. App Service itself
+gives a container 230 s to start (Azure docs, `WEBSITES_CONTAINER_START_TIME_LIMIT`)."""
+ASK_AGAIN_SECONDS = 5.0
+"""The pause between two rounds of asking the apps of a wave: each round takes a request per app that is not up."""
 NOBODY = Thumbprint("")
 
 Look = tuple[Fleet, Site | None]
@@ -241,7 +242,7 @@ def ask_started(cycling: Cycling) -> Cycling:
             _give_back(cycling, one)
         if len(decided) < len(started):
             run.check_time()
-            run.ports.clock.sleep(ASK_AGAIN)
+            run.ports.clock.sleep(ASK_AGAIN_SECONDS)
     return cycling
 
 
@@ -282,7 +283,7 @@ def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:
 
 def _failure(cycling: Cycling, site: Site, probe: Probe) -> str:
     """Return why the probe did not pass so many times in a row, empty where it did."""
-    sight = ask_in_a_row(cycling.run.ports.clock, partial(_ask, cycling, site, probe), BETWEEN_PASSES)
+    sight = ask_in_a_row(cycling.run.ports.clock, partial(_ask, cycling, site, probe), BETWEEN_WAVE_PASSES_SECONDS)
     return "" if sight.verdict is Verdict.PASSED else sight.detail
 
 

@@ -25,6 +25,8 @@ from shared.domain.snapshot import Snapshot
 from shared.domain.tags import LINEAGE
 
 PATIENCE = timedelta(seconds=20)
+"""How long Azure may take to show an upload. It is shorter than that of other writes, because a run may upload to many
+webspaces one after the other, and the next run finds an upload that this one did not see."""
 MOST_IN_WEBSPACE = 1000
 """Private certificates that a webspace holds (Azure docs, "Add and manage TLS/SSL certificates")."""
 PLANLESS = "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans"

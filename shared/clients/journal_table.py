@@ -60,6 +60,8 @@ ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
 MANAGED = "managed"
 CLAIM = timedelta(hours=1)
+"""How long a restart counts that nobody gave back: longer than App Service defers a restart (`RECYCLED_AFTER`), so that
+the claim of a run that died ends, and that of an app that still restarts does not."""
 
 
 class TableJournal:

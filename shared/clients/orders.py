@@ -32,7 +32,7 @@ ACTIONS_CURE = (
 WRITE_CURE = (
     "grant the identity the actions on Microsoft.CertificateRegistration/certificateOrders that docs/settings.md lists"
 )
-REVOKE_AFTER = 72
+REVOKE_AFTER_HOURS = 72
 """Hours that a reissued certificate's predecessor stays good, in which every copy gets the new one."""
 UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
@@ -140,7 +140,7 @@ class Orders:
         properties = {
             "keySize": order.key_size,
             "isPrivateKeyExternal": False,
-            "delayExistingRevokeInHours": REVOKE_AFTER,
+            "delayExistingRevokeInHours": REVOKE_AFTER_HOURS,
         }
         body = ReissueCertificateOrderRequest({"properties": properties})
         self._write(ref, lambda on: on.reissue(ref.resource_group, ref.name, body))

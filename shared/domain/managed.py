@@ -25,8 +25,12 @@ FLEX_TIER = "flexconsumption"
 KNOWN_CAA = frozenset({"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"})
 CRITICAL = 128
 REFUSED_FOR = timedelta(hours=6)
+"""How long Certroll does not ask again for a managed certificate that Azure refused: by then somebody may have mended
+DNS, and four refusals a day are no burden."""
 UNDER_WAY_FOR = timedelta(hours=24)
+"""How long Certroll waits for a managed certificate that Azure issues, before it asks again."""
 UNKNOWN_FOR = timedelta(hours=1)
+"""How long Certroll does not ask again if it did not see Azure's answer: the next sweep."""
 
 _NAME = re.compile(r"[a-z0-9.-]+")
 _ALTERNATIVE = f"Or import a certificate from a vault for it, or take the tag {MANAGED} away"

@@ -25,9 +25,9 @@ changes). Re-verification is not automated for purchased certificates."""
 AUTOMATIC_DELAY = timedelta(days=2)
 """How late an automatic renewal may be before it counts as one that does not come; Azure looks every eight hours."""
 BETWEEN = timedelta(days=1)
-"""How much sooner than its order a certificate ends that has another one after it."""
+"""How much sooner than its order a certificate ends that has another one after it; less is only a matter of hours."""
 STORE_DELAY = timedelta(days=1)
-"""How long a new certificate may be on its way into the vault."""
+"""How long a new certificate may be on its way into the vault, before that is reported."""
 ORDER_API = "2024-11-01"
 PORTAL = "portal: App Service Certificates"
 STORE_STEP = f"{PORTAL}, Certificate Configuration, Step 1: Store"

@@ -22,6 +22,7 @@ from shared.domain.reason import Reason
 from shared.domain.tags import REISSUE, opted_out
 
 ASKED_LATELY = timedelta(days=30)
+"""How long after Certroll asked for a renewal or a reissue it does not ask again: each may be charged (ADR 16)."""
 ASK_AGAIN = timedelta(days=1)
 """How long a refusal counts; it costs nothing to be refused again, and rights may have been granted."""
 
