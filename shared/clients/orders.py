@@ -33,7 +33,7 @@ WRITE_CURE = (
     "grant the identity the actions on Microsoft.CertificateRegistration/certificateOrders that docs/settings.md lists"
 )
 REVOKE_AFTER_HOURS = 72
-"""Hours that a reissued certificate's predecessor stays good, in which every copy gets the new one."""
+"""How long the certificate before a reissue stays good: in this time every copy gets the new one."""
 UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")

@@ -161,21 +161,6 @@ def test_every_reason_is_documented() -> None:
     assert sorted(Reason) == sorted(headings)
 
 
-def test_every_reason_says_where_it_shows_and_who_acts() -> None:
-    """Below its heading each reason says where it is met and whether a person is needed, as the code has it."""
-    reasons = _part(_text("docs/reasons.md"), "Reasons")
-    _nothing_is_wrong(wrong for reason in Reason for wrong in _wrong_with_reason(reasons, reason))
-
-
-def _wrong_with_reason(reasons: str, reason: Reason) -> Iterator[str]:
-    part = reasons.partition(f"#### {reason}\n")[2].partition("\n####")[0]
-    head = re.match(r"\nShows as: .+\. Person needed: (yes|no)\.\n\n\S", part)
-    if head is None:
-        yield f"{reason} does not begin with where it shows and whether a person is needed: {part[:80]!r}"
-    elif head.group(1) == "no" and reason.stalls:
-        yield f"{reason} needs a person, and says no"
-
-
 def test_every_reason_is_used() -> None:
     """No reason is kept that nothing gives."""
     assert set(Reason) - _used_reasons() == set()
