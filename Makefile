@@ -22,7 +22,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-fast soak mutants mutants-all cover lock demo local clean
+.PHONY: help setup check docs test test-fast soak mutants mutants-all cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, word
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m tests.style
+
+docs: setup ## write what the pages of docs/ take from the code: tags, times, and the heads of reasons
+	$(BIN)/python -m docs.generate
 
 # Four at a time, also on two cores: tests wait for storage, for processes and for handshakes.
 test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget

@@ -9,13 +9,12 @@ decided in shared/domain/waves.py; that each comes up again, in shared/owed_star
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from shared.cycle_plan import apps_of, why_spared
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected
-from shared.domain.lineage import opted_out
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
@@ -24,16 +23,19 @@ from shared.domain.plan import Mode
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
+from shared.domain.tags import GROUP, opted_out
 from shared.domain.waves import last_of_group
 from shared.observe.fleet import observe_environment
+from shared.owed_starts import STATE_PATIENCE
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
 from shared.telemetry import event
 from shared.wave import Cycling, ask_failed, ask_started, carry_wave, count_no_longer, look, next_apps, report_spared
 
-WAVE_TIME = timedelta(minutes=4)
-"""What must be left of a run for a wave to begin: a stop and a start may each take more than a minute to be seen."""
+WAVE_TIME = 4 * STATE_PATIENCE
+"""What must be left of a run for a wave to begin: a stop and a start may each take `STATE_PATIENCE` to be seen, and as
+long again for their requests and for the first probes."""
 
 
 def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
@@ -263,7 +265,7 @@ def _finished(cycling: Cycling, waits: int) -> Outcome:
     last = [(app.site, group) for app in pending if (group := last_of_group(apps, app.site))]
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
-        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag certroll-group away")
+        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag {GROUP} away")
     if pending and all(app.site in cycling.refused for app in pending):
         refusal = cycling.refused[pending[0].site]
         return Stalled(refusal.reason, "; ".join(f"{app.site}: {cycling.refused[app.site]}" for app in pending))

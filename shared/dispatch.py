@@ -10,16 +10,18 @@ from datetime import datetime, timedelta
 from shared import planner
 from shared.actions.roll_edits import roll_edits
 from shared.domain.budget import room_of
-from shared.domain.lineage import opted_out
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import opted_out
 from shared.domain.waves import wave_apps
 from shared.guards.live import absent
 
-BELIEVED_AFTER = timedelta(hours=24)
+FEWER_SETTINGS_BELIEVED_AFTER = timedelta(hours=24)
+"""How long settings must be missing before Certroll rolls the app without them. A read that shows a part of
+them would delete the others with the next write (ADR 14), and a day gives their owner time to see the finding."""
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
@@ -82,7 +84,7 @@ def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> i
     """Return how many settings a read has to show: what was known before counts until it was missed for a day."""
     if before is None or seen >= before.settings:
         return seen
-    missed_long = before.failing_since is not None and now - before.failing_since >= BELIEVED_AFTER
+    missed_long = before.failing_since is not None and now - before.failing_since >= FEWER_SETTINGS_BELIEVED_AFTER
     return seen if missed_long else before.settings
 
 

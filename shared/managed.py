@@ -31,10 +31,14 @@ from shared.telemetry import event
 
 SCOPE = "managed"
 ISSUE_PATIENCE = timedelta(minutes=2)
-POLL_PAUSE = 5.0
+"""How long a sweep waits for managed certificates that it asked for; what takes longer is bound by the next sweep."""
+POLL_SECONDS = 5.0
+"""The pause between two questions whether Azure has issued them."""
 LOOK_PATIENCE = timedelta(seconds=10)
+"""How long a sweep asks what a bound host name serves: one look is enough, because nothing was written."""
 WARN_BEFORE = timedelta(days=30)
-FINE = frozenset({Reason.SERVED, Reason.OPTED_OUT, Reason.BUSY, Reason.OUT_OF_TIME, Reason.BINDING_MOVED})
+"""How long before its end a managed certificate is reported as not renewed. Azure renews it 45 days before its end, so
+that two weeks have passed (Azure docs, "Create a free managed certificate")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def _tell(run: Run, looks: tuple[HostLook, ...]) -> None:
         Finding(run.now(), SCOPE, look.subject, violation.reason, violation.detail)
         for look in looks
         for violation in (Violation(look.reason, look.detail), *look.also)
-        if violation.reason not in FINE
+        if violation.reason.makes_finding and not look.left_alone
     )
     if findings:
         run.ports.journal.report(findings)
@@ -112,6 +116,10 @@ def _guarded(look: Callable[[Binding], HostLook], binding: Binding) -> Attempt:
 
 def _look(binding: Binding, reason: Reason, detail: str) -> HostLook:
     return HostLook(binding.site, binding.host_name, reason, detail)
+
+
+def _left_alone(binding: Binding, reason: Reason, detail: str) -> HostLook:
+    return replace(_look(binding, reason, detail), left_alone=True)
 
 
 # ------------------------------------------------------------------------------------------------- what is bound
@@ -158,9 +166,9 @@ def _provided(work: Work) -> tuple[Attempt, ...]:
     tried = {binding: _guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
     give_up = min(run.now() + ISSUE_PATIENCE, run.ends_at)
     while issuing := [binding for binding, attempt in tried.items() if attempt.look.reason is Reason.ISSUING]:
-        if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_PAUSE) > give_up:
+        if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_SECONDS) > give_up:
             break
-        run.ports.clock.sleep(POLL_PAUSE)
+        run.ports.clock.sleep(POLL_SECONDS)
         tried |= {binding: _guarded(partial(_resume, work), binding) for binding in issuing}
     return tuple(tried.values())
 
@@ -288,7 +296,7 @@ def _bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostLook:
         # Somebody bound the host name since the view was read. Whatever they chose, Certroll leaves it.
         if not run.ports.retrying.again(partial(_bind_once, run, binding, certificate)):
             detail = "somebody else bound it meanwhile; it is left as it is"
-            return _look(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
+            return _left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
     sight = _served(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
@@ -354,4 +362,4 @@ def _taken(binding: Binding, other: SeenCertificate) -> Violation:
 
 
 def _opted_out(binding: Binding) -> HostLook:
-    return _look(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")
+    return _left_alone(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")

@@ -12,10 +12,11 @@ from functools import partial
 from itertools import chain
 
 from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
-from shared.domain.managed import TAG, Place, SeenCertificate, is_custom
-from shared.domain.model import Binding, BlindSpot, Fleet, Listing, SslState, Tags, is_on, tag
+from shared.domain.managed import Place, SeenCertificate, is_custom
+from shared.domain.model import Binding, BlindSpot, Fleet, Listing, SslState
 from shared.domain.names import HostName, SiteRef, Webspace
 from shared.domain.ports import ManagedCertificates
+from shared.domain.tags import MANAGED, Tags, is_on
 from shared.run import Run
 
 
@@ -46,7 +47,7 @@ class View:
                 for binding in self.fleet.bindings
                 if binding.ssl_state is SslState.DISABLED
                 and is_custom(binding.host_name)
-                and is_on(self.fleet.tag(binding.site, TAG))
+                and is_on(self.fleet.tag(binding.site, MANAGED))
             )
         )
 
@@ -118,7 +119,7 @@ def _concerned(
     certificates: Iterable[SeenCertificate],
 ) -> tuple[SiteRef, ...]:
     """Return the sites whose slots may be concerned: by a tag, or by a managed certificate that no site shows."""
-    asking = {ref.production for ref, tags in slots if is_on(tag(tags, TAG))}
+    asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
     with_slots = {ref.production for ref, _ in slots}
     shown = {binding.host_name for _, bindings in sites for binding in bindings}
     left = {
@@ -131,7 +132,7 @@ def _concerned(
             place.site.ref
             for place, _ in sites
             if place.site.ref in with_slots
-            and (place.site.ref in asking or is_on(tag(place.site.tags, TAG)) or place.site.webspace in left)
+            and (place.site.ref in asking or is_on(MANAGED.value_in(place.site.tags)) or place.site.webspace in left)
         )
     )
 

@@ -13,32 +13,16 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.requirements import Case, Use, warnings
 from shared.domain.rollout import SiteRecord
-from shared.domain.roots import ROOT_ON
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import ROOT_ON
 
 MOST_NAMED = 10
-IN_ORDER = frozenset(
-    {
-        Reason.AWAITING_FIRST_STAGE,
-        Reason.AWAITING_FIRST_SITE,
-        Reason.AWAITING_SLOTS,
-        Reason.AWAITING_WAVE,
-        Reason.OUTSIDE_WINDOW,
-        Reason.NOT_OURS,
-        Reason.KEPT_BESIDE,
-        Reason.STILL_USED,
-        Reason.NOT_SEEN,
-        Reason.NOT_PROVEN,
-        Reason.IN_GRACE,
-        Reason.ENOUGH_DELETED,
-    }
-)
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
     """Return a finding for each skip, except for those that are in order."""
     return tuple(
-        Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason not in IN_ORDER
+        Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
     )
 
 

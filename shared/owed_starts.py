@@ -28,9 +28,10 @@ from shared.telemetry import event
 STOP_MAY_COME = timedelta(minutes=5)
 """How long after it was owed a start is kept although the app runs: a stop that was under way may still happen."""
 GONE_AFTER = timedelta(hours=1)
-"""How long a site has to be unknown to Azure until its start is not owed any more."""
-MINUTE, MOST_THREADS = 60, 8
+"""How long a site has to be unknown to Azure until its start is not owed any more: a 404 may be wrong."""
 STATE_PATIENCE = timedelta(seconds=60)
+"""How long Azure may take to show that a site stopped, or runs."""
+MINUTE, MOST_THREADS = 60, 8
 
 
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: CycleApp) -> CycleApp:

@@ -15,8 +15,15 @@ from shared.run import Run
 
 PASSES = 3
 """How often in a row an app has to pass its probe to count as well."""
+BETWEEN_PASSES_SECONDS = 2.0
+"""The pause between two probes of an app in a row. A front end may choose any instance each time (ADR 11)."""
+BETWEEN_WAVE_PASSES_SECONDS = BETWEEN_PASSES_SECONDS / 2
+"""The same pause in a wave: half as long, because the next wave waits until all apps of this one are asked."""
 PATIENCE = timedelta(seconds=90)
 """How long front ends may take to serve what was written; for all host names of a site together."""
+SECOND_LOOK = 2 * PATIENCE
+"""When a certificate's run looks again at sites that failed. A site's run takes up to `PATIENCE` to say that the site
+still serves another certificate; as much again is for its message to be delivered."""
 
 
 class Inbound(NamedTuple):

@@ -29,7 +29,7 @@ from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef, Webspa
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode, Phase, Plan, Skip, Step
 from shared.domain.ports import Lease
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
@@ -40,13 +40,12 @@ from shared.guards.stages import first_webspace
 from shared.observe.fleet import observe_fleet
 from shared.observe.site import observe_site
 from shared.observe.targets import Targets
-from shared.prove import prove
+from shared.prove import SECOND_LOOK, prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
 from shared.run import (
     LONGEST_PAUSE,
     REFUSALS,
-    SECOND_LOOK,
     Performed,
     Run,
     pause,
@@ -58,10 +57,6 @@ from shared.run import (
 )
 from shared.telemetry import event
 
-AWAITING = frozenset(
-    {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
-)
-NO_LINEAGE = frozenset({Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE})
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """Of two outcomes of one site the first of these counts: what has to come back does."""
 VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICATE}
@@ -158,7 +153,7 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
     # Most secrets are passwords. If a secret was copied into App Service as a certificate, the sweep reports that.
-    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason in NO_LINEAGE:
+    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
     report_lineage(run.ports.journal, lineage, now)
     # No version may be rolled out: an operator disabled the newest, for instance. Certroll begins nothing new.
@@ -471,7 +466,7 @@ def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
 
 def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
     """Return what the run came to: what it waits for, what needs a person, or that the version is rolled out."""
-    blocked = next((skip for skip in progress.skips if skip.reason in NEEDS_A_PERSON), None)
+    blocked = next((skip for skip in progress.skips if skip.reason.stalls), None)
     refusal = work.snapshot.lineage.refusal
     if (waiting := _to_wait_for(work, progress)) is not None:
         return waiting
@@ -488,7 +483,7 @@ def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
     run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return await_sites(run, work.waits, rollout)
-    awaiting = next((skip for skip in progress.skips if skip.reason in AWAITING), None)
+    awaiting = next((skip for skip in progress.skips if skip.reason.awaits_turn), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
         return Waiting(_next_look(work, rollout), awaiting.reason, awaiting.detail)
     closed = next((skip for skip in progress.skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
@@ -665,7 +660,7 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 def _site_outcome(
     run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], sights: tuple[Sight, ...]
 ) -> Outcome:
-    blocked = next((skip for skip in skips if skip.reason in NEEDS_A_PERSON), None)
+    blocked = next((skip for skip in skips if skip.reason.stalls), None)
     state = verdict(sights)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
         state = SiteState.FAILED  # only proof ends a hold; somebody may have put the old certificate back

@@ -27,29 +27,29 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Plan, Skip
 from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
 from shared.domain.rollout import Rollout
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import PROBE
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe.site import observe_app
-from shared.prove import Inbound, ask_in_a_row, inbound_of
+from shared.prove import BETWEEN_PASSES_SECONDS, Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
 from shared.restarts import Places, claimed, give_back, places_of
 from shared.run import LONGEST_PAUSE, REFUSALS, Run, pause, perform_all, until_open
 
-BETWEEN_PASSES = 2.0
 PROBE_AGAIN = timedelta(seconds=15)
+"""How soon Certroll asks an app again that still shows the old certificate, or failed its probe: most restarts take
+less than a minute, and an app counts as failed only if it fails twice with this pause between."""
 OLD_AGAIN = timedelta(minutes=5)
-BELIEVED_AFTER = timedelta(minutes=50)
-"""How long the same few settings must be read before they are believed: the sweep looks every hour."""
-OTHERWISE = frozenset(
-    {Reason.PINNED_REFERENCE, Reason.AMBIGUOUS_LINEAGE, Reason.LOADS_EVERYTHING, Reason.ROOT_LIST_UNHEEDED}
-)
-"""What is said of an app beside its roll: it stands for no step that was refused."""
-UNTOLD = frozenset({Reason.VALIDATED, Reason.RETIRED, Reason.NO_PROBE, Reason.PROBE_PROVES_NOTHING})
+"""How soon Certroll asks an app again that still shows the old certificate after twice `CERTROLL_PROBE_SETTLE`. Then
+App Service has deferred the restart, and some more minutes change little."""
+FEWER_SETTINGS_RESTORED_AFTER = timedelta(minutes=50)
+"""How long the same few settings must be missing before Certroll takes its edits back in those that are left. The app
+is down, so that a second look has to do: that of the next hourly sweep, which may begin some minutes early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def settling_after(app: App, state: RollState) -> Outcome:
 
 def _nothing_to_write(app: App) -> Outcome:
     """Return the outcome where the plan has nothing for the app: it was done before a crash, or may not be done now."""
-    barred = next((skip for skip in app.plan.skips if skip.reason not in OTHERWISE), None)
+    barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
     if barred is not None:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
@@ -184,7 +184,7 @@ def _refused(app: App, skip: Skip) -> Outcome:
         give_back_restart(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
-    stalled = skip.reason in NEEDS_A_PERSON
+    stalled = skip.reason.stalls
     missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None
     outcome = (Stalled if stalled else Converged)(skip.reason, detail)
     return conclude(app, RollState.REFUSED, outcome, replace(app.record, failing_since=missed))
@@ -224,7 +224,7 @@ def validate(app: App) -> Outcome:
     except ProbeInvalid as invalid:
         return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
     if probe is None:
-        detail = f"{record.site} has no certroll-probe tag, so nothing proves that it works with the new version"
+        detail = f"{record.site} has no {PROBE} tag, so nothing proves that it works with the new version"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
     return _judge(app, probe, ask_app_in_a_row(app, probe))
 
@@ -332,7 +332,7 @@ def without_roots(app: App, probe: Probe) -> Probe:
 
 def ask_app_in_a_row(app: App, probe: Probe) -> ProbeSight:
     """Ask the app three times in a row; return the first answer that is no pass, or the last."""
-    return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES)
+    return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES_SECONDS)
 
 
 def _ask(app: App, probe: Probe) -> ProbeSight:
@@ -403,7 +403,7 @@ def _is_believed(app: App) -> bool:
     record, now = app.record, app.run.now()
     left = _names_left(app)
     if record.missing == left:
-        return record.failing_since is not None and now - record.failing_since >= BELIEVED_AFTER
+        return record.failing_since is not None and now - record.failing_since >= FEWER_SETTINGS_RESTORED_AFTER
     app.run.ports.journal.put_roll(app.lineage.ref, replace(record, missing=left, failing_since=now))
     return False
 
@@ -474,7 +474,7 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     journal = app.run.ports.journal
     journal.add_history(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
-    if outcome.reason not in UNTOLD:
+    if outcome.reason.makes_finding:
         journal.report((Finding(now, str(ref), f"app {site}", outcome.reason, outcome.detail[:1000]),))
     return outcome
 

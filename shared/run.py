@@ -31,13 +31,23 @@ from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.telemetry import event
 
-TIME_BUDGET = timedelta(minutes=8)
+FUNCTION_TIME_OUT = timedelta(minutes=10)
+"""The same as `functionTimeout` of host.json, and the most that a Consumption plan allows (Azure docs, "Function app
+timeout duration"). The host kills the worker process of a run that takes longer, and with it the other runs there."""
+TIME_BUDGET = FUNCTION_TIME_OUT - timedelta(minutes=2)
+"""How long a run may begin new work. The rest is for a request that has begun: it may be retried for 90 s."""
 BUSY_PAUSE = timedelta(seconds=30)
-SECOND_LOOK = timedelta(minutes=3)  # a site that still serves another certificate takes 90 s to say so
+"""The longest pause before a run asks again for a lease that another run holds. A dead run's lease ends after 60 s."""
 FIRST_PAUSE = timedelta(seconds=1)
+"""How soon a message comes back the first times. Most of what Certroll waits for is done within seconds."""
 SHORT_PAUSES = 4
+"""How many pauses are as short as the first one; each further one is twice the one before."""
 LONGEST_PAUSE = timedelta(minutes=15)
+"""The longest pause of a message. Messages wait 20 times in a row at most, so that they bridge hours; after them the
+hourly sweep looks."""
 WINDOW_AHEAD = timedelta(hours=4)
+"""How long before CERTROLL_RESTART_WINDOW opens messages begin to look every `LONGEST_PAUSE`, so that a sweep that runs
+every four hours misses no window."""
 ROUNDS = 3
 
 Result = TypeVar("Result")

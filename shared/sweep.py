@@ -6,8 +6,6 @@ from functools import partial
 from typing import Self
 
 from shared import planner
-from shared.actions.import_certificate import TAG as IMPORT_TAG
-from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.carry_roots import has_unknown, note_wants, report_waves
 from shared.cycle_environment import remind
 from shared.dispatch import has_unrecorded
@@ -21,8 +19,8 @@ from shared.domain.plan import Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
-from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import are_wanted
 from shared.inventory import report_references
 from shared.managed import look_after_managed
 from shared.observe.fleet import observe_fleet
@@ -33,9 +31,10 @@ from shared.report import report_blind_spots, report_lineage, report_plan
 from shared.run import LONGEST_PAUSE, Run, until_open
 from shared.telemetry import event
 
-HOUR, TURNS = 3600, 7
-"""Seconds, and after how many hours the first to be read is about the same one again."""
-ASKING = (PUBLIC_TAG, IMPORT_TAG, ROOT_OF, ROOT_ON)
+HOUR_SECONDS = 3600
+"""How often the sweep begins with another vault certificate: as often as it runs."""
+TURNS = 7
+"""After how many hours the first to be read is about the same one again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def _opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertific
 def _reading(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Look]]:
     """Read each, beginning with another one each hour: where time runs out, it is not always for the same ones."""
     ordered = sorted(refs)
-    hours = int(run.now().timestamp() // HOUR)
+    hours = int(run.now().timestamp() // HOUR_SECONDS)
     first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
     turned = ordered[first:] + ordered[:first]
     return zip(turned, run.pool.map(partial(_read, run), turned), strict=True)
@@ -188,9 +187,9 @@ class _Use:
 
     def has(self, lineage: Lineage) -> bool:
         """Return True if the lineage is there in any way, or a tag asks for it."""
-        asked = any(key.strip().lower().startswith(ASKING) for key, _ in lineage.tags)
         there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
-        return asked or there or lineage.unread > 0  # then an upload may be a version of it, and nobody knows
+        unread = lineage.unread > 0  # then an upload may be a version of it, and nobody knows
+        return are_wanted(lineage.tags) or there or unread
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:

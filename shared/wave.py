@@ -23,7 +23,7 @@ from shared.domain.waves import MostDown, next_wave, wave_app
 from shared.guards.roll_stages import probe_of
 from shared.observe.site import observe_tags
 from shared.owed_starts import stop_and_start
-from shared.prove import PASSES, Inbound, ask_in_a_row
+from shared.prove import BETWEEN_WAVE_PASSES_SECONDS, PASSES, Inbound, ask_in_a_row
 from shared.restarts import claimed, give_back, places_of
 from shared.run import Run
 from shared.telemetry import event
@@ -33,9 +33,10 @@ DIED = "it passed its probe before a run began to stop it, did not finish, and i
 NO_PROBE = "it has no probe that can be asked"
 STOPPED_AGAIN = "somebody stopped or deleted it after it was started"
 UP_PATIENCE = timedelta(minutes=5)
-"""How long an app may take after its start until its probe passes, if it passed before."""
-BETWEEN_PASSES = 1.0
-ASK_AGAIN = 5.0
+"""How long an app may take after its start until its probe passes, if it passed before. App Service itself
+gives a container 230 s to start (Azure docs, `WEBSITES_CONTAINER_START_TIME_LIMIT`)."""
+ASK_AGAIN_SECONDS = 5.0
+"""The pause between two rounds of asking the apps of a wave: each round takes a request per app that is not up."""
 NOBODY = Thumbprint("")
 
 Look = tuple[Fleet, Site | None]
@@ -213,7 +214,7 @@ def _cycled(cycling: Cycling, app: CycleApp) -> CycleApp:
 def report_spared(run: Run, environment: EnvironmentRef, spared: Iterable[tuple[SiteRef, Reason, str]]) -> None:
     """Tell people of what they have to stop and start by hand; an app that is stopped needs nobody."""
     findings = (Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in spared)
-    run.ports.journal.report(tuple(finding for finding in findings if finding.reason is not Reason.SITE_STOPPED))
+    run.ports.journal.report(tuple(finding for finding in findings if finding.reason.makes_finding))
 
 
 def _put(run: Run, environment: EnvironmentRef, app: CycleApp) -> CycleApp:
@@ -267,7 +268,7 @@ def ask_started(cycling: Cycling) -> Cycling:
             count_no_longer(cycling.run, cycling.environment, app)
         if len(decided) < len(started):
             run.check_time()
-            run.ports.clock.sleep(ASK_AGAIN)
+            run.ports.clock.sleep(ASK_AGAIN_SECONDS)
     return cycling
 
 
@@ -308,7 +309,7 @@ def _answers(cycling: Cycling, fleet: Fleet, site: Site) -> bool | None:
 
 def _failure(cycling: Cycling, site: Site, probe: Probe) -> str:
     """Return why the probe did not pass so many times in a row, empty where it did."""
-    sight = ask_in_a_row(cycling.run.ports.clock, partial(_ask, cycling, site, probe), BETWEEN_PASSES)
+    sight = ask_in_a_row(cycling.run.ports.clock, partial(_ask, cycling, site, probe), BETWEEN_WAVE_PASSES_SECONDS)
     return "" if sight.verdict is Verdict.PASSED else sight.detail
 
 

@@ -34,7 +34,6 @@ from shared.domain.model import (
     ServerFarm,
     Site,
     SslState,
-    Tags,
     WebspaceCertificate,
 )
 from shared.domain.names import (
@@ -55,6 +54,7 @@ from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 
 Answer = TypeVar("Answer")
 

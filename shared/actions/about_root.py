@@ -9,8 +9,8 @@ from shared.domain.model import Environment, RootCertificate
 from shared.domain.names import EnvironmentRef, RootRef, SiteRef, Thumbprint
 from shared.domain.plan import Phase, Skip, Traits
 from shared.domain.ports import Ports
-from shared.domain.roots import ROOT_OF
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import ROOT_OF
 from shared.domain.targets import names_of_environment
 
 

@@ -12,7 +12,6 @@ from shared.actions.new_copy import own_name
 from shared.actions.settle import UPLOAD_PATIENCE, settle
 from shared.actions.subjects import root_subject
 from shared.domain.errors import Rejected
-from shared.domain.lineage import opted_out
 from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
@@ -21,6 +20,7 @@ from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roots import roots_subject
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import opted_out
 
 
 @dataclass(frozen=True, slots=True)

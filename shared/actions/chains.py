@@ -3,19 +3,19 @@
 from datetime import UTC, datetime
 
 from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate, is_on, tag
+from shared.domain.model import WebspaceCertificate
 from shared.domain.names import Webspace
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import UPLOAD_AGAIN, is_on
 
-TAG = "certroll-upload-again"
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
 """The servers of an App Service Environment do not know the chain of earlier uploads (Azure docs, "Certificates in App
 Service Environment", private server certificate)."""
 
 
 def is_asked(lineage: Lineage) -> bool:
-    """Say whether the vault object carries `certroll-upload-again: on`."""
-    return is_on(tag(lineage.tags, TAG))
+    """Return True if the vault object carries `certroll-upload-again: on`."""
+    return is_on(UPLOAD_AGAIN.value_in(lineage.tags))
 
 
 def brings_chain(copy: WebspaceCertificate) -> bool:

@@ -13,18 +13,16 @@ from shared.actions.new_copy import told_apart, why_full
 from shared.actions.settle import settle
 from shared.domain.errors import AzureError, NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
+from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.plan import Intent, Skip, Step, View
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import Target, names_of_plan, names_of_site, names_of_webspace
+from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
+from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
 from shared.domain.vault_access import AccessVerdict, Principal, judge
-
-TAG = "certroll-import-to"
-NAME_TAG = "certroll-import-name"
 
 
 class Place(NamedTuple):
@@ -65,7 +63,9 @@ class ImportCertificate(AboutCopy):
         if (seen := look(ports, self.copy.ref)) is not None:
             if self._is_there(seen):
                 return False
-            raise Rejected(f"{self.subject}: the name is taken; set {NAME_TAG} on the vault certificate, or delete it")
+            raise Rejected(
+                f"{self.subject}: the name is taken; set {IMPORT_NAME} on the vault certificate, or delete it"
+            )
         vault_id = self.vault_id or self._find(ports)
         if lacking := self._lacking(ports, vault_id):
             raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
@@ -103,12 +103,12 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
     if current is None:
         return
     places = _places(snapshot)
-    found, skips = named_targets(lineage, TAG, {key: names for key, (_, names) in places.items()})
+    found, skips = named_targets(lineage, IMPORT_TO, {key: names for key, (_, names) in places.items()})
     yield from skips
     there = {(copy.webspace, copy.site) for copy in snapshot.copies}
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for target, key in found.items():
-        place, subject = places[key][0], target_subject(lineage, TAG, target)
+        place, subject = places[key][0], target_subject(lineage, IMPORT_TO, target)
         if (place.webspace, place.site) in there:
             continue
         if off := _off(snapshot, target):
@@ -188,7 +188,7 @@ def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> 
     Where another webspace of the resource group has that name, this one's is told apart.
     """
     group = place.plan.resource_group
-    name = (tag(lineage.tags, NAME_TAG) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()
+    name = (IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()
     if place.site is not None:
         return CopyRef.of_site(place.site, name, public=False)
     return told_apart(CopyRef(place.webspace.subscription, group, name), place.webspace, taken)

@@ -6,11 +6,12 @@ from shared.domain.lineage import Lineage
 from shared.domain.names import SiteRef
 from shared.domain.plan import Skip
 from shared.domain.snapshot import Snapshot
-from shared.domain.targets import Target, found_targets, names_of_site
+from shared.domain.tags import Tag, Target
+from shared.domain.targets import found_targets, names_of_site
 
 
 def named_targets(
-    lineage: Lineage, tag: str, candidates: Mapping[str, frozenset[str]]
+    lineage: Lineage, tag: Tag, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[dict[Target, str], list[Skip]]:
     """Return the id that each target of the tag names, and a refusal for each that is wrong.
 
@@ -23,13 +24,13 @@ def named_targets(
     return found, refusals
 
 
-def target_subject(lineage: Lineage, tag: str, target: Target | None) -> str:
+def target_subject(lineage: Lineage, tag: Tag, target: Target | None) -> str:
     """Return how a target of a tag, or with None the whole tag, is named to people."""
     subject = f"tag {tag} of {lineage.ref}"
     return f"{subject}: {target}" if target else subject
 
 
-def named_sites(snapshot: Snapshot, tag: str) -> tuple[frozenset[SiteRef], list[Skip]]:
+def named_sites(snapshot: Snapshot, tag: Tag) -> tuple[frozenset[SiteRef], list[Skip]]:
     """Return the sites and slots that the tag names, and a refusal for each target that is wrong."""
     candidates = {site.ref.resource_id: names_of_site(site.ref) for site in snapshot.fleet.sites}
     found, skips = named_targets(snapshot.lineage, tag, candidates)

@@ -6,11 +6,12 @@ from hashlib import sha256
 
 from shared.actions.subjects import copy_subject
 from shared.domain.lineage import Lineage
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
+from shared.domain.model import OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Skip
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import LINEAGE
 
 MOST_IN_WEBSPACE = 1000
 """Private certificates that a webspace holds (Azure docs, "Add and manage TLS/SSL certificates")."""
@@ -35,7 +36,7 @@ def own_copy(
         host_names=version.facts.host_names if version.facts else frozenset(),
         not_after=version.not_after,
         source=None,
-        tags=((LINEAGE_TAG, str(lineage.ref)),),
+        tags=((LINEAGE.name, str(lineage.ref)),),
     )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from shared.actions.subjects import settings_subject
 from shared.domain.errors import OutcomeUnknown
-from shared.domain.model import CertificateVersion, Site, is_on
+from shared.domain.model import CertificateVersion, Site
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
 from shared.domain.ports import Ports
@@ -16,8 +16,8 @@ from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import RESTART, is_on
 
-TAG = "certroll-restart"
 UNTOUCHED = frozenset({RollState.STALE, RollState.SET_ASIDE, RollState.REFUSED})
 RECENT = timedelta(days=7)
 """How old a version may be whose arrival asks for a restart: without a record, nobody knows when the app started."""
@@ -75,7 +75,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         if any(snapshot.lineage.version_of(pin.thumbprint) for pin in settings.pins):
             continue
-        if is_on(snapshot.tag(site.ref, TAG)):
+        if is_on(snapshot.tag(site.ref, RESTART)):
             yield Step(RestartSite(site.ref, site.webspace, version), Reason.LOADED_AT_START)
         else:
             detail = (

@@ -7,15 +7,14 @@ from typing import ClassVar
 from shared.actions.roll_edits import lists_of
 from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import SettingEdit, SiteSettings
-from shared.domain.model import CertificateVersion, Site, is_on, tag
+from shared.domain.model import CertificateVersion, Site
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Intent, Skip, Step, View
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
-
-TAG = "certroll-retire"
+from shared.domain.tags import RETIRE, is_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _asked(snapshot: Snapshot, site: Site) -> bool:
-    own = snapshot.tag(site.ref, TAG)
-    return is_on(own if own is not None else tag(snapshot.lineage.tags, TAG))
+    own = snapshot.tag(site.ref, RETIRE)
+    return is_on(own if own is not None else RETIRE.value_in(snapshot.lineage.tags))
 
 
 def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:

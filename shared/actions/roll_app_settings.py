@@ -19,8 +19,8 @@ from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import TAKING_BACK, WRITTEN, RollRecord
-from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import ROOT_OF, ROOT_ON
 
 MOST_UNDONE = 2
 

@@ -10,10 +10,15 @@ from shared.domain.ports import Clock
 Seen = TypeVar("Seen")
 
 PATIENCE = timedelta(seconds=60)
+"""How long Azure may go on to show the old state after a write; users of the az CLI saw it do so for seconds
+(azure-cli issue 15950)."""
 UPLOAD_PATIENCE = timedelta(seconds=20)
-"""For what is put under a name that is new: no older state of it has to go away first."""
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 8.0
+"""How long Azure may take to show an upload under a new name. It is shorter than that of other writes: a run may upload
+to many webspaces one after the other, and the next run finds an upload that this one did not see."""
+FIRST_PAUSE_SECONDS = 1.0
+"""The first pause before Certroll reads again; each further pause is twice the one before."""
+LONGEST_PAUSE_SECONDS = 8.0
+"""The longest pause before Certroll reads again, so that a change is seen within seconds."""
 
 
 def settle(
@@ -28,10 +33,10 @@ def settle(
     Users of the az CLI report "imported, then not found" where this wait is missing (azure-cli issue 15950).
     """
     give_up = clock.now() + patience
-    pause = FIRST_PAUSE
+    pause = FIRST_PAUSE_SECONDS
     while not accept(seen := look()):
         if clock.now() + timedelta(seconds=pause) > give_up:
             raise NotSettled(f"{what} still shows the old state after {patience.total_seconds():.0f} s")
         clock.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
     return seen

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from shared.actions.chains import CHAINS_ADDED_SINCE, TAG, brings_chain, is_asked
+from shared.actions.chains import CHAINS_ADDED_SINCE, brings_chain, is_asked
 from shared.actions.new_copy import own_copy, room_for
 from shared.actions.subjects import copy_subject
 from shared.actions.upload_certificate import UploadCertificate
@@ -23,6 +23,7 @@ from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import UPLOAD_AGAIN
 
 NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
 
@@ -84,7 +85,7 @@ def _state(lineage: Lineage, uploads: tuple[WebspaceCertificate, ...]) -> tuple[
     seen = f"it was uploaded on {max(dates):%Y-%m-%d}" if known else "Azure does not say when it was uploaded"
     detail = (
         f"{seen}. Of what was uploaded before {CHAINS_ADDED_SINCE:%Y-%m-%d} the servers of an App Service Environment "
-        f"do not know the chain, and no public authority issued it: set {TAG}: on on {lineage.ref}, and Certroll "
-        "uploads and binds it again"
+        f"do not know the chain, and no public authority issued it: set {UPLOAD_AGAIN}: on on {lineage.ref}, and "
+        "Certroll uploads and binds it again"
     )
     return (Reason.UPLOADED_BEFORE_CHAINS if known else Reason.UPLOAD_DATE_UNKNOWN), detail

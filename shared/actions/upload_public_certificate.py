@@ -14,15 +14,14 @@ from shared.actions.named_targets import named_sites
 from shared.actions.new_copy import own_name
 from shared.actions.settle import UPLOAD_PATIENCE, settle
 from shared.domain.errors import Rejected
-from shared.domain.model import LINEAGE_TAG, CertificateVersion, Site, WebspaceCertificate
+from shared.domain.model import CertificateVersion, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.snapshot import Snapshot
-
-TAG = "certroll-public-to"
+from shared.domain.tags import LINEAGE, PUBLIC_TO
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     current = snapshot.lineage.current
     if current is None:
         return
-    named, skips = named_sites(snapshot, TAG)
+    named, skips = named_sites(snapshot, PUBLIC_TO)
     yield from skips
     for ref in sorted(named):
         site = snapshot.site(ref)
@@ -119,6 +118,6 @@ def _upload(
         host_names=frozenset(),
         not_after=current.not_after,
         source=None,
-        tags=((LINEAGE_TAG, str(lineage)),),
+        tags=((LINEAGE.name, str(lineage)),),
     )
     return UploadPublicCertificate(lineage, current, copy)

@@ -25,7 +25,8 @@ from urllib3.connection import HTTPSConnection
 from shared.domain.names import HostName, Thumbprint
 from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict, judge
 
-TIME_OUT = 30.0
+TIME_OUT_SECONDS = 30.0
+"""How long one probe may take in all, from the first packet to the last: an app that just started answers slowly."""
 HEADERS = {"User-Agent": "certroll-probe", "Cache-Control": "no-cache"}
 THREAD = "app-probe"
 
@@ -33,7 +34,7 @@ THREAD = "app-probe"
 class AppProbe:
     """Asks apps how they are; `time_out` is how long one answer may take in all, in seconds."""
 
-    def __init__(self, time_out: float = TIME_OUT) -> None:
+    def __init__(self, time_out: float = TIME_OUT_SECONDS) -> None:
         self._time_out = time_out
         logging.getLogger("urllib3.connection").addFilter(_not_of_a_probe)
 

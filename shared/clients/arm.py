@@ -10,8 +10,9 @@ from azure.mgmt.web import WebSiteManagementClient
 
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Rejected
-from shared.domain.model import BlindSpot, Listing, Tags
+from shared.domain.model import BlindSpot, Listing
 from shared.domain.names import Webspace
+from shared.domain.tags import Tags
 
 ODD = (ValueError, TypeError, AttributeError)
 """What comes of reading an answer of another shape than it should have."""

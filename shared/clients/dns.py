@@ -9,14 +9,16 @@ import dns.resolver
 from shared.domain.dns import DnsAnswer, RecordKind, Seen
 from shared.domain.where import DnsServer
 
-LIFETIME = 6.0
-TRY = 2.0
+LIFETIME_SECONDS = 6.0
+"""How long one DNS question may take over all name servers and tries; a sweep asks several for each host name."""
+TRY_SECONDS = LIFETIME_SECONDS / 3
+"""How long one name server may take, so that three tries fit into `LIFETIME_SECONDS`."""
 
 
 class Dns:
     """Asks DNS. What goes wrong is an answer too: nothing seen, and why."""
 
-    def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME) -> None:
+    def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME_SECONDS) -> None:
         """Ask these servers, or where none is named those of the machine; for `lifetime` seconds at most."""
         self._servers = servers
         self._lifetime = lifetime
@@ -42,5 +44,5 @@ class Dns:
         resolver = dns.resolver.Resolver(configure=not self._servers)
         if self._servers:
             resolver.nameservers = [dns.nameserver.Do53Nameserver(one.address, one.port) for one in self._servers]
-        resolver.timeout, resolver.lifetime = min(TRY, self._lifetime), self._lifetime
+        resolver.timeout, resolver.lifetime = min(TRY_SECONDS, self._lifetime), self._lifetime
         return resolver

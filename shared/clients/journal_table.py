@@ -60,6 +60,8 @@ ROLLOUT_ROW = "rollout"
 FAILURES = "failures"
 MANAGED = "managed"
 CLAIM = timedelta(hours=1)
+"""How long a restart counts that nobody gave back: longer than App Service defers a restart (`RECYCLED_AFTER`), so that
+the claim of a run that died ends, and that of an app that still restarts does not."""
 
 
 class TableJournal:
@@ -246,13 +248,23 @@ class TableJournal:
         """Record and log findings; the same finding again only renews its date and detail."""
         for found in findings:
             event(
-                "finding.reported", scope=found.scope, subject=found.subject, reason=found.reason, detail=found.detail
+                "finding.reported",
+                scope=found.scope,
+                subject=found.subject,
+                reason=found.reason,
+                severity=found.reason.severity,
+                detail=found.detail,
             )
         by_key = {(digest(f.scope), digest(f"{f.subject} {f.reason}")): f for f in findings}
         for partition in sorted({partition for partition, _ in by_key}):
             rows = [
-                {"PartitionKey": key[0], "RowKey": key[1], **_plain(asdict(finding))}
-                for key, finding in by_key.items()
+                {
+                    "PartitionKey": key[0],
+                    "RowKey": key[1],
+                    **_plain(asdict(found)),
+                    "severity": str(found.reason.severity),
+                }
+                for key, found in by_key.items()
                 if key[0] == partition
             ]
             self._tables.write(FINDINGS, rows)

@@ -24,7 +24,7 @@ from shared.clients.vault_secrets import LIST_CURE, SecretLineages, may_hold_cer
 from shared.clients.x509_facts import read_facts, thumbprint_of
 from shared.domain.errors import Conflict, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage, judge, lineage_tags, newest_first
-from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy, Tags
+from shared.domain.model import CertificateFacts, CertificateVersion, KeyPolicy
 from shared.domain.names import (
     ObjectKind,
     Thumbprint,
@@ -34,6 +34,7 @@ from shared.domain.names import (
 )
 from shared.domain.requirements import PKCS12
 from shared.domain.secret import Pfx, PfxEncryption
+from shared.domain.tags import Tags
 
 CURE = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32

@@ -15,8 +15,12 @@ from shared.telemetry import event
 
 CONTAINER = "certroll-leases"
 LEASE_SECONDS = 60
-RENEW_EVERY_SECONDS = 20.0
-SAFE_SECONDS = 50.0  # what is left of 60 s is for a write that has begun
+"""How long a lease lasts without a renewal, the most that Azure Storage gives (Azure docs, "Lease Blob"). The lease of
+a run that died holds up the next run for as long."""
+RENEW_EVERY_SECONDS = LEASE_SECONDS / 3
+"""How often a lease is renewed, so that one renewal may fail and the next one is still in time."""
+SAFE_SECONDS = LEASE_SECONDS - 10.0
+"""How long after its last renewal a lease allows a write to begin; what is left is for a write that has begun."""
 
 
 class BlobLeases:

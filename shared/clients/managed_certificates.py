@@ -18,8 +18,9 @@ from shared.clients.arm import Json, listing, plain_list, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.managed import HostFacts, Place, SeenCertificate
-from shared.domain.model import Binding, Listing, Tags
+from shared.domain.model import Binding, Listing
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
+from shared.domain.tags import Tags
 
 CERTIFICATES_API = "2025-05-01"
 VERIFIED = frozenset({"verified", "managed"})

@@ -32,8 +32,8 @@ ACTIONS_CURE = (
 WRITE_CURE = (
     "grant the identity the actions on Microsoft.CertificateRegistration/certificateOrders that docs/settings.md lists"
 )
-REVOKE_AFTER = 72
-"""Hours that a reissued certificate's predecessor stays good, in which every copy gets the new one."""
+REVOKE_AFTER_HOURS = 72
+"""How long the certificate before a reissue stays good: in this time every copy gets the new one."""
 UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
@@ -140,7 +140,7 @@ class Orders:
         properties = {
             "keySize": order.key_size,
             "isPrivateKeyExternal": False,
-            "delayExistingRevokeInHours": REVOKE_AFTER,
+            "delayExistingRevokeInHours": REVOKE_AFTER_HOURS,
         }
         body = ReissueCertificateOrderRequest({"properties": properties})
         self._write(ref, lambda on: on.reissue(ref.resource_group, ref.name, body))

@@ -17,8 +17,15 @@ from shared.domain.ports import Clock
 from shared.telemetry import event
 
 PATIENCE = timedelta(seconds=90)
-FIRST_WAIT = 1.0
-LONGEST_WAIT = 30.0
+"""How long a call is retried in place; after that the message fails, and the queue delivers it again (ADR 2)."""
+FIRST_WAIT_SECONDS = 1.0
+"""The longest first wait before a retry; a random part of it is taken, and each further wait may be twice as long."""
+LONGEST_WAIT_SECONDS = 30.0
+"""The longest wait before a retry, if Azure does not name a longer one by Retry-After."""
+CONNECT_SECONDS = 10
+"""How long a connection to Azure may take: a name that leads nowhere must not use up the patience."""
+READ_SECONDS = 60
+"""How long Azure may be silent in the middle of an answer; some writes of App Service answer only after the work."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,8 +35,8 @@ SDK_OPTIONS: dict[str, Any] = {
     "retry_connect": 0,
     "retry_read": 0,
     "retry_status": 0,
-    "connection_timeout": 10,
-    "read_timeout": 60,
+    "connection_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
 }
 
 
@@ -94,7 +101,7 @@ def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:
     return None if page is None else list(page)
 
 
-_backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+_backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

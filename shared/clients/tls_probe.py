@@ -16,7 +16,8 @@ from shared.domain.ports import Clock
 from shared.domain.sight import Served, Sight
 
 PORT = 443
-TIME_OUT = 10.0
+TIME_OUT_SECONDS = 10.0
+"""How long a front end may take to connect, and to answer a handshake; healthy ones take a fraction of a second."""
 UNREACHABLE_AFTER = 3
 LABEL_FOR_WILDCARD = "certroll-probe"
 
@@ -124,9 +125,9 @@ def _connect(address: str) -> socket.socket:
     """Return a connection, by way of the proxy that the environment names, as the SDKs' own connections go."""
     proxy = urllib.request.getproxies().get("https")
     if proxy is None or urllib.request.proxy_bypass(address):
-        return socket.create_connection((address, PORT), TIME_OUT)
+        return socket.create_connection((address, PORT), TIME_OUT_SECONDS)
     parts = urlsplit(proxy)
-    tunnel = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=TIME_OUT)
+    tunnel = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=TIME_OUT_SECONDS)
     tunnel.set_tunnel(address, PORT)
     try:
         tunnel.connect()

@@ -17,11 +17,11 @@ from shared.clients.retrying import Retrying
 from shared.clients.x509_facts import facts_of
 from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
 from shared.domain.lineage import Lineage, Refusal, judge, lineage_tags, newest_first
-from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, Tags
+from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.requirements import BARE, PEM, PKCS12
-from shared.domain.roots import is_root
+from shared.domain.tags import Tags, is_root
 
 PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
 LIST_CURE = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"

@@ -16,8 +16,10 @@ from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.waves import WaveApp
 
 MOST_ROOTS = 50
-WANT_RENEWED, WANT_LASTS = timedelta(days=1), timedelta(days=8)
-"""How often it is written down that a vault object is a root, and for how long that counts without being renewed."""
+WANT_RENEWED = timedelta(days=1)
+"""How often the record is renewed that a vault object is a root: a write a day instead of one with every sweep."""
+WANT_LASTS = timedelta(days=8)
+"""How long the record counts without being renewed: a week of sweeps that fail, and one renewal, may be missing."""
 NOTED_FOR = timedelta(days=1)
 """How long a root is waited for that was to be put: its vault object's own run notes it again if it still is."""
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.model import CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, Tags, is_off, tag
+from shared.domain.model import CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.requirements import PKCS12, Case, compares, refusals
+from shared.domain.tags import Tags, has_ours
 
 USABLE_KEY = KeyPolicy(exportable=True, content_type=PKCS12)
 DEEPEST_LOOK = 10
@@ -90,14 +91,9 @@ def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
     Key Vault tags belong to a version; a renewal by import arrives without them, and an opt-out must not be lost so.
     """
     for position, tags in enumerate(tags_by_version):
-        if any(key.strip().lower().startswith("certroll") for key, _ in tags):
+        if has_ours(tags):
             return tags, position > 0
     return (tags_by_version[0] if tags_by_version else ()), False
-
-
-def opted_out(tags: Tags) -> bool:
-    """Say whether `certroll: off` is among the tags."""
-    return is_off(tag(tags, "certroll"))
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:

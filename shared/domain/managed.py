@@ -13,8 +13,8 @@ from shared.domain.dns import Ask, DnsAnswer, RecordKind, Seen
 from shared.domain.model import Site
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
+from shared.domain.tags import MANAGED
 
-TAG = "certroll-managed"
 LONGEST_NAME = 64
 AUTHORITY = "digicert.com"
 PLATFORM = (".azurewebsites.net", ".azurewebsites.us")
@@ -25,11 +25,15 @@ FLEX_TIER = "flexconsumption"
 KNOWN_CAA = frozenset({"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"})
 CRITICAL = 128
 REFUSED_FOR = timedelta(hours=6)
+"""How long Certroll does not ask again for a managed certificate that Azure refused: by then somebody may have mended
+DNS, and four refusals a day are no burden."""
 UNDER_WAY_FOR = timedelta(hours=24)
+"""How long Certroll waits for a managed certificate that Azure issues, before it asks again."""
 UNKNOWN_FOR = timedelta(hours=1)
+"""How long Certroll does not ask again if it did not see Azure's answer: the next sweep."""
 
 _NAME = re.compile(r"[a-z0-9.-]+")
-_ALTERNATIVE = "Or import a certificate from a vault for it, or take the tag certroll-managed away"
+_ALTERNATIVE = f"Or import a certificate from a vault for it, or take the tag {MANAGED} away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class HostLook:
     reason: Reason
     detail: str = ""
     also: tuple[Violation, ...] = ()
+    left_alone: bool = False
+    """Somebody else decided about the host name, by a tag or a binding: nobody has to be told."""
 
     @property
     def subject(self) -> str:

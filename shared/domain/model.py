@@ -17,15 +17,12 @@ from shared.domain.names import (
     VaultCertificateRef,
     Webspace,
 )
+from shared.domain.tags import OPT_OUT, Tag, Tags, is_off
 
-OFF = frozenset({"off", "false", "no", "0"})
 OWN_PREFIX = "certroll-"
-LINEAGE_TAG = "certroll-lineage"
-"""On what Certroll uploads: the vault object that it is a version of."""
 PUBLIC_DOMAIN = ".azurewebsites."
 """In the default host name of every site that the internet can reach, of whatever cloud."""
 Found = TypeVar("Found")
-Tags = tuple[tuple[str, str], ...]
 
 
 class SslState(StrEnum):
@@ -311,18 +308,18 @@ class Fleet:
         """Return the observed site or slot, None where it was not seen."""
         return self.index.sites.get(ref)
 
-    def tag(self, ref: SiteRef, name: str) -> str | None:
-        """Return a site's tag; a slot's own tag wins over its site's."""
+    def tag(self, ref: SiteRef, tag: Tag) -> str | None:
+        """Return the value of a site's tag. A slot without the tag may have its site's."""
         own = self.site(ref)
-        value = tag(own.tags, name) if own else None
-        if value is not None:
+        value = tag.value_in(own.tags) if own else None
+        if value is not None or tag.per_slot:
             return value
         parent = self.site(ref.production)
-        return tag(parent.tags, name) if parent else None
+        return tag.value_in(parent.tags) if parent else None
 
     def opted_out(self, ref: SiteRef) -> bool:
         """Say whether operators took a site or slot out; a slot's own tag wins over its site's."""
-        return is_off(self.tag(ref, "certroll"))
+        return is_off(self.tag(ref, OPT_OUT))
 
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
         """Return what the settings of a site or slot name, None where they were not read."""
@@ -408,18 +405,3 @@ class FleetIndex:
         hosted = frozenset(site.webspace for site in fleet.sites if site.environment and site.webspace)
         on_plans = {plan: tuple(refs) for plan, refs in plans.items()}
         return cls(sites, settings, certificates, own, bound, on_plans, hosted)
-
-
-def is_off(value: str | None) -> bool:
-    """Say whether the value of a tag says no, in any of the words that people use for it."""
-    return value is not None and value.strip().lower() in OFF
-
-
-def is_on(value: str | None) -> bool:
-    """Say whether the value of a tag says yes; what costs a restart or a write is not done for any other word."""
-    return value is not None and value.lower() == "on"
-
-
-def tag(tags: Tags, name: str) -> str | None:
-    """Return a tag's value, stripped; names compare without regard to case, as ARM does."""
-    return next((value.strip() for key, value in tags if key.strip().lower() == name), None)

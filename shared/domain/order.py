@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from shared.domain.model import Tags, tag
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
+from shared.domain.tags import Tag, Tags
 
 AUTOMATIC_WINDOW = timedelta(days=32)
 """How long before the end Azure starts to renew by itself (Azure docs, "Renew an App Service certificate")."""
@@ -25,9 +25,9 @@ changes). Re-verification is not automated for purchased certificates."""
 AUTOMATIC_DELAY = timedelta(days=2)
 """How late an automatic renewal may be before it counts as one that does not come; Azure looks every eight hours."""
 BETWEEN = timedelta(days=1)
-"""How much sooner than its order a certificate ends that has another one after it."""
+"""How much sooner than its order a certificate ends that has another one after it; less is only a matter of hours."""
 STORE_DELAY = timedelta(days=1)
-"""How long a new certificate may be on its way into the vault."""
+"""How long a new certificate may be on its way into the vault, before that is reported."""
 ORDER_API = "2024-11-01"
 PORTAL = "portal: App Service Certificates"
 STORE_STEP = f"{PORTAL}, Certificate Configuration, Step 1: Store"
@@ -179,9 +179,9 @@ class Order:
         by_order = self.renews_at if self.auto_renew else None
         return min((one for one in (by_certificate, by_order) if one is not None), default=None)
 
-    def tag(self, name: str) -> str | None:
-        """Return a tag's value."""
-        return tag(self.tags, name)
+    def tag(self, tag: Tag) -> str | None:
+        """Return the value of a tag, None without it."""
+        return tag.value_in(self.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
 
 def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
     """Return Stalled with the first problem that waits for a person; without one all goes on by itself."""
-    stalls = next((one for one in found if one.reason in NEEDS_A_PERSON), None)
+    stalls = next((one for one in found if one.reason.stalls), None)
     return Stalled(stalls.reason, stalls.detail) if stalls else Converged(Reason.NOTHING_STALE)
 
 

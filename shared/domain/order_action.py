@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.model import is_off
 from shared.domain.order import (
     AUTOMATIC_DELAY,
     AUTOMATIC_WINDOW,
@@ -20,10 +19,10 @@ from shared.domain.order import (
     near_end,
 )
 from shared.domain.reason import Reason
+from shared.domain.tags import REISSUE, opted_out
 
-OPT_OUT = "certroll"
-REISSUE_TAG = "certroll-reissue"
 ASKED_LATELY = timedelta(days=30)
+"""How long after Certroll asked for a renewal or a reissue it does not ask again: each may be charged (ADR 16)."""
 ASK_AGAIN = timedelta(days=1)
 """How long a refusal counts; it costs nothing to be refused again, and rights may have been granted."""
 
@@ -99,13 +98,12 @@ def next_action(order: Order, records: tuple[OrderRecord, ...], now: datetime) -
 def _may_act(order: Order, now: datetime) -> bool:
     """Say whether the order is one to act on: issued, stored, alive, with its key in Azure, and not opted out."""
     alive = order.status is OrderStatus.ISSUED and order.expires is not None and order.expires > now
-    opted_out = is_off(order.tag(OPT_OUT))
-    return alive and order.secret is not None and not order.external_key and not opted_out
+    return alive and order.secret is not None and not order.external_key and not opted_out(order.tags)
 
 
 def _reissue_wanted(order: Order) -> bool:
     """Say whether the tag names the certificate that is there now: after the reissue it names one that is gone."""
-    return bool(plain_serial(order.serial)) and plain_serial(order.tag(REISSUE_TAG) or "") == plain_serial(order.serial)
+    return bool(plain_serial(order.serial)) and plain_serial(order.tag(REISSUE) or "") == plain_serial(order.serial)
 
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:

@@ -21,7 +21,6 @@ from shared.domain.model import (
     SeenSite,
     ServerFarm,
     Site,
-    Tags,
     WebspaceCertificate,
 )
 from shared.domain.names import (
@@ -43,6 +42,7 @@ from shared.domain.roll import RollRecord
 from shared.domain.rollout import Rollout, SiteRecord
 from shared.domain.secret import Pfx
 from shared.domain.sight import Served, Sight
+from shared.domain.tags import Tags
 from shared.domain.vault_access import VaultSettings
 
 Result = TypeVar("Result")

@@ -17,9 +17,11 @@ from shared.domain.app_settings import SettingEdit
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 
 FIGHT = timedelta(hours=24)
+"""How long it counts that somebody took an edit back: a pipeline that does so runs every night at least."""
 RECYCLED_AFTER = timedelta(minutes=45)
 """How long an old process may answer: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
 UNWRITTEN = timedelta(hours=24)
+"""How long apps wait for an earlier one that could not be written yet: its plan may be busy, or the window closed."""
 
 
 class RollState(StrEnum):

@@ -15,7 +15,10 @@ from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.roll import RECYCLED_AFTER, TAKING_BACK, UNFINISHED, RollRecord, RollState, opens_at
 
 URGENT = timedelta(hours=72)
+"""How much of the old certificate must be left for Certroll to go on being careful. With less, a wait or a refusal may
+cost more than it protects, and a weekend may pass before somebody reads a finding (ADR 3, ADR 5)."""
 LOST_AFTER = timedelta(minutes=15)
+"""How long a site under way is waited for if the old certificate is urgent: its message may be lost."""
 
 
 class SiteState(StrEnum):

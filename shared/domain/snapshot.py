@@ -19,7 +19,7 @@ from shared.domain.model import (
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace, covers
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
-from shared.domain.roots import ROOT_ON, is_root
+from shared.domain.tags import ROOT_ON, Tag, is_root
 from shared.domain.targets import found_targets, names_of_site
 
 Places = frozenset[tuple[Webspace | None, SiteRef | None]]
@@ -302,9 +302,9 @@ class Snapshot:
             and not reached.isdisjoint({(self.webspace_of(binding), owner) for owner in (None, binding.site)})
         )
 
-    def tag(self, ref: SiteRef, name: str) -> str | None:
+    def tag(self, ref: SiteRef, tag: Tag) -> str | None:
         """Return a site's tag; a slot's own tag wins over its site's."""
-        return self.fleet.tag(ref, name)
+        return self.fleet.tag(ref, tag)
 
     def cycle_of(self, environment: EnvironmentRef) -> Cycle:
         """Return what the journal knows of an environment; of one that is not known nothing is."""

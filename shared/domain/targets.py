@@ -1,63 +1,11 @@
-"""Tags that name targets: short names of what a vault certificate is to be brought to.
+"""What the targets of a tag lead to: each is a short name, and has to fit exactly one thing that was seen."""
 
-    certroll-public-to    shop, rg-web/api, shop/staging
-    certroll-public-to-2  rg-web/api/staging
-
-The value of a tag holds 256 characters (Azure docs, "Tag support"), so a list goes on in tags that are numbered from 2.
-The tags are one list in which order means nothing: what is named twice is named once, and empty entries are nothing.
-A gap in the numbers is refused, because the part that is missing may have been lost.
-"""
-
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from shared.domain.errors import TargetInvalid
-from shared.domain.model import Tags
 from shared.domain.names import EnvironmentRef, SiteRef, Webspace
 from shared.domain.reason import Reason
-
-MOST_PARTS = 3
-MOST_NAMED = 10
-_PART = re.compile(r"[\w.()-]{1,90}")
-_CONTINUES = re.compile(r"[2-9]|[1-9][0-9]")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
-    """One entry of such a tag in lower case: `name`, or what is before it as well, as in `rg/name`."""
-
-    parts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "/".join(self.parts)
-
-
-def parse_targets(tags: Tags, name: str) -> tuple[Target, ...]:
-    """Return the targets that the tag and those that continue it name, each once, in the order of the tags.
-
-    Raises TargetInvalid, which names up to ten problems, where an entry cannot be a name or the numbers have a gap.
-    """
-    values, problems = _numbered(tags, name)
-    found: dict[Target, None] = {}
-    for number, value in sorted(values):
-        for entry in (part.strip() for part in value.split(",")):
-            target = Target(tuple(part.strip() for part in entry.lower().split("/")))
-            if entry and not _is_name(target):
-                problems.append(f"{_tag_name(name, number)}: {entry[:120]!r} is neither `name` nor `group/name`")
-            elif entry:
-                found[target] = None
-    if problems:
-        raise TargetInvalid(Reason.TARGET_INVALID, "; ".join(problems[:MOST_NAMED]))
-    return tuple(found)
-
-
-def words(tags: Tags, name: str) -> frozenset[str]:
-    """Return every word of the targets that can be read: what they name may be called so."""
-    try:
-        return frozenset(part for target in parse_targets(tags, name) for part in target.parts)
-    except TargetInvalid:
-        return frozenset()
+from shared.domain.tags import MOST_NAMED, Tag, Tags, Target, parse_targets
 
 
 def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
@@ -81,7 +29,7 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
 
 
 def found_targets(
-    tags: Tags, name: str, candidates: Mapping[str, frozenset[str]]
+    tags: Tags, tag: Tag, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[dict[Target, str], tuple[tuple[Target | None, TargetInvalid], ...]]:
     """Return the candidate that each target of the tag names, and what is wrong: by target, or with None all of it.
 
@@ -90,7 +38,7 @@ def found_targets(
     found: dict[Target, str] = {}
     problems: list[tuple[Target | None, TargetInvalid]] = []
     try:
-        targets = parse_targets(tags, name)
+        targets = parse_targets(tags, tag)
     except TargetInvalid as invalid:
         return {}, ((None, invalid),)
     for target in targets:
@@ -124,27 +72,3 @@ def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
 
 def _names(name: str, group: str) -> frozenset[str]:
     return frozenset({name.lower(), f"{group}/{name}".lower()})
-
-
-def _is_name(target: Target) -> bool:
-    short = len(target.parts) <= MOST_PARTS
-    return short and all(_PART.fullmatch(part) and not part.endswith(".") for part in target.parts)
-
-
-def _numbered(tags: Tags, name: str) -> tuple[list[tuple[int, str]], list[str]]:
-    """Return the values of the tag and of those that continue it, numbered; and what is wrong with the numbers."""
-    pattern = re.compile(rf"{re.escape(name)}(?:-([0-9]+))?")
-    found = [(match[1], value) for key, value in tags if (match := pattern.fullmatch(key.strip().lower()))]
-    values = [(int(number or 1), value) for number, value in found if number is None or _CONTINUES.fullmatch(number)]
-    odd = [number for number, _ in found if number and not _CONTINUES.fullmatch(number)]
-    problems = [f"{name}-{number[:20]}: the list begins with {name} and goes on with {name}-2" for number in odd]
-    numbers = {number for number, _ in values}
-    last = max(numbers, default=0)
-    gap = next((number for number in range(1, last) if number not in numbers), None)
-    if gap is not None:
-        problems.append(f"{_tag_name(name, last)} is there and {_tag_name(name, gap)} is not: number the tags anew")
-    return values, problems
-
-
-def _tag_name(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from shared.domain.model import Fleet, Site, tag
+from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.tags import GROUP
 
-GROUP_TAG = "certroll-group"
 WHOLE = 100
 
 
@@ -60,7 +60,7 @@ def wave_app(site: Site) -> WaveApp:
 
     A slot is of a group only by a tag of its own: one that runs beside its site serves nobody in its stead.
     """
-    return WaveApp(site.ref, site.plan, parse_groups(tag(site.tags, GROUP_TAG)), site.running)
+    return WaveApp(site.ref, site.plan, parse_groups(GROUP.value_in(site.tags)), site.running)
 
 
 def wave_apps(fleet: Fleet, environment: EnvironmentRef) -> tuple[WaveApp, ...]:

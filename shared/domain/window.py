@@ -7,7 +7,9 @@ from typing import Self
 
 EXAMPLE = "Sat,Sun 22:00-04:00; Wed 01:00-03:00"
 DAY = timedelta(days=1)
+"""A window begins on a day of the week."""
 WEEK = timedelta(weeks=1)
+"""After a week the windows repeat."""
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBERS = {word: (number,) for number, day in enumerate(_DAYS) for word in (day, day[:3])} | {"daily": tuple(range(7))}
 _WINDOW = re.compile(r"(.*[^\s,])\s+([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})")

@@ -9,14 +9,14 @@ from datetime import datetime
 
 from shared.actions.about_root import has_root
 from shared.actions.new_copy import own_name
-from shared.domain.lineage import opted_out
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, RootCertificate, WebspaceCertificate, tag
+from shared.domain.model import OWN_PREFIX, Binding, RootCertificate, WebspaceCertificate
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import PROVEN
 from shared.domain.rollout import SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import LINEAGE, opted_out
 
 Refusal = tuple[Reason, str]
 
@@ -55,7 +55,7 @@ def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
     """Say whether Certroll made it for this vault object: by name and tag; a public one, which has no tags, by name."""
     if copy.ref.public:
         return copy.ref.name == own_name(ref, copy.thumbprint)
-    return copy.ref.name.startswith(OWN_PREFIX) and tag(copy.tags, LINEAGE_TAG) == str(ref)
+    return copy.ref.name.startswith(OWN_PREFIX) and LINEAGE.value_in(copy.tags) == str(ref)
 
 
 def _unwanted(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:

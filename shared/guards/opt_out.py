@@ -1,10 +1,10 @@
 """`certroll: off` on a vault certificate, a site or a slot."""
 
-from shared.domain.lineage import opted_out
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import opted_out
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:

@@ -12,10 +12,10 @@ from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollState, opens, opens_at
 from shared.domain.rollout import LOST_AFTER, URGENT
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import PROBE
 from shared.domain.waves import MostDown, last_of_group, next_wave, wave_apps
 from shared.guards.live import absent
 
-TAG = "certroll-probe"
 SHOWN = 3
 
 
@@ -37,7 +37,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 
 def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:
     """Return the probe that the tag asks for, None where there is none. Raises ProbeInvalid."""
-    text = fleet.tag(site, TAG)
+    text = fleet.tag(site, PROBE)
     return None if text is None else Probe.parse(text)
 
 

@@ -7,9 +7,10 @@ from itertools import chain
 
 from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import Denied, NotFound, Rejected
-from shared.domain.model import Fleet, Site, WebspaceCertificate, tag
+from shared.domain.model import Fleet, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
 from shared.domain.ports import AppService
+from shared.domain.tags import OPT_OUT
 
 
 def observe_app(
@@ -44,7 +45,7 @@ def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
     """Return one site or slot, and the copies that are to serve it. Raises NotFound where the site is gone."""
     site, bindings = app_service.site(ref)
     sites: tuple[Site, ...] = (site,)
-    if ref.slot is not None and tag(site.tags, "certroll") is None:
+    if ref.slot is not None and OPT_OUT.value_in(site.tags) is None:
         sites = (site, app_service.site(ref.production)[0])  # a slot without a tag of its own has its site's
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 

@@ -3,14 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.actions.import_certificate import TAG as IMPORT_TAG
-from shared.actions.upload_public_certificate import TAG as PUBLIC_TAG
 from shared.domain.app_settings import SiteSettings
 from shared.domain.lineage import Lineage
 from shared.domain.model import Environment, Site, WebspaceCertificate
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint, Webspace
-from shared.domain.roots import ROOT_OF, ROOT_ON
-from shared.domain.targets import words
+from shared.domain.tags import Kind, Tag, Tags, of_kind, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +32,11 @@ class Targets:
         """Return what all of the lineages ask for."""
         lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
-        rooted = frozenset(word for own in tags for word in words(own, ROOT_ON))
-        sites = rooted | frozenset(word for own in tags for word in words(own, PUBLIC_TAG))
-        environments = frozenset(word for own in tags for word in words(own, ROOT_OF))
+        sites = _words(tags, of_kind(Kind.SITES))
+        environments = _words(tags, of_kind(Kind.ENVIRONMENTS))
+        rooted = _words(tags, (tag for tag in of_kind(Kind.SITES) if tag.makes_root))
         versions = (version for lineage in lineages if _may_be_root(lineage) for version in lineage.versions)
-        anywhere = bool(sites) or any(words(own, IMPORT_TAG) for own in tags)
+        anywhere = bool(sites or _words(tags, of_kind(Kind.PLACES)))
         current = (lineage.current for lineage in lineages if lineage.current)
         private = (version.thumbprint for version in current if version.facts and not version.facts.public_policy)
         roots = frozenset(version.thumbprint for version in versions)
@@ -49,6 +46,11 @@ class Targets:
         """Return True if the root list of an app names a version that may be a root, or a tag asks for that."""
         listed = settings.root_list if settings is not None else ()
         return site.heeds_roots and (site.ref.name in self.rooted or not self.roots.isdisjoint(listed))
+
+
+def _words(tags_of_all: list[Tags], asking: Iterable[Tag]) -> frozenset[str]:
+    """Return each word by which the tags name a target, of all vault objects."""
+    return frozenset(word for tag in asking for tags in tags_of_all for word in words(tags, tag))
 
 
 def _may_be_root(lineage: Lineage) -> bool:

@@ -23,7 +23,6 @@ from shared.domain.model import (
     ServerFarm,
     Site,
     SslState,
-    Tags,
     WebspaceCertificate,
 )
 from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
@@ -32,6 +31,7 @@ from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollRecord, RollState
 from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
 from tests.build import (
     AGAIN,

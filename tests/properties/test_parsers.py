@@ -24,7 +24,8 @@ from shared.domain.names import EnvironmentRef, InvalidNameError, RootRef
 from shared.domain.reason import Reason
 from shared.domain.requirements import BARE, PEM, PKCS12
 from shared.domain.secret import PfxEncryption
-from shared.domain.targets import parse_targets, resolve
+from shared.domain.tags import PUBLIC_TO, parse_targets
+from shared.domain.targets import resolve
 from tests.build import ASE, DAY, NOW, VAULT
 from tests.chains import issued
 from tests.properties.promises import Promise, keep, times
@@ -52,7 +53,7 @@ def _outcome(parse: Callable[[], Value], kind: type[Error]) -> tuple[Value | Non
 @given(TAGS)
 def test_tags_give_targets_or_a_reason(tags: tuple[tuple[str, str], ...]) -> None:
     """Any tags name targets that are found by their own text, or are refused with the entry that is wrong."""
-    targets, refused = _outcome(lambda: parse_targets(tags, TO), TargetInvalid)
+    targets, refused = _outcome(lambda: parse_targets(tags, PUBLIC_TO), TargetInvalid)
     if refused is not None:
         assert refused.reason is Reason.TARGET_INVALID
         assert TO in str(refused)
@@ -60,13 +61,13 @@ def test_tags_give_targets_or_a_reason(tags: tuple[tuple[str, str], ...]) -> Non
     assert len(set(targets)) == len(targets)
     for target in targets:
         assert resolve(target, {"x": frozenset({str(target)}), "y": frozenset()}) == "x"
-        assert parse_targets(((TO, str(target)),), TO) == (target,)
+        assert parse_targets(((TO, str(target)),), PUBLIC_TO) == (target,)
 
 
 @given(st.dictionaries(st.text(max_size=8), st.frozensets(st.sampled_from(["shop", "rg/shop", "api"]))))
 def test_target_is_found_only_where_one_answers(candidates: dict[str, frozenset[str]]) -> None:
     """A name leads somewhere exactly where one candidate answers to it."""
-    (target,) = parse_targets(((TO, "shop"),), TO)
+    (target,) = parse_targets(((TO, "shop"),), PUBLIC_TO)
     answering = [candidate for candidate, names in candidates.items() if "shop" in names]
     found, _ = _outcome(lambda: resolve(target, candidates), TargetInvalid)
     assert found == (answering[0] if len(answering) == 1 else None)

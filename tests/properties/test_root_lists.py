@@ -13,12 +13,13 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.settings_change import SettingsChange
 from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list, read_settings
-from shared.domain.model import CertificateVersion, Fleet, Site, Tags, WebspaceCertificate
+from shared.domain.model import CertificateVersion, Fleet, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef
 from shared.domain.plan import Action, Intent, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from tests.build import (
     APPLY,
     DAY,

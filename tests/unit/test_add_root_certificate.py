@@ -8,13 +8,14 @@ from shared.actions import add_root_certificate
 from shared.actions.add_root_certificate import AddRootCertificate
 from shared.domain.cycle import Cycle, NotedRoot
 from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
-from shared.domain.model import BlindSpot, RootCertificate, Tags
+from shared.domain.model import BlindSpot, RootCertificate
 from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.plan import Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.roots import roots_subject
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from tests.build import (
     APPLY,
     ASE,

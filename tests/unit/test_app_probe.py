@@ -24,7 +24,7 @@ from local.listener import Connection, Listener
 from local.patience import HANG
 from local.proxy import Proxy
 from local.tls import server_context
-from shared.clients.app_probe import TIME_OUT, AppProbe, _Line
+from shared.clients.app_probe import TIME_OUT_SECONDS, AppProbe, _Line
 from shared.domain.names import HostName
 from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict
 from tests.build import FOREIGN, NEW, OLD
@@ -527,4 +527,4 @@ def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
 
 def test_real_apps_get_thirty_seconds() -> None:
     """Without a word on it, an answer may take 30 seconds in all."""
-    assert (AppProbe()._time_out, TIME_OUT) == (30.0, 30.0)
+    assert (AppProbe()._time_out, TIME_OUT_SECONDS) == (30.0, 30.0)

@@ -7,8 +7,9 @@ import pytest
 
 from shared.cycle_plan import STOP_AND_START, apps_of, each_takes, waves_of, why_spared
 from shared.domain.cycle import CycleApp, CycleState
-from shared.domain.model import Fleet, Site, Tags
+from shared.domain.model import Fleet, Site
 from shared.domain.reason import Reason
+from shared.domain.tags import Tags
 from shared.domain.waves import MostDown, WaveApp, Waves, wave_app
 from tests.build import APPLY, ASE, NOW, OFF, OTHER_ASE, SUBSCRIPTION, site, site_ref
 

@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from shared import actions, domain, guards
 from shared.domain.model import KeyPolicy
 from shared.domain.plan import Mode
+from shared.domain.reason import Severity
 
 MEANT = {
     "DnsServer.port": 53,
@@ -25,6 +26,7 @@ MEANT = {
     "Probe.status": 200,
     "RootCertificate.is_root": True,
     "Site.running": True,
+    "Traits.severity": Severity.INFO,
     "VaultSettings.open_to_all": True,
     "VaultSettings.trusted_services": True,
     "WaveApp.runs": True,

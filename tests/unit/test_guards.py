@@ -32,7 +32,6 @@ from shared.domain.model import (
     KeyPolicy,
     KeyType,
     SslState,
-    Tags,
     WebspaceCertificate,
 )
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
@@ -43,6 +42,7 @@ from shared.domain.requirements import PKCS12, Case
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from shared.domain.vault_access import app_service
 from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
 from tests.build import (

@@ -8,11 +8,12 @@ from shared.actions import import_certificate
 from shared.actions.import_certificate import ImportCertificate
 from shared.domain.errors import NotFound, NotSettled, Rejected
 from shared.domain.lineage import Refusal
-from shared.domain.model import Tags, WebspaceCertificate
+from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef, VaultName
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from shared.domain.vault_access import VaultSettings, app_service
 from tests.build import (
     APPLY,

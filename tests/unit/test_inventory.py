@@ -10,10 +10,11 @@ import pytest
 
 from shared.domain.app_settings import ROOT_LIST, ReferenceKind, SettingReference, SiteSettings, VaultReference
 from shared.domain.lineage import Lineage
-from shared.domain.model import Tags, WebspaceCertificate
+from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
+from shared.domain.tags import Tags
 from shared.inventory import report_references
 from tests.build import (
     DAY,

@@ -9,6 +9,8 @@ from shared.clients.journal_table import CLAIM, TableJournal
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.managed import Issuance
 from shared.domain.names import HostName, SiteRef
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
 from shared.domain.roll import RollState
 from shared.domain.rollout import Rollout, SiteState
 from tests.build import ASE, HOUR, NOW, OTHER_ASE, OTHER_REF, REF, WEST, ManualClock, record, roll, rollout, site_ref
@@ -28,6 +30,18 @@ def journal(storage: SmallStorage | None = None, clock: ManualClock | None = Non
 def many(sites: int) -> Rollout:
     """Return a version that goes to so many sites of its first place."""
     return rollout(*(record(SiteState.PENDING, site=f"shop-{number}") for number in range(sites)))
+
+
+# ------------------------------------------------------------------------------------------------------- findings
+
+
+def test_finding_says_how_much_it_matters() -> None:
+    """People filter the table by severity; the reason decides it."""
+    storage = SmallStorage()
+    found = [Finding(NOW, str(REF), "app shop", reason, "") for reason in (Reason.ROLLED_BACK, Reason.UNDONE)]
+    journal(storage).report(tuple(found))
+    rows = {row["reason"]: row["severity"] for row in storage.all("certrollfindings")}
+    assert rows == {"RolledBack": "high", "Undone": "info"}
 
 
 # ------------------------------------------------------------------------------------------------- a version begins

@@ -5,18 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.lineage import (
-    DEEPEST_LOOK,
-    Lineage,
-    judge,
-    lineage_tags,
-    newest_first,
-    opted_out,
-    refuse_version,
-)
-from shared.domain.model import CertificateFacts, CertificateVersion, Tags, tag
+from shared.domain.lineage import DEEPEST_LOOK, Lineage, judge, lineage_tags, newest_first, refuse_version
+from shared.domain.model import CertificateFacts, CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
+from shared.domain.tags import OPT_OUT, PROBE, Tags, opted_out
 from tests.build import DAY, FOREIGN, NEW, NEWER, NOW, OFF, OLD, OLDER, facts, lineage, old_version, version
 
 V4, V3 = version("v4", NEWER), version("v3", NEW)
@@ -131,8 +124,8 @@ def test_only_certroll_off_opts_out(tags: Tags, *, off: bool) -> None:
 
 def test_tag_is_found_in_any_case() -> None:
     """A tag's name compares without regard to case, and its value comes without blanks."""
-    assert tag(((" Certroll-Probe", " /ready "),), "certroll-probe") == "/ready"
-    assert tag((("team", "web"),), "certroll") is None
+    assert PROBE.value_in(((" Certroll-Probe", " /ready "),)) == "/ready"
+    assert OPT_OUT.value_in((("team", "web"),)) is None
 
 
 @pytest.mark.parametrize(

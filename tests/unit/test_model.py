@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.model import Binding, Fleet, WebspaceCertificate, is_off, is_on
+from shared.domain.model import Binding, Fleet, WebspaceCertificate
 from shared.domain.names import CopyRef
+from shared.domain.tags import is_off, is_on
 from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm, named, site, site_ref, snapshot
 
 

@@ -17,7 +17,7 @@ from shared.domain.order import (
     problems,
 )
 from shared.domain.outcome import Converged, Stalled
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -273,7 +273,7 @@ def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None
     found = outcome_of((*by_hand, *problems(replace(GOOD, stored=()), NOW)))
     assert isinstance(found, Stalled)
     assert found.reason is Reason.ORDER_NOT_STORED
-    assert Reason.AUTO_RENEW_OFF not in NEEDS_A_PERSON
+    assert not Reason.AUTO_RENEW_OFF.stalls
 
 
 @pytest.mark.parametrize(("before", "another"), [(DAY, False), (DAY + timedelta(seconds=1), True)])

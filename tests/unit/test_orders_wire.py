@@ -8,6 +8,7 @@ import pytest
 from shared.clients.orders import read_order
 from shared.clients.vault_rights import read_assignments, read_vault
 from shared.domain.order import OrderStatus, StoreStatus
+from shared.domain.tags import OPT_OUT
 from shared.domain.vault_access import CERTIFICATES, VaultRight
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -52,7 +53,7 @@ def test_recorded_order_is_read() -> None:
     assert order.certificate_ends == datetime(2022, 2, 12, tzinfo=UTC)
     assert (order.serial, order.token, order.key_size) == ("0A1B", "abc", 4096)
     assert order.not_renewable == ("ExpirationNotInRenewalTimeRange",)
-    assert order.tag("certroll") == "off"
+    assert order.tag(OPT_OUT) == "off"
     assert (str(order.secret), order.stored[0].status) == ("kv-one/shop8f3a", StoreStatus.SUCCEEDED)
 
 

@@ -12,12 +12,13 @@ import pytest
 from shared import actions, guards, planner
 from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings, VaultReference
 from shared.domain.lineage import Refusal
-from shared.domain.model import SslState, Tags
+from shared.domain.model import SslState
 from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, SiteState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
 from tests.build import (
     APPLY,

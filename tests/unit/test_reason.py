@@ -1,28 +1,86 @@
-"""What is done and not done, in words: what the page on reasons promises, the code keeps."""
+"""What each reason means for people, and for the run that meets it."""
 
-import re
-from pathlib import Path
+import json
+import pickle
 
 import pytest
 
-from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.domain.reason import Reason, Severity, Shows
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reasons.md").read_text(encoding="utf-8")
-HEAD = re.compile(r"^#### (\w+)\n\nShows as: (.+)\. Person needed: (yes|no)\.$", re.MULTILINE)
+STALLING = """
+IncompleteView NotCovered KeyNotImportable KeyTooSmall UnknownCurve NoPrivateKey KeyMismatch ChainLost
+SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
+NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFull VersionHeld FoughtOver
+ExpiresBeforeWindow SettingsShrunken CycleByHand WaveFailed LastOfGroup InEnvironment WildcardName NameNotAllowed
+TierTooLow OnFlexConsumption HostNotVerified CnameNotDirect NotTheAppsAddress BehindTrafficManager CaaForbids
+DnsNotSeen NameTaken RejectedByAzure NotSettled DeniedByAzure NotRenewed OrderPending OrderDenied OrderEnded
+OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDue OrderActionUnknown
+VaultAccessLacking
+"""
+CALM = """
+ObserveOnly OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing
+OrderActionRefused VaultAccessUnknown
+"""
+UNTOLD = """
+StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgainAsked StaleThumbprint RootAsked
+RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
+OutsideWindow AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs KeptBeside StillUsed NotSeen NotProven InGrace
+EnoughDeleted Cycled NothingToCycle RootNotThere BehindACertificate NothingStale RolledOut Dispatched NotDispatched
+Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased
+MalformedMessage Poisoned RenewalDue ReissueAsked OrderActionsOff
+"""
 
 
-def test_refusals_that_need_a_person_stall_the_run() -> None:
-    """A refusal that the page shows as the outcome Stalled is one on which a run stops for a person."""
-    shown = {Reason(name): kinds.split(", ") for name, kinds, _ in HEAD.findall(PAGE)}
-    assert len(shown) > 100
-    stalling = {reason for reason, kinds in shown.items() if "refusal" in kinds and "outcome (`Stalled`)" in kinds}
-    assert sorted(stalling - NEEDS_A_PERSON) == []
+def test_reason_is_its_text() -> None:
+    """A reason goes into rows, messages and logs as its text, and comes back from it as itself."""
+    for reason in Reason:
+        assert f"{reason}" == reason == reason.value
+        assert json.dumps([reason]) == f'["{reason.value}"]'
+        assert Reason(str(reason)) is reason
+        assert pickle.loads(pickle.dumps(reason)) is reason  # noqa: S301 - our own
+
+
+def test_these_stop_a_run_for_a_person() -> None:
+    """No other refusal makes the outcome Stalled."""
+    assert {str(reason) for reason in Reason if reason.stalls} == set(STALLING.split())
 
 
 def test_what_stalls_a_run_needs_a_person() -> None:
-    """Where the page says that nobody is needed, no run stops for a person."""
-    calm = {Reason(name) for name, _, needed in HEAD.findall(PAGE) if needed == "no"}
-    assert sorted(calm & NEEDS_A_PERSON) == []
+    """Where nobody is needed, no run stops for a person; a refusal that people see as Stalled stops the run."""
+    assert [reason for reason in Reason if reason.stalls and not reason.needs_person] == []
+    shown = {reason for reason in Reason if {Shows.REFUSAL, Shows.STALLED} <= set(reason.shows)}
+    assert sorted(reason for reason in shown if not reason.stalls) == []
+
+
+def test_these_are_no_findings() -> None:
+    """What is in order, or on its way, is not recorded as something that people should know."""
+    assert {str(reason) for reason in Reason if not reason.makes_finding} == set(UNTOLD.split())
+
+
+def test_these_findings_need_nobody() -> None:
+    """All other findings ask for somebody, and say how much they matter."""
+    calm = {reason for reason in Reason if reason.makes_finding and reason.severity is Severity.INFO}
+    assert {str(reason) for reason in calm} == set(CALM.split())
+
+
+def test_what_takes_an_app_down_is_critical() -> None:
+    """These are the reasons for which somebody is woken."""
+    critical = {reason for reason in Reason if reason.severity is Severity.CRITICAL}
+    assert critical == {Reason.START_OWED, Reason.NO_LAST_GOOD, Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
+
+
+def test_turns_remarks_and_passwords() -> None:
+    """Each of these traits sends a run another way, so that no other reason may have it."""
+    turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
+    assert {reason for reason in Reason if reason.awaits_turn} == turns
+    assert {reason for reason in Reason if reason.allows_roll} == {
+        Reason.PINNED_REFERENCE,
+        Reason.AMBIGUOUS_LINEAGE,
+        Reason.LOADS_EVERYTHING,
+        Reason.ROOT_LIST_UNHEEDED,
+    }
+    no_lineage = {reason for reason in Reason if reason.is_no_lineage}
+    assert no_lineage == {Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE}
 
 
 OF_ORDERS = {
@@ -64,6 +122,5 @@ OF_ROOTS = {
 @pytest.mark.parametrize("reasons", [OF_ORDERS, OF_MANAGED, OF_ROOTS], ids=["orders", "managed", "roots"])
 def test_what_only_a_person_can_mend_stalls(reasons: set[Reason]) -> None:
     """A purchase, a managed certificate and an environment that wait for somebody say so as their outcome."""
-    assert sorted(reasons - NEEDS_A_PERSON) == []
-    needed = {Reason(name): needed for name, _, needed in HEAD.findall(PAGE)}
-    assert {needed[reason] for reason in reasons} == {"yes"}
+    assert sorted(reason for reason in reasons if not reason.stalls) == []
+    assert sorted(reason for reason in reasons if not reason.needs_person) == []

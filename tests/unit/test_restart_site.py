@@ -10,12 +10,13 @@ from shared.actions.restart_site import RECENT, RestartSite
 from shared.domain.app_settings import SiteSettings
 from shared.domain.errors import Denied, OutcomeUnknown
 from shared.domain.lineage import Lineage
-from shared.domain.model import Site, Tags, WebspaceCertificate
+from shared.domain.model import Site, WebspaceCertificate
 from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from tests.build import (
     APPLY,
     DAY,

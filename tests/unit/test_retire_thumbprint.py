@@ -8,11 +8,12 @@ from shared.actions import retire_thumbprint
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
 from shared.domain.lineage import Lineage
-from shared.domain.model import Site, Tags, WebspaceCertificate
+from shared.domain.model import Site, WebspaceCertificate
 from shared.domain.plan import Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from tests.build import (
     APPLY,
     FOREIGN,

@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from azure.core.paging import ItemPaged
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
-from shared.clients.retrying import LONGEST_WAIT, SDK_OPTIONS, Retrying
+from shared.clients.retrying import LONGEST_WAIT_SECONDS, SDK_OPTIONS, Retrying
 from shared.domain.errors import (
     Conflict,
     Denied,
@@ -118,7 +118,7 @@ def test_azure_is_never_asked_before_its_time(asked: str, least: float) -> None:
     for _ in range(50):
         clock = ManualClock()
         Retrying(clock).read("it", Calls(refusal(429, asked), 7))
-        assert least <= clock.slept[0] <= LONGEST_WAIT
+        assert least <= clock.slept[0] <= LONGEST_WAIT_SECONDS
 
 
 def test_waits_without_advice_grow_and_differ() -> None:

@@ -26,12 +26,13 @@ from shared.domain.app_settings import (
     is_root_list,
 )
 from shared.domain.lineage import Lineage
-from shared.domain.model import Site, Tags, WebspaceCertificate
+from shared.domain.model import Site, WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.plan import Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import FIGHT, RollRecord, RollState
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from shared.guards import deletion, gate, live, roll_stages
 from shared.notices import sharing, version_warnings
 from shared.observe.targets import Targets

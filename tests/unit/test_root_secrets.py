@@ -13,11 +13,10 @@ from shared.clients.retrying import Retrying
 from shared.clients.vault_secrets import SecretLineages, holds_certificate, may_hold_certificate
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import Tags
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.requirements import PEM, PKCS12
-from shared.domain.roots import is_root
+from shared.domain.tags import Tags, is_root
 from tests.build import DAY, NOW, ManualClock
 from tests.chains import certificate, issued, key
 

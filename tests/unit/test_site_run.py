@@ -12,7 +12,7 @@ from shared.domain.app_settings import LOAD_LIST, AppSettings
 from shared.domain.errors import Denied, NotFound
 from shared.domain.lineage import Lineage
 from shared.domain.messages import CertificateMessage, SiteMessage
-from shared.domain.model import Binding, Site, Tags, WebspaceCertificate
+from shared.domain.model import Binding, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Intent
@@ -21,6 +21,7 @@ from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState, Room
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.sight import Sight
+from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
 from shared.reconcile import reconcile_site
 from shared.run import Run

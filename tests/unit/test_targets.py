@@ -3,19 +3,16 @@
 import pytest
 
 from shared.domain.errors import TargetInvalid
-from shared.domain.model import Tags
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
+from shared.domain.tags import IMPORT_TO, Tags, Target, parse_targets, words
 from shared.domain.targets import (
-    Target,
     found_targets,
     names_of_environment,
     names_of_plan,
     names_of_site,
     names_of_webspace,
-    parse_targets,
     resolve,
-    words,
 )
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, WEST, farm, site_ref
 
@@ -45,7 +42,7 @@ TO = "certroll-import-to"
 def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
     """A list of targets is understood however it is spread over the tags."""
     expected = targets if targets is not None else [f"s{n}" for n in range(1, 16)]
-    assert [str(target) for target in parse_targets(tags, TO)] == expected
+    assert [str(target) for target in parse_targets(tags, IMPORT_TO)] == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +79,7 @@ def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
 def test_bad_tag_is_refused_whole(tags: Tags, problem: str) -> None:
     """Where an entry cannot be a name, or a number is missing, nothing is guessed, and people are told which it is."""
     with pytest.raises(TargetInvalid) as caught:
-        parse_targets(tags, TO)
+        parse_targets(tags, IMPORT_TO)
     assert (caught.value.reason, str(caught.value)) == (Reason.TARGET_INVALID, problem)
 
 
@@ -95,7 +92,7 @@ ENVIRONMENTS = {ref.resource_id: names_of_environment(ref) for ref in (ASE, OTHE
 
 def target(text: str) -> Target:
     """Return the target of that text."""
-    (found,) = parse_targets(((TO, text),), TO)
+    (found,) = parse_targets(((TO, text),), IMPORT_TO)
     return found
 
 
@@ -156,14 +153,14 @@ def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
 def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
     """What can be found is found; of the rest it is said what is wrong, and of a tag that cannot be read as a whole."""
     candidates = {"a": frozenset({"shop"}), "b": frozenset({"api", "twin"}), "c": frozenset({"twin"})}
-    found, problems = found_targets((("t", "shop, nowhere, twin"),), "t", candidates)
+    found, problems = found_targets(((TO, "shop, nowhere, twin"),), IMPORT_TO, candidates)
     assert {str(named): candidate for named, candidate in found.items()} == {"shop": "a"}
     assert [(str(target), problem.reason) for target, problem in problems] == [
         ("nowhere", Reason.NO_SUCH_TARGET),
         ("twin", Reason.AMBIGUOUS_TARGET),
     ]
-    assert found_targets((("t", "a//b"),), "t", candidates)[1][0][0] is None
-    assert found_targets((), "t", candidates) == ({}, ())
+    assert found_targets(((TO, "a//b"),), IMPORT_TO, candidates)[1][0][0] is None
+    assert found_targets((), IMPORT_TO, candidates) == ({}, ())
 
 
 def test_environment_answers_to_nothing_else() -> None:
@@ -181,4 +178,4 @@ def test_environment_answers_to_nothing_else() -> None:
 )
 def test_words_are_those_of_targets_that_can_be_read(tags: Tags, found: set[str]) -> None:
     """Whatever part of a target may be a name is known, so that it is looked at before it is resolved."""
-    assert words(tags, TO) == found
+    assert words(tags, IMPORT_TO) == found

@@ -18,7 +18,6 @@ from shared.domain.model import (
     KeyPolicy,
     ServerFarm,
     SslState,
-    Tags,
     WebspaceCertificate,
 )
 from shared.domain.names import CopyRef
@@ -30,6 +29,7 @@ from shared.domain.roll import RollState
 from shared.domain.rollout import Again, SiteState
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from tests.build import (
     AGAIN,
     APPLY,

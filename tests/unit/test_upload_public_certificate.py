@@ -7,11 +7,12 @@ import pytest
 from shared.actions import upload_public_certificate
 from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.errors import NotFound, Rejected
-from shared.domain.model import Tags, WebspaceCertificate
+from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
+from shared.domain.tags import Tags
 from tests.build import (
     APPLY,
     DAY,

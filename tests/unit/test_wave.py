@@ -14,10 +14,11 @@ from shared.cycle_environment import _finished, cycled_by_hand, reconcile_enviro
 from shared.domain.cycle import Cycle, CycleApp, CycleState, OwedStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
 from shared.domain.messages import EnvironmentMessage
-from shared.domain.model import Environment, Listing, RootCertificate, Site, Tags
+from shared.domain.model import Environment, Listing, RootCertificate, Site
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
+from shared.domain.tags import Tags
 from shared.domain.waves import MostDown, wave_app
 from shared.owed_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
 from shared.prove import Inbound

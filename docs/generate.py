@@ -1,0 +1,168 @@
+"""Write the generated parts of the pages: `make docs`.
+
+A generated part stands between two comments, and people write everything around it:
+
+    <!-- generated: times -->
+    <!-- end -->
+
+`index` is a table of all reasons, `head` the first line below the heading of one reason, `tags` and `times` are tables.
+Times are read from the source text, because the reason of a constant is the string below it.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.domain.reason import Reason, Severity
+from shared.domain.tags import TAGS, Carrier, Tag
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+UNITS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "min": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+NUMBERS = {"_SECONDS": timedelta(seconds=1), "_HOURS": timedelta(hours=1)}
+"""How the name of a constant ends that is a number and means a time."""
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_HEADING = re.compile(r"^(?=#+ )", re.MULTILINE)
+
+
+class Time(NamedTuple):
+    """A constant that is a time."""
+
+    module: str
+    name: str
+    value: timedelta
+    formula: str
+    """What it is derived from, empty for a plain value."""
+    why: str
+    """Why it is as long as it is."""
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield each page with a generated part, and its text as it should be."""
+    tables = {"index": index_table(), "tags": tags_table(), "times": times_table(list(times()))}
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if _PART.search(text):
+            yield page, filled(text, tables)
+
+
+def filled(text: str, tables: Mapping[str, str]) -> str:
+    """Return the text of a page with each generated part as it should be."""
+    return "".join(_section(section, tables) for section in _HEADING.split(text))
+
+
+def _section(section: str, tables: Mapping[str, str]) -> str:
+    """Return a heading and what is below it; a `head` belongs to the reason that the heading names."""
+    heading = section.partition("\n")[0].lstrip("# ")
+    head = "".join(head_of(reason) for reason in Reason if reason == heading)
+    parts = {**tables, "head": head}
+    return _PART.sub(lambda match: match[1] + parts[match[2]], section)
+
+
+# ------------------------------------------------------------------------------------------------------------ reasons
+
+
+def head_of(reason: Reason) -> str:
+    """Return the line that says where people meet a reason, and whether somebody has to act."""
+    return f"Shows as: {_shows(reason)}. Person needed: {_person(reason)}.\n"
+
+
+def index_table() -> str:
+    """Return a row for each reason, in the order of the alphabet."""
+    rows = (f"| [{reason}](#{reason.lower()}) | {_shows(reason)} | {_person(reason)} |" for reason in sorted(Reason))
+    return _table(("reason", "shows as", "person needed"), rows)
+
+
+def _shows(reason: Reason) -> str:
+    return ", ".join(reason.shows)
+
+
+def _person(reason: Reason) -> str:
+    return "no" if reason.severity is Severity.INFO else f"yes, severity {reason.severity}"
+
+
+# --------------------------------------------------------------------------------------------------------------- tags
+
+
+def tags_table() -> str:
+    """Return a row for each tag."""
+    rows = (f"| `{tag}: {tag.form}` | {_carriers(tag)} | {tag.meaning} |" for tag in TAGS)
+    return _table(("tag", "on", "meaning"), rows)
+
+
+def _carriers(tag: Tag) -> str:
+    return ", ".join(carrier for carrier in Carrier if carrier in tag.carriers)
+
+
+# -------------------------------------------------------------------------------------------------------------- times
+
+
+def times_table(found: list[Time]) -> str:
+    """Return a row for each time."""
+    rows = (f"| `{time.module}` | `{time.name}` | {_worth(time)} | {time.why} |" for time in found)
+    return _table(("module", "name", "value", "why"), rows)
+
+
+def times() -> Iterator[Time]:
+    """Yield each constant of the app that is a time, module by module."""
+    for path in sorted((ROOT / "shared").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        for number, statement in enumerate(body):
+            for name in _names(statement):
+                value = as_time(name, getattr(import_module(module), name))
+                if value is not None and isinstance(statement, ast.Assign):
+                    yield Time(module, name, value, _formula(statement.value), _string(body[number + 1 : number + 2]))
+
+
+def as_time(name: str, value: object) -> timedelta | None:
+    """Return the time that a constant is, None for other constants."""
+    if isinstance(value, timedelta):
+        return value
+    unit = next((NUMBERS[end] for end in NUMBERS if name.endswith(end)), None)
+    return unit * value if unit is not None and isinstance(value, int | float) else None
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    """Return the constants that a statement assigns, one by one or several at once."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+def _formula(expression: ast.expr) -> str:
+    """Return the expression if it derives the time from another constant."""
+    names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)} - {"timedelta"}
+    return ast.unparse(expression) if names else ""
+
+
+def _string(following: list[ast.stmt]) -> str:
+    """Return the string below a constant in one line, empty if there is none."""
+    match following:
+        case [ast.Expr(value=ast.Constant(value=str() as text))]:
+            return " ".join(text.split())
+    return ""
+
+
+def _worth(time: Time) -> str:
+    unit = next(unit for unit, length in UNITS.items() if time.value % length == timedelta(0))
+    shown = f"{time.value // UNITS[unit]} {unit}"
+    return f"{shown} = `{time.formula}`" if time.formula else shown
+
+
+def _table(heads: tuple[str, ...], rows: Iterator[str]) -> str:
+    lines = (f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows)
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for page, text in pages():
+        page.write_text(text, encoding="utf-8")

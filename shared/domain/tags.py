@@ -1,0 +1,319 @@
+"""All tags that Certroll reads or writes, in one table, and how the value of a tag is read.
+
+A tag that names targets is a list of short names of what a vault object is to be brought to:
+
+    certroll-public-to    shop, rg-web/api, shop/staging
+    certroll-public-to-2  rg-web/api/staging
+
+The value of a tag holds 256 characters (Azure docs, "Tag support"), so a list goes on in tags that count from 2. The
+order of the targets means nothing, a target named twice counts once, and Certroll ignores empty entries. Certroll
+refuses a list with a gap in its numbers, because the missing part may have been lost.
+
+A tag that the table does not hold does nothing. To add a tag, write a line into `TAGS`: the sweep, the targets of the
+fleet and docs/reference/tags.md follow it.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+from shared.domain.errors import TargetInvalid
+from shared.domain.reason import Reason
+
+Tags = tuple[tuple[str, str], ...]
+PREFIX = "certroll"
+"""The names of all tags of Certroll begin with it."""
+OFF = frozenset({"off", "false", "no", "0"})
+MOST_PARTS = 3
+MOST_NAMED = 10
+_PART = re.compile(r"[\w.()-]{1,90}")
+_CONTINUES = re.compile(r"[2-9]|[1-9][0-9]")
+
+
+class Carrier(StrEnum):
+    """What a tag is set on, as the documentation calls it."""
+
+    SITE = "site"
+    SLOT = "slot"
+    VAULT_OBJECT = "vault certificate or secret"
+    ENVIRONMENT = "App Service Environment"
+    ORDER = "certificate order"
+    UPLOAD = "certificate that Certroll uploaded"
+
+
+class Kind(StrEnum):
+    """How the value of a tag is read."""
+
+    OFF_SWITCH = auto()
+    """`off`, `false`, `no` or `0` turns something off."""
+    ON_SWITCH = auto()
+    """Only `on` turns something on."""
+    TEXT = auto()
+    SITES = auto()
+    """Targets that are sites and slots."""
+    PLACES = auto()
+    """Targets that are webspaces, App Service plans or sites, in any subscription."""
+    ENVIRONMENTS = auto()
+    """Targets that are App Service Environments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag: what carries it, how its value is read, and what it means."""
+
+    name: str
+    carriers: frozenset[Carrier]
+    kind: Kind
+    form: str
+    """The value as the documentation shows it."""
+    meaning: str
+    """What Certroll does because of the tag, in whole sentences."""
+    makes_root: bool = False
+    """A vault object with the tag is trusted somewhere as a root, and may be a certificate without a key."""
+    per_slot: bool = False
+    """A slot has only its own tag, and never its site's."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def makes_wanted(self) -> bool:
+        """Whether the sweep follows a vault object with the tag even if nothing of it is in App Service yet."""
+        return self.kind in {Kind.SITES, Kind.PLACES, Kind.ENVIRONMENTS}
+
+    def value_in(self, tags: Tags) -> str | None:
+        """Return the tag's value, stripped. Names compare without regard to case, as in ARM."""
+        return next((value.strip() for key, value in tags if _plain(key) == self.name), None)
+
+    def number_of(self, key: str) -> str | None:
+        """Return the number with which the key continues the tag, empty for the tag itself, None for other keys."""
+        match = re.fullmatch(rf"{re.escape(self.name)}(?:-([0-9]+))?", _plain(key))
+        return (match[1] or "") if match else None
+
+
+_SITES = frozenset({Carrier.SITE, Carrier.SLOT})
+_VAULT = frozenset({Carrier.VAULT_OBJECT})
+
+OPT_OUT = Tag(
+    PREFIX,
+    _SITES | _VAULT | {Carrier.ENVIRONMENT, Carrier.ORDER},
+    Kind.OFF_SWITCH,
+    "off",
+    "Certroll writes nothing to the resource, deletes nothing of it and never stops it. Certroll goes on reading it.",
+)
+PROBE = Tag(
+    "certroll-probe",
+    _SITES,
+    Kind.TEXT,
+    "/path [status] [text]",
+    "Certroll asks the app for the path before and after a change of its settings. "
+    "The app is fine if it answers with the status (200 if none is written) and the text.",
+)
+RESTART = Tag(
+    "certroll-restart",
+    _SITES,
+    Kind.ON_SWITCH,
+    "on",
+    "Certroll restarts an app that loads every certificate (`WEBSITE_LOAD_CERTIFICATES` is `*`) if a version arrives.",
+)
+RETIRE = Tag(
+    "certroll-retire",
+    _SITES | _VAULT,
+    Kind.ON_SWITCH,
+    "on",
+    "Certroll takes old thumbprints out of the load list once the new version is proven. "
+    "The app restarts once more for it. The tag of a site or slot wins over that of the vault object.",
+)
+GROUP = Tag(
+    "certroll-group",
+    _SITES,
+    Kind.TEXT,
+    "name, name",
+    "One app of each named group stays up while Certroll stops and starts the apps of an App Service Environment.",
+    per_slot=True,
+)
+MANAGED = Tag(
+    "certroll-managed",
+    _SITES,
+    Kind.ON_SWITCH,
+    "on",
+    "Certroll asks Azure for a free managed certificate for each custom host name without a binding.",
+)
+REISSUE = Tag(
+    "certroll-reissue",
+    frozenset({Carrier.ORDER}),
+    Kind.TEXT,
+    "serial number",
+    "Certroll has the certificate with this serial number issued again with a new key, once. "
+    "`CERTROLL_ORDER_ACTIONS` must be `on`.",
+)
+PUBLIC_TO = Tag(
+    "certroll-public-to",
+    _VAULT,
+    Kind.SITES,
+    "site, group/site, site/slot",
+    "Certroll uploads the public part of the current version to each named site or slot.",
+)
+ROOT_ON = Tag(
+    "certroll-root-on",
+    _VAULT,
+    Kind.SITES,
+    "site, group/site, site/slot",
+    "Certroll puts the current version into the root list (`WEBSITE_LOAD_ROOT_CERTIFICATES`) of each named app.",
+    makes_root=True,
+)
+ROOT_OF = Tag(
+    "certroll-root-of",
+    _VAULT,
+    Kind.ENVIRONMENTS,
+    "environment, group/environment",
+    "Certroll adds the current version to the root certificates of each named App Service Environment.",
+    makes_root=True,
+)
+IMPORT_TO = Tag(
+    "certroll-import-to",
+    _VAULT,
+    Kind.PLACES,
+    "webspace, plan, site, group/…",
+    "Certroll imports the vault certificate into each named place that lacks it.",
+)
+IMPORT_NAME = Tag(
+    "certroll-import-name",
+    _VAULT,
+    Kind.TEXT,
+    "name",
+    "Certroll gives this name to what it imports because of `certroll-import-to`.",
+)
+UPLOAD_AGAIN = Tag(
+    "certroll-upload-again",
+    _VAULT,
+    Kind.ON_SWITCH,
+    "on",
+    "Certroll uploads the current version once more, and renews its bindings, "
+    "if an App Service Environment has an early upload of it.",
+)
+LINEAGE = Tag(
+    "certroll-lineage",
+    frozenset({Carrier.UPLOAD}),
+    Kind.TEXT,
+    "vault/name",
+    "Certroll writes it on what it uploads, and deletes no upload without it. Leave it as it is.",
+)
+
+TAGS = (
+    OPT_OUT,
+    PROBE,
+    RESTART,
+    RETIRE,
+    GROUP,
+    MANAGED,
+    PUBLIC_TO,
+    ROOT_ON,
+    ROOT_OF,
+    IMPORT_TO,
+    IMPORT_NAME,
+    UPLOAD_AGAIN,
+    REISSUE,
+    LINEAGE,
+)
+_WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)
+
+
+def has_ours(tags: Tags) -> bool:
+    """Return True if any of the tags is one of Certroll's, misspelled ones included."""
+    return any(_plain(key).startswith(PREFIX) for key, _ in tags)
+
+
+def are_wanted(tags: Tags) -> bool:
+    """Return True if a tag asks for the vault object somewhere, in a list that goes on or a misspelled one too."""
+    return any(_plain(key).startswith(_WANTED) for key, _ in tags)
+
+
+def is_root(tags: Tags) -> bool:
+    """Return True if the tags ask for a vault object to be trusted somewhere: it may then be a certificate alone."""
+    return any(tag.number_of(key) is not None for tag in TAGS if tag.makes_root for key, _ in tags)
+
+
+def opted_out(tags: Tags) -> bool:
+    """Return True if `certroll: off` is among the tags."""
+    return is_off(OPT_OUT.value_in(tags))
+
+
+def is_off(value: str | None) -> bool:
+    """Return True if the value of a tag says no, in any of the words that people use for it."""
+    return value is not None and value.strip().lower() in OFF
+
+
+def is_on(value: str | None) -> bool:
+    """Return True if the value of a tag is `on`. No other word may cost a restart or a write."""
+    return value is not None and value.lower() == "on"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """One entry of a tag that names targets, in lower case: `name`, or with what is before it, as in `rg/name`."""
+
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "/".join(self.parts)
+
+
+def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
+    """Return the targets that the tag and those that continue it name, each once, in the order of the tags.
+
+    Raises TargetInvalid, which names up to ten problems, if an entry cannot be a name or the numbers have a gap.
+    """
+    values, problems = _numbered(tags, tag)
+    found: dict[Target, None] = {}
+    for number, value in sorted(values):
+        for entry in (part.strip() for part in value.split(",")):
+            target = Target(tuple(part.strip() for part in entry.lower().split("/")))
+            if entry and not _is_name(target):
+                problems.append(f"{_numbered_name(tag, number)}: {entry[:120]!r} is neither `name` nor `group/name`")
+            elif entry:
+                found[target] = None
+    if problems:
+        raise TargetInvalid(Reason.TARGET_INVALID, "; ".join(problems[:MOST_NAMED]))
+    return tuple(found)
+
+
+def of_kind(kind: Kind) -> tuple[Tag, ...]:
+    """Return the tags whose value is read in this way."""
+    return tuple(tag for tag in TAGS if tag.kind is kind)
+
+
+def words(tags: Tags, tag: Tag) -> frozenset[str]:
+    """Return each word of the targets in the tag, none if the tag cannot be read. A target may be called by each."""
+    try:
+        return frozenset(part for target in parse_targets(tags, tag) for part in target.parts)
+    except TargetInvalid:
+        return frozenset()
+
+
+def _plain(key: str) -> str:
+    return key.strip().lower()
+
+
+def _is_name(target: Target) -> bool:
+    short = len(target.parts) <= MOST_PARTS
+    return short and all(_PART.fullmatch(part) and not part.endswith(".") for part in target.parts)
+
+
+def _numbered(tags: Tags, tag: Tag) -> tuple[list[tuple[int, str]], list[str]]:
+    """Return the values of the tag and of those that continue it, numbered; and what is wrong with the numbers."""
+    found = [(number, value) for key, value in tags if (number := tag.number_of(key)) is not None]
+    values = [(int(number or 1), value) for number, value in found if not number or _CONTINUES.fullmatch(number)]
+    odd = [number for number, _ in found if number and not _CONTINUES.fullmatch(number)]
+    problems = [f"{tag}-{number[:20]}: the list begins with {tag} and goes on with {tag}-2" for number in odd]
+    numbers = {number for number, _ in values}
+    last = max(numbers, default=0)
+    gap = next((number for number in range(1, last) if number not in numbers), None)
+    if gap is not None:
+        names = f"{_numbered_name(tag, last)} is there and {_numbered_name(tag, gap)} is not"
+        problems.append(f"{names}: number the tags anew")
+    return values, problems
+
+
+def _numbered_name(tag: Tag, number: int) -> str:
+    return tag.name if number == 1 else f"{tag}-{number}"
