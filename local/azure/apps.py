@@ -7,21 +7,19 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from local.azure import trust
 from local.azure.arm.resources import RUNNING, Site
+from local.azure.arm.state import WebState
 from local.azure.changes import Changes
+from local.azure.kernel import Kernel
 from local.azure.loading import Chosen, Loaded, load
 from local.azure.trust import Roots
 from local.azure.vault.authority import Authority, is_trusted_through, leads_to_root
 from local.azure.vault.state import ImportedCertificate
-
-if TYPE_CHECKING:
-    from local.azure.world import World
 
 PARTNER_DOMAIN = "partner.example"
 PROBE = "/health"
@@ -157,9 +155,11 @@ class App:
 class Apps:
     """The apps of a world, by site id in any case. Whoever reads or changes them holds the world's lock."""
 
-    def __init__(self, world: "World") -> None:
-        """Begin without apps and partners."""
-        self._world = world
+    def __init__(self, kernel: Kernel, web: WebState) -> None:
+        """Begin without apps and partners; each app follows what happens to its site."""
+        self._kernel = kernel
+        self._web = web
+        web.add_follower(self.follow)
         self._apps: dict[str, App] = {}
         self.partners: dict[str, Partner] = {}
 
@@ -172,14 +172,14 @@ class Apps:
         open_to_all: bool = False,
     ) -> Partner:
         """Return a new partner that accepts these thumbprints alone, or with None what the authority has issued."""
-        partner = Partner(name, self._world.changes, accepts, own=own, open_to_all=open_to_all)
+        partner = Partner(name, self._kernel.changes, accepts, own=own, open_to_all=open_to_all)
         self.partners[partner.host_name] = partner
         return partner
 
     def add(self, site: Site, partner: Partner, chosen: Chosen, probe: str = PROBE) -> App:
         """Return the new app of the site, started if the site runs."""
         app = self._apps[site.id.lower()] = App(site.id, partner, chosen, probe)
-        current = self._world.web.sites.get(site.id) or site
+        current = self._web.sites.get(site.id) or site
         self.follow(current, starts=current.state == RUNNING, from_stop=True)
         return app
 
@@ -202,7 +202,7 @@ class Apps:
         if site.state != RUNNING:
             app.processes = []
         elif starts:
-            app.injected = trust.injected(self._world.web, site) if from_stop else app.injected
+            app.injected = trust.injected(self._web, site) if from_stop else app.injected
             self._start(app, site)
 
     def troubles(self) -> tuple[str, ...]:
@@ -211,32 +211,31 @@ class Apps:
         Looked at are the apps on running sites: each process that answers or is coming up, and one made of the
         present settings and webspace. Nothing is sent. Sentences name sites and thumbprints, never a setting's value.
         """
-        with self._world.lock:
+        with self._kernel.lock:
             return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))
 
     def _troubles(self, app: App) -> Iterator[str]:
-        site, now = self._world.web.sites.get(app.site_id), self._world.clock.now()
+        site, now = self._web.sites.get(app.site_id), self._kernel.clock.now()
         if site is None or site.state != RUNNING:
             return
         for process in app.processes:
             if not process.is_gone(now):
                 which = "the running process" if process.answers(now) else "the process that is coming up"
                 yield from _troubles_of(site, app, which, process)
-        fresh = self._process(app, site, now, trust.injected(self._world.web, site))
+        fresh = self._process(app, site, now, trust.injected(self._web, site))
         yield from _troubles_of(site, app, "a process started now", fresh)
 
     def _start(self, app: App, site: Site) -> None:
         if not app.comes_up():
             return
-        knobs, now = self._world.knobs, self._world.clock.now()
+        knobs, now = self._kernel.knobs, self._kernel.clock.now()
         fresh = self._process(app, site, now + timedelta(seconds=knobs.restart_seconds), app.injected)
         app.replace_processes(fresh, now, knobs.old_process_answers)
 
     def _process(self, app: App, site: Site, up_at: datetime, injected: Roots) -> Process:
-        web = self._world.web
-        loaded = load(site, web.certificates_for(site), web.public_certificates_of(site))
+        loaded = load(site, self._web.certificates_for(site), self._web.public_certificates_of(site))
         chosen, trusted = loaded.choose(app.chosen, site.settings), loaded.trusted(app.chosen, site.settings)
-        roots = tuple(dict.fromkeys((*injected, *trust.listed(web, site))))
+        roots = tuple(dict.fromkeys((*injected, *trust.listed(self._web, site))))
         return Process(loaded, chosen, up_at, trusted=trusted, roots=roots)
 
 

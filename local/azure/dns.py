@@ -8,7 +8,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import dns.exception
 import dns.flags
@@ -19,9 +19,6 @@ import dns.rrset
 
 from local.azure.arm.resources import DEFAULT_DOMAIN
 from local.listener import Connection, Listener
-
-if TYPE_CHECKING:
-    from local.azure.world import World
 
 Kind = Literal["A", "AAAA", "CNAME", "CAA", "TXT", "SOA"]
 Trouble = Literal["silent", "servfail"]
@@ -34,9 +31,9 @@ SOA_TEXT = "ns.{0}. hostmaster.{0}. 1 3600 600 86400 60"
 class Zones:
     """The records of a world. Names are taken in any case, without a dot at the end."""
 
-    def __init__(self, world: "World") -> None:
-        """Begin with Azure's own names alone."""
-        self._world = world
+    def __init__(self, address_of: Callable[[str], str | None]) -> None:
+        """Begin with Azure's own names alone; `address_of` says where one of them leads."""
+        self._address_of = address_of
         self._records: dict[tuple[str, str], tuple[str, ...]] = {}
         self._trouble: dict[str, Trouble] = {}
 
@@ -79,7 +76,7 @@ class Zones:
     def values(self, name: str, kind: str) -> tuple[str, ...]:
         """Return the values of the records of exactly that name and kind."""
         if kind == "A" and name.lower().endswith(f".{DEFAULT_DOMAIN}"):
-            address = self._world.web.address_of(name)
+            address = self._address_of(name)
             return () if address is None else (address,)
         return self._records.get((name.lower(), kind), ())
 

@@ -12,15 +12,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-if TYPE_CHECKING:
-    from local.azure.clock import Clock
-    from local.azure.vault.secrets import Secret, SecretVersion
-    from local.azure.vault.state import Vault, VaultCertificate, Version
-    from local.azure.world import World
+from local.azure.clock import Clock
+from local.azure.kernel import Kernel
+from local.azure.vault.secrets import Secret, SecretVersion
+from local.azure.vault.state import Vault, VaultCertificate, Version
 
 Kind = Literal["NewVersionCreated", "NearExpiry", "Expired"]
 ObjectType = Literal["Certificate", "Secret", "Key"]
@@ -123,9 +122,10 @@ class Event:
 class Events:
     """The events of a world: every new version of a certificate or a plain secret is announced to the subscribers."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault]) -> None:
         """Start with no subscribers and the plain shape."""
-        self.world = world
+        self._kernel = kernel
+        self._vaults = vaults
         self.shape = Shape()
         self.emitted: list[Event] = []
         self._subscribers: list[Subscriber] = []
@@ -139,12 +139,10 @@ class Events:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
-    def new_version(
-        self, vault: "Vault", found: "VaultCertificate | Secret", version: "Version | SecretVersion"
-    ) -> None:
+    def new_version(self, vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> None:
         """Announce a new version; one of a certificate as its secret's too where that knob is set."""
         plain = found.name.lower() in vault.secrets
-        twins = self.world.knobs.certificate_events_have_secret_twins
+        twins = self._kernel.knobs.certificate_events_have_secret_twins
         types: tuple[ObjectType, ...] = ("Certificate", "Secret") if twins else ("Certificate",)
         for object_type in ("Secret",) if plain else types:
             self._publish(self._event(vault, found, version, "NewVersionCreated", object_type))
@@ -161,7 +159,7 @@ class Events:
 
         It is announced as what it is, a certificate or a secret, unless another type is given: that of a twin.
         """
-        source = self.world.vaults[vault.lower()]
+        source = self._vaults[vault.lower()]
         found = source.certificate(name) or source.secrets[name.lower()]
         about = found.newest if version is None else found.version(version)
         if about is None:
@@ -206,15 +204,15 @@ class Events:
 
     def _event(
         self,
-        vault: "Vault",
-        found: "VaultCertificate | Secret",
-        version: "Version | SecretVersion",
+        vault: Vault,
+        found: VaultCertificate | Secret,
+        version: Version | SecretVersion,
         kind: Kind,
         object_type: ObjectType,
     ) -> Event:
         collection = {"Certificate": "certificates", "Secret": "secrets", "Key": "keys"}[object_type]
         return Event(
-            id=str(UUID(int=self.world.random.getrandbits(128), version=4)),
+            id=str(UUID(int=self._kernel.random.getrandbits(128), version=4)),
             kind=kind,
             vault=vault.name,
             topic=vault.resource_id,
@@ -224,7 +222,7 @@ class Events:
             url=f"{vault.url}/{collection}/{found.name}/{version.id}",
             not_before=version.not_before,
             not_after=version.not_after,
-            time=self.world.clock.now(),
+            time=self._kernel.clock.now(),
             shape=self.shape,
         )
 
@@ -247,7 +245,7 @@ class WebhookDelivery:
     """
 
     url: str
-    clock: "Clock"
+    clock: Clock
     schema: Schema = "EventGrid"
     subscription: str = "certroll"
     interval: float = 0.2

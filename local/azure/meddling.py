@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from local.azure.arm.app_settings import store_settings
+from local.azure.arm.app_settings import AppSettings
 from local.azure.arm.resources import Site
-
-if TYPE_CHECKING:
-    from local.azure.world import World
+from local.azure.arm.state import WebState
+from local.azure.kernel import Kernel
 
 Method = Literal["POST", "PUT"]
 When = Literal["before", "after"]
@@ -39,9 +38,11 @@ class Meddling:
 class OtherPeople:
     """Those who change a world's app settings beside its clients, exactly when a test wants it."""
 
-    def __init__(self, world: "World") -> None:
-        """Nobody meddles yet."""
-        self._world = world
+    def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings) -> None:
+        """Begin without scripts."""
+        self._kernel = kernel
+        self._web = web
+        self._settings = settings
         self._edits: list[Meddling] = []
         self._misreads: list[Meddling] = []
 
@@ -64,18 +65,17 @@ class OtherPeople:
     def shown(self, site: Site) -> dict[str, str]:
         """Return the settings as this read shows them."""
         settings = dict(site.settings)
-        due = [one for one in self._misreads if one.is_due("before", "POST", site.id)]
+        due = [script for script in self._misreads if script.is_due("before", "POST", site.id)]
         return dict(due[0].edit(settings)) if due else settings
 
     def edit(self, site_id: str, edit: Edit) -> None:
         """Change the site's settings now, as a write of its own: new ETag, a restart, its own line in the journal."""
-        world = self._world
-        site = world.web.sites.get(site_id)
+        site = self._web.sites.get(site_id)
         if site is None:
             raise KeyError(f"No site {site_id} to change the settings of.")
-        world.changes.settle()
-        world.web.history.begin_write()
-        with world.journal.apart():
-            store_settings(world, site, edit(dict(site.settings)), by=SOMEBODY)
-        world.changes.settle()
-        world.web.history.begin_write()
+        self._kernel.changes.settle()
+        self._web.history.begin_write()
+        with self._kernel.journal.apart():
+            self._settings.store(site, edit(dict(site.settings)), by=SOMEBODY)
+        self._kernel.changes.settle()
+        self._web.history.begin_write()

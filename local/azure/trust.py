@@ -6,26 +6,23 @@ certificates of Windows code apps, by thumbprints with commas and no blanks, and
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from local.azure.arm.resources import RUNNING, Site
-
-if TYPE_CHECKING:
-    from local.azure.arm.state import WebState
+from local.azure.arm.state import WebState
 
 ROOT_LIST = "WEBSITE_LOAD_ROOT_CERTIFICATES"
 Roots = tuple[bytes, ...]
 """Certificates as DER."""
 
 
-def injected(web: "WebState", site: Site) -> Roots:
+def injected(web: WebState, site: Site) -> Roots:
     """Return what the site's environment, if it is in one, puts into the trust store of an app that starts now."""
     if site.environment is None:
         return ()
     return tuple(dict.fromkeys(one.der for one in web.roots_of(site.environment) if one.is_root))
 
 
-def listed(web: "WebState", site: Site) -> Roots:
+def listed(web: WebState, site: Site) -> Roots:
     """Return what the running Windows code apps on the site's plan list, of the public certificates there are on it."""
     if not _heeds_list(site):
         return ()

@@ -84,8 +84,7 @@ class Builder:
     ) -> Vault:
         """Return a new vault that App Service may import from: by its role, or by an access policy, as documented."""
         group = group or self._group()
-        vault = Vault(
-            self.world,
+        vault = self.world.new_vault(
             name,
             subscription=group.subscription,
             resource_group=group.name,

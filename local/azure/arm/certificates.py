@@ -4,11 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from local.azure.arm import certificate_checks, imports, managed, refusals, uploads
+from local.azure.arm import certificate_checks, managed_routes, refusals, uploads
 from local.azure.arm.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.arm.certificate_wire import certificate_json, warnings
 from local.azure.arm.resources import Certificate, Plan, Source, Webspace, display_location, short_location, web_id
-from local.azure.vault.state import APP_SERVICE, ImportedCertificate
+from local.azure.vault.state import (
+    APP_SERVICE,
+    ImportedCertificate,
+    VaultDenied,
+    VaultObjectMissing,
+    VaultRefusal,
+)
 from local.azure.wire import Refused, Response, arm_error, json_response
 from local.azure.world import World
 
@@ -31,8 +37,8 @@ def put_certificate(call: Call) -> Response:
     if not (payload.get("properties") or {}).get("canonicalName"):
         return _write(call, payload, before)
     if before is None:
-        return managed.put(call, payload, _location(payload, before))
-    return json_response(200, certificate_json(managed.again(before, payload), with_status=True))
+        return managed_routes.put(call, payload, _location(payload, before))
+    return json_response(200, certificate_json(managed_routes.again(before, payload), with_status=True))
 
 
 def patch_certificate(call: Call) -> Response:
@@ -58,7 +64,7 @@ def accept(world: World, certificate: Certificate, before: Certificate | None) -
     if (first := certificate_checks.resolved(world, certificate, before)) is not None:
         return first
     certificate_checks.check_allowed(world, certificate, before)
-    imports.install(world, certificate)
+    world.imports.install(certificate)
     return _wrong_echo(world, certificate, before) if world.knobs.wrong_echo else certificate
 
 
@@ -71,10 +77,27 @@ def content_of(
     vault_id, secret = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if vault_id and secret:
         source = Source(str(vault_id), str(secret))
-        return source, imports.fetch_or_refuse(world, source, reader)
+        return source, _fetched(world, source, reader)
     if before is not None:
         return before.source, before.content
     raise refusals.invalid("Certificate", "Either a PFX blob or a Key Vault and its secret is required.")
+
+
+def _fetched(world: World, source: Source, reader: str) -> ImportedCertificate:
+    """Return what the vault hands to that principal now; raise a Refused as Microsoft.Web answers it."""
+    try:
+        return world.imports.fetch(source, reader)
+    except VaultDenied as denied:
+        raise refusals.bad(
+            f"The service does not have access to '{source.vault_id.lower()}' Key Vault. Please make sure that you have"
+            " granted necessary permissions to the service to perform the request operation."
+        ) from denied
+    except VaultObjectMissing as absent:
+        raise refusals.bad(
+            f"The secret '{source.secret_name}' was not found in Key Vault '{source.vault_id.lower()}'."
+        ) from absent
+    except VaultRefusal as refusal:
+        raise refusals.bad(str(refusal)) from refusal
 
 
 def delete(world: World, certificate: Certificate) -> None:
@@ -188,5 +211,5 @@ ROUTES: tuple[Route, ...] = (
     ("PUT", f"{CERTIFICATES}/{{name}}", put_certificate),
     ("PATCH", f"{CERTIFICATES}/{{name}}", patch_certificate),
     ("DELETE", f"{CERTIFICATES}/{{name}}", delete_certificate),
-    ("GET", f"{SUBSCRIPTION}{WEB}/locations/{{location}}/operationResults/{{operation}}", managed.poll),
+    ("GET", f"{SUBSCRIPTION}{WEB}/locations/{{location}}/operationResults/{{operation}}", managed_routes.poll),
 )

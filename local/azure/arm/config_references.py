@@ -26,7 +26,7 @@ def get_reference(call: Call) -> Response:
 
 def refresh(call: Call) -> Response:
     """Resolve all references anew; another version restarts the app (Azure docs, app-service-key-vault-references)."""
-    return _listed(call, references.refresh(call.world, call.site_now()))
+    return _listed(call, call.world.settings.refresh_references(call.site_now()))
 
 
 def _listed(call: Call, site: Site) -> Response:

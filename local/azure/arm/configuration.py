@@ -6,7 +6,6 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from local.azure.arm import refusals
-from local.azure.arm.app_settings import store_settings
 from local.azure.arm.call import SITE, Call, Route, on_sites
 from local.azure.arm.resources import Site, display_location
 from local.azure.wire import Response, json_response
@@ -53,7 +52,7 @@ def put_settings(call: Call) -> Response:
     if not isinstance(properties, dict):
         raise refusals.invalid("Properties", "A dictionary of settings is required.")
     settings = {name: "" if value is None else str(value) for name, value in properties.items()}
-    after = store_settings(call.world, site, settings)
+    after = call.world.settings.store(site, settings)
     call.world.other_people.reach("after", "PUT", site.id)
     return json_response(200, _config(after, "appsettings", settings), ETag=f'"{after.etag}"')
 

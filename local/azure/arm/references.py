@@ -7,13 +7,9 @@ or `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])`. Without 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from local.azure.arm.resources import Resolution, Site
 from local.azure.vault.state import Vault
-
-if TYPE_CHECKING:
-    from local.azure.world import World
 
 REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<inside>.*)\)", re.IGNORECASE | re.DOTALL)
 SECRET_URI = re.compile(
@@ -27,36 +23,29 @@ def is_reference(value: str) -> bool:
     return value.lower().startswith("@microsoft.keyvault(")
 
 
-def resolved(world: "World", site: Site) -> Mapping[str, Resolution]:
-    """Return what the site's references mean now, by name of the setting.
+class References:
+    """The Key Vault references of a world's sites, read from its vaults."""
 
-    A vault denies it to one site alone by `vault.deny(site.id)`: that stands for the site's own identity.
-    """
-    return {name: _resolve(world, site, value) for name, value in site.settings.items() if is_reference(value)}
+    def __init__(self, vaults: Mapping[str, Vault]) -> None:
+        """Read from these vaults, by lower-case name."""
+        self._vaults = vaults
 
+    def resolved(self, site: Site) -> Mapping[str, Resolution]:
+        """Return what the site's references mean now, by name of the setting.
 
-def refresh(world: "World", site: Site) -> Site:
-    """Return the site with its references resolved anew; it has restarted if that led to another version."""
-    fresh = resolved(world, site)
-    moved = sorted(name for name, one in fresh.items() if one.active_version != _active(site, name))
-    if not moved:
-        return world.web.put_site(replace(site, references=fresh))
-    world.journal.note(f"references of {site.full_name} refreshed: {', '.join(moved)}; restarted")
-    return world.web.put_site(replace(site, references=fresh, restarts=site.restarts + 1))
+        `vault.deny(site.id)` denies the vault to that site alone: the site's id stands for its identity.
+        """
+        named = ((name, value) for name, value in site.settings.items() if is_reference(value))
+        return {name: _resolve(self._vaults, site, value) for name, value in named}
 
 
-def _active(site: Site, name: str) -> str | None:
-    known = site.references.get(name)
-    return known.active_version if known else None
-
-
-def _resolve(world: "World", site: Site, value: str) -> Resolution:
+def _resolve(vaults: Mapping[str, Vault], site: Site, value: str) -> Resolution:
     parts = _parts(value)
     if parts is None:
         return Resolution("InvalidSyntax")
     vault_name, secret_name, wanted = parts
     named = Resolution("Initialized", vault_name, secret_name, wanted or None)
-    vault = world.vaults.get(vault_name.lower())
+    vault = vaults.get(vault_name.lower())
     if vault is None:
         return replace(named, status="VaultNotFound")
     if vault.refusal(site.id, "secrets/get"):

@@ -1,12 +1,11 @@
 """The state of App Service: plans, sites, certificates, inbound addresses, and what the front ends serve."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from local.azure.arm import imports, references
 from local.azure.arm.resources import (
     DEFAULT_DOMAIN,
     IP_BASED,
@@ -17,30 +16,41 @@ from local.azure.arm.resources import (
     Host,
     Plan,
     PublicCertificate,
+    Resolution,
     RootCertificate,
     Site,
     Webspace,
     covers,
 )
 from local.azure.arm.store import History, Store
+from local.azure.kernel import Kernel
 from local.azure.vault.authority import leads_to_root
 from local.azure.vault.state import ImportedCertificate
-
-if TYPE_CHECKING:
-    from local.azure.world import World
 
 SHARED_ADDRESS_PREFIX = "sni."
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
 """Since when an upload brings its chain to the servers of an environment (Azure docs, overview-certificates)."""
 
 
+class Follower(Protocol):
+    """What hears of each write of a site: an app does what its site does."""
+
+    def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
+        """Follow the site: `starts` if its processes are made anew, `from_stop` if it did not run before."""
+
+
 class WebState:
     """Everything of Microsoft.Web in a world. Methods that front ends call take the world's lock themselves."""
 
-    def __init__(self, world: "World") -> None:
-        """Begin empty; addresses come from the world's seed, so that they are the same each time."""
-        self._world = world
-        self.history = History(world.clock, world.knobs, world.changes)
+    def __init__(self, kernel: Kernel, resolve: Callable[[Site], Mapping[str, Resolution]]) -> None:
+        """Begin empty; addresses come from the world's seed, so that they are the same each time.
+
+        `resolve` says what the Key Vault references of a site mean now.
+        """
+        self._kernel = kernel
+        self._resolve = resolve
+        self._followers: list[Follower] = []
+        self.history = History(kernel.clock, kernel.knobs, kernel.changes)
         self.environments: Store[Environment] = Store("environment", self.history)
         self.plans: Store[Plan] = Store("plan", self.history)
         self.sites: Store[Site] = Store("site", self.history)
@@ -52,7 +62,7 @@ class WebState:
         self._chainless: set[tuple[str, ...]] = set()
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
-        self._random = random.Random(world.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
+        self._random = random.Random(kernel.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
         self._index: tuple[int, dict[str, Site]] = (-1, {})
 
     def served(self, host_name: str, address: str) -> ImportedCertificate | None:
@@ -61,7 +71,7 @@ class WebState:
         A dedicated address knows one certificate, whatever host name is asked for; the shared address of a webspace
         goes by SNI (Azure docs, configure-ssl-bindings).
         """
-        with self._world.lock:
+        with self._kernel.lock:
             dedicated = next((site for site in self._sites_seen() if _owns(site, address)), None)
             if dedicated is not None:
                 return self._content(dedicated, dedicated.dedicated_host)
@@ -73,7 +83,7 @@ class WebState:
 
     def address_of(self, host_name: str) -> str | None:
         """Return the inbound address that the host name leads to, as public DNS would say."""
-        with self._world.lock:
+        with self._kernel.lock:
             bare = host_name.lower().removeprefix(SHARED_ADDRESS_PREFIX)
             site = self._hosting(host_name) or (self._hosting(bare) if bare.endswith(DEFAULT_DOMAIN) else None)
             if site is None:
@@ -82,14 +92,14 @@ class WebState:
 
     def addresses(self) -> frozenset[str]:
         """Return every inbound address in use: one per webspace or environment, one per IP-based binding."""
-        with self._world.lock:
+        with self._kernel.lock:
             shared = {self.shared_address(plan.webspace) for plan in self.plans.values()}
             hosts = (host for site in self.sites.values() for host in site.hosts.values())
             return frozenset(shared | {host.virtual_ip for host in hosts if host.virtual_ip})
 
     def state_of(self, host_name: str) -> str | None:
         """Return `Running` or `Stopped` for the site behind the host name, or None where there is none."""
-        with self._world.lock:
+        with self._kernel.lock:
             site = self.site_behind(host_name)
             return None if site is None else site.state
 
@@ -101,17 +111,6 @@ class WebState:
         """Return what the platform's own host names end with where the host name leads to."""
         site = self._hosting(host_name)
         return DEFAULT_DOMAIN if site is None else site.default_domain
-
-    def nightly_sync(self) -> None:
-        """Do what Azure does by itself within 24 hours: every imported copy becomes its vault's newest version.
-
-        Bindings move with it (Azure docs, configure-ssl-certificate). What cannot be read keeps its old content, and
-        the status of the copy says why. Managed certificates are renewed 45 days before their end.
-        """
-        with self._world.lock:
-            self.history.begin_write()
-            imports.sync_all(self._world)
-            self._world.managed.renew()
 
     def shared_address(self, webspace: Webspace) -> str:
         """Return the address that the sites of the webspace share; the first call gives it one."""
@@ -141,6 +140,10 @@ class WebState:
                 self._given.add(address)
                 return address
 
+    def add_follower(self, follower: Follower) -> None:
+        """Tell that follower of each write of a site from now on."""
+        self._followers.append(follower)
+
     def put_site(self, site: Site) -> Site:
         """Return the site as stored: with a new ETag and the time of the change; its app has started if it did."""
         before = self.sites.get(site.id)
@@ -148,12 +151,13 @@ class WebState:
         stored = replace(
             site,
             etag=f"{self._random.getrandbits(60):015X}",
-            modified=self._world.clock.now(),
-            references=references.resolved(self._world, site) if starts else site.references,
+            modified=self._kernel.clock.now(),
+            references=self._resolve(site) if starts else site.references,
         )
-        with self._world.changes.batch():
+        with self._kernel.changes.batch():
             self.sites.put(stored.id, stored)
-            self._world.apps.follow(stored, starts=starts, from_stop=not ran)
+            for follow in self._followers:
+                follow(stored, starts=starts, from_stop=not ran)
         return stored
 
     def put_certificate(self, certificate: Certificate) -> None:
@@ -162,7 +166,7 @@ class WebState:
         It was created when it was first stored, unless it says another moment.
         """
         before = self.certificate(certificate.id)
-        born = (before.created if before else certificate.created) or self._world.clock.now()
+        born = (before.created if before else certificate.created) or self._kernel.clock.now()
         certificate = replace(certificate, created=born)
         self._installed[*certificate.scope, certificate.thumbprint] = certificate.content
         if certificate.source is None and born < CHAINS_ADDED_SINCE:
@@ -248,7 +252,7 @@ class WebState:
         return content if leads_to_root(content.public_der, content.chain_pem) else replace(content, chain_pem=b"")
 
     def _shares(self, site: Site) -> bool:
-        return not site.flex or self._world.knobs.flex_uses_webspace_certificates
+        return not site.flex or self._kernel.knobs.flex_uses_webspace_certificates
 
     def _hosting(self, host_name: str) -> Site | None:
         name = host_name.lower()
@@ -264,10 +268,10 @@ class WebState:
 
     def _seen(self, site: Site) -> Site:
         """Return the site as the front ends know it, who may be slow to hear of a change."""
-        return self.sites.before(self._world.knobs.slow_front_end).get(site.id.lower()) or site
+        return self.sites.before(self._kernel.knobs.slow_front_end).get(site.id.lower()) or site
 
     def _sites_seen(self) -> Iterator[Site]:
-        past = self.sites.before(self._world.knobs.slow_front_end)
+        past = self.sites.before(self._kernel.knobs.slow_front_end)
         return (past.get(site.id.lower()) or site for site in self.sites.values())
 
 

@@ -81,7 +81,7 @@ def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
 def page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
     """Return one page of a list, with a link to the next where there is more."""
     query = call.request.query
-    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.world.knobs.page_size)
+    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.kernel.knobs.page_size)
     start = _offset(query.get("$skiptoken", ""))
     shown, left = items[start : start + size], len(items) > start + size
     token = base64.urlsafe_b64encode(str(start + size).encode()).decode()

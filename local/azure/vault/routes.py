@@ -92,7 +92,7 @@ def update_certificate(call: Call) -> Response:
         version.tags = dict(wanted["tags"])
     if wanted.get("policy") is not None:
         certificate.policy = certificate.policy.merged(wanted["policy"])
-    version.updated = call.vault.world.clock.now()
+    version.updated = call.vault.kernel.clock.now()
     return answer(200, wire.bundle(call.vault, certificate, version))
 
 

@@ -68,7 +68,7 @@ def update_secret(call: Call) -> Response:
     version.content_type = wanted.get("contentType") or version.content_type
     if wanted.get("tags") is not None:
         version.tags = dict(wanted["tags"])
-    version.updated = call.vault.world.clock.now()
+    version.updated = call.vault.kernel.clock.now()
     return answer(200, wire.secret_item(call.vault, found, version, versioned=True))
 
 

@@ -2,19 +2,25 @@
 
 import base64
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar, Unpack
+from typing import Protocol, Required, TypedDict, TypeVar, Unpack
 
-from local.azure.vault.access import CERTIFICATE_USER, Access, AccessPolicy, Mechanism, NetworkRules, assignment
+from local.azure.kernel import Kernel
+from local.azure.vault.access import (
+    CERTIFICATE_USER,
+    Access,
+    AccessPolicy,
+    Mechanism,
+    NetworkRules,
+    RoleAssignment,
+    assignment,
+)
 from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH, KeyType, Leaf, PrivateKey, Request, authority
 from local.azure.vault.policy import PEM, PKCS12, SELF, Policy
 from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion
-
-if TYPE_CHECKING:
-    from local.azure.world import World
 
 APP_SERVICE = "abfa0a7c-a6b6-4736-8310-5855508787cd"
 """Application id of App Service in the public cloud (Azure docs, configure-ssl-certificate)."""
@@ -26,6 +32,11 @@ EVERYONE = "*"
 DAYS_PER_MONTH = 30
 NAME_RULE = re.compile(r"[0-9A-Za-z-]{1,127}")
 PFX_SECRET_DAYS = 180
+VAULT_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"/providers/microsoft\.keyvault/vaults/(?P<name>[^/]+)/?",
+    re.IGNORECASE,
+)
 
 
 class VaultRefusal(Exception):
@@ -34,6 +45,10 @@ class VaultRefusal(Exception):
 
 class VaultDenied(VaultRefusal):
     """The caller may not read this vault."""
+
+
+class VaultMissing(VaultRefusal):
+    """No vault has that resource id."""
 
 
 class VaultObjectMissing(VaultRefusal):
@@ -218,10 +233,23 @@ class Differences(TypedDict, total=False):
     tags: Mapping[str, str]
 
 
+class Place(TypedDict, total=False):
+    """Where a vault is, and its tags."""
+
+    subscription: Required[str]
+    resource_group: Required[str]
+    location: str
+    tags: Mapping[str, str] | None
+
+
 class RenewalDifferences(Differences, total=False):
     """The same, where the names may differ too."""
 
     host_names: Collection[str]
+
+
+Announce = Callable[["Vault", VaultCertificate | Secret, Version | SecretVersion], None]
+"""What a vault calls with each new version of an object."""
 
 
 class Vault:
@@ -233,25 +261,25 @@ class Vault:
 
     def __init__(
         self,
-        world: "World",
+        kernel: Kernel,
+        assignments: MutableMapping[str, RoleAssignment],
+        announce: "Announce",
         name: str,
-        *,
-        subscription: str,
-        resource_group: str,
-        location: str = "westeurope",
-        tags: Mapping[str, str] | None = None,
+        **place: Unpack[Place],
     ) -> None:
         """Make an empty vault that goes by roles and lets no provider in; `latest_skips_disabled` is a knob.
 
         Whether a vault whose newest version is disabled refuses a read without a version (as secrets are documented
         to) or answers with the newest enabled one is not settled by the sources; the default is to refuse.
         """
-        self.world = world
+        self.kernel = kernel
+        self._assignments = assignments
+        self._announce = announce
         self.name = name
-        self.subscription = subscription
-        self.resource_group = resource_group
-        self.location = location
-        self.tags = dict(tags or {})
+        self.subscription = place["subscription"]
+        self.resource_group = place["resource_group"]
+        self.location = place.get("location", "westeurope")
+        self.tags = dict(place.get("tags") or {})
         self.certificates: dict[str, VaultCertificate] = {}
         self.deleted: dict[str, VaultCertificate] = {}
         self.secrets: dict[str, Secret] = {}
@@ -293,7 +321,7 @@ class Vault:
 
         A provider is known by its application id and by its object id alike.
         """
-        known = next((one for one in PROVIDERS if principal.lower() in {one, self.world.object_id(one)}), principal)
+        known = next((one for one in PROVIDERS if principal.lower() in {one, self.kernel.object_id(one)}), principal)
         stated = next((denial for denial in self.denials if denial.covers(known, operation)), None)
         return stated or (self._no_access(known, operation) if known in PROVIDERS else None)
 
@@ -303,13 +331,13 @@ class Vault:
 
     def assign(self, application_id: str, role: str = CERTIFICATE_USER, scope: str | None = None) -> None:
         """Give the application that built-in role on this vault, or on a scope above it: a resource id."""
-        principal, now = self.world.object_id(application_id), self.world.clock.now()
+        principal, now = self.kernel.object_id(application_id), self.kernel.clock.now()
         given = assignment(principal, role, scope or self.resource_id, now)
-        self.world.role_assignments[given.id.lower()] = given
+        self._assignments[given.id.lower()] = given
 
     def unassign(self, application_id: str) -> None:
         """Take from the application the roles that it has on this vault, whether here or from above."""
-        principal, assignments = self.world.object_id(application_id), self.world.role_assignments
+        principal, assignments = self.kernel.object_id(application_id), self._assignments
         for key, one in tuple(assignments.items()):
             if one.concerns(principal) and one.reaches(self.resource_id):
                 del assignments[key]
@@ -323,7 +351,7 @@ class Vault:
         keys: Collection[str] = (),
     ) -> None:
         """Make this the application's access policy, and the vault one that goes by access policies."""
-        principal = self.world.object_id(application_id)
+        principal = self.kernel.object_id(application_id)
         own = AccessPolicy(principal, tuple(secrets), tuple(certificates), tuple(keys))
         self.access = replace(self.access, by_roles=False).with_policy(own)
 
@@ -332,9 +360,9 @@ class Vault:
         self.access = replace(self.access, network=NetworkRules(bypass, "Deny"))
 
     def _no_access(self, application_id: str, operation: str) -> Denial | None:
-        principal = self.world.object_id(application_id)
-        since = self.world.clock.now() - timedelta(seconds=self.world.knobs.role_seconds)
-        given = (one for one in self.world.role_assignments.values() if one.gives(principal, self.resource_id, since))
+        principal = self.kernel.object_id(application_id)
+        since = self.kernel.clock.now() - timedelta(seconds=self.kernel.knobs.role_seconds)
+        given = (one for one in self._assignments.values() if one.gives(principal, self.resource_id, since))
         how = self.access.refusal(principal, operation, [one.role for one in given])
         return how and Denial(application_id, how, frozenset({operation}))
 
@@ -348,7 +376,7 @@ class Vault:
     ) -> Version:
         """Return the first version of a new certificate for these host names."""
         policy = policy or Policy(subject=f"CN={next(iter(host_names), name)}")
-        with self.world.lock:
+        with self.kernel.lock:
             self._entry(name, replace(policy, host_names=tuple(host_names)))
             return self.renew(name, **differences)
 
@@ -362,7 +390,7 @@ class Vault:
         policy = _changed(certificate.policy, differences)
         self_signed = differences.get("self_signed", policy.issuer_name == SELF)
         host_names = tuple(differences.get("host_names", policy.host_names))
-        not_before = differences.get("not_before", differences.get("created", self.world.clock.now()))
+        not_before = differences.get("not_before", differences.get("created", self.kernel.clock.now()))
         lifetime = timedelta(days=policy.validity_months * DAYS_PER_MONTH)
         not_after = differences.get("not_after", not_before + lifetime)
         wanted = Request(
@@ -381,7 +409,7 @@ class Vault:
         self, certificate: VaultCertificate, leaf: Leaf, policy: Policy, **differences: Unpack[RenewalDifferences]
     ) -> Version:
         """Return the new newest version of the certificate, made of that leaf; subscribers have been told."""
-        created = differences.get("created", self.world.clock.now())
+        created = differences.get("created", self.kernel.clock.now())
         version = Version(
             id=self.new_id(),
             leaf=leaf,
@@ -391,10 +419,10 @@ class Vault:
             enabled=differences.get("enabled", True),
             tags=dict(differences.get("tags", {})),
         )
-        with self.world.lock:
+        with self.kernel.lock:
             certificate.policy = policy
             certificate.versions.append(version)
-            self.world.events.new_version(self, certificate, version)
+            self._announce(self, certificate, version)
         return version
 
     def ensure(self, name: str, policy: Policy) -> VaultCertificate:
@@ -404,7 +432,7 @@ class Vault:
     def delete(self, name: str) -> VaultCertificate:
         """Return the certificate, now among the deleted ones (soft delete)."""
         certificate = self.certificates.pop(name.lower())
-        certificate.deleted_at = self.world.clock.now()
+        certificate.deleted_at = self.kernel.clock.now()
         self.deleted[name.lower()] = certificate
         return certificate
 
@@ -434,14 +462,14 @@ class Vault:
         _check_name(name)
         if self.certificate(name):
             raise ValueError(f"{name} is a certificate of vault {self.name}; its secrets come with its versions.")
-        moment = created or self.world.clock.now()
+        moment = created or self.kernel.clock.now()
         version = SecretVersion(
             self.new_id(), value, moment, moment, content_type, enabled, dict(tags or {}), not_before, not_after
         )
-        with self.world.lock:
+        with self.kernel.lock:
             secret = self.secrets.setdefault(name.lower(), Secret(name))
             secret.versions.append(version)
-            self.world.events.new_version(self, secret, version)
+            self._announce(self, secret, version)
         return version
 
     def set_pfx_secret(
@@ -452,7 +480,7 @@ class Vault:
         As purchased certificates are stored: key, certificate and chain as PKCS12 without a password, in base64; with
         `pem` as PEM.
         """
-        created = differences.get("created", self.world.clock.now())
+        created = differences.get("created", self.kernel.clock.now())
         leaf = authority().issue(_wanted(tuple(host_names), created, differences))
         text = (leaf.private_key_pem + leaf.certificate_pem + leaf.chain_pem) if pem else base64.b64encode(leaf.pfx())
         dated = differences.get("dated", False)
@@ -485,7 +513,7 @@ class Vault:
     def delete_secret(self, name: str) -> Secret:
         """Return the plain secret, now among the deleted ones (soft delete)."""
         secret = self.secrets.pop(name.lower())
-        secret.deleted_at = self.world.clock.now()
+        secret.deleted_at = self.kernel.clock.now()
         self.deleted_secrets[name.lower()] = secret
         return secret
 
@@ -520,20 +548,29 @@ class Vault:
         return imported(version.leaf, PKCS12)
 
     def _may_import(self, principal: str, *, certificate: bool) -> bool:
-        both = certificate and self.world.knobs.import_needs_certificates_get
+        both = certificate and self.kernel.knobs.import_needs_certificates_get
         return all(self.lets(principal, one) for one in ("secrets/get", "certificates/get")[: 1 + both])
 
     def new_id(self) -> str:
         """Return a fresh version id: 32 hex digits from the world's seed."""
-        return f"{self.world.random.getrandbits(128):032x}"
+        return f"{self.kernel.random.getrandbits(128):032x}"
 
     def _entry(self, name: str, policy: Policy) -> VaultCertificate:
         _check_name(name)
         if name.lower() in self.secrets:
             raise ValueError(f"{name} is a plain secret of vault {self.name}; no certificate can have its name.")
-        certificate = VaultCertificate(name, policy, self.world.clock.now())
+        certificate = VaultCertificate(name, policy, self.kernel.clock.now())
         self.certificates[name.lower()] = certificate
         return certificate
+
+
+def find_vault(vaults: Mapping[str, Vault], vault_id: str) -> Vault:
+    """Return the vault with that resource id, in any spelling; raise VaultMissing if there is none."""
+    match = VAULT_ID.fullmatch(vault_id)
+    vault = vaults.get(match["name"].lower()) if match else None
+    if vault is None or vault.resource_id.lower() != vault_id.rstrip("/").lower():
+        raise VaultMissing(f"Key Vault '{vault_id}' does not exist.")
+    return vault
 
 
 def _changed(policy: Policy, differences: RenewalDifferences) -> Policy:
