@@ -193,7 +193,7 @@ def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) ->
     born = hosted.world.clock.now()
     hosted.world.clock.sleep(3600)
     hosted.world.vaults["contoso-kv"].renew("shop")
-    hosted.world.web.nightly_sync()
+    hosted.world.nightly_sync()
     assert times(hosted) == {copy.name: born.isoformat(), old.name: OLD.isoformat()}
     hosted.world.knobs.turn(certificates_show_created=False)
     assert times(hosted) == {copy.name: None, old.name: None}

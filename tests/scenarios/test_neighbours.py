@@ -27,7 +27,7 @@ def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(i
     vault.certificates["twin"].versions[:] = [shared]
     build.add_copy("twin", windows)
     renew(world)
-    world.web.nightly_sync()
+    world.nightly_sync()
     shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
     build.add_host(shop, "www.contoso.com", shared)
     world.clock.advance(AGE)

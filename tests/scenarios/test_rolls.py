@@ -133,7 +133,7 @@ def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
     town.linux_app("billing")
     installation = install(age(town).world)
     new = town.renew()
-    town.world.web.nightly_sync()
+    town.world.nightly_sync()
     installation.sweep()
     with AppWatch(town.world) as watch:
         installation.deliver_all(HOURS)
