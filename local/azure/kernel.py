@@ -4,12 +4,12 @@ import random
 import threading
 from uuid import UUID, uuid5
 
-from local.azure.changes import Changes
-from local.azure.clock import Clock
-from local.azure.entra import TENANT
-from local.azure.faults import Faults
-from local.azure.journal import Journal
-from local.azure.knobs import Knobs
+from local.azure.entra.tokens import TENANT
+from local.azure.scripting.changes import Changes
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Faults
+from local.azure.scripting.journal import Journal
+from local.azure.scripting.knobs import Knobs
 
 
 class Kernel:

@@ -1,8 +1,8 @@
 """What Azure does by itself within 24 hours, as one night of work."""
 
-from local.azure.arm.imports import Imports
-from local.azure.arm.managed import ManagedCertificates
-from local.azure.arm.state import WebState
+from local.azure.web.imports import Imports
+from local.azure.web.managed import ManagedCertificates
+from local.azure.web.state import WebState
 
 
 def nightly_sync(web: WebState, imports: Imports, managed: ManagedCertificates) -> None:

@@ -3,24 +3,24 @@
 from dataclasses import dataclass
 from typing import Unpack
 
-from local.azure.apps import Apps
-from local.azure.arm.app_settings import AppSettings
-from local.azure.arm.imports import Imports
-from local.azure.arm.managed import ManagedCertificates
-from local.azure.arm.references import References
-from local.azure.arm.resources import Site
-from local.azure.arm.state import WebState
-from local.azure.clock import Clock
-from local.azure.dns import Zones
-from local.azure.events import Events
+from local.azure.dns.zones import Zones
+from local.azure.eventgrid.topic import Events
 from local.azure.kernel import Kernel
-from local.azure.knobs import Knobs
-from local.azure.meddling import Edit, Meddling, Method, OtherPeople
 from local.azure.nightly import nightly_sync
 from local.azure.registration.orders import Orders
-from local.azure.roles import Roles
+from local.azure.running.apps import Apps
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
+from local.azure.scripting.roles import Roles
 from local.azure.vault.access import RoleAssignment
-from local.azure.vault.state import Place, Vault
+from local.azure.vault.vault import Place, Vault
+from local.azure.web.app_settings import AppSettings
+from local.azure.web.imports import Imports
+from local.azure.web.managed import ManagedCertificates
+from local.azure.web.meddling import Edit, Meddling, Method, OtherPeople
+from local.azure.web.references import References
+from local.azure.web.resources import Site
+from local.azure.web.state import WebState
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from local.azure.dns import Zones
+from local.azure.dns.zones import Zones
 from local.azure.kernel import Kernel
+from local.azure.principals import REGISTRATION
 from local.azure.vault.authority import SERVER_AUTH, Leaf, Request, authority
+from local.azure.vault.objects import VaultMissing
 from local.azure.vault.policy import PKCS12
-from local.azure.vault.state import REGISTRATION, Vault, VaultMissing, find_vault
+from local.azure.vault.vault import Vault, find_vault
 
 AUTOMATIC = timedelta(days=32)
 MANUAL = timedelta(days=60)

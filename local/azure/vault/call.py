@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.azure.vault import wire
-from local.azure.vault.state import NAME_RULE, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.objects import NAME_RULE, Operation, VaultCertificate, Version
+from local.azure.vault.vault import Vault
 from local.azure.vault.wire import Refused, answer
 from local.azure.wire import Request, Response
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from local.azure.vault import wire
 from local.azure.vault.call import Call, check_name, page, routes
+from local.azure.vault.objects import VaultCertificate, Version
 from local.azure.vault.secrets import Secret, SecretVersion
-from local.azure.vault.state import VaultCertificate, Version
 from local.azure.vault.wire import Refused, answer
 from local.azure.wire import Response
 

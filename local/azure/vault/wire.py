@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.azure.vault.access import VAULTS, data_action
+from local.azure.vault.doors import Denial
+from local.azure.vault.objects import Operation, VaultCertificate, Version
 from local.azure.vault.policy import PEM
 from local.azure.vault.secrets import Secret, SecretVersion
-from local.azure.vault.state import Denial, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.vault import Vault
 from local.azure.wire import Refused as AzureRefused
 from local.azure.wire import Request, Response
 
