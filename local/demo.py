@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from local.app import BUILD, LocalApp
-from local.azure.app_watch import AppWatch
-from local.azure.arm.resources import Host, Site
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.resources import Host, Site
 from local.demo_effort import Pace, check_effort, effort, least, show_pace
 from local.demo_kinds import show_kinds
 from local.demo_records import LOOK_EVERY, await_recorded, findings, sweep

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from local.app import BUILD, LocalApp
-from local.azure.app_watch import AppWatch
-from local.azure.arm.resources import DEFAULT_DOMAIN, Certificate, Site
 from local.azure.registration.orders import Order
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.resources import DEFAULT_DOMAIN, Certificate, Site
 from local.azure.world import World
 from local.demo_records import LOOK_EVERY, Told, await_recorded, findings, skips, sweep
 from local.demo_rolls import SETTLE

@@ -6,8 +6,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, Unpack
 
-from local.azure.apps import PROBE, App, Partner
-from local.azure.arm.resources import (
+from local.azure.dns.zones import Kind
+from local.azure.principals import APP_SERVICE, REGISTRATION
+from local.azure.registration.orders import WILDCARD, Order, Stored
+from local.azure.running.apps import PROBE, App, Partner
+from local.azure.running.loading import Chosen
+from local.azure.vault.access import SECRETS_OFFICER, Access
+from local.azure.vault.authority import Authority, Leaf
+from local.azure.vault.issued import ImportedCertificate, imported
+from local.azure.vault.objects import Differences, Version
+from local.azure.vault.policy import PEM, Policy
+from local.azure.vault.secrets import SecretDifferences, SecretVersion
+from local.azure.vault.vault import Vault
+from local.azure.web.resources import (
     CURRENT_USER,
     FLEX,
     RUNNING,
@@ -25,22 +36,6 @@ from local.azure.arm.resources import (
     Webspace,
     display_location,
     short_location,
-)
-from local.azure.dns import Kind
-from local.azure.loading import Chosen
-from local.azure.registration.orders import WILDCARD, Order, Stored
-from local.azure.vault.access import SECRETS_OFFICER, Access
-from local.azure.vault.authority import Authority, Leaf
-from local.azure.vault.policy import PEM, Policy
-from local.azure.vault.secrets import SecretDifferences, SecretVersion
-from local.azure.vault.state import (
-    APP_SERVICE,
-    REGISTRATION,
-    Differences,
-    ImportedCertificate,
-    Vault,
-    Version,
-    imported,
 )
 from local.azure.world import ResourceGroup, Subscription, World
 

@@ -6,10 +6,10 @@ from itertools import chain
 
 import pytest
 
-from local.azure.app_watch import AppWatch
-from local.azure.arm.resources import STOPPED
-from local.azure.loading import LOAD_LIST, rename
-from local.azure.vault.state import imported
+from local.azure.vault.issued import imported
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.load_list import LOAD_LIST, rename
+from local.azure.web.resources import STOPPED
 from local.fleet import fleet
 from tests.local.outbound import PIN, Outbound
 

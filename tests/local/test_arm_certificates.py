@@ -5,9 +5,9 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
+from local.azure.principals import APP_SERVICE
 from local.azure.vault.authority import Leaf
 from local.azure.vault.policy import PEM
-from local.azure.vault.state import APP_SERVICE
 from tests.local.arm_client import Shop
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.azure.entra import OPERATOR, TENANT, token
+from local.azure.entra.tokens import OPERATOR, TENANT, token
 from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
 from local.http_wire import converse

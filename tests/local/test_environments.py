@@ -10,11 +10,11 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.arm.resources import Certificate
-from local.azure.arm.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
-from local.azure.vault.state import imported
+from local.azure.vault.issued import imported
+from local.azure.web.resources import Certificate
+from local.azure.web.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
 from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand
 from local.tls import NO_CHECK_TIME

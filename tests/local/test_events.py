@@ -9,8 +9,9 @@ import pytest
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, SystemEventNames
 
-from local.azure.events import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Shape, WebhookDelivery
-from local.azure.vault.state import Vault
+from local.azure.eventgrid.event import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Shape
+from local.azure.eventgrid.webhook import WebhookDelivery
+from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
 from local.http_wire import converse

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED, Certificate, Host, Site
-from local.azure.vault.state import APP_SERVICE, VaultDenied
+from local.azure.principals import APP_SERVICE
+from local.azure.vault.objects import VaultDenied
+from local.azure.web.resources import IP_BASED, Certificate, Host, Site
 from local.azure.world import World
 from local.stand import WORLDS
 from local.worlds import fabrikam as names

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
-from local.azure.vault.state import APP_SERVICE, ImportedCertificate
+from local.azure.principals import APP_SERVICE
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
 from local.azure.world import World
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.patience import HANG

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.azure.dns import DnsServer
+from local.azure.dns.server import DnsServer
 from local.azure.wire import Response
 from local.stand import Stand
 from tests.local.arm_client import Shop

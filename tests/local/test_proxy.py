@@ -15,8 +15,8 @@ from azure.identity import ClientSecretCredential, DefaultAzureCredential, Manag
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.entra import CERTROLL, OPERATOR, TENANT, token
-from local.azure.faults import Fault
+from local.azure.entra.tokens import CERTROLL, OPERATOR, TENANT, token
+from local.azure.scripting.faults import Fault
 from local.azure.wire import Request
 from local.azure.world import Subscription, World
 from local.patience import HANG

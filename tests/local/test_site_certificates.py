@@ -7,9 +7,9 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import Certificate, CertificateProperties
 
-from local.azure.arm.resources import Site
-from local.azure.loading import LOAD_LIST
-from local.azure.vault.state import APP_SERVICE
+from local.azure.principals import APP_SERVICE
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import Site
 from local.stand import Stand
 from local.worlds.builders import Builder
 from tests.local.arm_client import Client, Json

@@ -8,18 +8,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from local.azure.entra import CERTROLL, OPERATOR, TENANT, Principal, token
+from local.azure.entra.tokens import CERTROLL, OPERATOR, TENANT, Principal, token
+from local.azure.principals import APP_SERVICE
 from local.azure.server import LocalAzure
 from local.azure.vault.access import Mechanism
 from local.azure.vault.authority import authority
-from local.azure.vault.state import (
-    APP_SERVICE,
-    Vault,
-    VaultDenied,
-    VaultObjectDisabled,
-    VaultObjectMissing,
-    VaultObjectUnusable,
-)
+from local.azure.vault.objects import VaultDenied, VaultObjectDisabled, VaultObjectMissing, VaultObjectUnusable
+from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response
 from local.azure.world import World
 

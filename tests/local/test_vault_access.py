@@ -8,9 +8,10 @@ from azure.core.rest import HttpRequest
 from azure.identity import ManagedIdentityCredential  # noqa: TID251 - a client from outside
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.entra import OPERATOR
+from local.azure.entra.tokens import OPERATOR
+from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.vault.access import NetworkRules
-from local.azure.vault.state import APP_SERVICE, REGISTRATION, Vault
+from local.azure.vault.vault import Vault
 from local.azure.world import World
 from local.stand import Stand
 from local.worlds.builders import Builder

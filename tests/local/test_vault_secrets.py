@@ -11,8 +11,8 @@ from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.secrets import SecretClient
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from local.azure.entra import OPERATOR, TENANT
-from local.azure.vault.state import Vault
+from local.azure.entra.tokens import OPERATOR, TENANT
+from local.azure.vault.vault import Vault
 from local.azure.world import World
 from local.stand import Stand
 from local.worlds.builders import Builder

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 import requests
 
-from local.azure.arm.resources import IP_BASED, Host
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED, Host
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.dns import DnsAnswer, RecordKind, Seen

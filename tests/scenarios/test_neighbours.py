@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.knobs import Knobs
+from local.azure.scripting.knobs import Knobs
 from local.worlds.builders import Builder
 from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install

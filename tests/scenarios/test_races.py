@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED, Certificate, Site
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED, Certificate, Site
 from local.azure.world import World
 from local.patience import HANG
 from local.stand import Stand

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.app_watch import AppWatch
+from local.azure.watching.app_watch import AppWatch
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, owned, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation

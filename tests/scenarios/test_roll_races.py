@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from shared.domain.errors import Conflict
 from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout import Rollout

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.knobs import Knobs
+from local.azure.scripting.knobs import Knobs
 from local.stand import Stand
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
