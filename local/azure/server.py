@@ -29,7 +29,7 @@ class LocalAzure:
         }
 
     def knows(self, host: str) -> bool:
-        """Whether that host name is one of Azure's services; a vault that is not in this world does not resolve."""
+        """Return True if the host name is one of Azure's services. A vault that the world lacks does not resolve."""
         return host in self._services or self._vaults.knows(host)
 
     def handle(self, request: Request) -> Response:

@@ -67,9 +67,9 @@ class Zones:
         return self._records.get((name.lower(), kind), ())
 
     def exists(self, name: str) -> bool:
-        """Whether the name, or one below it, has a record of any kind."""
+        """Return True if the name, or one below it, has a record of any kind."""
         known = [owner for owner, _ in self._records]
-        return bool(self.values(name, "A")) or any(one == name or one.endswith(f".{name}") for one in known)
+        return bool(self.values(name, "A")) or any(owner == name or owner.endswith(f".{name}") for owner in known)
 
     def resolve(self, name: str, kind: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Yield what a recursive resolver answers: the CNAMEs on the way, and the records at their end."""

@@ -57,7 +57,7 @@ class Directory:
     def find(self, identifier: str) -> Principal | None:
         """Return the principal with that client, object or resource id, in any spelling."""
         wanted = identifier.casefold()
-        return next((one for one in self.principals if wanted in _identifiers(one)), None)
+        return next((principal for principal in self.principals if wanted in _identifiers(principal)), None)
 
 
 def _identifiers(principal: Principal) -> set[str]:
@@ -110,5 +110,5 @@ def principal_of(request: Request) -> str | None:
 
 
 def audience_fits(claims: Mapping[str, Any], service: str) -> bool:
-    """Whether a token with these claims was issued for that service."""
+    """Return True if a token with these claims was issued for that service."""
     return str(claims.get("aud", "")).rstrip("/") in AUDIENCES[service]

@@ -43,17 +43,17 @@ class Call:
         return payload
 
     def sees(self, resource_id: str) -> bool:
-        """Whether a list may show that resource to the caller."""
+        """Return True if a list may show that resource to the caller."""
         return self.world.roles.may_read(self.principal, resource_id)
 
     def below(self, key: str) -> bool:
-        """Whether a resource id, in lower case, belongs to the subscription or group that the call lists."""
+        """Return True if a resource id, in lower case, belongs to the subscription or group that the call lists."""
         group = self.parameters.get("group")
         scope = group_id(self["subscription"], group) if group else f"/subscriptions/{self['subscription']}"
         return key.startswith(f"{scope.lower()}/")
 
     def within(self, subscription: str, resource_group: str) -> bool:
-        """Whether a resource belongs to what the call lists: a subscription, or a group of it."""
+        """Return True if a resource belongs to what the call lists: a subscription, or a group of it."""
         group = self.parameters.get("group")
         same = subscription.lower() == self["subscription"].lower()
         return same and (group is None or group.lower() == resource_group.lower())

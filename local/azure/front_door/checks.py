@@ -10,7 +10,7 @@ from local.azure.world import World
 
 
 def behind_front_door(world: World, function: Function) -> RoutedFunction:
-    """Return the function behind what ARM itself checks before a resource provider sees a request."""
+    """Return the function with ARM's own checks before it: scope, then role."""
 
     def checked(request: Request, parameters: Mapping[str, str]) -> Response:
         """Return what the function answers, or refuse."""

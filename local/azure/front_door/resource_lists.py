@@ -15,8 +15,9 @@ Item = dict[str, Any]
 
 def list_subscriptions(call: Call) -> Response:
     """Answer the subscriptions that the caller may see."""
-    seen = [one for one in call.world.subscriptions.values() if call.sees(f"/subscriptions/{one.id}")]
-    payload = [_subscription(call.world, one) for one in seen]
+    known = call.world.subscriptions.values()
+    seen = [subscription for subscription in known if call.sees(f"/subscriptions/{subscription.id}")]
+    payload = [_subscription(call.world, subscription) for subscription in seen]
     return json_response(200, {"value": payload, "count": {"type": "Total", "value": len(payload)}})
 
 
@@ -34,8 +35,8 @@ def list_tenants(call: Call) -> Response:
 
 def list_groups(call: Call) -> Response:
     """Answer the resource groups of the subscription that the caller may see."""
-    groups = (one for one in call.world.resource_groups.values() if call.within(one.subscription, one.name))
-    return call.page(_group(one) for one in groups if call.sees(one.id))
+    groups = (group for group in call.world.resource_groups.values() if call.within(group.subscription, group.name))
+    return call.page(_group(group) for group in groups if call.sees(group.id))
 
 
 def get_group(call: Call) -> Response:
@@ -52,18 +53,21 @@ def list_resources(call: Call) -> Response:
 
 
 def list_nothing(call: Call) -> Response:
-    """Answer that there is none: az asks for HSMs beside vaults."""
+    """Answer that there is none: az asks for HSMs as well as vaults."""
     return call.page(())
 
 
 def _resources(call: Call) -> Iterator[Item]:
     web = call.world.web
     items = (
-        *(_generic_site(one) for one in web.sites.overview(call.below)),
-        *(_generic(one, "Microsoft.Web/serverFarms") for one in web.plans.overview(call.below)),
-        *(_generic(one, "Microsoft.Web/hostingEnvironments") for one in web.environments.overview(call.below)),
-        *(_generic_certificate(call.world, one) for one in web.certificates.overview(call.below)),
-        *(generic_vault(one) for one in call.world.vaults.values() if call.below(one.resource_id.lower())),
+        *(_generic_site(site) for site in web.sites.overview(call.below)),
+        *(_generic(plan, "Microsoft.Web/serverFarms") for plan in web.plans.overview(call.below)),
+        *(
+            _generic(environment, "Microsoft.Web/hostingEnvironments")
+            for environment in web.environments.overview(call.below)
+        ),
+        *(_generic_certificate(call.world, certificate) for certificate in web.certificates.overview(call.below)),
+        *(generic_vault(vault) for vault in call.world.vaults.values() if call.below(vault.resource_id.lower())),
     )
     return (item for item in items if call.sees(item["id"]))
 

@@ -22,12 +22,14 @@ def list_assignments(call: Call) -> Response:
     """Answer the assignments at, above and below the scope; with `atScope()` none from below."""
     scope, wanted = _scope(call), call.request.query.get("$filter", "")
     principal = OF_PRINCIPAL.search(wanted)
-    found = [one for one in call.world.role_assignments.values() if one.reaches(scope) or is_within(one.scope, scope)]
+    found = [
+        given for given in call.world.role_assignments.values() if given.reaches(scope) or is_within(given.scope, scope)
+    ]
     if "atscope()" in wanted.lower():
-        found = [one for one in found if one.reaches(scope)]
+        found = [given for given in found if given.reaches(scope)]
     if principal:
-        found = [one for one in found if one.concerns(principal[1] or principal[2])]
-    return call.page(_assignment_json(call, one) for one in found)
+        found = [given for given in found if given.concerns(principal[1] or principal[2])]
+    return call.page(_assignment_json(call, given) for given in found)
 
 
 def get_assignment(call: Call) -> Response:
@@ -45,7 +47,7 @@ def put_assignment(call: Call) -> Response:
     if known is not None and known.what != wanted.what:
         message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
         raise Refused(arm_error(400, "RoleAssignmentUpdateNotPermitted", message))
-    if known is None and any(one.what == wanted.what for one in call.world.role_assignments.values()):
+    if known is None and any(given.what == wanted.what for given in call.world.role_assignments.values()):
         raise Refused(arm_error(409, "RoleAssignmentExists", "The role assignment already exists."))
     if known is None:
         call.world.role_assignments[wanted.id.lower()] = wanted
@@ -65,8 +67,8 @@ def delete_assignment(call: Call) -> Response:
 def list_definitions(call: Call) -> Response:
     """Answer the built-in roles that have to do with vaults, or the one whose name `$filter` asks for."""
     named = OF_NAME.search(call.request.query.get("$filter", ""))
-    found = (one for one in ROLES if named is None or one.name.casefold() == named[1].casefold())
-    return call.page(_definition_json(call, one) for one in found)
+    found = (definition for definition in ROLES if named is None or definition.name.casefold() == named[1].casefold())
+    return call.page(_definition_json(call, definition) for definition in found)
 
 
 def get_definition(call: Call) -> Response:
@@ -116,21 +118,26 @@ def _definition_id(call: Call, found: Role) -> str:
     return f"/subscriptions/{call['subscription']}{DEFINITIONS}/{found.id}"
 
 
-def _assignment_json(call: Call, one: RoleAssignment) -> dict[str, Any]:
-    created = one.created.isoformat().replace("+00:00", "Z")
+def _assignment_json(call: Call, given: RoleAssignment) -> dict[str, Any]:
+    created = given.created.isoformat().replace("+00:00", "Z")
     properties = {
-        "roleDefinitionId": _definition_id(call, one.role),
-        "principalId": one.principal,
-        "principalType": one.principal_type,
-        "scope": one.scope,
-        "condition": one.condition,
-        "conditionVersion": "2.0" if one.condition else None,
+        "roleDefinitionId": _definition_id(call, given.role),
+        "principalId": given.principal,
+        "principalType": given.principal_type,
+        "scope": given.scope,
+        "condition": given.condition,
+        "conditionVersion": "2.0" if given.condition else None,
         "createdOn": created,
         "updatedOn": created,
         "delegatedManagedIdentityResourceId": None,
         "description": None,
     }
-    return {"id": one.id, "type": ASSIGNMENTS.removeprefix("/providers/"), "name": one.name, "properties": properties}
+    return {
+        "id": given.id,
+        "type": ASSIGNMENTS.removeprefix("/providers/"),
+        "name": given.name,
+        "properties": properties,
+    }
 
 
 def _definition_json(call: Call, found: Role) -> dict[str, Any]:

@@ -21,8 +21,8 @@ Words = tuple[str, ...]
 
 def list_vaults(call: Call) -> Response:
     """Answer the vaults of a subscription or a group."""
-    vaults = (one for one in call.world.vaults.values() if call.within(one.subscription, one.resource_group))
-    return call.page(_vault_json(call.world, one) for one in vaults if call.sees(one.resource_id))
+    vaults = (vault for vault in call.world.vaults.values() if call.within(vault.subscription, vault.resource_group))
+    return call.page(_vault_json(call.world, vault) for vault in vaults if call.sees(vault.resource_id))
 
 
 def get_vault(call: Call) -> Response:
@@ -51,7 +51,7 @@ def update_policies(call: Call) -> Response:
     for change in _policies(_properties(call)):
         vault.access = edit(vault.access, change)
     _note(call, vault, before)
-    policies = {"accessPolicies": [_policy_json(call.world, one) for one in vault.access.policies]}
+    policies = {"accessPolicies": [_policy_json(call.world, policy) for policy in vault.access.policies]}
     identity = {"id": f"{vault.resource_id}/accessPolicies/", "type": f"{VAULT_TYPE}/accessPolicies"}
     return json_response(200, identity | {"location": vault.location, "properties": policies})
 
@@ -109,7 +109,7 @@ def _properties(call: Call) -> Mapping[str, Any]:
 
 def _policies(properties: Mapping[str, Any]) -> tuple[AccessPolicy, ...]:
     try:
-        return tuple(_policy(one) for one in properties.get("accessPolicies") or ())
+        return tuple(_policy(entry) for entry in properties.get("accessPolicies") or ())
     except (AttributeError, KeyError, TypeError) as wrong:
         message = "An access policy has a tenantId, an objectId and permissions."
         raise Refused(arm_error(400, "InvalidRequestContent", message)) from wrong
@@ -131,7 +131,7 @@ def _network(rules: Mapping[str, Any]) -> NetworkRules:
 
 
 def _combined(access: Access, change: AccessPolicy, words: Callable[[Words, Words], Words]) -> Access:
-    own = next((one for one in access.policies if one.is_about(change)), None)
+    own = next((policy for policy in access.policies if policy.is_about(change)), None)
     own = own or replace(change, secrets=(), certificates=(), keys=())
     policy = replace(
         own,
@@ -168,7 +168,7 @@ def _vault_json(world: World, vault: Vault) -> Item:
         "sku": {"family": "A", "name": "standard"},
         "tenantId": world.tenant_id,
         **network,
-        "accessPolicies": [_policy_json(world, one) for one in access.policies],
+        "accessPolicies": [_policy_json(world, policy) for policy in access.policies],
         "enabledForDeployment": False,
         "enabledForDiskEncryption": False,
         "enabledForTemplateDeployment": False,

@@ -60,9 +60,9 @@ def delete_order(call: Call) -> Response:
     order = call.world.orders.get(_id(call))
     if order is None:
         return Response(204)
-    names = {one.secret_name.lower() for one in order.stored.values()}
-    copies = (one for one in call.world.web.certificates.values() if one.source is not None)
-    if any(one.source is not None and one.source.secret_name.lower() in names for one in copies):
+    names = {stored.secret_name.lower() for stored in order.stored.values()}
+    copies = (copy for copy in call.world.web.certificates.values() if copy.source is not None)
+    if any(copy.source is not None and copy.source.secret_name.lower() in names for copy in copies):
         raise refusals.bad(
             f"Delete for '{order.name}' App Service Certificate failed because there are still imported certificates "
             "derived from the App Service Certificate in the source subscription."

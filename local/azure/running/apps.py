@@ -69,15 +69,15 @@ class Partner:
         self._changes.note()
 
     def is_trusted_with(self, roots: Roots) -> bool:
-        """Whether somebody who trusts these roots beside the public ones trusts the partner; nothing is sent."""
+        """Return True if somebody who trusts these roots and the public ones trusts the partner; nothing is sent."""
         return self.own is None or any(is_trusted_through(root, self.own.issuer) for root in roots)
 
     def admits(self, thumbprint: str) -> bool:
-        """Whether a client certificate that TLS itself let pass is welcome."""
+        """Return True if a client certificate that TLS itself let pass is welcome."""
         return self._pinned is None or thumbprint in self._pinned
 
     def accepts(self, certificate: ImportedCertificate) -> bool:
-        """Whether a call with that certificate and its chain would be welcome; nothing is sent."""
+        """Return True if a call with that certificate and its chain would be welcome; nothing is sent."""
         return _is_trusted_client(certificate.public_der, certificate.chain_pem) and self.admits(certificate.thumbprint)
 
 
@@ -86,7 +86,7 @@ class Process:
     """One process of an app. It answers from `up_at` until `gone_at`; None: until something ends it.
 
     `trusted` is the thumbprint of the public certificate that it found; None: it found none, or looks for none. `roots`
-    are trusted beside the public ones.
+    are trusted in addition to the public ones.
     """
 
     loaded: Loaded
@@ -97,11 +97,11 @@ class Process:
     roots: Roots = field(default=(), repr=False)
 
     def answers(self, now: datetime) -> bool:
-        """Whether the process answers at that moment."""
+        """Return True if the process answers at that moment."""
         return self.up_at <= now and not self.is_gone(now)
 
     def is_gone(self, now: datetime) -> bool:
-        """Whether the process has ended by that moment."""
+        """Return True if the process has ended by that moment."""
         return self.gone_at is not None and self.gone_at <= now
 
 
@@ -129,7 +129,7 @@ class App:
         return [process for process in self.processes if process.answers(now)]
 
     def comes_up(self) -> bool:
-        """Whether the start that is due now brings up a process; it counts as one."""
+        """Return True if the start that is due now brings up a process; it counts as one."""
         if self.failing_starts:
             self.failing_starts -= 1
             return False
@@ -144,7 +144,7 @@ class App:
         """Let the fresh process follow the newest that answers, which goes `overlap` seconds after it is up.
 
         A process that is not up yet never will be: another start has overtaken it, and the one that it was to follow
-        stays. One that answers beside its follower goes when it was to go.
+        stays. A process that answers together with its follower goes when it was to go.
         """
         kept = self.answering(now)
         for process in kept[-1:]:
@@ -192,7 +192,7 @@ class Apps:
         return self._apps.get(site.id.lower()) if site else None
 
     def follow(self, site: Site, *, starts: bool, from_stop: bool) -> None:
-        """Let the app do what its site did: end its processes with it, or be started anew.
+        """Let the app do what its site did: end its processes with it, or start them again.
 
         Only a start that follows a stop, the first one among them, injects the roots of the app's environment.
         """
@@ -264,7 +264,7 @@ def _pins(thumbprints: Collection[str] | None) -> frozenset[str] | None:
 
 @lru_cache(maxsize=512)
 def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
-    """Whether a TLS server that trusts the local root alone takes that certificate with that chain, dates aside."""
+    """Return True if a TLS server that trusts only the local root takes the certificate and chain, dates aside."""
     return _is_for_clients(x509.load_der_x509_certificate(der)) and leads_to_root(der, chain_pem)
 
 

@@ -42,7 +42,7 @@ class Chosen:
 
     @property
     def calls(self) -> bool:
-        """Whether the app calls its partner."""
+        """True if the app calls its partner."""
         return bool(self.setting or self.subject or self.anonymous)
 
 
@@ -57,7 +57,7 @@ class Loaded:
     @property
     def thumbprints(self) -> tuple[str, ...]:
         """The thumbprints of the private certificates that are held; `public` has those of the public ones."""
-        return tuple(one.thumbprint for one in self.certificates)
+        return tuple(certificate.thumbprint for certificate in self.certificates)
 
     def choose(self, chosen: Chosen, settings: Mapping[str, str]) -> ImportedCertificate | None:
         """Return what an app finds that chooses so under those settings, or None."""
@@ -73,19 +73,29 @@ class Loaded:
             return value.upper()
         templates = {"linux": LINUX_PUBLIC_FILE, "windows container": CONTAINER_PUBLIC_FILE}
         template = templates.get(self.platform)
-        files = {self._spelling(template.format(one)): one for one in self.public} if template else {}
+        files = (
+            {self._spelling(template.format(thumbprint)): thumbprint for thumbprint in self.public} if template else {}
+        )
         return files.get(self._spelling(value))
 
     def _newest_named(self, subject: str) -> ImportedCertificate | None:
-        named = (one for one in self.certificates if any(covers(name, subject) for name in one.host_names))
-        return max(named, key=lambda one: (one.not_before, one.not_after), default=None)
+        named = (
+            certificate
+            for certificate in self.certificates
+            if any(covers(name, subject) for name in certificate.host_names)
+        )
+        return max(named, key=lambda certificate: (certificate.not_before, certificate.not_after), default=None)
 
     def _by_thumbprint(self, value: str) -> ImportedCertificate | None:
-        return next((one for one in self.certificates if one.thumbprint == value.upper()), None)
+        return next((certificate for certificate in self.certificates if certificate.thumbprint == value.upper()), None)
 
     def _files(self) -> dict[str, ImportedCertificate]:
         templates = {"linux": LINUX_FILES, "windows": (), "windows container": (CONTAINER_FILE,)}[self.platform]
-        return {self._spelling(path.format(one.thumbprint)): one for path in templates for one in self.certificates}
+        return {
+            self._spelling(path.format(certificate.thumbprint)): certificate
+            for path in templates
+            for certificate in self.certificates
+        }
 
     def _spelling(self, path: str) -> str:
         """Return the path as the file system compares it: on Linux every letter counts."""
@@ -95,8 +105,16 @@ class Loaded:
 def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
     """Return what a process of the site that starts now would hold, of the certificates that the site may use."""
     wanted = frozenset(load_list(site.settings))
-    held = {one.thumbprint: one.content for one in private if one.content.private_key_pem and _is_loaded(one, wanted)}
-    trusted = (one.thumbprint for one in public if _is_named(one.thumbprint, wanted) and _is_in_reach(site, one))
+    held = {
+        certificate.thumbprint: certificate.content
+        for certificate in private
+        if certificate.content.private_key_pem and _is_loaded(certificate, wanted)
+    }
+    trusted = (
+        certificate.thumbprint
+        for certificate in public
+        if _is_named(certificate.thumbprint, wanted) and _is_in_reach(site, certificate)
+    )
     return Loaded(_platform(site), tuple(held.values()), tuple(dict.fromkeys(trusted)))
 
 
@@ -109,7 +127,7 @@ def _is_named(thumbprint: str, wanted: frozenset[str]) -> bool:
 
 
 def _is_in_reach(site: Site, certificate: PublicCertificate) -> bool:
-    """Whether the site's code may look where the certificate is put: on Windows the user's store alone.
+    """Return True if the site's code may look where the certificate is put: on Windows the user's store alone.
 
     In an environment it sees the machine's store too (Azure docs, configure-ssl-certificate-in-code: Isolated tier).
     """

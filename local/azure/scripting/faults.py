@@ -75,17 +75,17 @@ class Fault:
     strikes: int = field(default=0, init=False)
 
     def matches(self, request: Request) -> bool:
-        """Whether the fault concerns that request."""
+        """Return True if the fault concerns that request."""
         pairs = ((self.method, request.method), (self.host, request.host), (self.path, request.path))
         return all(re.search(pattern, text, re.IGNORECASE) for pattern, text in pairs)
 
     @property
     def is_over(self) -> bool:
-        """Whether the fault has struck as often as it was to."""
+        """True if the fault has struck as often as it was to."""
         return self.times is not None and self.strikes >= self.times
 
     def due(self, request: Request) -> bool:
-        """Whether the fault strikes this request; a request that is let through counts against `skip`."""
+        """Return True if the fault strikes this request; a request that is let through counts against `skip`."""
         if self.is_over or not self.matches(request):
             return False
         if self.skip > 0:

@@ -16,7 +16,7 @@ from local.azure.scripting.clock import Clock
 from local.azure.wire import Request
 
 PLATFORM = "PLATFORM"
-"""The method of an entry that no request caused: Azure itself, or somebody beside the clients, changed something."""
+"""The method of an entry that no request caused: Azure itself, or somebody who is no client, changed something."""
 NO_ANSWER = 0
 WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 
@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def is_write(self) -> bool:
-        """Whether the request asked for a change; a POST counts if it made one."""
+        """True if the request asked for a change; a POST counts if it made one."""
         return self.method in WRITES or (self.method == "POST" and bool(self.changes))
 
     def to_json(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Knobs:
     site_certificates_hide_host_names: bool = False
     """Whether the certificates of Flex Consumption sites show no host names (az CLI provides for that)."""
     flex_uses_webspace_certificates: bool = False
-    """Whether a Flex Consumption site may bind and load what its webspace holds, beside its own certificates."""
+    """Whether a Flex Consumption site may bind and load what its webspace holds, as well as its own certificates."""
     restart_seconds: float = 0.0
     """Seconds of the world's clock from a start until the new process answers; the old one answers until then."""
     old_process_answers: float = 0.0
@@ -60,7 +60,7 @@ class Knobs:
     role_seconds: float = 0.0
     """Seconds of the world's clock until a new role assignment opens a vault. Docs speak of minutes (rbac-guide)."""
     import_needs_certificates_get: bool = True
-    """Whether App Service has to be let at certificates too, beside secrets, to import one.
+    """Whether App Service has to be let at certificates as well as secrets to import a certificate.
 
     Azure docs, configure-ssl-certificate, ask for both; what it reads is the secret.
     """

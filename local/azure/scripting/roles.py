@@ -16,7 +16,7 @@ class Assignment:
     right: Right
 
     def concerns(self, principal: str | None, resource_id: str) -> bool:
-        """Whether the exception says something about that principal and resource."""
+        """Return True if the exception says something about that principal and resource."""
         same = self.principal in {EVERYONE, (principal or "").lower()}
         below = resource_id.lower() + "/"
         return same and below.startswith(self.scope + "/")
@@ -42,12 +42,15 @@ class Roles:
         self._exceptions = [kept for kept in self._exceptions if kept.scope != _normal(scope)]
 
     def may_read(self, principal: str | None, resource_id: str) -> bool:
-        """Whether the principal sees that resource."""
-        return not any(one.right == "nothing" and one.concerns(principal, resource_id) for one in self._exceptions)
+        """Return True if the principal sees that resource."""
+        return not any(
+            exception.right == "nothing" and exception.concerns(principal, resource_id)
+            for exception in self._exceptions
+        )
 
     def may_write(self, principal: str | None, resource_id: str) -> bool:
-        """Whether the principal may change that resource."""
-        return not any(one.concerns(principal, resource_id) for one in self._exceptions)
+        """Return True if the principal may change that resource."""
+        return not any(exception.concerns(principal, resource_id) for exception in self._exceptions)
 
     def _add(self, scope: str, principal: str, right: Right) -> None:
         self._exceptions.append(Assignment(principal.lower(), _normal(scope), right))

@@ -34,7 +34,7 @@ class KeyVault:
         self._tenant_id = tenant_id
 
     def knows(self, host: str) -> bool:
-        """Whether that host name is a vault of this world; others do not resolve."""
+        """Return True if that host name is a vault of this world; others do not resolve."""
         return host.endswith(HOST_SUFFIX) and host.removesuffix(HOST_SUFFIX) in self._vaults
 
     def __call__(self, request: Request) -> Response:
@@ -68,7 +68,7 @@ def _dispatch(vault: Vault, request: Request, principal: str) -> Response:
 def list_certificates(call: Call) -> Response:
     """Return a page of the vault's certificates, each with its newest version's attributes."""
     ready = [certificate for certificate in call.vault.certificates.values() if certificate.versions]
-    items = [wire.item(call.vault, one, one.newest, versioned=False) for one in ready]
+    items = [wire.item(call.vault, certificate, certificate.newest, versioned=False) for certificate in ready]
     return page(call, items)
 
 
@@ -138,7 +138,7 @@ def _new_operation(vault: Vault, policy: Policy, tags: dict[str, str], *, enable
 
 
 def get_pending(call: Call) -> Response:
-    """Return the operation as it stands."""
+    """Return the operation and its status now."""
     certificate, operation = call.pending
     return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
 

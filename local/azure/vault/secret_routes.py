@@ -14,8 +14,8 @@ from local.azure.wire import Response
 def list_secrets(call: Call) -> Response:
     """Return a page of the vault's secrets, each with its newest version's attributes; certificates have one too."""
     names = sorted({*call.vault.certificates, *call.vault.secrets})
-    found = (one for one in map(call.vault.secret, names) if one is not None)
-    return page(call, [wire.secret_item(call.vault, one, one.newest, versioned=False) for one in found])
+    found = (secret for secret in map(call.vault.secret, names) if secret is not None)
+    return page(call, [wire.secret_item(call.vault, secret, secret.newest, versioned=False) for secret in found])
 
 
 def list_versions(call: Call) -> Response:
@@ -80,7 +80,7 @@ def delete_secret(call: Call) -> Response:
 
 def list_deleted(call: Call) -> Response:
     """Return a page of the deleted plain secrets."""
-    return page(call, [wire.deleted_secret(call.vault, one) for one in call.vault.deleted_secrets.values()])
+    return page(call, [wire.deleted_secret(call.vault, secret) for secret in call.vault.deleted_secrets.values()])
 
 
 def get_deleted(call: Call) -> Response:

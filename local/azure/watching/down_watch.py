@@ -54,7 +54,7 @@ class DownWatch:
         groups of its site. Both are looked up now.
         """
         with self.world.lock:
-            members = {key for key, one in self._sites().items() if self._counts(one, plan, group)}
+            members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}
         return max((len(down & members) for _, down in self.moments), default=0)
 
     def _look(self) -> None:
@@ -65,10 +65,10 @@ class DownWatch:
         return on_plan and (group is None or group in _groups(site))
 
     def _sites(self) -> dict[str, Site]:
-        return {one.id.lower(): one for one in self.world.web.sites.values()}
+        return {site.id.lower(): site for site in self.world.web.sites.values()}
 
     def _not_answering(self) -> Down:
-        return frozenset(key for key, one in self._sites().items() if not self._is_up(one))
+        return frozenset(key for key, site in self._sites().items() if not self._is_up(site))
 
     def _starts_of(self, key: str) -> list[datetime]:
         """Return when the app of that site is up by itself, if it is starting."""

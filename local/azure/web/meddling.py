@@ -27,7 +27,7 @@ class Meddling:
     struck: bool = False
 
     def is_due(self, when: When, method: Method, site_id: str) -> bool:
-        """Whether it happens now; each call for its moment counts."""
+        """Return True if the interference happens now; each call for its moment counts."""
         if self.struck or (when, method, site_id.lower()) != (self.when, self.method, self.site_id.lower()):
             return False
         self.left -= 1
@@ -36,7 +36,7 @@ class Meddling:
 
 
 class OtherPeople:
-    """Those who change a world's app settings beside its clients, exactly when a test wants it."""
+    """Other people who change a world's app settings, at the moment that a test scripts."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings) -> None:
         """Begin without scripts."""

@@ -19,7 +19,7 @@ RESOLVED = "Resolved"
 
 
 def is_reference(value: str) -> bool:
-    """Whether a setting's value means a secret in a vault, well spelt or not."""
+    """Return True if a setting's value means a secret in a vault, well spelt or not."""
     return value.lower().startswith("@microsoft.keyvault(")
 
 

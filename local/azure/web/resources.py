@@ -57,7 +57,7 @@ def web_id(subscription: str, resource_group: str, kind: str, name: str) -> str:
 
 
 def covers(pattern: str, host_name: str) -> bool:
-    """Whether a name in a certificate covers a host name; a wildcard stands for exactly one label (RFC 6125)."""
+    """Return True if a name in a certificate covers a host name; a wildcard stands for exactly one label (RFC 6125)."""
     pattern, host_name = pattern.lower(), host_name.lower()
     if pattern == host_name:
         return True
@@ -129,7 +129,7 @@ class Plan:
 
     @property
     def is_flex(self) -> bool:
-        """Whether the plan is a Flex Consumption plan."""
+        """True if the plan is a Flex Consumption plan."""
         return self.sku.upper().startswith(FLEX)
 
 
@@ -153,7 +153,7 @@ class Host:
 
     @property
     def is_bound(self) -> bool:
-        """Whether TLS is bound to the host name."""
+        """True if TLS is bound to the host name."""
         return self.ssl_state in {SNI, IP_BASED}
 
 
@@ -288,7 +288,7 @@ class Certificate:
         return self.content.thumbprint
 
     def covers(self, host_name: str) -> bool:
-        """Whether the certificate names the host name, itself or by a wildcard."""
+        """Return True if the certificate names the host name, itself or by a wildcard."""
         return any(covers(name, host_name) for name in self.content.host_names)
 
 

@@ -36,7 +36,7 @@ class Follower(Protocol):
     """What hears of each write of a site: an app does what its site does."""
 
     def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
-        """Follow the site: `starts` if its processes are made anew, `from_stop` if it did not run before."""
+        """Follow the site: `starts` if its processes are new, `from_stop` if the site did not run before."""
 
 
 class WebState:
@@ -125,11 +125,11 @@ class WebState:
         self.plans.put(plan.id, plan)
 
     def is_public(self, host: str) -> bool:
-        """Whether a host name or address is one that the internet leads to: not in an internal environment."""
-        internal = [one for one in self.environments.values() if one.internal]
+        """Return True if the internet leads to the host name or address: it is not in an internal environment."""
+        internal = [environment for environment in self.environments.values() if environment.internal]
         site = self._hosting(host)
         inside = site is not None and site.environment in internal
-        return not inside and host not in {one.address for one in internal}
+        return not inside and host not in {environment.address for environment in internal}
 
     def new_address(self) -> str:
         """Return a loopback address that was never in use in this world."""
@@ -179,8 +179,8 @@ class WebState:
 
         Of an upload from before October 2023 they do not: it has to be uploaded again, and then bound.
         """
-        same = (one for one in self.certificates_for(site) if one.thumbprint == thumbprint)
-        if any(one.created is not None and one.created >= CHAINS_ADDED_SINCE for one in same):
+        same = (certificate for certificate in self.certificates_for(site) if certificate.thumbprint == thumbprint)
+        if any(certificate.created is not None and certificate.created >= CHAINS_ADDED_SINCE for certificate in same):
             self._chainless.discard((*site.webspace.key, str(thumbprint)))
 
     def remove_certificate(self, certificate: Certificate) -> None:
@@ -202,24 +202,30 @@ class WebState:
 
     def certificates_in(self, webspace: Webspace) -> Iterator[Certificate]:
         """Return the certificates of a webspace as they are."""
-        return (one for one in self.certificates.values() if one.webspace.key == webspace.key)
+        return (certificate for certificate in self.certificates.values() if certificate.webspace.key == webspace.key)
 
     def certificates_for(self, site: Site) -> Iterator[Certificate]:
         """Return the certificates that the site or slot may use as they are: its own first, then its webspace's.
 
         A Flex Consumption site uses its own alone, unless the knob lets it use its webspace's too.
         """
-        yield from (one for one in self.site_certificates.values() if one.scope == (site.id.lower(),))
+        yield from (
+            certificate for certificate in self.site_certificates.values() if certificate.scope == (site.id.lower(),)
+        )
         if self._shares(site):
             yield from self.certificates_in(site.webspace)
 
     def public_certificates_of(self, site: Site) -> Iterator[PublicCertificate]:
         """Return the public certificates of the site or slot as they are."""
-        return (one for one in self.public_certificates.values() if one.site_id.lower() == site.id.lower())
+        return (
+            certificate
+            for certificate in self.public_certificates.values()
+            if certificate.site_id.lower() == site.id.lower()
+        )
 
     def roots_of(self, environment: Environment) -> Iterator[RootCertificate]:
         """Return the public certificates of the environment as they are."""
-        return (one for one in self.roots.values() if one.environment_id.lower() == environment.id.lower())
+        return (root for root in self.roots.values() if root.environment_id.lower() == environment.id.lower())
 
     def sites_with(self, certificate: Certificate) -> Iterator[Site]:
         """Return the sites and slots that may use the certificate, as they are."""
@@ -276,7 +282,7 @@ class WebState:
 
 
 def _starts(before: Site | None, after: Site) -> bool:
-    """Whether the site's processes are made anew: it is new, was stopped, or restarts."""
+    """Return True if the site gets new processes: the site is new, was stopped, or restarts."""
     ran = before is not None and before.state == RUNNING
     return after.state == RUNNING and (not ran or before is None or after.restarts > before.restarts)
 

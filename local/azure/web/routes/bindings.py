@@ -56,10 +56,10 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
 def _certificate(world: World, site: Site, host: Host, wish: Wish) -> Certificate:
     candidates = list(world.web.certificates_for(site))
     if wish.thumbprint is None:
-        candidates.sort(key=lambda one: one.managed != host.name.lower())
-        found = next((one for one in candidates if one.covers(host.name)), None)
+        candidates.sort(key=lambda candidate: candidate.managed != host.name.lower())
+        found = next((candidate for candidate in candidates if candidate.covers(host.name)), None)
     else:
-        found = next((one for one in candidates if one.thumbprint == wish.thumbprint), None)
+        found = next((candidate for candidate in candidates if candidate.thumbprint == wish.thumbprint), None)
     if found is None:
         raise refusals.missing("Certificate", wish.thumbprint or host.name)
     return found

@@ -49,9 +49,9 @@ def _check_only_one(world: World, certificate: Certificate) -> None:
 
 def _first(world: World, certificate: Certificate) -> Certificate | None:
     """Return another copy of the same thumbprint in the same subscription and location, or None."""
-    same_thumbprint = (one for one in world.web.all_certificates() if one.thumbprint == certificate.thumbprint)
-    others = (one for one in same_thumbprint if one.id.lower() != certificate.id.lower())
-    return next((one for one in others if _place(one) == _place(certificate)), None)
+    same_thumbprint = (other for other in world.web.all_certificates() if other.thumbprint == certificate.thumbprint)
+    others = (other for other in same_thumbprint if other.id.lower() != certificate.id.lower())
+    return next((other for other in others if _place(other) == _place(certificate)), None)
 
 
 def _place(certificate: Certificate) -> tuple[str, ...]:

@@ -18,8 +18,10 @@ from local.azure.world import World
 
 def list_certificates(call: Call) -> Response:
     """Answer the certificates of a subscription or a group, as `$filter` narrows them."""
-    found = (one for one in call.world.web.certificates.listing(call.below) if call.sees(one.id))
-    items = (certificate_json(one, with_status=True) for one in _filtered(call, found))
+    found = (
+        certificate for certificate in call.world.web.certificates.listing(call.below) if call.sees(certificate.id)
+    )
+    items = (certificate_json(certificate, with_status=True) for certificate in _filtered(call, found))
     return call.page(items, id=None)
 
 
@@ -149,7 +151,7 @@ def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Websp
         if plan is None:
             raise refusals.missing("ServerFarm", str(plan_id).rsplit("/", maxsplit=1)[-1])
         return plan.webspace
-    plans = sorted(_plans_near(call, location), key=lambda one: (one.environment is not None, one.linux))
+    plans = sorted(_plans_near(call, location), key=lambda plan: (plan.environment is not None, plan.linux))
     region = display_location(location).replace(" ", "")
     return plans[0].webspace if plans else Webspace(call["subscription"], f"{call['group']}-{region}webspace")
 
@@ -166,7 +168,9 @@ def _plans_near(call: Call, location: str) -> Iterator[Plan]:
 
 def _wrong_echo(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
     """Return what the answer shows instead: another copy's source, and the content from before the write."""
-    others = (one.source for one in world.web.all_certificates() if one.source and one.source != certificate.source)
+    others = (
+        other.source for other in world.web.all_certificates() if other.source and other.source != certificate.source
+    )
     source = next(others, certificate.source)
     return replace(certificate, source=source, content=(before or certificate).content)
 
@@ -176,10 +180,12 @@ def _filtered(call: Call, certificates: Iterator[Certificate]) -> Iterator[Certi
     vaults, farms = conditions.get("keyvaultid"), conditions.get("serverfarmid")
     plans = (call.world.web.plans.get(farm) for farm in farms or ())
     webspaces = {plan.webspace.key for plan in plans if plan is not None}
-    for one in certificates:
-        from_vault = vaults is None or (one.source is not None and one.source.vault_id.lower() in vaults)
-        if from_vault and (farms is None or one.webspace.key in webspaces):
-            yield one
+    for certificate in certificates:
+        from_vault = vaults is None or (
+            certificate.source is not None and certificate.source.vault_id.lower() in vaults
+        )
+        if from_vault and (farms is None or certificate.webspace.key in webspaces):
+            yield certificate
 
 
 def _id(call: Call) -> str:

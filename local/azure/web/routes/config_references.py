@@ -21,7 +21,7 @@ def get_reference(call: Call) -> Response:
 
 
 def refresh(call: Call) -> Response:
-    """Resolve all references anew; another version restarts the app (Azure docs, app-service-key-vault-references)."""
+    """Resolve all references again; another version restarts the app (Azure docs, app-service-key-vault-references)."""
     return _listed(call, call.world.settings.refresh_references(call.site_now()))
 
 

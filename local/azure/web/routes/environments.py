@@ -15,7 +15,9 @@ ROOTS_API = "2024-04-01"
 def list_environments(call: Call) -> Response:
     """Answer the environments of a subscription or a group."""
     found = call.world.web.environments.listing(call.below)
-    return call.page((environment_json(call.world.web, one) for one in found if call.sees(one.id)), id=None)
+    return call.page(
+        (environment_json(call.world.web, environment) for environment in found if call.sees(environment.id)), id=None
+    )
 
 
 def get_environment(call: Call) -> Response:
@@ -31,17 +33,17 @@ def get_networking(call: Call) -> Response:
 def list_plans(call: Call) -> Response:
     """Answer the plans in an environment."""
     found = _environment(call)
-    keys = {one.id.lower() for one in call.world.web.plans.values() if one.environment == found}
+    keys = {plan.id.lower() for plan in call.world.web.plans.values() if plan.environment == found}
     plans = call.world.web.plans.listing(keys.__contains__)
-    return call.page((plan_json(call.world.web, one) for one in plans if call.sees(one.id)), id=None)
+    return call.page((plan_json(call.world.web, plan) for plan in plans if call.sees(plan.id)), id=None)
 
 
 def list_sites(call: Call) -> Response:
     """Answer the sites in an environment; slots are not among them."""
     found = _environment(call)
-    keys = {one.id.lower() for one in call.world.web.sites.values() if one.environment == found and not one.slot}
+    keys = {site.id.lower() for site in call.world.web.sites.values() if site.environment == found and not site.slot}
     sites = call.world.web.sites.listing(keys.__contains__)
-    return call.page((site_json(call.world.web, one) for one in sites if call.sees(one.id)), id=None)
+    return call.page((site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
 
 
 def list_roots(call: Call) -> Response:
@@ -49,7 +51,7 @@ def list_roots(call: Call) -> Response:
     _check_version(call)
     prefix = f"{_environment(call).id}/publicCertificates/".lower()
     found = call.world.web.roots.listing(lambda key: key.startswith(prefix))
-    return call.page(root_json(call.world.knobs, one) for one in found if call.sees(one.id))
+    return call.page(root_json(call.world.knobs, root) for root in found if call.sees(root.id))
 
 
 def get_root(call: Call) -> Response:

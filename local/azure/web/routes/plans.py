@@ -9,7 +9,7 @@ from local.azure.wire import Response, json_response
 def list_plans(call: Call) -> Response:
     """Answer the plans of a subscription or a group."""
     plans = call.world.web.plans.listing(call.below)
-    return call.page((plan_json(call.world.web, one) for one in plans if call.sees(one.id)), id=None)
+    return call.page((plan_json(call.world.web, plan) for plan in plans if call.sees(plan.id)), id=None)
 
 
 def get_plan(call: Call) -> Response:
@@ -21,10 +21,10 @@ def list_sites_of_plan(call: Call) -> Response:
     """Answer the sites on a plan, those too that the caller may not read: the plan's own right is what counts."""
     plan_id = call.plan().id.lower()
     on_plan = {
-        one.id.lower() for one in call.world.web.sites.values() if one.plan_id.lower() == plan_id and not one.slot
+        site.id.lower() for site in call.world.web.sites.values() if site.plan_id.lower() == plan_id and not site.slot
     }
     sites = call.world.web.sites.listing(on_plan.__contains__)
-    return call.page((site_json(call.world.web, one) for one in sites), id=None)
+    return call.page((site_json(call.world.web, site) for site in sites), id=None)
 
 
 FARMS = f"{WEB}/serverfarms"

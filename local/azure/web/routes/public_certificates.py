@@ -16,7 +16,7 @@ def list_public_certificates(call: Call) -> Response:
     site = call.site()
     prefix = _id(site, "").lower()
     found = call.world.web.public_certificates.listing(lambda key: key.startswith(prefix))
-    return call.page(public_certificate_json(site, one) for one in found if call.sees(one.id))
+    return call.page(public_certificate_json(site, certificate) for certificate in found if call.sees(certificate.id))
 
 
 def get_public_certificate(call: Call) -> Response:
@@ -56,7 +56,7 @@ def delete_public_certificate(call: Call) -> Response:
 
 def _location(properties: Mapping[str, Any]) -> StoreLocation:
     asked = str(properties.get("publicCertificateLocation") or CURRENT_USER)
-    found = next((one for one in STORE_LOCATIONS if one.lower() == asked.lower()), None)
+    found = next((location for location in STORE_LOCATIONS if location.lower() == asked.lower()), None)
     if found is None:
         known = ", ".join(STORE_LOCATIONS)
         raise refusals.invalid("PublicCertificateLocation", f"The value '{asked}' is not one of {known}.")
@@ -66,8 +66,8 @@ def _location(properties: Mapping[str, Any]) -> StoreLocation:
 def _check_room(world: World, site: Site) -> None:
     """Refuse one more than the sites of a plan take together (Azure docs, configure-ssl-certificate)."""
     limit, plan = world.knobs.public_certificates_per_plan, site.plan_id.lower()
-    on_plan = {one.id.lower() for one in world.web.sites.values() if one.plan_id.lower() == plan}
-    held = sum(one.site_id.lower() in on_plan for one in world.web.public_certificates.values())
+    on_plan = {neighbour.id.lower() for neighbour in world.web.sites.values() if neighbour.plan_id.lower() == plan}
+    held = sum(certificate.site_id.lower() in on_plan for certificate in world.web.public_certificates.values())
     if held >= limit:
         raise refusals.conflict(
             "The App Service plan holds {0} public certificates, which is the limit. Delete one that is not used.",

@@ -17,8 +17,10 @@ def list_site_certificates(call: Call) -> Response:
     """Answer the certificates of a site; other plans' sites have none."""
     prefix = f"{call.site().id}/certificates/".lower()
     found = call.world.web.site_certificates.listing(lambda key: key.startswith(prefix))
-    seen = (one for one in found if call.sees(one.id))
-    return call.page((site_certificate_json(call.world.knobs, one, with_status=True) for one in seen), id=None)
+    seen = (certificate for certificate in found if call.sees(certificate.id))
+    return call.page(
+        (site_certificate_json(call.world.knobs, certificate, with_status=True) for certificate in seen), id=None
+    )
 
 
 def get_site_certificate(call: Call) -> Response:

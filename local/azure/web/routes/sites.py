@@ -18,14 +18,14 @@ STORED_PROPERTIES = ("httpsOnly", "clientCertEnabled", "clientCertMode", "client
 def list_sites(call: Call) -> Response:
     """Answer the sites of a subscription or a group; slots are not among them."""
     sites = call.world.web.sites.listing(lambda key: call.below(key) and "/slots/" not in key)
-    return call.page((site_json(call.world.web, one) for one in sites if call.sees(one.id)), id=None)
+    return call.page((site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
 
 
 def list_slots(call: Call) -> Response:
     """Answer the slots of a site."""
     prefix = f"{call.site().id}/slots/".lower()
     slots = call.world.web.sites.listing(lambda key: key.startswith(prefix))
-    return call.page((site_json(call.world.web, one) for one in slots if call.sees(one.id)), id=None)
+    return call.page((site_json(call.world.web, slot) for slot in slots if call.sees(slot.id)), id=None)
 
 
 def get_site(call: Call) -> Response:
