@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.azure.clock import Clock
-from local.azure.vault.state import APP_SERVICE, REGISTRATION
+from local.azure.principals import APP_SERVICE, REGISTRATION
+from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from local.azurite import Azurite
 from local.host import FunctionHost

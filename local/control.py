@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self, cast
 
-from local.azure.events import Event, Schema
-from local.azure.faults import Fault
+from local.azure.eventgrid.event import Event, Schema
+from local.azure.scripting.faults import Fault
+from local.azure.vault.objects import RenewalDifferences
 from local.azure.vault.secrets import SecretDifferences
-from local.azure.vault.state import RenewalDifferences
 from local.azure.wire import Request, Response, RoutedFunction, Router, json_response
 from local.azure.world import World
 from local.fleet import fleet, version_as_json

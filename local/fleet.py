@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from local.azure.apps import App, Process
-from local.azure.arm.resources import Certificate, Environment, Host, Plan, PublicCertificate, Site, thumbprint_of
 from local.azure.registration.orders import Order
+from local.azure.running.apps import App, Process
+from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
-from local.azure.vault.state import Vault, Version
+from local.azure.vault.vault import Vault
+from local.azure.web.resources import Certificate, Environment, Host, Plan, PublicCertificate, Site, thumbprint_of
 from local.azure.world import World
 
 WILDCARD_VISITOR = "canary"

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Self
 
-from local.azure.clock import Clock
-from local.azure.dns import DnsServer
-from local.azure.entra import Directory, ManagedIdentity
-from local.azure.events import Schema, WebhookDelivery
+from local.azure.dns.server import DnsServer
+from local.azure.entra.routes import ManagedIdentity
+from local.azure.entra.tokens import Directory
+from local.azure.eventgrid.event import Schema
+from local.azure.eventgrid.webhook import WebhookDelivery
+from local.azure.scripting.clock import Clock
 from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World

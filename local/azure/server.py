@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from local.azure.arm.routes import Arm
-from local.azure.entra import Directory, Entra, audience_fits, claims_of, principal_of
+from local.azure.entra.routes import Entra
+from local.azure.entra.tokens import Directory, audience_fits, claims_of, principal_of
+from local.azure.resource_manager import Arm
 from local.azure.vault.routes import KeyVault
 from local.azure.wire import Request, Response, Service, arm_error, json_response
 from local.azure.world import World
@@ -21,14 +22,14 @@ class LocalAzure:
         self.directory = directory or Directory()
         self.after_write: Callable[[], None] = lambda: None
         entra = Entra(world, self.directory)
-        self._vaults = KeyVault(world)
+        self._vaults = KeyVault(world.vaults, world.tenant_id)
         self._services: Mapping[str, Service] = {
             **dict.fromkeys(ENTRA_HOSTS, entra),
             ARM_HOST: _Authenticated(Arm(world), world),
         }
 
     def knows(self, host: str) -> bool:
-        """Whether that host name is one of Azure's services; a vault that is not in this world does not resolve."""
+        """Return True if the host name is one of Azure's services. A vault that the world lacks does not resolve."""
         return host in self._services or self._vaults.knows(host)
 
     def handle(self, request: Request) -> Response:

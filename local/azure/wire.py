@@ -140,7 +140,7 @@ class Router:
         return self._unmatched(request)
 
     def knows(self, path: str) -> bool:
-        """Whether the path fits a route of any method."""
+        """Return True if the path fits a route of any method."""
         segments = path.split("/")
         templates = (
             template

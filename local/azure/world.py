@@ -1,27 +1,26 @@
 """A world: all state of one simulated Azure, with its clock, its seed and its journal."""
 
-import random
-import threading
 from dataclasses import dataclass
-from uuid import UUID, uuid5
+from typing import Unpack
 
-from local.azure.apps import Apps
-from local.azure.arm.managed import ManagedCertificates
-from local.azure.arm.resources import Site
-from local.azure.arm.state import WebState
-from local.azure.changes import Changes
-from local.azure.clock import Clock
-from local.azure.dns import Zones
-from local.azure.entra import TENANT
-from local.azure.events import Events
-from local.azure.faults import Faults
-from local.azure.journal import Journal
-from local.azure.knobs import Knobs
-from local.azure.meddling import Edit, Meddling, Method, OtherPeople
+from local.azure.dns.zones import Zones
+from local.azure.eventgrid.topic import Events
+from local.azure.kernel import Kernel
+from local.azure.nightly import nightly_sync
 from local.azure.registration.orders import Orders
-from local.azure.roles import Roles
+from local.azure.running.apps import Apps
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
+from local.azure.scripting.roles import Roles
 from local.azure.vault.access import RoleAssignment
-from local.azure.vault.state import Vault
+from local.azure.vault.vault import Place, Vault
+from local.azure.web.app_settings import AppSettings
+from local.azure.web.imports import Imports
+from local.azure.web.managed import ManagedCertificates
+from local.azure.web.meddling import Edit, Meddling, Method, OtherPeople
+from local.azure.web.references import References
+from local.azure.web.resources import Site
+from local.azure.web.state import WebState
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +46,44 @@ class ResourceGroup:
 
 
 class World:
-    """All state of one simulated Azure. Whoever reads or changes it holds `lock`.
+    """All state of one simulated Azure, and the only place that wires its services together.
 
-    Vaults are keyed by lower-case name, resource groups by lower-case subscription and name, role assignments by
-    lower-case resource id. `renewing` names the certificates and secrets (vault, name) that the demo renews.
+    Code that reads or changes the world holds `lock`. Vaults are keyed by lower-case name, resource groups by
+    lower-case subscription and name, role assignments by lower-case resource id. `renewing` names the certificates and
+    secrets (vault, name) that the demo renews.
     """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
         """Make an empty world; the same seed gives the same ids and addresses."""
-        self.lock = threading.RLock()
-        self.changes = Changes(self.lock)
-        self.clock = clock or Clock()
-        self._applications = UUID(int=seed % 2**128)
-        self.random = random.Random(seed)  # noqa: S311 - ids that a test can repeat, not secrets
-        self.knobs = knobs or Knobs()
-        self.journal = Journal(self.clock)
-        self.faults = Faults(self.clock, self.journal)
+        kernel = self._kernel = Kernel(clock, seed, knobs)
+        self.lock, self.changes, self.clock, self.random = kernel.lock, kernel.changes, kernel.clock, kernel.random
+        self.knobs, self.journal, self.faults = kernel.knobs, kernel.journal, kernel.faults
+        self.tenant_id, self.new_id, self.object_id = kernel.tenant_id, kernel.new_id, kernel.object_id
         self.roles = Roles()
-        self.events = Events(self)
-        self.tenant_id = TENANT
         self.subscriptions: dict[str, Subscription] = {}
         self.resource_groups: dict[tuple[str, str], ResourceGroup] = {}
         self.vaults: dict[str, Vault] = {}
         self.role_assignments: dict[str, RoleAssignment] = {}
-        self.web = WebState(self)
-        self.dns = Zones(self)
-        self.managed = ManagedCertificates(self)
-        self.orders = Orders(self)
-        self.apps = Apps(self)
-        self.other_people = OtherPeople(self)
         self.renewing: tuple[tuple[str, str], ...] = ()
+        self.events = Events(kernel, self.vaults)
+        references = References(self.vaults)
+        self.web = WebState(kernel, references.resolved)
+        self.dns = Zones(self.web.address_of)
+        self.settings = AppSettings(kernel, self.web, references)
+        self.imports = Imports(kernel, self.web, self.settings, self.vaults)
+        self.apps = Apps(kernel, self.web)
+        self.managed = ManagedCertificates(kernel, self.web, self.dns, self.imports)
+        self.orders = Orders(kernel, self.vaults, self.dns)
+        self.other_people = OtherPeople(kernel, self.web, self.settings)
 
-    def new_id(self) -> UUID:
-        """Return a fresh id from the world's seed."""
-        return UUID(int=self.random.getrandbits(128), version=4)
+    def new_vault(self, name: str, **place: Unpack[Place]) -> Vault:
+        """Return a new vault of this world, without content, which `vaults` does not have yet."""
+        return Vault(self._kernel, self.role_assignments, self.events.new_version, name, **place)
 
-    def object_id(self, application_id: str) -> str:
-        """Return the object id of the application's principal in this tenant: it follows from the world's seed."""
-        return str(uuid5(self._applications, application_id.lower()))
+    def nightly_sync(self) -> None:
+        """Do now what Azure does by itself within 24 hours, as one write."""
+        with self.lock:
+            nightly_sync(self.web, self.imports, self.managed)
 
     def meddle(
         self,

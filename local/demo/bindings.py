@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.app import LocalApp
-from local.azure.app_watch import AppWatch
-from local.azure.arm.resources import Host, Site
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.resources import Host, Site
 from local.demo.effort import Pace, check_effort, effort, least, show_pace
 from local.demo.records import LOOK_EVERY, await_recorded, findings, sweep
 from local.demo.rolls import Named, apps_before, await_rolls, check_rolls

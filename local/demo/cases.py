@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from local.app import LocalApp
-from local.azure.arm.resources import DEFAULT_DOMAIN, Certificate, Site
 from local.azure.registration.orders import Order
+from local.azure.web.resources import DEFAULT_DOMAIN, Certificate, Site
 from local.azure.world import World
 from local.demo.records import Told, findings, skips
 from local.frontend.visitor import HandshakeFailed

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from local.app import LocalApp
-from local.azure.arm.resources import Site
-from local.azure.journal import Entry
+from local.azure.scripting.journal import Entry
+from local.azure.web.resources import Site
 from local.azure.world import World
 from local.demo.records import logged, sleeps
 from local.demo.screen import Checks

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from local.app import BUILD, LocalApp
-from local.azure.app_watch import AppWatch
+from local.azure.watching.app_watch import AppWatch
 from local.azure.world import World
 from local.demo.cases import SERVED, Before, Case, addresses, all_cases, order_named
 from local.demo.records import LOOK_EVERY, Told, await_recorded, findings, skips, sweep

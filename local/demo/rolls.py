@@ -8,8 +8,8 @@ from typing import Any
 from azure.data.tables import TableServiceClient
 
 from local.app import LocalApp
-from local.azure.app_watch import AppWatch
-from local.azure.arm.resources import Site
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.resources import Site
 from local.patience import HANG
 from local.stand import Stand
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.app import BUILD, LocalApp
-from local.azure.apps import PARTNER_DOMAIN
-from local.azure.arm.resources import Site
-from local.azure.down_watch import DownWatch
+from local.azure.running.apps import PARTNER_DOMAIN
 from local.azure.vault.authority import Authority
+from local.azure.watching.down_watch import DownWatch
+from local.azure.web.resources import Site
 from local.azure.world import World
 from local.demo.records import LOOK_EVERY, logged, sleeps, sweep
 from local.demo.rolls import SETTLE

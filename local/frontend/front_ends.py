@@ -11,10 +11,10 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from local.azure.apps import App, Process
-from local.azure.arm.resources import RUNNING, STOPPED, Site, thumbprint_of
+from local.azure.running.apps import App, Process
 from local.azure.vault.authority import server_leaf
-from local.azure.vault.state import ImportedCertificate
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.resources import RUNNING, STOPPED, Site, thumbprint_of
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.frontend.partners import CallEnd, Partners

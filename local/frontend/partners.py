@@ -11,11 +11,11 @@ import ssl
 from enum import Enum
 from typing import Self
 
-from local.azure.apps import PARTNER_DOMAIN, Partner
-from local.azure.arm.resources import thumbprint_of
-from local.azure.trust import Roots
+from local.azure.running.apps import PARTNER_DOMAIN, Partner
+from local.azure.running.trust import Roots
 from local.azure.vault.authority import Authority, server_leaf
-from local.azure.vault.state import ImportedCertificate
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.resources import thumbprint_of
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.http_wire import converse

@@ -16,9 +16,9 @@ accepts the present thumbprint alone, so that a renewal cannot be used there bef
 
 from datetime import timedelta
 
-from local.azure.arm.resources import IP_BASED, STOPPED, Certificate, Plan
-from local.azure.clock import Clock
-from local.azure.loading import LOAD_LIST
+from local.azure.scripting.clock import Clock
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import IP_BASED, STOPPED, Certificate, Plan
 from local.azure.world import ResourceGroup, World
 from local.worlds.builders import LIFETIME, Builder
 

@@ -13,11 +13,11 @@ import from a vault that App Service may not read, and an old upload of people's
 
 from datetime import timedelta
 
-from local.azure.arm.resources import IP_BASED, Plan
-from local.azure.clock import Clock
-from local.azure.loading import LOAD_LIST
+from local.azure.scripting.clock import Clock
+from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
-from local.azure.vault.state import Version
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import IP_BASED, Plan
 from local.azure.world import ResourceGroup, World
 from local.worlds.builders import LIFETIME, Builder
 

@@ -9,9 +9,9 @@ its health, which it can as long as it trusts the root of that partner's certifi
 environment and in the vault; the demo puts the next one into the vault, and then lets the partner move.
 """
 
-from local.azure.arm.resources import RUNNING, STOPPED, Plan
-from local.azure.clock import Clock
+from local.azure.scripting.clock import Clock
 from local.azure.vault.authority import Authority
+from local.azure.web.resources import RUNNING, STOPPED, Plan
 from local.azure.world import World
 from local.worlds.builders import Builder
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.azure.arm.routes import Arm
+from local.azure.resource_manager import Arm
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.worlds.builders import Builder

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from local.azure.apps import App, Process
-from local.azure.arm.resources import Site
-from local.azure.loading import LOAD_LIST
-from local.azure.vault.state import Version
+from local.azure.running.apps import App, Process
+from local.azure.vault.objects import Version
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import Site
 from local.worlds.builders import Builder
 from tests.local.arm_client import Client, Json
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
-from local.azure.vault.state import Differences, ImportedCertificate, imported
+from local.azure.vault.issued import ImportedCertificate, imported
+from local.azure.vault.objects import Differences
 from local.frontend.partners import CallEnd, Partners
 from local.stand import Stand
 from local.tls import client_context

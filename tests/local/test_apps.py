@@ -6,10 +6,10 @@ from itertools import chain
 
 import pytest
 
-from local.azure.app_watch import AppWatch
-from local.azure.arm.resources import STOPPED
-from local.azure.loading import LOAD_LIST, rename
-from local.azure.vault.state import imported
+from local.azure.vault.issued import imported
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.load_list import LOAD_LIST, rename
+from local.azure.web.resources import STOPPED
 from local.fleet import fleet
 from tests.local.outbound import PIN, Outbound
 
@@ -395,7 +395,7 @@ def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
     """The nightly sync is a change like a request's."""
     out.vault.renew("client")
     with AppWatch(out.world) as watch:
-        out.world.web.nightly_sync()
+        out.world.nightly_sync()
     assert [trouble for _, trouble in watch.troubles] == [
         f"caller: a process started now has no certificate under its setting {PIN}"
     ]
@@ -430,7 +430,7 @@ def test_a_deletion_is_a_change(out: Outbound) -> None:
 
 def night(out: Outbound) -> None:
     """Let Azure sync by itself."""
-    out.world.web.nightly_sync()
+    out.world.nightly_sync()
 
 
 @pytest.mark.parametrize("carry", [Outbound.sync, night])
@@ -468,7 +468,7 @@ def test_a_sync_without_news_rewrites_nothing(out: Outbound) -> None:
     out.world.knobs.turn(import_rewrites_load_list=True)
     (process,) = out.answering()
     out.sync()
-    out.world.web.nightly_sync()
+    out.world.nightly_sync()
     assert out.answering() == [process]
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED
+from local.azure.web.resources import IP_BASED
 from tests.local.arm_client import Shop
 
 

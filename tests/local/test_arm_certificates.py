@@ -5,9 +5,9 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
+from local.azure.principals import APP_SERVICE
 from local.azure.vault.authority import Leaf
 from local.azure.vault.policy import PEM
-from local.azure.vault.state import APP_SERVICE
 from tests.local.arm_client import Shop
 
 
@@ -99,7 +99,7 @@ def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
     """Azure does by itself what a sync does, and the journal names nobody for it."""
     shop.world.knobs.sync_moves_bindings = False
     second = shop.vault.renew("shop")
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.served() == second.thumbprint
     assert shop.world.journal.writes() == ()
     assert any("moved by the sync" in change for change in shop.world.journal.changes())
@@ -115,19 +115,19 @@ def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause:
         shop.vault.deny(APP_SERVICE)
     else:
         shop.vault.delete("shop")
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     properties = shop.arm.get(shop.copy.id)["properties"]
     assert (properties["keyVaultSecretStatus"], properties["thumbprint"]) == (status, shop.first.thumbprint)
 
 
 def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
     """Where every copy is current the night leaves no trace; a source that is back makes the status good again."""
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.world.journal.changes() == ()
     shop.vault.deny(APP_SERVICE)
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     shop.vault.allow()
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.arm.get(shop.copy.id)["properties"]["keyVaultSecretStatus"] == "Initialized"
 
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from local.azure.arm.routes import Arm
-from local.azure.faults import Fault
+from local.azure.resource_manager import Arm
+from local.azure.scripting.faults import Fault
 from local.azure.wire import Request, Response
 from tests.local.arm_client import HOST, Shop
 

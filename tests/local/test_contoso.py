@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from local.azure.arm.resources import DEFAULT_DOMAIN, IP_BASED, STOPPED, Host, Site, covers
+from local.azure.web.resources import DEFAULT_DOMAIN, IP_BASED, STOPPED, Host, Site, covers
 from local.azure.world import World
 from local.stand import Stand
 from local.worlds.contoso import contoso

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.azure.entra import OPERATOR, TENANT, token
-from local.azure.vault.state import Vault
+from local.azure.entra.tokens import OPERATOR, TENANT, token
 from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
 from local.http_wire import converse
@@ -21,7 +20,7 @@ from local.stand import Stand
 def stand() -> Iterator[Stand]:
     """A stand with one vault certificate."""
     world = World()
-    world.vaults["kv"] = Vault(world, "kv", subscription="sub", resource_group="rg")
+    world.vaults["kv"] = world.new_vault("kv", subscription="sub", resource_group="rg")
     world.vaults["kv"].add("shop", ["shop.contoso.com"])
     with Stand(world) as stand:
         yield stand
@@ -120,7 +119,7 @@ def test_renewal_of_a_secret_by_request(stand: Stand) -> None:
 def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
     """A world can be seeded by name and put back to its beginning; an unknown name is refused."""
     assert ask(stand, "POST", "/world", {"name": "empty", "seed": 3})[0] == 200
-    stand.world.vaults["kv"] = Vault(stand.world, "kv", subscription="sub", resource_group="rg")
+    stand.world.vaults["kv"] = stand.world.new_vault("kv", subscription="sub", resource_group="rg")
     assert ask(stand, "POST", "/reset")[0] == 200
     assert stand.world.vaults == {}
     status, refused = ask(stand, "POST", "/world", {"name": "nowhere"})

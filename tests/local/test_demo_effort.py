@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from local.app import LocalApp
-from local.azure.journal import Entry
+from local.azure.scripting.journal import Entry
 from local.demo.effort import Effort, Least, Pace, check_effort, effort, least
 from local.demo.screen import Checks
 from local.worlds.contoso import contoso

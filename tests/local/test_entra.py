@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from local.azure.entra import CERTROLL, OPERATOR, TENANT, Directory, ManagedIdentity, Principal, principal_of, token
+from local.azure.entra.routes import ManagedIdentity
+from local.azure.entra.tokens import CERTROLL, OPERATOR, TENANT, Directory, Principal, principal_of, token
 from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World

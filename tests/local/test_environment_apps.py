@@ -7,15 +7,15 @@ from typing import Literal
 import pytest
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.apps import App
-from local.azure.arm.resources import STOPPED, Site
-from local.azure.down_watch import DownWatch
-from local.azure.loading import LOAD_LIST
-from local.azure.trust import ROOT_LIST
+from local.azure.running.apps import App
+from local.azure.running.trust import ROOT_LIST
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.content import read
+from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
-from local.azure.vault.state import Version
+from local.azure.watching.down_watch import DownWatch
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import STOPPED, Site
 from local.fleet import fleet
 from local.frontend.partners import CallEnd
 from local.stand import Stand

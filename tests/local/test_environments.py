@@ -10,11 +10,11 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.arm.resources import Certificate
-from local.azure.arm.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
-from local.azure.vault.state import imported
+from local.azure.vault.issued import imported
+from local.azure.web.resources import Certificate
+from local.azure.web.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
 from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand
 from local.tls import NO_CHECK_TIME
@@ -193,7 +193,7 @@ def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) ->
     born = hosted.world.clock.now()
     hosted.world.clock.sleep(3600)
     hosted.world.vaults["contoso-kv"].renew("shop")
-    hosted.world.web.nightly_sync()
+    hosted.world.nightly_sync()
     assert times(hosted) == {copy.name: born.isoformat(), old.name: OLD.isoformat()}
     hosted.world.knobs.turn(certificates_show_created=False)
     assert times(hosted) == {copy.name: None, old.name: None}

@@ -9,8 +9,9 @@ import pytest
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, SystemEventNames
 
-from local.azure.events import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Shape, WebhookDelivery
-from local.azure.vault.state import Vault
+from local.azure.eventgrid.event import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Shape
+from local.azure.eventgrid.webhook import WebhookDelivery
+from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
 from local.http_wire import converse
@@ -19,20 +20,26 @@ from local.patience import HANG
 
 
 @pytest.fixture
-def vault() -> Vault:
-    """A vault with one certificate."""
+def world() -> World:
+    """A world with a vault that has one certificate."""
     world = World()
-    vault = Vault(world, "kv-Shop", subscription="sub", resource_group="rg")
+    vault = world.new_vault("kv-Shop", subscription="sub", resource_group="rg")
     world.vaults["kv-shop"] = vault
     vault.add("shop", ["shop.contoso.com"])
-    return vault
+    return world
 
 
 @pytest.fixture
-def heard(vault: Vault) -> list[Event]:
+def vault(world: World) -> Vault:
+    """A vault with one certificate."""
+    return world.vaults["kv-shop"]
+
+
+@pytest.fixture
+def heard(world: World) -> list[Event]:
     """What a subscriber has heard."""
     heard: list[Event] = []
-    vault.world.events.subscribe(heard.append)
+    world.events.subscribe(heard.append)
     return heard
 
 
@@ -53,20 +60,20 @@ def test_renewal_is_announced(vault: Vault, heard: list[Event]) -> None:
     }
 
 
-def test_sdk_reads_both_schemas(vault: Vault, heard: list[Event]) -> None:
+def test_sdk_reads_both_schemas(vault: Vault, world: World, heard: list[Event]) -> None:
     """The payload is what Microsoft's own classes take, in Event Grid's schema and as CloudEvent."""
     vault.renew("shop")
-    vault.world.events.shape = Shape(schema="CloudEvents")
+    world.events.shape = Shape(schema="CloudEvents")
     vault.renew("shop")
     grid, cloud = heard
     assert EventGridEvent.from_dict(grid.payload).subject == "shop"
     assert CloudEvent.from_dict(cloud.payload).source == vault.resource_id
 
 
-def test_documented_spellings_are_all_there(vault: Vault, heard: list[Event]) -> None:
+def test_documented_spellings_are_all_there(vault: Vault, world: World, heard: list[Event]) -> None:
     """The sample's and the table's spellings of the documentation can both be produced."""
     for shape in (DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Shape(times_as="null", topic_case="upper")):
-        vault.world.events.shape = shape
+        world.events.shape = shape
         vault.renew("shop")
     sample, table, odd = (event.payload for event in heard)
     assert sample["data"]["ObjectName "] == "shop"
@@ -77,9 +84,9 @@ def test_documented_spellings_are_all_there(vault: Vault, heard: list[Event]) ->
     assert odd["topic"] == vault.resource_id.upper()
 
 
-def test_twins_announce_themselves_where_asked(vault: Vault, heard: list[Event]) -> None:
+def test_twins_announce_themselves_where_asked(vault: Vault, world: World, heard: list[Event]) -> None:
     """With that knob the secret behind a certificate is announced too, under its own address."""
-    vault.world.knobs.certificate_events_have_secret_twins = True
+    world.knobs.certificate_events_have_secret_twins = True
     version = vault.renew("shop")
     certificate, secret = heard
     assert certificate.type == "Microsoft.KeyVault.CertificateNewVersionCreated"
@@ -87,9 +94,9 @@ def test_twins_announce_themselves_where_asked(vault: Vault, heard: list[Event])
     assert secret.url == f"https://kv-shop.vault.azure.net/secrets/shop/{version.id}"
 
 
-def test_new_version_of_a_secret_is_announced(vault: Vault, heard: list[Event]) -> None:
+def test_new_version_of_a_secret_is_announced(vault: Vault, world: World, heard: list[Event]) -> None:
     """A plain secret announces its versions as a secret alone; without dates beside the value there are none."""
-    vault.world.knobs.certificate_events_have_secret_twins = True
+    world.knobs.certificate_events_have_secret_twins = True
     vault.set_secret("password", "one")
     version = vault.set_pfx_secret("order", ["shop.contoso.com"], dated=True)
     password, order = heard
@@ -99,28 +106,28 @@ def test_new_version_of_a_secret_is_announced(vault: Vault, heard: list[Event]) 
     assert order.payload["data"]["EXP"] == int(version.leaf.certificate.not_valid_after_utc.timestamp())
 
 
-def test_secrets_and_twins_are_announced_on_request(vault: Vault, heard: list[Event]) -> None:
+def test_secrets_and_twins_are_announced_on_request(vault: Vault, world: World, heard: list[Event]) -> None:
     """Whatever is in a vault can be announced again, and a certificate as the key behind it."""
     vault.set_secret("password", "one")
     heard.clear()
-    vault.world.events.emit("kv-shop", "password", "NearExpiry")
-    vault.world.events.emit("kv-shop", "shop", object_type="Key")
+    world.events.emit("kv-shop", "password", "NearExpiry")
+    world.events.emit("kv-shop", "shop", object_type="Key")
     assert [event.type for event in heard] == [
         "Microsoft.KeyVault.SecretNearExpiry",
         "Microsoft.KeyVault.KeyNewVersionCreated",
     ]
 
 
-def test_repeated_event_keeps_its_id(vault: Vault, heard: list[Event]) -> None:
+def test_repeated_event_keeps_its_id(vault: Vault, world: World, heard: list[Event]) -> None:
     """A repetition is the same event once more."""
     vault.renew("shop")
-    vault.world.events.repeat()
+    world.events.repeat()
     assert heard[0] == heard[1]
 
 
-def test_held_events_come_newest_first_or_never(vault: Vault, heard: list[Event]) -> None:
+def test_held_events_come_newest_first_or_never(vault: Vault, world: World, heard: list[Event]) -> None:
     """Events can be kept back, handed out in the wrong order, or lost."""
-    events = vault.world.events
+    events = world.events
     events.hold()
     older, newer = vault.renew("shop"), vault.renew("shop")
     assert heard == []
@@ -133,21 +140,21 @@ def test_held_events_come_newest_first_or_never(vault: Vault, heard: list[Event]
     assert len(heard) == 3
 
 
-def test_expiry_is_announced_on_request(vault: Vault, heard: list[Event]) -> None:
+def test_expiry_is_announced_on_request(vault: Vault, world: World, heard: list[Event]) -> None:
     """NearExpiry and Expired can be sent, for the newest or any other version."""
     first = vault.certificates["shop"].newest
     vault.renew("shop")
-    event = vault.world.events.emit("KV-SHOP", "Shop", "NearExpiry", first.id)
+    event = world.events.emit("KV-SHOP", "Shop", "NearExpiry", first.id)
     assert heard[-1] == event
     assert (event.type, event.version) == ("Microsoft.KeyVault.CertificateNearExpiry", first.id)
     with pytest.raises(KeyError, match="no version"):
-        vault.world.events.emit("kv-shop", "shop", "Expired", "0123")
+        world.events.emit("kv-shop", "shop", "Expired", "0123")
 
 
-def test_ended_subscription_hears_nothing(vault: Vault) -> None:
+def test_ended_subscription_hears_nothing(vault: Vault, world: World) -> None:
     """After its end a subscription is silent."""
     heard: list[Event] = []
-    vault.world.events.subscribe(heard.append)()
+    world.events.subscribe(heard.append)()
     vault.renew("shop")
     assert heard == []
 
@@ -186,10 +193,10 @@ def webhook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def delivery(vault: Vault, webhook: Webhook) -> WebhookDelivery:
+def delivery(world: World, webhook: Webhook) -> WebhookDelivery:
     """A delivery of the world's events to the webhook, pumped by hand."""
-    delivery = WebhookDelivery(webhook.url, vault.world.clock)
-    vault.world.events.subscribe(delivery)
+    delivery = WebhookDelivery(webhook.url, world.clock)
+    world.events.subscribe(delivery)
     return delivery
 
 
@@ -230,23 +237,25 @@ def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Webhook, deliv
 
 
 def test_failed_delivery_is_tried_again_on_the_worlds_clock(
-    vault: Vault, webhook: Webhook, delivery: WebhookDelivery
+    vault: Vault, world: World, webhook: Webhook, delivery: WebhookDelivery
 ) -> None:
     """After a 500 the same event comes again ten seconds later, and not before."""
     webhook.statuses = [500]
     vault.renew("shop")
     assert delivery.pump() == 0
-    vault.world.clock.advance(timedelta(seconds=9))
+    world.clock.advance(timedelta(seconds=9))
     assert delivery.pump() == 0
     assert len(webhook.notifications) == 1
-    vault.world.clock.advance(timedelta(seconds=1))
+    world.clock.advance(timedelta(seconds=1))
     assert delivery.pump() == 1
     first, second = webhook.notifications
     assert first.body == second.body
     assert [one.headers["aeg-delivery-count"] for one in (first, second)] == ["0", "1"]
 
 
-def test_refused_event_is_a_dead_letter(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_refused_event_is_a_dead_letter(
+    vault: Vault, world: World, webhook: Webhook, delivery: WebhookDelivery
+) -> None:
     """After a 400 an event never comes again; after a day of failures neither."""
     webhook.statuses = [400]
     vault.renew("shop")
@@ -256,7 +265,7 @@ def test_refused_event_is_a_dead_letter(vault: Vault, webhook: Webhook, delivery
     vault.renew("shop")
     for _ in range(20):
         delivery.pump()
-        vault.world.clock.advance(timedelta(hours=3))
+        world.clock.advance(timedelta(hours=3))
     assert len(delivery.dead_letters) == 2
     assert 5 < len(webhook.notifications) < 21
 

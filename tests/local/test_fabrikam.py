@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.managed import dns_trouble
-from local.azure.arm.resources import IP_BASED, Certificate, Host, Site
-from local.azure.vault.state import APP_SERVICE, VaultDenied
+from local.azure.principals import APP_SERVICE
+from local.azure.vault.objects import VaultDenied
+from local.azure.web.resources import IP_BASED, Certificate, Host, Site
 from local.azure.world import World
 from local.stand import WORLDS
 from local.worlds import fabrikam as names
@@ -118,7 +118,7 @@ def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
 def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> None:
     """The authority may issue for one host name; CAA and a detour keep it from the others. None of them is bound."""
     hosts = (names.MANAGED_HOST, names.FORBIDDEN_HOST, names.LEADS_AWAY)
-    trouble = {name: dns_trouble(world, host_of(world, name)[0], name) for name in hosts}
+    trouble = {name: world.managed.dns_trouble(host_of(world, name)[0], name) for name in hosts}
     assert trouble[names.MANAGED_HOST] is None
     assert "CAA" in str(trouble[names.FORBIDDEN_HOST])
     assert "CNAME" in str(trouble[names.LEADS_AWAY])

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.clock import Clock
-from local.azure.faults import Fault, Faults, Kind
-from local.azure.journal import Journal
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault, Faults, Kind
+from local.azure.scripting.journal import Journal
 from local.azure.wire import Drop, Request, Response, Router, json_response
 
 SITE = Request.to("PUT", "https://management.azure.com/subscriptions/s/providers/Microsoft.Web/sites/shop")

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
-from local.azure.vault.state import APP_SERVICE, ImportedCertificate, Vault
+from local.azure.principals import APP_SERVICE
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
 from local.azure.world import World
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.patience import HANG
@@ -25,7 +26,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self.world = World()
-        self.vault = Vault(self.world, "kv", subscription=SUBSCRIPTION, resource_group=GROUP)
+        self.vault = self.world.new_vault("kv", subscription=SUBSCRIPTION, resource_group=GROUP)
         self.world.vaults["kv"] = self.vault
         self.vault.assign(APP_SERVICE)
         plan = Plan(SUBSCRIPTION, GROUP, "plan", "westeurope", SPACE)

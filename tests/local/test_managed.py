@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.azure.dns import DnsServer
+from local.azure.dns.server import DnsServer
 from local.azure.wire import Response
 from local.stand import Stand
 from tests.local.arm_client import Shop
@@ -189,10 +189,10 @@ def test_renewed_45_days_before_the_end(shop: Wanted) -> None:
     shop.bind_without_thumbprint()
     first = shop.served(HOST)
     shop.world.clock.advance(timedelta(days=182 - 46))
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.served(HOST) == first
     shop.world.clock.advance(timedelta(days=1))
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.served(HOST) not in {None, first}
 
 
@@ -203,7 +203,7 @@ def test_not_renewed_where_a_prerequisite_is_gone(shop: Wanted) -> None:
     first = shop.served(HOST)
     _elsewhere(shop)
     shop.world.clock.advance(timedelta(days=170))
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.served(HOST) == first
 
 

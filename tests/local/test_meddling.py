@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from local.azure.app_watch import AppWatch
-from local.azure.faults import Fault
-from local.azure.journal import PLATFORM
-from local.azure.loading import LOAD_LIST
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.journal import PLATFORM
+from local.azure.watching.app_watch import AppWatch
+from local.azure.web.load_list import LOAD_LIST
 from tests.local.arm_client import Json
 from tests.local.outbound import PIN, Outbound, adding
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.azure.arm.resources import RUNNING
+from local.azure.web.resources import RUNNING
 from local.azure.world import World
 from local.stand import WORLDS
 from local.worlds import northwind as names

@@ -8,10 +8,10 @@ from azure.identity import ManagedIdentityCredential  # noqa: TID251 - a client 
 from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
 from azure.mgmt.certificateregistration.models import AppServiceCertificateOrder
 
-from local.azure.events import Event
-from local.azure.knobs import Knobs
+from local.azure.eventgrid.event import Event
+from local.azure.principals import REGISTRATION
 from local.azure.registration.orders import ISSUING, Order
-from local.azure.vault.state import REGISTRATION
+from local.azure.scripting.knobs import Knobs
 from local.azure.world import World
 from local.fleet import fleet
 from local.stand import Stand

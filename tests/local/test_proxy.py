@@ -15,9 +15,8 @@ from azure.identity import ClientSecretCredential, DefaultAzureCredential, Manag
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.entra import CERTROLL, OPERATOR, TENANT, token
-from local.azure.faults import Fault
-from local.azure.vault.state import Vault
+from local.azure.entra.tokens import CERTROLL, OPERATOR, TENANT, token
+from local.azure.scripting.faults import Fault
 from local.azure.wire import Request
 from local.azure.world import Subscription, World
 from local.patience import HANG
@@ -32,7 +31,7 @@ def new_world(seed: int = 0) -> World:
     """Return a world with one vault and one certificate."""
     world = World(seed=seed)
     world.subscriptions[SUBSCRIPTION] = Subscription(SUBSCRIPTION, "Shop")
-    world.vaults["kv-shop"] = Vault(world, "kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
+    world.vaults["kv-shop"] = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"].add("shop", ["shop.contoso.com"])
     return world
 

@@ -8,10 +8,10 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import PublicCertificate, PublicCertificateProperties
 
-from local.azure.arm import uploads
-from local.azure.arm.resources import STORE_LOCATIONS
-from local.azure.loading import LOAD_LIST
 from local.azure.vault.authority import Leaf
+from local.azure.web import uploads
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import STORE_LOCATIONS
 from local.fleet import fleet
 from local.stand import Stand
 from tests.local.arm_client import Json

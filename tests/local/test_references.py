@@ -6,7 +6,7 @@ import pytest
 from azure.identity import ManagedIdentityCredential  # noqa: TID251 - a client from outside
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.arm.resources import STOPPED
+from local.azure.web.resources import STOPPED
 from local.stand import Stand
 from tests.local.arm_client import Json
 from tests.local.outbound import Outbound

@@ -5,8 +5,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
+from local.azure.principals import APP_SERVICE
 from local.azure.vault.authority import Leaf
-from local.azure.vault.state import APP_SERVICE
 from tests.local.arm_client import Json, Shop
 
 
@@ -43,7 +43,7 @@ def test_new_version_of_a_secret_arrives_in_place(shop: Shop, *, nightly: bool) 
     """The nightly sync and a repeated import both fetch the newest version into the same copy, bindings with it."""
     version = shop.vault.set_pfx_secret("order", ["pay.contoso.com"])
     if nightly:
-        shop.world.web.nightly_sync()
+        shop.world.nightly_sync()
     else:
         imported(shop)
     assert shop.arm.get(copy_of(shop))["properties"]["thumbprint"] == version.thumbprint
@@ -54,11 +54,11 @@ def test_deleted_secret_is_told_by_the_status_alone(shop: Shop) -> None:
     """A copy whose secret is gone keeps serving; a recovery makes its status good again."""
     served = shop.served("pay.contoso.com")
     shop.vault.delete_secret("order")
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.arm.get(copy_of(shop))["properties"]["keyVaultSecretStatus"] == "KeyVaultSecretDoesNotExist"
     assert shop.served("pay.contoso.com") == served
     shop.vault.recover_secret("order")
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.arm.get(copy_of(shop))["properties"]["keyVaultSecretStatus"] == "Initialized"
 
 

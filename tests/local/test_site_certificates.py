@@ -7,9 +7,9 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import Certificate, CertificateProperties
 
-from local.azure.arm.resources import Site
-from local.azure.loading import LOAD_LIST
-from local.azure.vault.state import APP_SERVICE
+from local.azure.principals import APP_SERVICE
+from local.azure.web.load_list import LOAD_LIST
+from local.azure.web.resources import Site
 from local.stand import Stand
 from local.worlds.builders import Builder
 from tests.local.arm_client import Client, Json
@@ -178,11 +178,11 @@ def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
     body = flex.body(enableKeyVaultAccessUsingMSI=by_identity)
     flex.arm.put(flex.path("new"), body, 201)
     second = flex.vault.renew("jobs")
-    flex.world.web.nightly_sync()
+    flex.world.nightly_sync()
     assert flex.arm.get(flex.path("new"))["properties"]["thumbprint"] == second.thumbprint
     flex.vault.deny(flex.born.id if by_identity else APP_SERVICE)
     assert "does not have access" in flex.arm.put(flex.path("new"), body, 400)["Message"]
-    flex.world.web.nightly_sync()
+    flex.world.nightly_sync()
     status = flex.arm.get(flex.path("new"))["properties"]["keyVaultSecretStatus"]
     assert status == "AzureServiceUnauthorizedToAccessKeyVault"
 
@@ -222,7 +222,7 @@ def test_a_sync_moves_the_bindings_of_its_site(flex: Flex, *, moves: bool) -> No
 def test_the_night_moves_them_too(flex: Flex) -> None:
     """Azure syncs the certificates of sites by itself."""
     second = flex.vault.renew("jobs")
-    flex.world.web.nightly_sync()
+    flex.world.nightly_sync()
     assert flex.served() == second.thumbprint
 
 

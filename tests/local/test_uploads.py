@@ -11,8 +11,8 @@ from azure.mgmt.web.models import Certificate, CertificateProperties
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
-from local.azure.arm import uploads
 from local.azure.vault.authority import Leaf, Request, authority
+from local.azure.web import uploads
 from local.azure.wire import Response
 from local.frontend.visitor import HandshakeFailed
 from local.stand import Stand

@@ -8,18 +8,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from local.azure.entra import CERTROLL, OPERATOR, TENANT, Principal, token
+from local.azure.entra.tokens import CERTROLL, OPERATOR, TENANT, Principal, token
+from local.azure.principals import APP_SERVICE
 from local.azure.server import LocalAzure
 from local.azure.vault.access import Mechanism
 from local.azure.vault.authority import authority
-from local.azure.vault.state import (
-    APP_SERVICE,
-    Vault,
-    VaultDenied,
-    VaultObjectDisabled,
-    VaultObjectMissing,
-    VaultObjectUnusable,
-)
+from local.azure.vault.objects import VaultDenied, VaultObjectDisabled, VaultObjectMissing, VaultObjectUnusable
+from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response
 from local.azure.world import World
 
@@ -29,25 +24,31 @@ SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
 
 
 @pytest.fixture
-def vault() -> Vault:
-    """A vault with one certificate of two versions."""
+def world() -> World:
+    """A world with a vault that has one certificate of two versions."""
     world = World(seed=7)
-    vault = Vault(world, "kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
+    vault = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"] = vault
     vault.assign(APP_SERVICE)
     vault.add("shop", ["shop.contoso.com", "*.shop.contoso.com"], tags={"certroll": "off"})
     world.clock.advance(timedelta(days=60))
     vault.renew("shop")
-    return vault
+    return world
+
+
+@pytest.fixture
+def vault(world: World) -> Vault:
+    """A vault with one certificate of two versions."""
+    return world.vaults["kv-shop"]
 
 
 class Client:
     """Sends requests to the vault of a world as one principal."""
 
     def __init__(
-        self, vault: Vault, principal: Principal = OPERATOR, audience: str = "https://vault.azure.net"
+        self, world: World, principal: Principal = OPERATOR, audience: str = "https://vault.azure.net"
     ) -> None:
-        self.azure = LocalAzure(vault.world)
+        self.azure = LocalAzure(world)
         self.headers = {"authorization": "Bearer " + token(TENANT, principal, audience, 0)}
 
     def send(self, method: str, path: str, payload: object = None, version: str | None = "2026-04-01") -> Response:
@@ -68,25 +69,25 @@ def error_of(response: Response) -> tuple[int, str, str | None]:
     return response.status, error["code"], error.get("innererror", {}).get("code")
 
 
-def test_request_without_token_is_challenged(vault: Vault) -> None:
+def test_request_without_token_is_challenged(world: World) -> None:
     """A client without a token is told where to get one, and for which resource."""
-    answer = LocalAzure(vault.world).handle(Request.to("GET", f"{URL}/certificates/shop/?api-version=7.4"))
+    answer = LocalAzure(world).handle(Request.to("GET", f"{URL}/certificates/shop/?api-version=7.4"))
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == (
         f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", resource="https://vault.azure.net"'
     )
 
 
-def test_token_for_another_service_is_refused(vault: Vault) -> None:
+def test_token_for_another_service_is_refused(world: World) -> None:
     """A token that was issued for ARM opens no vault."""
-    client = Client(vault, audience="https://management.azure.com")
+    client = Client(world, audience="https://management.azure.com")
     assert client.send("GET", "/certificates").status == 401
 
 
-def test_bundle_shows_newest_version_in_azures_form(vault: Vault) -> None:
+def test_bundle_shows_newest_version_in_azures_form(vault: Vault, world: World) -> None:
     """A read without a version gives the newest one, thumbprint unpadded and moments as integers."""
     newest = vault.certificates["shop"].newest
-    bundle = Client(vault).get("/certificates/shop/")
+    bundle = Client(world).get("/certificates/shop/")
     assert bundle["id"] == f"{URL}/certificates/shop/{newest.id}"
     assert bundle["sid"] == f"{URL}/secrets/shop/{newest.id}"
     assert "=" not in bundle["x5t"]
@@ -98,36 +99,36 @@ def test_bundle_shows_newest_version_in_azures_form(vault: Vault) -> None:
 
 
 @pytest.mark.parametrize("path", ["/certificates/shop", "/certificates/shop/", "/certificates/SHOP/"])
-def test_names_match_in_any_spelling(vault: Vault, path: str) -> None:
+def test_names_match_in_any_spelling(vault: Vault, world: World, path: str) -> None:
     """The latest version is found with and without the trailing slash, and in any case."""
-    assert Client(vault).get(path)["id"].endswith(vault.certificates["shop"].newest.id)
+    assert Client(world).get(path)["id"].endswith(vault.certificates["shop"].newest.id)
 
 
-def test_older_version_is_read_by_its_id(vault: Vault) -> None:
+def test_older_version_is_read_by_its_id(vault: Vault, world: World) -> None:
     """An older version stays readable under its own address."""
     oldest = vault.certificates["shop"].versions[0]
-    bundle = Client(vault).get(f"/certificates/shop/{oldest.id}")
+    bundle = Client(world).get(f"/certificates/shop/{oldest.id}")
     assert bundle["id"].endswith(oldest.id)
     assert bundle["tags"] == {"certroll": "off"}
 
 
 @pytest.mark.parametrize("version", ["7.4", "2025-07-01", "2016-10-01", "7.6-preview.2"])
-def test_both_forms_of_api_version_are_taken(vault: Vault, version: str) -> None:
+def test_both_forms_of_api_version_are_taken(world: World, version: str) -> None:
     """Numbered and dated api-versions work; both are in use."""
-    assert Client(vault).send("GET", "/certificates/shop/", version=version).status == 200
+    assert Client(world).send("GET", "/certificates/shop/", version=version).status == 200
 
 
-def test_request_without_api_version_is_refused(vault: Vault) -> None:
+def test_request_without_api_version_is_refused(world: World) -> None:
     """The data plane insists on an api-version."""
-    assert error_of(Client(vault).send("GET", "/certificates/shop/", version=None)) == (400, "BadParameter", None)
+    assert error_of(Client(world).send("GET", "/certificates/shop/", version=None)) == (400, "BadParameter", None)
 
 
-def test_lists_come_in_pages(vault: Vault) -> None:
+def test_lists_come_in_pages(vault: Vault, world: World) -> None:
     """Following nextLink to the end gives every certificate once."""
     for number in range(4):
         vault.add(f"extra-{number}", [f"extra-{number}.contoso.com"])
-    vault.world.knobs.page_size = 2
-    client = Client(vault)
+    world.knobs.page_size = 2
+    client = Client(world)
     page, names, pages = client.get("/certificates"), [], 1
     names += [item["id"].rpartition("/")[2] for item in page["value"]]
     while page["nextLink"]:
@@ -137,12 +138,12 @@ def test_lists_come_in_pages(vault: Vault) -> None:
     assert sorted(names) == ["extra-0", "extra-1", "extra-2", "extra-3", "shop"]
 
 
-def test_versions_do_not_come_in_order_of_age(vault: Vault) -> None:
+def test_versions_do_not_come_in_order_of_age(vault: Vault, world: World) -> None:
     """The list of versions is complete, but a client that takes its order for age will be wrong sooner or later."""
     for _ in range(8):
-        vault.world.clock.advance(timedelta(days=1))
+        world.clock.advance(timedelta(days=1))
         vault.renew("shop")
-    items = Client(vault).get("/certificates/shop/versions")["value"]
+    items = Client(world).get("/certificates/shop/versions")["value"]
     listed = [item["id"].rpartition("/")[2] for item in items]
     by_age = [version.id for version in vault.certificates["shop"].versions]
     assert sorted(listed) == sorted(by_age)
@@ -169,18 +170,18 @@ def test_renewal_keeps_names_and_takes_differences(vault: Vault) -> None:
     assert other.leaf.certificate.public_key().key_size == 1024  # type: ignore[union-attr]  # RSA by policy
 
 
-def test_disabling_and_tagging_change_one_version(vault: Vault) -> None:
+def test_disabling_and_tagging_change_one_version(vault: Vault, world: World) -> None:
     """PATCH changes what it names on that version alone."""
     oldest, newest = vault.certificates["shop"].versions
     payload = {"attributes": {"enabled": False}, "tags": {"team": "web"}}
-    answer = Client(vault).send("PATCH", f"/certificates/shop/{newest.id}", payload)
+    answer = Client(world).send("PATCH", f"/certificates/shop/{newest.id}", payload)
     assert answer.json()["attributes"]["enabled"] is False
     assert (newest.enabled, newest.tags, oldest.enabled) == (False, {"team": "web"}, True)
 
 
-def test_secret_holds_pfx_without_password(vault: Vault) -> None:
+def test_secret_holds_pfx_without_password(vault: Vault, world: World) -> None:
     """The secret behind a version is a passwordless PFX with key, certificate and chain."""
-    secret = Client(vault).get("/secrets/shop/")
+    secret = Client(world).get("/secrets/shop/")
     key, certificate, above = pkcs12.load_key_and_certificates(base64.b64decode(secret["value"]), None)
     assert (secret["contentType"], secret["managed"]) == ("application/x-pkcs12", True)
     assert key is not None
@@ -188,27 +189,27 @@ def test_secret_holds_pfx_without_password(vault: Vault) -> None:
     assert above == [authority().issuer]
 
 
-def test_secret_of_unexportable_key_has_no_key(vault: Vault) -> None:
+def test_secret_of_unexportable_key_has_no_key(vault: Vault, world: World) -> None:
     """A key that must not leave the vault is not in the secret."""
     vault.renew("shop", exportable=False)
-    value = base64.b64decode(Client(vault).get("/secrets/shop")["value"])
+    value = base64.b64decode(Client(world).get("/secrets/shop")["value"])
     key, certificate, above = pkcs12.load_key_and_certificates(value, None)
     assert key is None
     assert certificate is not None or above
 
 
-def test_secret_of_pem_certificate_is_pem(vault: Vault) -> None:
+def test_secret_of_pem_certificate_is_pem(vault: Vault, world: World) -> None:
     """A certificate with PEM content type has its secret in PEM."""
     vault.renew("shop", content_type="application/x-pem-file")
-    secret = Client(vault).get("/secrets/shop")
+    secret = Client(world).get("/secrets/shop")
     assert secret["contentType"] == "application/x-pem-file"
     assert secret["value"].startswith("-----BEGIN PRIVATE KEY-----")
 
 
-def test_secret_of_disabled_version_is_refused(vault: Vault) -> None:
+def test_secret_of_disabled_version_is_refused(vault: Vault, world: World) -> None:
     """The certificate of a disabled version can be read, its secret cannot."""
     vault.certificates["shop"].newest.enabled = False
-    client = Client(vault)
+    client = Client(world)
     assert client.get("/certificates/shop/")["attributes"]["enabled"] is False
     assert error_of(client.send("GET", "/secrets/shop/")) == (403, "Forbidden", "SecretDisabled")
 
@@ -223,34 +224,34 @@ def test_secret_of_disabled_version_is_refused(vault: Vault) -> None:
         ("/deletedcertificates/shop", "CertificateNotFound"),
     ],
 )
-def test_what_is_not_there_is_not_found(vault: Vault, path: str, code: str) -> None:
+def test_what_is_not_there_is_not_found(world: World, path: str, code: str) -> None:
     """Each kind of absence has Key Vault's own code."""
-    assert error_of(Client(vault).send("GET", path)) == (404, code, None)
+    assert error_of(Client(world).send("GET", path)) == (404, code, None)
 
 
 @pytest.mark.parametrize(
     ("how", "inner"), [("rbac", "ForbiddenByRbac"), ("policy", "AccessDenied"), ("firewall", "ForbiddenByFirewall")]
 )
-def test_denied_principal_is_refused_while_others_read(vault: Vault, how: Mechanism, inner: str) -> None:
+def test_denied_principal_is_refused_while_others_read(vault: Vault, world: World, how: Mechanism, inner: str) -> None:
     """A denial concerns its principal only, and names the mechanism."""
     vault.deny(CERTROLL.object_id, how)
-    assert error_of(Client(vault, CERTROLL).send("GET", "/certificates")) == (403, "Forbidden", inner)
-    assert Client(vault, OPERATOR).send("GET", "/certificates").status == 200
+    assert error_of(Client(world, CERTROLL).send("GET", "/certificates")) == (403, "Forbidden", inner)
+    assert Client(world, OPERATOR).send("GET", "/certificates").status == 200
     vault.allow(CERTROLL.object_id)
-    assert Client(vault, CERTROLL).send("GET", "/certificates").status == 200
+    assert Client(world, CERTROLL).send("GET", "/certificates").status == 200
 
 
-def test_denial_can_concern_secrets_alone(vault: Vault) -> None:
+def test_denial_can_concern_secrets_alone(vault: Vault, world: World) -> None:
     """A principal may read certificates without being allowed to read secrets."""
     vault.deny(CERTROLL.object_id, operations=["secrets/*"])
-    client = Client(vault, CERTROLL)
+    client = Client(world, CERTROLL)
     assert client.send("GET", "/certificates/shop/").status == 200
     assert client.send("GET", "/secrets/shop/").status == 403
 
 
-def test_created_certificate_is_in_progress_first(vault: Vault) -> None:
+def test_created_certificate_is_in_progress_first(world: World) -> None:
     """A create answers 202 in progress; the next look finds it completed and its version there."""
-    client = Client(vault)
+    client = Client(world)
     policy = {"issuer": {"name": "Local"}, "x509_props": {"subject": "CN=new.contoso.com"}}
     created = client.send("POST", "/certificates/new/create", {"policy": policy, "tags": {"a": "b"}})
     assert (created.status, created.json()["status"]) == (202, "inProgress")
@@ -258,20 +259,20 @@ def test_created_certificate_is_in_progress_first(vault: Vault) -> None:
     assert client.get("/certificates/new/")["tags"] == {"a": "b"}
 
 
-def test_self_issuer_signs_itself(vault: Vault) -> None:
+def test_self_issuer_signs_itself(vault: Vault, world: World) -> None:
     """The issuer Self gives a certificate that names itself as its issuer."""
     policy = {"issuer": {"name": "Self"}, "x509_props": {"subject": "CN=x.com", "sans": {"dns_names": ["x.com"]}}}
-    Client(vault).send("POST", "/certificates/own/create", {"policy": policy})
+    Client(world).send("POST", "/certificates/own/create", {"policy": policy})
     assert vault.certificates["own"].newest.leaf.self_signed
 
 
-def test_unknown_issuer_waits_for_a_merge(vault: Vault) -> None:
+def test_unknown_issuer_waits_for_a_merge(vault: Vault, world: World) -> None:
     """With the issuer Unknown the key waits until its signed certificate is merged."""
-    client = Client(vault)
+    client = Client(world)
     policy = {"issuer": {"name": "Unknown"}, "x509_props": {"subject": "CN=x.com", "sans": {"dns_names": ["x.com"]}}}
     created = client.send("POST", "/certificates/merged/create", {"policy": policy}).json()
     assert client.send("GET", "/certificates/merged/").status == 404
-    now = vault.world.clock.now()
+    now = world.clock.now()
     csr = x509.load_der_x509_csr(base64.b64decode(created["csr"]))
     leaf = authority().sign(csr, now, now + timedelta(days=90))
     stranger = vault.certificates["shop"].newest.leaf
@@ -283,9 +284,9 @@ def test_unknown_issuer_waits_for_a_merge(vault: Vault) -> None:
     assert client.send("GET", "/certificates/merged/pending").status == 404
 
 
-def test_pending_operation_can_be_cancelled_and_deleted(vault: Vault) -> None:
+def test_pending_operation_can_be_cancelled_and_deleted(world: World) -> None:
     """An operation that waits for a merge can be cancelled, and removed."""
-    client = Client(vault)
+    client = Client(world)
     client.send("POST", "/certificates/stuck/create", {"policy": {"issuer": {"name": "Unknown"}}})
     cancelled = client.send("PATCH", "/certificates/stuck/pending", {"cancellation_requested": True})
     assert cancelled.json()["status"] == "cancelled"
@@ -294,43 +295,43 @@ def test_pending_operation_can_be_cancelled_and_deleted(vault: Vault) -> None:
 
 
 @pytest.mark.parametrize("password", ["", "secret"])
-def test_pfx_import_becomes_the_newest_version(vault: Vault, password: str) -> None:
+def test_pfx_import_becomes_the_newest_version(vault: Vault, world: World, password: str) -> None:
     """An imported PFX is the newest version, its names those of the certificate, its tags only its own."""
-    now = vault.world.clock.now()
-    other = Vault(vault.world, "kv-other", subscription=SUBSCRIPTION, resource_group="rg")
+    now = world.clock.now()
+    other = world.new_vault("kv-other", subscription=SUBSCRIPTION, resource_group="rg")
     leaf = other.add("x", ["imported.contoso.com"], not_before=now).leaf
     blob = leaf.pfx()
     if password:
         lock = BestAvailableEncryption(password.encode())
         blob = pkcs12.serialize_key_and_certificates(None, leaf.private_key, leaf.certificate, None, lock)
-    answer = Client(vault).send("POST", "/certificates/shop/import", {"value": _b64(blob), "pwd": password})
+    answer = Client(world).send("POST", "/certificates/shop/import", {"value": _b64(blob), "pwd": password})
     assert answer.status == 200
     newest = vault.certificates["shop"].newest
     assert (newest.thumbprint, newest.host_names, newest.tags) == (leaf.thumbprint, ("imported.contoso.com",), {})
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-def test_pem_import_keeps_its_content_type(vault: Vault, *, encoded: bool) -> None:
+def test_pem_import_keeps_its_content_type(vault: Vault, world: World, *, encoded: bool) -> None:
     """What is imported as PEM, plain or in base64, stays PEM, which App Service cannot import."""
     leaf = vault.certificates["shop"].newest.leaf
     pem = leaf.private_key_pem + leaf.certificate_pem
     value = _b64(pem) if encoded else pem.decode()
-    assert Client(vault).send("POST", "/certificates/pem/import", {"value": value}).status == 200
+    assert Client(world).send("POST", "/certificates/pem/import", {"value": value}).status == 200
     with pytest.raises(VaultObjectUnusable, match="x-pkcs12"):
         vault.newest_importable("pem")
 
 
 @pytest.mark.parametrize("value", ["", "bm90IGEgcGZ4", "-----BEGIN NONSENSE-----"])
-def test_unreadable_import_is_refused(vault: Vault, value: str) -> None:
+def test_unreadable_import_is_refused(vault: Vault, world: World, value: str) -> None:
     """What is neither PFX nor PEM is a bad parameter, and leaves no certificate behind."""
-    answer = Client(vault).send("POST", "/certificates/broken/import", {"value": value})
+    answer = Client(world).send("POST", "/certificates/broken/import", {"value": value})
     assert error_of(answer) == (400, "BadParameter", None)
     assert vault.certificate("broken") is None
 
 
-def test_policy_change_shapes_the_next_version_only(vault: Vault) -> None:
+def test_policy_change_shapes_the_next_version_only(vault: Vault, world: World) -> None:
     """A changed policy shows at once and applies from the next renewal on."""
-    client = Client(vault)
+    client = Client(world)
     payload = {"x509_props": {"sans": {"dns_names": ["wide.contoso.com"]}}}
     changed = client.send("PATCH", "/certificates/shop/policy", payload).json()
     assert changed["x509_props"]["sans"]["dns_names"] == ["wide.contoso.com"]
@@ -338,9 +339,9 @@ def test_policy_change_shapes_the_next_version_only(vault: Vault) -> None:
     assert vault.renew("shop").host_names == ("wide.contoso.com",)
 
 
-def test_deleted_certificate_comes_back_whole(vault: Vault) -> None:
+def test_deleted_certificate_comes_back_whole(world: World) -> None:
     """A deleted certificate blocks its name, can be recovered with all versions, and can be purged."""
-    client = Client(vault)
+    client = Client(world)
     assert client.send("DELETE", "/certificates/shop").json()["recoveryId"].endswith("/deletedcertificates/shop")
     assert client.send("GET", "/certificates/shop/").status == 404
     assert client.send("POST", "/certificates/shop/create", {}).status == 409

@@ -8,9 +8,10 @@ from azure.core.rest import HttpRequest
 from azure.identity import ManagedIdentityCredential  # noqa: TID251 - a client from outside
 from azure.mgmt.web import WebSiteManagementClient
 
-from local.azure.entra import OPERATOR
+from local.azure.entra.tokens import OPERATOR
+from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.vault.access import NetworkRules
-from local.azure.vault.state import APP_SERVICE, REGISTRATION, Vault
+from local.azure.vault.vault import Vault
 from local.azure.world import World
 from local.stand import Stand
 from local.worlds.builders import Builder
@@ -23,9 +24,15 @@ OPERATIONS = ("secrets/get", "secrets/list", "secrets/set", "secrets/delete", "c
 
 
 @pytest.fixture
-def vault() -> Vault:
+def world() -> World:
+    """A world without content."""
+    return World()
+
+
+@pytest.fixture
+def vault(world: World) -> Vault:
     """A vault that goes by roles, and where App Service has none."""
-    return Builder().add_vault(app_service_may_read=False)
+    return Builder(world).add_vault(app_service_may_read=False)
 
 
 @pytest.fixture
@@ -78,14 +85,14 @@ def test_role_lets_do_what_azure_documents(vault: Vault, role: str, operations: 
     assert allowed(vault) == operations
 
 
-def test_providers_are_let_in_one_by_one(vault: Vault) -> None:
+def test_providers_are_let_in_one_by_one(vault: Vault, world: World) -> None:
     """What one provider is given, the other does not have; each is known by its object id as well."""
     vault.assign(REGISTRATION, "Key Vault Secrets Officer")
     assert allowed(vault) == set()
-    assert vault.lets(vault.world.object_id(REGISTRATION), "secrets/set")
-    assert not vault.lets(vault.world.object_id(APP_SERVICE), "secrets/get")
+    assert vault.lets(world.object_id(REGISTRATION), "secrets/set")
+    assert not vault.lets(world.object_id(APP_SERVICE), "secrets/get")
     vault.deny(REGISTRATION, operations=["secrets/set"])
-    assert not vault.lets(vault.world.object_id(REGISTRATION).upper(), "secrets/set")
+    assert not vault.lets(world.object_id(REGISTRATION).upper(), "secrets/set")
 
 
 def test_everybody_else_is_bound_by_denials_alone(vault: Vault) -> None:
@@ -119,9 +126,9 @@ def test_created_role_assignment_opens_the_vault(shop: Shop, where: str) -> None
     shop.arm.get(assignments(scope), 404)
 
 
-def test_role_on_another_vault_opens_nothing(vault: Vault) -> None:
+def test_role_on_another_vault_opens_nothing(vault: Vault, world: World) -> None:
     """An assignment reaches what lies below its scope, not what begins with the same letters."""
-    longer = Builder(vault.world).add_vault(f"{vault.name}-2", app_service_may_read=False)
+    longer = Builder(world).add_vault(f"{vault.name}-2", app_service_may_read=False)
     vault.assign(APP_SERVICE)
     assert allowed(vault)
     assert not allowed(longer)
@@ -332,12 +339,12 @@ def test_firewall_lets_trusted_services_pass_where_told(
 
 def test_lost_role_is_told_by_the_status_of_the_copy(shop: Shop) -> None:
     """Without the role the nightly sync fetches nothing, and only the copy's status says so."""
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     properties = shop.arm.get(shop.copy.id)["properties"]
     assert properties["keyVaultSecretStatus"] == "AzureServiceUnauthorizedToAccessKeyVault"
     assert properties["thumbprint"] == shop.first.thumbprint
     shop.vault.assign(APP_SERVICE, scope=shop.subscription)
-    shop.world.web.nightly_sync()
+    shop.world.nightly_sync()
     assert shop.served() == shop.vault.certificates["shop"].newest.thumbprint
 
 

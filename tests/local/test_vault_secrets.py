@@ -11,8 +11,9 @@ from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.secrets import SecretClient
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from local.azure.entra import OPERATOR, TENANT
-from local.azure.vault.state import Vault
+from local.azure.entra.tokens import OPERATOR, TENANT
+from local.azure.vault.vault import Vault
+from local.azure.world import World
 from local.stand import Stand
 from local.worlds.builders import Builder
 
@@ -20,18 +21,24 @@ URL = "https://kv-shop.vault.azure.net"
 
 
 @pytest.fixture
-def vault() -> Vault:
-    """A vault with one certificate."""
+def world() -> World:
+    """A world with a vault that has one certificate."""
     build = Builder()
-    vault = build.add_vault("kv-shop")
+    build.add_vault("kv-shop")
     build.add_certificate("shop", ["shop.contoso.com"])
-    return vault
+    return build.world
 
 
 @pytest.fixture
-def credential(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClientSecretCredential]:
+def vault(world: World) -> Vault:
+    """A vault with one certificate."""
+    return world.vaults["kv-shop"]
+
+
+@pytest.fixture
+def credential(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClientSecretCredential]:
     """The operator's credential, while the vault's world is served to this process."""
-    with Stand(vault.world) as stand, ClientSecretCredential(TENANT, OPERATOR.client_id, str(OPERATOR.secret)) as one:
+    with Stand(world) as stand, ClientSecretCredential(TENANT, OPERATOR.client_id, str(OPERATOR.secret)) as one:
         for name, value in stand.environment().items():
             monkeypatch.setenv(name, value)
         yield one
@@ -69,24 +76,26 @@ def test_secret_is_read_as_it_was_set(client: SecretClient) -> None:
     assert newest.properties.managed is None
 
 
-def test_values_are_in_no_list_and_no_repr(vault: Vault, client: SecretClient) -> None:
+def test_values_are_in_no_list_and_no_repr(vault: Vault, world: World, client: SecretClient) -> None:
     """A value is shown by a read of its version alone: not by a list, a repr, the journal, an event or an error."""
     client.set_secret("db", "s3cr3t-marker")
     seen = [repr(one.__dict__) for one in client.list_properties_of_secrets()]
-    seen += [repr(vault.secrets["db"]), repr(vault.world.journal.to_json()), repr(vault.world.events.emitted)]
+    seen += [repr(vault.secrets["db"]), repr(world.journal.to_json()), repr(world.events.emitted)]
     client.begin_delete_secret("db").wait()
     with pytest.raises(ResourceNotFoundError) as gone:
         client.get_secret("db")
     assert "s3cr3t-marker" not in "".join([*seen, str(gone.value)])
 
 
-def test_list_shows_plain_secrets_and_those_behind_certificates(vault: Vault, client: SecretClient) -> None:
+def test_list_shows_plain_secrets_and_those_behind_certificates(
+    vault: Vault, world: World, client: SecretClient
+) -> None:
     """A list has each secret once, as its newest version is; what a certificate brought is managed."""
     client.set_secret("db", "one")
     client.set_secret("db", "two", content_type="text/plain", enabled=False)
     vault.set_pfx_secret("order", ["www.contoso.com"])
     vault.set_pfx_secret("chain", ["www.contoso.com"], pem=True)
-    vault.world.knobs.page_size = 2
+    world.knobs.page_size = 2
     found = {one.name: (one.managed, one.content_type, one.enabled) for one in client.list_properties_of_secrets()}
     assert found == {
         "chain": (None, "application/x-pem-file", True),

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
-from local.azure.apps import App
-from local.azure.arm.resources import RUNNING, STOPPED, Site
-from local.azure.clock import Clock
-from local.azure.knobs import Knobs
+from local.azure.running.apps import App
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority
+from local.azure.web.resources import RUNNING, STOPPED, Site
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.names import SiteRef, VaultCertificateRef

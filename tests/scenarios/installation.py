@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import pytest
 import requests
 
-from local.azure.clock import Clock
+from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from shared.clients.app_probe import THREAD as PROBING
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from local.azure.apps import Partner
-from local.azure.arm.resources import Environment, Plan, Site
-from local.azure.clock import Clock
-from local.azure.knobs import Knobs
+from local.azure.running.apps import Partner
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf
+from local.azure.web.resources import Environment, Plan, Site
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.app_worlds import PROBE, owned

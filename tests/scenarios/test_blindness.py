@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.faults import Fault
+from local.azure.scripting.faults import Fault
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients import key_vault

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED
-from local.azure.clock import Clock
+from local.azure.scripting.clock import Clock
+from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.azure.knobs import Knobs
+from local.azure.scripting.knobs import Knobs
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, deliver_dying
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes

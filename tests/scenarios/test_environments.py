@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import Environment
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import Environment
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.reason import Reason

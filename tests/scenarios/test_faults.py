@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from local.azure.world import World
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation

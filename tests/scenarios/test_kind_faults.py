@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install

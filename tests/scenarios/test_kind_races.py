@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED
-from local.azure.clock import Clock
-from local.azure.faults import Fault
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients.app_service import read_certificate

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 import requests
 
-from local.azure.arm.resources import IP_BASED, Host
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED, Host
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.dns import DnsAnswer, RecordKind, Seen
@@ -648,7 +648,7 @@ def test_azure_renews_and_nobody_is_told(install: Install, hidden: bool) -> None
     for _ in range(8):
         assert look(installation) == {HOST: Reason.SERVED}
         installation.clock.advance(25 * DAY)
-        build.world.web.nightly_sync()
+        build.world.nightly_sync()
     assert served(build.world, HOST) not in {None, first}
     assert installation.findings() == set()
     assert azure_writes(build.world) == 0
@@ -660,7 +660,7 @@ def test_renewal_that_will_not_come_is_told_with_its_cause(install: Install) -> 
     installation = install(build.world)
     _cdn(build)
     installation.clock.advance(150 * DAY)
-    build.world.web.nightly_sync()
+    build.world.nightly_sync()
     assert look(installation) == {HOST: Reason.SERVED}
     installation.clock.advance(5 * DAY)
     assert look(installation) == {HOST: Reason.CNAME_NOT_DIRECT}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.knobs import Knobs
+from local.azure.scripting.knobs import Knobs
 from local.worlds.builders import Builder
 from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install
@@ -27,7 +27,7 @@ def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(i
     vault.certificates["twin"].versions[:] = [shared]
     build.add_copy("twin", windows)
     renew(world)
-    world.web.nightly_sync()
+    world.nightly_sync()
     shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
     build.add_host(shop, "www.contoso.com", shared)
     world.clock.advance(AGE)

@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 import requests
 
-from local.azure.clock import Clock
-from local.azure.events import Event
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.eventgrid.event import Event
+from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.registration.orders import ISSUING, Order
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.access import SECRETS_OFFICER
-from local.azure.vault.state import APP_SERVICE, REGISTRATION
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.access import access_to

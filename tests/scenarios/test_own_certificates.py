@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import Site
-from local.azure.clock import Clock
-from local.azure.knobs import Knobs
-from local.azure.vault.state import APP_SERVICE
+from local.azure.principals import APP_SERVICE
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import Site
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install

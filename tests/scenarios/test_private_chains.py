@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf, Request
+from local.azure.vault.issued import imported
 from local.azure.vault.policy import Policy
-from local.azure.vault.state import imported
 from local.azure.world import World
 from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED, Certificate, Site
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED, Certificate, Site
 from local.azure.world import World
 from local.patience import HANG
 from local.stand import Stand
@@ -237,7 +237,7 @@ def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_o
     build, vault = Builder(world), world.vaults[VAULT]
     first = vault.certificates["web"].newest
     renew(world)
-    world.web.nightly_sync()
+    world.nightly_sync()
     second = vault.certificates["web"].newest
     build.add_certificate("web2", ("*.contoso.com", "contoso.com"))
     now = world.clock.now()
@@ -366,7 +366,7 @@ def test_a_forgotten_binding_does_not_switch_the_soak_off(
     first = world.vaults[VAULT].certificates["web"].newest
     windows = next(plan for plan in world.web.plans.values() if not plan.linux)
     renew(world)
-    world.web.nightly_sync()
+    world.nightly_sync()
     if tags is not None:
         build.add_host(build.add_site("museum", windows, tags=tags), "museum.contoso.com", first)
     world.clock.advance(timedelta(days=days))

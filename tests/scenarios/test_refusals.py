@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.arm.resources import Source
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import Source
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.errors import AzureError

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from local.azure.knobs import Knobs
+from local.azure.scripting.knobs import Knobs
 from local.stand import Stand
 from local.worlds.contoso import WEB_VAULT, contoso
 from shared.domain.plan import Mode

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from local.azure.clock import Clock
-from local.azure.journal import Entry
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.journal import Entry
+from local.azure.scripting.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.app_worlds import CLIENT, Street, age, street

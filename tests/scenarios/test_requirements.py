@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.app_watch import AppWatch
-from local.azure.clock import Clock
+from local.azure.scripting.clock import Clock
 from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
+from local.azure.watching.app_watch import AppWatch
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients import key_vault

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.app_watch import AppWatch
+from local.azure.watching.app_watch import AppWatch
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, owned, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
@@ -125,7 +125,7 @@ def test_an_overlap_without_a_record_that_fails_has_nothing_to_go_back_to(instal
     app = town.linux_app("billing")
     installation = install(age(town).world)
     new = town.renew()
-    town.world.web.nightly_sync()
+    town.world.nightly_sync()
     both = {LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"}
     town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **both})
     app.broken = True

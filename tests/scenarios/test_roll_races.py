@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from shared.domain.errors import Conflict
 from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout import Rollout
@@ -407,7 +407,7 @@ def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: In
     town.linux_app("billing")
     installation = install(age(town).world)
     town.renew(self_signed=True)
-    town.world.web.nightly_sync()
+    town.world.nightly_sync()
     installation.look_at(VAULT, CLIENT)
     delivered(installation, SOON)
     assert [one.thumbprint for one in town.kept()] == [town.old]

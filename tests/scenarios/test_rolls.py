@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from local.azure.app_watch import AppWatch
-from local.azure.entra import CERTROLL
-from local.azure.knobs import Knobs
+from local.azure.entra.tokens import CERTROLL
+from local.azure.scripting.knobs import Knobs
+from local.azure.watching.app_watch import AppWatch
 from shared.domain.window import RestartWindow
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, PIN, PROBE, SUBJECT, Street, age, owned, street
 from tests.scenarios.conftest import Install
@@ -133,7 +133,7 @@ def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
     town.linux_app("billing")
     installation = install(age(town).world)
     new = town.renew()
-    town.world.web.nightly_sync()
+    town.world.nightly_sync()
     installation.sweep()
     with AppWatch(town.world) as watch:
         installation.deliver_all(HOURS)

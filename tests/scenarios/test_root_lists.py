@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.azure.app_watch import AppWatch
 from local.azure.vault.authority import Authority, Leaf, Request, authority
+from local.azure.watching.app_watch import AppWatch
 from shared.domain.messages import Cause
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.waves import MostDown

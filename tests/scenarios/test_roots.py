@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import pytest
 
-from local.azure.arm.resources import RUNNING, STOPPED
-from local.azure.down_watch import DownWatch
-from local.azure.faults import Fault
-from local.azure.journal import Entry
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.journal import Entry
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
+from local.azure.watching.down_watch import DownWatch
+from local.azure.web.resources import RUNNING, STOPPED
 from local.azure.world import World
 from shared.cycle_environment import remind
 from shared.domain.errors import NotFound, Unavailable

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.faults import Fault
+from local.azure.scripting.faults import Fault
 from local.azure.vault.authority import Leaf
 from local.azure.vault.policy import PEM, PKCS12
 from local.azure.world import World

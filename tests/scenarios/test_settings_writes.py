@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.app_watch import AppWatch
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.watching.app_watch import AppWatch
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, PIN, PROBE, Street, age, owned, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation

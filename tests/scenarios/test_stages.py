@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.azure.knobs import Knobs
+from local.azure.scripting.knobs import Knobs
 from local.stand import Stand
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
@@ -117,7 +117,7 @@ def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
-    world.web.nightly_sync()
+    world.nightly_sync()
     shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
     body = f'{{"v":1,"site":"{shop.id}","vault":"{VAULT}","kind":"certificate","name":"web","waits":0}}'
     installation.queue.put("sites", body)

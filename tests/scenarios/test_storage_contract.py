@@ -16,7 +16,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
 
-from local.azure.clock import Clock
+from local.azure.scripting.clock import Clock
 from local.azurite import Azurite
 from shared.clients.journal_rows import Entity, revision_of
 from shared.clients.lease import LEASE_SECONDS, RENEW_EVERY_SECONDS, SAFE_SECONDS, BlobLeases

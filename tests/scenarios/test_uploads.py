@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
-from local.azure.arm.resources import IP_BASED
-from local.azure.clock import Clock
-from local.azure.knobs import Knobs
-from local.azure.vault.state import SecretVersion, Version
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
+from local.azure.vault.objects import Version
+from local.azure.vault.secrets import SecretVersion
+from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.vault.objects import Version
 from local.azure.vault.policy import PEM, Policy
-from local.azure.vault.state import Version
 from local.azure.world import World
 from local.stand import Stand
 from local.worlds.builders import Builder

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import NamedTuple
 
-from local.azure.arm.resources import IP_BASED
-from local.azure.clock import Clock
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
 

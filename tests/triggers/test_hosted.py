@@ -7,10 +7,10 @@ import pytest
 import requests
 
 from local.app import EVENT_FUNCTION, LocalApp
-from local.azure.arm.resources import IP_BASED
-from local.azure.clock import Clock
-from local.azure.faults import Fault
-from local.azure.knobs import Knobs
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.host import FunctionHost
 from local.host.timers import utc_now

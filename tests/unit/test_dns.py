@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.azure.dns import DnsServer as LocalServer
+from local.azure.dns.server import DnsServer as LocalServer
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients.dns import Dns

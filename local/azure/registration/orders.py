@@ -6,19 +6,18 @@ What is due happens when the next request to ARM comes, or when `settle` is call
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from local.azure.arm.imports import VaultMissing, find_vault
+from local.azure.dns.zones import Zones
+from local.azure.kernel import Kernel
+from local.azure.principals import REGISTRATION
 from local.azure.vault.authority import SERVER_AUTH, Leaf, Request, authority
+from local.azure.vault.objects import VaultMissing
 from local.azure.vault.policy import PKCS12
-from local.azure.vault.state import REGISTRATION
-
-if TYPE_CHECKING:
-    from local.azure.vault.state import Vault
-    from local.azure.world import World
+from local.azure.vault.vault import Vault, find_vault
 
 AUTOMATIC = timedelta(days=32)
 MANUAL = timedelta(days=60)
@@ -117,9 +116,11 @@ class Order:
 class Orders:
     """The orders of a world, by lower-case resource id."""
 
-    def __init__(self, world: "World") -> None:
-        """Begin without orders."""
-        self._world = world
+    def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault], zones: Zones) -> None:
+        """Begin without orders; certificates go into these vaults, and `zones` is the public DNS."""
+        self._kernel = kernel
+        self._vaults = vaults
+        self._zones = zones
         self._orders: dict[str, Order] = {}
 
     def __iter__(self) -> Iterator[Order]:
@@ -142,30 +143,30 @@ class Orders:
 
     def begin(self, order: Order, wish: Wish) -> None:
         """Begin to issue, renew or reissue the order's certificate. A renewal is paid for, whatever comes of it."""
-        now = self._world.clock.now()
+        now = self._kernel.clock.now()
         order.wish, order.due = wish, now + ISSUING
         order.status = "PendingRekey" if wish == "reissue" else "Pendingissuance"
-        order.hidden_until = now + timedelta(seconds=self._world.knobs.orders_show_late)
+        order.hidden_until = now + timedelta(seconds=self._kernel.knobs.orders_show_late)
         order.purchases += wish == "renew"
         order.reissues += wish == "reissue"
-        self._world.journal.note(f"order {order.name}: {wish} begun")
+        self._kernel.journal.note(f"order {order.name}: {wish} begun")
 
     def verify(self, order: Order) -> bool:
         """Look for the token at the host name and the domains above it; whether it was there."""
         labels = order.host.removeprefix("*.").split(".")
         climbing = (".".join(labels[start:]) for start in range(len(labels) - 1))
-        texts = (text for name in climbing for text in self._world.dns.values(name, "TXT"))
+        texts = (text for name in climbing for text in self._zones.values(name, "TXT"))
         if not any(order.token in text for text in texts):
             return False
-        order.verified_at = self._world.clock.now()
+        order.verified_at = self._kernel.clock.now()
         order.actions.append(("DomainValidationComplete", order.verified_at))
-        self._world.journal.note(f"order {order.name}: domain verified")
+        self._kernel.journal.note(f"order {order.name}: domain verified")
         return True
 
     def settle(self) -> None:
         """Do what is due by now: renew by itself, issue what is verified, store what is issued, expire."""
-        now = self._world.clock.now()
-        with self._world.journal.apart():
+        now = self._kernel.clock.now()
+        with self._kernel.journal.apart():
             for order in self:
                 self._settle(order, now)
 
@@ -176,7 +177,7 @@ class Orders:
             self.begin(order, "renew")
         if order.wish and order.due and order.due <= now and _is_verified(order, now):
             issued = self.issue(order, now)
-            self._world.journal.note(f"order {order.name}: issued {issued.thumbprint[:8]}")
+            self._kernel.journal.note(f"order {order.name}: issued {issued.thumbprint[:8]}")
         for stored in order.stored.values():
             self.store(order, stored)
 
@@ -198,11 +199,11 @@ class Orders:
         elif order.certificate is None:
             stored.status = "WaitingOnCertificateOrder"
         elif stored.thumbprint != order.certificate.thumbprint or stored.status != "Succeeded":
-            self._write(order.certificate, stored, at or self._world.clock.now())
+            self._write(order.certificate, stored, at or self._kernel.clock.now())
 
     def _write(self, certificate: Leaf, stored: Stored, at: datetime) -> None:
         try:
-            vault = find_vault(self._world, stored.vault_id)
+            vault = find_vault(self._vaults, stored.vault_id)
         except VaultMissing:
             stored.status = "KeyVaultDoesNotExist"
             return
@@ -214,7 +215,7 @@ class Orders:
 
     def _renews_itself(self, order: Order, now: datetime) -> bool:
         due = order.ends is not None and order.ends - now <= AUTOMATIC
-        works = self._world.knobs.orders_renew_themselves and not order.refuses_renewal
+        works = self._kernel.knobs.orders_renew_themselves and not order.refuses_renewal
         return order.status == "Issued" and order.auto_renew and due and works
 
 
@@ -222,7 +223,7 @@ def _is_verified(order: Order, now: datetime) -> bool:
     return order.verified_at is not None and now - order.verified_at <= REUSE
 
 
-def _refusal(vault: "Vault") -> str | None:
+def _refusal(vault: Vault) -> str | None:
     """Return the status that says why the vault does not take a certificate, or None where it does."""
     refusals = (vault.refusal(REGISTRATION, operation) for operation in NEEDS)
     first = next((refusal for refusal in refusals if refusal is not None), None)

@@ -1,35 +1,30 @@
 """Certificate orders over the wire."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from local.azure.arm import refusals
-from local.azure.arm.call import GROUP, SUBSCRIPTION, Call, Route
-from local.azure.registration.orders import AUTOMATIC, STANDARD, Order, Stored, host_of
-from local.azure.vault.authority import Leaf
+from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
+from local.azure.registration.orders import STANDARD, Order, Stored, host_of
+from local.azure.registration.wire import ORDER_TYPE, order_json, stored_json, zulu
+from local.azure.web import refusals
 from local.azure.wire import Refused, Response, arm_error, json_response
 
-ORDER_TYPE = "Microsoft.CertificateRegistration/certificateOrders"
 ORDERS = f"/providers/{ORDER_TYPE}"
 ORDER = f"{GROUP}{ORDERS}/{{order}}"
 STORED = f"{ORDER}/certificates"
-Item = dict[str, Any]
 
 
 def list_orders(call: Call) -> Response:
     """Answer the orders of a subscription or a group."""
-    orders = (one for one in call.world.orders if call.within(one.subscription, one.resource_group))
-    return call.page(order_json(call, one) for one in orders if call.sees(one.id))
+    orders = (order for order in call.world.orders if call.within(order.subscription, order.resource_group))
+    now = call.world.clock.now()
+    return call.page(order_json(order, now) for order in orders if call.sees(order.id))
 
 
 def get_order(call: Call) -> Response:
     """Answer one order; a long-running write is over once somebody looked."""
     order = _found(call)
-    answer = order_json(call, order)
+    answer = order_json(order, call.world.clock.now())
     order.in_progress = False
     return json_response(200, answer)
 
@@ -46,7 +41,7 @@ def put_order(call: Call) -> Response:
         call.world.orders.begin(order, "issue")
     _change(call, order, properties)
     order.in_progress = True
-    return json_response(201, order_json(call, order))
+    return json_response(201, order_json(order, call.world.clock.now()))
 
 
 def patch_order(call: Call) -> Response:
@@ -57,7 +52,7 @@ def patch_order(call: Call) -> Response:
     if call.world.knobs.order_patch_forgets and "certificates" not in properties:
         order.stored = {}
     _change(call, order, properties)
-    return json_response(200, order_json(call, order))
+    return json_response(200, order_json(order, call.world.clock.now()))
 
 
 def delete_order(call: Call) -> Response:
@@ -65,9 +60,9 @@ def delete_order(call: Call) -> Response:
     order = call.world.orders.get(_id(call))
     if order is None:
         return Response(204)
-    names = {one.secret_name.lower() for one in order.stored.values()}
-    copies = (one for one in call.world.web.certificates.values() if one.source is not None)
-    if any(one.source is not None and one.source.secret_name.lower() in names for one in copies):
+    names = {stored.secret_name.lower() for stored in order.stored.values()}
+    copies = (copy for copy in call.world.web.certificates.values() if copy.source is not None)
+    if any(copy.source is not None and copy.source.secret_name.lower() in names for copy in copies):
         raise refusals.bad(
             f"Delete for '{order.name}' App Service Certificate failed because there are still imported certificates "
             "derived from the App Service Certificate in the source subscription."
@@ -103,14 +98,14 @@ def verify(call: Call) -> Response:
 
 def actions(call: Call) -> Response:
     """Answer what happened to the order."""
-    shown = [{"actionType": kind, "createdAt": _zulu(at)} for kind, at in _found(call).actions]
+    shown = [{"actionType": kind, "createdAt": zulu(at)} for kind, at in _found(call).actions]
     return json_response(200, shown)
 
 
 def list_stored(call: Call) -> Response:
     """Answer where the certificate is kept."""
     order = _found(call)
-    return call.page(_stored_json(order, name) for name in order.stored)
+    return call.page(stored_json(order, name) for name in order.stored)
 
 
 def get_stored(call: Call) -> Response:
@@ -118,7 +113,7 @@ def get_stored(call: Call) -> Response:
     order = _found(call)
     if call["name"] not in order.stored:
         raise refusals.absent(f"{ORDER_TYPE}/certificates", call["name"], call["group"])
-    return json_response(200, _stored_json(order, call["name"]))
+    return json_response(200, stored_json(order, call["name"]))
 
 
 def put_stored(call: Call) -> Response:
@@ -129,7 +124,7 @@ def put_stored(call: Call) -> Response:
         raise refusals.invalid("Certificate", "A Key Vault and the name of a secret are required.")
     order.stored[call["name"]] = Stored(str(vault), str(secret))
     call.world.orders.store(order, order.stored[call["name"]])
-    return json_response(200, _stored_json(order, call["name"]))
+    return json_response(200, stored_json(order, call["name"]))
 
 
 def _id(call: Call) -> str:
@@ -171,75 +166,6 @@ def _change(call: Call, order: Order, properties: Mapping[str, Any]) -> None:
     for name, place in (properties.get("certificates") or {}).items():
         if name not in order.stored:
             order.stored[name] = Stored(str(place["keyVaultId"]), str(place["keyVaultSecretName"]))
-
-
-def order_json(call: Call, order: Order) -> Item:
-    """Return the order as ARM writes it.
-
-    Recorded in 2022 (azure-cli test traffic): a short type, no offset in expirationTime, and `certificates` only where
-    it was ever stored.
-    """
-    now = call.world.clock.now()
-    ends = order.ends
-    next_renewal = ends - AUTOMATIC if ends and order.auto_renew else None
-    certificates = {"certificates": {name: _place(one) for name, one in order.stored.items()}} if order.stored else {}
-    properties = {
-        **certificates,
-        "distinguishedName": f"CN={order.host}",
-        "domainVerificationToken": order.token,
-        "validityInYears": 1,
-        "keySize": order.key_size,
-        "productType": order.product,
-        "autoRenew": order.auto_renew,
-        "provisioningState": "InProgress" if order.in_progress else "Succeeded",
-        "status": order.shown_status(now),
-        "signedCertificate": _details(order.certificate),
-        "csr": None,
-        "intermediate": None,
-        "root": None,
-        "serialNumber": order.serial or None,
-        "lastCertificateIssuanceTime": _zulu(order.issued_at),
-        "expirationTime": None if ends is None else f"{ends:%Y-%m-%dT%H:%M:%S}",
-        "isPrivateKeyExternal": order.external_key,
-        "appServiceCertificateNotRenewableReasons": list(order.not_renewable(now)),
-        "nextAutoRenewalTimeStamp": _zulu(next_renewal),
-    }
-    identity = {"id": order.id, "name": order.name, "type": "certificateOrders", "location": "global"}
-    return {**identity, "tags": dict(order.tags), "properties": properties}
-
-
-def _place(stored: Stored) -> Item:
-    return {
-        "keyVaultId": stored.vault_id,
-        "keyVaultSecretName": stored.secret_name,
-        "provisioningState": stored.status,
-    }
-
-
-def _stored_json(order: Order, name: str) -> Item:
-    identity = {"id": f"{order.id}/certificates/{name}", "name": name, "type": f"{ORDER_TYPE}/certificates"}
-    return {**identity, "location": "global", "properties": _place(order.stored[name])}
-
-
-def _details(leaf: Leaf | None) -> Item | None:
-    if leaf is None:
-        return None
-    certificate: x509.Certificate = leaf.certificate
-    return {
-        "version": certificate.version.value + 1,
-        "serialNumber": f"{certificate.serial_number:032X}",
-        "thumbprint": leaf.thumbprint,
-        "subject": certificate.subject.rfc4514_string(),
-        "notBefore": _zulu(certificate.not_valid_before_utc),
-        "notAfter": _zulu(certificate.not_valid_after_utc),
-        "signatureAlgorithm": "sha256ECDSA",
-        "issuer": certificate.issuer.rfc4514_string(),
-        "rawData": certificate.public_bytes(Encoding.PEM).decode(),
-    }
-
-
-def _zulu(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 ROUTES: tuple[Route, ...] = (

@@ -25,7 +25,7 @@ class Role:
     data_actions: tuple[str, ...] = ()
 
     def lets(self, operation: str) -> bool:
-        """Whether the role covers that operation of the data plane."""
+        """Return True if the role covers that operation of the data plane."""
         return any(fnmatchcase(data_action(operation), pattern) for pattern in self.data_actions)
 
 
@@ -75,9 +75,9 @@ def data_action(operation: str) -> str:
 def role(name_or_id: str) -> Role:
     """Return the built-in role with that name or id; a KeyError names those that exist."""
     wanted = name_or_id.rpartition("/")[2].casefold()
-    found = next((one for one in ROLES if wanted in {one.name.casefold(), one.id}), None)
+    found = next((known for known in ROLES if wanted in {known.name.casefold(), known.id}), None)
     if found is None:
-        raise KeyError(f"No built-in role {name_or_id}; there are {', '.join(one.name for one in ROLES)}.")
+        raise KeyError(f"No built-in role {name_or_id}; there are {', '.join(known.name for known in ROLES)}.")
     return found
 
 
@@ -107,21 +107,21 @@ class RoleAssignment:
         return self.principal.lower(), self.role.id, self.scope.rstrip("/").lower()
 
     def reaches(self, resource_id: str) -> bool:
-        """Whether the assignment is at that resource, or above it."""
+        """Return True if the assignment is at that resource, or above it."""
         return is_within(resource_id, self.scope)
 
     def gives(self, principal: str, resource_id: str, since: datetime) -> bool:
-        """Whether the principal has the role on that resource, for at least as long as since then."""
+        """Return True if the principal has had the role on that resource since that moment."""
         own = self.concerns(principal) and self.condition is None
         return own and self.reaches(resource_id) and self.created <= since
 
     def concerns(self, principal: str) -> bool:
-        """Whether the assignment is that principal's, named by its object id."""
+        """Return True if the assignment is that principal's, named by its object id."""
         return self.principal.casefold() == principal.casefold()
 
 
 def is_within(resource_id: str, scope: str) -> bool:
-    """Whether the resource is the scope, or lies below it; `/` is everything."""
+    """Return True if the resource is the scope, or lies below it; `/` is everything."""
     return f"{resource_id.rstrip('/').lower()}/".startswith(f"{scope.rstrip('/').lower()}/")
 
 
@@ -145,16 +145,16 @@ class AccessPolicy:
     application_id: str | None = None
 
     def concerns(self, principal: str) -> bool:
-        """Whether the policy is that principal's, named by its object id."""
+        """Return True if the policy is that principal's, named by its object id."""
         return self.application_id is None and self.object_id.casefold() == principal.casefold()
 
     def is_about(self, other: "AccessPolicy") -> bool:
-        """Whether both policies are for the same principal, coming the same way."""
-        mine, its = (one.object_id + (one.application_id or "") for one in (self, other))
+        """Return True if both policies are for the same principal, coming the same way."""
+        mine, its = (policy.object_id + (policy.application_id or "") for policy in (self, other))
         return mine.casefold() == its.casefold()
 
     def lets(self, operation: str) -> bool:
-        """Whether the policy covers that operation; that `all` does not mean purge is a guess, the careful one."""
+        """Return True if the policy covers that operation. That `all` leaves out purge is a guess."""
         kind, _, verb = operation.partition("/")
         granted = {word.casefold() for word in {"secrets": self.secrets, "certificates": self.certificates}[kind]}
         return verb in granted or (EVERYTHING in granted and verb != "purge")
@@ -181,13 +181,13 @@ class Access:
 
     @property
     def is_closed(self) -> bool:
-        """Whether only named networks, private endpoints and, with the bypass, Microsoft's services get in."""
+        """True if only named networks, private endpoints and, with the bypass, Microsoft's services get in."""
         rules = self.network or NetworkRules()
         return rules.default_action.casefold() == "deny" or self.public.casefold() == "disabled"
 
     @property
     def admits_services(self) -> bool:
-        """Whether Microsoft's trusted services get through the firewall."""
+        """True if Microsoft's trusted services get through the firewall."""
         bypass = (self.network or NetworkRules()).bypass
         return not self.is_closed or bypass.casefold() == TRUSTED_SERVICES.casefold()
 
@@ -196,7 +196,7 @@ class Access:
         if not self.admits_services:
             return "firewall"
         if self.by_roles:
-            return None if any(one.lets(operation) for one in roles) else "rbac"
+            return None if any(role.lets(operation) for role in roles) else "rbac"
         own = (policy for policy in self.policies if policy.concerns(object_id))
         return None if any(policy.lets(operation) for policy in own) else "policy"
 

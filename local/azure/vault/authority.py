@@ -84,7 +84,7 @@ class Leaf:
 
     @property
     def self_signed(self) -> bool:
-        """Whether the certificate names itself as its issuer."""
+        """True if the certificate names itself as its issuer."""
         return self.certificate.issuer == self.certificate.subject
 
     @property
@@ -279,7 +279,7 @@ def _signed(builder: x509.CertificateBuilder, issuer: x509.Name, key: PrivateKey
 
 @functools.lru_cache(maxsize=512)
 def leads_to_root(der: bytes, chain_pem: bytes) -> bool:
-    """Whether a certificate that comes with that chain leads to the local authority's root, dates aside."""
+    """Return True if a certificate that comes with that chain leads to the local authority's root, dates aside."""
     chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
     return _leads_to_root(x509.load_der_x509_certificate(der), chain)
 
@@ -287,8 +287,8 @@ def leads_to_root(der: bytes, chain_pem: bytes) -> bool:
 def _leads_to_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
     if _issued(authority().root, certificate):
         return True
-    rest = [one for one in chain if one != certificate]
-    above = next((one for one in rest if _issued(one, certificate)), None)
+    rest = [other for other in chain if other != certificate]
+    above = next((other for other in rest if _issued(other, certificate)), None)
     return above is not None and _leads_to_root(above, rest)
 
 
@@ -301,7 +301,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def is_trusted_through(root_der: bytes, issuer: x509.Certificate) -> bool:
-    """Whether that root has signed an authority's issuing CA, dates aside."""
+    """Return True if that root has signed an authority's issuing CA, dates aside."""
     return _issued(x509.load_der_x509_certificate(root_der), issuer)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.azure.vault import wire
-from local.azure.vault.state import NAME_RULE, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.objects import NAME_RULE, Operation, VaultCertificate, Version
+from local.azure.vault.vault import Vault
 from local.azure.vault.wire import Refused, answer
 from local.azure.wire import Request, Response
 
@@ -81,7 +82,7 @@ def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
 def page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
     """Return one page of a list, with a link to the next where there is more."""
     query = call.request.query
-    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.world.knobs.page_size)
+    size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.kernel.knobs.page_size)
     start = _offset(query.get("$skiptoken", ""))
     shown, left = items[start : start + size], len(items) > start + size
     token = base64.urlsafe_b64encode(str(start + size).encode()).decode()

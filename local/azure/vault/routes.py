@@ -3,21 +3,22 @@
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from local.azure.entra import audience_fits, claims_of
+from local.azure.entra.tokens import audience_fits, claims_of
 from local.azure.vault import content, secret_routes, wire
 from local.azure.vault.authority import Leaf, PrivateKey, authority, common_name
 from local.azure.vault.call import Call, check_name, page, routes
+from local.azure.vault.objects import Operation
 from local.azure.vault.policy import UNKNOWN, Policy
-from local.azure.vault.state import Operation, Vault
+from local.azure.vault.vault import Vault
 from local.azure.vault.wire import Refused, answer
 from local.azure.wire import Request, Response
-from local.azure.world import World
 
 HOST_SUFFIX = ".vault.azure.net"
 API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
@@ -27,22 +28,23 @@ API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
 class KeyVault:
     """The data planes of all vaults of a world."""
 
-    def __init__(self, world: World) -> None:
-        """Answer from that world's state."""
-        self._world = world
+    def __init__(self, vaults: Mapping[str, Vault], tenant_id: str) -> None:
+        """Answer from these vaults, by lower-case name, to the tokens of that tenant."""
+        self._vaults = vaults
+        self._tenant_id = tenant_id
 
     def knows(self, host: str) -> bool:
-        """Whether that host name is a vault of this world; others do not resolve."""
-        return host.endswith(HOST_SUFFIX) and host.removesuffix(HOST_SUFFIX) in self._world.vaults
+        """Return True if that host name is a vault of this world; others do not resolve."""
+        return host.endswith(HOST_SUFFIX) and host.removesuffix(HOST_SUFFIX) in self._vaults
 
     def __call__(self, request: Request) -> Response:
         """Return what Key Vault answers to that request."""
-        vault = self._world.vaults[request.host.removesuffix(HOST_SUFFIX)]
+        vault = self._vaults[request.host.removesuffix(HOST_SUFFIX)]
         claims = claims_of(request)
         if claims is None:
-            return wire.challenge(self._world.tenant_id, "AKV10000: Request is missing a Bearer or PoP token.")
+            return wire.challenge(self._tenant_id, "AKV10000: Request is missing a Bearer or PoP token.")
         if not audience_fits(claims, "vault"):
-            return wire.challenge(self._world.tenant_id, "AKV10022: Invalid audience.")
+            return wire.challenge(self._tenant_id, "AKV10022: Invalid audience.")
         try:
             return _dispatch(vault, request, str(claims.get("oid", "")))
         except Refused as refused:
@@ -66,7 +68,7 @@ def _dispatch(vault: Vault, request: Request, principal: str) -> Response:
 def list_certificates(call: Call) -> Response:
     """Return a page of the vault's certificates, each with its newest version's attributes."""
     ready = [certificate for certificate in call.vault.certificates.values() if certificate.versions]
-    items = [wire.item(call.vault, one, one.newest, versioned=False) for one in ready]
+    items = [wire.item(call.vault, certificate, certificate.newest, versioned=False) for certificate in ready]
     return page(call, items)
 
 
@@ -92,7 +94,7 @@ def update_certificate(call: Call) -> Response:
         version.tags = dict(wanted["tags"])
     if wanted.get("policy") is not None:
         certificate.policy = certificate.policy.merged(wanted["policy"])
-    version.updated = call.vault.world.clock.now()
+    version.updated = call.vault.kernel.clock.now()
     return answer(200, wire.bundle(call.vault, certificate, version))
 
 
@@ -136,7 +138,7 @@ def _new_operation(vault: Vault, policy: Policy, tags: dict[str, str], *, enable
 
 
 def get_pending(call: Call) -> Response:
-    """Return the operation as it stands."""
+    """Return the operation and its status now."""
     certificate, operation = call.pending
     return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from local.azure.vault import wire
 from local.azure.vault.call import Call, check_name, page, routes
+from local.azure.vault.objects import VaultCertificate, Version
 from local.azure.vault.secrets import Secret, SecretVersion
-from local.azure.vault.state import VaultCertificate, Version
 from local.azure.vault.wire import Refused, answer
 from local.azure.wire import Response
 
@@ -14,8 +14,8 @@ from local.azure.wire import Response
 def list_secrets(call: Call) -> Response:
     """Return a page of the vault's secrets, each with its newest version's attributes; certificates have one too."""
     names = sorted({*call.vault.certificates, *call.vault.secrets})
-    found = (one for one in map(call.vault.secret, names) if one is not None)
-    return page(call, [wire.secret_item(call.vault, one, one.newest, versioned=False) for one in found])
+    found = (secret for secret in map(call.vault.secret, names) if secret is not None)
+    return page(call, [wire.secret_item(call.vault, secret, secret.newest, versioned=False) for secret in found])
 
 
 def list_versions(call: Call) -> Response:
@@ -68,7 +68,7 @@ def update_secret(call: Call) -> Response:
     version.content_type = wanted.get("contentType") or version.content_type
     if wanted.get("tags") is not None:
         version.tags = dict(wanted["tags"])
-    version.updated = call.vault.world.clock.now()
+    version.updated = call.vault.kernel.clock.now()
     return answer(200, wire.secret_item(call.vault, found, version, versioned=True))
 
 
@@ -80,7 +80,7 @@ def delete_secret(call: Call) -> Response:
 
 def list_deleted(call: Call) -> Response:
     """Return a page of the deleted plain secrets."""
-    return page(call, [wire.deleted_secret(call.vault, one) for one in call.vault.deleted_secrets.values()])
+    return page(call, [wire.deleted_secret(call.vault, secret) for secret in call.vault.deleted_secrets.values()])
 
 
 def get_deleted(call: Call) -> Response:

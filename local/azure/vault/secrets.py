@@ -48,12 +48,12 @@ class SecretVersion:
 
     @property
     def has_certificate(self) -> bool:
-        """Whether the value holds a certificate that can be read without a password."""
+        """True if the value holds a certificate that can be read without a password."""
         return certificate_in(self.value) is not None
 
     @property
     def is_pem(self) -> bool:
-        """Whether the value is a certificate in PEM, whatever its content type says."""
+        """True if the value is a certificate in PEM, whatever its content type says."""
         found = certificate_in(self.value)
         return found is not None and found[1] == PEM
 

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.azure.vault.access import VAULTS, data_action
+from local.azure.vault.doors import Denial
+from local.azure.vault.objects import Operation, VaultCertificate, Version
 from local.azure.vault.policy import PEM
 from local.azure.vault.secrets import Secret, SecretVersion
-from local.azure.vault.state import Denial, Operation, Vault, VaultCertificate, Version
+from local.azure.vault.vault import Vault
 from local.azure.wire import Refused as AzureRefused
 from local.azure.wire import Request, Response
 
@@ -50,7 +52,7 @@ def challenge(tenant: str, message: str) -> Response:
 
 def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refused:
     """Return the 403 of the mechanism that denies (shapes as users of Key Vault report them)."""
-    caller = f"appid={principal};oid={principal};iss=https://sts.windows.net/{vault.world.tenant_id}/"
+    caller = f"appid={principal};oid={principal};iss=https://sts.windows.net/{vault.kernel.tenant_id}/"
     where = f"{vault.name};location={vault.location}"
     kind, _, verb = operation.partition("/")
     if denial.how == "rbac":
@@ -152,7 +154,7 @@ def bundle(vault: Vault, certificate: VaultCertificate, version: Version) -> dic
 
 def deleted_bundle(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
     """Return a deleted certificate: its newest version, and until when it can be recovered."""
-    at = certificate.deleted_at or vault.world.clock.now()
+    at = certificate.deleted_at or vault.kernel.clock.now()
     return bundle(vault, certificate, certificate.newest) | {
         "recoveryId": f"{vault.url}/deletedcertificates/{certificate.name}",
         "deletedDate": unix(at),
@@ -187,7 +189,7 @@ def secret(vault: Vault, found: VaultCertificate | Secret, version: Version | Se
 
 def deleted_secret(vault: Vault, found: Secret) -> dict[str, Any]:
     """Return a deleted secret without its value, and until when it can be recovered."""
-    at = found.deleted_at or vault.world.clock.now()
+    at = found.deleted_at or vault.kernel.clock.now()
     return secret_item(vault, found, found.newest, versioned=True) | {
         "recoveryId": f"{vault.url}/deletedsecrets/{found.name}",
         "deletedDate": unix(at),

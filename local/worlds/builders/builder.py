@@ -1,9 +1,7 @@
 """Build a world: a test names what matters to it, and the builder chooses the rest."""
 
-from local.azure.arm.resources import (
-    Site,
-)
-from local.azure.dns import Kind
+from local.azure.dns.zones import Kind
+from local.azure.web.resources import Site
 from local.worlds.builders.copies import Copies
 
 

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from local.azure.arm.resources import (
+from local.azure.vault.issued import ImportedCertificate, imported
+from local.azure.vault.objects import Version
+from local.azure.vault.secrets import SecretVersion
+from local.azure.vault.vault import Vault
+from local.azure.web.resources import (
     CURRENT_USER,
     SNI,
     Certificate,
@@ -16,13 +20,6 @@ from local.azure.arm.resources import (
     Site,
     Source,
     StoreLocation,
-)
-from local.azure.vault.secrets import SecretVersion
-from local.azure.vault.state import (
-    ImportedCertificate,
-    Vault,
-    Version,
-    imported,
 )
 from local.worlds.builders.sites import Sites
 from local.worlds.builders.vaults import Vaults

@@ -1,8 +1,6 @@
 """Build subscriptions and resource groups."""
 
-from local.azure.arm.resources import (
-    Environment,
-)
+from local.azure.web.resources import Environment
 from local.azure.world import ResourceGroup, Subscription, World
 
 LOCATION = "westeurope"

@@ -3,8 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from local.azure.apps import PROBE, App, Partner
-from local.azure.arm.resources import (
+from local.azure.running.apps import PROBE, App, Partner
+from local.azure.running.loading import Chosen
+from local.azure.vault.authority import Authority
+from local.azure.vault.objects import Version
+from local.azure.vault.secrets import SecretVersion
+from local.azure.web.resources import (
     FLEX,
     RUNNING,
     SNI,
@@ -17,12 +21,6 @@ from local.azure.arm.resources import (
     Webspace,
     display_location,
     short_location,
-)
-from local.azure.loading import Chosen
-from local.azure.vault.authority import Authority
-from local.azure.vault.secrets import SecretVersion
-from local.azure.vault.state import (
-    Version,
 )
 from local.azure.world import ResourceGroup
 from local.worlds.builders.groups import Groups

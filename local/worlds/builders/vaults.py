@@ -5,18 +5,14 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Literal, Unpack
 
+from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.registration.orders import WILDCARD, Order, Stored
 from local.azure.vault.access import SECRETS_OFFICER, Access
 from local.azure.vault.authority import Leaf
+from local.azure.vault.objects import Differences, Version
 from local.azure.vault.policy import PEM, Policy
 from local.azure.vault.secrets import SecretDifferences, SecretVersion
-from local.azure.vault.state import (
-    APP_SERVICE,
-    REGISTRATION,
-    Differences,
-    Vault,
-    Version,
-)
+from local.azure.vault.vault import Vault
 from local.azure.world import ResourceGroup
 from local.worlds.builders.groups import Groups
 
@@ -43,8 +39,7 @@ class Vaults(Groups):
         These are the two ways that Azure documents.
         """
         group = group or self._group()
-        vault = Vault(
-            self.world,
+        vault = self.world.new_vault(
             name,
             subscription=group.subscription,
             resource_group=group.name,

@@ -1,1 +1,0 @@
-"""ARM: the control plane of Microsoft.Web, of resources, and of Key Vault."""

@@ -1,0 +1,1 @@
+"""Public DNS of a world, and a real server for it."""

@@ -1,0 +1,1 @@
+"""Entra: tokens, and the services that hand them out."""

@@ -1,0 +1,126 @@
+"""The services that hand out tokens: login.microsoftonline.com, and App Service's managed-identity endpoint."""
+
+import time
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from local.azure.entra.tokens import CERTROLL, TOKEN_LIFETIME, Directory, Principal, token
+from local.azure.wire import Request, Response, json_response
+
+
+class TenantHolder(Protocol):
+    """What Entra needs of a world."""
+
+    tenant_id: str
+
+
+class Entra:
+    """login.microsoftonline.com for one world: discovery documents and tokens for client credentials."""
+
+    def __init__(self, world: TenantHolder, directory: Directory) -> None:
+        """Answer for that world's tenant and these principals."""
+        self._world = world
+        self._directory = directory
+
+    def __call__(self, request: Request) -> Response:
+        """Return what Entra answers to that request."""
+        if request.path.endswith("/discovery/instance"):
+            return json_response(200, self._instances())
+        if request.path.endswith("/.well-known/openid-configuration"):
+            return self._configuration(request)
+        if request.method == "POST" and request.path.endswith("/token"):
+            return self._token(request)
+        if request.path.endswith("/discovery/v2.0/keys") or request.path.endswith("/discovery/keys"):
+            return json_response(200, {"keys": []})
+        return json_response(404, {"error": "not_found"})
+
+    def _instances(self) -> dict[str, Any]:
+        tenant = self._world.tenant_id
+        aliases = ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]
+        return {
+            "tenant_discovery_endpoint": (
+                f"https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"
+            ),
+            "api-version": "1.1",
+            "metadata": [
+                {"preferred_network": aliases[0], "preferred_cache": aliases[1], "aliases": aliases},
+            ],
+        }
+
+    def _configuration(self, request: Request) -> Response:
+        tenant = request.path.split("/")[1]
+        if tenant not in {self._world.tenant_id, "common", "organizations"}:
+            return _refused(400, "invalid_tenant", f"AADSTS90002: Tenant '{tenant}' not found.")
+        base = f"https://{request.host}/{tenant}"
+        version = "/v2.0" if "/v2.0/" in request.path else ""
+        return json_response(
+            200,
+            {
+                "issuer": f"https://login.microsoftonline.com/{self._world.tenant_id}/v2.0",
+                "token_endpoint": f"{base}/oauth2{version}/token",
+                "authorization_endpoint": f"{base}/oauth2{version}/authorize",
+                "device_authorization_endpoint": f"{base}/oauth2{version}/devicecode",
+                "jwks_uri": f"{base}/discovery{version}/keys",
+                "tenant_region_scope": "EU",
+                "cloud_instance_name": "microsoftonline.com",
+                "response_types_supported": ["code", "id_token"],
+                "subject_types_supported": ["pairwise"],
+            },
+        )
+
+    def _token(self, request: Request) -> Response:
+        form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        principal = self._directory.find(form.get("client_id", ""))
+        if principal is None:
+            return _refused(400, "unauthorized_client", "AADSTS700016: Application was not found in the directory.")
+        if principal.secret is None or form.get("client_secret") != principal.secret:
+            return _refused(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+        audience = form.get("resource") or form.get("scope", "").split(" ")[0].removesuffix("/.default")
+        access = token(self._world.tenant_id, principal, audience, int(time.time()))
+        lifetime = {"token_type": "Bearer", "expires_in": TOKEN_LIFETIME, "ext_expires_in": TOKEN_LIFETIME}
+        return json_response(200, lifetime | {"access_token": access})
+
+
+def _refused(status: int, error: str, description: str) -> Response:
+    return json_response(status, {"error": error, "error_description": description, "error_codes": []})
+
+
+class ManagedIdentity:
+    """The managed-identity endpoint inside App Service: plain HTTP, guarded by a header.
+
+    Azure docs, overview-managed-identity, "REST endpoint reference": api-version 2019-08-01, `resource`, the header
+    X-IDENTITY-HEADER, and optionally a client, principal or resource id for a user-assigned identity.
+    """
+
+    def __init__(self, world: TenantHolder, directory: Directory, header: str) -> None:
+        """Answer whoever sends that header."""
+        self._world = world
+        self._directory = directory
+        self._header = header
+
+    def __call__(self, request: Request) -> Response:
+        """Return a token, or App Service's refusal."""
+        if request.headers.get("x-identity-header") != self._header:
+            return json_response(401, {"statusCode": 401, "message": "The identity header is missing or wrong."})
+        audience = request.query.get("resource")
+        if not audience:
+            return json_response(400, {"statusCode": 400, "message": "The request names no resource."})
+        principal = self._wanted(request)
+        if principal is None:
+            return json_response(400, {"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity."})
+        now = int(time.time())
+        return json_response(
+            200,
+            {
+                "access_token": token(self._world.tenant_id, principal, audience, now),
+                "expires_on": str(now + TOKEN_LIFETIME),
+                "resource": audience,
+                "token_type": "Bearer",
+                "client_id": principal.client_id,
+            },
+        )
+
+    def _wanted(self, request: Request) -> Principal | None:
+        keys = ("client_id", "principal_id", "object_id", "mi_res_id")
+        named = next((request.query[key] for key in keys if request.query.get(key)), None)
+        return CERTROLL if named is None else self._directory.find(named)

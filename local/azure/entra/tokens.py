@@ -1,0 +1,114 @@
+"""The principals of a tenant, and their tokens.
+
+A token looks like one of Entra's and names its principal and its audience. No token is signed, and the local Azure
+checks no signature.
+"""
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.azure.wire import Request
+
+TENANT = "9f0c2a51-6d3e-4b77-9a58-3f1c5e8d7b20"
+TOKEN_LIFETIME = 86_400
+AUDIENCES = {
+    "management": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
+    "vault": frozenset({"https://vault.azure.net"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who can get a token: a managed identity, or an application with a secret."""
+
+    name: str
+    object_id: str
+    client_id: str
+    resource_id: str = ""
+    secret: str | None = None
+
+
+CERTROLL = Principal(
+    "certroll",
+    "6d2f7c84-1b0e-4a5f-8f43-0c9d1e2a3b4c",
+    "2b8f5a10-77c1-4a0d-9c39-5b1a6e4d2f01",
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/certroll/providers/Microsoft.Web/sites/certroll",
+)
+"""The identity of the app under development; whoever asks the managed-identity endpoint for nobody else gets it."""
+OPERATOR = Principal(
+    "operator",
+    "c1d5e9a2-3f40-4b6b-8e1d-7a9b2c4d6e80",
+    "84f1b3c6-2a5d-4e7f-9b08-1c3d5e7f9a2b",
+    secret="operator",  # noqa: S106 - of an application that exists nowhere else
+)
+"""A person's application: renews certificates and looks around with a command-line client."""
+
+
+@dataclass(slots=True)
+class Directory:
+    """The principals of a tenant."""
+
+    principals: list[Principal] = field(default_factory=lambda: [CERTROLL, OPERATOR])
+
+    def find(self, identifier: str) -> Principal | None:
+        """Return the principal with that client, object or resource id, in any spelling."""
+        wanted = identifier.casefold()
+        return next((principal for principal in self.principals if wanted in _identifiers(principal)), None)
+
+
+def _identifiers(principal: Principal) -> set[str]:
+    known = (principal.client_id, principal.object_id, principal.resource_id)
+    return {identifier.casefold() for identifier in known if identifier}
+
+
+def token(tenant: str, principal: Principal, audience: str, issued: int) -> str:
+    """Return a token in the form of a JWT that names tenant, principal and audience."""
+    claims = {
+        "aud": audience,
+        "iss": f"https://sts.windows.net/{tenant}/",
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + TOKEN_LIFETIME,
+        "appid": principal.client_id,
+        "idtyp": "app",
+        "oid": principal.object_id,
+        "sub": principal.object_id,
+        "tid": tenant,
+        "uti": secrets.token_urlsafe(16),
+        "ver": "1.0",
+        **({"xms_mirid": principal.resource_id} if principal.resource_id else {}),
+    }
+    header = {"typ": "JWT", "alg": "RS256", "kid": "local"}
+    return ".".join((_encoded(header), _encoded(claims), secrets.token_urlsafe(32)))
+
+
+def _encoded(value: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def claims_of(request: Request) -> Mapping[str, Any] | None:
+    """Return what the request's bearer token says, or None where there is no readable token."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    parts = text.split(".")
+    if scheme.lower() != "bearer" or len(parts) != 3:  # noqa: PLR2004 - a JWT has three parts
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def principal_of(request: Request) -> str | None:
+    """Return the object id of whoever sends the request, or None for a request without a token."""
+    claims = claims_of(request)
+    return None if claims is None else claims.get("oid")
+
+
+def audience_fits(claims: Mapping[str, Any], service: str) -> bool:
+    """Return True if a token with these claims was issued for that service."""
+    return str(claims.get("aud", "")).rstrip("/") in AUDIENCES[service]

@@ -1,0 +1,1 @@
+"""Event Grid: the events of Key Vault, and their delivery to webhooks."""

@@ -1,0 +1,123 @@
+"""The events of a world: what it announces when a certificate or a secret changes, and who hears of it.
+
+Events go to subscribers at once. A subscriber is a plain callable.
+"""
+
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from local.azure.eventgrid.event import Event, Kind, ObjectType, Shape
+from local.azure.kernel import Kernel
+from local.azure.vault.objects import VaultCertificate, Version
+from local.azure.vault.secrets import Secret, SecretVersion
+from local.azure.vault.vault import Vault
+
+Subscriber = Callable[[Event], None]
+
+
+class Events:
+    """The events of a world: every new version of a certificate or a plain secret is announced to the subscribers."""
+
+    def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault]) -> None:
+        """Start with no subscribers and the plain shape."""
+        self._kernel = kernel
+        self._vaults = vaults
+        self.shape = Shape()
+        self.emitted: list[Event] = []
+        self._subscribers: list[Subscriber] = []
+        self._held: list[Event] | None = None
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Hand every later event to that callable; the result ends the subscription.
+
+        The callable runs while the world is locked, so it must be quick and must not ask the world over the network.
+        """
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def new_version(self, vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> None:
+        """Announce a new version; one of a certificate as its secret's too where that knob is set."""
+        plain = found.name.lower() in vault.secrets
+        twins = self._kernel.knobs.certificate_events_have_secret_twins
+        types: tuple[ObjectType, ...] = ("Certificate", "Secret") if twins else ("Certificate",)
+        for object_type in ("Secret",) if plain else types:
+            self._publish(self._event(vault, found, version, "NewVersionCreated", object_type))
+
+    def emit(
+        self,
+        vault: str,
+        name: str,
+        kind: Kind = "NewVersionCreated",
+        version: str | None = None,
+        object_type: ObjectType | None = None,
+    ) -> Event:
+        """Return an event about an object of that vault, announced as if Azure had sent it now.
+
+        It is announced as what it is, a certificate or a secret, unless another type is given: that of a twin.
+        """
+        source = self._vaults[vault.lower()]
+        found = source.certificate(name) or source.secrets[name.lower()]
+        about = found.newest if version is None else found.version(version)
+        if about is None:
+            raise KeyError(f"{name} of vault {vault} has no version {version}.")
+        kind_of_object: ObjectType = "Secret" if name.lower() in source.secrets else "Certificate"
+        event = self._event(source, found, about, kind, object_type or kind_of_object)
+        self._publish(event)
+        return event
+
+    def repeat(self, event: Event | None = None) -> Event:
+        """Return the event (by default the last one), delivered once more under the same id."""
+        again = event or self.emitted[-1]
+        self._hand_out(again)
+        return again
+
+    def hold(self) -> None:
+        """Keep back every event until `release` or `lose`."""
+        self._held = self._held or []
+
+    def release(self) -> list[Event]:
+        """Return what was kept back, handed out newest first: the order that hurts."""
+        held, self._held = list(reversed(self._held or [])), None
+        for event in held:
+            self._hand_out(event)
+        return held
+
+    def lose(self) -> list[Event]:
+        """Return what was kept back; nobody will hear of it."""
+        lost, self._held = self._held or [], None
+        return lost
+
+    def _publish(self, event: Event) -> None:
+        self.emitted.append(event)
+        if self._held is None:
+            self._hand_out(event)
+        else:
+            self._held.append(event)
+
+    def _hand_out(self, event: Event) -> None:
+        for subscriber in tuple(self._subscribers):
+            subscriber(event)
+
+    def _event(
+        self,
+        vault: Vault,
+        found: VaultCertificate | Secret,
+        version: Version | SecretVersion,
+        kind: Kind,
+        object_type: ObjectType,
+    ) -> Event:
+        collection = {"Certificate": "certificates", "Secret": "secrets", "Key": "keys"}[object_type]
+        return Event(
+            id=str(UUID(int=self._kernel.random.getrandbits(128), version=4)),
+            kind=kind,
+            vault=vault.name,
+            topic=vault.resource_id,
+            object_type=object_type,
+            object_name=found.name,
+            version=version.id,
+            url=f"{vault.url}/{collection}/{found.name}/{version.id}",
+            not_before=version.not_before,
+            not_after=version.not_after,
+            time=self._kernel.clock.now(),
+            shape=self.shape,
+        )

@@ -1,0 +1,126 @@
+"""One call to ARM: the request, what its path names, who sends it; and lists in pages."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from local.azure.web import refusals
+from local.azure.web.resources import Plan, Site, group_id, web_id
+from local.azure.wire import Refused, Request, Response, arm_error, json_response, web_error
+from local.azure.world import World
+
+SUBSCRIPTION = "/subscriptions/{subscription}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
+WEB = "/providers/Microsoft.Web"
+SITE = f"{GROUP}{WEB}/sites/{{site}}"
+SLOT = f"{SITE}/slots/{{slot}}"
+CONDITION = re.compile(r"\s*\(?\s*(\w+)\s+eq\s+'([^']*)'\s*\)?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: what ARM's front door has found out before a resource provider sees it."""
+
+    world: World
+    request: Request
+    parameters: Mapping[str, str]
+    principal: str | None
+
+    def __getitem__(self, name: str) -> str:
+        """Return what the path says at that place."""
+        return self.parameters[name]
+
+    def payload(self) -> dict[str, Any]:
+        """Return the body, which has to be a JSON object."""
+        try:
+            payload = self.request.json()
+        except ValueError:
+            payload = None
+        if not isinstance(payload, dict):
+            raise Refused(arm_error(400, "InvalidRequestContent", "The request content was invalid."))
+        return payload
+
+    def sees(self, resource_id: str) -> bool:
+        """Return True if a list may show that resource to the caller."""
+        return self.world.roles.may_read(self.principal, resource_id)
+
+    def below(self, key: str) -> bool:
+        """Return True if a resource id, in lower case, belongs to the subscription or group that the call lists."""
+        group = self.parameters.get("group")
+        scope = group_id(self["subscription"], group) if group else f"/subscriptions/{self['subscription']}"
+        return key.startswith(f"{scope.lower()}/")
+
+    def within(self, subscription: str, resource_group: str) -> bool:
+        """Return True if a resource belongs to what the call lists: a subscription, or a group of it."""
+        group = self.parameters.get("group")
+        same = subscription.lower() == self["subscription"].lower()
+        return same and (group is None or group.lower() == resource_group.lower())
+
+    def site_id(self) -> str:
+        """Return the resource id of the site or slot that the path names."""
+        site = web_id(self["subscription"], self["group"], "sites", self["site"])
+        return f"{site}/slots/{self['slot']}" if "slot" in self.parameters else site
+
+    def site(self) -> Site:
+        """Return the site or slot as a reader is shown it."""
+        return _found(self.world.web.sites.read(self.site_id()))
+
+    def site_now(self) -> Site:
+        """Return the site or slot as it is, for a write."""
+        site = _found(self.world.web.sites.get(self.site_id()))
+        self._check_unchanged(site)
+        return site
+
+    def plan(self) -> Plan:
+        """Return the plan that the path names."""
+        plan = self.world.web.plans.read(web_id(self["subscription"], self["group"], "serverfarms", self["plan"]))
+        if plan is None:
+            raise refusals.absent("Microsoft.Web/serverFarms", self["plan"], self["group"])
+        return plan
+
+    def conditions(self) -> dict[str, set[str]]:
+        """Return the conditions of `$filter`, lower-cased: field to the values that it may have."""
+        conditions: dict[str, set[str]] = {}
+        for part in re.split(r"\s+(?:and|or)\s+", self.request.query.get("$filter", ""), flags=re.IGNORECASE):
+            match = CONDITION.fullmatch(part)
+            if match:
+                conditions.setdefault(match[1].lower(), set()).add(match[2].lower())
+            elif part:
+                message = f"The filter '{part}' in the query string is not supported."
+                raise Refused(arm_error(400, "InvalidFilterInQueryString", message))
+        return conditions
+
+    def page(self, items: Iterable[Mapping[str, Any]], **more: object) -> Response:
+        """Return one page of a list, with a link to the next where there is more."""
+        everything = list(items)
+        start, size = int(self.request.query.get("$skiptoken", "0") or "0"), self.world.knobs.page_size
+        rest = start + size
+        link = self._link(rest) if rest < len(everything) else None
+        return json_response(200, {"value": everything[start:rest], "nextLink": link, **more})
+
+    def _link(self, start: int) -> str:
+        query = {**self.request.query, "$skiptoken": str(start)}
+        return f"https://{self.request.host}{self.request.path}?{urlencode(query)}"
+
+    def _check_unchanged(self, site: Site) -> None:
+        expected = self.request.headers.get("if-match", "*").strip('"')
+        if self.world.knobs.if_match_honoured and expected not in {"*", site.etag}:
+            raise Refused(web_error(412, "PreconditionFailed", None, "The ETag of the site is {0}.", site.etag))
+
+
+Function = Callable[[Call], Response]
+Route = tuple[str, str, Function]
+
+
+def on_sites(*routes: Route) -> tuple[Route, ...]:
+    """Return the routes, relative to a site, for sites and for slots."""
+    return tuple((method, base + template, function) for base in (SITE, SLOT) for method, template, function in routes)
+
+
+def _found(site: Site | None) -> Site:
+    """Return the site; a missing one is answered with an empty 404 (recorded azure-cli traffic)."""
+    if site is None:
+        raise Refused(Response(404))
+    return site

@@ -1,0 +1,48 @@
+"""What ARM checks before a resource provider sees a request: that its scope exists, and the caller's role."""
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from local.azure.entra.tokens import principal_of
+from local.azure.front_door.call import Call, Function
+from local.azure.wire import Refused, Request, Response, RoutedFunction, arm_error
+from local.azure.world import World
+
+
+def behind_front_door(world: World, function: Function) -> RoutedFunction:
+    """Return the function with ARM's own checks before it: scope, then role."""
+
+    def checked(request: Request, parameters: Mapping[str, str]) -> Response:
+        """Return what the function answers, or refuse."""
+        call = Call(world, request, parameters, principal_of(request))
+        _check_scope(call)
+        _check_role(call)
+        return function(call)
+
+    return checked
+
+
+def _check_scope(call: Call) -> None:
+    subscription, group = call.parameters.get("subscription"), call.parameters.get("group")
+    if subscription is not None and subscription.lower() not in call.world.subscriptions:
+        raise Refused(arm_error(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."))
+    if group is not None and (str(subscription).lower(), group.lower()) not in call.world.resource_groups:
+        raise Refused(arm_error(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found."))
+
+
+def _check_role(call: Call) -> None:
+    """Refuse as role assignments do. A POST is an action, which a mere reader may not take: listing settings is one."""
+    scope = unquote(call.request.path)
+    reading = call.request.method == "GET"
+    may = call.world.roles.may_read if reading else call.world.roles.may_write
+    if not may(call.principal, scope):
+        verb = "read" if reading else "write"
+        raise Refused(
+            arm_error(
+                403,
+                "AuthorizationFailed",
+                f"The client '{call.principal}' with object id '{call.principal}' does not have authorization to"
+                f" perform action '{verb}' over scope '{scope}' or the scope is invalid. If access was recently"
+                " granted, please refresh your credentials.",
+            )
+        )

@@ -1,0 +1,77 @@
+"""management.azure.com for one world: the front door (api-version, subscription, role) and the routes behind it."""
+
+import random
+from uuid import UUID
+
+from local.azure.front_door import resource_lists, role_assignments, vaults
+from local.azure.front_door.call import Route
+from local.azure.front_door.checks import behind_front_door
+from local.azure.registration import routes as registration
+from local.azure.web.routes import (
+    certificates,
+    config_references,
+    configuration,
+    environments,
+    host_names,
+    plans,
+    public_certificates,
+    site_certificates,
+    sites,
+)
+from local.azure.wire import Refused, Request, Response, Router, arm_error
+from local.azure.world import World
+
+ROUTES: tuple[Route, ...] = (
+    *resource_lists.ROUTES,
+    *vaults.ROUTES,
+    *role_assignments.ROUTES,
+    *environments.ROUTES,
+    *plans.ROUTES,
+    *sites.ROUTES,
+    *host_names.ROUTES,
+    *certificates.ROUTES,
+    *site_certificates.ROUTES,
+    *public_certificates.ROUTES,
+    *configuration.ROUTES,
+    *config_references.ROUTES,
+    *registration.ROUTES,
+)
+
+
+class Arm:
+    """The service behind management.azure.com. It asks for no token; the server does. A request is one change.
+
+    A request without a token is nobody's in particular, and sees what everyone sees.
+    """
+
+    def __init__(self, world: World) -> None:
+        """Answer from that world."""
+        self._world = world
+        self._ids = random.Random(0)  # noqa: S311 - request ids
+        self._router = Router(_unmatched)
+        for method, template, function in ROUTES:
+            self._router.add(method, template, behind_front_door(world, function))
+
+    def __call__(self, request: Request) -> Response:
+        """Return what ARM answers."""
+        if "api-version" not in request.query:
+            message = "The api-version query parameter (?api-version=) is required for all requests."
+            return self._with_ids(arm_error(400, "MissingApiVersionParameter", message))
+        if request.method != "GET":
+            self._world.web.history.begin_write()
+        try:
+            with self._world.changes.batch():
+                self._world.managed.settle()
+                self._world.orders.settle()
+                return self._with_ids(self._router.dispatch(request))
+        except Refused as refused:
+            return self._with_ids(refused.response)
+
+    def _with_ids(self, response: Response) -> Response:
+        identifier = str(UUID(int=self._ids.getrandbits(128), version=4))
+        return response.adding({"x-ms-request-id": identifier, "x-ms-correlation-request-id": identifier})
+
+
+def _unmatched(request: Request) -> Response:
+    message = f"The local Azure has no {request.method} {request.path}."
+    return arm_error(404, "InvalidResourceType", message)

@@ -1,0 +1,1 @@
+"""What a test turns: the clock, knobs, faults and hidden scopes; and what it reads: journal and changes."""

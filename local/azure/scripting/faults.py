@@ -1,0 +1,262 @@
+"""Scripted faults: what goes wrong, on which route, how often."""
+
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.journal import Journal
+from local.azure.wire import Drop, Request, Response, arm_error, vault_error, web_error
+
+Kind = Literal[
+    "latency",
+    "throttle",
+    "site_lock",
+    "server_error",
+    "applied_but_lost",
+    "dropped",
+    "stale_list",
+    "denied",
+]
+Call = Callable[[], Response]
+
+_writes_back: ContextVar[int] = ContextVar("writes_back", default=0)
+
+
+def writes_back() -> int:
+    """Return how many writes ago the request being served sees the world; 0 is now."""
+    return _writes_back.get()
+
+
+@contextmanager
+def seen_from(writes: int) -> Iterator[None]:
+    """Serve what happens within from the state of that many writes ago."""
+    token = _writes_back.set(writes)
+    try:
+        yield
+    finally:
+        _writes_back.reset(token)
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault: what happens, to which requests, how often.
+
+    `method`, `host` and `path` are regular expressions that have to match somewhere, in any case. `skip` matching
+    requests pass first; then the fault strikes `times` times (None: for ever).
+    """
+
+    kind: Kind
+    method: str = ""
+    host: str = ""
+    path: str = ""
+    times: int | None = 1
+    skip: int = 0
+    seconds: float = 0.0
+    """Latency: how long the answer takes."""
+    status: int = 500
+    """Server error: 500, 502 or 503."""
+    retry_after: float | None = 1.0
+    """Throttle, site lock, server error: the Retry-After header; None leaves it out."""
+    bucket: int = 0
+    """Throttle: how many requests pass before the first refusal."""
+    refill: float = 0.0
+    """Throttle: how many more may pass per second."""
+    applied: bool = False
+    """Dropped: whether the request takes effect before the connection is closed."""
+    writes: int = 1
+    """Stale list: how many writes the answer is behind."""
+    strikes: int = field(default=0, init=False)
+
+    def matches(self, request: Request) -> bool:
+        """Return True if the fault concerns that request."""
+        pairs = ((self.method, request.method), (self.host, request.host), (self.path, request.path))
+        return all(re.search(pattern, text, re.IGNORECASE) for pattern, text in pairs)
+
+    @property
+    def is_over(self) -> bool:
+        """True if the fault has struck as often as it was to."""
+        return self.times is not None and self.strikes >= self.times
+
+    def due(self, request: Request) -> bool:
+        """Return True if the fault strikes this request; a request that is let through counts against `skip`."""
+        if self.is_over or not self.matches(request):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.strikes += 1
+        return True
+
+
+@dataclass(slots=True)
+class Bucket:
+    """The tokens of a throttle: refilled by the world's clock, taken one per request."""
+
+    tokens: float
+    at: datetime
+
+    def take(self, fault: Fault, now: datetime) -> int | None:
+        """Return how many requests may still pass after this one, or None if this one may not."""
+        refilled = self.tokens + (now - self.at).total_seconds() * fault.refill
+        self.tokens, self.at = min(float(fault.bucket), refilled), now
+        if self.tokens < 1:
+            return None
+        self.tokens -= 1
+        return int(self.tokens)
+
+
+class Faults:
+    """The faults of a world, in the order in which they were scripted."""
+
+    def __init__(self, clock: Clock, journal: Journal) -> None:
+        """Begin with none."""
+        self._clock = clock
+        self._journal = journal
+        self._faults: list[Fault] = []
+        self._buckets: dict[int, Bucket] = {}
+        self._lock = threading.Lock()
+
+    def add(self, *faults: Fault) -> None:
+        """Let these faults strike from now on."""
+        with self._lock:
+            self._faults.extend(faults)
+
+    def clear(self) -> None:
+        """End all faults."""
+        with self._lock:
+            self._faults.clear()
+            self._buckets.clear()
+
+    def all(self) -> tuple[Fault, ...]:
+        """Return the faults, spent ones included, so that a test can see what struck."""
+        with self._lock:
+            return tuple(self._faults)
+
+    def around(self, request: Request, call: Call) -> Response:
+        """Return the answer to the request, as the faults let it through; raise Drop for none at all.
+
+        Latencies add up; of the others the first that matches strikes. The world must not be locked around this: a
+        latency sleeps, and others go on meanwhile.
+        """
+        pauses, throttles, fault = self._draw(request)
+        for pause in pauses:
+            self._clock.sleep(pause)
+        refusal, headers = self._throttle(request, throttles)
+        if refusal is not None:
+            return refusal
+        return (call() if fault is None else self._strike(fault, request, call)).adding(headers)
+
+    def _draw(self, request: Request) -> tuple[list[float], list[Fault], Fault | None]:
+        with self._lock:
+            pauses = [fault.seconds for fault in self._faults if fault.kind == "latency" and fault.due(request)]
+            throttles = [fault for fault in self._faults if fault.kind == "throttle" and fault.matches(request)]
+            others = (fault for fault in self._faults if fault.kind not in {"latency", "throttle"})
+            return pauses, throttles, next((fault for fault in others if fault.due(request)), None)
+
+    def _throttle(self, request: Request, throttles: list[Fault]) -> tuple[Response | None, dict[str, str]]:
+        headers: dict[str, str] = {}
+        for fault in throttles:
+            left = self._take(fault)
+            if left is None and fault.due(request):
+                self._journal.note_fault("throttle")
+                return _too_many(request, fault), headers
+            headers |= _remaining(request, left or 0)
+        return None, headers
+
+    def _take(self, fault: Fault) -> int | None:
+        with self._lock:
+            now = self._clock.now()
+            bucket = self._buckets.setdefault(id(fault), Bucket(float(fault.bucket), now))
+            return bucket.take(fault, now)
+
+    def _strike(self, fault: Fault, request: Request, call: Call) -> Response:
+        self._journal.note_fault(fault.kind)
+        return _ACTS[fault.kind](fault, request, call)
+
+
+def _is_vault(request: Request) -> bool:
+    return ".vault." in request.host
+
+
+def _retry_after(fault: Fault) -> dict[str, str]:
+    if fault.retry_after is None:
+        return {}
+    return {"Retry-After": str(math.ceil(fault.retry_after))}
+
+
+def _kind_of_request(request: Request) -> str:
+    return {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(request.method, "writes")
+
+
+def _remaining(request: Request, left: int) -> dict[str, str]:
+    return (
+        {} if _is_vault(request) else {f"x-ms-ratelimit-remaining-subscription-{_kind_of_request(request)}": str(left)}
+    )
+
+
+def _too_many(request: Request, fault: Fault) -> Response:
+    if fault.retry_after is not None and fault.refill:
+        fault.retry_after = max(fault.retry_after, 1 / fault.refill)
+    headers = _retry_after(fault) | _remaining(request, 0)
+    if _is_vault(request):
+        return vault_error(
+            429, "Throttled", "Request was not processed because too many requests were received."
+        ).adding(headers)
+    message = "Number of requests exceeded the limit. Please try again later."
+    return arm_error(429, "TooManyRequests", message).adding(headers)
+
+
+def _site_lock(fault: Fault, _request: Request, _call: Call) -> Response:
+    """Refuse as Microsoft.Web does while something else changes the site (recorded azure-libraries-for-java)."""
+    template = "Cannot acquire exclusive lock to create, update or delete this site. Retry the request later."
+    return web_error(429, "429", "59206", template).adding(_retry_after(fault))
+
+
+def _server_error(fault: Fault, request: Request, _call: Call) -> Response:
+    message = "The server encountered an internal error. Please retry the request."
+    error = vault_error if _is_vault(request) else arm_error
+    headers = _retry_after(fault) if fault.status == 503 else {}  # noqa: PLR2004 - the status that may carry Retry-After
+    return error(fault.status, "InternalServerError", message).adding(headers)
+
+
+def _applied_but_lost(_fault: Fault, _request: Request, call: Call) -> Response:
+    call()
+    message = "The gateway did not receive a response from 'Microsoft.Web' within the specified time period."
+    return arm_error(504, "GatewayTimeout", message)
+
+
+def _dropped(fault: Fault, _request: Request, call: Call) -> Response:
+    if fault.applied:
+        call()
+    raise Drop
+
+
+def _stale_list(fault: Fault, _request: Request, call: Call) -> Response:
+    with seen_from(fault.writes):
+        return call()
+
+
+def _denied(_fault: Fault, request: Request, _call: Call) -> Response:
+    if _is_vault(request):
+        return vault_error(
+            403, "Forbidden", "Caller is not authorized to perform action on resource.", "ForbiddenByRbac"
+        )
+    message = f"The client does not have authorization to perform action over scope '{request.path}'."
+    return arm_error(403, "AuthorizationFailed", message)
+
+
+_ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
+    "site_lock": _site_lock,
+    "server_error": _server_error,
+    "applied_but_lost": _applied_but_lost,
+    "dropped": _dropped,
+    "stale_list": _stale_list,
+    "denied": _denied,
+}

@@ -1,0 +1,43 @@
+"""A certificate as App Service keeps it, whether it came from a vault or was uploaded."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from local.azure.vault.authority import KeyType, Leaf
+from local.azure.vault.policy import PKCS12
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedCertificate:
+    """What App Service takes over from a vault, and what its front ends then serve."""
+
+    thumbprint: str
+    host_names: tuple[str, ...]
+    subject_name: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    public_der: bytes = field(repr=False)
+    private_key_pem: bytes = field(repr=False)
+    chain_pem: bytes = field(repr=False)
+    self_signed: bool
+    content_type: str
+    key_type: KeyType
+
+
+def imported(leaf: Leaf, content_type: str = PKCS12) -> ImportedCertificate:
+    """Return the certificate as App Service keeps it, whether it came from a vault or was uploaded."""
+    return ImportedCertificate(
+        thumbprint=leaf.thumbprint,
+        host_names=leaf.host_names,
+        subject_name=",".join(leaf.host_names),
+        issuer=str(leaf.certificate.issuer.rdns[-1].rfc4514_string()).removeprefix("CN="),
+        not_before=leaf.certificate.not_valid_before_utc,
+        not_after=leaf.certificate.not_valid_after_utc,
+        public_der=leaf.der,
+        private_key_pem=leaf.private_key_pem,
+        chain_pem=leaf.chain_pem,
+        self_signed=leaf.self_signed,
+        content_type=content_type,
+        key_type=leaf.key_type,
+    )

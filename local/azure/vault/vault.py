@@ -1,0 +1,327 @@
+"""The state of Key Vault: vaults, their certificates and plain secrets, and the versions of each."""
+
+import base64
+import re
+from collections.abc import Callable, Collection, Mapping, MutableMapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Required, TypedDict, Unpack
+
+from local.azure.kernel import Kernel
+from local.azure.principals import APP_SERVICE
+from local.azure.vault.access import RoleAssignment
+from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH, Leaf, Request, authority
+from local.azure.vault.doors import Doors
+from local.azure.vault.issued import ImportedCertificate, imported
+from local.azure.vault.objects import (
+    AnyVersion_co,
+    Differences,
+    RenewalDifferences,
+    VaultCertificate,
+    VaultDenied,
+    VaultMissing,
+    VaultObjectDisabled,
+    VaultObjectMissing,
+    VaultObjectUnusable,
+    Version,
+    Versioned,
+    check_name,
+)
+from local.azure.vault.policy import PEM, PKCS12, SELF, Policy
+from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion
+
+DAYS_PER_MONTH = 30
+PFX_SECRET_DAYS = 180
+VAULT_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"/providers/microsoft\.keyvault/vaults/(?P<name>[^/]+)/?",
+    re.IGNORECASE,
+)
+
+
+class Place(TypedDict, total=False):
+    """Where a vault is, and its tags."""
+
+    subscription: Required[str]
+    resource_group: Required[str]
+    location: str
+    tags: Mapping[str, str] | None
+
+
+Announce = Callable[["Vault", VaultCertificate | Secret, Version | SecretVersion], None]
+"""What a vault calls with each new version of an object."""
+
+
+class Vault(Doors):
+    """One vault: certificates and plain secrets by lower-case name, behind its doors."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        assignments: MutableMapping[str, RoleAssignment],
+        announce: Announce,
+        name: str,
+        **place: Unpack[Place],
+    ) -> None:
+        """Make an empty vault that goes by roles and lets no provider in; it announces each new version.
+
+        `latest_skips_disabled` is a knob. The sources do not settle what a read without a version gets if the newest
+        version is disabled: a refusal, as documented for secrets, or the newest enabled version. The default refuses.
+        """
+        group = f"/subscriptions/{place['subscription']}/resourceGroups/{place['resource_group']}"
+        super().__init__(kernel, assignments, f"{group}/providers/Microsoft.KeyVault/vaults/{name}")
+        self._announce = announce
+        self.name = name
+        self.subscription = place["subscription"]
+        self.resource_group = place["resource_group"]
+        self.location = place.get("location", "westeurope")
+        self.tags = dict(place.get("tags") or {})
+        self.certificates: dict[str, VaultCertificate] = {}
+        self.deleted: dict[str, VaultCertificate] = {}
+        self.secrets: dict[str, Secret] = {}
+        self.deleted_secrets: dict[str, Secret] = {}
+        self.latest_skips_disabled = False
+
+    @property
+    def url(self) -> str:
+        """The address of the vault's data plane."""
+        return f"https://{self.name.lower()}.vault.azure.net"
+
+    def certificate(self, name: str) -> VaultCertificate | None:
+        """Return the certificate of that name in any spelling, or None."""
+        return self.certificates.get(name.lower())
+
+    def secret(self, name: str) -> VaultCertificate | Secret | None:
+        """Return what `/secrets/{name}` leads to, in any spelling: a certificate with versions, or a plain secret."""
+        certificate = self.certificate(name)
+        return certificate if certificate and certificate.versions else self.secrets.get(name.lower())
+
+    def add(
+        self,
+        name: str,
+        host_names: Collection[str],
+        *,
+        policy: Policy | None = None,
+        **differences: Unpack[Differences],
+    ) -> Version:
+        """Return the first version of a new certificate for these host names."""
+        policy = policy or Policy(subject=f"CN={next(iter(host_names), name)}")
+        with self.kernel.lock:
+            self._entry(name, replace(policy, host_names=tuple(host_names)))
+            return self.renew(name, **differences)
+
+    def renew(self, name: str, **differences: Unpack[RenewalDifferences]) -> Version:
+        """Return a new version of the certificate: same names and policy, new key, but for the differences given.
+
+        The differences concern this one version, as when an operator imports it; the certificate's policy takes over
+        what an import would change (key, exportability, content type), and the next renewal keeps it.
+        """
+        certificate = self.certificates[name.lower()]
+        policy = _changed(certificate.policy, differences)
+        self_signed = differences.get("self_signed", policy.issuer_name == SELF)
+        host_names = tuple(differences.get("host_names", policy.host_names))
+        not_before = differences.get("not_before", differences.get("created", self.kernel.clock.now()))
+        lifetime = timedelta(days=policy.validity_months * DAYS_PER_MONTH)
+        not_after = differences.get("not_after", not_before + lifetime)
+        wanted = Request(
+            host_names,
+            not_before,
+            not_after,
+            policy.key_type,
+            policy.key_size,
+            self_signed,
+            tuple(differences.get("usages", policy.usages)),
+            policy.subject_name if host_names == policy.host_names else None,
+        )
+        return self.append(certificate, authority().issue(wanted), policy, **differences)
+
+    def append(
+        self, certificate: VaultCertificate, leaf: Leaf, policy: Policy, **differences: Unpack[RenewalDifferences]
+    ) -> Version:
+        """Return the new newest version of the certificate, made of that leaf; subscribers have been told."""
+        created = differences.get("created", self.kernel.clock.now())
+        version = Version(
+            id=self.new_id(),
+            leaf=leaf,
+            policy=policy,
+            created=created,
+            updated=created,
+            enabled=differences.get("enabled", True),
+            tags=dict(differences.get("tags", {})),
+        )
+        with self.kernel.lock:
+            certificate.policy = policy
+            certificate.versions.append(version)
+            self._announce(self, certificate, version)
+        return version
+
+    def ensure(self, name: str, policy: Policy) -> VaultCertificate:
+        """Return the certificate of that name, made with that policy if it was not there."""
+        return self.certificate(name) or self._entry(name, policy)
+
+    def delete(self, name: str) -> VaultCertificate:
+        """Return the certificate, now among the deleted ones (soft delete)."""
+        certificate = self.certificates.pop(name.lower())
+        certificate.deleted_at = self.kernel.clock.now()
+        self.deleted[name.lower()] = certificate
+        return certificate
+
+    def recover(self, name: str) -> VaultCertificate:
+        """Return the certificate, again among the live ones."""
+        certificate = self.deleted.pop(name.lower())
+        certificate.deleted_at = None
+        self.certificates[name.lower()] = certificate
+        return certificate
+
+    def set_secret(
+        self,
+        name: str,
+        value: str,
+        *,
+        content_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        created: datetime | None = None,
+        enabled: bool = True,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+    ) -> SecretVersion:
+        """Return the new newest version of a plain secret, which is made if it was not there; subscribers were told.
+
+        A ValueError where the name is none, or is a certificate's.
+        """
+        check_name(name)
+        if self.certificate(name):
+            raise ValueError(f"{name} is a certificate of vault {self.name}; its secrets come with its versions.")
+        moment = created or self.kernel.clock.now()
+        version = SecretVersion(
+            self.new_id(), value, moment, moment, content_type, enabled, dict(tags or {}), not_before, not_after
+        )
+        with self.kernel.lock:
+            secret = self.secrets.setdefault(name.lower(), Secret(name))
+            secret.versions.append(version)
+            self._announce(self, secret, version)
+        return version
+
+    def set_pfx_secret(
+        self, name: str, host_names: Collection[str], *, pem: bool = False, **differences: Unpack[SecretDifferences]
+    ) -> SecretVersion:
+        """Return the new newest version of a plain secret that holds a new certificate for these host names.
+
+        As purchased certificates are stored: key, certificate and chain as PKCS12 without a password, in base64; with
+        `pem` as PEM.
+        """
+        created = differences.get("created", self.kernel.clock.now())
+        leaf = authority().issue(_wanted(tuple(host_names), created, differences))
+        text = (leaf.private_key_pem + leaf.certificate_pem + leaf.chain_pem) if pem else base64.b64encode(leaf.pfx())
+        dated = differences.get("dated", False)
+        return self.set_secret(
+            name,
+            text.decode(),
+            content_type=differences.get("content_type", PEM if pem else PKCS12),
+            tags=differences.get("tags"),
+            created=created,
+            enabled=differences.get("enabled", True),
+            not_before=leaf.certificate.not_valid_before_utc if dated else None,
+            not_after=leaf.certificate.not_valid_after_utc if dated else None,
+        )
+
+    def renew_secret(
+        self, name: str, host_names: Collection[str] | None = None, **differences: Unpack[SecretDifferences]
+    ) -> SecretVersion:
+        """Return a new version of a plain secret that holds a certificate: same names, kind of key and wrapping.
+
+        Tags belong to a version, and the new one has none unless they are given. A KeyError where there is no such
+        secret, a ValueError where it holds no certificate.
+        """
+        newest = self.secrets[name.lower()].newest
+        wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
+        if newest.content_type:
+            wanted["content_type"] = newest.content_type
+        wanted.update(differences)
+        return self.set_pfx_secret(name, host_names or newest.host_names, pem=newest.is_pem, **wanted)
+
+    def delete_secret(self, name: str) -> Secret:
+        """Return the plain secret, now among the deleted ones (soft delete)."""
+        secret = self.secrets.pop(name.lower())
+        secret.deleted_at = self.kernel.clock.now()
+        self.deleted_secrets[name.lower()] = secret
+        return secret
+
+    def recover_secret(self, name: str) -> Secret:
+        """Return the plain secret, again among the live ones."""
+        secret = self.deleted_secrets.pop(name.lower())
+        secret.deleted_at = None
+        self.secrets[name.lower()] = secret
+        return secret
+
+    def latest(self, found: Versioned[AnyVersion_co]) -> AnyVersion_co:
+        """Return the version that a read without a version means, enabled or not."""
+        enabled = [version for version in found.versions if version.enabled]
+        return enabled[-1] if self.latest_skips_disabled and enabled else found.versions[-1]
+
+    def newest_importable(self, name: str, principal: str = APP_SERVICE) -> ImportedCertificate:
+        """Return what App Service gets when it imports that object; raise a VaultRefusal where it gets nothing.
+
+        It reads a secret: the one behind a certificate, or a plain one. For a certificate it is documented to need the
+        right to read that too; a knob says whether it does.
+        """
+        found = self.secret(name)
+        if not self._may_import(principal, certificate=isinstance(found, VaultCertificate)):
+            raise VaultDenied(f"The service does not have access to '{self.resource_id}' Key Vault.")
+        if found is None:
+            raise VaultObjectMissing(f"Vault {self.name} has no object {name}.")
+        version: Version | SecretVersion = self.latest(found)
+        if not version.enabled:
+            raise VaultObjectDisabled(f"The newest version of {name} in vault {self.name} is disabled.")
+        if version.import_problem:
+            raise VaultObjectUnusable(f"The certificate cannot be imported: {version.import_problem}.")
+        return imported(version.leaf, PKCS12)
+
+    def _may_import(self, principal: str, *, certificate: bool) -> bool:
+        both = certificate and self.kernel.knobs.import_needs_certificates_get
+        needed = ("secrets/get", "certificates/get")[: 1 + both]
+        return all(self.lets(principal, operation) for operation in needed)
+
+    def new_id(self) -> str:
+        """Return a fresh version id: 32 hex digits from the world's seed."""
+        return f"{self.kernel.random.getrandbits(128):032x}"
+
+    def _entry(self, name: str, policy: Policy) -> VaultCertificate:
+        check_name(name)
+        if name.lower() in self.secrets:
+            raise ValueError(f"{name} is a plain secret of vault {self.name}; no certificate can have its name.")
+        certificate = VaultCertificate(name, policy, self.kernel.clock.now())
+        self.certificates[name.lower()] = certificate
+        return certificate
+
+
+def find_vault(vaults: Mapping[str, Vault], vault_id: str) -> Vault:
+    """Return the vault with that resource id, in any spelling; raise VaultMissing if there is none."""
+    match = VAULT_ID.fullmatch(vault_id)
+    vault = vaults.get(match["name"].lower()) if match else None
+    if vault is None or vault.resource_id.lower() != vault_id.rstrip("/").lower():
+        raise VaultMissing(f"Key Vault '{vault_id}' does not exist.")
+    return vault
+
+
+def _changed(policy: Policy, differences: RenewalDifferences) -> Policy:
+    return replace(
+        policy,
+        key_type=differences.get("key_type", policy.key_type),
+        key_size=differences.get("key_size", policy.key_size),
+        exportable=differences.get("exportable", policy.exportable),
+        content_type=differences.get("content_type", policy.content_type),
+    )
+
+
+def _wanted(host_names: tuple[str, ...], created: datetime, differences: SecretDifferences) -> Request:
+    not_before = differences.get("not_before", created)
+    return Request(
+        host_names,
+        not_before,
+        differences.get("not_after", not_before + timedelta(days=PFX_SECRET_DAYS)),
+        differences.get("key_type", "RSA"),
+        differences.get("key_size", 2048),
+        differences.get("self_signed", False),
+        tuple(differences.get("usages", (SERVER_AUTH, CLIENT_AUTH))),
+    )

@@ -1,0 +1,1 @@
+"""Microsoft.Web: App Service's plans, sites, certificates and bindings."""

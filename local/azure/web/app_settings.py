@@ -1,0 +1,59 @@
+"""What happens when a site's app settings change: they are stored, the site restarts, the journal names the keys."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from local.azure.kernel import Kernel
+from local.azure.web.load_list import LOAD_LIST, rename
+from local.azure.web.references import References
+from local.azure.web.resources import Certificate, Site
+from local.azure.web.state import WebState
+
+
+class AppSettings:
+    """The writes of app settings in a world. A write restarts its site if the site's processes would see a change."""
+
+    def __init__(self, kernel: Kernel, web: WebState, references: References) -> None:
+        """Write to the sites of that state; `references` reads what Key Vault references mean."""
+        self._kernel = kernel
+        self._web = web
+        self._references = references
+
+    def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
+        """Return the site with exactly these settings; a change of a value restarts it.
+
+        Azure docs, configure-common.
+        """
+        names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
+        after = self._web.put_site(replace(site, settings=dict(settings), restarts=site.restarts + bool(names)))
+        if names:
+            who = f" by {by}" if by else ""
+            self._kernel.journal.note(f"app settings of {site.full_name} changed{who}: {', '.join(names)}; restarted")
+        return after
+
+    def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
+        """Name the certificate in each load list that named the old thumbprint, if the knob says so.
+
+        Only sites that may use the certificate are changed.
+        """
+        if not self._kernel.knobs.import_rewrites_load_list:
+            return
+        for site in tuple(self._web.sites_with(certificate)):
+            value = site.settings.get(LOAD_LIST, "")
+            renamed = rename(value, old, certificate.thumbprint)
+            if renamed != value:
+                self.store(site, {**site.settings, LOAD_LIST: renamed}, by="the import")
+
+    def refresh_references(self, site: Site) -> Site:
+        """Return the site with its references read again; the site has restarted if one leads to another version."""
+        fresh = self._references.resolved(site)
+        moved = sorted(name for name, found in fresh.items() if found.active_version != _active(site, name))
+        if not moved:
+            return self._web.put_site(replace(site, references=fresh))
+        self._kernel.journal.note(f"references of {site.full_name} refreshed: {', '.join(moved)}; restarted")
+        return self._web.put_site(replace(site, references=fresh, restarts=site.restarts + 1))
+
+
+def _active(site: Site, name: str) -> str | None:
+    known = site.references.get(name)
+    return known.active_version if known else None

@@ -1,0 +1,93 @@
+"""How a certificate gets into a webspace, from a vault or by upload, and what becomes of the bindings on it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from local.azure.kernel import Kernel
+from local.azure.principals import APP_SERVICE
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.vault.objects import VaultDenied, VaultMissing, VaultObjectMissing, VaultRefusal
+from local.azure.vault.vault import Vault, find_vault
+from local.azure.web.app_settings import AppSettings
+from local.azure.web.resources import Certificate, Host, Site, Source
+from local.azure.web.state import WebState
+
+INITIALIZED = "Initialized"
+
+
+class Imports:
+    """The imports and uploads of a world's certificates, and the syncs of imported copies."""
+
+    def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings, vaults: Mapping[str, Vault]) -> None:
+        """Read from these vaults, and write to the certificates, bindings and app settings of that state."""
+        self._kernel = kernel
+        self._web = web
+        self._settings = settings
+        self._vaults = vaults
+
+    def fetch(self, source: Source, reader: str = APP_SERVICE) -> ImportedCertificate:
+        """Return what the vault hands to that principal now; raise a VaultRefusal if it hands out nothing."""
+        return find_vault(self._vaults, source.vault_id).newest_importable(source.secret_name, reader)
+
+    def install(self, certificate: Certificate) -> None:
+        """Store the copy. If it replaces other content in place, its bindings move, as the knob says.
+
+        App Service team, "Deploying Azure Web App Certificate through Key Vault": creating the certificate again with
+        the same body updates it in place and migrates every app that uses it.
+        """
+        before = self._web.certificate(certificate.id)
+        self._web.put_certificate(certificate)
+        old = before.thumbprint if before else None
+        self._kernel.journal.note(f"certificate {certificate.name} {(old or 'none')[:8]}->{certificate.thumbprint[:8]}")
+        if old and old != certificate.thumbprint:
+            self._settings.rewrite_load_lists(certificate, old)
+            if self._kernel.knobs.sync_moves_bindings:
+                self.move_bindings(certificate, old)
+
+    def move_bindings(self, certificate: Certificate, old: str) -> None:
+        """Move every binding that may use the certificate from the old thumbprint to the certificate's.
+
+        A host name that the new content does not cover keeps its old thumbprint while the `mismatch_refused` knob is
+        on.
+        """
+        for site, host in tuple(self._web.using(certificate, old)):
+            if self._kernel.knobs.mismatch_refused and not certificate.covers(host.name):
+                continue
+            self._rebind(site, host, certificate.thumbprint)
+
+    def sync_all(self) -> None:
+        """Bring every imported copy, and its bindings, to what its vault hands out now."""
+        for certificate in self._web.all_certificates():
+            if certificate.source is not None:
+                self._sync(certificate, certificate.source)
+
+    def _sync(self, certificate: Certificate, source: Source) -> None:
+        try:
+            fresh = replace(certificate, content=self.fetch(source, certificate.reader), status=INITIALIZED)
+        except VaultRefusal as refusal:
+            fresh = replace(certificate, status=_status(refusal))
+        if fresh == certificate:
+            return
+        old = certificate.thumbprint
+        with self._kernel.changes.batch():
+            self._web.put_certificate(fresh)
+            if fresh.thumbprint != old:
+                self._kernel.journal.note(f"certificate {certificate.name} {old[:8]}->{fresh.thumbprint[:8]}")
+                self._settings.rewrite_load_lists(fresh, old)
+                self.move_bindings(fresh, old)
+
+    def _rebind(self, site: Site, host: Host, thumbprint: str) -> None:
+        current = self._web.sites.get(site.id) or site
+        moved = replace(host, thumbprint=thumbprint)
+        self._web.put_site(replace(current, hosts={**current.hosts, host.name.lower(): moved}))
+        old = (host.thumbprint or "")[:8]
+        self._kernel.journal.note(f"binding {host.name} {host.ssl_state} {old}->{thumbprint[:8]} moved by the sync")
+
+
+def _status(refusal: VaultRefusal) -> str:
+    statuses: dict[type[VaultRefusal], str] = {
+        VaultMissing: "KeyVaultDoesNotExist",
+        VaultObjectMissing: "KeyVaultSecretDoesNotExist",
+        VaultDenied: "AzureServiceUnauthorizedToAccessKeyVault",
+    }
+    return statuses.get(type(refusal), "UnknownError")

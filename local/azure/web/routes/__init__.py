@@ -1,0 +1,1 @@
+"""The routes of Microsoft.Web, one module per kind of resource."""

@@ -1,0 +1,114 @@
+"""What happens to a host name: added, bound, moved to another certificate, unbound, removed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from local.azure.web import refusals
+from local.azure.web.resources import DISABLED, IP_BASED, SSL_STATES, Certificate, Host, Site, SslState
+from local.azure.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a client wants a host name to be bound. `ssl_state` None: it did not say."""
+
+    ssl_state: SslState | None
+    thumbprint: str | None
+    record_type: str | None = None
+
+
+def wish_of(properties: Mapping[str, Any]) -> Wish:
+    """Return what the properties of a request ask for."""
+    state, thumbprint = properties.get("sslState"), properties.get("thumbprint")
+    if state is not None and str(state).lower() not in SSL_STATES:
+        raise refusals.invalid("SslState", f"The value '{state}' is not one of {', '.join(SSL_STATES.values())}.")
+    return Wish(
+        ssl_state=None if state is None else SSL_STATES[str(state).lower()],
+        thumbprint=str(thumbprint).upper() if thumbprint else None,
+        record_type=properties.get("customHostNameDnsRecordType"),
+    )
+
+
+def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
+    """Return the host name as it is after the wish; raise a Refused where App Service would not do it.
+
+    A wish without an ssl_state leaves the host name unbound: what Azure does then is not known, and this is the
+    unkind reading. Without a thumbprint App Service looks for a certificate by the host name.
+    """
+    kept = replace(host, record_type=wish.record_type or host.record_type)
+    if wish.ssl_state in {None, DISABLED}:
+        unbound = DISABLED if host.is_bound or wish.ssl_state else host.ssl_state
+        return replace(kept, ssl_state=unbound, thumbprint=None, hidden=False, virtual_ip=None)
+    certificate = _certificate(world, site, host, wish)
+    if world.knobs.mismatch_refused and not certificate.covers(host.name):
+        raise refusals.mismatch(certificate.thumbprint, host.name)
+    world.web.add_chain(site, certificate.thumbprint)
+    return replace(
+        kept,
+        ssl_state=wish.ssl_state,
+        thumbprint=certificate.thumbprint,
+        hidden=certificate.hidden,
+        virtual_ip=_address(world, site, host, wish),
+    )
+
+
+def _certificate(world: World, site: Site, host: Host, wish: Wish) -> Certificate:
+    candidates = list(world.web.certificates_for(site))
+    if wish.thumbprint is None:
+        candidates.sort(key=lambda candidate: candidate.managed != host.name.lower())
+        found = next((candidate for candidate in candidates if candidate.covers(host.name)), None)
+    else:
+        found = next((candidate for candidate in candidates if candidate.thumbprint == wish.thumbprint), None)
+    if found is None:
+        raise refusals.missing("Certificate", wish.thumbprint or host.name)
+    return found
+
+
+def _address(world: World, site: Site, host: Host, wish: Wish) -> str | None:
+    if wish.ssl_state != IP_BASED:
+        return None
+    if site.environment is not None:
+        raise refusals.bad("IP-based TLS bindings are not supported in an App Service Environment.")
+    dedicated = site.dedicated_host
+    if dedicated is not None and dedicated.name.lower() != host.name.lower():
+        raise refusals.conflict("The total number of allowed IP addresses per site will be exceeded.")
+    return host.virtual_ip or world.web.new_address()
+
+
+def store_host(world: World, site: Site, host: Host) -> Site:
+    """Return the site with that host name as it now is; the journal says what changed."""
+    before = site.hosts.get(host.name.lower())
+    changed = world.web.put_site(replace(site, hosts={**site.hosts, host.name.lower(): host}))
+    note(world, before, host)
+    return changed
+
+
+def remove_host(world: World, site: Site, host: Host) -> Site:
+    """Return the site without that host name; an address that it held is lost."""
+    hosts = {name: kept for name, kept in site.hosts.items() if name != host.name.lower()}
+    lost = f", address {host.virtual_ip} lost" if host.virtual_ip else ""
+    world.journal.note(f"host name {host.name} removed from {site.full_name}{lost}")
+    return world.web.put_site(replace(site, hosts=hosts))
+
+
+def note(world: World, before: Host | None, after: Host) -> None:
+    """Write down how a host name changed, like `binding shop.contoso.com SniEnabled 1A2B3C4D->5E6F7A8B`."""
+    if before is None:
+        world.journal.note(f"host name {after.name} added")
+        before = Host(after.name)
+    if before == after:
+        return
+    state = _name(after.ssl_state)
+    states = state if before.ssl_state == after.ssl_state else f"{_name(before.ssl_state)}->{state}"
+    addresses = "" if before.virtual_ip == after.virtual_ip else f" address {before.virtual_ip}->{after.virtual_ip}"
+    thumbprints = f"{_short(before.thumbprint)}->{_short(after.thumbprint)}"
+    world.journal.note(f"binding {after.name} {states} {thumbprints}{addresses}")
+
+
+def _name(state: SslState | None) -> str:
+    return state or "unbound"
+
+
+def _short(thumbprint: str | None) -> str:
+    return thumbprint[:8] if thumbprint else "none"

@@ -1,0 +1,87 @@
+"""Managed certificates over the wire: asked for by a PUT, and polled until Azure issued or refused them.
+
+That the first answer is a 202 without a body is how az handles it (azure-cli, `create_managed_ssl_cert`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local.azure.front_door.call import Call
+from local.azure.web import refusals
+from local.azure.web.managed import Order
+from local.azure.web.resources import DEFAULT_DOMAIN, Certificate, Plan, web_id
+from local.azure.wire import Response
+from local.azure.world import World
+
+LONGEST_NAME = 64
+NAME = re.compile(r"[a-z0-9.-]+")
+NO_FREE = ("F", "D")
+API = "2025-05-01"
+
+
+def put(call: Call, payload: Mapping[str, Any], location: str) -> Response:
+    """Ask for a managed certificate; raise Refused for what Microsoft.Web can say at once."""
+    properties = payload.get("properties") or {}
+    host_name = str(properties["canonicalName"]).lower()
+    plan = call.world.web.plans.get(str(properties.get("serverFarmId") or ""))
+    if plan is None:
+        raise refusals.missing("ServerFarm", str(properties.get("serverFarmId") or "").rpartition("/")[2])
+    _check_name(host_name)
+    _check_host(call.world, plan, host_name)
+    wanted = Certificate(
+        subscription=call["subscription"],
+        resource_group=call["group"],
+        name=call["name"],
+        location=location,
+        webspace=plan.webspace,
+        content=call.world.managed.new_content(host_name),
+        tags=payload.get("tags") or {},
+        managed=host_name,
+        hidden=call.world.knobs.managed_hides_thumbprint,
+    )
+    order = call.world.managed.ask(wanted, plan)
+    return Response(200) if order.finished and order.trouble is None else _accepted(order)
+
+
+def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
+    """Return the existing certificate that a request asks for; raise Refused if it asks for another one."""
+    if before.managed != str(payload["properties"]["canonicalName"]).lower():
+        raise refusals.conflict("The certificate {0} exists and is not managed for that name.", before.name)
+    return before
+
+
+def poll(call: Call) -> Response:
+    """Answer how far an order is: 202 until it is finished, then 200 or the reason for the refusal."""
+    order = call.world.managed.order(call["subscription"], call["operation"])
+    if order is None:
+        raise refusals.missing("Operation", call["operation"])
+    if not order.finished:
+        return _accepted(order)
+    return Response(200) if order.trouble is None else refusals.bad(order.trouble).response
+
+
+def _check_name(host_name: str) -> None:
+    if not NAME.fullmatch(host_name) or len(host_name) > LONGEST_NAME or host_name.endswith(f".{DEFAULT_DOMAIN}"):
+        raise refusals.invalid("Properties.CanonicalName", f"The value '{host_name}' is not supported.")
+
+
+def _check_host(world: World, plan: Plan, host_name: str) -> None:
+    if plan.sku[:1].upper() in NO_FREE:
+        raise refusals.bad("Free managed certificates are not supported on Free and Shared plans.")
+    site = world.web.site_with_host(host_name)
+    if site is None or site.plan_id.lower() != plan.id.lower():
+        raise refusals.invalid(
+            "Properties.CanonicalName",
+            f"Certificate creation requires hostname {host_name} added to an App Service in the serverFarm {plan.id}.",
+        )
+    if plan.environment or site.properties.get("hostingEnvironmentProfile"):
+        raise refusals.bad("Free managed certificates are not supported in an App Service Environment.")
+
+
+def _accepted(order: Order) -> Response:
+    wanted = order.wanted
+    place = web_id(wanted.subscription, "", "locations", wanted.location).partition("/resourceGroups/")[0]
+    location = wanted.location.replace(" ", "")
+    path = f"{place}/providers/Microsoft.Web/locations/{location}/operationResults/{order.key}"
+    return Response(202, {"Location": f"https://management.azure.com{path}?api-version={API}", "Retry-After": "5"})

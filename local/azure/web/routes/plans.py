@@ -1,0 +1,36 @@
+"""App Service plans (server farms) over the wire."""
+
+from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
+from local.azure.web.wire.plans import plan_json
+from local.azure.web.wire.sites import site_json
+from local.azure.wire import Response, json_response
+
+
+def list_plans(call: Call) -> Response:
+    """Answer the plans of a subscription or a group."""
+    plans = call.world.web.plans.listing(call.below)
+    return call.page((plan_json(call.world.web, plan) for plan in plans if call.sees(plan.id)), id=None)
+
+
+def get_plan(call: Call) -> Response:
+    """Answer one plan."""
+    return json_response(200, plan_json(call.world.web, call.plan()))
+
+
+def list_sites_of_plan(call: Call) -> Response:
+    """Answer the sites on a plan, those too that the caller may not read: the plan's own right is what counts."""
+    plan_id = call.plan().id.lower()
+    on_plan = {
+        site.id.lower() for site in call.world.web.sites.values() if site.plan_id.lower() == plan_id and not site.slot
+    }
+    sites = call.world.web.sites.listing(on_plan.__contains__)
+    return call.page((site_json(call.world.web, site) for site in sites), id=None)
+
+
+FARMS = f"{WEB}/serverfarms"
+ROUTES: tuple[Route, ...] = (
+    ("GET", f"{SUBSCRIPTION}{FARMS}", list_plans),
+    ("GET", f"{GROUP}{FARMS}", list_plans),
+    ("GET", f"{GROUP}{FARMS}/{{plan}}", get_plan),
+    ("GET", f"{GROUP}{FARMS}/{{plan}}/sites", list_sites_of_plan),
+)

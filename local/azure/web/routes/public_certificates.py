@@ -1,0 +1,87 @@
+"""Public certificates of sites and slots over the wire: their code may load them, nothing is secured with them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from local.azure.front_door.call import Call, Route, on_sites
+from local.azure.web import refusals, uploads
+from local.azure.web.resources import CURRENT_USER, STORE_LOCATIONS, PublicCertificate, Site, StoreLocation
+from local.azure.web.wire.public_certificates import public_certificate_json
+from local.azure.wire import Refused, Response, arm_error, json_response
+from local.azure.world import World
+
+
+def list_public_certificates(call: Call) -> Response:
+    """Answer the public certificates of a site or slot."""
+    site = call.site()
+    prefix = _id(site, "").lower()
+    found = call.world.web.public_certificates.listing(lambda key: key.startswith(prefix))
+    return call.page(public_certificate_json(site, certificate) for certificate in found if call.sees(certificate.id))
+
+
+def get_public_certificate(call: Call) -> Response:
+    """Answer one public certificate."""
+    site = call.site()
+    found = call.world.web.public_certificates.read(_id(site, call["name"]))
+    if found is None:
+        message = f"The Resource 'Microsoft.Web/sites/{call['site']}/publicCertificates/{call['name']}' was not found."
+        raise Refused(arm_error(404, "ResourceNotFound", message))
+    return json_response(200, public_certificate_json(site, found))
+
+
+def put_public_certificate(call: Call) -> Response:
+    """Store a public certificate under that name, in place of another; running processes do not hear of it."""
+    site, properties = call.site_now(), call.payload().get("properties") or {}
+    before = call.world.web.public_certificates.get(_id(site, call["name"]))
+    der = uploads.read_public(str(properties.get("blob") or ""))
+    stored = PublicCertificate(site.id, before.name if before else call["name"], der, _location(properties))
+    if before is None:
+        _check_room(call.world, site)
+    call.world.web.public_certificates.put(stored.id, stored)
+    old = before.thumbprint[:8] if before else "none"
+    call.world.journal.note(f"public certificate {stored.name} of {site.full_name} {old}->{stored.thumbprint[:8]}")
+    return json_response(200, public_certificate_json(site, stored))
+
+
+def delete_public_certificate(call: Call) -> Response:
+    """Delete a public certificate, whatever app settings name it."""
+    site = call.site_now()
+    found = call.world.web.public_certificates.get(_id(site, call["name"]))
+    if found is None:
+        return Response(204)
+    call.world.web.public_certificates.remove(found.id)
+    call.world.journal.note(f"public certificate {found.name} of {site.full_name} {found.thumbprint[:8]} deleted")
+    return Response(200)
+
+
+def _location(properties: Mapping[str, Any]) -> StoreLocation:
+    asked = str(properties.get("publicCertificateLocation") or CURRENT_USER)
+    found = next((location for location in STORE_LOCATIONS if location.lower() == asked.lower()), None)
+    if found is None:
+        known = ", ".join(STORE_LOCATIONS)
+        raise refusals.invalid("PublicCertificateLocation", f"The value '{asked}' is not one of {known}.")
+    return found
+
+
+def _check_room(world: World, site: Site) -> None:
+    """Refuse one more than the sites of a plan take together (Azure docs, configure-ssl-certificate)."""
+    limit, plan = world.knobs.public_certificates_per_plan, site.plan_id.lower()
+    on_plan = {neighbour.id.lower() for neighbour in world.web.sites.values() if neighbour.plan_id.lower() == plan}
+    held = sum(certificate.site_id.lower() in on_plan for certificate in world.web.public_certificates.values())
+    if held >= limit:
+        raise refusals.conflict(
+            "The App Service plan holds {0} public certificates, which is the limit. Delete one that is not used.",
+            str(limit),
+        )
+
+
+def _id(site: Site, name: str) -> str:
+    return f"{site.id}/publicCertificates/{name}"
+
+
+ROUTES: tuple[Route, ...] = on_sites(
+    ("GET", "/publicCertificates", list_public_certificates),
+    ("GET", "/publicCertificates/{name}", get_public_certificate),
+    ("PUT", "/publicCertificates/{name}", put_public_certificate),
+    ("DELETE", "/publicCertificates/{name}", delete_public_certificate),
+)

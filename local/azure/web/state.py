@@ -1,0 +1,305 @@
+"""The state of App Service: plans, sites, certificates, inbound addresses, and what the front ends serve."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from local.azure.kernel import Kernel
+from local.azure.vault.authority import leads_to_root
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.resources import (
+    DEFAULT_DOMAIN,
+    IP_BASED,
+    RUNNING,
+    SNI,
+    Certificate,
+    Environment,
+    Host,
+    Plan,
+    PublicCertificate,
+    Resolution,
+    RootCertificate,
+    Site,
+    Webspace,
+    covers,
+)
+from local.azure.web.store import History, Store
+
+SHARED_ADDRESS_PREFIX = "sni."
+CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
+"""Since when an upload brings its chain to the servers of an environment (Azure docs, overview-certificates)."""
+
+
+class Follower(Protocol):
+    """What hears of each write of a site: an app does what its site does."""
+
+    def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
+        """Follow the site: `starts` if its processes are new, `from_stop` if the site did not run before."""
+
+
+class WebState:
+    """Everything of Microsoft.Web in a world. Methods that front ends call take the world's lock themselves."""
+
+    def __init__(self, kernel: Kernel, resolve: Callable[[Site], Mapping[str, Resolution]]) -> None:
+        """Begin empty; addresses come from the world's seed, so that they are the same each time.
+
+        `resolve` says what the Key Vault references of a site mean now.
+        """
+        self._kernel = kernel
+        self._resolve = resolve
+        self._followers: list[Follower] = []
+        self.history = History(kernel.clock, kernel.knobs, kernel.changes)
+        self.environments: Store[Environment] = Store("environment", self.history)
+        self.plans: Store[Plan] = Store("plan", self.history)
+        self.sites: Store[Site] = Store("site", self.history)
+        self.certificates: Store[Certificate] = Store("certificate", self.history)
+        self.site_certificates: Store[Certificate] = Store("site certificate", self.history)
+        self.public_certificates: Store[PublicCertificate] = Store("public certificate", self.history)
+        self.roots: Store[RootCertificate] = Store("root certificate", self.history)
+        self._installed: dict[tuple[str, ...], ImportedCertificate] = {}
+        self._chainless: set[tuple[str, ...]] = set()
+        self._shared: dict[tuple[str, str], str] = {}
+        self._given: set[str] = set()
+        self._random = random.Random(kernel.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
+        self._index: tuple[int, dict[str, Site]] = (-1, {})
+
+    def served(self, host_name: str, address: str) -> ImportedCertificate | None:
+        """Return what a handshake for that host name at that address shows; None is the platform's own certificate.
+
+        A dedicated address knows one certificate, whatever host name is asked for; the shared address of a webspace
+        goes by SNI (Azure docs, configure-ssl-bindings).
+        """
+        with self._kernel.lock:
+            dedicated = next((site for site in self._sites_seen() if _owns(site, address)), None)
+            if dedicated is not None:
+                return self._content(dedicated, dedicated.dedicated_host)
+            site = self._hosting(host_name)
+            host = None if site is None else _host_of(site, host_name)
+            if site is None or host is None or host.ssl_state != SNI or self.shared_address(site.webspace) != address:
+                return None
+            return self._content(site, host)
+
+    def address_of(self, host_name: str) -> str | None:
+        """Return the inbound address that the host name leads to, as public DNS would say."""
+        with self._kernel.lock:
+            bare = host_name.lower().removeprefix(SHARED_ADDRESS_PREFIX)
+            site = self._hosting(host_name) or (self._hosting(bare) if bare.endswith(DEFAULT_DOMAIN) else None)
+            if site is None:
+                return None
+            return _dedicated_address(site, host_name.lower()) or self.shared_address(site.webspace)
+
+    def addresses(self) -> frozenset[str]:
+        """Return every inbound address in use: one per webspace or environment, one per IP-based binding."""
+        with self._kernel.lock:
+            shared = {self.shared_address(plan.webspace) for plan in self.plans.values()}
+            hosts = (host for site in self.sites.values() for host in site.hosts.values())
+            return frozenset(shared | {host.virtual_ip for host in hosts if host.virtual_ip})
+
+    def state_of(self, host_name: str) -> str | None:
+        """Return `Running` or `Stopped` for the site behind the host name, or None where there is none."""
+        with self._kernel.lock:
+            site = self.site_behind(host_name)
+            return None if site is None else site.state
+
+    def site_behind(self, host_name: str) -> Site | None:
+        """Return the site that the front ends lead the host name to, a wildcard's included."""
+        return self._hosting(host_name)
+
+    def domain_behind(self, host_name: str) -> str:
+        """Return what the platform's own host names end with where the host name leads to."""
+        site = self._hosting(host_name)
+        return DEFAULT_DOMAIN if site is None else site.default_domain
+
+    def shared_address(self, webspace: Webspace) -> str:
+        """Return the address that the sites of the webspace share; the first call gives it one."""
+        if webspace.key not in self._shared:
+            self._shared[webspace.key] = self.new_address()
+        return self._shared[webspace.key]
+
+    def put_plan(self, plan: Plan) -> None:
+        """Store the plan; its webspace has the address of its environment."""
+        if plan.environment is not None:
+            self._shared[plan.webspace.key] = plan.environment.address
+        self.plans.put(plan.id, plan)
+
+    def is_public(self, host: str) -> bool:
+        """Return True if the internet leads to the host name or address: it is not in an internal environment."""
+        internal = [environment for environment in self.environments.values() if environment.internal]
+        site = self._hosting(host)
+        inside = site is not None and site.environment in internal
+        return not inside and host not in {environment.address for environment in internal}
+
+    def new_address(self) -> str:
+        """Return a loopback address that was never in use in this world."""
+        while True:
+            draw = self._random.randrange
+            address = f"127.{draw(16, 250)}.{draw(0, 256)}.{draw(1, 255)}"
+            if address not in self._given:
+                self._given.add(address)
+                return address
+
+    def add_follower(self, follower: Follower) -> None:
+        """Tell that follower of each write of a site from now on."""
+        self._followers.append(follower)
+
+    def put_site(self, site: Site) -> Site:
+        """Return the site as stored: with a new ETag and the time of the change; its app has started if it did."""
+        before = self.sites.get(site.id)
+        starts, ran = _starts(before, site), before is not None and before.state == RUNNING
+        stored = replace(
+            site,
+            etag=f"{self._random.getrandbits(60):015X}",
+            modified=self._kernel.clock.now(),
+            references=self._resolve(site) if starts else site.references,
+        )
+        with self._kernel.changes.batch():
+            self.sites.put(stored.id, stored)
+            for follow in self._followers:
+                follow(stored, starts=starts, from_stop=not ran)
+        return stored
+
+    def put_certificate(self, certificate: Certificate) -> None:
+        """Store the certificate and hand it to the front ends, which keep what they once got.
+
+        It was created when it was first stored, unless it says another moment.
+        """
+        before = self.certificate(certificate.id)
+        born = (before.created if before else certificate.created) or self._kernel.clock.now()
+        certificate = replace(certificate, created=born)
+        self._installed[*certificate.scope, certificate.thumbprint] = certificate.content
+        if certificate.source is None and born < CHAINS_ADDED_SINCE:
+            self._chainless.add((*certificate.scope, certificate.thumbprint))
+        store = self.certificates if certificate.site_id is None else self.site_certificates
+        store.put(certificate.id, certificate)
+
+    def add_chain(self, site: Site, thumbprint: str | None) -> None:
+        """Let the servers that the site is on know the chain of the certificate, which is bound now.
+
+        Of an upload from before October 2023 they do not: it has to be uploaded again, and then bound.
+        """
+        same = (certificate for certificate in self.certificates_for(site) if certificate.thumbprint == thumbprint)
+        if any(certificate.created is not None and certificate.created >= CHAINS_ADDED_SINCE for certificate in same):
+            self._chainless.discard((*site.webspace.key, str(thumbprint)))
+
+    def remove_certificate(self, certificate: Certificate) -> None:
+        """Make the certificate be gone; front ends keep what they once got."""
+        store = self.certificates if certificate.site_id is None else self.site_certificates
+        store.remove(certificate.id)
+
+    def certificate(self, resource_id: str) -> Certificate | None:
+        """Return the certificate with that resource id, of a webspace or of a site, as it is."""
+        return self.certificates.get(resource_id) or self.site_certificates.get(resource_id)
+
+    def all_certificates(self) -> tuple[Certificate, ...]:
+        """Return the certificates of all webspaces and sites as they are; the public ones are not among them."""
+        return (*self.certificates.values(), *self.site_certificates.values())
+
+    def sites_in(self, webspace: Webspace) -> Iterator[Site]:
+        """Return the sites and slots of a webspace as they are."""
+        return (site for site in self.sites.values() if site.webspace.key == webspace.key)
+
+    def certificates_in(self, webspace: Webspace) -> Iterator[Certificate]:
+        """Return the certificates of a webspace as they are."""
+        return (certificate for certificate in self.certificates.values() if certificate.webspace.key == webspace.key)
+
+    def certificates_for(self, site: Site) -> Iterator[Certificate]:
+        """Return the certificates that the site or slot may use as they are: its own first, then its webspace's.
+
+        A Flex Consumption site uses its own alone, unless the knob lets it use its webspace's too.
+        """
+        yield from (
+            certificate for certificate in self.site_certificates.values() if certificate.scope == (site.id.lower(),)
+        )
+        if self._shares(site):
+            yield from self.certificates_in(site.webspace)
+
+    def public_certificates_of(self, site: Site) -> Iterator[PublicCertificate]:
+        """Return the public certificates of the site or slot as they are."""
+        return (
+            certificate
+            for certificate in self.public_certificates.values()
+            if certificate.site_id.lower() == site.id.lower()
+        )
+
+    def roots_of(self, environment: Environment) -> Iterator[RootCertificate]:
+        """Return the public certificates of the environment as they are."""
+        return (root for root in self.roots.values() if root.environment_id.lower() == environment.id.lower())
+
+    def sites_with(self, certificate: Certificate) -> Iterator[Site]:
+        """Return the sites and slots that may use the certificate, as they are."""
+        if certificate.site_id is None:
+            return (site for site in self.sites_in(certificate.webspace) if self._shares(site))
+        owner = self.sites.get(certificate.site_id)
+        return iter(() if owner is None else (owner,))
+
+    def using(self, certificate: Certificate, thumbprint: str) -> Iterator[tuple[Site, Host]]:
+        """Return the sites and host names that may use the certificate and are bound to that thumbprint."""
+        return (
+            (site, host)
+            for site in self.sites_with(certificate)
+            for host in site.hosts.values()
+            if host.thumbprint == thumbprint
+        )
+
+    def site_with_host(self, host_name: str) -> Site | None:
+        """Return the site that has exactly that host name."""
+        return self._hosts().get(host_name.lower())
+
+    def _content(self, site: Site, host: Host | None) -> ImportedCertificate | None:
+        if host is None or host.thumbprint is None:
+            return None
+        own = self._installed.get((site.id.lower(), host.thumbprint))
+        key = (*site.webspace.key, host.thumbprint)
+        content = own or self._installed.get(key)
+        if content is None or site.environment is None or key not in self._chainless:
+            return content
+        return content if leads_to_root(content.public_der, content.chain_pem) else replace(content, chain_pem=b"")
+
+    def _shares(self, site: Site) -> bool:
+        return not site.flex or self._kernel.knobs.flex_uses_webspace_certificates
+
+    def _hosting(self, host_name: str) -> Site | None:
+        name = host_name.lower()
+        wildcard = "*." + name.partition(".")[2]
+        site = self._hosts().get(name) or self._hosts().get(wildcard)
+        return site and self._seen(site)
+
+    def _hosts(self) -> dict[str, Site]:
+        if self._index[0] != self.history.length:
+            hosts = {name: site for site in self.sites.values() for name in site.hosts}
+            self._index = (self.history.length, hosts)
+        return self._index[1]
+
+    def _seen(self, site: Site) -> Site:
+        """Return the site as the front ends know it, who may be slow to hear of a change."""
+        return self.sites.before(self._kernel.knobs.slow_front_end).get(site.id.lower()) or site
+
+    def _sites_seen(self) -> Iterator[Site]:
+        past = self.sites.before(self._kernel.knobs.slow_front_end)
+        return (past.get(site.id.lower()) or site for site in self.sites.values())
+
+
+def _starts(before: Site | None, after: Site) -> bool:
+    """Return True if the site gets new processes: the site is new, was stopped, or restarts."""
+    ran = before is not None and before.state == RUNNING
+    return after.state == RUNNING and (not ran or before is None or after.restarts > before.restarts)
+
+
+def _host_of(site: Site, host_name: str) -> Host | None:
+    exact = site.hosts.get(host_name.lower())
+    return exact or next((host for name, host in site.hosts.items() if covers(name, host_name)), None)
+
+
+def _owns(site: Site, address: str) -> bool:
+    return any(host.virtual_ip == address for host in site.hosts.values())
+
+
+def _dedicated_address(site: Site, host_name: str) -> str | None:
+    """Return the dedicated address that the host name leads to: its own, or the site's for its default host name."""
+    host = _host_of(site, host_name)
+    if host is not None and host.ssl_state == IP_BASED:
+        return host.virtual_ip
+    dedicated = site.dedicated_host
+    return dedicated.virtual_ip if dedicated and host_name == site.default_host_name else None

@@ -1,0 +1,158 @@
+"""Resources by id, with their past: what a slow or stale reader still sees, and what front ends still serve."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from local.azure.scripting.changes import Changes
+from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import writes_back
+from local.azure.scripting.knobs import Knobs
+
+Resource = TypeVar("Resource")
+REMEMBERED_CHANGES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource became another value, or came into being, or went."""
+
+    write: int
+    at: datetime
+    kind: str
+    key: str
+    before: object | None
+
+
+class History:
+    """The changes of all stores, newest last. Changes of one write belong together."""
+
+    def __init__(self, clock: Clock, knobs: Knobs, changes: Changes) -> None:
+        """Begin empty."""
+        self.changes = changes
+        self.clock = clock
+        self.knobs = knobs
+        self.write = 0
+        self.length = 0
+        self._changes: deque[Change] = deque(maxlen=REMEMBERED_CHANGES)
+
+    def begin_write(self) -> None:
+        """Let the changes that follow belong to a new write."""
+        self.write += 1
+
+    def record(self, kind: str, key: str, before: object | None) -> None:
+        """Remember what a resource was before it changed."""
+        self.length += 1
+        self._changes.append(Change(self.write, self.clock.now(), kind, key, before))
+
+    def before_writes(self, kind: str, writes: int) -> dict[str, object | None]:
+        """Return what the resources of that kind that the last writes changed were before them.
+
+        What a world was built with came before any write: no reader is so far behind that it is missing.
+        """
+        newest = list(dict.fromkeys(change.write for change in reversed(self._changes) if change.write))[:writes]
+        concerned = set(newest)
+        return {change.key: change.before for change in self._newest(kind) if change.write in concerned}
+
+    def before_moment(self, kind: str, moment: datetime) -> dict[str, object | None]:
+        """Return what the resources of that kind that changed after the moment were at it."""
+        recent: dict[str, object | None] = {}
+        for change in self._newest():
+            if change.at <= moment:
+                break
+            if change.kind == kind:
+                recent[change.key] = change.before
+        return recent
+
+    def _newest(self, kind: str | None = None) -> Iterator[Change]:
+        return (change for change in reversed(self._changes) if kind in {None, change.kind})
+
+
+@dataclass(slots=True)
+class _Shadow:
+    write: int
+    value: object | None
+    reads: int
+
+
+class Store(Generic[Resource]):
+    """The resources of one kind, by resource id in any case.
+
+    `get` and `values` are the truth, which writers work on. `read` and `listing` are what a reader is shown.
+    """
+
+    def __init__(self, kind: str, history: History) -> None:
+        """Begin empty."""
+        self._kind = kind
+        self._history = history
+        self._values: dict[str, Resource] = {}
+        self._shadows: dict[str, _Shadow] = {}
+
+    def get(self, key: str) -> Resource | None:
+        """Return the resource as it is."""
+        return self._values.get(key.lower())
+
+    def values(self) -> Iterator[Resource]:
+        """Return all resources as they are."""
+        return iter(tuple(self._values.values()))
+
+    def put(self, key: str, value: Resource) -> None:
+        """Make the resource that value."""
+        self._remember(key.lower())
+        self._values[key.lower()] = value
+        self._history.changes.note()
+
+    def remove(self, key: str) -> None:
+        """Make the resource be gone."""
+        self._remember(key.lower())
+        del self._values[key.lower()]
+        self._history.changes.note()
+
+    def read(self, key: str) -> Resource | None:
+        """Return the resource as a reader is shown it; it counts as one read of it."""
+        key = key.lower()
+        past = self._past()
+        return past[key] if key in past else self._visible(key)
+
+    def listing(self, wanted: Callable[[str], bool]) -> list[Resource]:
+        """Return the resources with a wanted id as a reader of a list is shown them: one read of each."""
+        past = self._past()
+        keys = filter(wanted, dict.fromkeys([*self._values, *self._shadows, *past]))
+        shown = (past[key] if key in past else self._visible(key) for key in keys)
+        return [value for value in shown if value is not None]
+
+    def overview(self, wanted: Callable[[str], bool]) -> list[Resource]:
+        """Return the resources with a wanted id as a list that says little shows them: no read of any."""
+        values = {**self._values, **self._past()}
+        return [value for key, value in values.items() if value is not None and wanted(key)]
+
+    def before(self, delay: float) -> dict[str, Resource | None]:
+        """Return, of the resources that changed within the last `delay` seconds, what they were before that."""
+        if delay <= 0:
+            return {}
+        moment = self._history.clock.now() - timedelta(seconds=delay)
+        return self._history.before_moment(self._kind, moment)  # type: ignore[return-value] # a change holds what this store held
+
+    def _past(self) -> dict[str, Resource | None]:
+        if not writes_back():
+            return {}
+        return self._history.before_writes(self._kind, writes_back())  # type: ignore[return-value] # a change holds what this store held
+
+    def _remember(self, key: str) -> None:
+        before = self._values.get(key)
+        self._history.record(self._kind, key, before)
+        reads, write = self._history.knobs.reads_until_visible, self._history.write
+        shadow = self._shadows.get(key)
+        if reads and write and (shadow is None or shadow.write != write):
+            self._shadows[key] = _Shadow(write, before, reads)
+
+    def _visible(self, key: str) -> Resource | None:
+        shadow = self._shadows.get(key)
+        if shadow is None:
+            return self._values.get(key)
+        shadow.reads -= 1
+        if shadow.reads <= 0:
+            del self._shadows[key]
+        return shadow.value  # type: ignore[return-value] # a shadow holds what this store held

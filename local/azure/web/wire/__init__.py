@@ -1,0 +1,1 @@
+"""How Microsoft.Web writes its resources as JSON."""

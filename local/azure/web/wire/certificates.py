@@ -1,0 +1,93 @@
+"""How Microsoft.Web writes a certificate, and the warnings that go with one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from local.azure.vault.authority import leads_to_root
+from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.resources import Certificate, display_location
+
+SELF_SIGNED_OR_EXPIRED = "199 Some of the uploaded certificates are either self-signed or expired."
+UNTRUSTED = "199 Some of the uploaded certificates cannot be validated to a trusted CA"
+ALWAYS_NULL = (
+    "pfxBlob",
+    "password",
+    "siteName",
+    "selfLink",
+    "valid",
+    "toDelete",
+    "cerBlob",
+    "publicKeyHash",
+    "hostingEnvironment",
+    "hostingEnvironmentProfile",
+    "serverFarmId",
+    "tags",
+    "resourceGroup",
+)
+
+
+def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
+    """Return the certificate as Microsoft.Web writes it.
+
+    The vault's id comes back in lower case and the plan's as null; `keyVaultSecretStatus` is in reads only (recorded
+    azure-cli test_webapp_ssl_import).
+    """
+    content = certificate.content
+    properties: dict[str, Any] = dict.fromkeys(ALWAYS_NULL) | {
+        "friendlyName": "",
+        "subjectName": content.subject_name,
+        "hostNames": list(content.host_names),
+        "issuer": content.issuer,
+        "issueDate": content.not_before.isoformat(),
+        "expirationDate": content.not_after.isoformat(),
+        "thumbprint": content.thumbprint,
+        "webSpace": certificate.webspace.name,
+        **_source_json(certificate, with_status=with_status),
+        **_managed_json(certificate),
+    }
+    return {
+        "id": certificate.id,
+        "name": certificate.name,
+        "type": "Microsoft.Web/certificates",
+        "location": display_location(certificate.location),
+        "tags": dict(certificate.tags),
+        "properties": properties,
+    }
+
+
+def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
+    """Return the header that warns of what is taken all the same (recorded azure-cli traffic), or none.
+
+    Recorded for a self-signed certificate, which gets both texts; that each text comes alone is inferred.
+    """
+    expired = content.not_after < now
+    found = (
+        (SELF_SIGNED_OR_EXPIRED, content.self_signed or expired),
+        (UNTRUSTED, not leads_to_root(content.public_der, content.chain_pem)),
+    )
+    text = ",".join(warning for warning, applies in found if applies)
+    return {"warning": text} if text else {}
+
+
+def _managed_json(certificate: Certificate) -> dict[str, Any]:
+    """Return what differs in a managed certificate: thumbprint, issuer and dates are hidden since 2021.
+
+    Recorded of one in 2020: `keyVaultId` is an empty text.
+    """
+    if certificate.managed is None:
+        return {}
+    own = {"canonicalName": certificate.managed, "keyVaultId": "", "keyVaultSecretName": ""}
+    blank = {"thumbprint": "", "issuer": "", "issueDate": None, "expirationDate": None} if certificate.hidden else {}
+    return own | blank
+
+
+def _source_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
+    if certificate.source is None:
+        return {"keyVaultId": None, "keyVaultSecretName": None}
+    status = {"keyVaultSecretStatus": certificate.status} if with_status else {}
+    return {
+        "keyVaultId": certificate.source.vault_id.lower(),
+        "keyVaultSecretName": certificate.source.secret_name,
+        **status,
+    }

@@ -1,0 +1,32 @@
+"""How Microsoft.Web writes a Key Vault reference."""
+
+from typing import Any
+
+from local.azure.web import references
+from local.azure.web.resources import Resolution, Site, display_location
+
+UNRESOLVED = Resolution("Initialized")
+"""A reference that App Service has not looked at yet: its site has not started since."""
+
+
+def reference_json(site: Site, name: str) -> dict[str, Any]:
+    """Return the site's reference of that name, and what App Service made of it when it last looked."""
+    found = site.references.get(name, UNRESOLVED)
+    kind = "Microsoft.Web/sites/slots/config" if site.slot else "Microsoft.Web/sites/config"
+    return {
+        "id": f"{site.id}/config/configreferences/appsettings/{name}",
+        "name": name,
+        "type": f"{kind}/configreferences",
+        "location": display_location(site.location),
+        "properties": {
+            "reference": site.settings[name],
+            "status": found.status,
+            "vaultName": found.vault_name,
+            "secretName": found.secret_name,
+            "secretVersion": found.secret_version,
+            "identityType": {"type": "SystemAssigned"},
+            "details": "Reference has been successfully resolved." if found.status == references.RESOLVED else "",
+            "source": "KeyVault",
+            "activeVersion": found.active_version,
+        },
+    }

@@ -1,0 +1,31 @@
+"""How Microsoft.Web writes a host name binding."""
+
+from typing import Any
+
+from local.azure.web.resources import IP_BASED, Host, Site, display_location
+
+
+def binding_json(site: Site, host: Host) -> dict[str, Any]:
+    """Return the binding as Microsoft.Web writes it.
+
+    A host name that was never bound has no sslState and no thumbprint at all (recorded azure-cli traffic).
+    """
+    properties: dict[str, Any] = {"siteName": site.name, "domainId": None, "hostNameType": host.host_name_type}
+    if host.resource_type != "Website":
+        properties["azureResourceType"] = host.resource_type
+    if host.record_type:
+        properties["customHostNameDnsRecordType"] = host.record_type
+    if host.ssl_state is not None:
+        properties["sslState"] = host.ssl_state
+    if host.shown_thumbprint is not None:
+        properties["thumbprint"] = host.shown_thumbprint
+    if host.ssl_state == IP_BASED:
+        properties["virtualIP"] = host.virtual_ip
+    kind = "Microsoft.Web/sites/slots/hostNameBindings" if site.slot else "Microsoft.Web/sites/hostNameBindings"
+    return {
+        "id": f"{site.id}/hostNameBindings/{host.name}",
+        "name": f"{site.full_name}/{host.name}",
+        "type": kind,
+        "location": display_location(site.location),
+        "properties": properties,
+    }

@@ -1,0 +1,27 @@
+"""How Microsoft.Web writes a certificate of a Flex Consumption site.
+
+After the public specification (SiteCertificates) and az CLI 2.91, which knows two properties more than the SDK's model.
+"""
+
+from typing import Any
+
+from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import Certificate
+from local.azure.web.wire.certificates import certificate_json
+
+LOADING = "loadCertificateToWebsitesSettings"
+BY_SITE_IDENTITY = "enableKeyVaultAccessUsingMSI"
+
+
+def switches_json(certificate: Certificate) -> dict[str, Any]:
+    """Return the two properties that the SDK's model lacks."""
+    return {LOADING: {"loadToWebsite": certificate.loaded}, BY_SITE_IDENTITY: certificate.by_site_identity}
+
+
+def site_certificate_json(knobs: Knobs, certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
+    """Return the certificate as the specification's examples show it, with the two properties that they lack."""
+    plain = certificate_json(certificate, with_status=with_status)
+    hidden: dict[str, Any] = {"hostNames": []} if knobs.site_certificates_hide_host_names else {}
+    slot = "/slots/" in certificate.id
+    kind = "Microsoft.Web/sites/slots/certificates" if slot else "Microsoft.Web/sites/certificates"
+    return plain | {"type": kind, "properties": plain["properties"] | hidden | switches_json(certificate)}

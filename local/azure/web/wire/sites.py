@@ -1,0 +1,112 @@
+"""How Microsoft.Web writes a site or slot."""
+
+from typing import Any
+
+from local.azure.web.resources import DISABLED, FLEX, IP_BASED, Environment, Host, Site, display_location
+from local.azure.web.state import WebState
+
+UNSET_SITE_CONFIG = (
+    "linuxFxVersion",
+    "minTlsVersion",
+    "numberOfWorkers",
+    "appSettings",
+    "defaultDocuments",
+    "alwaysOn",
+)
+
+
+def site_json(web: WebState, site: Site) -> dict[str, Any]:
+    """Return the site or slot as Microsoft.Web writes it."""
+    return {
+        "id": site.id,
+        "name": site.full_name,
+        "type": "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites",
+        "kind": site.kind,
+        "location": display_location(site.location),
+        "tags": dict(site.tags),
+        "properties": _identity(web, site) | hosting_json(web, site) | dict(site.properties),
+    }
+
+
+def _identity(web: WebState, site: Site) -> dict[str, Any]:
+    names = [host.name for host in site.hosts.values()]
+    modified = site.modified or web.history.clock.now()
+    return {
+        "name": site.full_name.replace("/", "(") + (")" if site.slot else ""),
+        "state": site.state,
+        "hostNames": names,
+        "enabledHostNames": [*names, _repository_host(site)],
+        "defaultHostName": site.default_host_name,
+        "hostNameSslStates": [_ssl_state(host) for host in _with_repository(site)],
+        "repositorySiteName": site.name,
+        "usageState": "Normal",
+        "availabilityState": "Normal",
+        "lastModifiedTimeUtc": modified.replace(tzinfo=None).isoformat(timespec="microseconds"),
+        "resourceGroup": site.resource_group,
+    }
+
+
+def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
+    """Return the properties that follow from where the site runs, and the defaults of those that a write may set."""
+    plan = web.plans.get(site.plan_id)
+    dedicated = site.dedicated_host
+    address = dedicated.virtual_ip if dedicated else web.shared_address(site.webspace)
+    return {
+        "webSpace": site.webspace.name,
+        "serverFarmId": site.plan_id,
+        "sku": plan_tier(plan.sku if plan else ""),
+        "inboundIpAddress": address,
+        "possibleInboundIpAddresses": address,
+        "reserved": site.linux,
+        "isXenon": site.windows_container,
+        "hyperV": site.windows_container,
+        "enabled": True,
+        "adminEnabled": True,
+        "scmSiteAlsoStopped": False,
+        "httpsOnly": False,
+        "clientCertEnabled": False,
+        "clientCertMode": "Required",
+        "clientCertExclusionPaths": None,
+        "hostNamesDisabled": False,
+        "targetSwapSlot": None,
+        "hostingEnvironmentProfile": profile_json(site.environment),
+        "siteConfig": dict.fromkeys(UNSET_SITE_CONFIG),
+    }
+
+
+def profile_json(environment: Environment | None) -> dict[str, str] | None:
+    """Return the environment as plans and sites in it name it; null outside of one."""
+    if environment is None:
+        return None
+    return {"id": environment.id, "name": environment.name, "type": "Microsoft.Web/hostingEnvironments"}
+
+
+def plan_tier(sku: str) -> str:
+    """Return the tier that a plan's size belongs to."""
+    if sku.upper().startswith(FLEX):
+        return "FlexConsumption"
+    tiers = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "PremiumV3", "I": "IsolatedV2"}
+    return tiers.get(sku[:1].upper(), "Standard")
+
+
+def _repository_host(site: Site) -> str:
+    return site.default_host_name.replace(f".{site.default_domain}", f".scm.{site.default_domain}")
+
+
+def _with_repository(site: Site) -> list[Host]:
+    return [*site.hosts.values(), Host(_repository_host(site), host_name_type="Repository")]
+
+
+def _ssl_state(host: Host) -> dict[str, Any]:
+    """Return the host name as a site shows it; recorded azure-cli traffic has these fields, null ones included."""
+    return {
+        "name": host.name,
+        "sslState": host.ssl_state or DISABLED,
+        "ipBasedSslResult": None,
+        "virtualIP": host.virtual_ip if host.ssl_state == IP_BASED else None,
+        "thumbprint": host.shown_thumbprint,
+        "toUpdate": None,
+        "toUpdateIpBasedSsl": None,
+        "ipBasedSslState": "NotConfigured",
+        "hostType": "Repository" if host.host_name_type == "Repository" else "Standard",
+    }
