@@ -13,7 +13,7 @@ from shared.domain.waves import Waves, all_waves, wave_app
 from shared.guards.roll_stages import probe_of
 
 STOP_AND_START = timedelta(seconds=60)
-"""What a wave is expected to take until its apps run again; docs/kinds/roots.md says how that was chosen."""
+"""What a wave is expected to take until its apps run again; docs/reference/events.md says how that was chosen."""
 
 
 def apps_of(fleet: Fleet, environment: EnvironmentRef, intent: Intent, now: datetime) -> tuple[CycleApp, ...]:

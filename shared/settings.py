@@ -80,7 +80,7 @@ class Connection(BaseSettings):
 
 
 class Settings(Connection):
-    """What operators set. Every field is explained in docs/settings.md."""
+    """What operators set. Every field is explained in docs/reference/settings.md."""
 
     vaults: List = Field(alias="CERTROLL_VAULTS")
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")

@@ -11,5 +11,5 @@ _LOGGER = logging.getLogger("certroll")
 
 
 def event(name: str, **fields: object) -> None:
-    """Log one event. Each name is explained in docs/reasons.md."""
+    """Log one event. Each name is explained in docs/reference/events.md."""
     _LOGGER.info(json.dumps({"event": name, **fields}, default=str))

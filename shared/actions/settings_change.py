@@ -1,7 +1,7 @@
 """The careful write of an app's settings, which Azure replaces as a whole: one edit of ours, and nobody's work lost.
 
 The window that is left is between the read and the write; it is closed where Azure honours If-Match (not documented)
-and otherwise some tens of milliseconds long: see docs/runbook.md.
+and otherwise some tens of milliseconds long: see docs/explanation/app-settings.md.
 """
 
 from dataclasses import dataclass, replace

@@ -29,9 +29,7 @@ CURE = "grant the identity Microsoft.CertificateRegistration/certificateOrders/r
 ACTIONS_CURE = (
     "grant the identity Microsoft.CertificateRegistration/certificateOrders/retrieveCertificateActions/action"
 )
-WRITE_CURE = (
-    "grant the identity the actions on Microsoft.CertificateRegistration/certificateOrders that docs/settings.md lists"
-)
+WRITE_CURE = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
 REVOKE_AFTER_HOURS = 72
 """How long the certificate before a reissue stays good: in this time every copy gets the new one."""
 UNREGISTERED = "MissingSubscriptionRegistration"

@@ -2,7 +2,7 @@
 
 A verdict *refuses* only what App Service itself would refuse, or what is worse than the version in use; all else that
 is wrong is a *warning*. What was not looked at is *unseen*, never passed. What a use does not ask for has no verdict.
-The sources are in docs/requirements.md.
+The sources are in docs/reference/requirements.md.
 """
 
 from collections.abc import Callable

@@ -25,7 +25,7 @@ KEPT_BACK = [
     "local/azurite/node_modules/azurite/package.json",
     "tests/triggers/app.py",
     "infra/main.bicep",
-    "docs/settings.md",
+    "docs/reference/settings.md",
     "build/demo.json",
     ".git/config",
     ".ci/run",

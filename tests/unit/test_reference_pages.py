@@ -1,0 +1,284 @@
+"""The pages of docs/reference/ hold each setting, tag, right, reason and event, and no other page repeats them."""
+
+import ast
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from shared.domain.outcome import Outcome
+from shared.domain.reason import Reason
+from shared.domain.requirements import Requirement
+from shared.settings import Settings
+from tests.pages import PAGES, ROOT, code_in, nothing_is_wrong, part_of, rows_of, text_of, written
+
+REFERENCE = "docs/reference"
+SETTINGS, TAGS, ROLES, REASONS = (f"{REFERENCE}/{name}.md" for name in ("settings", "tags", "roles", "reasons"))
+EVENTS = f"{REFERENCE}/events.md"
+ORDER_ACTIONS = {
+    f"Microsoft.CertificateRegistration/certificateOrders/{action}"
+    for action in ("write", "renew/action", "reissue/action")
+}
+"""Rights that Certroll needs only with CERTROLL_ORDER_ACTIONS; the custom role lacks them."""
+MOST_WORDS = 45
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+# ------------------------------------------------------------------------------------------------- what the code says
+
+
+def _modules() -> Iterator[tuple[Path, ast.Module]]:
+    for folder in ("shared", "functions"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            yield node
+
+
+def _texts(node: ast.expr, function: Function, tree: ast.Module) -> set[str]:
+    """Return every text that an expression may be: a literal, a choice, a variable, or what callers pass in."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return {text}
+        case ast.IfExp():
+            return _texts(node.body, function, tree) | _texts(node.orelse, function, tree)
+        case ast.Name():
+            return _texts_of_variable(node.id, function, tree)
+    pytest.fail(f"line {node.lineno}: {ast.unparse(node)} cannot be followed; write the name where it is used")
+
+
+def _texts_of_variable(name: str, function: Function, tree: ast.Module) -> set[str]:
+    parameters = [parameter.arg for parameter in function.args.args]
+    if name in parameters:
+        position = parameters.index(name)
+        return {
+            text for call, caller in _callers(function.name, tree) for text in _texts(call.args[position], caller, tree)
+        }
+    assigned = [
+        node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+    ]
+    assert assigned, f"line {function.lineno}: nothing assigns {name}"
+    return {text for value in assigned for text in _texts(value, function, tree)}
+
+
+def _callers(name: str, tree: ast.Module) -> Iterator[tuple[ast.Call, Function]]:
+    for function in ast.walk(tree):
+        if isinstance(function, Function):
+            for call in _calls(function, name):
+                yield call, function
+
+
+def _logged() -> dict[str, set[str]]:
+    """Return every event that is logged, with its fields."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path, tree in _modules():
+        if path.name == "telemetry.py":
+            continue
+        for call, function in _callers("event", tree):
+            for name in _texts(call.args[0], function, tree):
+                found[name] |= {keyword.arg for keyword in call.keywords if keyword.arg}
+    return dict(found)
+
+
+def _entries() -> set[str]:
+    """Return every name that an entry of the history may have."""
+    return {
+        name
+        for _, tree in _modules()
+        for call, function in _callers("HistoryEntry", tree)
+        for name in _texts(call.args[1], function, tree)
+    }
+
+
+def _used_reasons() -> set[str]:
+    """Return the reasons that the code names, as a member or by its text, outside of their definition."""
+    found = set()
+    for path, tree in _modules():
+        for node in ast.walk(tree) if path.name != "reason.py" else ():
+            match node:
+                case ast.Attribute(value=ast.Name(id="Reason"), attr=member):
+                    found.add(Reason[member].value)
+                case ast.Constant(value=str() as text) if text in set(Reason):
+                    found.add(text)
+    return found
+
+
+def _functions_of_tests() -> set[str]:
+    """Return the names of all functions below tests/."""
+    modules = (path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").rglob("*.py")))
+    return {name for text in modules for name in re.findall(r"^\s*def (\w+)", text, re.MULTILINE)}
+
+
+# ------------------------------------------------------------------------------------------------------ one home each
+
+
+def _first_cells(pattern: str) -> list[tuple[str, str]]:
+    """Return the page and the first cell of every table row on any page whose first cell matches."""
+    return [
+        (str(page.relative_to(ROOT)), row[0])
+        for page in PAGES
+        for row in rows_of(page.read_text(encoding="utf-8"))
+        if re.match(pattern, row[0])
+    ]
+
+
+def _strays(pattern: str, home: str) -> list[str]:
+    """Return the rows that match on other pages than their home, where there must be some."""
+    found = _first_cells(pattern)
+    assert any(page == home for page, _ in found), f"{home} has no such row"
+    return [f"{page}: the row {cell} belongs to {home}" for page, cell in found if page != home]
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return [f"{name} is there {count} times" for name, count in sorted(Counter(names).items()) if count > 1]
+
+
+def test_every_setting_is_documented() -> None:
+    """Each setting that Certroll reads has exactly one row on the page of settings, and no row is left over."""
+    read = {str(field.alias) for field in Settings.model_fields.values()} | {"CERTROLL_SWEEP_SCHEDULE"}
+    rows = [row for row in rows_of(text_of(SETTINGS)) if row[0].startswith("`")]
+    assert sorted(read) == sorted(code_in(row[0])[0] for row in rows)
+
+
+def test_settings_have_one_home() -> None:
+    """No other page has a table of settings."""
+    nothing_is_wrong(_strays(r"`(CERTROLL_|AzureWebJobsStorage|AZURE_CLIENT_ID|WEBSITE_(SITE|OWNER)_NAME)", SETTINGS))
+
+
+def test_pages_name_only_settings_that_exist() -> None:
+    """Each CERTROLL_ setting that any page names is documented."""
+    known = {code_in(row[0])[0] for row in rows_of(text_of(SETTINGS)) if row[0].startswith("`")}
+    named = {
+        f"{page.relative_to(ROOT)} names {setting}"
+        for page in PAGES
+        for setting in re.findall(r"\bCERTROLL_[A-Z_]*[A-Z]", page.read_text(encoding="utf-8"))
+        if setting not in known
+    }
+    nothing_is_wrong(sorted(named))
+
+
+def test_tags_have_one_home() -> None:
+    """Each tag has one row on the page of tags, and no other page has a table of tags."""
+    tag = r"`certroll(-[a-z]+)*(: [^`]*)?`"
+    nothing_is_wrong(_strays(tag, TAGS))
+    nothing_is_wrong(_repeated([cell for page, cell in _first_cells(tag) if page == TAGS]))
+
+
+def test_rights_have_one_home() -> None:
+    """Each action of Azure has one row on the page of roles, and no other page has a table of actions."""
+    action = r"`(Microsoft\.|…/)\S*/(read|write|delete|action)`"
+    nothing_is_wrong(_strays(action, ROLES))
+    nothing_is_wrong(_repeated([cell for page, cell in _first_cells(action) if page == ROLES]))
+
+
+def test_roles_have_one_home() -> None:
+    """No other page has a table of built-in roles."""
+    nothing_is_wrong(_strays(r"(Key Vault (Reader|Secrets User|Certificate User)|Storage \w+ Data)", ROLES))
+
+
+def test_custom_role_has_the_documented_actions() -> None:
+    """The custom role can be given to az, and has the documented actions, with their twins for slots."""
+    (block,) = re.findall(r"```json\n(.*?)```", text_of(ROLES), re.DOTALL)
+    role = json.loads(block)
+    assert {"Name", "IsCustom", "Description", "Actions", "AssignableScopes"} <= set(role)
+    documented = {cell.strip("`") for _, cell in _first_cells(r"`Microsoft\.\S+`")}
+    twins = {action for action in role["Actions"] if action.startswith("Microsoft.Web/sites/slots/")}
+    assert set(role["Actions"]) == documented - ORDER_ACTIONS | twins
+    assert {twin.replace("/slots/", "/") for twin in twins} - {"Microsoft.Web/sites/read"} <= documented
+    nothing_is_wrong(_repeated(role["Actions"]))
+
+
+# ------------------------------------------------------------------------------------- reasons, events, requirements
+
+
+def test_every_reason_is_documented() -> None:
+    """Each reason has one heading on the page of reasons, and no heading is left over."""
+    assert sorted(Reason) == sorted(re.findall(r"^### (\w+)$", text_of(REASONS), re.MULTILINE))
+
+
+def test_every_reason_is_explained() -> None:
+    """Below the heading and the generated head of each reason there is a sentence."""
+    _, *parts = re.split(r"^### (\w+)$", written(text_of(REASONS)), flags=re.MULTILINE)
+    texts = {name: text.partition("\n## ")[0] for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    assert texts
+    nothing_is_wrong(f"{name} is not explained" for name, text in texts.items() if not re.search(r"\w\W?\.\s", text))
+
+
+def test_reasons_have_one_home() -> None:
+    """No other page has a table whose rows begin with links to reasons."""
+    found = [
+        f"{page.relative_to(ROOT)}: the row {row[0]} belongs to {REASONS}"
+        for page in PAGES
+        for row in rows_of(page.read_text(encoding="utf-8"))
+        if re.match(r"\[[A-Z]\w+\]\(\S*reasons\.md#", row[0]) and str(page.relative_to(ROOT)) != REASONS
+    ]
+    nothing_is_wrong(found)
+
+
+def test_every_reason_is_used() -> None:
+    """No reason is kept that nothing gives."""
+    assert set(Reason) - _used_reasons() == set()
+
+
+def _documented(heading: str) -> list[list[str]]:
+    """Return the rows below a heading of the page of events, without the tables of its sub-headings."""
+    part = part_of(text_of(EVENTS), heading).partition("\n### ")[0]
+    return [row for row in rows_of(part) if row[0].startswith("`")]
+
+
+def test_every_outcome_is_documented() -> None:
+    """Each outcome of a run has its row."""
+    documented = sorted(code_in(row[0])[0] for row in _documented("Outcomes"))
+    assert sorted(kind.__name__ for kind in get_args(Outcome)) == documented
+
+
+def test_every_event_is_documented_with_its_fields() -> None:
+    """Each log line has one row with exactly the fields that it carries, and no row is left over."""
+    rows = _documented("Events")
+    assert _logged() == {code_in(row[0])[0]: set(code_in(row[1])) for row in rows}
+    nothing_is_wrong(_repeated([row[0] for row in rows]))
+
+
+def test_every_entry_of_the_history_is_documented() -> None:
+    """Each name that an entry of the history may have has one row."""
+    assert sorted(_entries()) == sorted(code_in(row[0])[0] for row in _documented("History"))
+
+
+def test_every_requirement_is_documented() -> None:
+    """Each requirement has one row, in the order in which Certroll judges."""
+    rows = rows_of(text_of(f"{REFERENCE}/requirements.md"))
+    named = [code_in(row[0])[0] for row in rows if row[0].startswith("`")]
+    assert named == [str(requirement) for requirement in Requirement]
+
+
+# --------------------------------------------------------------------------------------------- guarantees, glossary
+
+
+def test_guarantees_name_guards_and_tests_that_exist() -> None:
+    """Each guarantee names a test or property, and each guard, test and property that it names exists."""
+    guards = {path.stem for path in (ROOT / "shared").rglob("guards/*.py")}
+    functions = _functions_of_tests()
+    rows = [row for row in rows_of(text_of(f"{REFERENCE}/guarantees.md")) if row[0] != "Certroll never …"]
+    assert rows
+    for promise, guard, shown in rows:
+        assert {*code_in(guard)} <= guards, promise
+        assert shown, promise
+        assert {*code_in(shown)} <= functions, promise
+
+
+def test_glossary_is_short_and_in_order() -> None:
+    """The glossary names each word once, in order, and only as many words as a reader can learn."""
+    words = [row[0] for row in rows_of(text_of(f"{REFERENCE}/glossary.md"))][1:]
+    assert words == sorted(set(words), key=str.lower)
+    assert 0 < len(words) <= MOST_WORDS
