@@ -19,9 +19,10 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-ADRS = sorted((DOCS / "adr").glob("*.md"))
+ADRS = sorted((DOCS / "adr").glob("[0-9]*.md"))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
 ADR_HEADINGS = ["Context", "Decision", "Alternatives", "Consequences", "What would change our mind"]
+ADR_STATUSES = {"proposed", "accepted", "superseded"}
 LONGEST_ADR = 60
 LONGEST_LINE = 120
 
@@ -285,6 +286,53 @@ def _wrong_with_decision(adr: Path) -> Iterator[str]:
         yield f"its headings are {headings}"
     if (lines := len(text.splitlines())) > LONGEST_ADR:
         yield f"it has {lines} lines"
+
+
+def _head(adr: Path) -> dict[str, str]:
+    """Return the fields that stand between a decision's title and its first heading."""
+    head = adr.read_text(encoding="utf-8").partition("\n## ")[0]
+    return dict(re.findall(r"^- ([A-Z][a-z ]+): (.+)$", head, re.MULTILINE))
+
+
+def test_every_decision_has_a_status_and_a_date() -> None:
+    """Each decision says whether it holds and since when, and no field is there that nobody knows."""
+    _nothing_is_wrong_on_any(ADRS, _wrong_with_head)
+
+
+def _wrong_with_head(adr: Path) -> Iterator[str]:
+    head = _head(adr)
+    if unknown := head.keys() - {"Status", "Date", "Supersedes", "Superseded by"}:
+        yield f"it has the fields {sorted(unknown)}"
+    if head.get("Status") not in ADR_STATUSES:
+        yield f"its status is {head.get('Status')}"
+    if not re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", head.get("Date", "")):
+        yield f"its date is {head.get('Date')}"
+    if head.get("Status") == "superseded" and "Superseded by" not in head:
+        yield "it does not name its successor"
+
+
+def test_superseded_decisions_name_each_other() -> None:
+    """Where a decision names what it supersedes, that decision names its successor, and the other way round."""
+    assert _named("Supersedes") == {(old, new) for new, old in _named("Superseded by")}
+
+
+def _named(field: str) -> set[tuple[str, str]]:
+    """Return the pairs of a decision and another that its field names."""
+    return {(adr.name, other) for adr in ADRS for other in re.findall(r"\]\(([^)]+)\)", _head(adr).get(field, ""))}
+
+
+def test_index_of_decisions_is_complete() -> None:
+    """The index has one row for each decision, with its title, status and date, in order."""
+    rows = re.findall(
+        r"^\| (\d+) \| \[(.+?)\]\((.+?)\) \| (\w+).* \| (\S+) \|$", _text("docs/adr/README.md"), re.MULTILINE
+    )
+    assert rows == [_row(adr) for adr in ADRS]
+
+
+def _row(adr: Path) -> tuple[str, ...]:
+    number, _, title = adr.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+    head = _head(adr)
+    return number, title, adr.name, head["Status"], head["Date"]
 
 
 def test_custom_role_is_json() -> None:
