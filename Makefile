@@ -22,7 +22,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-fast soak mutants mutants-all cover demo local clean
+.PHONY: help setup check test test-fast soak mutants mutants-all cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,12 +43,13 @@ endif
 	$(call step,Installing Azurite and the $$(grep -c '"node_modules/' local/azurite/package-lock.json) npm packages that it needs: up to a minute,$(BIN)/python -m local setup)
 	@touch $@
 
-check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell
+check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, words (tests/style.py)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m tests.style
 
 # Four at a time, also on two cores: tests wait for storage, for processes and for handshakes.
 test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget
@@ -74,6 +75,14 @@ cover: setup ## line and branch coverage of shared/; fails under 100 % of branch
 	$(BIN)/coverage run -m pytest tests/unit tests/scenarios -n 2 --dist worksteal -q --no-budgets
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python -m tests.cover
+
+# A package must have been public for a week before it is pinned: a stolen release is usually found within days.
+LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --exclude-newer '7 days'
+
+lock: setup ## pin the packages of requirements*.in with hashes; UPGRADE=--upgrade takes newer versions
+	$(LOCK) $(UPGRADE) --python-version 3.11 requirements.in -o requirements.txt
+	$(LOCK) $(UPGRADE) --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) --python-version 3.13 --no-deps requirements-runtime.in -o requirements-runtime.txt
 
 demo: setup ## the main job on a local Azure, shown and checked; writes build/demo.json
 	$(BIN)/python -m local demo

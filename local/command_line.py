@@ -21,11 +21,11 @@ LOOK_EVERY = 1.0
 
 
 class NotRunning(Exception):
-    """No local Azure runs here, or one does that should not; the message names the cure."""
+    """No local Azure runs here, or a local Azure runs that should not. The message names the next step."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command has run; its exit code, 1 with a reason on standard error where it could not."""
+    """Run the command and return its exit code: 1, with the cause on standard error, if it could not run."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -73,7 +73,7 @@ def _setup(_: argparse.Namespace) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     from local.app import LocalApp  # noqa: PLC0415 - `setup` and `env` need none of its imports
-    from local.stand import WORLDS  # noqa: PLC0415 - likewise
+    from local.stand import WORLDS  # noqa: PLC0415 - see _demo
 
     if options.world not in WORLDS:
         raise NotRunning(f"there is no world {options.world!r}; there are {', '.join(sorted(WORLDS))}")
@@ -97,9 +97,9 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _demo(_: argparse.Namespace) -> int:
-    from local import demo  # noqa: PLC0415 - `setup` and `env` need none of its imports
+    from local.demo.main import main  # noqa: PLC0415 - `setup` and `env` need none of its imports
 
-    return demo.main()
+    return main()
 
 
 def _env(options: argparse.Namespace) -> int:

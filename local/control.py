@@ -21,7 +21,7 @@ MOMENTS = frozenset({"not_before", "not_after", "created"})
 
 
 class Steered(Protocol):
-    """What the control port steers."""
+    """The parts of a stand that the control port steers."""
 
     @property
     def world(self) -> World:
@@ -31,7 +31,7 @@ class Steered(Protocol):
         """Serve a new world of that name."""
 
     def reset(self) -> None:
-        """Serve the present world as it was at its beginning."""
+        """Replace the world by a new one of the same name."""
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
         """Deliver every later event to that webhook."""
@@ -66,11 +66,11 @@ class Control:
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Give back the port."""
+        """Stop, and free the port."""
         self._listener.close()
 
     def answer(self, request: Request) -> Response:
-        """Return what the control port answers; a request that cannot be carried out is a 400 that says why."""
+        """Return the answer of the control port: 400 with the cause for a request that it cannot carry out."""
         try:
             return self._router.dispatch(request)
         except (KeyError, TypeError, ValueError, PermissionError, OSError) as wrong:
@@ -116,24 +116,24 @@ class Control:
         return self._steered.world
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """The whole world; no secret is in it."""
+        """Return the whole world, without secrets."""
         return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Every request and change so far."""
+        """Return every request and change so far."""
         return json_response(200, self._world.journal.to_json())
 
     def _clear_journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Forget the requests and changes so far."""
+        """Clear the requests and changes so far."""
         self._world.journal.clear()
         return Response(204)
 
     def _clock(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """The world's time."""
+        """Return the world's time."""
         return json_response(200, {"now": self._world.clock.now().isoformat()})
 
     def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Move it: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
+        """Move the clock: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
         wanted = _asked(request)
         if "set" in wanted:
             self._world.clock.set(datetime.fromisoformat(wanted["set"]))
@@ -141,60 +141,60 @@ class Control:
         return self._clock(request, names)
 
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """What is open about Azure, and how it is turned."""
+        """Return the knobs: what is uncertain about Azure, and how the world behaves."""
         knobs = self._world.knobs
         return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 
     def _turn_knobs(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Turn some: {"reads_until_visible": 2}."""
+        """Turn knobs: {"reads_until_visible": 2}."""
         self._world.knobs.turn(**_asked(request))
         return self._knobs(request, names)
 
     def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """The faults that strike."""
+        """Return the faults that strike."""
         shown = [{name: getattr(fault, name) for name in fault.__slots__} for fault in self._world.faults.all()]
         return json_response(200, shown)
 
     def _add_faults(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Add one: {"kind": "throttle", "method": "GET"}, or a list."""
+        """Add a fault: {"kind": "throttle", "method": "GET"}, or a list of faults."""
         wanted = request.json()
-        self._world.faults.add(*(Fault(**one) for one in (wanted if isinstance(wanted, list) else [wanted])))
+        self._world.faults.add(*(Fault(**fault) for fault in (wanted if isinstance(wanted, list) else [wanted])))
         return self._faults(request, names)
 
     def _clear_faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Take all faults away."""
+        """Remove all faults."""
         self._world.faults.clear()
         return Response(204)
 
     def _dns(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """The DNS records."""
+        """Return the DNS records."""
         return json_response(200, self._world.dns.to_json())
 
     def _add_record(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Add one: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
+        """Add a record: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
         wanted = _asked(request)
         self._world.dns.add(wanted["name"], wanted["kind"], wanted["value"])
         return self._dns(request, names)
 
     def _remove_record(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Take one away: {"name": …, "kind": …}."""
+        """Remove a record: {"name": …, "kind": …}."""
         wanted = _asked(request)
         self._world.dns.remove(wanted["name"], wanted["kind"])
         return self._dns(request, names)
 
     def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Begin the world anew."""
+        """Replace the world by a new one of the same name."""
         self._steered.reset()
         return self._clock(request, names)
 
     def _seed(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Another world: {"name": "fabrikam"}."""
+        """Serve another world: {"name": "fabrikam"}."""
         wanted = _asked(request)
         self._steered.seed(wanted["name"], int(wanted.get("seed", 0)))
         return self._clock(request, names)
 
     def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
-        """Deliver events there too: {"url": …}."""
+        """Deliver events to that address too: {"url": …}."""
         wanted = _asked(request)
         self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
         return Response(204)
@@ -206,7 +206,7 @@ class Control:
         return json_response(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Renew a vault certificate, as it is or with differences: {} or {"self_signed": true}."""
+        """Renew a vault certificate, unchanged or with differences: {} or {"self_signed": true}."""
         vault = self._world.vaults[names["vault"].lower()]
         wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
@@ -228,7 +228,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
-    """Return the events that were handed out or lost, after doing the one thing that is asked for."""
+    """Send, repeat or lose an event, and return the events that this delivered or lost."""
     events = world.events
     match wanted.get("do", "emit"):
         case "emit":

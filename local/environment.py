@@ -7,11 +7,11 @@ CARRIED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV")
 
 
 def of_this_process() -> dict[str, str]:
-    """Every variable of this process, as a copy."""
+    """Return a copy of all variables of this process."""
     return dict(os.environ)  # noqa: TID251 - the one place in local/ that reads it
 
 
 def for_child(settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings plus what any program needs to start; nothing else of the developer's shell reaches the child."""
+    """Return the settings, and the variables that every program needs. A child gets no other variable."""
     own = of_this_process()
     return {name: own[name] for name in CARRIED if name in own} | {"PYTHONUNBUFFERED": "1"} | dict(settings)

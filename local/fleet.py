@@ -1,4 +1,4 @@
-"""A world's fleet, looked at from outside Azure: everything at once as JSON, and the host names to visit."""
+"""A world's fleet seen from outside Azure: all of it as JSON, and the host names to visit."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ WILDCARD_VISITOR = "canary"
 
 
 def bound_host_names(world: World) -> tuple[str, ...]:
-    """Return every host name with a TLS binding; for a wildcard, a name that it stands for."""
+    """Return every host name with a TLS binding; for a wildcard, a name that the wildcard covers."""
     with world.lock:
         names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]
     return tuple(f"{WILDCARD_VISITOR}{name[1:]}" if name.startswith("*.") else name for name in names)
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the whole world as JSON-ready values; no private key, no secret's value and no app setting is in it."""
+    """Return the world as values for JSON, without private keys, values of secrets and app settings."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),
             "vaults": {vault.name: _vault(vault) for vault in world.vaults.values()},
             "secrets": {vault.name: _secrets(vault) for vault in world.vaults.values()},
-            "environments": [_environment(world, one) for one in world.web.environments.values()],
+            "environments": [_environment(world, environment) for environment in world.web.environments.values()],
             "plans": [_plan(plan) for plan in world.web.plans.values()],
             "sites": [_site(site) for site in world.web.sites.values()],
             "copies": [_copy(certificate) for certificate in world.web.all_certificates()],
@@ -46,12 +46,12 @@ def _order(order: Order) -> dict[str, Any]:
         "serial": order.serial,
         "ends": order.ends.isoformat() if order.ends else None,
         "purchases": order.purchases,
-        "stored": {one.secret_name: one.status for one in order.stored.values()},
+        "stored": {stored.secret_name: stored.status for stored in order.stored.values()},
     }
 
 
 def version_as_json(version: Version | SecretVersion) -> dict[str, Any]:
-    """Return what identifies a version and how long its certificate is valid."""
+    """Return the names of a version and the dates of its certificate."""
     certificate = version.leaf.certificate
     return {
         "version": version.id,
@@ -126,7 +126,9 @@ def _app(world: World, app: App) -> dict[str, Any]:
         "partner": app.partner.name,
         "probe": app.probe,
         "thumbprint": _thumbprint(answering[-1]) if answering else None,
-        "processes": [_process(one, answers=one.answers(now)) for one in app.processes if not one.is_gone(now)],
+        "processes": [
+            _process(process, answers=process.answers(now)) for process in app.processes if not process.is_gone(now)
+        ],
     }
 
 

@@ -13,7 +13,7 @@ HEADER_LIMIT = 200
 
 
 class Malformed(ConnectionError):
-    """The other side does not speak HTTP/1.1; its connection is closed."""
+    """The other side does not speak HTTP/1.1. The server closes the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Head:
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether the client may send another request on this connection."""
+        """True if the client may send another request on this connection."""
         return self.headers.get("connection", "").lower() != "close"
 
 
 def read_head(stream: BinaryIO) -> Head | None:
-    """Return the next request's head, or None where the client has closed the connection."""
+    """Return the head of the next request, or None if the client has closed the connection."""
     line = stream.readline(LINE_LIMIT)
     if not line:
         return None
@@ -55,7 +55,7 @@ def _read_headers(stream: BinaryIO) -> dict[str, str]:
 
 
 def read_body(head: Head, stream: BinaryIO, send: Callable[[bytes], object]) -> bytes:
-    """Return the request's body; a client that waits for permission to send it has been given it."""
+    """Return the request's body, after giving a client that waits the permission to send."""
     if head.headers.get("expect", "").lower() == "100-continue":
         send(b"HTTP/1.1 100 Continue\r\n\r\n")
     if head.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -82,14 +82,14 @@ def _number(text: str | bytes, radix: int) -> int:
 
 
 def to_request(head: Head, body: bytes, default_host: str) -> Request:
-    """Return the request as the simulated services take it."""
+    """Return the request as a value for the simulated services."""
     parts = urlsplit(head.target)
     host = (head.headers.get("host") or default_host).rpartition("@")[2].split(":")[0].lower()
     return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body)
 
 
 def to_bytes(response: Response, head: Head) -> bytes:
-    """Return the response as it goes over the wire."""
+    """Return the bytes of the response."""
     headers = dict(response.headers)
     headers.setdefault("Content-Length", str(len(response.body)))
     if not head.keeps_alive:

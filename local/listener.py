@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Self
 
 IDLE = 3600.0
-"""Seconds for which a connection may lie idle: longer than any test, or a request would meet its end by chance."""
+"""Seconds that a connection may be idle: longer than any test, so that no request meets a closed connection."""
 BACKLOG = 128
 
 log = logging.getLogger(__name__)
@@ -33,21 +33,21 @@ class Connection:
         return self.socket
 
     def cut(self) -> None:
-        """End the connection; whoever reads from it sees its end."""
+        """End the connection. A thread that reads from it sees the end."""
         with contextlib.suppress(OSError):
             self._twin.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give back both descriptors."""
+        """Close both descriptors."""
         self.socket.close()
         self._twin.close()
 
 
 class Listener:
-    """Listens on any number of loopback addresses and serves each connection in a thread of its own."""
+    """Listen on any number of loopback addresses, and serve each connection in a thread of its own."""
 
     def __init__(self, serve: Callable[[Connection], None], name: str) -> None:
-        """Start the accepting thread; nothing is listened on yet."""
+        """Start the accepting thread. It listens on no address yet."""
         self._serve = serve
         self._name = name
         self._selector = selectors.DefaultSelector()
@@ -70,11 +70,11 @@ class Listener:
 
     @property
     def addresses(self) -> frozenset[str]:
-        """The addresses that are listened on now."""
+        """The addresses that it listens on now."""
         return frozenset(self._sockets)
 
     def listen(self, address: str = "127.0.0.1", port: int = 0) -> int:
-        """Return the port that is listened on at that address."""
+        """Listen on that address, and return the port."""
         listening = socket.create_server((address, port), backlog=BACKLOG)
         listening.setblocking(False)
         with self._lock:
@@ -84,7 +84,7 @@ class Listener:
         return int(listening.getsockname()[1])
 
     def leave(self, address: str) -> None:
-        """Refuse connections to that address from now on; those that stand go on."""
+        """Refuse new connections to that address. Open connections go on."""
         with self._lock:
             listening = self._sockets.pop(address)
             self._selector.unregister(listening)

@@ -1,4 +1,4 @@
-"""How long anything real is waited for before it is called hung."""
+"""The limit for every wait for a real process."""
 
 HANG = 540.0
-"""Seconds. No machine is that slow, however busy; a minute less than pytest's own limit, so that a test says why."""
+"""Seconds after which a wait is a hang. It is a minute less than pytest's own limit, so that a test names the cause."""

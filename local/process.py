@@ -1,4 +1,4 @@
-"""A child process whose output goes to a log file and can be waited for."""
+"""A child process whose output goes to a log file, and the wait for a line of it."""
 
 import re
 import signal
@@ -17,7 +17,7 @@ LINES_TO_EXPECT = 1000
 
 
 class StartFailed(Exception):
-    """A program did not come up; the message holds the end of its output."""
+    """A program did not start. The message has the end of its output."""
 
 
 class Child:
@@ -47,16 +47,16 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id of the program."""
+        """The process id of the program."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the program has not ended."""
+        """True while the program runs."""
         return self._process.poll() is None
 
     def expect(self, pattern: str, deadline: float) -> re.Match[str]:
-        """The first line not yet consumed that matches; raises StartFailed if the program ends or `deadline` passes."""
+        """Return the next line that matches. Raise StartFailed if the program ends or `deadline` passes."""
         end = time.monotonic() + deadline
         while (line := self._next_line(end)) is not None:
             if match := re.search(pattern, line):
@@ -65,12 +65,12 @@ class Child:
         raise StartFailed(f"{self.name} {why}. Its log is {self.log}; the last lines:\n{self.tail()}")
 
     def tail(self) -> str:
-        """The last lines of the output."""
+        """Return the last lines of the output."""
         with self._changed:
             return "\n".join(self._lines)
 
     def stop(self, grace: float = HANG) -> int:
-        """The program has ended: asked with SIGTERM, killed after `grace` seconds. Returns its exit code."""
+        """End the program by SIGTERM, after `grace` seconds by SIGKILL, and return its exit code."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -82,12 +82,12 @@ class Child:
         return code
 
     def kill(self) -> None:
-        """The program has ended at once, as in a crash: it could finish nothing."""
+        """Kill the program, as in a crash: the program finishes nothing."""
         self._process.kill()
         self.stop()
 
     def wait(self) -> int:
-        """Exit code, once the program has ended."""
+        """Wait for the end of the program, and return its exit code."""
         return self._process.wait()
 
     def _read(self) -> None:

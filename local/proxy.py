@@ -25,24 +25,24 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Simulation(Protocol):
-    """What the proxy needs of a simulated Azure."""
+    """The parts of a simulated Azure that the proxy uses."""
 
     def knows(self, host: str) -> bool:
-        """Whether that host name is one of its services."""
+        """Return True if that host name is a service of the simulated Azure."""
 
     def handle(self, request: Request) -> Response:
-        """Return what it answers."""
+        """Return the answer to a request."""
 
 
 Resolve = Callable[[str], tuple[str, int] | None]
-"""Where a host name or an address of the outside world is listened on, or None where nobody listens."""
+"""Return the local address for a host name or address of the outside world, or None if nobody listens."""
 
 
 class Proxy:
     """The proxy, running from construction until `close`."""
 
     def __init__(self, azure: Simulation, resolve: Resolve = lambda _: None) -> None:
-        """Listen on a free port; `azure` and `resolve` may be replaced while it runs."""
+        """Listen on a free port. `azure` and `resolve` may be replaced while the proxy runs."""
         self.azure = azure
         self.resolve = resolve
         self._folder = tempfile.TemporaryDirectory(prefix="certroll-proxy-")
@@ -65,7 +65,7 @@ class Proxy:
         return "127.0.0.1", self.port
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead a client through this proxy."""
+        """Return the variables that make a client use this proxy."""
         bundle = str(self.ca_path)
         return {
             "HTTPS_PROXY": f"http://127.0.0.1:{self.port}",
@@ -79,7 +79,7 @@ class Proxy:
         }
 
     def close(self) -> None:
-        """End every connection and give back the port."""
+        """End every connection, and free the port."""
         self._listener.close()
         self._folder.cleanup()
 

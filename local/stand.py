@@ -1,4 +1,4 @@
-"""A local Azure, standing: the services behind their proxy, identity, front ends, partners, the control port."""
+"""A running local Azure: the services behind their proxy, identity, front ends, partners and control port."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam":
 
 
 class Stand:
-    """Everything of one local Azure; it runs while it is open, and its world can be replaced while it runs."""
+    """A local Azure that runs while it is open. Its world can be replaced while it runs."""
 
     def __init__(self, world: World | None = None, directory: Directory | None = None) -> None:
         """Prepare to serve that world, or an empty one."""
@@ -53,12 +53,12 @@ class Stand:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything and give back every port."""
+        """Stop everything, and free every port."""
         self._closing.close()
 
     @property
     def world(self) -> World:
-        """The world that is served now."""
+        """The world that it serves now."""
         return self._world
 
     def use(self, world: World) -> None:
@@ -73,21 +73,21 @@ class Stand:
         self.proxy.azure = self._azure()
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new world of that name, on the clock of the present one; webhooks have to be registered again."""
+        """Serve a new world of that name, on the present clock. Webhooks have to be registered again."""
         if name not in WORLDS:
             raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
         self._seeded = (name, seed)
         self.use(WORLDS[name](self._world.clock, seed))
 
     def reset(self) -> None:
-        """Serve the world that was last seeded by name, as it was at its beginning; webhooks stay registered."""
+        """Serve the last world that was seeded by name, as it was at its beginning. Webhooks stay registered."""
         webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self.seed(*self._seeded)
         for url, schema in webhooks:
             self.deliver_to(url, schema)
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
-        """Deliver every later event of this world to that webhook, which has passed Event Grid's validation."""
+        """Deliver every later event to that webhook, after Event Grid's validation of the webhook."""
         delivery = WebhookDelivery(url, self._world.clock, schema)
         delivery.validate()
         self._world.events.subscribe(delivery)
@@ -95,7 +95,7 @@ class Stand:
         self._deliveries.append(delivery)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables with which any client finds this Azure, and is Certroll's identity in it."""
+        """Return the variables that make a client use this Azure, with Certroll's identity."""
         return self.proxy.environment() | {
             "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._identity_port}/msi/token",
             "IDENTITY_HEADER": self._identity_header,
@@ -103,11 +103,11 @@ class Stand:
 
     @property
     def visitor(self) -> Visitor:
-        """Somebody who reaches this world's sites."""
+        """Return a visitor of this world's sites."""
         return Visitor(self.proxy.address)
 
     def canary(self) -> Canary:
-        """Return a canary that visits every host name with a TLS binding, whatever the world is at the time."""
+        """Return a canary that visits every host name with a TLS binding in the world of the moment."""
         return Canary(self.visitor, lambda: bound_host_names(self._world))
 
     def _azure(self) -> LocalAzure:

@@ -1,4 +1,4 @@
-"""TLS contexts of the simulation's servers and of those who call them."""
+"""TLS contexts of the simulation's servers and of their clients."""
 
 import ssl
 import tempfile
@@ -17,7 +17,7 @@ def server_context(certificate_pem: bytes, private_key_pem: bytes) -> ssl.SSLCon
 
 
 def bare_server_context() -> ssl.SSLContext:
-    """Return a server's context that has nothing to show yet."""
+    """Return a server's context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     context.num_tickets = 0  # nobody comes back with one, and each costs time
@@ -32,7 +32,7 @@ def client_context() -> ssl.SSLContext:
 
 
 def trust_authority(context: ssl.SSLContext) -> None:
-    """Let the context trust what the local authority has issued, whatever its dates."""
+    """Make the context trust every certificate of the local authority, whatever its dates."""
     context.load_verify_locations(cadata=authority().root_pem.decode())
     context.verify_flags |= NO_CHECK_TIME
 

@@ -1,4 +1,4 @@
-"""A measure of the machine: the processor time of a fixed piece of work, taken in the same run as what it is held to.
+"""A measure of the machine: the processor time of a fixed piece of work, measured in the same run as the tests.
 
 Times alone say nothing about a change: the same code takes twice as long on a slower machine, and half as long again
 where other programs push it out of the caches. Multiples of the yardstick say something on every machine.

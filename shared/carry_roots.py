@@ -5,14 +5,15 @@ Stopping and starting apps for them is done by a run of its own, see shared/cycl
 
 from functools import partial
 
-from shared.actions.about_root import AboutRoot, environments_asked, has_root, root_subject
-from shared.actions.upload_public_certificate import own_name
+from shared.actions.about_root import environments_asked, has_root
+from shared.actions.new_copy import own_name
+from shared.actions.subjects import root_subject
 from shared.cycle_plan import apps_of, each_takes, waves_of
 from shared.domain.cycle import Cycle, CycleState
 from shared.domain.errors import AzureError
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
-from shared.domain.plan import Intent, Mode, Plan, Skip
+from shared.domain.plan import Intent, Mode, Phase, Plan, Skip
 from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
@@ -26,7 +27,7 @@ def carry_roots(
     run: Run, lease: Lease, snapshot: Snapshot, plan: Plan, unanswered: list[AzureError]
 ) -> tuple[Skip, ...]:
     """Put and delete roots as the plan says, and have apps stopped and started for them; return what was refused."""
-    steps = tuple(step for step in plan.steps if isinstance(step.action, AboutRoot))
+    steps = tuple(step for step in plan.steps if step.action.phase is Phase.ROOT)
     refused = perform_all(run, lease, snapshot.lineage.ref, steps, unanswered)
     report_skips(run.ports.journal, snapshot.lineage.ref, refused, run.now())
     if run.intent.mode is Mode.APPLY:
@@ -107,7 +108,7 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     if (found := _unknown(snapshot, cycle)) is None:
         return
-    route = f"POST /api/environments/{environment}/cycle"
+    route = f"POST /api/environments/{environment}/stop-start"
     detail = (
         f"{found} was there already, and which apps were stopped and started since is not known. Those "
         f"that were not do not trust it; {route} has all of them stopped and started"

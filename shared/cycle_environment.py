@@ -210,7 +210,8 @@ def _not_allowed(cycling: Cycling) -> Outcome | None:
     if pending and intent.ase_max_unavailable is None:
         detail = (
             f"these apps trust the new root only after a stop and a start: {named}. Set CERTROLL_ASE_MAX_UNAVAILABLE "
-            f"to have it done in waves, or do it by hand and POST /api/environments/{cycling.environment}/cycled"
+            "to have it done in waves, or do it by hand and "
+            f"POST /api/environments/{cycling.environment}/stop-start-done"
         )
         return Stalled(Reason.CYCLE_BY_HAND, detail)
     if pending and intent.mode is not Mode.APPLY:

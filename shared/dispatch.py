@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared import planner
-from shared.actions.roll_app_settings import roll_edits
+from shared.actions.roll_edits import roll_edits
 from shared.domain.lineage import opted_out
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip

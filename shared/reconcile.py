@@ -16,12 +16,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared import planner
-from shared.actions.about_copy import copy_subject
-from shared.actions.about_root import AboutRoot
-from shared.actions.delete_certificate import DeleteCertificate
 from shared.actions.settle import settle
-from shared.actions.update_binding import UpdateBinding, binding_subject, not_again
-from shared.actions.upload_again import UploadAgain
+from shared.actions.subjects import copy_subject
 from shared.carry_roots import carry_roots, report_waves
 from shared.dispatch import roll_records
 from shared.domain.errors import AzureError, Denied, LeaseBusy, NotFound, OutOfTime, Rejected
@@ -30,7 +26,7 @@ from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMe
 from shared.domain.model import Binding, CertificateVersion
 from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
-from shared.domain.plan import Mode, Plan, Skip, Step
+from shared.domain.plan import Mode, Phase, Plan, Skip, Step
 from shared.domain.ports import Lease
 from shared.domain.reason import NEEDS_A_PERSON, Reason
 from shared.domain.record import Finding, HistoryEntry
@@ -162,9 +158,9 @@ def _roll_out(
     """Record, sync and send, webspace by webspace; a crash anywhere leaves records that the next run sends again."""
     rollout, skips, stopped = snapshot.rollout, list(plan.skips), set[str]()
     unanswered: list[AzureError] = []
-    deletions = tuple(step for step in plan.steps if isinstance(step.action, DeleteCertificate))
+    deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     skips.extend(carry_roots(run, lease, snapshot, plan, unanswered))
-    others = (step for step in plan.steps if step not in deletions and not isinstance(step.action, AboutRoot))
+    others = (step for step in plan.steps if step not in deletions and step.action.phase is not Phase.ROOT)
     plan = Plan(tuple(others), plan.skips)
     if plan.steps:
         rollout = replace(rollout, first=first_webspace(plan, snapshot, run.intent), held=snapshot.held_unknown)
@@ -206,11 +202,11 @@ def _upload_again(
     No site changes by it, and Azure shows that it was done, so it needs no record; where it was refused nothing is to
     be bound again.
     """
-    uploads = tuple(step for step in steps if isinstance(step.action, UploadAgain))
+    uploads = tuple(step for step in steps if step.action.phase is Phase.UPLOAD)
     left = tuple(step for step in steps if step not in uploads)
     refused = perform_all(run, lease, ref, uploads, unanswered)
     report_skips(run.ports.journal, ref, refused, run.now())
-    return tuple(filter(None, map(not_again, left))) if refused else left, refused
+    return tuple(filter(None, map(Step.without_rebinding, left))) if refused else left, refused
 
 
 def _tell_apps(
@@ -255,13 +251,14 @@ def _pending_records(
     """
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     known = {record.site: record for record in snapshot.rollout.records}
-    updates = [step.action for step in steps if isinstance(step.action, UpdateBinding)]
-    asked = {update.binding.site for update in updates if update.again}
+    bound = [binding for step in steps if (binding := step.action.binds) is not None]
+    asked = {step.action.site for step in steps if step.action.rebinds}
     records = []
-    for site in sorted({update.binding.site for update in updates}):
+    for site in sorted({binding.site for binding in bound}):
         kept = known[site].last_good if site in known else ()
         names = {binding.host_name for binding in kept}
-        before = (*kept, *(binding for binding in shown.get(site, ()) if binding.host_name not in names))
+        there = (*shown.get(site, ()), *(b for b in bound if b.site == site and b.thumbprint is None))
+        before = (*kept, *(binding for binding in there if binding.host_name not in names))
         started = site in known and known[site].state is not SiteState.PROVEN
         since = known[site].at if started else snapshot.now
         usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
@@ -468,7 +465,7 @@ def _carry_to_site(
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.journal, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
-    if not refused and any(isinstance(step.action, UpdateBinding) and step.action.again for step in plan.steps):
+    if not refused and any(step.action.rebinds for step in plan.steps):
         record = replace(record, again=Again.DONE)
     if plan.steps and not refused:
         snapshot = settle(
@@ -496,9 +493,10 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
     Copies are synced by that run alone, and it alone sees the copies of other lineages in the webspace.
     """
     plan = planner.plan(snapshot, run.intent)
-    recorded = {binding_subject(binding) for binding in record.last_good}
+    recorded = {(binding.site, binding.host_name) for binding in record.last_good}
+    bound = ((step, step.action.binds) for step in plan.steps)
     return Plan(
-        tuple(step for step in plan.steps if step.action.site == record.site and step.subject in recorded),
+        tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded),
         tuple(skip for skip in plan.skips if skip.site == record.site),
     )
 

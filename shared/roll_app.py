@@ -16,9 +16,8 @@ from functools import partial
 from hashlib import sha256
 
 from shared import planner
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.roll_app_settings import roll_edits
-from shared.actions.settings_change import SettingsChange, settings_subject
+from shared.actions.roll_edits import roll_edits
+from shared.actions.subjects import is_binding_subject, settings_subject
 from shared.domain.app_settings import SettingEdit
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.lineage import Lineage
@@ -115,7 +114,7 @@ def _look(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: i
     whole = planner.plan(snapshot, run.intent)
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
-        tuple(skip for skip in whole.skips if skip.site == record.site and not skip.subject.startswith("binding ")),
+        tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
     ).refuse(lambda step: not_live(step, snapshot))  # what the plan would bring there is brought by another run
     report_plan(run.ports.journal, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
@@ -146,8 +145,8 @@ def _write(app: App) -> Outcome:
 
 def _intention(app: App) -> tuple[SettingEdit, ...]:
     """Return the edits to record: those of this plan, and what was written before a crash and is not in it any more."""
-    changes = [step.action for step in app.plan.steps if isinstance(step.action, SettingsChange)]
-    planned = {edit.key: edit for change in changes for edit in change.edits}
+    writes = [write for step in app.plan.steps if (write := step.action.settings_write) is not None]
+    planned = {edit.key: edit for write in writes for edit in write.edits}
     return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
 
 
@@ -356,7 +355,7 @@ def _restore(app: App) -> Outcome:
     run, record = app.run, app.record
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
-    steps = tuple(step for step in app.plan.steps if isinstance(step.action, RestoreAppSettings))
+    steps = tuple(step for step in app.plan.steps if step.action.protects)
     lost = not steps and barred is not None and barred.reason is Reason.NOT_LIVE
     if not record.edits or lost:
         why = "the version before is not in its webspace any more" if record.edits else "no setting of it was written"

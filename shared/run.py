@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from shared.actions.keep_superseded import KeepSuperseded
 from shared.domain.errors import (
     AzureError,
     CertrollError,
@@ -146,7 +145,7 @@ def perform_all(
                 raise
             unanswered.append(error)
             refused.append(_refused(ref, step, Reason.NO_ANSWER, error))
-            if isinstance(step.action, KeepSuperseded):  # what is about to be replaced there may still be needed
+            if step.action.protects:  # what is about to be replaced there may still be needed
                 refused += [Skip(one.subject, Reason.NO_ANSWER, f"it waits for {step.subject}") for one in ahead]
                 break
             continue

@@ -1,1 +1,1 @@
-"""What visitors meet: TLS front ends that serve the bound certificates, and a visitor who checks them."""
+"""TLS front ends that serve the bound certificates, and a visitor who checks them."""

@@ -31,7 +31,7 @@ class FrontEnds:
     """The listeners of a world, running from construction until `close`."""
 
     def __init__(self, world: World, partners: Partners) -> None:
-        """Listen on every address in use; `follow` keeps up with later changes. Apps call the partners."""
+        """Listen on every address in use; `follow` adds and removes addresses later. Apps call the partners."""
         self._world = world
         self._partners = partners
         self._ports: dict[str, int] = {}
@@ -53,7 +53,7 @@ class FrontEnds:
         self.follow()
 
     def follow(self) -> None:
-        """Listen on exactly the addresses that are in use; a freed one refuses connections."""
+        """Listen on exactly the addresses in use. A freed address refuses connections."""
         with self._world.lock:
             wanted = self._world.web.addresses()
             for address in self._listener.addresses - wanted:
@@ -62,7 +62,7 @@ class FrontEnds:
                 self._ports[address] = self._listen(address)
 
     def resolve(self, host: str) -> tuple[str, int] | None:
-        """Return where visitors of that host name, or of that address, have to connect; None where nobody listens."""
+        """Return the local address for visitors of that host name or address, or None if nobody listens."""
         with self._world.lock:
             self.follow()
             if not self._is_reachable(host):
@@ -71,17 +71,17 @@ class FrontEnds:
             return (address, self._ports[address]) if address in self._listener.addresses else None
 
     def close(self) -> None:
-        """End every connection and free the addresses."""
+        """End every connection, and free the addresses."""
         self._listener.close()
 
     def _is_reachable(self, host: str) -> bool:
-        """Whether those who come through the proxy get to that name or address: the knob says where they stand."""
+        """Return True if a client of the proxy reaches that name or address. A knob names the client's network."""
         standing = self._world.knobs.internal_environments
         inside = standing == "resolved" or (standing == "by address" and _is_address(host))
         return inside or self._world.web.is_public(host)
 
     def _listen(self, address: str) -> int:
-        """Return the port at that address: the one of the other addresses, unless somebody has it already."""
+        """Return the port at that address: the port of the other addresses, unless another program has it."""
         usual = next(iter(self._ports.values()), 0)
         try:
             return self._listener.listen(address, usual)
@@ -103,7 +103,7 @@ class FrontEnds:
 
     def _picker(self, address: str) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
-            """Go on with the certificate that is bound there, or with the platform's own."""
+            """Choose the certificate of the binding, or the platform's own."""
             with self._world.lock:
                 shown = self._world.web.served((host_name or "").lower(), address)
                 suffix = self._world.web.domain_behind(host_name or "")
@@ -123,7 +123,7 @@ class FrontEnds:
         return _plain(status, text)
 
     def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
-        """Answer as the process does whose turn it is; the world is not locked while it calls its partner."""
+        """Answer as the app's next process does. The world is not locked while the process calls its partner."""
         with world.lock:
             processes = app.answering(world.clock.now())
             if not processes:
@@ -137,9 +137,9 @@ class FrontEnds:
         return _plain(500, "broken") if app.broken else self._process_answer(app, process)
 
     def _process_answer(self, app: App, process: Process) -> Response:
-        """Answer with what the process found: the public certificate that it needs, then the one for its call.
+        """Answer with the public certificate that the process needs, then with the certificate of its call.
 
-        The answer ends with the roots that it trusts beside the public ones.
+        The answer ends with the roots that the app trusts in addition to the public roots.
         """
         if app.chosen.trusts and process.trusted is None:
             return _plain(500, "no public certificate")

@@ -1,4 +1,4 @@
-"""Partners whom apps call: real TLS servers on loopback ports, and the calls.
+"""The partners of apps: real TLS servers on loopback ports, and the calls to them.
 
 One port stands for all partners of a world that insist on a client certificate, one for those that ask for none; the
 host name says which is meant.
@@ -41,7 +41,7 @@ class Partners:
         self._world = world
         self._listener = Listener(lambda connection: self._serve(connection, self._demanding), "partner")
         self._open_listener = Listener(lambda connection: self._serve(connection, self._open), "open-partner")
-        self._demanding, self._open = (self._picking_context(demanding=one) for one in (True, False))
+        self._demanding, self._open = (self._picking_context(demanding=demanding) for demanding in (True, False))
         self._port, self._open_port = self._listener.listen(), self._open_listener.listen()
 
     def __enter__(self) -> Self:
@@ -53,16 +53,16 @@ class Partners:
         self.close()
 
     def use(self, world: World) -> None:
-        """Be another world's partners from now on."""
+        """Serve another world's partners from now on."""
         self._world = world
 
     def close(self) -> None:
-        """End every connection and free the port; later calls find nobody."""
+        """End every connection, and free the port. Later calls fail."""
         self._listener.close()
         self._open_listener.close()
 
     def call(self, partner: Partner, certificate: ImportedCertificate | None, roots: Roots = ()) -> CallEnd:
-        """Return how a call to the partner ends that presents this certificate, or none; the world must not be locked.
+        """Call the partner with this certificate or none, and return the end of the call. The world must not be locked.
 
         The caller trusts the local authority and these roots, and ends the call if they do not vouch for the partner.
         In TLS 1.3 a server refuses a client's certificate only after the client took the handshake for done, so every
@@ -97,10 +97,10 @@ class Partners:
         return Response(200 if partner.open_to_all or partner.admits(thumbprint_of(shown)) else 403)
 
     def _picking_context(self, *, demanding: bool) -> ssl.SSLContext:
-        """Return a context that shows the certificate of the partner that is meant."""
+        """Return a context that shows the certificate of the partner that the client names."""
 
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
-            """Go on with the partner's own authority; a name that is no partner's gets the local one."""
+            """Choose the partner's own authority, or the local authority for a name of no partner."""
             with self._world.lock:
                 partner = self._world.apps.partners.get((host_name or "").lower())
                 handshake.context = _partner_context(partner.own if partner else None, demanding=demanding)
@@ -120,7 +120,7 @@ def _ask(connection: socket.socket, host_name: str, context: ssl.SSLContext) -> 
 
 @functools.lru_cache(maxsize=64)
 def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContext:
-    """What a partner answers with: a certificate of that authority, or of the local one."""
+    """Return a partner's context: its certificate is of that authority, or of the local authority."""
     leaf = server_leaf(f"*.{PARTNER_DOMAIN}", by=own)
     context = _bare_partner_context(demanding=demanding)
     show(context, leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
@@ -128,7 +128,7 @@ def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContex
 
 
 def _bare_partner_context(*, demanding: bool) -> ssl.SSLContext:
-    """Return a context that, if it is demanding, gives no word without a client's certificate of the authority."""
+    """Return a context. A demanding context answers only a client with a certificate of the authority."""
     context = bare_server_context()
     trust_authority(context)
     context.verify_mode = ssl.CERT_REQUIRED if demanding else ssl.CERT_NONE

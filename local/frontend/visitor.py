@@ -17,7 +17,7 @@ HTTPS = 443
 
 
 class HandshakeFailed(Exception):
-    """The visitor did not get a certificate that is trusted and covers the host name."""
+    """The visitor got no certificate that is trusted and covers the host name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class Visitor:
         return thumbprint_of(certificate)
 
     def fetch(self, host_name: str, path: str = "/", connect_to: str | None = None) -> int:
-        """Return the status that the site answers with to a GET of that path."""
+        """Return the site's status to a GET of that path."""
         return self.ask(host_name, path, connect_to)[0]
 
     def ask(self, host_name: str, path: str = "/", connect_to: str | None = None) -> tuple[int, str]:
-        """Return status and body of what the site answers to a GET of that path on a new connection."""
+        """Return the site's status and body to a GET of that path on a new connection."""
         with (
             socket.create_connection(self.proxy, timeout=HANG) as tunnel,
             self._secure(tunnel, host_name, connect_to or host_name) as secure,
@@ -77,9 +77,9 @@ def _expect_tunnel(tunnel: socket.socket) -> None:
 
 @dataclass(slots=True)
 class Canary:
-    """Visits every host name in turn, over and over, and counts; a context manager that runs while it is open.
+    """Visit every host name in turn while the context is open, and count handshakes and failures.
 
-    It rests between two visits for `pause` real seconds, so that what it watches gets the machine too.
+    The canary pauses between two visits for `pause` real seconds, so that it does not use up the machine.
     """
 
     visitor: Visitor
@@ -93,19 +93,19 @@ class Canary:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Return the canary, flying."""
+        """Start the canary."""
         self._thread = threading.Thread(target=self._fly, name="canary", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Land it; the visit under way is finished and counted."""
+        """Stop the canary, after the visit that is under way."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
     def round(self) -> None:
-        """Visit every host name once; stop early when the canary is to land."""
+        """Visit every host name once. Stop early when the canary is stopped."""
         for host_name in tuple(self.hosts()):
             if self._stopped.wait(self.pause):
                 return

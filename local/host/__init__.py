@@ -1,4 +1,4 @@
-"""A Functions host for one machine: Microsoft's Python runtime inside, the .NET host's listeners around it."""
+"""A Functions host for a single machine: Microsoft's Python runtime, with listeners like those of the .NET host."""
 
 from local.host.inspection import Call, Inspection, index, inspect
 from local.host.supervisor import FunctionHost

@@ -23,7 +23,7 @@ INVOCATIONS_LEFT = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The host has run until SIGTERM or SIGINT; 1 if it could not start."""
+    """Run the host until SIGTERM or SIGINT. Return 1 if it could not start."""
     options = _parser().parse_args(arguments)
     _log_to_stdout()
     tell_sleeps()
@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"HOST FAILED {problem}", flush=True)
         return 1
     except OSError as problem:
-        cure = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
-        print(f"HOST FAILED {problem}: {cure}", flush=True)
+        next_step = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
+        print(f"HOST FAILED {problem}: {next_step}", flush=True)
         return 1
     told, tell = os.pipe()
     # Written by the signal itself: a Python handler may have to wait for the very call that it is to end.

@@ -1,4 +1,4 @@
-"""The admin routes: status, the functions, and running one now. Open on loopback, as under Core Tools."""
+"""The admin routes: status, functions, and a run of a function now. They need no key on loopback, as in Core Tools."""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ TIMER_TRIGGER = "timerTrigger"
 
 
 class NotRunnable(Exception):
-    """The function cannot be started with that input; the message says why."""
+    """The function cannot be started with that input. The message gives the cause."""
 
 
 class Admin:
-    """Answers `/admin/…`."""
+    """The routes below `/admin/`."""
 
     def __init__(
         self, functions: Mapping[str, FunctionMetadata], errors: Mapping[str, str], dispatcher: Dispatcher
@@ -28,7 +28,7 @@ class Admin:
         self._dispatcher = dispatcher
 
     def answer(self, request: Request) -> Response:
-        """What the .NET host's admin API answers to the same route; 404 for one that is not here."""
+        """Return the answer of the .NET host's admin API; 404 for a route that this host does not have."""
         path = request.path[len(PREFIX) :]
         if request.method == "GET":
             return self._read(path)
@@ -77,7 +77,7 @@ class Admin:
 
 
 def manual(function: FunctionMetadata, given: str) -> TriggerInput:
-    """The trigger value of a manual run: for a queue the message's text, for Event Grid one event as JSON."""
+    """Return the trigger value of a manual run: for a queue the message's text, for Event Grid an event as JSON."""
     if function.trigger_type == TIMER_TRIGGER:
         return triggers.timer(timers.utc_now(), None, None)
     if function.trigger_type == QUEUE_TRIGGER:

@@ -17,7 +17,7 @@ Encoding = Literal["base64", "none"]
 
 
 class ConfigurationInvalid(Exception):
-    """host.json or an app setting cannot be used; the message names it."""
+    """host.json or an app setting cannot be used. The message names the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class QueueSettings:
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """What of host.json matters here."""
+    """The parts of host.json that this host respects."""
 
     queues: QueueSettings
     function_timeout: timedelta
@@ -42,7 +42,7 @@ class HostSettings:
 
 
 def read(app: Path, settings: Mapping[str, str]) -> HostSettings:
-    """host.json of the app, overridden by `AzureFunctionsJobHost__a__b` app settings."""
+    """Return the app's host.json, overridden by the app settings `AzureFunctionsJobHost__a__b`."""
     merged = _load(app / "host.json")
     for name, value in settings.items():
         if name.lower().startswith(OVERRIDE_PREFIX.lower()):
@@ -56,7 +56,7 @@ def read(app: Path, settings: Mapping[str, str]) -> HostSettings:
 
 
 def resolve(expression: str, settings: Mapping[str, str]) -> str:
-    """The text with every `%NAME%` replaced by that app setting."""
+    """Return the text with every `%NAME%` replaced by the app setting of that name."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in settings:
@@ -67,7 +67,7 @@ def resolve(expression: str, settings: Mapping[str, str]) -> str:
 
 
 def time_span(text: str, name: str) -> timedelta:
-    """A .NET time span: `hh:mm:ss`, with days before a dot and fractions of a second behind one."""
+    """Return the value of a .NET time span: `hh:mm:ss`, days before a dot, fractions of a second after a dot."""
     match = TIME_SPAN.fullmatch(text)
     if match is None:
         raise ConfigurationInvalid(f"{name}: {text!r} is not a time span such as 00:02:00")

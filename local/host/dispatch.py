@@ -1,4 +1,4 @@
-"""Runs invocations on the worker: time-out, output bindings, log lines as the .NET host writes them."""
+"""Invocations on the worker: time-out, output bindings, and log lines in the form of the .NET host."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ log = logging.getLogger("host")
 
 
 class Dispatcher:
-    """Starts invocations, which run concurrently, and knows which have not ended."""
+    """Start invocations, which run concurrently, and count those that have not ended."""
 
     def __init__(self, worker: Worker, timeout: timedelta, write_outputs: WriteOutputs) -> None:
         self._worker = worker
@@ -33,11 +33,11 @@ class Dispatcher:
 
     @property
     def running(self) -> int:
-        """How many invocations have not ended."""
+        """The number of invocations that have not ended."""
         return len(self._running)
 
     def start(self, function: FunctionMetadata, trigger: TriggerInput) -> Future[Outcome]:
-        """The invocation is running; its outcome never raises."""
+        """Start the invocation. Its outcome never raises."""
         number = next(self._numbers)
         future = self._worker.run(self._run(function, trigger))
         self._running[number] = future
@@ -45,7 +45,7 @@ class Dispatcher:
         return future
 
     def drain(self, grace: timedelta) -> bool:
-        """Whether every invocation has ended within the grace."""
+        """Wait for every invocation. Return True if all have ended within the grace."""
         return not wait_for(tuple(self._running.values()), grace.total_seconds()).not_done
 
     async def _run(self, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:

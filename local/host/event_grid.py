@@ -1,4 +1,4 @@
-"""The webhook to which Event Grid delivers.
+"""The webhook that receives events from Event Grid.
 
 Source: azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventGrid, `HttpRequestProcessor` and
 `EventGridExtensionConfigProvider`. The answer to `OPTIONS` is what the CloudEvents webhook specification asks for.
@@ -18,18 +18,18 @@ TRIGGER = "eventGridTrigger"
 
 
 class Unreadable(Exception):
-    """The body is not what the event type promises; the .NET host answers 500 to it."""
+    """The body does not have the form of its event type. The .NET host answers 500."""
 
 
 class Webhook:
-    """Answers Event Grid for every function with an Event Grid trigger."""
+    """The webhook of every function with an Event Grid trigger."""
 
     def __init__(self, functions: Mapping[str, FunctionMetadata], start: Start) -> None:
         self._functions = functions
         self._start = start
 
     def answer(self, request: Request) -> Response:
-        """202 once every event was handled, 500 if one failed, 404 without the function, else 400."""
+        """Return 202 after every event succeeded, 500 if an event failed, 404 for an unknown function, else 400."""
         name = request.query("functionName")
         function = self._functions.get(name)
         if function is None:

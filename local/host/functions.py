@@ -1,4 +1,4 @@
-"""What the runtime says about a function, and what an invocation of it takes and gives."""
+"""The metadata of a function, and the input and the outcome of an invocation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class FunctionMetadata:
 
     @property
     def trigger(self) -> Mapping[str, Any]:
-        """The one binding that starts the function."""
+        """The binding that starts the function."""
         return next(binding for binding in self.bindings if binding["type"].lower().endswith(TRIGGER_SUFFIX))
 
     @property
     def trigger_type(self) -> str:
-        """Kind of trigger, such as `queueTrigger`."""
+        """The kind of trigger, such as `queueTrigger`."""
         return str(self.trigger["type"])
 
     @property
@@ -50,7 +50,7 @@ class TriggerInput:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an invocation."""
+    """The outcome of an invocation."""
 
     succeeded: bool
     returned: Datum | None = None
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def outputs_with_return(self) -> tuple[tuple[str, Datum], ...]:
-        """The outputs by binding name, the returned value among them."""
+        """Return the outputs by binding name, including the returned value."""
         if self.returned is None or self.returned.type is None:
             return self.outputs
         return (*self.outputs, ("$return", self.returned))
@@ -68,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a started host tells its supervisor."""
+    """The report of a started host to its supervisor."""
 
     url: str
     function_key: str

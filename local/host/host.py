@@ -24,7 +24,7 @@ log = logging.getLogger("host")
 
 
 class Host:
-    """Indexes an app and listens for it. A function that cannot be listened for is in error; the others run."""
+    """A host that indexes an app and listens for it. A function without a listener is in error; the others run."""
 
     def __init__(self, app: Path, settings: Mapping[str, str], port: int = 0) -> None:
         self._settings = settings
@@ -45,7 +45,7 @@ class Host:
         self._server = web.serve(port, self._answer)
 
     def start(self) -> Ready:
-        """Every listener works."""
+        """Start every listener."""
         threading.Thread(target=self._server.serve_forever, args=(STOP_WITHIN,), name="web", daemon=True).start()
         for listener in self._queue_listeners:
             listener.start()
@@ -57,7 +57,7 @@ class Host:
         return Ready(url, self._routes.function_key, self._routes.master_key, tuple(self.functions), self.errors)
 
     def stop(self, grace: timedelta) -> bool:
-        """Nothing is listened for; whether every invocation ended. Messages of those that did not are visible again."""
+        """Stop every listener. Return True if every invocation ended. Messages of the others become visible again."""
         for timer in self._timers:
             timer.stop()
         for listener in self._queue_listeners:

@@ -1,4 +1,4 @@
-"""What Microsoft's runtime makes of an app, asked in a process of its own: which functions it has, what one does.
+"""The functions that Microsoft's runtime finds in an app, and the outcomes of calls, asked in a process of its own.
 
 For the trigger tests. No listener and no storage is needed: outputs come back as the runtime hands them to the host.
 """
@@ -23,7 +23,7 @@ CHILD = "local.host.inspected"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An invocation to be made: function by name, and its trigger value."""
+    """An invocation to make: the name of the function, and the trigger value."""
 
     function: str
     trigger: TriggerInput
@@ -38,7 +38,7 @@ class Inspection:
 
 
 def index(app: Path, settings: Mapping[str, str]) -> Mapping[str, FunctionMetadata]:
-    """The functions by name, as Microsoft's runtime indexes them; raises IndexingFailed with its message."""
+    """Return the functions by name, as Microsoft's runtime indexes them. Raise IndexingFailed with its message."""
     return inspect(app, settings, ()).functions
 
 

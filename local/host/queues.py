@@ -28,7 +28,7 @@ log = logging.getLogger("host.queues")
 
 
 class QueueListener:
-    """Polls one queue and runs its function once for each message."""
+    """Poll a queue, and run its function once for each message."""
 
     def __init__(
         self, function: FunctionMetadata, queues: storage.Queues, settings: QueueSettings, start: Start
@@ -49,17 +49,17 @@ class QueueListener:
         self._poller = threading.Thread(target=self._poll, name=f"poll {self._queue.queue_name}", daemon=True)
 
     def start(self) -> None:
-        """The queue is being polled."""
+        """Start to poll the queue."""
         self._poller.start()
 
     def stop(self) -> None:
-        """No message is taken any more; those taken go on."""
+        """Take no more messages. Invocations that have begun go on."""
         self._stopping.set()
         self._wake.set()
         self._poller.join()
 
     def release(self) -> None:
-        """Messages whose invocation still runs are visible again, so that another host can take them."""
+        """Make messages visible again whose invocation still runs, so that another host can take them."""
         self._abandoned.set_result(None)
         self._threads.shutdown(wait=True)
 

@@ -21,7 +21,7 @@ ALL_METHODS = ("GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where one function with an HTTP trigger is reached."""
+    """The route of a function with an HTTP trigger."""
 
     function: FunctionMetadata
     template: str
@@ -32,7 +32,7 @@ class Route:
 
     @classmethod
     def of(cls, function: FunctionMetadata, prefix: str) -> "Route":
-        """The route of a function, from its trigger binding."""
+        """Return the route of a function, from its trigger binding."""
         trigger = function.trigger
         template = "/".join(part for part in (prefix, str(trigger.get("route") or function.name).strip("/")) if part)
         methods = tuple(str(method).upper() for method in trigger.get("methods") or ALL_METHODS)
@@ -40,7 +40,7 @@ class Route:
         return cls(function, template, _pattern(template), _constraints(template), methods, level)
 
     def values(self, request: Request) -> dict[str, str] | None:
-        """The route values of a request that goes here, else None."""
+        """Return the route values of a request to this route, or None for any other request."""
         match = self.pattern.fullmatch(request.path)
         if match is None or request.method not in self.methods:
             return None
@@ -50,7 +50,7 @@ class Route:
 
 
 class Routes:
-    """Answers requests to functions with an HTTP trigger."""
+    """The routes of all functions with an HTTP trigger."""
 
     def __init__(self, routes: Iterable[Route], start: Start) -> None:
         self.function_key = secrets.token_urlsafe(32)
@@ -59,7 +59,7 @@ class Routes:
         self._start = start
 
     def answer(self, request: Request) -> Response:
-        """The function's own answer; 404 without a route, 401 without the key its level asks for, 500 if it failed."""
+        """Return the function's answer; 404 without a route, 401 without the key of its level, 500 if it failed."""
         for route in self._routes:
             values = route.values(request)
             if values is not None:

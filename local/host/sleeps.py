@@ -1,4 +1,4 @@
-"""Every sleep of the hosted code, said in the host's log: no count of requests or messages shows one."""
+"""The log of every sleep of the hosted code, because counts of requests and messages show no sleep."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ log = logging.getLogger("host.sleeps")
 
 
 def tell_sleeps() -> None:
-    """Have `time.sleep` log how long it sleeps, before it does, for all that this process imports from now on."""
+    """Make `time.sleep` log its seconds before it sleeps, for all modules that this process imports from now on."""
     really_sleep = time.sleep  # noqa: TID251 - it is what is watched
 
     def sleep(seconds: float | SupportsIndex, /) -> None:

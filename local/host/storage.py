@@ -20,7 +20,7 @@ class Undecodable(Exception):
 
 
 class Queues:
-    """Every queue that the app's bindings name."""
+    """The queues that the app's bindings name."""
 
     def __init__(self, settings: Mapping[str, str], encoding: Encoding) -> None:
         self._settings = settings
@@ -28,12 +28,12 @@ class Queues:
         self._service = lru_cache(maxsize=None)(_service)
 
     def named(self, binding: Mapping[str, object], suffix: str = "") -> QueueClient:
-        """The queue of a binding; it need not exist."""
+        """Return the queue of a binding. The queue may be missing."""
         name = resolve(str(binding["queueName"]), self._settings).lower() + suffix
         return self._service(self._connection_string(binding)).get_queue_client(name)
 
     def decode(self, content: str) -> str:
-        """The text of a message as it lies in the queue."""
+        """Return the text of a message of the queue."""
         if self._encoding == "none":
             return content
         try:
@@ -42,11 +42,11 @@ class Queues:
             raise Undecodable(f"not base64: {problem}") from problem
 
     def encode(self, text: str) -> str:
-        """The message as it is put into the queue."""
+        """Return the text in the encoding of the queue."""
         return text if self._encoding == "none" else base64.b64encode(text.encode()).decode()
 
     def write_outputs(self, function: FunctionMetadata, outcome: Outcome) -> None:
-        """Every queue output of the invocation is in its queue, which was created where it was missing."""
+        """Write every queue output of the invocation, and create its queue if it is missing."""
         bindings = {str(binding["name"]): binding for binding in function.outputs}
         for name, datum in outcome.outputs_with_return:
             if bindings[name]["type"] != "queue":
@@ -65,7 +65,7 @@ class Queues:
 
 
 def create(queue: QueueClient) -> None:
-    """The queue exists."""
+    """Create the queue if it is missing."""
     try:
         queue.create_queue()
     except ResourceExistsError:  # also raised, with status 204, where the queue exists with the same metadata

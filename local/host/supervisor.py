@@ -17,7 +17,7 @@ WORKER_SETTINGS = {"FUNCTIONS_WORKER_RUNTIME": "python", "FUNCTIONS_EXTENSION_VE
 
 
 class FunctionHost:
-    """A function app running in a process of its own; the process's environment is the app settings given."""
+    """A function app that runs in a process of its own. The environment of the process is the app settings."""
 
     def __init__(
         self, app: Path, settings: Mapping[str, str], *, log: Path | None = None, port: int = 0, grace: float = 10.0
@@ -31,41 +31,41 @@ class FunctionHost:
         self.log = log or ROOT / "build" / "host.log"
 
     def __enter__(self) -> Self:
-        """Started."""
+        """Start the host."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stopped."""
+        """Stop the host."""
         self.stop()
 
     @property
     def ready(self) -> Ready:
-        """What the started host said of itself: address, keys, functions, and which of them are in error."""
+        """The report of the started host: address, keys, functions, and the functions that are in error."""
         if self._ready is None:
             raise StartFailed("the Functions host is not running: call start() first")
         return self._ready
 
     @property
     def running(self) -> bool:
-        """Whether the host's process runs."""
+        """True while the host's process runs."""
         return self._child is not None and self._child.running
 
     @property
     def url(self) -> str:
-        """Address of the started host."""
+        """The address of the started host."""
         return self.ready.url
 
     def webhook(self, function: str) -> str:
-        """Address to which Event Grid delivers for a function."""
+        """Return the address at which a function receives events from Event Grid."""
         return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
 
     def start(self) -> None:
-        """The app is indexed and every listener works; raises StartFailed with the reason otherwise.
+        """Index the app and start every listener. Raise StartFailed with the cause if that fails.
 
-        Started again, it is at the same address, as a restarted Function App is.
+        A host that starts again has the same address, as a restarted Function App has.
         """
         settings = environment.for_child({**WORKER_SETTINGS, **self._settings, "PYTHONPATH": str(ROOT)})
         command = [sys.executable, "-m", "local.host", "--app", str(self._app)]
@@ -79,12 +79,12 @@ class FunctionHost:
         self._port = int(self._ready.url.rpartition(":")[2])
 
     def stop(self) -> int:
-        """The host has ended; 0 if every invocation had ended too."""
+        """End the host. Return 0 if every invocation had ended too."""
         child, self._child, self._ready = self._child, None, None
         return 0 if child is None else child.stop(self._grace + HANG)
 
     def kill(self) -> None:
-        """The host has ended at once, as in a crash; messages in flight stay invisible until their time is over."""
+        """Kill the host, as in a crash. Messages in flight stay invisible until their time is over."""
         child, self._child, self._ready = self._child, None, None
         if child is not None:
             child.kill()

@@ -21,7 +21,7 @@ log = logging.getLogger("host.timers")
 
 
 def utc_now() -> datetime:
-    """The present moment of this machine."""
+    """Return the time of this machine."""
     return datetime.fromtimestamp(time.time(), UTC)
 
 
@@ -29,7 +29,7 @@ class Schedule:
     """An NCRONTAB expression of five fields, or six with seconds first."""
 
     def __init__(self, expression: str) -> None:
-        """Raises ConfigurationInvalid where the .NET host would refuse the expression."""
+        """Parse the expression. Raise ConfigurationInvalid if the .NET host would refuse it."""
         fields = expression.split()
         if len(fields) not in FIELD_COUNTS or not all(FIELD.fullmatch(field) for field in fields):
             raise ConfigurationInvalid(
@@ -40,7 +40,7 @@ class Schedule:
         self.after(utc_now())
 
     def after(self, moment: datetime) -> datetime:
-        """The first occurrence later than the moment."""
+        """Return the first occurrence after the moment."""
         try:
             due = croniter(self._expression, moment, second_at_beginning=self._seconds_first).get_next(float)
         except CroniterError as problem:
@@ -51,7 +51,7 @@ class Schedule:
 
 
 class TimerListener:
-    """Runs one function whenever its schedule is due; a run that is still going delays the next."""
+    """Run a function whenever its schedule is due. A run that has not ended delays the next."""
 
     def __init__(self, function: FunctionMetadata, schedule: Schedule, start: Start) -> None:
         self.function = function
@@ -62,15 +62,15 @@ class TimerListener:
         self._thread = threading.Thread(target=self._run, name=f"timer {function.name}", daemon=True)
 
     def start(self) -> None:
-        """The timer runs; with `runOnStartup` its function does too."""
+        """Start the timer; with `runOnStartup` also run its function now."""
         self._thread.start()
 
     def stop(self) -> None:
-        """The function is not started any more."""
+        """Stop the timer: the function is not started again."""
         self._stopping.set()
 
     def fire(self) -> None:
-        """The function is started now, whatever the schedule says."""
+        """Start the function now, whatever the schedule says."""
         now = utc_now()
         self._start(self.function, timer(now, self._last, self._schedule.after(now)))
 

@@ -25,17 +25,17 @@ class QueuedMessage:
 
 
 def message(body: str, now: datetime, dequeue_count: int = 1) -> QueuedMessage:
-    """A message that was never in a queue, as if it had been put there now."""
+    """Return a message that was never in a queue, as if somebody had put it there now."""
     return QueuedMessage("manual", body, "", dequeue_count, now, now + MESSAGE_LIFE, now)
 
 
 def event_grid(event: object) -> TriggerInput:
-    """An Event Grid event: the text of its JSON object."""
+    """Return the trigger value of an Event Grid event: the text of its JSON object."""
     return TriggerInput(Datum(json.dumps(event), "json"), {}, "EventGrid trigger fired")
 
 
 def queue(taken: QueuedMessage, queue_name: str) -> TriggerInput:
-    """A storage queue message: its text, and what the queue knows about it."""
+    """Return the trigger value of a queue message: its text, and the queue's metadata."""
     metadata = {
         "Id": taken.id,
         "DequeueCount": taken.dequeue_count,
@@ -49,14 +49,14 @@ def queue(taken: QueuedMessage, queue_name: str) -> TriggerInput:
 
 
 def timer(now: datetime, last: datetime | None, following: datetime | None, *, past_due: bool = False) -> TriggerInput:
-    """A timer's turn."""
+    """Return the trigger value of a timer."""
     status = {"Last": _moment(last), "Next": _moment(following), "LastUpdated": _moment(last)}
     info = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
     return TriggerInput(Datum(json.dumps(info), "json"), {}, f"Timer fired at {now.isoformat()}")
 
 
 def http(method: str, url: str, headers: Mapping[str, str], route: Mapping[str, str], body: bytes) -> TriggerInput:
-    """An HTTP request; the runtime asks for the raw bytes of the body (`RawHttpBodyBytes`)."""
+    """Return the trigger value of an HTTP request, with the raw bytes of the body (`RawHttpBodyBytes`)."""
     value = {
         "method": Datum(method, "string"),
         "url": Datum(url, "string"),

@@ -22,11 +22,11 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Decoded path without slashes at its ends."""
+        """The decoded path without slashes at its ends."""
         return unquote(urlsplit(self.url).path).strip("/")
 
     def query(self, name: str) -> str:
-        """Value of a query parameter, whose name's case does not matter; empty if absent."""
+        """Return the value of a query parameter, by its name in any case; empty if it is absent."""
         pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
         return next((value for key, value in pairs if key.lower() == name.lower()), "")
 
@@ -44,12 +44,12 @@ Answer = Callable[[Request], Response]
 
 
 def text(status: int, message: str) -> Response:
-    """A plain text answer."""
+    """Return an answer in plain text."""
     return Response(status, message.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
 
 
 def as_json(status: int, payload: Any) -> Response:  # noqa: ANN401 - whatever JSON can hold
-    """A JSON answer."""
+    """Return an answer in JSON."""
     return Response(status, json.dumps(payload).encode(), (("Content-Type", "application/json; charset=utf-8"),))
 
 
@@ -59,7 +59,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def serve(port: int, answer: Answer) -> ThreadingHTTPServer:
-    """A server bound to the loopback port (0: a free one), not yet serving."""
+    """Return a server that is bound to the loopback port (0: a free port) and does not serve yet."""
 
     class Exchange(_Exchange):
         pass

@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 class IndexingFailed(Exception):
-    """The runtime refuses the app; the message is the runtime's own."""
+    """The runtime refuses the app. The message is the runtime's own."""
 
 
 class _Bag:
-    """Holds whatever it is given, in place of a protobuf message."""
+    """Attributes of any name, in place of a protobuf message."""
 
     def __init__(self, **fields: object) -> None:
         self.__dict__.update(fields)
@@ -56,7 +56,7 @@ def _protos() -> SimpleNamespace:
 
 
 class _Runtime(Protocol):
-    """What is used of `azure_functions_runtime`, which carries no types."""
+    """The types of the part of `azure_functions_runtime` that this host uses."""
 
     def start_threadpool_executor(self) -> None: ...
     def worker_init_request(self, request: object) -> Coroutine[Any, Any, Any]: ...
@@ -64,10 +64,10 @@ class _Runtime(Protocol):
 
 
 class Worker:
-    """One function app, indexed and ready to be invoked from any thread."""
+    """An indexed function app, whose functions can be invoked from any thread."""
 
     def __init__(self, app: Path) -> None:
-        """The app is indexed; raises IndexingFailed with the runtime's message if it is refused."""
+        """Index the app. Raise IndexingFailed with the runtime's message if the runtime refuses the app."""
         self._runtime: _Runtime = importlib.import_module("azure_functions_runtime")
         self._native: Any = importlib.import_module("azure_functions_runtime.native_invocation")
         self.loop = asyncio.new_event_loop()
@@ -78,7 +78,7 @@ class Worker:
         self.functions: tuple[FunctionMetadata, ...] = self.run(self._index(app)).result()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """The coroutine runs on the worker's loop."""
+        """Start the coroutine on the worker's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     async def invoke(self, invocation_id: str, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:
@@ -90,7 +90,7 @@ class Worker:
         return Outcome(ok, returned, tuple(outputs), error or "", trace or "")
 
     def close(self) -> None:
-        """The loop has ended; invocations that still run are left to the process's end."""
+        """End the loop. Invocations that still run end with the process."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 

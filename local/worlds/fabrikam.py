@@ -68,7 +68,7 @@ def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
 
 
 def _imported(build: Builder, plan: Plan) -> None:
-    """An import that is bound, and beside it what Certroll itself kept of the version before, whose grace is over."""
+    """Build a bound import, and the copy that Certroll made of its last version, whose grace is over."""
     host = "www.fabrikam.com"
     first = _aged(build, WWW, host)
     name = f"certroll-{WWW}-{first.thumbprint}".lower()

@@ -23,7 +23,7 @@ TAGS = {"certroll-root-of": ENVIRONMENT}
 PROBED = {"certroll-probe": "/health"}
 GROUPED = {"certroll-group": "quotes"}
 GROUP = ("prices", "rates")
-STOPPED_SITE, SPARED = "archive", "museum"
+STOPPED_SITE, EXCLUDED = "archive", "museum"
 
 
 def northwind(clock: Clock | None = None, seed: int = 0) -> World:
@@ -56,6 +56,6 @@ def put_next_root(world: World) -> Authority:
 
 
 def _app(build: Builder, name: str, plan: Plan) -> None:
-    tags = PROBED | (GROUPED if name in GROUP else {}) | ({"certroll": "off"} if name == SPARED else {})
+    tags = PROBED | (GROUPED if name in GROUP else {}) | ({"certroll": "off"} if name == EXCLUDED else {})
     state = STOPPED if name == STOPPED_SITE else RUNNING
     build.add_app(build.add_site(name, plan, tags=tags, state=state), anonymous=True)

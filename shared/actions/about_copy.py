@@ -2,11 +2,15 @@
 
 from typing import ClassVar
 
+from shared.actions.subjects import copy_subject
+from shared.domain.errors import NotFound
 from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Phase, Traits
+from shared.domain.ports import Ports
 
 
-class AboutCopy:
+class AboutCopy(Traits):
     """An action on a certificate that a webspace shares, or that one site has to itself.
 
     It is done before anything of a site changes, so it is of no site, also where one alone has the certificate.
@@ -14,7 +18,7 @@ class AboutCopy:
 
     __slots__ = ()
     copy: WebspaceCertificate
-    restarts_site: ClassVar[bool] = False
+    phase: ClassVar[Phase] = Phase.SHARED
 
     @property
     def subject(self) -> str:
@@ -32,11 +36,19 @@ class AboutCopy:
         return None
 
     @property
+    def owner(self) -> SiteRef | None:
+        """The site that alone has the certificate, None if the webspace shares it."""
+        return self.copy.site
+
+    @property
     def writes(self) -> frozenset[Thumbprint]:
         """Nothing that has to be live before."""
         return frozenset()
 
 
-def copy_subject(ref: CopyRef, webspace: Webspace) -> str:
-    """Return how a certificate of App Service is named to people."""
-    return f"certificate {ref} in {webspace}"
+def look(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
+    """Return the copy of that name, None where there is none."""
+    try:
+        return ports.app_service.certificate(ref)
+    except NotFound:
+        return None

@@ -3,22 +3,24 @@
 from typing import ClassVar
 
 from shared.actions.named_targets import named_targets
+from shared.actions.subjects import root_subject
 from shared.domain.errors import NotFound
 from shared.domain.model import Environment, RootCertificate
 from shared.domain.names import EnvironmentRef, RootRef, SiteRef, Thumbprint
-from shared.domain.plan import Skip
+from shared.domain.plan import Phase, Skip, Traits
 from shared.domain.ports import Ports
 from shared.domain.roots import ROOT_OF
 from shared.domain.snapshot import Snapshot
 from shared.domain.targets import names_of_environment
 
 
-class AboutRoot:
+class AboutRoot(Traits):
     """An action on a root certificate. It is of no webspace and no site: nothing that runs changes by it."""
 
     __slots__ = ()
     root: RootCertificate
-    restarts_site: ClassVar[bool] = False
+    phase: ClassVar[Phase] = Phase.ROOT
+    is_staged: ClassVar[bool] = False
 
     @property
     def subject(self) -> str:
@@ -39,11 +41,6 @@ class AboutRoot:
     def writes(self) -> frozenset[Thumbprint]:
         """Nothing that has to be live before."""
         return frozenset()
-
-
-def root_subject(ref: RootRef) -> str:
-    """Return how a root certificate is named to people."""
-    return f"root certificate {ref.name} of environment {ref.environment}"
 
 
 def look(ports: Ports, ref: RootRef) -> RootCertificate | None:

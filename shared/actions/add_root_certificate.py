@@ -7,10 +7,10 @@ start after a stop on, which is another matter: see shared/cycle_environment.py.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.actions.about_root import AboutRoot, environments_asked, has_root, look, root_subject
-from shared.actions.settle import settle
-from shared.actions.upload_certificate import PATIENCE
-from shared.actions.upload_public_certificate import own_name
+from shared.actions.about_root import AboutRoot, environments_asked, has_root, look
+from shared.actions.new_copy import own_name
+from shared.actions.settle import UPLOAD_PATIENCE, settle
+from shared.actions.subjects import root_subject
 from shared.domain.errors import Rejected
 from shared.domain.lineage import opted_out
 from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate
@@ -18,6 +18,7 @@ from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.roots import roots_subject
 from shared.domain.snapshot import Snapshot
 
@@ -29,6 +30,10 @@ class AddRootCertificate(AboutRoot):
     ref: VaultCertificateRef
     version: CertificateVersion
     root: RootCertificate
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """A root of an environment."""
+        return (Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the root."""
@@ -48,7 +53,7 @@ class AddRootCertificate(AboutRoot):
         now = ports.clock.now()
         ports.cycles.change(self.root.ref.environment, lambda one: one.noting(self.version.thumbprint, now))
         ports.environments.put_root(self.root, der)
-        settle(ports.clock, lambda: look(ports, self.root.ref), self._is, self.subject, PATIENCE)
+        settle(ports.clock, lambda: look(ports, self.root.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True
 
     def _is(self, seen: RootCertificate | None) -> bool:

@@ -6,17 +6,18 @@ Azure refuses to delete a certificate that is bound, and deletes one that an app
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from shared.actions.about_copy import AboutCopy
+from shared.actions.about_copy import AboutCopy, look
 from shared.actions.settle import settle
-from shared.actions.upload_certificate import look
 from shared.domain.app_settings import read_settings
 from shared.domain.errors import Conflict
-from shared.domain.model import WebspaceCertificate
+from shared.domain.model import CertificateVersion, WebspaceCertificate
 from shared.domain.names import SiteRef
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Phase, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case
 from shared.domain.snapshot import Snapshot
 
 
@@ -26,6 +27,17 @@ class DeleteCertificate(AboutCopy):
 
     copy: WebspaceCertificate
     apps: tuple[SiteRef, ...]
+    phase: ClassVar[Phase] = Phase.DELETE
+    is_staged: ClassVar[bool] = False
+
+    @property
+    def deletes_copy(self) -> WebspaceCertificate:
+        """The upload."""
+        return self.copy
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the upload."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from shared.actions.about_root import AboutRoot, environments_asked, look
 from shared.domain.errors import Conflict
-from shared.domain.model import RootCertificate
+from shared.domain.model import CertificateVersion, RootCertificate
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case
 from shared.domain.snapshot import Snapshot
 
 
@@ -21,6 +22,15 @@ class DeleteRootCertificate(AboutRoot):
     """Take a superseded root out of its environment."""
 
     root: RootCertificate
+
+    @property
+    def deletes_root(self) -> RootCertificate:
+        """The root."""
+        return self.root
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the root."""

@@ -5,19 +5,20 @@ From then on it is a copy like any other: synced with each version, and never de
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-from shared.actions.about_copy import AboutCopy
+from shared.actions.about_copy import AboutCopy, look
 from shared.actions.named_targets import named_targets, target_subject
+from shared.actions.new_copy import told_apart, why_full
 from shared.actions.settle import settle
-from shared.actions.upload_certificate import look, told_apart, why_full
 from shared.domain.errors import AzureError, NotFound, Rejected
 from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate, tag
 from shared.domain.names import CopyRef, SiteRef, Webspace
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Skip, Step, View
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.snapshot import Snapshot
 from shared.domain.targets import Target, names_of_plan, names_of_site, names_of_webspace
 from shared.domain.vault_access import AccessVerdict, Principal, judge
@@ -44,6 +45,12 @@ class ImportCertificate(AboutCopy):
     lineage: Lineage
     vault_id: str | None
     app_service: Principal
+    is_staged: ClassVar[bool] = False
+    needs_view: ClassVar[View] = View.COPIES
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An import, which replaces nothing."""
+        return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the copy."""

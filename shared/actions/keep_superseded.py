@@ -7,15 +7,19 @@ so that old and new are live together.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from shared.actions.about_copy import copy_subject
-from shared.actions.upload_certificate import PLANLESS, UploadCertificate, look, own_copy, why_full
+from shared.actions.about_copy import look
+from shared.actions.new_copy import PLANLESS, own_copy, why_full
+from shared.actions.subjects import copy_subject
+from shared.actions.upload_certificate import UploadCertificate
 from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case
 from shared.domain.snapshot import Snapshot
 
 
@@ -28,6 +32,12 @@ class KeepSuperseded(UploadCertificate):
     """
 
     held_by: CopyRef | None = None
+    is_staged: ClassVar[bool] = False
+    protects: ClassVar[bool] = True
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
 
     def perform(self, ports: Ports) -> bool:
         """Upload the version unless it is there; return once Azure shows it.

@@ -5,25 +5,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
-from shared.actions.settings_change import settings_subject
+from shared.actions.subjects import settings_subject
 from shared.domain.app_settings import SiteSettings, fetched
 from shared.domain.errors import OutcomeUnknown
+from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, Webspace
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Phase, Skip, Step, Traits
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.roll import WRITTEN
 from shared.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshReferences:
+class RefreshReferences(Traits):
     """Have the Key Vault references of one app fetched again, which restarts it where a value changed."""
 
     settings: SiteSettings
     version: str
     webspace: Webspace
-    restarts_site: ClassVar[bool] = True
+    phase: ClassVar[Phase] = Phase.APP
 
     @property
     def subject(self) -> str:
@@ -39,6 +41,11 @@ class RefreshReferences:
     def writes(self) -> frozenset[Thumbprint]:
         """Nothing: the app reads the vault, not the webspace."""
         return frozenset()
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """What the app uses, in place of the version before."""
+        lineage = snapshot.lineage
+        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot in which the app has the current version."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from shared.actions.settings_change import settings_subject
+from shared.actions.subjects import settings_subject
 from shared.domain.errors import OutcomeUnknown
 from shared.domain.model import CertificateVersion, Site, is_on
 from shared.domain.names import SiteRef, Thumbprint, Webspace
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Phase, Skip, Step, Traits
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
 
@@ -23,13 +24,13 @@ RECENT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class RestartSite:
+class RestartSite(Traits):
     """Restart one app."""
 
     site: SiteRef
     webspace: Webspace
     version: CertificateVersion
-    restarts_site: ClassVar[bool] = True
+    phase: ClassVar[Phase] = Phase.APP
 
     @property
     def subject(self) -> str:
@@ -40,6 +41,11 @@ class RestartSite:
     def writes(self) -> frozenset[Thumbprint]:
         """What it will load, which has to be there."""
         return frozenset({self.version.thumbprint})
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """What the app loads, in place of the version before."""
+        lineage = snapshot.lineage
+        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot in which the app has started with this version."""

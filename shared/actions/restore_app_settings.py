@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import SettingEdit, SiteSettings, inverse, is_list, is_load_list
+from shared.domain.model import CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.snapshot import Snapshot
 
@@ -16,6 +19,12 @@ from shared.domain.snapshot import Snapshot
 @dataclass(frozen=True, slots=True)
 class RestoreAppSettings(SettingsChange):
     """Take our own edits back, on the values as they stand now."""
+
+    protects: ClassVar[bool] = True
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

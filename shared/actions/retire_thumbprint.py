@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from shared.actions.roll_app_settings import lists_of
+from shared.actions.roll_edits import lists_of
 from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import SettingEdit, SiteSettings
-from shared.domain.model import Site, is_on, tag
+from shared.domain.model import CertificateVersion, Site, is_on, tag
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Skip, Step, View
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.roll import RollState
 from shared.domain.snapshot import Snapshot
 
@@ -19,6 +21,13 @@ TAG = "certroll-retire"
 @dataclass(frozen=True, slots=True)
 class RetireThumbprint(SettingsChange):
     """Take superseded thumbprints out of the lists. It costs a restart of its own."""
+
+    retires: ClassVar[bool] = True
+    needs_view: ClassVar[View] = View.SETTINGS
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """What the app uses from then on, without the versions before."""
+        return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

@@ -5,15 +5,19 @@ the vault object names the app. Where it would do nothing it is left alone, and 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from shared.actions.named_targets import named_sites
-from shared.actions.settings_change import SettingsChange, settings_subject
-from shared.domain.app_settings import ROOT_LIST, SettingEdit, SiteSettings, is_list, is_load_list, is_root_list
-from shared.domain.model import Site
+from shared.actions.roll_edits import roll_edits
+from shared.actions.settings_change import SettingsChange
+from shared.actions.subjects import root_list_subject, settings_subject
+from shared.domain.app_settings import ROOT_LIST, SiteSettings, is_root_list
+from shared.domain.model import CertificateVersion, Site
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.roll import TAKING_BACK, WRITTEN, RollRecord
 from shared.domain.roots import ROOT_OF, ROOT_ON
 from shared.domain.snapshot import Snapshot
@@ -27,6 +31,18 @@ class RollAppSettings(SettingsChange):
 
     Where the old version is no longer in the webspace it is replaced in the list as well: there is no overlap.
     """
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """A root, where only root lists are edited; else what the app uses, in place of the version before."""
+        lineage = snapshot.lineage
+        if all(is_root_list(edit.key) for edit in self.edits):
+            return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
+        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
+
+    def without_roots(self) -> Self:
+        """Return the roll of the load list and the pins alone; unchanged if there are none."""
+        edits = tuple(edit for edit in self.edits if not is_root_list(edit.key))
+        return replace(self, edits=edits) if edits else self
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
@@ -97,7 +113,7 @@ def _unheeded(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterabl
         )
     )
     detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {cure}"
-    yield Skip(f"root list of {site.ref}", Reason.ROOT_LIST_UNHEEDED, detail, site.ref)
+    yield Skip(root_list_subject(site.ref), Reason.ROOT_LIST_UNHEEDED, detail, site.ref)
 
 
 def is_fought_over(record: RollRecord, snapshot: Snapshot) -> bool:
@@ -107,61 +123,3 @@ def is_fought_over(record: RollRecord, snapshot: Snapshot) -> bool:
     """
     this_time = record.state in WRITTEN
     return len(record.undone_lately(snapshot.now)) + this_time >= MOST_UNDONE
-
-
-def roll_edits(
-    snapshot: Snapshot, site: Site, settings: SiteSettings, stale: tuple[Thumbprint, ...]
-) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring an app's settings to the current version; `stale` has the last good one first."""
-    current = snapshot.lineage.current
-    if current is None:
-        return ()
-    new = current.thumbprint
-    lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale, new)]
-    if snapshot.lacks_root(settings) and not any(is_root_list(edit.key) for edit in lists):
-        lists.append(_first_root(settings, new))
-    loaded = snapshot.live_at(site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
-    loaded |= snapshot.roots_at(site.ref) & set(settings.root_list)
-    pins = [
-        SettingEdit(one.key, new, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
-        for one in settings.pins
-        if one.thumbprint in stale
-    ]
-    return (*lists, *pins)
-
-
-def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
-    """Return the names of the settings that are lists of the app, but for a root list that it does not heed."""
-    keys = {one.key for one in settings.references if is_list(one.key)}
-    return tuple(sorted(key for key in keys if site.heeds_roots or is_load_list(key)))
-
-
-def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
-    """Return the edit that puts the thumbprint at the end of the root list, which is made where there is none."""
-    known = {*settings.digests, *(one.key for one in settings.references)}
-    key = next((key for key in sorted(known) if is_root_list(key)), None)
-    return SettingEdit(key or ROOT_LIST, thumbprint, (), None, whole=key is None)
-
-
-def _list_edit(
-    snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...], new: Thumbprint
-) -> Iterable[SettingEdit]:
-    listed = {one.thumbprint for one in settings.references if one.key == key}
-    old = tuple(one for one in stale if one in listed)
-    everything = settings.loads_everything and is_load_list(key)
-    if not old or new in listed or everything:
-        return
-    live = snapshot.live_for(settings, key)
-    last_good = next((one for one in old if one in live), old[0])
-    needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
-    leaving = tuple(
-        one for one in old if one not in live or (one not in needed and _may_leave(snapshot, site, one, last_good))
-    )
-    yield SettingEdit(key, new, leaving, last_good)
-
-
-def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
-    """Say whether a version before the last good one may leave: when it expired, or the last good one is proven."""
-    version = snapshot.lineage.version_of(thumbprint)
-    expired = version is not None and version.not_after <= snapshot.now
-    return expired or last_good in snapshot.rollout.proven_at(site.ref)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from shared.actions.settle import settle
+from shared.actions.subjects import settings_subject
 from shared.domain.app_settings import (
     SettingEdit,
     SiteSettings,
@@ -19,18 +20,19 @@ from shared.domain.app_settings import (
 )
 from shared.domain.errors import Conflict
 from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.plan import Phase, SettingsWrite, Traits
 from shared.domain.ports import Ports
 from shared.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsChange:
+class SettingsChange(Traits):
     """Edits of the settings of one app, in one write, which restarts it once."""
 
     settings: SiteSettings
     edits: tuple[SettingEdit, ...]
     webspace: Webspace
-    restarts_site: ClassVar[bool] = True
+    phase: ClassVar[Phase] = Phase.APP
 
     @property
     def subject(self) -> str:
@@ -46,6 +48,11 @@ class SettingsChange:
     def writes(self) -> frozenset[Thumbprint]:
         """The thumbprints that it puts in."""
         return frozenset(edit.add for edit in self.edits if edit.add is not None)
+
+    @property
+    def settings_write(self) -> SettingsWrite:
+        """The edits."""
+        return SettingsWrite(self.settings, self.edits)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the edits done; a restart also fetches what Key Vault references lead to."""
@@ -75,8 +82,3 @@ class SettingsChange:
             self.subject,
         )
         return True
-
-
-def settings_subject(site: SiteRef) -> str:
-    """Return how the settings of an app are named to people."""
-    return f"app settings of {site}"

@@ -10,6 +10,8 @@ from shared.domain.ports import Clock
 Seen = TypeVar("Seen")
 
 PATIENCE = timedelta(seconds=60)
+UPLOAD_PATIENCE = timedelta(seconds=20)
+"""For what is put under a name that is new: no older state of it has to go away first."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 8.0
 

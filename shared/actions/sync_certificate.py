@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from shared.actions.about_copy import AboutCopy, copy_subject
+from shared.actions.about_copy import AboutCopy
 from shared.actions.settle import settle
+from shared.actions.subjects import copy_subject
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Skip, Step, View
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.snapshot import Snapshot
 
 
@@ -25,6 +28,18 @@ class SyncCertificate(AboutCopy):
     copy: WebspaceCertificate
     plan: ServerFarm
     version: CertificateVersion
+    needs_view: ClassVar[View] = View.BINDINGS
+
+    @property
+    def replaces(self) -> WebspaceCertificate:
+        """The imported copy."""
+        return self.copy
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An import in place of the version before, and where the copy is bound also what it serves."""
+        lineage = snapshot.lineage
+        uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
+        return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new version in this copy."""

@@ -8,21 +8,23 @@ nothing.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from shared.actions.upload_again import is_asked, is_uploaded_again
+from shared.actions.chains import is_asked, is_uploaded_again
+from shared.actions.subjects import binding_subject
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import Binding, SslState
+from shared.domain.model import Binding, CertificateVersion, SslState
 from shared.domain.names import SiteRef, Thumbprint, Webspace
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Phase, Skip, Step, Traits
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.rollout import Again
 from shared.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateBinding:
+class UpdateBinding(Traits):
     """Show the new certificate on a host name, with the same ssl_state.
 
     A binding is never removed and added again: that is how an IP-based one loses its address (Azure docs, "Renew an
@@ -33,7 +35,7 @@ class UpdateBinding:
     thumbprint: Thumbprint
     webspace: Webspace
     again: bool = False
-    restarts_site: ClassVar[bool] = False
+    phase: ClassVar[Phase] = Phase.BINDING
 
     @property
     def subject(self) -> str:
@@ -54,6 +56,28 @@ class UpdateBinding:
     def moves(self) -> bool:
         """Whether the host name gets another certificate by it."""
         return self.binding.thumbprint != self.thumbprint
+
+    @property
+    def binds(self) -> Binding:
+        """The binding as it was."""
+        return self.binding
+
+    @property
+    def rebinds(self) -> bool:
+        """Whether the upload was made again."""
+        return self.again
+
+    def without_rebinding(self) -> Self | None:
+        """Return the plain update, None if the host name shows the version already."""
+        if not self.again:
+            return self
+        return replace(self, again=False) if self.moves else None
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """A binding of its host name, in place of what the host name shows."""
+        lineage, hosts = snapshot.lineage, (self.binding.host_name,)
+        in_use = lineage.before if self.moves else current
+        return (Case(current, Use.BINDING, snapshot.now, in_use, lineage.key, hosts),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on this host name."""
@@ -79,19 +103,6 @@ class UpdateBinding:
             )
         ports.app_service.put_binding(replace(seen, thumbprint=self.thumbprint), body)
         return True
-
-
-def binding_subject(binding: Binding) -> str:
-    """Return how a binding is named to people."""
-    return f"binding {binding.host_name} of {binding.site}"
-
-
-def not_again(step: Step) -> Step | None:
-    """Return the step without what an upload that is not made again would have had it do, None where that was all."""
-    action = step.action
-    if not isinstance(action, UpdateBinding) or not action.again:
-        return step
-    return replace(step, action=replace(action, again=False)) if action.moves else None
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

@@ -7,22 +7,23 @@ Service Environment", private server certificate). The early upload stays: it ha
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import ClassVar
 
-from shared.actions.about_copy import copy_subject
-from shared.actions.upload_certificate import UploadCertificate, own_copy, room_for
+from shared.actions.chains import CHAINS_ADDED_SINCE, TAG, brings_chain, is_asked
+from shared.actions.new_copy import own_copy, room_for
+from shared.actions.subjects import copy_subject
+from shared.actions.upload_certificate import UploadCertificate
 from shared.domain.errors import NotSettled, Rejected
 from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate, is_on, tag
+from shared.domain.model import CertificateVersion, WebspaceCertificate
 from shared.domain.names import Webspace
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Phase, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
 
-TAG = "certroll-upload-again"
-CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
 NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
 
 
@@ -30,28 +31,18 @@ NEW_VERSION = "put a new version into the vault, which is uploaded with its chai
 class UploadAgain(UploadCertificate):
     """Upload the version that is there already, under a name of its own; host names are bound to it afterwards."""
 
+    phase: ClassVar[Phase] = Phase.UPLOAD
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An upload of the version that is in use."""
+        return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
+
     def send(self, ports: Ports, pfx: Pfx) -> None:
         """Upload it; return once Azure shows it. Raises Rejected with the cure where Azure has it once only."""
         try:
             UploadCertificate.send(self, ports, pfx)  # slots make a new class, which super() does not know
         except (Rejected, NotSettled) as error:
             raise Rejected(f"{self.subject}: Azure does not take it a second time ({error}): {NEW_VERSION}") from error
-
-
-def is_asked(lineage: Lineage) -> bool:
-    """Say whether the vault object carries `certroll-upload-again: on`."""
-    return is_on(tag(lineage.tags, TAG))
-
-
-def brings_chain(copy: WebspaceCertificate) -> bool:
-    """Say whether an upload is known to be late enough for its chain to be added; what Certroll uploaded is."""
-    return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
-
-
-def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
-    """Say whether a later upload of the current version lies beside an early one, or one that may be early."""
-    known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
-    return snapshot.trusts_by_chain(webspace) and any(known) and not all(known)
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

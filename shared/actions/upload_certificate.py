@@ -4,17 +4,15 @@ The old one stays where it is. Nothing is ever uploaded over it: Azure refuses t
 names it would be left without it (Azure docs, "Renew an uploaded certificate").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from hashlib import sha256
 
-from shared.actions.about_copy import AboutCopy, copy_subject
-from shared.actions.settle import settle
+from shared.actions.about_copy import AboutCopy, look
+from shared.actions.new_copy import own_copy, room_for
+from shared.actions.settle import UPLOAD_PATIENCE, settle
 from shared.domain.errors import Denied, NotFound, Rejected
-from shared.domain.lineage import Lineage
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, ServerFarm, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
+from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
+from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
@@ -22,11 +20,6 @@ from shared.domain.record import Finding
 from shared.domain.requirements import Case, Requirement, Use, refusals
 from shared.domain.secret import Pfx
 from shared.domain.snapshot import Snapshot
-
-PATIENCE = timedelta(seconds=20)
-MOST_IN_WEBSPACE = 1000
-"""Private certificates that a webspace holds (Azure docs, "Add and manage TLS/SSL certificates")."""
-PLANLESS = "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +35,12 @@ class UploadCertificate(AboutCopy):
     plan: ServerFarm
     before: CertificateVersion | None = None
     whole_chain: bool = False
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An upload in place of the version before."""
+        lineage = snapshot.lineage
+        whole = self.whole_chain
+        return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the copy."""
@@ -64,7 +63,7 @@ class UploadCertificate(AboutCopy):
     def send(self, ports: Ports, pfx: Pfx) -> None:
         """Upload it; return once Azure shows it. Raises NotSettled where it does not."""
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
-        settle(ports.clock, lambda: look(ports, self.copy.ref), self.holds, self.subject, PATIENCE)
+        settle(ports.clock, lambda: look(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
         """Raise Rejected where intermediates are missing that the version in use has: visitors would not trust it.
@@ -113,66 +112,6 @@ class UploadCertificate(AboutCopy):
             and seen.thumbprint == self.version.thumbprint
             and (seen.site is not None or seen.webspace == self.webspace)
         )
-
-
-def look(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
-    """Return the copy of that name, None where there is none."""
-    try:
-        return ports.app_service.certificate(ref)
-    except NotFound:
-        return None
-
-
-def own_copy(
-    lineage: Lineage,
-    version: CertificateVersion,
-    webspace: Webspace,
-    plan: ServerFarm | None,
-    taken: Mapping[CopyRef, Webspace],
-) -> WebspaceCertificate:
-    """Return a copy as we make it, named `certroll-{name}-{thumbprint}`."""
-    group = plan.resource_group if plan else "unknown"
-    ref = CopyRef(webspace.subscription, group, f"{OWN_PREFIX}{lineage.ref.name}-{version.thumbprint}".lower())
-    return WebspaceCertificate(
-        ref=told_apart(ref, webspace, taken),
-        webspace=webspace,
-        location=plan.location if plan else "",
-        thumbprint=version.thumbprint,
-        host_names=version.facts.host_names if version.facts else frozenset(),
-        not_after=version.not_after,
-        source=None,
-        tags=((LINEAGE_TAG, str(lineage.ref)),),
-    )
-
-
-def told_apart(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the name, or one with a suffix where another webspace has it.
-
-    Two webspaces of one resource group must not share a name: the second would replace the first (azure-powershell
-    issue 17347).
-    """
-    if taken.get(ref, webspace) == webspace:
-        return ref
-    return replace(ref, name=f"{ref.name}-{sha256(webspace.name.encode()).hexdigest()[:8]}")
-
-
-def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
-    """Return that a webspace takes no more certificates, empty where it does."""
-    held = len(snapshot.fleet.certificates_in(webspace))
-    if held < MOST_IN_WEBSPACE:
-        return ""
-    return (
-        f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete what is superseded there"
-    )
-
-
-def room_for(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:
-    """Return the plan by which the copy can be uploaded, or why it cannot."""
-    if plan is None:
-        return Skip(copy_subject(copy.ref, copy.webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
-    if copy.site is None and (full := why_full(snapshot, copy.webspace)):
-        return Skip(copy_subject(copy.ref, copy.webspace), Reason.WEBSPACE_FULL, full)
-    return plan
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

@@ -7,17 +7,19 @@ settings are rolled.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from shared.actions.about_copy import AboutCopy
+from shared.actions.about_copy import AboutCopy, look
 from shared.actions.named_targets import named_sites
-from shared.actions.settle import settle
-from shared.actions.upload_certificate import PATIENCE, look
+from shared.actions.new_copy import own_name
+from shared.actions.settle import UPLOAD_PATIENCE, settle
 from shared.domain.errors import Rejected
-from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, CertificateVersion, Site, WebspaceCertificate
-from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.model import LINEAGE_TAG, CertificateVersion, Site, WebspaceCertificate
+from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case, Use
 from shared.domain.snapshot import Snapshot
 
 TAG = "certroll-public-to"
@@ -34,6 +36,14 @@ class UploadPublicCertificate(AboutCopy):
     version: CertificateVersion
     copy: WebspaceCertificate
     as_root: bool = False
+    is_staged: ClassVar[bool] = False
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """A root, if the certificate is for root lists alone; else a public certificate."""
+        lineage = snapshot.lineage
+        if self.as_root:
+            return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
+        return (Case(current, Use.PUBLIC, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the certificate."""
@@ -47,7 +57,7 @@ class UploadPublicCertificate(AboutCopy):
             raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         ports.app_service.upload_public_certificate(self.copy, der)
-        settle(ports.clock, lambda: look(ports, self.copy.ref), self._is, self.subject, PATIENCE)
+        settle(ports.clock, lambda: look(ports, self.copy.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True
 
     def _is(self, seen: WebspaceCertificate | None) -> bool:
@@ -112,8 +122,3 @@ def _upload(
         tags=((LINEAGE_TAG, str(lineage)),),
     )
     return UploadPublicCertificate(lineage, current, copy)
-
-
-def own_name(ref: VaultCertificateRef, thumbprint: Thumbprint | None) -> str:
-    """Return how a public certificate of ours is named: it has no tags to say of which vault object it is."""
-    return f"{OWN_PREFIX}{ref.vault}-{ref.name}-{thumbprint}".lower()

@@ -1,14 +1,17 @@
 """Intent, steps, skips and the plan: what Certroll would do, as a value."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
-from typing import ClassVar, Protocol
+from enum import Enum, StrEnum, auto
+from typing import ClassVar, Protocol, Self
 
+from shared.domain.app_settings import SettingEdit, SiteSettings
+from shared.domain.model import Binding, CertificateVersion, RootCertificate, WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, VaultName, Webspace
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
+from shared.domain.requirements import Case
 from shared.domain.snapshot import Snapshot
 from shared.domain.vault_access import Principal, app_service, registration
 from shared.domain.waves import MostDown
@@ -62,10 +65,116 @@ class Intent:
         return site.name == self.own_site and self.own_subscription in {None, site.subscription}
 
 
-class Action(Protocol):
+class Phase(Enum):
+    """Which run performs an action, and when."""
+
+    UPLOAD = auto()
+    """The certificate's run, first in a webspace. If Azure refuses the upload, no binding there is written again."""
+    SHARED = auto()
+    """The certificate's run, webspace by webspace, after it has recorded the sites that follow."""
+    BINDING = auto()
+    """The site's run, for the bindings that the certificate's run has recorded."""
+    APP = auto()
+    """The site's run, one app at a time: the app restarts and its own probe is asked."""
+    DELETE = auto()
+    """The certificate's run, after everything else."""
+    ROOT = auto()
+    """The certificate's run, before any webspace: root certificates of App Service Environments."""
+
+
+class View(Enum):
+    """What Certroll must see completely in the webspace of an action."""
+
+    NONE = auto()
+    """Nothing but what the action itself names."""
+    BINDINGS = auto()
+    """All bindings, because the action moves those that Certroll does not see."""
+    COPIES = auto()
+    """All certificates, because one that Certroll does not see may be there already."""
+    SETTINGS = auto()
+    """All certificates, bindings and app settings, because any of them may need what the action takes away."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsWrite:
+    """The settings of one app as the plan saw them, and the edits that one write makes in them."""
+
+    settings: SiteSettings
+    edits: tuple[SettingEdit, ...]
+
+
+class Traits(Protocol):
+    """What guards and controllers ask of an action, each with the answer that most actions give.
+
+    An action inherits from this class and overrides what differs. Nobody asks an action for its class.
+    """
+
+    __slots__ = ()
+
+    phase: ClassVar[Phase]
+    """Which run performs the action, and when. Every action says it."""
+    is_staged: ClassVar[bool] = True
+    """False if no webspace has to go first: the action changes nothing that is served and unproven."""
+    protects: ClassVar[bool] = False
+    """True if the action saves what works now. No stage, hold or restart window stops it; what follows waits for it."""
+    retires: ClassVar[bool] = False
+    """True if the action only takes older versions out of an app that is proven: no other app waits for that app."""
+    needs_view: ClassVar[View] = View.NONE
+    """What Certroll must see completely in the webspace, or the action is refused."""
+
+    @property
+    def restarts_site(self) -> bool:
+        """Whether the action restarts the app, so that it needs a claim, a window and the app's own probe."""
+        return self.phase is Phase.APP
+
+    @property
+    def owner(self) -> SiteRef | None:
+        """The site that alone has the certificate, if the action itself is on no site."""
+        return None
+
+    @property
+    def replaces(self) -> WebspaceCertificate | None:
+        """The copy that the action replaces in place. App Service moves all bindings of the copy with it."""
+        return None
+
+    @property
+    def binds(self) -> Binding | None:
+        """The binding that the action writes, as the plan saw it. Every action of phase BINDING has one."""
+        return None
+
+    @property
+    def rebinds(self) -> bool:
+        """Whether the action writes the binding even if the binding shows the version already."""
+        return False
+
+    @property
+    def settings_write(self) -> SettingsWrite | None:
+        """The app settings that the action writes."""
+        return None
+
+    @property
+    def deletes_copy(self) -> WebspaceCertificate | None:
+        """The certificate of App Service that the action deletes."""
+        return None
+
+    @property
+    def deletes_root(self) -> RootCertificate | None:
+        """The root certificate of an App Service Environment that the action deletes."""
+        return None
+
+    def without_roots(self) -> Self:
+        """Return the action without its edits of root lists; unchanged if it would then do nothing."""
+        return self
+
+    def without_rebinding(self) -> Self | None:
+        """Return the action without what `rebinds` adds to it, None if it would then do nothing."""
+        return self
+
+
+class Action(Traits, Protocol):
     """One change to Azure: a value that can be shown, projected and carried out."""
 
-    restarts_site: ClassVar[bool]
+    __slots__ = ()
 
     @property
     def subject(self) -> str:
@@ -73,23 +182,26 @@ class Action(Protocol):
 
     @property
     def webspace(self) -> Webspace | None:
-        """The webspace whose traffic it touches, None where it touches none."""
+        """The webspace whose traffic the action touches, None if it touches none."""
 
     @property
     def site(self) -> SiteRef | None:
-        """The one site that it touches, None where it is of the webspace as a whole."""
+        """The one site that the action touches, None if it is of the webspace as a whole."""
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints that it writes somewhere, which have to be live certificates of the webspace."""
+        """The thumbprints that the action writes somewhere. They have to be live certificates of the webspace."""
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """Return what the current version must be good for; empty if the action is about an older version."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return what Azure will look like afterwards. Pure."""
 
     def perform(self, ports: Ports) -> bool:
-        """Read again, compare, write once where it is still needed; True where something was written.
+        """Read again, compare, and write once if the write is still needed. Return True if something was written.
 
-        Raises Conflict where what is there is not what was planned against.
+        Raises Conflict if Azure holds something else than the plan saw.
         """
 
 
@@ -104,6 +216,11 @@ class Step:
     def subject(self) -> str:
         """The thing that changes, for people."""
         return self.action.subject
+
+    def without_rebinding(self) -> "Step | None":
+        """Return the step with its action `without_rebinding`, None if nothing is left to do."""
+        left = self.action.without_rebinding()
+        return replace(self, action=left) if left is not None else None
 
 
 @dataclass(frozen=True, slots=True)

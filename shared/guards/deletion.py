@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from shared.actions.about_root import has_root
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.delete_root_certificate import DeleteRootCertificate
-from shared.actions.upload_public_certificate import own_name
+from shared.actions.new_copy import own_name
 from shared.domain.lineage import opted_out
 from shared.domain.model import LINEAGE_TAG, OWN_PREFIX, Binding, RootCertificate, WebspaceCertificate, tag
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
@@ -25,18 +23,18 @@ Refusal = tuple[Reason, str]
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse to delete what is used, or may be; and more than so many at a time."""
-    moving = {step.action.webspace for step in plan.steps if not isinstance(step.action, DeleteCertificate)}
+    moving = {step.action.webspace for step in plan.steps if step.action.deletes_copy is None}
     going = 0
 
     def refusal(step: Step) -> Skip | None:
         nonlocal going
-        match step.action:
-            case DeleteCertificate(copy=copy):
-                found = _refusal(snapshot, intent, copy, moving)
-            case DeleteRootCertificate(root=root):
-                found = _root_refusal(snapshot, intent, root)
-            case _:
-                return None
+        copy, root = step.action.deletes_copy, step.action.deletes_root
+        if copy is not None:
+            found = _refusal(snapshot, intent, copy, moving)
+        elif root is not None:
+            found = _root_refusal(snapshot, intent, root)
+        else:
+            return None
         if found is None and going >= intent.max_deletes:
             found = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
         going += found is None

@@ -4,7 +4,6 @@ One wrong thumbprint takes an app down, and Azure does not always check (Microso
 are the public certificates of the apps of the App Service plan.
 """
 
-from shared.actions.settings_change import SettingsChange
 from shared.domain.app_settings import edited_settings, is_root_list
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Action, Intent, Plan, Skip, Step
@@ -31,10 +30,8 @@ def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
     missing = _missing(step.action, snapshot)
     if not missing:
         return None
-    change = step.action
-    roots = (
-        {edit.add for edit in change.edits if is_root_list(edit.key)} if isinstance(change, SettingsChange) else set()
-    )
+    change, write = step.action, step.action.settings_write
+    roots = {edit.add for edit in write.edits if is_root_list(edit.key)} if write else set()
     where = (
         "a public certificate of no app of its App Service plan" if missing <= roots else f"not in {change.webspace}"
     )
@@ -44,10 +41,11 @@ def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
 
 def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
     """Return what the action has an app use that the app cannot have by the settings that are to name it."""
-    if not isinstance(action, SettingsChange):
+    write = action.settings_write
+    if write is None:
         return action.writes - (snapshot.live_at(action.site) if action.site else frozenset())
-    after = edited_settings(action.settings, [edit for edit in action.edits if is_root_list(edit.key)])
-    adds = ((edit.key, edit.add) for edit in action.edits if edit.add is not None)
+    after = edited_settings(write.settings, [edit for edit in write.edits if is_root_list(edit.key)])
+    adds = ((edit.key, edit.add) for edit in write.edits if edit.add is not None)
     return frozenset(add for key, add in adds if add not in snapshot.live_for(after, key))
 
 
@@ -55,10 +53,10 @@ def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
     """Return what may not be written: an app that used a private key must find one with the new version, too."""
     if action.site is None or snapshot.site(action.site) is None:
         return action.writes - snapshot.live_in(action.webspace)
-    private = snapshot.private_at(action.site)
-    if not isinstance(action, SettingsChange):
+    private, write = snapshot.private_at(action.site), action.settings_write
+    if write is None:
         return action.writes - private
-    edits = [edit for edit in action.edits if not is_root_list(edit.key)]
+    edits = [edit for edit in write.edits if not is_root_list(edit.key)]
     keyed = not private.isdisjoint(edit.beside for edit in edits)
     keyless = {edit.add for edit in edits if edit.add is not None} - private if keyed else set[Thumbprint]()
     return absent(action, snapshot) | keyless

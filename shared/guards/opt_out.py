@@ -1,6 +1,5 @@
 """`certroll: off` on a vault certificate, a site or a slot."""
 
-from shared.actions.about_copy import AboutCopy
 from shared.domain.lineage import opted_out
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
@@ -18,9 +17,8 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
 
 def _site_of(step: Step) -> SiteRef | None:
-    """Return the site that is concerned: that of the step, or the one that has the certificate to itself."""
-    action = step.action
-    return action.copy.site if isinstance(action, AboutCopy) else action.site
+    """Return the site that the step is on, or else the site that alone has the certificate."""
+    return step.action.site or step.action.owner
 
 
 def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip | None:

@@ -1,6 +1,5 @@
 """Restarts only when operators allow them."""
 
-from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot import Snapshot
@@ -15,7 +14,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 
     def refusal(step: Step) -> Skip | None:
         site = step.action.site
-        if site is None or not step.action.restarts_site or isinstance(step.action, RestoreAppSettings):
+        if site is None or not step.action.restarts_site or step.action.protects:
             return None
         ends = snapshot.settings_expire_at((site,))
         if ends is not None and ends <= opens:

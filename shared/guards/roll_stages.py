@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache, partial
 
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
@@ -25,7 +23,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse changes of apps whose turn has not come."""
     plan = _where_live(plan, snapshot)
     staged = [step.action for step in plan.steps if _staged(step)]
-    rolling = (action for action in staged if not isinstance(action, RetireThumbprint))
+    rolling = (action for action in staged if not action.retires)
     apps = frozenset(action.site for action in rolling if action.site is not None)
     turns = Turns(snapshot, intent, apps, frozenset(action.site for action in staged if action.site is not None))
 
@@ -172,7 +170,7 @@ def _proof(snapshot: Snapshot, app: SiteRef) -> int:
 
 
 def _staged(step: Step) -> bool:
-    return step.action.restarts_site and not isinstance(step.action, RestoreAppSettings)
+    return step.action.restarts_site and not step.action.protects
 
 
 def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:

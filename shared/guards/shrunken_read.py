@@ -1,6 +1,5 @@
 """A read that lost settings is never written back."""
 
-from shared.actions.settings_change import SettingsChange
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
@@ -15,16 +14,16 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     """Refuse to write settings of which far fewer are read now than when the app was told to go."""
 
     def refusal(step: Step) -> Skip | None:
-        change = step.action
-        if not isinstance(change, SettingsChange):
+        write = step.action.settings_write
+        if write is None:
             return None
-        record = snapshot.rollout.roll_of(change.settings.site)
-        seen = len(change.settings.digests)
+        record = snapshot.rollout.roll_of(write.settings.site)
+        seen = len(write.settings.digests)
         if record is None or record.state not in WATCHED:
             return None
         if record.settings - seen <= max(FEW, record.settings // MOST_LOST):
             return None
         detail = f"{seen} settings were read where there were {record.settings}; nothing is written back"
-        return Skip(step.subject, Reason.SETTINGS_SHRUNKEN, detail, change.site)
+        return Skip(step.subject, Reason.SETTINGS_SHRUNKEN, detail, step.action.site)
 
     return plan.refuse(refusal)

@@ -2,21 +2,11 @@
 
 from collections import Counter
 
-from shared.actions.about_root import AboutRoot
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.import_certificate import ImportCertificate
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import stage
 from shared.domain.snapshot import Snapshot
-
-PREPARING = KeepSuperseded | RestoreAppSettings
-UNSTAGED = KeepSuperseded | DeleteCertificate | UploadPublicCertificate | ImportCertificate | AboutRoot
-"""What changes nothing that is served, or only what is proven to be superseded: no place has to go first."""
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
@@ -28,15 +18,15 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)
 
     def refusal(step: Step) -> Skip | None:
-        if isinstance(step.action, PREPARING):
-            return None  # they protect what works: before any stage, and in spite of any hold
+        if step.action.protects:
+            return None
         if failures:
             where = ", ".join(failures)
             detail = (
                 f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
             )
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
-        if step.action.restarts_site or isinstance(step.action, UNSTAGED):
+        if step.action.restarts_site or not step.action.is_staged:
             return None  # apps have stages of their own
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
@@ -58,5 +48,5 @@ def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace |
     bindings = Counter(action.webspace for action in staged if action.site is not None)
     apps = {step.action.webspace for step in plan.steps if step.action.restarts_site}
     own = {action.webspace for action in staged if action.site and intent.owns(action.site)}
-    webspaces = {action.webspace for action in staged if action.webspace and not isinstance(action, UNSTAGED)}
+    webspaces = {action.webspace for action in staged if action.webspace and action.is_staged}
     return min(webspaces, key=lambda w: (bindings[w] == 0, w not in apps, w in own, bindings[w], w), default=None)

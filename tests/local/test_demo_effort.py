@@ -10,8 +10,8 @@ import pytest
 
 from local.app import LocalApp
 from local.azure.journal import Entry
-from local.demo_effort import Effort, Least, Pace, check_effort, effort, least
-from local.demo_screen import Checks
+from local.demo.effort import Effort, Least, Pace, check_effort, effort, least
+from local.demo.screen import Checks
 from local.worlds.contoso import contoso
 
 FLOOR = Least(requests=100, messages=10, sites=8, apps=2)
@@ -59,7 +59,7 @@ def test_what_was_done_in_vain_fails_its_claim(done: Effort, claim: str) -> None
 
 
 def test_the_least_of_contoso() -> None:
-    """A message and a look for each of six certificates, a message for each site, two requests for each change."""
+    """A message and a read of the fleet for six certificates each, a message for each site, two requests a change."""
     floor = least(contoso(), {("kv/a", "one"), ("kv/a", "two")}, bindings=1, apps=3)
     assert (floor.messages, floor.sites, floor.apps) == (8, 2, 3)
     assert floor.requests == 148 + 2 * (9 + 1)

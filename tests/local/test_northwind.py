@@ -11,7 +11,7 @@ from local.worlds.northwind import northwind, put_next_root
 
 @pytest.fixture
 def world() -> World:
-    """Northwind, built anew."""
+    """Northwind, newly built."""
     return northwind()
 
 
@@ -25,7 +25,7 @@ def test_every_app_trusts_its_partner_at_first(world: World) -> None:
     assert world.apps.troubles() == ()
     sites = {site.full_name: site for site in world.web.sites.values()}
     assert {name for name, site in sites.items() if site.state != RUNNING} == {names.STOPPED_SITE}
-    assert {name for name, site in sites.items() if site.tags.get("certroll") == "off"} == {names.SPARED}
+    assert {name for name, site in sites.items() if site.tags.get("certroll") == "off"} == {names.EXCLUDED}
     grouped = {site.plan_id for name, site in sites.items() if name in names.GROUP and "certroll-group" in site.tags}
     assert len(grouped) == len(names.GROUP)
     assert len(sites) == 9

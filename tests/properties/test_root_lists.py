@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.new_copy import own_name
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.settings_change import SettingsChange
-from shared.actions.upload_public_certificate import UploadPublicCertificate, own_name
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list, read_settings
 from shared.domain.model import CertificateVersion, Fleet, Site, Tags, WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef

@@ -1,4 +1,4 @@
-"""What the Functions host reads beside the code: host.json, and what of the repository reaches Azure."""
+"""What the Functions host reads in addition to the code: host.json, and what of the repository reaches Azure."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ KEPT_BACK = [
     "local/app.py",
     "local/azurite/node_modules/azurite/package.json",
     "tests/triggers/app.py",
-    "bench/fleet.py",
+    "infra/main.bicep",
     "docs/settings.md",
     "build/demo.json",
     ".git/config",
@@ -35,7 +35,12 @@ KEPT_BACK = [
     "requirements-dev.txt",
     "requirements-runtime.txt",
     "README.md",
+    "SECURITY.md",
+    ".github/workflows/ci.yml",
+    ".pre-commit-config.yaml",
 ]
+NOT_IN_A_CHECKOUT = {"build/", "infra/", "local.settings.json", "__pycache__/"}
+"""Names that tools make, and the deployment templates to come."""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,12 @@ def test_function_app_only_registers() -> None:
 def test_what_is_not_the_app_stays_here(ignored: GitIgnoreSpec, path: str) -> None:
     """Simulations, tests, documents and what tools leave behind reach no deployment."""
     assert ignored.match_file(path)
+
+
+def test_what_is_kept_back_exists() -> None:
+    """Each name in .funcignore that is no pattern is one of a checkout, or of what tools make in it."""
+    names = {line for line in (ROOT / ".funcignore").read_text().splitlines() if line[0] != "." and "*" not in line}
+    assert {name for name in names - NOT_IN_A_CHECKOUT if not (ROOT / name).exists()} == set()
 
 
 def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> None:

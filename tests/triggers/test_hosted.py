@@ -74,7 +74,7 @@ class System:
 
     def replay(self, key: str, queue: str = "certificates", **headers: str) -> requests.Response:
         """Ask for a kept message to be put back."""
-        url = f"{self.host.url}/api/poison/{queue}/{key}/replay"
+        url = f"{self.host.url}/api/dead-letters/{queue}/{key}/replay"
         return requests.post(url, headers=headers, timeout=HANG)
 
     def with_key(self) -> dict[str, str]:
@@ -205,7 +205,7 @@ def test_only_what_is_kept_is_put_back(start: Start, queue: str, key: str) -> No
 
 
 def test_unreadable_messages_do_no_harm(start: Start) -> None:
-    """Messages that are not in base64 are set aside, others that say nothing are kept; the renewal goes through."""
+    """What is not base64 goes to the poison queue, what is not JSON is recorded, and the renewal goes through."""
     system = start()
     before = shown(system.world)
     for queue in WORK_QUEUES:

@@ -59,14 +59,14 @@ def imports() -> list[Import]:
 
 def test_import_needs_no_setting_and_no_network(imports: list[Import]) -> None:
     """The app is imported with an empty environment and without a warning; no address is looked up or called."""
-    assert [one.seen for one in imports] == [[]] * len(imports)
+    assert [cost.seen for cost in imports] == [[]] * len(imports)
 
 
 def test_import_is_quick(imports: list[Import]) -> None:
     """The best of a few cold imports takes less processor time than ten yardsticks, measured in the same process."""
-    assert min(one.cpu / one.yardstick for one in imports) < MOST_YARDSTICKS, imports
+    assert min(cost.cpu / cost.yardstick for cost in imports) < MOST_YARDSTICKS, imports
 
 
 def test_import_is_small(imports: list[Import]) -> None:
     """The process of an imported app stays below 150 MB."""
-    assert max(one.memory for one in imports) < MOST_MEMORY_KB
+    assert max(cost.memory for cost in imports) < MOST_MEMORY_KB

@@ -26,10 +26,10 @@ from tests.triggers.app import (
 )
 
 RELEASE = "holds/{vault}/{name}/release"
-ROUTE = "poison/{queue}/{key}/replay"
+ROUTE = "dead-letters/{queue}/{key}/replay"
 STORAGE = "AzureWebJobsStorage"
-CYCLE = "environments/{group}/{name}/cycle"
-CYCLED = f"{CYCLE}d"
+CYCLE = "environments/{group}/{name}/stop-start"
+CYCLED = f"{CYCLE}-done"
 CONNECTION = (STORAGE, "CERTROLL_CLOUD")
 HOURLY = "0 0 * * * *"
 EVERY_MINUTE = "0 * * * * *"
@@ -116,7 +116,7 @@ def test_every_bad_setting_is_told_by_each_run(looked_at: Looked, environment: s
     What starts apps again minds only those by which Azure is reached.
     """
     outcome, problems = looked_at[1][function], ENVIRONMENTS[environment][1]
-    told = [one for one in problems if function != "starts_timer" or one.startswith(CONNECTION)]
+    told = [problem for problem in problems if function != "starts_timer" or problem.startswith(CONNECTION)]
     assert not outcome.succeeded
     assert outcome.error.startswith("SettingsInvalid(")
     assert [problem for problem in told if problem not in outcome.error] == []
@@ -149,7 +149,7 @@ def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, t
         assert host.ready.errors == {}
         kind, key = {"aeg-event-type": "Notification"}, {"x-functions-key": host.ready.function_key}
         event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=HANG)
-        replay = requests.post(f"{host.url}/api/poison/sites/k/replay", headers=key, timeout=HANG)
+        replay = requests.post(f"{host.url}/api/dead-letters/sites/k/replay", headers=key, timeout=HANG)
         requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
         for function in ("vault_event", "replay_poisoned", "sweep_timer", "sites_queue"):
             failed = f"Executed 'Functions.{function}' (Failed: SettingsInvalid("

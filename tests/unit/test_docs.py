@@ -6,21 +6,28 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from shared import actions
+from shared import actions, planner
 from shared.domain.outcome import Outcome
 from shared.domain.reason import NEEDS_A_PERSON, Reason
+from shared.reconcile import _pending_records, _plan_of_site, _shown
+from shared.run import Run
 from shared.settings import Settings
+from tests.build import APPLY, NEW, WEST, ManualClock, copy, snapshot, version
+from tests.small_storage import SmallStorage, ports_on
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ADRS = sorted((DOCS / "adr").glob("[0-9]*.md"))
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
+    DOCS.rglob("*.md")
+)
 ADR_HEADINGS = ["Context", "Decision", "Alternatives", "Consequences", "What would change our mind"]
 ADR_STATUSES = {"proposed", "accepted", "superseded"}
 LONGEST_ADR = 60
@@ -341,17 +348,39 @@ def test_custom_role_is_json() -> None:
     assert {"Name", "IsCustom", "Description", "Actions", "AssignableScopes"} <= set(json.loads(block))
 
 
-def test_worked_example_still_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The action of CONTRIBUTING passes its own test against the code as it is."""
+@pytest.fixture
+def worked_example(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the names of the test in CONTRIBUTING, having put its action where an action has its place."""
     blocks = re.findall(r"```python\n(.*?)```", _text("CONTRIBUTING.md"), re.DOTALL)
     action, test = (block.replace("Reason.NOT_BOUND", "Reason.STALE_THUMBPRINT") for block in blocks[-2:])
     module = ModuleType("shared.actions.bind_host_name")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(actions, "bind_host_name", module, raising=False)
     exec(compile(action, module.__name__, "exec"), module.__dict__)  # noqa: S102 - our own page
-    names: dict[str, Callable[[], None]] = {}
+    names: dict[str, Any] = {}
     exec(compile(test, "test_bind_host_name", "exec"), names)  # noqa: S102
-    promises = [names[name] for name in names if name.startswith("test_")]
+    return names
+
+
+def test_worked_example_still_fits(worked_example: dict[str, Any]) -> None:
+    """The action of CONTRIBUTING passes its own test against the code as it is."""
+    promises = [promise for name, promise in worked_example.items() if name.startswith("test_")]
     assert promises
     for promise in promises:
         promise()
+
+
+def test_worked_example_is_one_file_and_one_line(
+    worked_example: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its line is in the table, every guard lets the action pass, and the site's run has it to perform."""
+    propose = worked_example["bind_host_name"].propose
+    monkeypatch.setattr(planner, "PROPOSALS", (*planner.PROPOSALS, propose))
+    asked, unbound = worked_example["ASKED"], worked_example["UNBOUND"]
+    seen = snapshot(sites=(asked,), bindings=(unbound,), copies=(copy(thumbprint=NEW),))
+    steps = planner.plan(seen, APPLY).steps
+    assert [step.action.binds for step in steps] == [unbound]
+    (record,) = _pending_records(seen, version(), WEST, steps, _shown(seen))
+    with ThreadPoolExecutor(1) as pool:
+        run = Run.start(ports_on(SmallStorage(), ManualClock()), APPLY, pool)
+        assert _plan_of_site(run, seen, record).steps == steps

@@ -27,6 +27,7 @@ from shared.domain.model import (
     BlindSpot,
     Bundle,
     CertificateFacts,
+    CertificateVersion,
     KeyFound,
     KeyPolicy,
     KeyType,
@@ -35,10 +36,10 @@ from shared.domain.model import (
     WebspaceCertificate,
 )
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.plan import Guard, Intent, Mode, Plan, Skip, Step
+from shared.domain.plan import Guard, Intent, Mode, Phase, Plan, Skip, Step, Traits
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
-from shared.domain.requirements import PKCS12
+from shared.domain.requirements import PKCS12, Case
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
 from shared.domain.snapshot import Snapshot
@@ -545,11 +546,11 @@ def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Rea
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(Traits):
     """The smallest action that restarts a site."""
 
     of: SiteRef | None
-    restarts_site: ClassVar[bool] = True
+    phase: ClassVar[Phase] = Phase.APP
     webspace: Webspace = WEST
     writes: frozenset[Thumbprint] = frozenset()
 
@@ -562,6 +563,10 @@ class Restart:
     def site(self) -> SiteRef | None:
         """The site."""
         return self.of
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing."""
+        return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the same world: a restart leaves nothing behind."""

@@ -3,16 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from shared.actions.about_copy import copy_subject
+from shared.actions.subjects import copy_subject
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
-from shared.domain.model import Binding, WebspaceCertificate
+from shared.domain.model import Binding, SslState, WebspaceCertificate
 from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import Again, SiteRecord, SiteState
 from shared.domain.snapshot import Snapshot
-from shared.reconcile import _after_refusal, _pending_records, _shown
+from shared.reconcile import _after_refusal, _pending_records, _plan_of_site, _shown
 from shared.run import Run
 from tests.build import (
     APPLY,
@@ -26,7 +26,10 @@ from tests.build import (
     ManualClock,
     binding,
     copy,
+    facts,
     farm,
+    lineage,
+    old_version,
     record,
     rollout,
     site,
@@ -64,6 +67,23 @@ def test_host_name_that_another_certificate_may_show_is_not_recorded() -> None:
     seen = snapshot(bindings=(binding(), contested), copies=(copy(), twin))
     (found,) = recorded(seen)
     assert found.last_good == (binding(),)
+
+
+def test_host_name_that_showed_nothing_is_recorded() -> None:
+    """A step may give a host name its first certificate: without a record, the site's run would not perform it."""
+    first = binding(MORE, None, ssl_state=SslState.DISABLED)
+    (found,) = recorded(snapshot(bindings=(binding(), first)), binding(), first)
+    assert found.last_good == (binding(), first)
+
+
+def test_site_performs_what_is_recorded_alone() -> None:
+    """Of the site's own plan those bindings are written that the certificate's run recorded."""
+    covering = lineage(version(facts=facts("*.contoso.com")), old_version())
+    seen = snapshot(bindings=(binding(), binding(MORE)), copies=(copy(thumbprint=NEW),), lineage=covering)
+    (found,) = recorded(snapshot())
+    with ThreadPoolExecutor(1) as pool:
+        plan = _plan_of_site(Run.start(ports_on(SmallStorage(), ManualClock()), APPLY, pool), seen, found)
+    assert [step.action.binds for step in plan.steps] == [binding()]
 
 
 def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:

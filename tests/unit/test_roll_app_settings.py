@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.actions import roll_app_settings
-from shared.actions.roll_app_settings import RollAppSettings, is_fought_over, roll_edits
+from shared.actions.roll_app_settings import RollAppSettings, is_fought_over
+from shared.actions.roll_edits import roll_edits
 from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
 from shared.domain.lineage import Lineage
 from shared.domain.model import WebspaceCertificate

@@ -9,10 +9,11 @@ from shared import planner
 from shared.actions import delete_certificate, keep_superseded, retire_thumbprint, roll_app_settings
 from shared.actions import upload_public_certificate as upload
 from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.new_copy import own_name
 from shared.actions.restore_app_settings import restoring
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.upload_public_certificate import UploadPublicCertificate, own_name
+from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.clients.app_service import read_site
 from shared.dispatch import has_unrecorded, roll_records
 from shared.domain.app_settings import (

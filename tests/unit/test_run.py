@@ -25,11 +25,13 @@ from shared.domain.errors import (
     OutOfTime,
     Rejected,
 )
+from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.plan import Intent, Skip, Step
+from shared.domain.plan import Intent, Phase, Skip, Step, Traits
 from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
+from shared.domain.requirements import Case
 from shared.domain.snapshot import Snapshot
 from shared.run import ROUNDS, TIME_BUDGET, Run, perform_all, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
@@ -40,14 +42,14 @@ KEPT = copy("kept", source=None)
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Traits):
     """An action that answers as it is told, the last answer for ever, and notes when it was its turn."""
 
     name: str
     answers: list[bool | Exception]
     turns: list[str]
     of: SiteRef | None = None
-    restarts_site: ClassVar[bool] = False
+    phase: ClassVar[Phase] = Phase.SHARED
     webspace: Webspace = WEST
     writes: frozenset[Thumbprint] = frozenset()
 
@@ -60,6 +62,10 @@ class Trial:
     def site(self) -> SiteRef | None:
         """The site."""
         return self.of
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing."""
+        return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the same world."""

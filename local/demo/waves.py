@@ -1,6 +1,6 @@
-"""A root certificate in the demo: put beside the old one, and trusted by the apps of an environment, wave after wave.
+"""Show a root certificate: Certroll adds the new root to an environment, then stops and starts the apps in waves.
 
-Who was down, and for how long, is seen from outside: by a watch over the world, not by what Certroll says of itself.
+A watch over the world sees which apps were down and for how long. The demo does not rely on Certroll's log for that.
 """
 
 import time
@@ -13,30 +13,32 @@ from local.azure.arm.resources import Site
 from local.azure.down_watch import DownWatch
 from local.azure.vault.authority import Authority
 from local.azure.world import World
-from local.demo_records import LOOK_EVERY, logged, sleeps, sweep
-from local.demo_rolls import SETTLE
-from local.demo_screen import Checks, progress, say, table
+from local.demo.records import LOOK_EVERY, logged, sleeps, sweep
+from local.demo.rolls import SETTLE
+from local.demo.screen import Checks, progress, say, table
 from local.patience import HANG
 from local.worlds import northwind as names
 
 MOST_DOWN = 2
 START_SECONDS = 1.0
-"""How long the demo's apps take to start; live it may be a minute."""
+"""How long an app takes to start here. In Azure it may take a minute."""
 LEAST_WAVES = 3
 REQUESTS_STOPPED = 3
 MOST_REQUESTS = 3
-"""How many times the least requests may be made while an app is stopped."""
+"""The bound on requests while an app is stopped, as a multiple of the least that is possible."""
 ARM = "management.azure.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Apps of one plan that were down together: from when to when, and how many of that plan at most."""
+    """The apps of a plan that Certroll stopped together."""
 
     plan: str
     sites: tuple[str, ...]
     max_down: int
+    """How many apps of the plan were down at the same moment, at most."""
     seconds: float
+    """The time from the first stop until the last app of the wave answered."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a row of the report."""
@@ -44,7 +46,7 @@ class Wave:
 
 
 def show_waves(checks: Checks) -> list[dict[str, Any]]:
-    """Roll a root over, claim what became of the apps, and return the waves as rows for the report."""
+    """Replace a root, check the apps that need it, and return the waves as rows for the report."""
     print()
     say("Now the root of a private authority, in an internal App Service Environment")
     settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MOST_DOWN)}
@@ -52,7 +54,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
         world = local.stand.world
         world.knobs.turn(restart_seconds=START_SECONDS)
         before = _states(world)
-        trusting = {name for name, state in before.items() if state == "Running"} - {names.SPARED}
+        trusting = {name for name, state in before.items() if state == "Running"} - {names.EXCLUDED}
         with DownWatch(world) as watch:
             coming = names.put_next_root(world)
             say(f"Put the next root into {names.VAULT}/{names.ROOT}: {coming.root_leaf.thumbprint[:12]}…")
@@ -75,7 +77,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
 
 
 def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
-    """Return the seconds until all of these apps were started with the root, or patience is over."""
+    """Wait until all these apps were started with the root, for nine minutes at most; return the seconds."""
     began = time.monotonic()
     with progress() as show:
         while (missing := wanted - _trusting(world, authority)) and time.monotonic() - began < HANG:
@@ -85,17 +87,17 @@ def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
 
 
 def _await_done(local: LocalApp) -> bool:
-    """Return whether Certroll says that it is done with the environment, before patience is over."""
+    """Return True as soon as Certroll's log says that the environment is done, False after nine minutes."""
     give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
-        if any(one["reason"] == "Cycled" for one in logged(local, "environment.reconciled")):
+        if any(line["reason"] == "Cycled" for line in logged(local, "environment.reconciled")):
             return True
         time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
     return False
 
 
 def _trusting(world: World, authority: Authority) -> set[str]:
-    """Return the apps that answer, and were started with the root of the authority."""
+    """Return the apps that answer and were started with the root of the authority."""
     der = authority.root_leaf.der
     with world.lock:
         now = world.clock.now()
@@ -113,9 +115,9 @@ def _states(world: World) -> dict[str, str]:
 
 
 def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
-    """Return the waves: their apps as Certroll names them, the rest as it was seen from outside."""
+    """Return the waves. Their apps are those of Certroll's log; times and counts are seen from outside."""
     sites = {site.full_name: site for site in world.web.sites.values()}
-    together = [[sites[name] for name in sorted(one["sites"])] for one in logged(local, "wave.completed")]
+    together = [[sites[name] for name in sorted(line["sites"])] for line in logged(local, "wave.completed")]
     return [
         _wave(world, plan, [site for site in members if site.plan_id == plan], watch)
         for members in together
@@ -131,7 +133,7 @@ def _wave(world: World, plan: str, members: list[Site], watch: DownWatch) -> Wav
 
 
 def _seconds(world: World, members: list[Site]) -> float:
-    """Return the time from the first stop of these apps until the last of them answered again."""
+    """Return the seconds from the first stop of these apps until the last of them answered."""
     words = {f"site {site.full_name} stopped" for site in members}
     stops = [entry.at for entry in world.journal.entries() if words & set(entry.changes)]
     apps = [app for site in members if (app := world.apps.of(site))]
@@ -144,14 +146,14 @@ def _seconds(world: World, members: list[Site]) -> float:
 def _check_trust(checks: Checks, local: LocalApp, coming: Authority, wanted: set[str], took: float) -> None:
     world = local.stand.world
     roots = {root.thumbprint for root in world.web.roots.values()}
-    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there beside the old one")  # noqa: PLR2004 - old and new
+    checks.claim(len(roots) == 2 and coming.root_leaf.thumbprint in roots, "the new root is there next to the old one")  # noqa: PLR2004 - old and new
     well = {name for name in wanted if _is_well(local, name)}
     checks.claim(
         well == wanted,
         f"{len(well)} of {len(wanted)} apps trust the partner by its new certificate, after {took:.0f} s",
     )
     checks.claim(
-        not _is_well(local, names.SPARED), f"{names.SPARED}, which opted out and was not started anew, does not"
+        not _is_well(local, names.EXCLUDED), f"{names.EXCLUDED}, which opted out and was not restarted, does not"
     )
 
 
@@ -175,9 +177,10 @@ def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[
 
 
 def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> None:
-    """Claim that nothing else was done, and nobody rested, while an app was stopped; the time depends on the machine.
+    """Check that Certroll made few requests and never slept while an app was stopped.
 
-    It takes a stop, a read of the state and a start for each app of the wave.
+    Each app of a wave needs three requests: stop it, read its state, start it. The seconds are printed and not
+    checked, because they depend on the machine.
     """
     longest = max((wave.seconds for wave in waves), default=0.0)
     stops = {name: _standstill(local, name) for wave in waves for name in wave.sites}
@@ -191,7 +194,7 @@ def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> Non
 
 
 def _standstill(local: LocalApp, name: str) -> tuple[int, int]:
-    """Return the requests to ARM, and the sleeps of Certroll, from the stop of an app to its start."""
+    """Return how many requests to ARM and sleeps of Certroll lie between the stop of an app and its start."""
     entries = local.stand.world.journal.entries()
     began, ended = (
         next(entry.at for entry in entries if f"site {name} {change}" in entry.changes)
@@ -202,7 +205,7 @@ def _standstill(local: LocalApp, name: str) -> tuple[int, int]:
 
 
 def _is_idle_sweep(local: LocalApp) -> bool:
-    """Return whether another sweep succeeds and writes nothing to ARM."""
+    """Return True if another sweep succeeds and writes nothing to ARM."""
     journal = local.stand.world.journal
     before = len(journal.writes(ARM))
     return sweep(local) and len(journal.writes(ARM)) == before

@@ -1,41 +1,32 @@
-"""The main job, shown and checked: certificates renew in the vault, and every host name serves the new one.
+"""Show the main job and check it: certificates renew in the vault, and every host name serves its new certificate.
 
-Then the same for one of each kind of certificate, see demo_kinds.py; and a root of a private authority, which the apps
-of an App Service Environment come to trust wave after wave, see demo_waves.py.
-
-What it prints it has checked, from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
-This Azure does not move bindings by itself when a copy is synced, so each of them is Certroll's own write.
+The demo checks each claim from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
+Here the simulated Azure moves no binding when a copy is synced. Each binding that moves is a write of Certroll.
 """
 
-import json
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from local.app import BUILD, LocalApp
+from local.app import LocalApp
 from local.azure.app_watch import AppWatch
 from local.azure.arm.resources import Host, Site
-from local.demo_effort import Pace, check_effort, effort, least, show_pace
-from local.demo_kinds import show_kinds
-from local.demo_records import LOOK_EVERY, await_recorded, findings, sweep
-from local.demo_rolls import SETTLE, apps_before, await_rolls, check_rolls
-from local.demo_screen import Checks, progress, say, table
-from local.demo_waves import show_waves
+from local.demo.effort import Pace, check_effort, effort, least, show_pace
+from local.demo.records import LOOK_EVERY, await_recorded, findings, sweep
+from local.demo.rolls import Named, apps_before, await_rolls, check_rolls
+from local.demo.screen import Checks, progress, say, table
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.patience import HANG
 from local.stand import Stand
 from local.yardstick import yardstick
 
-REPORT = BUILD / "demo.json"
 ARM = "management.azure.com"
 LEAST_MOVED, LEAST_IP_BASED = 12, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One host name as it was before the renewal."""
+    """A host name at one moment, with the vault certificate that its binding uses."""
 
     site: Site
     host: Host
@@ -49,35 +40,63 @@ class Bound:
 
     @property
     def visited(self) -> str:
-        """The name a visitor asks for: any one label for a wildcard."""
+        """The name that a visitor asks for: a wildcard's `*` is replaced by the label `any`."""
         return f"any{self.name[1:]}" if self.name.startswith("*") else self.name
 
 
-def main() -> int:
-    """The demo has run; 0 only if everything it claims was checked."""
-    began = time.monotonic()
-    say("Starting a local Azure, Azurite and the function app")
-    settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_MAX_RESTARTS": "2"}
-    with LocalApp("contoso", settings, logs=BUILD / "demo", log_storage=True) as local:
-        say(f"Ready after {time.monotonic() - began:.1f} s")
-        report, checks = _renew_and_watch(local)
-    report["kinds"] = show_kinds(checks)
-    report["waves"] = show_waves(checks)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    say(f"Written: {REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT}")
-    if checks.failed:
-        print(f"\nFAILED: {len(checks.failed)} of the claims above did not hold", file=sys.stderr)
-    return 1 if checks.failed else 0
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The renewals from the events until everything is recorded, and the sweep that followed."""
+
+    moving: list[Bound]
+    """The host names, before the renewals, whose bindings have to move."""
+    apps: list[Named]
+    """The apps, before the renewals, whose settings have to roll."""
+    pace: Pace
+    settled: bool
+    """True if Certroll recorded that each site serves its new certificate."""
+    rolls: list[dict[str, Any]]
+    writes: int
+    """The writes to ARM before the sweep."""
+    swept: bool
+    """True if the sweep succeeded."""
+    canary: Canary
+    watch: AppWatch
 
 
-def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
+def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
+    """Renew Contoso's certificates, check what host names and apps use then, and return the report with the checks."""
     stand = local.stand
     stand.world.knobs.turn(sync_moves_bindings=False)
     before = _bound(stand)
     renewing = {f"{vault}/{name}" for vault, name in stand.world.renewing}
     _show_fleet(before, renewing)
     moving = [bound for bound in before if bound.host.is_bound and bound.lineage in renewing and not _opted_out(bound)]
+    course = _renew_and_watch(local, moving)
+    requests = stand.world.journal.counts(ARM)
+    after = {bound.name: bound for bound in _bound(stand)}
+    rows = [_row(stand, bound, after[bound.name]) for bound in moving]
+    untouched = _untouched(local, before, moving)
+    _show_moved(rows)
+    _show_rolls(course.rolls)
+    _show_untouched(untouched)
+    show_pace(course.pace)
+    return {
+        "handshakes": course.canary.handshakes,
+        "failed_handshakes": len(course.canary.failures),
+        "addresses_before": {bound.name: bound.address for bound in before},
+        "addresses_after": {name: bound.address for name, bound in after.items()},
+        "bindings": rows,
+        "requests": requests,
+        **course.pace.to_json(),
+        "untouched": untouched,
+        "rolls": course.rolls,
+    }, _checked(stand, course, before, after, rows)
+
+
+def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
+    """Renew the certificates while a visitor and a watch look on, wait until all is recorded, and sweep once more."""
+    stand = local.stand
     apps = apps_before(stand)
     pairs = {(bound.lineage, bound.site.full_name) for bound in moving}
     floor = least(stand.world, pairs, len(moving), len(apps))
@@ -92,40 +111,28 @@ def _renew_and_watch(local: LocalApp) -> tuple[dict[str, Any], Checks]:
         writes = len(stand.world.journal.writes(ARM))
         say("Sweeping once more: there should be nothing left to do")
         swept = sweep(local)
-    requests = stand.world.journal.counts(ARM)
-    after = {bound.name: bound for bound in _bound(stand)}
-    rows = [_row(stand, bound, after[bound.name]) for bound in moving]
-    _show_moved(rows)
-    _show_rolls(rolls)
+    return Course(moving, apps, pace, settled, rolls, writes, swept, canary, watch)
+
+
+def _checked(
+    stand: Stand, course: Course, before: list[Bound], after: dict[str, Bound], rows: list[dict[str, Any]]
+) -> Checks:
+    """Check every claim about the renewals, and print each with its result."""
     checks = Checks()
-    untouched = _untouched(local, before, moving)
-    _show_untouched(untouched)
-    show_pace(pace)
     print("\nChecked:")
-    _check_served(checks, rows, settled=settled)
-    check_effort(checks, pace)
-    _check_unharmed(checks, before, after, moving, canary)
-    check_rolls(checks.claim, stand, apps, rolls, watch)
-    most = _copies(stand, renewing) + len(moving) + _kept(stand) + len(apps) + sum(app.refused for app in apps)
-    _check_requests(checks, stand, writes, most, swept=swept)
-    return {
-        "handshakes": canary.handshakes,
-        "failed_handshakes": len(canary.failures),
-        "addresses_before": {bound.name: bound.address for bound in before},
-        "addresses_after": {name: bound.address for name, bound in after.items()},
-        "bindings": rows,
-        "requests": requests,
-        **pace.to_json(),
-        "untouched": untouched,
-        "rolls": rolls,
-    }, checks
+    _check_served(checks, rows, settled=course.settled)
+    check_effort(checks, course.pace)
+    _check_unharmed(checks, before, after, course.moving, course.canary)
+    check_rolls(checks.claim, stand, course.apps, course.rolls, course.watch)
+    _check_requests(checks, stand, course)
+    return checks
 
 
 # ------------------------------------------------------------------------------------------------------- the world
 
 
 def _bound(stand: Stand) -> list[Bound]:
-    """Return every custom host name as it is now."""
+    """Return every custom host name with its binding and address now."""
     world = stand.world
     with world.lock:
         copies = list(world.web.certificates.values())
@@ -142,10 +149,10 @@ def _bound(stand: Stand) -> list[Bound]:
 
 
 def _copies(stand: Stand, lineages: set[str]) -> int:
-    """Return how many imported copies there are of these lineages, in whatever webspace, bound or not."""
+    """Return the number of imported copies of these lineages in all webspaces, bound or not."""
     with stand.world.lock:
         sources = [copy.source for copy in stand.world.web.certificates.values() if copy.source]
-    return sum(f"{one.vault_id.rpartition('/')[2]}/{one.secret_name}".lower() in lineages for one in sources)
+    return sum(f"{source.vault_id.rpartition('/')[2]}/{source.secret_name}".lower() in lineages for source in sources)
 
 
 def _opted_out(bound: Bound) -> bool:
@@ -153,7 +160,7 @@ def _opted_out(bound: Bound) -> bool:
 
 
 def _renew(stand: Stand, moving: list[Bound]) -> float:
-    """Renew, and return the seconds until every host name was seen to serve its new certificate."""
+    """Renew the certificates; return the seconds until a visitor saw each host name serve its new certificate."""
     expected: dict[str, str] = {}
     began = time.monotonic()
     for vault, name in stand.world.renewing:
@@ -179,7 +186,7 @@ def _serves(stand: Stand, name: str) -> str:
 
 
 def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> list[dict[str, str]]:
-    """Return every host name that was left alone, with Certroll's own reason where it gave one."""
+    """Return every host name that Certroll did not move, with Certroll's reason if there is a finding."""
     reasons = {found.subject: found.reason for found in findings(local)}
     moved = {bound.name for bound in moving}
     left = []
@@ -193,7 +200,7 @@ def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> lis
 
 
 def _kept(stand: Stand) -> int:
-    """Return how many copies of superseded versions were made."""
+    """Return the number of copies of superseded versions that Certroll made."""
     return sum(copy.name.startswith("certroll-") for copy in stand.world.web.certificates.values())
 
 
@@ -234,11 +241,14 @@ def _check_unharmed(
     checks.claim(len(still) == len(before) - len(moving), f"{len(still)} other host names are as they were")
 
 
-def _check_requests(checks: Checks, stand: Stand, writes: int, most: int, *, swept: bool) -> None:
-    later = len(stand.world.journal.writes(ARM)) - writes
+def _check_requests(checks: Checks, stand: Stand, course: Course) -> None:
+    renewing = {f"{vault}/{name}" for vault, name in stand.world.renewing}
+    once = _copies(stand, renewing) + len(course.moving) + _kept(stand) + len(course.apps)
+    most = once + sum(app.refused for app in course.apps)
     each = "one per stale copy, binding and app, one per copy kept, one to take a roll back"
-    checks.claim(writes <= most, f"{writes} writes to ARM (at most {most}: {each})")
-    checks.claim(swept and later == 0, f"{later} writes by the sweep that followed")
+    checks.claim(course.writes <= most, f"{course.writes} writes to ARM (at most {most}: {each})")
+    later = len(stand.world.journal.writes(ARM)) - course.writes
+    checks.claim(course.swept and later == 0, f"{later} writes by the sweep that followed")
 
 
 # ------------------------------------------------------------------------------------------------------ the screen

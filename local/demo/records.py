@@ -1,4 +1,4 @@
-"""What the hosted app says of itself in the demo: its journal, its findings and log, and its sweep on request."""
+"""Read what the hosted Function App says of itself: journal, findings and log. Start its sweep."""
 
 import json
 import re
@@ -17,11 +17,11 @@ from local.patience import HANG
 LOOK_EVERY = 0.1
 SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for ", re.MULTILINE)
 MARK = " certroll: "
-"""What stands before the JSON of an event in the log."""
+"""The text before the JSON of an event in the log."""
 
 
 class Told(NamedTuple):
-    """Something that Certroll says about a thing: why it was not done, or what a person has to do."""
+    """A finding or a skip of Certroll: why Certroll did not act, or what a person has to do."""
 
     subject: str
     reason: str
@@ -29,7 +29,10 @@ class Told(NamedTuple):
 
 
 def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], state: str) -> bool:
-    """Return whether Certroll's own journal says so of every site, or of the app of every site, by lower-case id."""
+    """Return True as soon as the journal has every site (or the app of every site) in that state.
+
+    `ids` are lower-case resource ids. Return False after nine minutes.
+    """
     give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
         rows = _rows(local, "certrolljournal")
@@ -40,13 +43,13 @@ def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], s
 
 
 def findings(local: LocalApp) -> tuple[Told, ...]:
-    """Return what people are told, from the table that they read."""
+    """Return the rows of the findings table."""
     rows = _rows(local, "certrollfindings")
     return tuple(Told(str(row.get("subject")), row["reason"], row["detail"]) for row in rows if "reason" in row)
 
 
 def _rows(local: LocalApp, table: str) -> list[Mapping[str, Any]]:
-    """Return all rows of a table; it is made with its first row."""
+    """Return all rows of a table. Certroll makes a table with its first row; before that there are none."""
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
         try:
             return list(service.get_table_client(table).list_entities())
@@ -55,7 +58,7 @@ def _rows(local: LocalApp, table: str) -> list[Mapping[str, Any]]:
 
 
 def skips(local: LocalApp) -> tuple[Told, ...]:
-    """Return every step that a plan left out, from the log: what is in order is no finding."""
+    """Return every skip of every plan, from the log. Not every skip is a finding."""
     return tuple(
         Told(skip["subject"], skip["reason"], skip["detail"])
         for entry in _logged(local)
@@ -75,13 +78,13 @@ def _logged(local: LocalApp) -> Iterator[dict[str, Any]]:
 
 
 def sleeps(local: LocalApp) -> tuple[datetime, ...]:
-    """Return when the hosted app began each of its sleeps, as its host says."""
+    """Return the times at which the hosted app began to sleep, from the log of its host."""
     text = local.host.log.read_text(encoding="utf-8") if local.host else ""
     return tuple(datetime.fromisoformat(at) for at in SLEEPING.findall(text))
 
 
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
-    """Return whether a sweep, started now, succeeded; and a run of that function too, which it gives work."""
+    """Start a sweep. Return True if the sweep succeeded, and the next run of the function `followed_by` too."""
     url = _url(local)
     before, functions = _ended(url), [name for name in ("sweep_timer", followed_by) if name]
     _ask(f"{url}/admin/functions/sweep_timer", b'{"input": ""}')
@@ -89,7 +92,7 @@ def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
 
 
 def _await_end(url: str, function: str, before: dict[tuple[str, bool], int]) -> bool:
-    """Return whether the function succeeded when it next ended."""
+    """Wait for the next run of the function to end; return True if that run succeeded."""
     good, bad = (function, True), (function, False)
     give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
@@ -107,7 +110,7 @@ def _url(local: LocalApp) -> str:
 
 
 def _ended(url: str) -> dict[tuple[str, bool], int]:
-    """Return how many runs of each function have ended so far, by whether they succeeded."""
+    """Return how many runs have ended so far, for each function and for success or failure."""
     ended = json.loads(_ask(f"{url}/admin/host/status"))["ended"]
     return {(row["function"], row["succeeded"]): row["count"] for row in ended}
 

@@ -1,4 +1,4 @@
-"""Outbound client certificates in the demo: thumbprints roll through app settings, and one roll is taken back."""
+"""Show client certificates of apps: thumbprints roll through app settings, and Certroll takes one roll back."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from local.patience import HANG
 from local.stand import Stand
 
 SETTLE = "2s"
-"""How long the demo's apps get to restart; operators are given 120 s."""
+"""CERTROLL_PROBE_SETTLE: how long an app gets to restart. The default is 120 s."""
 LOOK_EVERY = 0.25
 LEAST_VALIDATED = 3
 ENDED = frozenset({"Validated", "Unproven", "RolledBack", "Retired"})
@@ -23,16 +23,18 @@ Claim = Callable[[object, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An app as it was before the renewal: what its settings named, and how often it had been restarted."""
+    """An app before the renewal."""
 
     site: Site
     lineage: str
     thumbprint: str
+    """The version that the app's settings name."""
     refused: bool
+    """True if the app's partner will refuse the new version."""
 
 
 def apps_before(stand: Stand) -> list[Named]:
-    """Return every app whose settings name a version that is about to be replaced."""
+    """Return every app whose settings name the current version of a certificate that the demo renews."""
     world = stand.world
     found = []
     with world.lock:
@@ -43,11 +45,11 @@ def apps_before(stand: Stand) -> list[Named]:
                     app = world.apps.of(site)
                     pinned = app is not None and not app.partner.admits("0" * 40)
                     found.append(Named(site, f"{vault}/{name}", old.thumbprint, pinned))
-    return sorted(found, key=lambda one: one.site.full_name)
+    return sorted(found, key=lambda app: app.site.full_name)
 
 
 def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[str, Any]]:
-    """Return what became of each app, with the seconds since the renewal, once all have ended or patience has."""
+    """Wait until the roll of each app has ended, for nine minutes at most; return the outcomes and the seconds."""
     ended: dict[str, tuple[str, float]] = {}
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
         while len(ended) < len(apps) and time.monotonic() - began < HANG:
@@ -73,7 +75,7 @@ def _row(stand: Stand, was: Named, outcome: str, seconds: float) -> dict[str, An
 
 
 def check_rolls(claim: Claim, stand: Stand, apps: list[Named], rows: list[dict[str, Any]], watch: AppWatch) -> None:
-    """Claim what an owner of these apps would look at, by what the partners accept and by the settings as they are."""
+    """Check the apps as their owner would: by the calls that partners accept, and by the settings."""
     outcome = {row["site"]: row["outcome"] for row in rows}
     good = [app for app in apps if not app.refused]
     held = [app for app in apps if app.refused]

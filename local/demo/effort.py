@@ -1,7 +1,7 @@
-"""What it took from the events to the last binding: requests, messages and waits, held to the least that is possible.
+"""Count requests, messages and sleeps from the events to the last binding, and compare them with the least possible.
 
-Seconds depend on the machine; these counts do not. They are taken from outside where they can be: from the journal of
-the simulated Azure, from the request log of Azurite, and from the log of the Functions host.
+Seconds depend on the machine; these counts do not. The sources are the journal of the simulated Azure, the request
+log of Azurite, and the log of the Functions host.
 """
 
 import re
@@ -14,37 +14,41 @@ from local.app import LocalApp
 from local.azure.arm.resources import Site
 from local.azure.journal import Entry
 from local.azure.world import World
-from local.demo_records import logged, sleeps
-from local.demo_screen import Checks
+from local.demo.records import logged, sleeps
+from local.demo.screen import Checks
 
 ARM = "management.azure.com"
 MOST_REQUESTS = 4
-"""How many times the least requests may be made: the fleet is looked at again for each stage and to see it done, and
-apps are rolled meanwhile; on a slow machine all of that falls before the last binding."""
+"""The bound on requests, as a multiple of the least that is possible.
+
+Certroll reads the fleet again for each stage and at the end, and rolls apps meanwhile. On a slow machine all these
+requests come before the last binding."""
 MOST_MESSAGES = 2
-"""How many times the least messages may be sent to be worked on at once."""
+"""The bound on messages without a delay, as a multiple of the least that is possible."""
 PAUSES = 2
-"""How often Certroll rests while it asks an app three times in a row."""
+"""How often Certroll sleeps while it asks an app three times in a row."""
 LISTS = 3
-"""What a look at the fleet lists of each subscription: copies, sites, plans."""
+"""How many lists Certroll reads of each subscription: copies, sites, plans."""
 ARM_LATENCY = 0.0
-"""Seconds by which the simulated ARM delays its answers; live it is tenths of a second."""
+"""Seconds by which the simulated ARM delays its answers. Azure takes tenths of a second."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 BUSY = "Busy"
 SENT = re.compile(r'\[(.+?)\] "POST /\w+/(\w+)/messages\?visibilitytimeout=(\d+) HTTP/[\d.]+" 201')
 
 
 class Sent(NamedTuple):
-    """A message as storage took it: when, to the second; on which queue; and for how many seconds nobody saw it."""
+    """A message in the log of the storage account."""
 
     at: datetime
+    """When storage accepted the message, to the second."""
     queue: str
     delay: int
+    """How many seconds the message stayed invisible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """The least that has to be done: see `least`."""
+    """The least work that is possible, computed by `least`."""
 
     requests: int
     messages: int
@@ -54,29 +58,36 @@ class Least:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What was done, from the events to the last binding; what came `before` came before the first write to ARM."""
+    """The work from the events to the last binding."""
 
     requests: int
+    """Requests to ARM."""
     vault_requests: int
     messages: int
+    """Messages without a delay."""
     sites_sent: int
+    """Messages without a delay on the queue `sites`."""
     put_off: int
+    """Runs that put off the bindings of a site."""
     sleeps: int
     delayed_before: int
+    """Messages with a delay before the first write to ARM."""
     sleeps_before: int
+    """Sleeps before the first write to ARM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The seconds from the events to served, the yardstick of the machine at that time, and what was done meanwhile."""
+    """The time and the work from the events until every host name served its new certificate."""
 
     seconds: float
     yardstick: float
+    """The speed of the machine at that time: see local/yardstick.py."""
     done: Effort
     least: Least
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as keys of the report."""
+        """Return the figures as keys of the report."""
         return {
             "event_to_served_seconds": round(self.seconds, 2),
             "arm_latency_seconds": ARM_LATENCY,
@@ -87,10 +98,10 @@ class Pace:
 
 
 def least(world: World, pairs: set[tuple[str, str]], bindings: int, apps: int) -> Least:
-    """Return the least for these renewals, where `pairs` are the lineages and sites whose bindings move.
+    """Return the least work for these renewals. `pairs` are the lineages and sites whose bindings move.
 
-    Requests: each lineage looks at the fleet once, and each copy and binding is read and written once. Messages: the
-    event of each lineage puts one on the queue, and each site gets one.
+    Requests: Certroll reads the fleet once for each lineage, and reads and writes each copy and binding once.
+    Messages: the event of each lineage makes one message, and each site needs one.
     """
     lineages = {f"{vault}/{name}" for vault, name in world.renewing}
     with world.lock:
@@ -107,13 +118,16 @@ def _lineage(source: Any) -> str:  # noqa: ANN401 - a copy's source, or None
 
 
 def _look(world: World, webspaces: set[object]) -> int:
-    """Return the requests of a look at the fleet: the lists, the slots of each site near, the settings of all near."""
+    """Return the number of requests that read the fleet.
+
+    They are the lists, the slots of each site in these webspaces, and the settings of each site and slot there.
+    """
     near: list[Site] = [site for site in world.web.sites.values() if site.webspace in webspaces]
     return LISTS * len(world.subscriptions) + len(near) + sum(site.slot is None for site in near)
 
 
 def effort(local: LocalApp, pairs: set[tuple[str, str]]) -> Effort:
-    """Return what was done up to the last binding, or up to now where none has moved."""
+    """Return the work up to the last write of a binding, or up to now if Certroll wrote none."""
     entries = local.stand.world.journal.entries()
     writes = [entry for entry in entries if entry.host == ARM and entry.is_write]
     first = min((entry.at for entry in writes), default=NEVER)
@@ -138,25 +152,28 @@ def _count(entries: Iterable[Entry], last: datetime, host: str) -> int:
 
 
 def _is_put_off(line: dict[str, Any], pairs: set[tuple[str, str]]) -> bool:
-    """Return True if a run put off the bindings of a site. Another run at the same site at that time is no delay."""
+    """Return True if a run put off the bindings of a site.
+
+    The reason `Busy` does not count: another run was working on the same site.
+    """
     ours = (line["certificate"], line["site"]) in pairs
     return ours and line["outcome"] == "Waiting" and line["reason"] != BUSY
 
 
 def _is_before(second: datetime, moment: datetime) -> bool:
-    """Return True if all of that second was over by then."""
+    """Return True if the whole second was over at that moment."""
     return second <= moment - timedelta(seconds=1)
 
 
 def _sent(local: LocalApp) -> Iterable[Sent]:
-    """Return all messages that storage took."""
+    """Return all messages that storage accepted."""
     text = local.azurite.log.read_text(encoding="utf-8")
     for at, queue, delay in SENT.findall(text):
         yield Sent(datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z"), queue, int(delay))
 
 
 def show_pace(pace: Pace) -> None:
-    """Print the seconds beside what they depend on."""
+    """Print the seconds, with the requests and the yardstick that they depend on."""
     done = pace.done
     print(
         f"\nFrom the events to served, all of them: {pace.seconds:.1f} s"
@@ -167,7 +184,10 @@ def show_pace(pace: Pace) -> None:
 
 
 def check_effort(checks: Checks, pace: Pace) -> None:
-    """Claim that no more was done than has to be, and that nothing waited; a slow machine changes none of it."""
+    """Check that Certroll did little more than the least possible, and that nothing waited.
+
+    A slow machine changes none of these counts.
+    """
     done, floor = pace.done, pace.least
     most = MOST_REQUESTS * floor.requests
     checks.claim(

@@ -1,4 +1,4 @@
-"""What the demo shows: lines, tables, a line that changes, and claims with the result of their check."""
+"""Print lines, tables, a line of progress, and claims with the results of their checks."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Checks:
-    """What was claimed, and whether it held."""
+    """The claims that turned out false."""
 
     failed: list[str] = field(default_factory=list)
 
@@ -20,12 +20,12 @@ class Checks:
 
 
 def say(text: str) -> None:
-    """Print one line of what happens."""
+    """Print a line about what happens now."""
     print(f"- {text}", flush=True)
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table, each column as wide as it has to be."""
+    """Print a table, each column as wide as its longest cell."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, tuple("-" * width for width in widths), *rows):
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -33,7 +33,10 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Rewrite one line on a terminal; elsewhere print it when it changed in more than the time."""
+    """Show progress: on a terminal in a line that is rewritten, elsewhere as a new line for each change.
+
+    The first eight characters are the time; a change of the time alone is not printed.
+    """
     terminal, last = sys.stdout.isatty(), ""
 
     def show(text: str) -> None:

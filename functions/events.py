@@ -1,0 +1,17 @@
+"""Event Grid: the events of Key Vault."""
+
+import azure.functions as func
+
+from functions import runtime
+from shared.work import on_vault_event
+
+blueprint = func.Blueprint()
+
+
+@blueprint.event_grid_trigger(arg_name="event")
+def vault_event(event: str) -> None:
+    """Queue the certificate that an event names.
+
+    The event arrives as text, because the SDK's own event type fails on a date that it cannot read (ADR 6).
+    """
+    on_vault_event(runtime().run(), event)

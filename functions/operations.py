@@ -1,0 +1,59 @@
+"""HTTP: what an operator asks of Certroll. The caller needs a key of the Function App."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+import azure.functions as func
+
+from functions import runtime
+from shared.domain.errors import Conflict, NotFound
+from shared.work import cycle, cycled, release, replay
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route("holds/{vault}/{name}/release", methods=["POST"])
+def release_hold(req: func.HttpRequest) -> func.HttpResponse:
+    """Release the held version of a vault certificate: Certroll rolls it out again, from the first webspace on."""
+    path = req.route_params
+    return _answer(lambda: f"released at {release(runtime().run(), path['vault'], path['name'])}")
+
+
+@blueprint.route("dead-letters/{queue}/{key}/replay", methods=["POST"])
+def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
+    """Put a dead letter back on its queue."""
+    path = req.route_params
+
+    def put_back() -> str:
+        replay(runtime().run(), path["queue"], path["key"])
+        return "put back"
+
+    return _answer(put_back)
+
+
+@blueprint.route("environments/{group}/{name}/stop-start", methods=["POST"])
+def cycle_environment(req: func.HttpRequest) -> func.HttpResponse:
+    """Stop and start every app of an environment once, in waves."""
+    path = req.route_params
+    return _answer(lambda: f"asked for {cycle(runtime().run(), path['group'], path['name'])}")
+
+
+@blueprint.route("environments/{group}/{name}/stop-start-done", methods=["POST"])
+def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
+    """Record that an operator has stopped and started every app of an environment."""
+    path = req.route_params
+    return _answer(lambda: f"noted for {cycled(runtime().run(), path['group'], path['name'])}")
+
+
+def _answer(call: Callable[[], str]) -> func.HttpResponse:
+    """Make the call and return its text as 202, an unknown name as 404, and a conflict as 409.
+
+    Every other error fails the function: the host answers 500, and the log has the cause.
+    """
+    try:
+        text, status = call(), HTTPStatus.ACCEPTED
+    except NotFound as error:
+        text, status = str(error), HTTPStatus.NOT_FOUND
+    except Conflict as error:
+        text, status = str(error), HTTPStatus.CONFLICT
+    return func.HttpResponse(f"{text}\n", status_code=status)

@@ -1,0 +1,51 @@
+"""Storage queues: the work, and the poison queue of each queue of work."""
+
+import azure.functions as func
+
+from functions import runtime
+from shared.work import CERTIFICATES, ENVIRONMENTS, SITES, on_certificate, on_environment, on_poison, on_site
+
+STORAGE = "AzureWebJobsStorage"
+
+blueprint = func.Blueprint()
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=CERTIFICATES, connection=STORAGE)
+def certificates_queue(message: func.QueueMessage) -> None:
+    """Reconcile one vault certificate."""
+    on_certificate(runtime().run(), _text(message), message.dequeue_count or 1)
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=SITES, connection=STORAGE)
+def sites_queue(message: func.QueueMessage) -> None:
+    """Reconcile one site or slot, and prove what it serves."""
+    on_site(runtime().run(), _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS, connection=STORAGE)
+def environments_queue(message: func.QueueMessage) -> None:
+    """Stop and start the apps of one App Service Environment, in as many waves as the time of a run allows."""
+    on_environment(runtime().run(), _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=f"{CERTIFICATES}-poison", connection=STORAGE)
+def certificates_poison(message: func.QueueMessage) -> None:
+    """Record a message of `certificates` that failed five times."""
+    on_poison(runtime().run(), CERTIFICATES, _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=f"{SITES}-poison", connection=STORAGE)
+def sites_poison(message: func.QueueMessage) -> None:
+    """Record a message of `sites` that failed five times."""
+    on_poison(runtime().run(), SITES, _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=f"{ENVIRONMENTS}-poison", connection=STORAGE)
+def environments_poison(message: func.QueueMessage) -> None:
+    """Record a message of `environments` that failed five times."""
+    on_poison(runtime().run(), ENVIRONMENTS, _text(message))
+
+
+def _text(message: func.QueueMessage) -> str:
+    """Return the text of a message; bytes that are no UTF-8 are replaced, and the message is rejected as malformed."""
+    return str(message.get_body().decode(errors="replace"))

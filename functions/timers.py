@@ -1,0 +1,33 @@
+"""Timers: the sweep, and the pending starts."""
+
+import azure.functions as func
+
+from functions import runtime
+from shared.owed_starts import pay_owed_starts
+from shared.settings import sweep_schedule
+from shared.sweep import sweep
+from shared.telemetry import event
+
+EVERY_MINUTE = "0 * * * * *"
+SCHEDULE, PROBLEM = sweep_schedule()
+"""The schedule of the sweep, and why CERTROLL_SWEEP_SCHEDULE was ignored, or None.
+
+The app reads the setting itself: a bad schedule in a binding would stop all functions from being indexed.
+"""
+
+blueprint = func.Blueprint()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
+def sweep_timer(timer: func.TimerRequest) -> None:
+    """Queue every vault certificate that has work."""
+    if PROBLEM is not None:
+        event("setting.ignored", detail=PROBLEM)
+    event("sweep.started", past_due=timer.past_due)
+    sweep(runtime().run())
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
+def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
+    """Start the apps that a run stopped and did not start. A missed minute needs no second run: each run sees all."""
+    pay_owed_starts(runtime().bare_run())

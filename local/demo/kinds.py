@@ -1,0 +1,142 @@
+"""Show one certificate of each kind, in another world: it is renewed, or the demo shows why a person is needed.
+
+An event tells Certroll of each renewal in a vault. A sweep then finds the work that has no event: imports that a tag
+asks for, managed certificates, orders, and superseded certificates.
+"""
+
+import time
+from collections.abc import Mapping
+
+from local.app import BUILD, LocalApp
+from local.azure.app_watch import AppWatch
+from local.azure.world import World
+from local.demo.cases import SERVED, Before, Case, addresses, all_cases, order_named
+from local.demo.records import LOOK_EVERY, Told, await_recorded, findings, skips, sweep
+from local.demo.rolls import SETTLE
+from local.demo.screen import Checks, progress, say, table
+from local.fleet import bound_host_names
+from local.frontend.visitor import Canary
+from local.patience import HANG
+from local.worlds import fabrikam as names
+
+ISSUANCE_SECONDS = 2.0
+"""How long the demo's Azure takes to issue a managed certificate; live it is minutes."""
+ARM = "management.azure.com"
+
+
+def show_kinds(checks: Checks) -> list[dict[str, str]]:
+    """Renew a certificate of each kind, check the outcomes, and return them as rows for the report."""
+    print()
+    say("Now one of each kind of certificate, in another world")
+    with LocalApp("fabrikam", {"CERTROLL_PROBE_SETTLE": SETTLE}, logs=BUILD / "demo-kinds") as local:
+        world = local.stand.world
+        world.knobs.turn(sync_moves_bindings=False, managed_issuance_seconds=ISSUANCE_SECONDS)
+        before = Before.of(world)
+        cases = all_cases(local, before)
+        with local.stand.canary() as canary, AppWatch(world) as watch:
+            recorded = _renew_and_sweep(local, cases)
+            _await_visits(canary, world)
+        held = {case: case.holds() for case in cases}
+        _show(cases, held, (*findings(local), *skips(local)))
+        print("\nChecked:")
+        for case in cases:
+            checks.claim(held[case], case.text)
+        _check_unharmed(checks, world, before, canary, watch)
+        checks.claim(recorded, "Certroll itself saw each site serve and each app answer, and recorded it")
+        checks.claim(_is_idle_sweep(local), "0 writes to ARM by the sweep that followed")
+    return [{"kind": c.kind, "subject": c.subject, "outcome": c.outcome if held[c] else "Failed"} for c in cases]
+
+
+# ------------------------------------------------------------------------------------------------------- the course
+
+
+def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
+    """Renew all, sweep after the renewals are served, and wait for the rest. Return True if Certroll recorded all."""
+    world = local.stand.world
+    _renew(world)
+    hosts = (*SERVED, f"{names.RENEWS}.fabrikam.com")
+    sites = {site.id.lower() for host in hosts if (site := world.web.site_with_host(host))}
+    _await(tuple(case for case in cases if case.outcome in {"Served", "Renewed"}))
+    proven = await_recorded(local, "site", sites, "Proven")
+    say("What renewed in a vault is served; now a sweep, for what has no event")
+    swept = sweep(local)
+    _await(cases)
+    return (
+        swept
+        and proven
+        and await_recorded(local, "app", {app.site_id.lower() for app in world.apps.all()}, "Validated")
+    )
+
+
+def _await(cases: tuple[Case, ...]) -> None:
+    """Wait until all claims are true, for nine minutes at most."""
+    began, waiting = time.monotonic(), cases
+    with progress() as show:
+        while waiting and time.monotonic() - began < HANG:
+            waiting = tuple(case for case in waiting if not case.holds())
+            show(
+                f"{time.monotonic() - began:5.1f} s  {len(cases) - len(waiting)} of {len(cases)} are as they should be"
+            )
+            time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+
+
+def _await_visits(canary: Canary, world: World) -> None:
+    """Wait until the canary has visited every bound host name, for nine minutes at most."""
+    give_up = time.monotonic() + HANG
+    while _unvisited(canary, world) and time.monotonic() < give_up:
+        time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+
+
+def _unvisited(canary: Canary, world: World) -> set[str]:
+    return set(bound_host_names(world)) - set(canary.visits)
+
+
+def _renew(world: World) -> None:
+    for vault_name, name in world.renewing:
+        vault = world.vaults[vault_name]
+        version = vault.renew(name) if vault.certificate(name) else vault.renew_secret(name)
+        say(f"Renewed {vault_name}/{name}: {version.thumbprint[:12]}…")
+    with world.lock:
+        order = order_named(world, names.RENEWS)
+        world.orders.begin(order, "renew")
+        order.due = world.clock.now()  # the authority takes minutes, which the demo has not
+        world.orders.settle()
+    say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
+
+
+# ------------------------------------------------------------------------------------------------------- the checks
+
+
+def _check_unharmed(checks: Checks, world: World, before: Before, canary: Canary, watch: AppWatch) -> None:
+    after = addresses(world)
+    bound = {name: seen for name, seen in before.addresses.items() if seen[1] is not None}
+    moved = [name for name, (address, _) in before.addresses.items() if after[name][0] != address]
+    checks.claim(
+        not moved and bound.items() <= after.items(), "no address changed, and no kind of binding that was there"
+    )
+    checks.claim(
+        not _unvisited(canary, world) and not canary.failures,
+        f"{canary.handshakes} handshakes by a visitor meanwhile, with every host name, {len(canary.failures)} failed",
+    )
+    checks.claim(watch.looks > 1 and not watch.troubles, f"{watch.looks} looks at the apps meanwhile, all were well")
+
+
+def _is_idle_sweep(local: LocalApp) -> bool:
+    """Return True if another sweep succeeds and writes nothing to ARM. It also retries the import that fails."""
+    journal = local.stand.world.journal
+    before = len(journal.writes(ARM))
+    return sweep(local, followed_by="certificates_queue") and len(journal.writes(ARM)) == before
+
+
+# ------------------------------------------------------------------------------------------------------- the screen
+
+
+def _show(cases: tuple[Case, ...], held: Mapping[Case, bool], told: tuple[Told, ...]) -> None:
+    print("\nOne of each kind:")
+    rows = [(case.kind, case.subject, case.outcome if held[case] else "FAILED") for case in cases]
+    table(("kind", "what", "outcome"), rows)
+    reasons = {case.outcome: case.subject.rpartition("/")[2] for case in cases}
+    print("\nFor a person to do:")
+    for entry in dict.fromkeys(told):
+        if entry.reason in reasons and reasons[entry.reason] in entry.subject:
+            print(f"  {entry.reason}: {entry.subject}: {entry.detail}")

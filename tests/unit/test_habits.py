@@ -1,0 +1,58 @@
+"""What runs around the code: the workflow, the hooks before a commit, and the targets of make."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+(\.\d+)*")
+HOOKS = {"ruff": "astral-sh/ruff-pre-commit", "codespell": "codespell-project/codespell"}
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned(workflow: Path) -> None:
+    """Each action is pinned by the hash of a commit, with its version in a comment: a tag can be moved."""
+    used = re.findall(r"uses: (.+)", workflow.read_text(encoding="utf-8"))
+    assert used
+    assert [action for action in used if not PINNED.fullmatch(action)] == []
+
+
+def test_workflow_runs_targets_that_exist() -> None:
+    """CI checks, tests and demonstrates, and soaks at night, by targets of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
+    run = set(re.findall(r"run: make (\S+)", _text(".github/workflows/ci.yml")))
+    assert {"check", "test", "demo", "soak"} <= run <= targets
+
+
+def test_workflow_begins_with_the_oldest_python() -> None:
+    """CI runs on the oldest Python that the project says it needs, and on two newer ones."""
+    needed = tomllib.loads(_text("pyproject.toml"))["project"]["requires-python"].removeprefix(">=")
+    (versions,) = re.findall(r"python: \[(.+)\]", _text(".github/workflows/ci.yml"))
+    assert re.findall(r'"(.+?)"', versions) == [needed, "3.12", "3.13"]
+
+
+@pytest.mark.parametrize("package", HOOKS)
+def test_hooks_have_the_versions_of_make_check(package: str) -> None:
+    """A hook before a commit judges by the version that `make check` uses."""
+    (version,) = re.findall(rf"^{package}==(\S+)", _text("requirements-dev.txt"), re.MULTILINE)
+    assert f"{HOOKS[package]}\n    rev: v{version}\n" in _text(".pre-commit-config.yaml")
+
+
+def test_make_check_checks_words() -> None:
+    """The words are checked by `make check`."""
+    assert "python -m tests.style" in _text("Makefile")
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-runtime"])
+def test_every_list_of_packages_is_locked(name: str) -> None:
+    """`make lock` writes each list of pinned packages from its own list of names, with hashes for each package."""
+    assert re.search(rf"\$\(LOCK\) .*{name}\.in -o {name}\.txt", _text("Makefile"))
+    packages = re.split(r"\n(?=\S)", _text(f"{name}.txt"))
+    assert [package for package in packages if "==" not in package or "--hash=sha256:" not in package] == []

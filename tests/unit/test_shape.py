@@ -1,0 +1,90 @@
+"""Functions are short, and no file is long."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("shared", "functions", "local")
+MEDIAN, NINETIETH, LONGEST = 8, 25, 50
+"""Lines of a function, without its docstring."""
+LONGEST_FILE = 350
+PURE_DATA: dict[str, str] = {}
+"""Files that may be longer, each with the reason: nothing but data is in them."""
+TO_BE_SPLIT = {
+    "local/azure/events.py",
+    "local/azure/vault/state.py",
+    "shared/clients/app_service.py",
+    "shared/domain/app_settings.py",
+    "shared/domain/model.py",
+    "shared/domain/ports.py",
+    "shared/domain/requirements.py",
+    "shared/domain/snapshot.py",
+    "shared/observe.py",
+    "shared/reconcile.py",
+    "shared/roll_app.py",
+}
+"""TO BE EMPTIED AND REMOVED: files that are too long today."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _files() -> Iterator[Path]:
+    yield ROOT / "function_app.py"
+    for folder in FOLDERS:
+        yield from (path for path in sorted((ROOT / folder).rglob("*.py")) if "node_modules" not in path.parts)
+
+
+def _lengths(path: Path) -> Iterator[tuple[int, str]]:
+    """Return the length of each function of a file, with its place."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, Function):
+            yield _length(node), f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+
+
+def _length(function: Function) -> int:
+    """Return the lines of a function's body without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.fixture(scope="module")
+def lengths() -> list[tuple[int, str]]:
+    """Return the length and the place of every function."""
+    return sorted(found for path in _files() for found in _lengths(path))
+
+
+def test_functions_are_short(lengths: list[tuple[int, str]]) -> None:
+    """Half of the functions, and nine in ten of them, are within the bars of CONTRIBUTING."""
+    lines = [length for length, _ in lengths]
+    assert median(lines) <= MEDIAN
+    assert quantiles(lines, n=10)[-1] <= NINETIETH
+
+
+def test_no_function_is_long(lengths: list[tuple[int, str]]) -> None:
+    """No function is longer than a screen."""
+    assert [place for length, place in lengths if length > LONGEST] == []
+
+
+def test_no_file_is_long() -> None:
+    """A file is at most 350 lines long, unless nothing but data is in it."""
+    assert _long_files() - PURE_DATA.keys() - TO_BE_SPLIT == set()
+
+
+def test_exceptions_are_needed() -> None:
+    """No file is excepted that has become short or is gone."""
+    assert PURE_DATA.keys() <= _long_files()
+
+
+def _long_files() -> set[str]:
+    sizes = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in _files()}
+    return {name for name, size in sizes.items() if size > LONGEST_FILE}
+
+
+def test_length_counts_neither_docstring_nor_signature() -> None:
+    """A function's length is that of its body: what is said about it costs nothing."""
+    (node,) = ast.parse('def f(\n    a,\n):\n    """First.\n\n    More.\n    """\n    b = a\n\n    return b\n').body
+    assert isinstance(node, Function)
+    assert _length(node) == 3

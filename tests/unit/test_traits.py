@@ -1,0 +1,223 @@
+"""What guards and controllers ask of an action: one table over all actions, the answers of each."""
+
+from dataclasses import fields, replace
+from importlib import import_module
+from inspect import getmembers, isclass, isfunction
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+
+from shared import actions
+from shared.actions.add_root_certificate import AddRootCertificate
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.delete_root_certificate import DeleteRootCertificate
+from shared.actions.import_certificate import ImportCertificate
+from shared.actions.keep_superseded import KeepSuperseded
+from shared.actions.refresh_references import RefreshReferences
+from shared.actions.restart_site import RestartSite
+from shared.actions.restore_app_settings import RestoreAppSettings
+from shared.actions.retire_thumbprint import RetireThumbprint
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.actions.upload_again import UploadAgain
+from shared.actions.upload_certificate import UploadCertificate
+from shared.actions.upload_public_certificate import UploadPublicCertificate
+from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
+from shared.domain.names import CopyRef
+from shared.domain.plan import Action, Phase, SettingsWrite, Step, Traits, View
+from shared.domain.reason import Reason
+from shared.domain.requirements import Use
+from shared.domain.vault_access import app_service
+from tests.build import (
+    LINEAGE,
+    NEW,
+    OLD,
+    REF,
+    WEST,
+    binding,
+    copy,
+    farm,
+    named,
+    old_version,
+    root,
+    site_ref,
+    snapshot,
+    version,
+)
+
+CURRENT, BEFORE = version(), old_version()
+SHOP = named(OLD)
+LOADING, TRUSTING = SettingEdit(LOAD_LIST, NEW, (), OLD), SettingEdit(ROOT_LIST, NEW, (), OLD)
+ON_SITE = replace(copy(), ref=CopyRef.of_site(site_ref(), "public", public=True))
+MINE = copy("mine", OLD, source=None)
+
+SYNC = SyncCertificate(copy(), farm(), CURRENT)
+UPDATE = UpdateBinding(binding(), NEW, WEST)
+REBIND = replace(UPDATE, again=True)
+DELETE = DeleteCertificate(MINE, ())
+DELETE_ROOT = DeleteRootCertificate(root())
+ROLL = RollAppSettings(SHOP, (LOADING, TRUSTING), WEST)
+RESTORE = RestoreAppSettings(SHOP, (LOADING,), WEST)
+RETIRE = RetireThumbprint(SHOP, (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
+PUBLIC = UploadPublicCertificate(REF, CURRENT, ON_SITE)
+
+TABLE: list[tuple[Action, dict[str, Any]]] = [
+    (
+        KeepSuperseded(REF, BEFORE, MINE, farm()),
+        {"phase": Phase.SHARED, "is_staged": False, "protects": True},
+    ),
+    (UploadCertificate(REF, CURRENT, MINE, farm()), {"phase": Phase.SHARED, "cases": [(Use.UPLOAD, BEFORE)]}),
+    (UploadAgain(REF, CURRENT, MINE, farm()), {"phase": Phase.UPLOAD, "cases": [(Use.UPLOAD, CURRENT)]}),
+    (
+        PUBLIC,
+        {"phase": Phase.SHARED, "is_staged": False, "owner": site_ref(), "cases": [(Use.PUBLIC, BEFORE)]},
+    ),
+    (
+        ImportCertificate(copy("in", NEW), farm(), CURRENT, LINEAGE, None, app_service()),
+        {"phase": Phase.SHARED, "is_staged": False, "needs_view": View.COPIES, "cases": [(Use.IMPORT, None)]},
+    ),
+    (
+        AddRootCertificate(REF, CURRENT, root("new", NEW)),
+        {"phase": Phase.ROOT, "is_staged": False, "cases": [(Use.ROOT, None)]},
+    ),
+    (
+        SYNC,
+        {
+            "phase": Phase.SHARED,
+            "needs_view": View.BINDINGS,
+            "replaces": copy(),
+            "cases": [(Use.IMPORT, BEFORE), (Use.BINDING, BEFORE)],
+        },
+    ),
+    (UPDATE, {"phase": Phase.BINDING, "binds": binding(), "cases": [(Use.BINDING, BEFORE)]}),
+    (RESTORE, {"phase": Phase.APP, "protects": True, "settings_write": SettingsWrite(SHOP, RESTORE.edits)}),
+    (
+        ROLL,
+        {
+            "phase": Phase.APP,
+            "settings_write": SettingsWrite(SHOP, ROLL.edits),
+            "without_roots": replace(ROLL, edits=(LOADING,)),
+            "cases": [(Use.OUTBOUND, BEFORE)],
+        },
+    ),
+    (
+        RETIRE,
+        {
+            "phase": Phase.APP,
+            "retires": True,
+            "needs_view": View.SETTINGS,
+            "settings_write": SettingsWrite(SHOP, RETIRE.edits),
+            "cases": [(Use.OUTBOUND, None)],
+        },
+    ),
+    (RestartSite(site_ref(), WEST, CURRENT), {"phase": Phase.APP, "cases": [(Use.OUTBOUND, BEFORE)]}),
+    (RefreshReferences(SHOP, "v2", WEST), {"phase": Phase.APP, "cases": [(Use.OUTBOUND, BEFORE)]}),
+    (DELETE, {"phase": Phase.DELETE, "is_staged": False, "deletes_copy": MINE}),
+    (DELETE_ROOT, {"phase": Phase.ROOT, "is_staged": False, "deletes_root": root()}),
+]
+"""Of each action the answers that are not the usual ones."""
+
+USUAL: dict[str, Any] = {
+    "is_staged": True,
+    "protects": False,
+    "retires": False,
+    "needs_view": View.NONE,
+    "owner": None,
+    "replaces": None,
+    "binds": None,
+    "rebinds": False,
+    "settings_write": None,
+    "deletes_copy": None,
+    "deletes_root": None,
+    "cases": [],
+}
+
+
+def name_of(value: object) -> str | None:
+    """Return the class of an action, for the ids of the table."""
+    return type(value).__name__ if hasattr(value, "phase") else None
+
+
+def answers(action: Action) -> dict[str, Any]:
+    """Return what the action says to every question; of a case its use and the version that is replaced."""
+    asked = {name: getattr(action, name) for name in ("phase", *USUAL) if name != "cases"}
+    cases = [(case.use, case.in_use) for case in action.cases(CURRENT, snapshot())]
+    return {**asked, "cases": cases, "without_roots": action.without_roots()}
+
+
+@pytest.mark.parametrize(("action", "own"), TABLE, ids=name_of)
+def test_action_answers(action: Action, own: dict[str, Any]) -> None:
+    """Each action gives the usual answers, but for its own."""
+    assert answers(action) == {**USUAL, "without_roots": action, **own}
+
+
+def test_every_action_is_in_the_table() -> None:
+    """The table has a row for every class of every module that proposes, in the order of the work."""
+    modules = [import_module(f"{actions.__name__}.{found.name}") for found in iter_modules(actions.__path__)]
+    proposing = [module for module in modules if isfunction(getattr(module, "propose", None))]
+    classes = {
+        found
+        for module in proposing
+        for _, found in getmembers(module, isclass)
+        if found.__module__ == module.__name__ and hasattr(found, "perform")
+    }
+    assert {type(action) for action, _ in TABLE} == classes
+    assert [type(action).__module__ for action, _ in TABLE] == [propose.__module__ for propose in actions.PROPOSALS]
+
+
+def test_every_trait_is_in_the_table() -> None:
+    """A question that is added to actions is answered here for all of them."""
+    declared = {name for name in (*Traits.__annotations__, *vars(Traits)) if not name.startswith("_")}
+    methods = {"without_roots", "without_rebinding", "restarts_site", "phase"}
+    assert declared == (set(USUAL) - {"cases"}) | methods
+
+
+@pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
+def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -> None:
+    """An action on a site restarts the app or writes a binding: nobody performs any other."""
+    assert action.restarts_site is (action.phase is Phase.APP)
+    assert (action.binds is not None) is (action.phase is Phase.BINDING)
+    assert (action.site is not None) is (action.phase in {Phase.APP, Phase.BINDING})
+
+
+@pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
+def test_traits_are_no_fields(action: Action, _: dict[str, Any]) -> None:
+    """A trait is no part of the value: two equal actions stay equal, and no trait hides a field."""
+    assert not {found.name for found in fields(type(action))} & {"restarts_site", "phase", *USUAL}
+
+
+def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
+    """What nothing but root lists asked for is judged as a root, and as nothing else."""
+    assert answers(replace(PUBLIC, as_root=True))["cases"] == [(Use.ROOT, None)]
+
+
+def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
+    """An app that only trusts the version presents nothing; and nothing is left without its root list."""
+    roll = replace(ROLL, edits=(TRUSTING,))
+    assert answers(roll)["cases"] == [(Use.ROOT, None)]
+    assert roll.without_roots() == roll
+
+
+def test_copy_that_serves_nothing_has_to_be_importable_only() -> None:
+    """A sync is judged as a binding only where something is bound to the copy."""
+    cases = SYNC.cases(CURRENT, snapshot(bindings=()))
+    assert [(case.use, case.in_use) for case in cases] == [(Use.IMPORT, BEFORE)]
+
+
+def test_binding_that_is_written_again_is_no_better_than_it_is() -> None:
+    """Where the host name shows the version already, the version itself is what is in use."""
+    (case,) = replace(REBIND, binding=binding(thumbprint=NEW)).cases(CURRENT, snapshot())
+    assert (case.in_use, case.hosts) == (CURRENT, (binding().host_name,))
+
+
+def test_step_without_rebinding() -> None:
+    """A binding that moves anyway is still moved; one that would only be written again is not."""
+    moving, staying = (Step(action, Reason.STALE_COPY) for action in (REBIND, replace(REBIND, thumbprint=OLD)))
+    assert REBIND.rebinds
+    assert moving.without_rebinding() == Step(UPDATE, Reason.STALE_COPY)
+    assert staying.without_rebinding() is None
+    for action, _ in TABLE:
+        step = Step(action, Reason.STALE_COPY)
+        assert step.without_rebinding() == step
