@@ -441,6 +441,15 @@ def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
     ]
 
 
+def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None:
+    """Where another host name of the webspace is not covered, the others are bound again all the same."""
+    again = Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED)
+    uncovered = Step(UpdateBinding(binding("other.example.com"), NEW, WEST), Reason.STALE_THUMBPRINT)
+    assert [skip.subject for skip in refusals(gate.guard, Plan((again, uncovered)), renewed(facts()))] == [
+        uncovered.subject
+    ]
+
+
 @pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
     """Of a secret the chain is known before anything is read: a lost root is refused where it matters."""
