@@ -1,7 +1,7 @@
 """The one vocabulary of reasons: every step, refusal, outcome and finding carries one.
 
 What a reason means for people stands on the reason itself: where they meet it, how severe it is, and how a run goes on
-with it. docs/reasons.md takes the first lines of each entry from here (`make docs`).
+with it. docs/reference/reasons.md takes the first lines of each entry from here (`make docs`).
 """
 
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ ORDER = Traits((Shows.STALLED, Shows.FINDING), Severity.HIGH, stalls=True)
 
 
 class Reason(StrEnum):
-    """Why something is done, not done, or reported. docs/reasons.md explains each."""
+    """Why something is done, not done, or reported. docs/reference/reasons.md explains each."""
 
     traits: Traits
 

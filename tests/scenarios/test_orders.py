@@ -29,7 +29,7 @@ from shared.orders import look_after_orders
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import shown
-from tests.unit.test_order import GOOD
+from tests.unit.domain.test_order import GOOD
 
 HOST = "shop.contoso.com"
 ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"

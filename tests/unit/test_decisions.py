@@ -23,7 +23,7 @@ def test_every_decision_has_its_headings() -> None:
 
 
 def _wrong_with_decision(adr: Path) -> Iterator[str]:
-    text = adr.readtext_of(encoding="utf-8")
+    text = adr.read_text(encoding="utf-8")
     if not text.startswith(f"# {int(adr.name[:4])}. "):
         yield "its title does not begin with its number"
     if (headings := re.findall(r"^## (.+)$", text, re.MULTILINE)) != ADR_HEADINGS:
@@ -34,7 +34,7 @@ def _wrong_with_decision(adr: Path) -> Iterator[str]:
 
 def _head(adr: Path) -> dict[str, str]:
     """Return the fields that stand between a decision's title and its first heading."""
-    head = adr.readtext_of(encoding="utf-8").partition("\n## ")[0]
+    head = adr.read_text(encoding="utf-8").partition("\n## ")[0]
     return dict(re.findall(r"^- ([A-Z][a-z ]+): (.+)$", head, re.MULTILINE))
 
 
@@ -74,6 +74,6 @@ def test_index_of_decisions_is_complete() -> None:
 
 
 def _row(adr: Path) -> tuple[str, ...]:
-    number, _, title = adr.readtext_of(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+    number, _, title = adr.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
     head = _head(adr)
     return number, title, adr.name, head["Status"], head["Date"]

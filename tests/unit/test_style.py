@@ -69,7 +69,7 @@ def test_finding_names_its_line(tmp_path: Path) -> None:
 def test_code_tests_and_pages_are_checked() -> None:
     """The check reads product, local Azure, tests and documents, and not itself."""
     names = {path.relative_to(style.ROOT).as_posix() for path in style.files()}
-    assert {"function_app.py", "README.md", "docs/settings.md", "shared/runtime.py", "local/app.py"} <= names
+    assert {"function_app.py", "README.md", "docs/reference/settings.md", "shared/runtime.py", "local/app.py"} <= names
     assert "tests/unit/test_docs.py" in names
     assert not names & style.OWN
     assert not any("node_modules" in name for name in names)

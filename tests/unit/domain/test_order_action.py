@@ -17,7 +17,7 @@ from shared.domain.order_action import (
     open_questions,
 )
 from shared.domain.reason import Reason
-from tests.unit.test_order import GOOD, NEAR, NOW, REF
+from tests.unit.domain.test_order import GOOD, NEAR, NOW, REF
 
 OFF = replace(GOOD, auto_renew=False)
 LATE = replace(GOOD, expires=NOW + timedelta(days=29))  # 3 days after Azure should have renewed it
