@@ -1,1 +1,1 @@
-"""Azure on one machine: development only, never deployed."""
+"""The local Azure simulates Azure on one machine; it is for development and never deployed."""

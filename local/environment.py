@@ -1,4 +1,4 @@
-"""The environment of this process, read in one place."""
+"""Read the environment variables of this process, in one place."""
 
 import os
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ def of_this_process() -> dict[str, str]:
 
 
 def for_child(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings, and the variables that every program needs. A child gets no other variable."""
+    """Return the environment of a child process.
+
+    A child process gets the settings, and those variables of this process that every program needs.
+    """
     own = of_this_process()
     return {name: own[name] for name in CARRIED if name in own} | {"PYTHONUNBUFFERED": "1"} | dict(settings)

@@ -1,4 +1,4 @@
-"""A world's fleet seen from outside Azure: all of it as JSON, and the host names to visit."""
+"""Describe a world as JSON, and list the host names that visitors can check."""
 
 from typing import Any
 
@@ -14,14 +14,20 @@ WILDCARD_VISITOR = "canary"
 
 
 def bound_host_names(world: World) -> tuple[str, ...]:
-    """Return every host name with a TLS binding; for a wildcard, a name that the wildcard covers."""
+    """Return every host name with a TLS binding.
+
+    A wildcard is replaced by a host name that the wildcard covers.
+    """
     with world.lock:
         names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]
     return tuple(f"{WILDCARD_VISITOR}{name[1:]}" if name.startswith("*.") else name for name in names)
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the world as values for JSON, without private keys, values of secrets and app settings."""
+    """Return the world as values for JSON, without private keys and app settings.
+
+    The values of secrets are left out too.
+    """
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),
@@ -52,7 +58,7 @@ def _order(order: Order) -> dict[str, Any]:
 
 
 def version_as_json(version: Version | SecretVersion) -> dict[str, Any]:
-    """Return the names of a version and the dates of its certificate."""
+    """Return a certificate version as JSON: id, thumbprint, host names and dates."""
     certificate = version.leaf.certificate
     return {
         "version": version.id,
@@ -73,7 +79,7 @@ def _vault(vault: Vault) -> dict[str, Any]:
 
 
 def _secrets(vault: Vault) -> dict[str, Any]:
-    """Return the plain secrets that hold a certificate."""
+    """Return the vault's plain secrets that hold a certificate, as JSON."""
     return {
         secret.name: [version_as_json(version) for version in secret.versions if version.has_certificate]
         for secret in vault.secrets.values()

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as far as SDKs and command-line clients use it: heads, chunked bodies, `Expect`, keep-alive."""
+"""Read and write HTTP/1.1 as far as SDKs and command-line clients use it."""
 
 import http
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ HEADER_LIMIT = 200
 
 
 class Malformed(ConnectionError):
-    """The other side does not speak HTTP/1.1. The server closes the connection."""
+    """The client does not speak HTTP/1.1, so the server closes the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,10 @@ def _read_headers(stream: BinaryIO) -> dict[str, str]:
 
 
 def read_body(head: Head, stream: BinaryIO, send: Callable[[bytes], object]) -> bytes:
-    """Return the request's body, after giving a client that waits the permission to send."""
+    """Return the request's body.
+
+    A client that sent `Expect: 100-continue` first gets the permission to send the body.
+    """
     if head.headers.get("expect", "").lower() == "100-continue":
         send(b"HTTP/1.1 100 Continue\r\n\r\n")
     if head.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -89,7 +92,7 @@ def to_request(head: Head, body: bytes, default_host: str) -> Request:
 
 
 def to_bytes(response: Response, head: Head) -> bytes:
-    """Return the bytes of the response."""
+    """Return the response as bytes for the connection."""
     headers = dict(response.headers)
     headers.setdefault("Content-Length", str(len(response.body)))
     if not head.keeps_alive:
@@ -109,7 +112,7 @@ def _phrase(status: int) -> str:
 def converse(
     stream: BinaryIO, send: Callable[[bytes], object], answer: Callable[[Request], Response], host: str = ""
 ) -> None:
-    """Answer every request on the stream until the client is done or an answer is to be withheld."""
+    """Answer every request on the stream until the client is done or a fault drops an answer."""
     while head := read_head(stream):
         request = to_request(head, read_body(head, stream, send), host)
         try:

@@ -1,4 +1,4 @@
-"""A small threaded TCP server: one accepting thread, one thread per connection, and a clean end."""
+"""Serve TCP connections with one accepting thread, and one thread per connection."""
 
 import contextlib
 import logging
@@ -17,10 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class Connection:
-    """An accepted connection; its socket is replaced when TLS starts, and `cut` ends it from any thread."""
+    """An accepted TCP connection.
+
+    `secure` replaces the connection's socket by a TLS socket. `cut` ends the connection from any thread.
+    """
 
     def __init__(self, accepted: socket.socket) -> None:
-        """Keep a second descriptor of the connection, because wrapping it in TLS gives the first one away."""
+        """Keep a second descriptor of the connection, because TLS takes over the first one."""
         accepted.settimeout(IDLE)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket: socket.socket | ssl.SSLSocket = accepted
@@ -33,12 +36,12 @@ class Connection:
         return self.socket
 
     def cut(self) -> None:
-        """End the connection. A thread that reads from it sees the end."""
+        """End the connection. A thread that reads from the connection sees its end."""
         with contextlib.suppress(OSError):
             self._twin.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close both descriptors."""
+        """Close both descriptors of the connection."""
         self.socket.close()
         self._twin.close()
 
@@ -47,7 +50,7 @@ class Listener:
     """Listen on any number of loopback addresses, and serve each connection in a thread of its own."""
 
     def __init__(self, serve: Callable[[Connection], None], name: str) -> None:
-        """Start the accepting thread. It listens on no address yet."""
+        """Start the accepting thread, which listens on no address yet."""
         self._serve = serve
         self._name = name
         self._selector = selectors.DefaultSelector()
@@ -65,16 +68,16 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the listener."""
         self.close()
 
     @property
     def addresses(self) -> frozenset[str]:
-        """The addresses that it listens on now."""
+        """The addresses that the listener has open now."""
         return frozenset(self._sockets)
 
     def listen(self, address: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen on that address, and return the port."""
+        """Listen on the address, and return the port."""
         listening = socket.create_server((address, port), backlog=BACKLOG)
         listening.setblocking(False)
         with self._lock:
@@ -84,7 +87,7 @@ class Listener:
         return int(listening.getsockname()[1])
 
     def leave(self, address: str) -> None:
-        """Refuse new connections to that address. Open connections go on."""
+        """Refuse new connections to the address. Open connections go on."""
         with self._lock:
             listening = self._sockets.pop(address)
             self._selector.unregister(listening)
@@ -120,7 +123,7 @@ class Listener:
                     self._accept(key.fileobj)
 
     def _accept(self, listening: object) -> None:
-        with self._lock, contextlib.suppress(OSError):  # the other side may be gone already, or the address left
+        with self._lock, contextlib.suppress(OSError):  # the client or the address may be gone already
             if not isinstance(listening, socket.socket):
                 return
             accepted, _ = listening.accept()
@@ -133,7 +136,7 @@ class Listener:
     def _run(self, connection: Connection) -> None:
         try:
             self._serve(connection)
-        except OSError as gone:  # includes TLS failures: a visitor who hangs up is no failure of the server
+        except OSError as gone:  # OSError includes TLS errors: a visitor may hang up at any time
             log.debug("connection.ended %s %s", self._name, gone)
         finally:
             connection.cut()

@@ -1,4 +1,5 @@
-"""The limit for every wait for a real process."""
+"""Set the limit of every wait for a real process."""
 
 HANG = 540.0
-"""Seconds after which a wait is a hang. It is a minute less than pytest's own limit, so that a test names the cause."""
+"""Seconds after which a wait counts as a hang. pytest's own limit is a minute longer, so that a test names the cause.
+"""

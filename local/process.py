@@ -1,4 +1,4 @@
-"""A child process whose output goes to a log file, and the wait for a line of it."""
+"""Run a child process that writes to a log file, and wait for lines of its output."""
 
 import re
 import signal
@@ -17,11 +17,11 @@ LINES_TO_EXPECT = 1000
 
 
 class StartFailed(Exception):
-    """A program did not start. The message has the end of its output."""
+    """A program did not start. The error message has the program's last output."""
 
 
 class Child:
-    """A running program in a session of its own, so that Ctrl-C reaches its owner first."""
+    """A running program in its own session: Ctrl-C reaches only the parent process."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> None:
         self.name = name
@@ -56,7 +56,10 @@ class Child:
         return self._process.poll() is None
 
     def expect(self, pattern: str, deadline: float) -> re.Match[str]:
-        """Return the next line that matches. Raise StartFailed if the program ends or `deadline` passes."""
+        """Return the next output line that matches the pattern.
+
+        Raise StartFailed if the program ends or `deadline` seconds pass.
+        """
         end = time.monotonic() + deadline
         while (line := self._next_line(end)) is not None:
             if match := re.search(pattern, line):
@@ -65,7 +68,7 @@ class Child:
         raise StartFailed(f"{self.name} {why}. Its log is {self.log}; the last lines:\n{self.tail()}")
 
     def tail(self) -> str:
-        """Return the last lines of the output."""
+        """Return the last lines of the program's output."""
         with self._changed:
             return "\n".join(self._lines)
 

@@ -1,8 +1,8 @@
-"""A loopback proxy behind which Azure's host names lead to the simulation.
+"""Lead requests for Azure's host names to the simulated Azure, by a loopback proxy.
 
-Clients need nothing but environment variables. `CONNECT` to a simulated service ends here, in TLS with a certificate of
-the local authority; `CONNECT` to what visitors would reach (a site's host name, an inbound address) is tunnelled to the
-front ends. Everything else is refused, so nothing leaves the machine.
+A client needs only environment variables to use the proxy. The proxy answers `CONNECT` to a simulated service itself,
+in TLS with a certificate of the local authority. The proxy tunnels `CONNECT` to a site's host name or inbound address
+to the front ends. The proxy refuses every other request, so that no request leaves the machine.
 """
 
 import functools
@@ -28,7 +28,7 @@ class Simulation(Protocol):
     """The parts of a simulated Azure that the proxy uses."""
 
     def knows(self, host: str) -> bool:
-        """Return True if that host name is a service of the simulated Azure."""
+        """Return True if the host name is a service of the simulated Azure."""
 
     def handle(self, request: Request) -> Response:
         """Return the answer to a request."""
@@ -56,16 +56,16 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the proxy."""
         self.close()
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where the proxy listens."""
+        """The address and the port of the proxy."""
         return "127.0.0.1", self.port
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that make a client use this proxy."""
+        """Return the environment variables that make a client use the proxy."""
         bundle = str(self.ca_path)
         return {
             "HTTPS_PROXY": f"http://127.0.0.1:{self.port}",
@@ -126,7 +126,7 @@ def _refusal(head: Head, status: int, message: str) -> bytes:
 
 
 def _relay(here: socket.socket, there: socket.socket) -> None:
-    """Carry bytes both ways until either side is done."""
+    """Copy bytes in both directions until either socket is closed."""
     with selectors.DefaultSelector() as selector:
         selector.register(here, selectors.EVENT_READ, (here, there))
         selector.register(there, selectors.EVENT_READ, (there, here))
@@ -139,8 +139,11 @@ def _relay(here: socket.socket, there: socket.socket) -> None:
 
 
 def _acknowledge(source: socket.socket) -> None:
-    """Acknowledge at once: urllib3 leaves Nagle's algorithm on towards a proxy, and would wait 40 ms for it."""
-    if hasattr(socket, "TCP_QUICKACK"):  # Linux alone; forgotten by the kernel soon after
+    """Acknowledge received bytes at once.
+
+    urllib3 leaves Nagle's algorithm on for a proxy, and would wait 40 ms for each acknowledgement.
+    """
+    if hasattr(socket, "TCP_QUICKACK"):  # only Linux has TCP_QUICKACK; the kernel resets it soon after
         source.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 

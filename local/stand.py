@@ -1,4 +1,4 @@
-"""A running local Azure: the services behind their proxy, identity, front ends, partners and control port."""
+"""Run a local Azure: services, proxy, identity, front ends, partners, control port."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam":
 
 
 class Stand:
-    """A local Azure that runs while it is open. Its world can be replaced while it runs."""
+    """A local Azure that runs during a `with` block. `use` replaces the local Azure's world."""
 
     def __init__(self, world: World | None = None, directory: Directory | None = None) -> None:
-        """Prepare to serve that world, or an empty one."""
+        """Prepare to serve the given world, or an empty world."""
         self._world = world or World()
         self._seeded = ("empty", 0)
         self.directory = directory or Directory()
@@ -43,7 +43,7 @@ class Stand:
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        """Return the stand, serving."""
+        """Start every part of the local Azure, and return the stand."""
         self.dns = self._closing.enter_context(DnsServer(lambda: self._world.dns))
         self.partners = self._closing.enter_context(Partners(self._world))
         self.front_ends = self._closing.enter_context(FrontEnds(self._world, self.partners))
@@ -55,18 +55,19 @@ class Stand:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything, and free every port."""
+        """Stop every part of the local Azure, and free every port."""
         self._closing.close()
 
     @property
     def world(self) -> World:
-        """The world that it serves now."""
+        """The world that the stand serves now."""
         return self._world
 
     def use(self, world: World) -> None:
-        """Serve that world from now on; proxy, ports and open connections stay.
+        """Serve the given world from now on. Proxy, ports and open connections stay.
 
-        A canary has to be landed before: the visit it is on would end in another world than it began in.
+        The caller must stop a running canary first, because a canary's visit must end in the world where the visit
+        began.
         """
         self._stop_deliveries()
         self._world = world
@@ -75,21 +76,24 @@ class Stand:
         self.proxy.azure = self._azure()
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new world of that name, on the present clock. Webhooks have to be registered again."""
+        """Serve a new world of the given name, on the present clock.
+
+        The caller has to register webhooks again.
+        """
         if name not in WORLDS:
             raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
         self._seeded = (name, seed)
         self.use(WORLDS[name](self._world.clock, seed))
 
     def reset(self) -> None:
-        """Serve the last world that was seeded by name, as it was at its beginning. Webhooks stay registered."""
+        """Serve a fresh copy of the world that was last seeded by name. Webhooks stay registered."""
         webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self.seed(*self._seeded)
         for url, schema in webhooks:
             self.deliver_to(url, schema)
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
-        """Deliver every later event to that webhook, after Event Grid's validation of the webhook."""
+        """Deliver every later event to the webhook, after Event Grid's validation of the webhook."""
         delivery = WebhookDelivery(url, self._world.clock, schema)
         delivery.validate()
         self._world.events.subscribe(delivery)
@@ -97,7 +101,7 @@ class Stand:
         self._deliveries.append(delivery)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that make a client use this Azure, with Certroll's identity."""
+        """Return the environment variables that make a client use the local Azure as Certroll."""
         return self.proxy.environment() | {
             "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._identity_port}/msi/token",
             "IDENTITY_HEADER": self._identity_header,
@@ -105,11 +109,11 @@ class Stand:
 
     @property
     def visitor(self) -> Visitor:
-        """Return a visitor of this world's sites."""
+        """Return a visitor, which makes TLS handshakes with the sites of the world."""
         return Visitor(self.proxy.address)
 
     def canary(self) -> Canary:
-        """Return a canary that visits every host name with a TLS binding in the world of the moment."""
+        """Return a canary, which keeps visiting every host name with a TLS binding."""
         return Canary(self.visitor, lambda: bound_host_names(self._world))
 
     def _azure(self) -> LocalAzure:

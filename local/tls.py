@@ -1,4 +1,4 @@
-"""TLS contexts of the simulation's servers and of their clients."""
+"""Build the TLS contexts of the simulation's servers and of their clients."""
 
 import ssl
 import tempfile
@@ -6,26 +6,26 @@ import tempfile
 from local.azure.vault.authority import authority
 
 NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the world's clock is not the machine's, so nobody here judges dates."""
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME. The world's clock differs from the machine's, so TLS must not check dates."""
 
 
 def server_context(certificate_pem: bytes, private_key_pem: bytes) -> ssl.SSLContext:
-    """Return a server's context that shows this certificate (with its chain)."""
+    """Return a server's TLS context that presents the certificate with its chain."""
     context = bare_server_context()
     show(context, certificate_pem, private_key_pem)
     return context
 
 
 def bare_server_context() -> ssl.SSLContext:
-    """Return a server's context without a certificate."""
+    """Return a server's TLS context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
-    context.num_tickets = 0  # nobody comes back with one, and each costs time
+    context.num_tickets = 0  # no client resumes a TLS session, and each ticket costs time
     return context
 
 
 def client_context() -> ssl.SSLContext:
-    """Return a client's context that trusts the local authority alone."""
+    """Return a client's TLS context that trusts only the local authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust_authority(context)
     return context
@@ -38,9 +38,10 @@ def trust_authority(context: ssl.SSLContext) -> None:
 
 
 def show(context: ssl.SSLContext, certificate_pem: bytes, private_key_pem: bytes) -> None:
-    """Let the context show this certificate (with its chain).
+    """Make the context present the certificate with its chain.
 
-    The library takes certificate and key from files only, so they are in one, readable by us alone, for a moment.
+    Python's `ssl` reads certificates and keys only from files. For a moment both are in a temporary file that only this
+    user can read.
     """
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(certificate_pem + private_key_pem)

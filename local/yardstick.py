@@ -1,7 +1,8 @@
-"""A measure of the machine: the processor time of a fixed piece of work, measured in the same run as the tests.
+"""Measure the speed of the machine: the processor time of a fixed piece of work.
 
-Times alone say nothing about a change: the same code takes twice as long on a slower machine, and half as long again
-where other programs push it out of the caches. Multiples of the yardstick say something on every machine.
+The yardstick is measured in the same run as the tests, because times alone do not show the effect of a change. The same
+code takes twice as long on a slower machine. The same code takes 50 % longer where other programs push it out of the
+caches. Multiples of the yardstick are comparable on every machine.
 """
 
 import functools
@@ -19,7 +20,7 @@ HASHED = bytes(8_000_000)
 
 
 def yardstick() -> float:
-    """Return the seconds of processor time that this thread needs for the work, about a tenth of one in 2026."""
+    """Return the processor seconds that this thread needs for the work: about 0.1 s in 2026."""
     keys = _keys()
     began = time.thread_time()
     _work(*keys)
@@ -28,12 +29,12 @@ def yardstick() -> float:
 
 @functools.cache
 def _keys() -> tuple[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey]:
-    """Return keys made at run time; how long it takes to find them is luck, so it is not part of the measure."""
+    """Return new keys. The time to generate keys is random, so the yardstick leaves it out."""
     return rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
 
 
 def _work(rsa_key: rsa.RSAPrivateKey, ec_key: ec.EllipticCurvePrivateKey) -> None:
-    """Do what the tests and the demo spend their time on: sign, hash, write and read JSON, run plain Python."""
+    """Sign, hash, write and read JSON, and run plain Python, as tests and demo mostly do."""
     for number in range(SIGNATURES):
         text = str(number).encode()
         rsa_key.sign(text, padding.PKCS1v15(), SHA256())

@@ -1,1 +1,1 @@
-"""TLS front ends that serve the bound certificates, and a visitor who checks them."""
+"""Serve the bound certificates at TLS front ends, and check them as a visitor."""

@@ -1,8 +1,9 @@
-"""App Service's front ends: real TLS on loopback addresses, the certificate picked at each handshake.
+"""Simulate App Service's front ends with real TLS on loopback addresses.
 
-Every inbound address of the world is a loopback address with a listener of its own: one per webspace, shared by SNI,
-and one per IP-based binding. Real front ends listen on port 443; these on an unprivileged port, and the proxy
-translates.
+The front ends pick a certificate at each handshake. Every inbound address of the world is a loopback address with its
+own listener. Each webspace has one inbound address, which its SNI bindings share. Each IP-based binding has its own
+inbound address. App Service's front ends listen on port 443. The simulated front ends listen on an unprivileged port,
+and the proxy translates the port.
 """
 
 import functools
@@ -24,14 +25,17 @@ from local.tls import bare_server_context, server_context
 
 CALL_STATUS = {CallEnd.ACCEPTED: 200, CallEnd.REFUSED: 502, CallEnd.UNREACHABLE: 502, CallEnd.UNTRUSTED: 502}
 Turns = dict[str, int]
-"""Which visit of each app, by site id, the requests of one connection belong to."""
+"""The number of the app's visit to which the requests of one connection belong, by site id."""
 
 
 class FrontEnds:
     """The listeners of a world, running from construction until `close`."""
 
     def __init__(self, world: World, partners: Partners) -> None:
-        """Listen on every address in use; `follow` adds and removes addresses later. Apps call the partners."""
+        """Listen on every address in use. `follow` adds and removes addresses later.
+
+        The apps behind the front ends call the partners.
+        """
         self._world = world
         self._partners = partners
         self._ports: dict[str, int] = {}
@@ -44,7 +48,7 @@ class FrontEnds:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close them."""
+        """Close the front ends."""
         self.close()
 
     def use(self, world: World) -> None:
@@ -62,7 +66,7 @@ class FrontEnds:
                 self._ports[address] = self._listen(address)
 
     def resolve(self, host: str) -> tuple[str, int] | None:
-        """Return the local address for visitors of that host name or address, or None if nobody listens."""
+        """Return the local address for visitors of the host, or None if nothing listens there."""
         with self._world.lock:
             self.follow()
             if not self._is_reachable(host):
@@ -75,13 +79,19 @@ class FrontEnds:
         self._listener.close()
 
     def _is_reachable(self, host: str) -> bool:
-        """Return True if a client of the proxy reaches that name or address. A knob names the client's network."""
+        """Return True if a client of the proxy can reach the host name or address.
+
+        The knob `internal_environments` says whether the client is inside the network of an environment.
+        """
         standing = self._world.knobs.internal_environments
         inside = standing == "resolved" or (standing == "by address" and _is_address(host))
         return inside or self._world.web.is_public(host)
 
     def _listen(self, address: str) -> int:
-        """Return the port at that address: the port of the other addresses, unless another program has it."""
+        """Listen on the address, and return the port.
+
+        All addresses have the same port, unless another program uses that port at the address.
+        """
         usual = next(iter(self._ports.values()), 0)
         try:
             return self._listener.listen(address, usual)
@@ -103,7 +113,7 @@ class FrontEnds:
 
     def _picker(self, address: str) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
-            """Choose the certificate of the binding, or the platform's own."""
+            """Choose the certificate of the binding, or the platform's own certificate."""
             with self._world.lock:
                 shown = self._world.web.served((host_name or "").lower(), address)
                 suffix = self._world.web.domain_behind(host_name or "")
@@ -123,7 +133,10 @@ class FrontEnds:
         return _plain(status, text)
 
     def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
-        """Answer as the app's next process does. The world is not locked while the process calls its partner."""
+        """Return the answer of the app's next process.
+
+        The world is unlocked while the process calls its partner.
+        """
         with world.lock:
             processes = app.answering(world.clock.now())
             if not processes:
@@ -137,9 +150,10 @@ class FrontEnds:
         return _plain(500, "broken") if app.broken else self._process_answer(app, process)
 
     def _process_answer(self, app: App, process: Process) -> Response:
-        """Answer with the public certificate that the process needs, then with the certificate of its call.
+        """Call the partner, and return an answer with all certificates of the process.
 
-        The answer ends with the roots that the app trusts in addition to the public roots.
+        The answer names the client certificate of the call, the public certificate that the process needs, and the
+        roots that the process trusts in addition to the public roots.
         """
         if app.chosen.trusts and process.trusted is None:
             return _plain(500, "no public certificate")
@@ -172,7 +186,10 @@ def _is_address(host: str) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _platform_context(domain: str) -> ssl.SSLContext:
-    """What the platform shows where no binding applies: its own wildcard certificate, each environment's its own."""
+    """Return the context for a host name without a binding: the platform's certificate.
+
+    Each App Service Environment has its own wildcard certificate.
+    """
     leaf = server_leaf(f"*.{domain}", f"*.scm.{domain}")
     return server_context(leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
 

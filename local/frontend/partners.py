@@ -1,7 +1,7 @@
-"""The partners of apps: real TLS servers on loopback ports, and the calls to them.
+"""Simulate the partners that apps call: real TLS servers on loopback ports.
 
-One port stands for all partners of a world that insist on a client certificate, one for those that ask for none; the
-host name says which is meant.
+All partners that insist on a client certificate share one port. All partners that ask for no client certificate share a
+second port. The host name of a call selects the partner.
 """
 
 import functools
@@ -49,7 +49,7 @@ class Partners:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close them."""
+        """Close the partners."""
         self.close()
 
     def use(self, world: World) -> None:
@@ -57,16 +57,17 @@ class Partners:
         self._world = world
 
     def close(self) -> None:
-        """End every connection, and free the port. Later calls fail."""
+        """End every connection, and free both ports. Later calls fail."""
         self._listener.close()
         self._open_listener.close()
 
     def call(self, partner: Partner, certificate: ImportedCertificate | None, roots: Roots = ()) -> CallEnd:
-        """Call the partner with this certificate or none, and return the end of the call. The world must not be locked.
+        """Call the partner with or without a client certificate, and return how the call ended.
 
-        The caller trusts the local authority and these roots, and ends the call if they do not vouch for the partner.
-        In TLS 1.3 a server refuses a client's certificate only after the client took the handshake for done, so every
-        end of a connection that was once made is a refusal.
+        The caller must not hold the lock of the world. The calling app trusts the local authority and `roots`. The app
+        ends the call if neither issued the partner's certificate. In TLS 1.3 a server refuses a client certificate only
+        after the client has finished the handshake. A connection that breaks after the handshake therefore counts as a
+        refusal.
         """
         try:
             port = self._open_port if partner.open_to_all else self._port
@@ -97,10 +98,10 @@ class Partners:
         return Response(200 if partner.open_to_all or partner.admits(thumbprint_of(shown)) else 403)
 
     def _picking_context(self, *, demanding: bool) -> ssl.SSLContext:
-        """Return a context that shows the certificate of the partner that the client names."""
+        """Return a TLS context that presents the certificate of the partner that the client names."""
 
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
-            """Choose the partner's own authority, or the local authority for a name of no partner."""
+            """Choose the partner's own authority, or the local authority for an unknown name."""
             with self._world.lock:
                 partner = self._world.apps.partners.get((host_name or "").lower())
                 handshake.context = _partner_context(partner.own if partner else None, demanding=demanding)
@@ -120,7 +121,7 @@ def _ask(connection: socket.socket, host_name: str, context: ssl.SSLContext) -> 
 
 @functools.lru_cache(maxsize=64)
 def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContext:
-    """Return a partner's context: its certificate is of that authority, or of the local authority."""
+    """Return a partner's TLS context, with a certificate of `own` or of the local authority."""
     leaf = server_leaf(f"*.{PARTNER_DOMAIN}", by=own)
     context = _bare_partner_context(demanding=demanding)
     show(context, leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
@@ -128,7 +129,10 @@ def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContex
 
 
 def _bare_partner_context(*, demanding: bool) -> ssl.SSLContext:
-    """Return a context. A demanding context answers only a client with a certificate of the authority."""
+    """Return a partner's TLS context without a server certificate.
+
+    A demanding context accepts only clients with a certificate of the local authority.
+    """
     context = bare_server_context()
     trust_authority(context)
     context.verify_mode = ssl.CERT_REQUIRED if demanding else ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""A visitor of the sites: real handshakes through the proxy, and a canary that never stops making them."""
+"""Visit sites with real TLS handshakes through the proxy, once or all the time."""
 
 import http.client
 import socket
@@ -17,20 +17,24 @@ HTTPS = 443
 
 
 class HandshakeFailed(Exception):
-    """The visitor got no certificate that is trusted and covers the host name."""
+    """The visitor got no certificate that it trusts and that covers the host name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who reaches the simulated sites through the proxy and trusts the local authority alone."""
+    """A client that reaches the simulated sites through the proxy.
+
+    The visitor trusts only the local authority.
+    """
 
     proxy: tuple[str, int]
     _context: ssl.SSLContext = field(default_factory=client_context, repr=False, compare=False)
 
     def handshake(self, host_name: str, connect_to: str | None = None) -> str:
-        """Return the thumbprint of the certificate served for that host name, or raise HandshakeFailed.
+        """Return the thumbprint of the certificate that the site serves for the host name.
 
-        `connect_to` is the address or name to connect to instead of where the host name leads.
+        The visitor connects to `connect_to` if it is given, and otherwise to the address of the host name. Raise
+        HandshakeFailed if the visitor gets no good certificate.
         """
         try:
             with (
@@ -43,11 +47,11 @@ class Visitor:
         return thumbprint_of(certificate)
 
     def fetch(self, host_name: str, path: str = "/", connect_to: str | None = None) -> int:
-        """Return the site's status to a GET of that path."""
+        """Return the HTTP status of the site's answer to a GET of the path."""
         return self.ask(host_name, path, connect_to)[0]
 
     def ask(self, host_name: str, path: str = "/", connect_to: str | None = None) -> tuple[int, str]:
-        """Return the site's status and body to a GET of that path on a new connection."""
+        """Return HTTP status and body of the site's answer to a GET on a new connection."""
         with (
             socket.create_connection(self.proxy, timeout=HANG) as tunnel,
             self._secure(tunnel, host_name, connect_to or host_name) as secure,
@@ -79,7 +83,7 @@ def _expect_tunnel(tunnel: socket.socket) -> None:
 class Canary:
     """Visit every host name in turn while the context is open, and count handshakes and failures.
 
-    The canary pauses between two visits for `pause` real seconds, so that it does not use up the machine.
+    The canary waits `pause` real seconds between two visits, to save processor time.
     """
 
     visitor: Visitor
@@ -99,7 +103,7 @@ class Canary:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the canary, after the visit that is under way."""
+        """Stop the canary, after the visit that is in progress."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,4 +1,7 @@
-"""A Functions host for a single machine: Microsoft's Python runtime, with listeners like those of the .NET host."""
+"""Run a function app on one machine, with Microsoft's Python runtime.
+
+The listeners behave like the listeners of the .NET host.
+"""
 
 from local.host.inspection import Call, Inspection, index, inspect
 from local.host.supervisor import FunctionHost

@@ -23,7 +23,7 @@ INVOCATIONS_LEFT = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the host until SIGTERM or SIGINT. Return 1 if it could not start."""
+    """Run the host until SIGTERM or SIGINT. Return 1 if the host could not start."""
     options = _parser().parse_args(arguments)
     _log_to_stdout()
     tell_sleeps()
@@ -37,13 +37,13 @@ def main(arguments: Sequence[str]) -> int:
         print(f"HOST FAILED {problem}: {next_step}", flush=True)
         return 1
     told, tell = os.pipe()
-    # Written by the signal itself: a Python handler may have to wait for the very call that it is to end.
+    # The signal itself writes to this pipe. A Python handler might have to wait for the `os.read` that it has to end.
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     ready = json.dumps(asdict(host.start()))
-    print(f"{READY} {ready}\n", end="", flush=True)  # in one piece: functions may be logging already
+    print(f"{READY} {ready}\n", end="", flush=True)  # one write, because functions may log at the same time
     os.read(told, 1)
     finished = host.stop(timedelta(seconds=options.grace))
     print("HOST STOPPED", flush=True)
@@ -72,5 +72,5 @@ def _log_to_stdout() -> None:
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
-    # Not sys.exit: the interpreter would wait for the threads of invocations that did not finish.
+    # With sys.exit the interpreter would wait for the threads of unfinished invocations.
     os._exit(code)

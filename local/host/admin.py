@@ -1,4 +1,7 @@
-"""The admin routes: status, functions, and a run of a function now. They need no key on loopback, as in Core Tools."""
+"""Answer the admin routes: status, functions, and an immediate run of a function.
+
+On loopback the admin routes need no key, as in Core Tools.
+"""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +17,11 @@ TIMER_TRIGGER = "timerTrigger"
 
 
 class NotRunnable(Exception):
-    """The function cannot be started with that input. The message gives the cause."""
+    """A function cannot start with the given input. The error message gives the cause."""
 
 
 class Admin:
-    """The routes below `/admin/`."""
+    """The HTTP routes of the host below `/admin/`."""
 
     def __init__(
         self, functions: Mapping[str, FunctionMetadata], errors: Mapping[str, str], dispatcher: Dispatcher
@@ -28,7 +31,7 @@ class Admin:
         self._dispatcher = dispatcher
 
     def answer(self, request: Request) -> Response:
-        """Return the answer of the .NET host's admin API; 404 for a route that this host does not have."""
+        """Return the answer of the .NET host's admin API, or 404 for a route that this host lacks."""
         path = request.path[len(PREFIX) :]
         if request.method == "GET":
             return self._read(path)
@@ -54,7 +57,7 @@ class Admin:
             {"function": name, "succeeded": succeeded, "count": count}
             for (name, succeeded), count in sorted(self._dispatcher.ended.items())
         ]
-        # `running` and `ended` are this host's own; tests and the demo wait on them.
+        # Only this host has `running` and `ended`; tests and the demo wait for these values.
         return {
             "id": "certroll-local",
             "state": "Running",
@@ -77,7 +80,10 @@ class Admin:
 
 
 def manual(function: FunctionMetadata, given: str) -> TriggerInput:
-    """Return the trigger value of a manual run: for a queue the message's text, for Event Grid an event as JSON."""
+    """Return the trigger value of a manual run.
+
+    The input is the text of a message for a queue trigger, and an event as JSON for an Event Grid trigger.
+    """
     if function.trigger_type == TIMER_TRIGGER:
         return triggers.timer(timers.utc_now(), None, None)
     if function.trigger_type == QUEUE_TRIGGER:

@@ -1,4 +1,4 @@
-"""host.json with the overrides of the app settings, and binding expressions."""
+"""Read host.json with the overrides of the app settings, and resolve binding expressions."""
 
 import json
 import re
@@ -17,12 +17,15 @@ Encoding = Literal["base64", "none"]
 
 
 class ConfigurationInvalid(Exception):
-    """host.json or an app setting cannot be used. The message names the setting."""
+    """The host cannot use host.json or an app setting. The error message names the setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """`extensions.queues` of host.json; defaults as in Azure docs, Queue storage bindings, host.json."""
+    """The section `extensions.queues` of host.json.
+
+    The defaults are those of Azure docs, Queue storage bindings, host.json.
+    """
 
     max_polling_interval: timedelta
     visibility_timeout: timedelta
@@ -56,7 +59,7 @@ def read(app: Path, settings: Mapping[str, str]) -> HostSettings:
 
 
 def resolve(expression: str, settings: Mapping[str, str]) -> str:
-    """Return the text with every `%NAME%` replaced by the app setting of that name."""
+    """Return the text with every `%NAME%` replaced by the value of the app setting NAME."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in settings:
@@ -67,7 +70,10 @@ def resolve(expression: str, settings: Mapping[str, str]) -> str:
 
 
 def time_span(text: str, name: str) -> timedelta:
-    """Return the value of a .NET time span: `hh:mm:ss`, days before a dot, fractions of a second after a dot."""
+    """Return the value of a .NET time span: `hh:mm:ss`, with optional days and fractions.
+
+    Days stand before a dot, as in `1.02:00:00`. Fractions of a second stand after a dot, as in `00:00:00.25`.
+    """
     match = TIME_SPAN.fullmatch(text)
     if match is None:
         raise ConfigurationInvalid(f"{name}: {text!r} is not a time span such as 00:02:00")
@@ -110,7 +116,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _lowered(section: dict[str, Any]) -> dict[str, Any]:
-    # .NET configuration does not distinguish case.
+    # .NET configuration does not distinguish upper and lower case.
     return {name.lower(): _lowered(value) if isinstance(value, dict) else value for name, value in section.items()}
 
 

@@ -1,4 +1,4 @@
-"""Invocations on the worker: time-out, output bindings, and log lines in the form of the .NET host."""
+"""Run invocations on the worker, with time-outs, output bindings and .NET log lines."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ log = logging.getLogger("host")
 
 
 class Dispatcher:
-    """Start invocations, which run concurrently, and count those that have not ended."""
+    """Start concurrent invocations, and count the invocations that have not ended."""
 
     def __init__(self, worker: Worker, timeout: timedelta, write_outputs: WriteOutputs) -> None:
         self._worker = worker
@@ -37,7 +37,7 @@ class Dispatcher:
         return len(self._running)
 
     def start(self, function: FunctionMetadata, trigger: TriggerInput) -> Future[Outcome]:
-        """Start the invocation. Its outcome never raises."""
+        """Start the invocation, and return a future that never raises an error."""
         number = next(self._numbers)
         future = self._worker.run(self._run(function, trigger))
         self._running[number] = future
@@ -45,7 +45,7 @@ class Dispatcher:
         return future
 
     def drain(self, grace: timedelta) -> bool:
-        """Wait for every invocation. Return True if all have ended within the grace."""
+        """Wait for every invocation. Return True if all invocations ended within the grace time."""
         return not wait_for(tuple(self._running.values()), grace.total_seconds()).not_done
 
     async def _run(self, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:

@@ -1,7 +1,7 @@
-"""The webhook that receives events from Event Grid.
+"""Receive events from Event Grid at a webhook.
 
 Source: azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventGrid, `HttpRequestProcessor` and
-`EventGridExtensionConfigProvider`. The answer to `OPTIONS` is what the CloudEvents webhook specification asks for.
+`EventGridExtensionConfigProvider`. The answer to `OPTIONS` follows the CloudEvents webhook specification.
 """
 
 import json
@@ -18,7 +18,10 @@ TRIGGER = "eventGridTrigger"
 
 
 class Unreadable(Exception):
-    """The body does not have the form of its event type. The .NET host answers 500."""
+    """The body of an event does not have the form of its event type.
+
+    The .NET host answers such a request with 500.
+    """
 
 
 class Webhook:
@@ -29,7 +32,10 @@ class Webhook:
         self._start = start
 
     def answer(self, request: Request) -> Response:
-        """Return 202 after every event succeeded, 500 if an event failed, 404 for an unknown function, else 400."""
+        """Return 202 if the function succeeded for every event, and 500 if an event failed.
+
+        The answer is 404 for an unknown function, and 400 for a request without an event.
+        """
         name = request.query("functionName")
         function = self._functions.get(name)
         if function is None:
@@ -74,7 +80,7 @@ def _validation_code(payload: Any) -> str:  # noqa: ANN401 - JSON from outside
     try:
         if isinstance(payload, list):
             return str(payload[0]["data"]["validationCode"])
-        data = payload["data"]  # in the CloudEvents form the data is JSON in a string
+        data = payload["data"]  # in the CloudEvents form, `data` is a string of JSON
         return str((json.loads(data) if isinstance(data, str) else data)["validationCode"])
     except (LookupError, TypeError, ValueError) as problem:
         raise Unreadable(f"no validation code in the event: {problem!r}") from problem

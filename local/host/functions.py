@@ -1,4 +1,4 @@
-"""The metadata of a function, and the input and the outcome of an invocation."""
+"""Define the metadata of a function, and the input and the outcome of an invocation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Datum:
 
 @dataclass(frozen=True, slots=True)
 class FunctionMetadata:
-    """A function as Microsoft's runtime indexed it; bindings are function.json entries."""
+    """A function as Microsoft's runtime indexed it, with bindings as in function.json."""
 
     name: str
     function_id: str
@@ -35,13 +35,13 @@ class FunctionMetadata:
 
     @property
     def outputs(self) -> tuple[Mapping[str, Any], ...]:
-        """The bindings the host writes after the function has returned."""
+        """The output bindings, which the host writes after the function has returned."""
         return tuple(binding for binding in self.bindings if str(binding.get("direction", "")).upper() == "OUT")
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerInput:
-    """The value a trigger hands to its function, with the trigger's metadata."""
+    """The value that a trigger hands to its function, with the trigger's metadata."""
 
     value: Datum
     metadata: Mapping[str, Datum]

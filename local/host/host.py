@@ -1,4 +1,4 @@
-"""One function app with all its listeners."""
+"""Run one function app with all its listeners."""
 
 import logging
 import threading
@@ -24,7 +24,10 @@ log = logging.getLogger("host")
 
 
 class Host:
-    """A host that indexes an app and listens for it. A function without a listener is in error; the others run."""
+    """A host that indexes a function app and starts a listener for each function.
+
+    The host reports a function whose listener fails, and runs all other functions.
+    """
 
     def __init__(self, app: Path, settings: Mapping[str, str], port: int = 0) -> None:
         self._settings = settings
@@ -57,7 +60,10 @@ class Host:
         return Ready(url, self._routes.function_key, self._routes.master_key, tuple(self.functions), self.errors)
 
     def stop(self, grace: timedelta) -> bool:
-        """Stop every listener. Return True if every invocation ended. Messages of the others become visible again."""
+        """Stop every listener. Return True if every invocation ended within the grace time.
+
+        The queue message of an unfinished invocation becomes visible again.
+        """
         for timer in self._timers:
             timer.stop()
         for listener in self._queue_listeners:

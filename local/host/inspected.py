@@ -1,4 +1,7 @@
-"""The child's side of `inspection`: `python -m local.host.inspected --app DIR`, calls as JSON on standard input."""
+"""`python -m local.host.inspected --app DIR` makes the calls of an inspection.
+
+The calls come as JSON on standard input, and the parent process runs `inspection`.
+"""
 
 import argparse
 import asyncio

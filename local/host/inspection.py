@@ -1,6 +1,7 @@
-"""The functions that Microsoft's runtime finds in an app, and the outcomes of calls, asked in a process of its own.
+"""Index a function app with Microsoft's runtime, and call its functions.
 
-For the trigger tests. No listener and no storage is needed: outputs come back as the runtime hands them to the host.
+Both happen in a child process. The trigger tests need neither listeners nor storage, because an inspection returns the
+outputs that the runtime hands to the host.
 """
 
 import json
@@ -31,19 +32,25 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The functions of an app, and the outcome of each call in order."""
+    """The functions of a function app, and the outcomes of the calls in their order."""
 
     functions: Mapping[str, FunctionMetadata]
     outcomes: tuple[Outcome, ...]
 
 
 def index(app: Path, settings: Mapping[str, str]) -> Mapping[str, FunctionMetadata]:
-    """Return the functions by name, as Microsoft's runtime indexes them. Raise IndexingFailed with its message."""
+    """Return the functions of an app by name, as Microsoft's runtime indexes them.
+
+    Raise IndexingFailed with the runtime's message if the runtime refuses the app.
+    """
     return inspect(app, settings, ()).functions
 
 
 def inspect(app: Path, settings: Mapping[str, str], calls: Sequence[Call]) -> Inspection:
-    """Index the app in a new process whose environment is the settings, and make the calls one after the other."""
+    """Index the app in a new process, and make the calls in turn.
+
+    The environment of the new process is `settings`.
+    """
     result = subprocess.run(  # noqa: S603 - our own module, no shell
         [sys.executable, "-m", CHILD, "--app", str(app.resolve())],
         input=json.dumps([asdict(call) for call in calls]),

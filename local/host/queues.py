@@ -1,4 +1,4 @@
-"""Queue triggers: polling, redelivery and poison queues as in the .NET host.
+"""Run queue triggers with polling, redelivery and poison queues as in the .NET host.
 
 Source: azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.Storage.Queues, `QueueListener` and `QueueProcessor`.
 """
@@ -53,13 +53,13 @@ class QueueListener:
         self._poller.start()
 
     def stop(self) -> None:
-        """Take no more messages. Invocations that have begun go on."""
+        """Stop taking messages from the queue. Invocations that have begun go on."""
         self._stopping.set()
         self._wake.set()
         self._poller.join()
 
     def release(self) -> None:
-        """Make messages visible again whose invocation still runs, so that another host can take them."""
+        """Make the messages of running invocations visible again, for another host to take."""
         self._abandoned.set_result(None)
         self._threads.shutdown(wait=True)
 

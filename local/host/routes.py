@@ -1,4 +1,4 @@
-"""HTTP triggers: route templates, methods, authorization levels."""
+"""Match requests to HTTP triggers by route template, method and authorization level."""
 
 import re
 import secrets
@@ -59,7 +59,11 @@ class Routes:
         self._start = start
 
     def answer(self, request: Request) -> Response:
-        """Return the function's answer; 404 without a route, 401 without the key of its level, 500 if it failed."""
+        """Return the answer of the function whose route matches the request.
+
+        The answer is 404 if no route matches, 401 without the key of the function's level, and 500 if the function
+        failed.
+        """
         for route in self._routes:
             values = route.values(request)
             if values is not None:

@@ -1,4 +1,4 @@
-"""The log of every sleep of the hosted code, because counts of requests and messages show no sleep."""
+"""Log every sleep of the hosted code, because counts of requests show no sleep."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ log = logging.getLogger("host.sleeps")
 
 
 def tell_sleeps() -> None:
-    """Make `time.sleep` log its seconds before it sleeps, for all modules that this process imports from now on."""
+    """Make `time.sleep` log its seconds, in all modules that are imported from now on."""
     really_sleep = time.sleep  # noqa: TID251 - it is what is watched
 
     def sleep(seconds: float | SupportsIndex, /) -> None:

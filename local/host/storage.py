@@ -1,4 +1,4 @@
-"""Storage queues as the host uses them: connections named by app settings, message encoding, output bindings."""
+"""Read and write storage queues: connections, message encoding and output bindings."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ DEFAULT_CONNECTION = "AzureWebJobsStorage"
 
 
 class Undecodable(Exception):
-    """A message is not in the encoding that host.json names."""
+    """A queue message is not in the encoding that host.json names."""
 
 
 class Queues:
@@ -28,7 +28,7 @@ class Queues:
         self._service = lru_cache(maxsize=None)(_service)
 
     def named(self, binding: Mapping[str, object], suffix: str = "") -> QueueClient:
-        """Return the queue of a binding. The queue may be missing."""
+        """Return the client of a binding's queue. The queue may be missing in storage."""
         name = resolve(str(binding["queueName"]), self._settings).lower() + suffix
         return self._service(self._connection_string(binding)).get_queue_client(name)
 
@@ -46,7 +46,7 @@ class Queues:
         return text if self._encoding == "none" else base64.b64encode(text.encode()).decode()
 
     def write_outputs(self, function: FunctionMetadata, outcome: Outcome) -> None:
-        """Write every queue output of the invocation, and create its queue if it is missing."""
+        """Write every queue output of the invocation, and create each missing queue."""
         bindings = {str(binding["name"]): binding for binding in function.outputs}
         for name, datum in outcome.outputs_with_return:
             if bindings[name]["type"] != "queue":
@@ -68,7 +68,7 @@ def create(queue: QueueClient) -> None:
     """Create the queue if it is missing."""
     try:
         queue.create_queue()
-    except ResourceExistsError:  # also raised, with status 204, where the queue exists with the same metadata
+    except ResourceExistsError:  # the SDK raises this for a queue with the same metadata too
         return
 
 

@@ -1,4 +1,4 @@
-"""The local host as a child process, for the demo, `make local` and tests."""
+"""Run the local Functions host as a child process, for the demo, `make local` and tests."""
 
 import json
 import sys
@@ -63,9 +63,9 @@ class FunctionHost:
         return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
 
     def start(self) -> None:
-        """Index the app and start every listener. Raise StartFailed with the cause if that fails.
+        """Index the app and start every listener. Raise StartFailed if the host does not start.
 
-        A host that starts again has the same address, as a restarted Function App has.
+        A restarted host has the same address as before, as a restarted Function App has.
         """
         settings = environment.for_child({**WORKER_SETTINGS, **self._settings, "PYTHONPATH": str(ROOT)})
         command = [sys.executable, "-m", "local.host", "--app", str(self._app)]
@@ -79,12 +79,15 @@ class FunctionHost:
         self._port = int(self._ready.url.rpartition(":")[2])
 
     def stop(self) -> int:
-        """End the host. Return 0 if every invocation had ended too."""
+        """End the host. Return 0 if every invocation ended within the grace time."""
         child, self._child, self._ready = self._child, None, None
         return 0 if child is None else child.stop(self._grace + HANG)
 
     def kill(self) -> None:
-        """Kill the host, as in a crash. Messages in flight stay invisible until their time is over."""
+        """Kill the host, as in a crash.
+
+        The messages of unfinished invocations stay invisible until their visibility timeout.
+        """
         child, self._child, self._ready = self._child, None, None
         if child is not None:
             child.kill()

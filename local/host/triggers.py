@@ -1,4 +1,4 @@
-"""Trigger values in the shapes in which the .NET host hands them to the Python worker."""
+"""Build trigger values in the form in which the .NET host hands them to the worker."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ MESSAGE_LIFE = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message taken from a storage queue, decoded."""
+    """A decoded message that was taken from a storage queue."""
 
     id: str
     body: str
@@ -25,7 +25,7 @@ class QueuedMessage:
 
 
 def message(body: str, now: datetime, dequeue_count: int = 1) -> QueuedMessage:
-    """Return a message that was never in a queue, as if somebody had put it there now."""
+    """Return a message for a manual run, as if somebody had put it on the queue now."""
     return QueuedMessage("manual", body, "", dequeue_count, now, now + MESSAGE_LIFE, now)
 
 
@@ -35,7 +35,7 @@ def event_grid(event: object) -> TriggerInput:
 
 
 def queue(taken: QueuedMessage, queue_name: str) -> TriggerInput:
-    """Return the trigger value of a queue message: its text, and the queue's metadata."""
+    """Return the trigger value of a queue message: the text, and the queue's metadata."""
     metadata = {
         "Id": taken.id,
         "DequeueCount": taken.dequeue_count,

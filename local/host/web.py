@@ -1,4 +1,4 @@
-"""The host's HTTP port: requests and answers as values, and the server that carries them."""
+"""Serve the host's HTTP port, with requests and answers as values."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger("host.web")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to the host; header names are lower case."""
+    """A request to the host, with header names in lower case."""
 
     method: str
     url: str
@@ -26,7 +26,10 @@ class Request:
         return unquote(urlsplit(self.url).path).strip("/")
 
     def query(self, name: str) -> str:
-        """Return the value of a query parameter, by its name in any case; empty if it is absent."""
+        """Return the value of a query parameter, or an empty text if it is absent.
+
+        The case of the parameter's name does not matter.
+        """
         pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
         return next((value for key, value in pairs if key.lower() == name.lower()), "")
 
@@ -59,7 +62,10 @@ class _Server(ThreadingHTTPServer):
 
 
 def serve(port: int, answer: Answer) -> ThreadingHTTPServer:
-    """Return a server that is bound to the loopback port (0: a free port) and does not serve yet."""
+    """Return a server that is bound to the loopback port and does not serve yet.
+
+    Port 0 takes a free port.
+    """
 
     class Exchange(_Exchange):
         pass

@@ -1,8 +1,8 @@
-"""Microsoft's Python worker, loaded into this process: it indexes the app, loads its functions and invokes them.
+"""Load Microsoft's Python worker into this process, to index an app and run its functions.
 
-`azure-functions-runtime` keeps its registry in module globals, so a process can hold one app only. Its wire types are
-protobuf classes that the .NET host's side brings along; the few it fills while indexing are plain attribute bags here.
-Invocations take the runtime's protobuf-free entry, `native_invocation`.
+`azure-functions-runtime` keeps its registry in module globals, so a process can hold only one app. The runtime's wire
+types are protobuf classes that come with the .NET host. Indexing fills a few of these types, which are plain attribute
+bags here. Invocations use the runtime's entry without protobuf, `native_invocation`.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 class IndexingFailed(Exception):
-    """The runtime refuses the app. The message is the runtime's own."""
+    """Microsoft's runtime refuses the app. The error message is the runtime's message."""
 
 
 class _Bag:
-    """Attributes of any name, in place of a protobuf message."""
+    """An object with any attributes, in place of a protobuf message."""
 
     def __init__(self, **fields: object) -> None:
         self.__dict__.update(fields)
@@ -82,7 +82,7 @@ class Worker:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     async def invoke(self, invocation_id: str, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:
-        """The function has run; what it raised is in the outcome."""
+        """Run the function, and return the outcome with the error that the function raised."""
         inputs = [(str(function.trigger["name"]), trigger.value)]
         ok, returned, outputs, error, trace = await self._native.invocation_request_native(
             invocation_id, function.function_id, inputs, dict(trigger.metadata)
@@ -90,7 +90,7 @@ class Worker:
         return Outcome(ok, returned, tuple(outputs), error or "", trace or "")
 
     def close(self) -> None:
-        """End the loop. Invocations that still run end with the process."""
+        """End the worker's loop. Invocations that still run end with the process."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 
