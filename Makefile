@@ -1,4 +1,4 @@
-# Every command runs in the virtual environment .venv, which `setup` makes. Another Python: make setup PYTHON=python3.12
+# Every command runs in the virtual environment .venv, which `setup` makes. `make setup PYTHON=python3.12` uses another Python.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 STAMP := .venv/.complete
 IDENTITY := import sys; print(sys.base_prefix, sys.version)
 
-# .venv is made anew where PYTHON is given and is another one than the one in it; without PYTHON it is left alone.
+# If PYTHON is given and differs from the Python of .venv, `setup` makes .venv again. Without PYTHON, `setup` keeps .venv.
 GIVEN := $(filter command environment,$(origin PYTHON))
 ifneq ($(GIVEN),)
 ifneq ($(shell $(PYTHON) -c '$(IDENTITY)' 2>&1),$(shell $(BIN)/python -c '$(IDENTITY)' 2>&1))
@@ -18,7 +18,7 @@ endif
 USABLE := $(BIN)/python -m pip --version > /dev/null 2>&1
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Certroll needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=/path/to/python3.12")'
 
-# $(call step,what is done,command): say it, do it, and say how long it took.
+# $(call step,TEXT,COMMAND) prints TEXT, runs COMMAND, and prints how long COMMAND took.
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
@@ -54,14 +54,14 @@ check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, word
 docs: setup ## write what the pages of docs/ take from the code: tags, times, and the heads of reasons
 	$(BIN)/python -m docs.generate
 
-# Four at a time, also on two cores: tests wait for storage, for processes and for handshakes.
+# Tests run four at a time even on two cores, because they wait for storage, processes and handshakes.
 test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2
 
-# Scenarios that have a long version: a crash at every write while apps restart, every fault with every kind, all combinations.
+# These scenarios have a long version: a crash at every write while apps restart, and every fault with every kind.
 LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py)
 
 soak: setup ## the long versions of the property tests, and of scenarios about crashes and faults
@@ -79,7 +79,7 @@ cover: setup ## line and branch coverage of shared/; fails under 100 % of branch
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python -m tests.cover
 
-# A package must have been public for a week before it is pinned: a stolen release is usually found within days.
+# `lock` pins a package only a week after its release, because a stolen release is usually found within days.
 LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --exclude-newer '7 days'
 
 lock: setup ## pin the packages of requirements*.in with hashes; UPGRADE=--upgrade takes newer versions

@@ -5,8 +5,9 @@ A generated part stands between two comments, and people write everything around
     <!-- generated: times -->
     <!-- end -->
 
-`index` is a table of all reasons, `head` the first line below the heading of one reason, `tags` and `times` are tables.
-Times are read from the source text, because the reason of a constant is the string below it.
+`index` is a table of all reasons. `head` is the first line below the heading of a reason. `tags` and `times` are tables
+of all tags and of all times. This module reads times from the source text, because the string below a constant explains
+its value.
 """
 
 import ast
@@ -29,25 +30,25 @@ UNITS = {
     "s": timedelta(seconds=1),
 }
 NUMBERS = {"_SECONDS": timedelta(seconds=1), "_HOURS": timedelta(hours=1)}
-"""How the name of a constant ends that is a number and means a time."""
+"""The unit of a constant that is a number and means a time, by the ending of its name."""
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _HEADING = re.compile(r"^(?=#+ )", re.MULTILINE)
 
 
 class Time(NamedTuple):
-    """A constant that is a time."""
+    """A constant of the app that is a time."""
 
     module: str
     name: str
     value: timedelta
     formula: str
-    """What it is derived from, empty for a plain value."""
+    """The expression that derives the time from other constants, empty for a plain value."""
     why: str
-    """Why it is as long as it is."""
+    """The reason for the length of the time."""
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Yield each page with a generated part, and its text as it should be."""
+    """Yield each page that has a generated part, with the page's up-to-date text."""
     tables = {"index": index_table(), "tags": tags_table(), "times": times_table(list(times()))}
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
@@ -56,12 +57,15 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def filled(text: str, tables: Mapping[str, str]) -> str:
-    """Return the text of a page with each generated part as it should be."""
+    """Return the text of a page with every generated part up to date."""
     return "".join(_section(section, tables) for section in _HEADING.split(text))
 
 
 def _section(section: str, tables: Mapping[str, str]) -> str:
-    """Return a heading and what is below it; a `head` belongs to the reason that the heading names."""
+    """Return a section of a page with its generated parts up to date.
+
+    The part `head` describes the reason that the section's heading names.
+    """
     heading = section.partition("\n")[0].lstrip("# ")
     head = "".join(head_of(reason) for reason in Reason if reason == heading)
     parts = {**tables, "head": head}
@@ -72,12 +76,12 @@ def _section(section: str, tables: Mapping[str, str]) -> str:
 
 
 def head_of(reason: Reason) -> str:
-    """Return the line that says where people meet a reason, and whether somebody has to act."""
+    """Return the line that says where a reason shows, and if a person has to act."""
     return f"Shows as: {_shows(reason)}. Person needed: {_person(reason)}.\n"
 
 
 def index_table() -> str:
-    """Return a row for each reason, in the order of the alphabet."""
+    """Return a table with a row for each reason, in alphabetical order."""
     rows = (f"| [{reason}](#{reason.lower()}) | {_shows(reason)} | {_person(reason)} |" for reason in sorted(Reason))
     return _table(("reason", "shows as", "person needed"), rows)
 
@@ -94,7 +98,7 @@ def _person(reason: Reason) -> str:
 
 
 def tags_table() -> str:
-    """Return a row for each tag."""
+    """Return a table with a row for each tag of Certroll."""
     rows = (f"| `{tag}: {tag.form}` | {_carriers(tag)} | {tag.meaning} |" for tag in TAGS)
     return _table(("tag", "on", "meaning"), rows)
 
@@ -107,7 +111,7 @@ def _carriers(tag: Tag) -> str:
 
 
 def times_table(found: list[Time]) -> str:
-    """Return a row for each time."""
+    """Return a table with a row for each time constant."""
     rows = (f"| `{time.module}` | `{time.name}` | {_worth(time)} | {time.why} |" for time in found)
     return _table(("module", "name", "value", "why"), rows)
 
@@ -125,7 +129,7 @@ def times() -> Iterator[Time]:
 
 
 def as_time(name: str, value: object) -> timedelta | None:
-    """Return the time that a constant is, None for other constants."""
+    """Return the time that a constant means, or None if the constant is no time."""
     if isinstance(value, timedelta):
         return value
     unit = next((NUMBERS[end] for end in NUMBERS if name.endswith(end)), None)
@@ -133,7 +137,7 @@ def as_time(name: str, value: object) -> timedelta | None:
 
 
 def _names(statement: ast.stmt) -> list[str]:
-    """Return the constants that a statement assigns, one by one or several at once."""
+    """Return the names of all constants that a statement assigns."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
 
@@ -145,7 +149,7 @@ def _formula(expression: ast.expr) -> str:
 
 
 def _string(following: list[ast.stmt]) -> str:
-    """Return the string below a constant in one line, empty if there is none."""
+    """Return the string below a constant on one line, or an empty text if it is missing."""
     match following:
         case [ast.Expr(value=ast.Constant(value=str() as text))]:
             return " ".join(text.split())

@@ -1,6 +1,6 @@
-"""The triggers of the Function App: each reads its input, makes one call and returns.
+"""Define the triggers of the Function App: each reads its input and makes one call.
 
-No function here decides anything about certificates.
+The code in `shared/` makes every decision about certificates.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""Event Grid: the events of Key Vault."""
+"""Receive the events of Key Vault from Event Grid."""
 
 import azure.functions as func
 
@@ -10,7 +10,7 @@ blueprint = func.Blueprint()
 
 @blueprint.event_grid_trigger(arg_name="event")
 def vault_event(event: str) -> None:
-    """Queue the certificate that an event names.
+    """Put the vault certificate that the event names on the queue.
 
     The event arrives as text, because the SDK's own event type fails on a date that it cannot read (ADR 6).
     """

@@ -1,4 +1,4 @@
-"""HTTP: what an operator asks of Certroll. The caller needs a key of the Function App."""
+"""Answer the HTTP requests of operators, who need a key of the Function App."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,7 +14,10 @@ blueprint = func.Blueprint()
 
 @blueprint.route("holds/{vault}/{name}/release", methods=["POST"])
 def release_hold(req: func.HttpRequest) -> func.HttpResponse:
-    """Release the held version of a vault certificate: Certroll rolls it out again, from the first webspace on."""
+    """Release the held version of a vault certificate.
+
+    Certroll then rolls the version out again, from the first webspace on.
+    """
     path = req.route_params
     return _answer(lambda: f"released at {release(runtime().run(), path['vault'], path['name'])}")
 
@@ -46,9 +49,9 @@ def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _answer(call: Callable[[], str]) -> func.HttpResponse:
-    """Make the call and return its text as 202, an unknown name as 404, and a conflict as 409.
+    """Return the text of the call as 202, an unknown name as 404, and a conflict as 409.
 
-    Every other error fails the function: the host answers 500, and the log has the cause.
+    Every other error fails the function. The Functions host then answers 500, and the log has the cause.
     """
     try:
         text, status = call(), HTTPStatus.ACCEPTED

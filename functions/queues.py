@@ -1,4 +1,4 @@
-"""Storage queues: the work, and the poison queue of each queue of work."""
+"""Handle the messages of the storage queues for work, and of their poison queues."""
 
 import azure.functions as func
 
@@ -18,34 +18,40 @@ def certificates_queue(message: func.QueueMessage) -> None:
 
 @blueprint.queue_trigger(arg_name="message", queue_name=SITES, connection=STORAGE)
 def sites_queue(message: func.QueueMessage) -> None:
-    """Reconcile one site or slot, and prove what it serves."""
+    """Reconcile one site or slot, and check which certificate the site serves."""
     on_site(runtime().run(), _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS, connection=STORAGE)
 def environments_queue(message: func.QueueMessage) -> None:
-    """Stop and start the apps of one App Service Environment, in as many waves as the time of a run allows."""
+    """Stop and start the apps of one App Service Environment in waves.
+
+    A run makes as many waves as its time allows.
+    """
     on_environment(runtime().run(), _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{CERTIFICATES}-poison", connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
-    """Record a message of `certificates` that failed five times."""
+    """Record a message of the queue `certificates` that failed five times."""
     on_poison(runtime().run(), CERTIFICATES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{SITES}-poison", connection=STORAGE)
 def sites_poison(message: func.QueueMessage) -> None:
-    """Record a message of `sites` that failed five times."""
+    """Record a message of the queue `sites` that failed five times."""
     on_poison(runtime().run(), SITES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{ENVIRONMENTS}-poison", connection=STORAGE)
 def environments_poison(message: func.QueueMessage) -> None:
-    """Record a message of `environments` that failed five times."""
+    """Record a message of the queue `environments` that failed five times."""
     on_poison(runtime().run(), ENVIRONMENTS, _text(message))
 
 
 def _text(message: func.QueueMessage) -> str:
-    """Return the text of a message; bytes that are no UTF-8 are replaced, and the message is rejected as malformed."""
+    """Return the text of a queue message, with bytes that are not UTF-8 replaced.
+
+    Certroll rejects a message with replaced bytes as malformed.
+    """
     return str(message.get_body().decode(errors="replace"))

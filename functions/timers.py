@@ -1,4 +1,4 @@
-"""Timers: the sweep, and the pending starts."""
+"""Run the sweep and complete the pending starts, each on a timer."""
 
 import azure.functions as func
 
@@ -29,5 +29,8 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
 def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
-    """Start the apps that a run stopped and did not start. A missed minute needs no second run: each run sees all."""
+    """Start the apps that a run stopped and did not start.
+
+    Every run of this function completes all pending starts, so a missed minute needs no second run.
+    """
     pay_owed_starts(runtime().bare_run())

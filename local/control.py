@@ -41,8 +41,7 @@ class Control:
     """The control port, running from construction until `close`.
 
     The control port has these routes: GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs,
-    GET, POST and DELETE /faults,
-    GET, POST and DELETE /dns, POST /reset, POST /world, POST /webhooks, POST /events,
+    GET, POST and DELETE /faults, GET, POST and DELETE /dns, POST /reset, POST /world, POST /webhooks, POST /events,
     POST /vaults/{vault}/certificates/{name}/renew, POST /vaults/{vault}/secrets/{name}/renew.
     """
 

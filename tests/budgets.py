@@ -1,9 +1,9 @@
-"""A pytest plugin: the ten slowest tests, and what each directory of tests costs beside its budget.
+"""Report the ten slowest tests, and what each directory of tests costs, as a pytest plugin.
 
-Processor seconds depend on the machine and on what else it does, so a budget is stated in yardsticks: multiples of
-local/yardstick.py, measured in this run. Each process that runs tests measures it at its start, after every ten
-processor seconds of tests and at its end. The mean counts: other programs inflate the tests' seconds by their average
-over the run, and so they do the mean; the smallest, or the median, would miss the busy part of a run.
+Processor seconds depend on the machine and on its other programs. A budget is therefore a number of yardsticks, which
+local/yardstick.py measures in the same run. Each process that runs tests measures the yardstick at its start, at its
+end, and after every ten processor seconds. The mean of the yardsticks counts, because other programs slow the tests and
+the mean by the same factor. The smallest yardstick, or the median, would miss the busy part of a run.
 """
 
 import resource
@@ -25,35 +25,40 @@ BUDGETS: Mapping[str, float] = {
     "local": 160,
     "mutation": 10,
 }
-"""The yardsticks that each directory of tests/ may cost, collection and child processes apart; twice as many fail."""
+"""The yardsticks that each directory of tests/ may cost, without collection and child processes. A run fails at twice
+the budget.
+"""
 
 SLOWEST = 10
 MEASURE_EVERY = 10.0
 FAILS_AT = 2.0
 UNUSUAL = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "no_budgets")
-"""The options with which another selection of tests is run, or the same is run otherwise."""
+"""The options of pytest with which a run selects other tests, or runs the same tests otherwise."""
 EVERY_DAY = frozenset({None, "", "default"})
-"""The profiles of Hypothesis that budgets are for; others try more."""
+"""The Hypothesis profiles that have a budget; other profiles try more examples."""
 PART = "budgets"
-"""The name under which a worker of pytest-xdist hands in its share."""
+"""The name under which a worker of pytest-xdist sends its costs."""
 
 
 @dataclass(slots=True)
 class Cost:
-    """What the tests of one process, or of several, cost: (processor, wall) seconds by test, and the yardsticks."""
+    """The cost of the tests of one or more processes.
+
+    `tests` has processor and wall seconds by test.
+    """
 
     tests: dict[str, tuple[float, float]] = field(default_factory=dict)
     yardsticks: list[float] = field(default_factory=list)
     children: float = 0.0
 
     def add(self, other: Mapping[str, Any]) -> None:
-        """Add the share of a worker."""
+        """Add the costs that a worker sent."""
         self.tests.update({name: (cpu, wall) for name, (cpu, wall) in other["tests"].items()})
         self.yardsticks.extend(other["yardsticks"])
         self.children += other["children"]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the share as values that can be sent."""
+        """Return the costs as values that a worker can send."""
         return {"tests": self.tests, "yardsticks": self.yardsticks, "children": self.children}
 
     @property
@@ -64,7 +69,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one directory cost, in seconds and in yardsticks, and what it may cost."""
+    """The cost of a directory of tests, in seconds and yardsticks, with its budget."""
 
     directory: str
     seconds: float
@@ -78,14 +83,14 @@ class Spent:
 
     @property
     def word(self) -> str:
-        """What is to be said of it."""
+        """The verdict on the directory, empty if the directory is within its budget."""
         if self.ratio >= FAILS_AT:
             return f"FAILED: over {FAILS_AT:g} times its budget"
         return "over its budget" if self.ratio > 1 else ""
 
 
 def spent(cost: Cost, budgets: Mapping[str, float]) -> list[Spent]:
-    """Return what each directory with a budget cost; one of which no test ran is left out."""
+    """Return the cost of each directory that has a budget and of which a test ran."""
     seconds: dict[str, float] = {}
     for name, (cpu, _) in cost.tests.items():
         directory = directory_of(name)
@@ -98,19 +103,19 @@ def spent(cost: Cost, budgets: Mapping[str, float]) -> list[Spent]:
 
 
 def directory_of(test: str) -> str:
-    """Return the directory of tests/ that a test is in; none for a test that is elsewhere."""
+    """Return the directory of tests/ that a test is in, or an empty text for other tests."""
     parts = test.partition("::")[0].split("/")
     return parts[1] if parts[0] == "tests" and len(parts) > 2 else ""
 
 
 def whole_directories(root: Path, arguments: Iterable[str], directories: Iterable[str]) -> set[str]:
-    """Return the directories of tests/ that are run whole with these arguments: paths from the root."""
+    """Return the directories of tests/ that pytest runs whole with the given path arguments."""
     paths = [(root / argument).resolve() for argument in arguments if "::" not in argument]
     return {name for name in directories for path in paths if (root / "tests" / name).resolve().is_relative_to(path)}
 
 
 def lines(cost: Cost, judged: Iterable[Spent]) -> list[str]:
-    """Return what the run says at its end."""
+    """Return the lines that pytest prints about the costs at the end of a run."""
     slowest = sorted(cost.tests.items(), key=lambda test: test[1], reverse=True)[:SLOWEST]
     said = [f"the {len(slowest)} slowest tests, by processor seconds (and wall):"]
     said += [f"  {cpu:6.2f} s ({wall:6.2f} s)  {name}" for name, (cpu, wall) in slowest]
@@ -124,10 +129,13 @@ def lines(cost: Cost, judged: Iterable[Spent]) -> list[str]:
 
 
 class Budgets:
-    """Measures in every process that runs tests; speaks and judges in the one that controls them."""
+    """Measure the costs in every process that runs tests.
+
+    The process that controls the workers prints the costs and judges them.
+    """
 
     def __init__(self) -> None:
-        """Begin with nothing measured."""
+        """Begin without any measured cost."""
         self.cost = Cost()
         self.lost_worker = False
         self._since = 0.0
@@ -139,7 +147,7 @@ class Budgets:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Measure a test with its setup and teardown, and the machine now and then."""
+        """Measure a test with its setup and teardown, and measure the machine now and then."""
         cpu, wall = time.process_time(), time.monotonic()
         try:
             return (yield)
@@ -153,7 +161,7 @@ class Budgets:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - pytest-xdist carries no types
-        """Take the share of a worker that has ended; of one that crashed there is none."""
+        """Add the costs of a worker that has ended. A crashed worker sends no costs."""
         share = getattr(node, "workeroutput", {}).get(PART)
         self.lost_worker |= share is None
         if share is not None:
@@ -161,7 +169,7 @@ class Budgets:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand in this worker's share, or fail a run that passed and cost twice its budget."""
+        """Send this worker's costs, or fail a passed run that cost twice its budget."""
         output = getattr(session.config, "workeroutput", None)
         if not _controls(session.config):
             self.cost.yardsticks.append(yardstick())
@@ -175,7 +183,7 @@ class Budgets:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """Say what the tests cost."""
+        """Print what the tests cost."""
         if not self.cost.tests:
             return
         terminalreporter.section("what the tests cost")
@@ -183,7 +191,10 @@ class Budgets:
             terminalreporter.write_line(line)
 
     def _judged(self, config: pytest.Config) -> list[Spent]:
-        """Return the directories that were run whole, as every day, and by workers that all handed in their share."""
+        """Return the costs of the directories that this run may judge.
+
+        The run must select a directory whole, with a usual profile. Every worker must have sent its costs.
+        """
         if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name, None) for name in UNUSUAL):
             return []
         if config.getoption("hypothesis_profile", None) not in EVERY_DAY:
@@ -193,15 +204,15 @@ class Budgets:
 
 
 def _controls(config: pytest.Config) -> bool:
-    """Return True if this process runs no tests itself, but has workers that do."""
+    """Return True if this process runs no tests, and controls workers that run tests."""
     return bool(getattr(config.option, "tx", None)) and not hasattr(config, "workeroutput")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that judges nothing."""
+    """Add the option `--no-budgets`, with which no run fails for its costs."""
     parser.addoption("--no-budgets", action="store_true", help="say what the tests cost, and judge nothing")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure this run."""
+    """Register the plugin that measures the run."""
     config.pluginmanager.register(Budgets(), "certroll-budgets")

@@ -1,7 +1,7 @@
-"""Tiny builders: each gives something ordinary, and a case states only what differs.
+"""Build an ordinary world for tests, of which each test states only the differences.
 
-The ordinary world: one site `shop` in the webspace WEST shows the old version of the vault certificate kv-shop/shop on
-one host name; the copy in WEST holds the old version too, and the vault has a good new one.
+In the ordinary world the site `shop` in the webspace WEST has one host name. The site serves the old version of the
+vault certificate kv-shop/shop. The copy in WEST has the old version too. The vault has a good new version.
 """
 
 from collections.abc import Callable, Mapping
@@ -76,7 +76,7 @@ APPLY = Intent(vaults=frozenset({VAULT}), mode=Mode.APPLY)
 OFF: Tags = (("certroll", "off"),)
 AGAIN: Tags = (("certroll-upload-again", "on"),)
 EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
-"""Just before environments began to take the chains of uploads over to their servers."""
+"""The moment before App Service Environments began to add the chains of uploads to their servers."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -87,7 +87,7 @@ def facts(
     self_signed: bool = False,
     **differences: object,
 ) -> CertificateFacts:
-    """Return what a good certificate says of itself; without names it covers HOST."""
+    """Return the facts of a good certificate, which covers HOST unless names are given."""
     ordinary = CertificateFacts(
         host_names=frozenset(map(HostName, host_names)) or frozenset({HOST}),
         key_type=key_type,
@@ -101,7 +101,7 @@ def facts(
         curve="secp256r1" if key_type is KeyType.EC else None,
         public_policy=False,
     )
-    return replace(ordinary, **differences)  # type: ignore[arg-type]  # of whatever kind each field is
+    return replace(ordinary, **differences)  # type: ignore[arg-type]  # the fields have different types
 
 
 GOOD = facts()
@@ -117,14 +117,14 @@ def version(
     enabled: bool = True,
     facts: CertificateFacts | None = GOOD,
 ) -> CertificateVersion:
-    """Return a good version, by default the new one."""
+    """Return a good certificate version, by default the new version."""
     return CertificateVersion(name, thumbprint, not_before, not_after, enabled, created, facts)
 
 
 def old_version(
     name: str = "v1", thumbprint: Thumbprint = OLD, *, not_after: datetime = NOW + 30 * DAY
 ) -> CertificateVersion:
-    """Return a version that was superseded."""
+    """Return a certificate version that a newer version superseded."""
     return version(name, thumbprint, created=NOW - 60 * DAY, not_before=NOW - 60 * DAY, not_after=not_after, facts=None)
 
 
@@ -135,14 +135,17 @@ def lineage(
     tags: Tags = (),
     tags_inherited: bool = False,
 ) -> Lineage:
-    """Return a lineage, by default of a new and an old version; `current` is a position in it, newest first."""
+    """Return a lineage, by default of a new and an old version.
+
+    `current` is the position of the current version, with the newest version first.
+    """
     all_versions = versions or (version(), old_version())
     chosen = None if current is None else all_versions[current]
     return Lineage(REF, all_versions, chosen, refusal, tags, tags_inherited)
 
 
 def site_ref(name: str = "shop", slot: str | None = None) -> SiteRef:
-    """Return the reference of a site or slot."""
+    """Return the reference of the named site or slot."""
     return SiteRef(SUBSCRIPTION, "rg-web", name, slot)
 
 
@@ -156,7 +159,10 @@ def site(
     plan: str = "",
     environment: EnvironmentRef | None = None,
 ) -> Site:
-    """Return a site or slot, by default running, on a plan that Azure does not say, outside of any environment."""
+    """Return a site or slot, by default running and outside of any environment.
+
+    By default Azure does not say the site's plan.
+    """
     ref = site_ref(name, slot)
     host_name = HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net")
     return Site(ref, webspace, host_name, tags, running, plan, environment=environment)
@@ -174,7 +180,7 @@ def root(
     environment: EnvironmentRef = ASE,
     is_root: bool = True,
 ) -> RootCertificate:
-    """Return a root certificate of an environment, by default an old one that people put there."""
+    """Return a root certificate of an environment, by default an old root that people added."""
     return RootCertificate(RootRef(environment, name), "West Europe", thumbprint, is_root)
 
 
@@ -187,7 +193,7 @@ def binding(
     ssl_state: SslState = SslState.SNI,
     virtual_ip: str | None = None,
 ) -> Binding:
-    """Return a binding, by default stale."""
+    """Return a binding, by default a stale binding of the site `shop`."""
     return Binding(site_ref(site, slot), HostName(host_name), ssl_state, thumbprint, virtual_ip)
 
 
@@ -200,7 +206,7 @@ def copy(
     not_after: datetime | None = NOW + 30 * DAY,
     source: VaultCertificateRef | None = REF,
 ) -> WebspaceCertificate:
-    """Return an imported copy, by default stale."""
+    """Return an imported copy, by default a stale copy in WEST."""
     return WebspaceCertificate(
         CopyRef(SUBSCRIPTION, "rg-web", name),
         webspace,
@@ -215,7 +221,7 @@ def copy(
 
 
 def farm(webspace: Webspace = WEST) -> ServerFarm:
-    """Return an App Service plan."""
+    """Return an App Service plan in the webspace."""
     return ServerFarm(
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/serverfarms/{webspace}", webspace
     )
@@ -224,14 +230,14 @@ def farm(webspace: Webspace = WEST) -> ServerFarm:
 def blind_spot(
     webspace: Webspace | None = WEST, subscription: str = SUBSCRIPTION, subject: str = "site hidden"
 ) -> BlindSpot:
-    """Return something that could not be seen."""
+    """Return a blind spot: a resource that Certroll could not read."""
     return BlindSpot(subject, "its plan names it, the listing does not", subscription, webspace)
 
 
 def record(
     state: SiteState, *, site: str = "shop", webspace: Webspace = WEST, at: datetime = NOW - HOUR / 2, detail: str = ""
 ) -> SiteRecord:
-    """Return what the journal knows of a site, since half an hour ago."""
+    """Return the journal's record of a site, by default half an hour old."""
     return SiteRecord(site_ref(site), "v2", webspace, state, at, detail=detail)
 
 
@@ -243,7 +249,7 @@ def rollout(
     past: tuple[RollRecord, ...] = (),
     looked_at: datetime | None = None,
 ) -> Rollout:
-    """Return how far the new version has come, by default with WEST as the first place."""
+    """Return the rollout of the new version, by default with WEST as the first webspace."""
     return Rollout("v2", first, records, started_at, rolls, past, looked_at)
 
 
@@ -257,10 +263,10 @@ def named(
     odd_entries: int = 0,
     digests: Mapping[str, str] = NOTHING,
 ) -> SiteSettings:
-    """Return what an app's settings name: a load list in this order, then pins."""
+    """Return the references in an app's settings: a load list in this order, then pins."""
     references = (
-        *(SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, one) for one in listed),
-        *(SettingReference(key, ReferenceKind.PIN, one) for key, one in pins.items()),
+        *(SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, thumbprint) for thumbprint in listed),
+        *(SettingReference(key, ReferenceKind.PIN, thumbprint) for key, thumbprint in pins.items()),
     )
     return SiteSettings(site_ref(site, slot), references, led, everything, odd_entries, digests)
 
@@ -268,7 +274,7 @@ def named(
 def app_settings(
     values: Mapping[str, str], *, site: str = "shop", slot: str | None = None, etag: str | None = None
 ) -> AppSettings:
-    """Return all settings of an app, with digests of them."""
+    """Return all settings of an app, with a digest of each value."""
     digests = {key: sha256(value.encode()).hexdigest() for key, value in values.items()}
     return AppSettings(site_ref(site, slot), values, digests, etag)
 
@@ -290,7 +296,10 @@ def roll(
     detail: str = "",
     revision: str | None = None,
 ) -> RollRecord:
-    """Return what the journal knows of the new version in an app's settings, since half an hour ago."""
+    """Return the journal's record of an app's roll to the new version.
+
+    By default the record is half an hour old.
+    """
     return RollRecord(
         site=site_ref(site, slot),
         version="v2",
@@ -331,7 +340,7 @@ def snapshot(
     roots: tuple[RootCertificate, ...] = (),
     cycles: tuple[Cycle, ...] = (),
 ) -> Snapshot:
-    """Return the ordinary world, but for what is given."""
+    """Return a snapshot of the ordinary world, with the given parts replaced."""
     fleet = Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings, environments, roots)
     return Snapshot(lineage, fleet, rollout, cycles=cycles)
 
@@ -347,28 +356,28 @@ def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
 
 
 class ManualClock(Clock):
-    """A clock that moves only when somebody sleeps."""
+    """A clock that moves only when the tested code sleeps."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.time = now
         self.slept: list[float] = []
 
     def now(self) -> datetime:
-        """Return the present moment."""
+        """Return the present time of the manual clock."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
-        """Let that much time pass at once."""
+        """Record the sleep, and move the clock by its seconds at once."""
         self.slept.append(seconds)
         self.time += timedelta(seconds=seconds)
 
 
 @dataclass
 class RecordingAppService:
-    """App Service as far as actions need it: answers in the order given, the last one for ever; writes are kept.
+    """An App Service that gives prepared answers and records all writes.
 
-    An answer that is an exception is raised. `failures` are raised by the next writes, which are kept all the same;
-    `asked` are the names of the reads of settings.
+    Answers come in the given order, and the last answer repeats. An answer that is an exception is raised. The next
+    writes raise the exceptions in `failures`, and are recorded too. `asked` has the names of the reads of settings.
     """
 
     copies: list[WebspaceCertificate | Exception] = field(default_factory=list)
@@ -381,56 +390,56 @@ class RecordingAppService:
     asked: list[str] = field(default_factory=list)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the next sight of the copy; `others` has those of copies beside the one in question."""
+        """Return the next answer for the copy. `others` has the answers for other copies."""
         seen = _next(self.others.get(ref, self.copies))
         assert seen.ref == ref
         return seen
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Return the next sight of the binding, and the body for the way back."""
+        """Return the next answer for the binding, and the body for a write."""
         seen = _next(self.bindings)
         assert (seen.site, seen.host_name) == (site, host_name)
         return seen, self.body
 
     def settings(self, site: SiteRef) -> AppSettings:
-        """Return the next sight of the settings."""
+        """Return the next answer for the app settings of the site."""
         self.asked.append("settings")
         seen = _next(self.seen)
         assert seen.site == site
         return seen
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
-        """Return the next sight of the settings, for a write."""
+        """Return the next answer for the app settings, which the caller will write."""
         seen = self.settings(site)
         self.asked[-1] = "settings_to_edit"
         return seen
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write(copy, plan)
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write(copy, pfx, plan)
 
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write("delete", ref)
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write(binding, body)
 
     def put_settings(self, settings: AppSettings) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write(settings)
 
     def refresh_references(self, site: SiteRef) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write("refresh", site)
 
     def restart(self, site: SiteRef) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self._write("restart", site)
 
     def _write(self, *what: object) -> None:
@@ -441,35 +450,38 @@ class RecordingAppService:
 
 @dataclass
 class RecordingEnvironments:
-    """Environments as far as actions need them: answers in the order given, the last one for ever; writes are kept."""
+    """App Service Environments that give prepared answers and record all writes.
+
+    Answers come in the given order, and the last answer repeats.
+    """
 
     roots: list[RootCertificate | Exception]
     writes: list[tuple[object, ...]] = field(default_factory=list)
 
     def root(self, ref: RootRef) -> RootCertificate:
-        """Return the next sight of the root."""
+        """Return the next answer for the root certificate."""
         seen = _next(self.roots)
         assert seen.ref == ref
         return seen
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self.writes.append(("put", root, der))
 
     def delete_root(self, ref: RootRef) -> None:
-        """Keep the write."""
+        """Record the write with its arguments."""
         self.writes.append(("delete", ref))
 
 
 @dataclass
 class RecordingCycles:
-    """What the journal knows of one environment; the changes of it are kept."""
+    """The journal's record of one environment, with all changes to the record."""
 
     cycle: Cycle
     fails: Exception | None = None
 
     def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
-        """Keep the change, or raise."""
+        """Record the change, or raise the prepared error."""
         assert environment == self.cycle.environment
         if self.fails:
             raise self.fails
@@ -479,19 +491,22 @@ class RecordingCycles:
 
 @dataclass
 class RecordingVault:
-    """A vault that gives one PFX, or one certificate, or raises; what it is asked for is kept."""
+    """A vault that gives one PFX or one certificate, or raises an error.
+
+    The vault records every request.
+    """
 
     answer: Pfx | bytes | Exception
     asked: list[tuple[object, ...]] = field(default_factory=list)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
-        """Return the PFX."""
+        """Record the request, and return the prepared PFX."""
         answer = self._asked(ref, version, thumbprint)
         assert isinstance(answer, Pfx)
         return answer
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
-        """Return the certificate."""
+        """Record the request, and return the prepared certificate."""
         answer = self._asked(ref, version, thumbprint)
         assert isinstance(answer, bytes)
         return answer
@@ -511,13 +526,13 @@ def _next(answers: list[Answer | Exception]) -> Answer:
 
 
 class RecordingJournal:
-    """Keeps the findings that are reported."""
+    """A journal that records the reported findings."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Keep the findings."""
+        """Record the findings that were reported."""
         self.findings.extend(findings)
 
 
@@ -529,7 +544,7 @@ def ports(
     environments: RecordingEnvironments | None = None,
     cycles: RecordingCycles | None = None,
 ) -> Ports:
-    """Return ports of which only those given exist; using another one fails."""
+    """Return ports that consist of the given ports. Every other port fails when it is used."""
     nobody: Any = None
     given: dict[str, Any] = {
         "app_service": app_service,

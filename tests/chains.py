@@ -1,4 +1,4 @@
-"""Certificates of every shape, with keys made once at run time: chains, and what may lie beside them."""
+"""Build certificate chains of every shape, with keys that are made once per run."""
 
 import shutil
 from dataclasses import dataclass
@@ -21,15 +21,18 @@ LONG = NOW + timedelta(days=3650)
 
 @cache
 def key(kind: Kind, name: str) -> Key:
-    """Return the key of that name, made when it is first asked for."""
+    """Return the key of the given name, which is made at the first call."""
     del name
     if kind == "EC":
         return ec.generate_private_key(ec.SECP256R1())
-    return rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - loading a key checks it, 30 ms at 2048 bits
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - loading a key of 2048 bits takes 30 ms for checks
 
 
 def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetime = LONG) -> x509.Certificate:
-    """Return a certificate that says so, with a serial number of its own."""
+    """Return a certificate with the given subject, issuer and end date.
+
+    Each certificate has a new serial number.
+    """
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -44,9 +47,9 @@ def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetim
 
 @dataclass(frozen=True)
 class Issued:
-    """A leaf with its key, what is above it, and the root; and certificates that do not belong to this chain.
+    """A leaf with its key and chain, and certificates that do not belong to the chain.
 
-    The older root has the root's name and key, and is in the chain only where the root is not there.
+    The older root has the name and the key of the root. A chain has the older root only if the root is absent.
     """
 
     key: Key
@@ -59,7 +62,7 @@ class Issued:
 
 @cache
 def issued(kind: Kind, depth: int) -> Issued:
-    """Return the chain with that many intermediates. Its authorities have RSA and elliptic keys in turn."""
+    """Return a chain with `depth` intermediates. The authorities have RSA and EC keys in turn."""
     kinds: tuple[Kind, Kind, Kind] = ("RSA", "EC", "RSA")
     names = [f"authority {level}" for level in range(depth + 1)]
     keys = [key(kinds[level], name) for level, name in enumerate(names)]

@@ -1,7 +1,7 @@
-"""How much the property tests try: `default` on every run, `soak` where somebody asks for it with `make soak`.
+"""Set how many examples the property tests try: profile `default`, or `soak` for `make soak`.
 
-A test that tries more or less than others says how many times as much (`times` in tests/properties/promises.py), so
-that `soak` multiplies all of them alike. No deadline: how fast a machine is decides nothing.
+A test that tries more or fewer examples gives a factor: `times` in tests/properties/promises.py. The profile `soak`
+therefore multiplies all tests alike. The profiles have no deadline, so that the speed of the machine decides no test.
 """
 
 from hypothesis import settings

@@ -1,4 +1,7 @@
-"""Prints how much of the code the tests run, and fails under the bars: `python -m tests.cover` after a measured run."""
+"""`python -m tests.cover` prints how much of the code the tests run, and fails under the bars.
+
+A measured run of the tests comes first: see `make cover`.
+"""
 
 import json
 import sys
@@ -11,14 +14,14 @@ from typing import Any
 import coverage
 
 PURE = ("shared/domain/", "shared/actions/", "shared/guards/", "shared/planner.py")
-"""The core, which has no clock, randomness, environment, logging or SDK: there is no excuse for a branch unseen."""
+"""The pure core, which has no clock, randomness, environment, logging or SDK. The tests can run all its branches."""
 BARS = {"pure core": 100.0, "rest of shared": 95.0}
-"""The least share of branches."""
+"""The least percentage of branches that the tests must run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """How many lines and branches there are, and how many of them ran."""
+    """The numbers of lines and branches, and of those lines and branches that ran."""
 
     lines: int = 0
     lines_run: int = 0
@@ -27,24 +30,27 @@ class Covered:
 
     @classmethod
     def of(cls, summaries: Iterable[Mapping[str, Any]]) -> "Covered":
-        """Return the sum of what coverage says of files."""
+        """Return the sum of coverage's figures for all files."""
         held = list(summaries)
         names = ("num_statements", "covered_lines", "num_branches", "covered_branches")
         return cls(*(sum(summary[name] for summary in held) for name in names))
 
     @property
     def line_share(self) -> float:
-        """The share of the lines that ran, in percent."""
+        """The percentage of the lines that the tests ran."""
         return _share(self.lines_run, self.lines)
 
     @property
     def branch_share(self) -> float:
-        """The share of the branches that ran, in percent."""
+        """The percentage of the branches that the tests ran."""
         return _share(self.branches_run, self.branches)
 
 
 def measured(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Covered]:
-    """Return what ran of the pure core, and of the rest of `shared`, from the files of coverage's JSON report."""
+    """Return the coverage of the pure core, and of the rest of `shared`.
+
+    `files` is the part `files` of coverage's JSON report.
+    """
     ours = {name: held["summary"] for name, held in files.items() if name.startswith("shared/")}
     return {
         "pure core": Covered.of(held for name, held in ours.items() if name.startswith(PURE)),
@@ -59,7 +65,7 @@ def missed(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def report(found: Mapping[str, Covered]) -> str:
-    """Return the rows that are printed."""
+    """Return the table of coverage as a text."""
     head = f"{'':16}{'lines':>16}{'branches':>18}{'bar (branches)':>16}"
     return "\n".join([head, *(_row(name, held) for name, held in found.items())])
 
@@ -70,7 +76,7 @@ def _row(name: str, held: Covered) -> str:
 
 
 def main() -> int:
-    """Print what ran; return 0 if both parts are over their bars."""
+    """Print the coverage, and return 0 if both parts of the code are over their bars."""
     files = _files()
     found = measured(files)
     print("\n".join([*missed(files), report(found)]))

@@ -1,7 +1,8 @@
-"""A way from the SDKs to the simulated Azure without sockets: below azure-core's `transport` and requests' adapter.
+"""Lead the SDKs' requests to the simulated Azure without sockets.
 
-What is skipped is TLS, the proxy and HTTP's own bytes. Everything from the SDK's pipeline to the service's answer is as
-it is over the proxy, also for a test that puts something in place of `requests.adapters.HTTPAdapter.send`.
+The path begins below azure-core's `transport` and the adapter of requests. It skips TLS, the proxy and the bytes of
+HTTP. All other code, from the SDK's pipeline to the service's answer, runs as it runs with the proxy. A test may also
+replace `requests.adapters.HTTPAdapter.send`.
 """
 
 import io
@@ -22,7 +23,7 @@ Handle = Callable[[Request], Response]
 
 
 def in_process(handle: Handle) -> RequestsTransport:
-    """Return a transport whose requests are answered by that function."""
+    """Return an azure-core transport whose requests the function `handle` answers."""
     session = requests.Session()
     session.trust_env = False
     session.mount("https://", _Adapter(handle))
@@ -30,21 +31,24 @@ def in_process(handle: Handle) -> RequestsTransport:
 
 
 class _Adapter(HTTPAdapter):
-    """Requests' own adapter, whose connections lead to a function."""
+    """The adapter of requests, with connections that lead to a function."""
 
     def __init__(self, handle: Handle) -> None:
         super().__init__()
         self._handle = handle
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: object, **__: object) -> object:
-        """Return what stands for the connection to the host of that request."""
+        """Return an object that replaces the connection to the request's host."""
         host = (urlsplit(request.url or "").hostname or "").lower()
         return SimpleNamespace(urlopen=lambda **asked: self._ask(host, **asked))
 
     def _ask(
         self, host: str, *, method: str, url: str, body: str | bytes | None, headers: Mapping[str, str], **_: object
     ) -> HTTPResponse:
-        """Return the answer. Raises ProtocolError where the connection is closed without one."""
+        """Return the answer of the simulated Azure.
+
+        Raise ProtocolError if the simulated Azure closes the connection without an answer.
+        """
         parts = urlsplit(url)
         named = {name.lower(): value for name, value in headers.items()}
         content = body.encode() if isinstance(body, str) else body or b""

@@ -1,6 +1,7 @@
-"""Storage in memory, on a clock of its own: below the journal, so that the product's row code always runs.
+"""Simulate Table storage and leases in memory, on the clock of the test.
 
-Both classes keep what tests/scenarios/test_storage_contract.py asks of them and of the real adapters on Azurite.
+The simulation is below the journal, so that Certroll's own code for rows always runs.
+tests/scenarios/test_storage_contract.py holds this simulation and the real adapters on Azurite to the same contract.
 """
 
 import re
@@ -22,11 +23,11 @@ from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.domain.ports import Clock
 
 LONGEST_TEXT = 32 * 1024
-"""Characters of a string property, which Table storage keeps in UTF-16."""
+"""The most characters of a string property, which Table storage keeps in UTF-16."""
 LARGEST_ROW = 1024 * 1024
-"""Bytes of a row, in UTF-16."""
+"""The most bytes of a row, in UTF-16."""
 LONGEST_KEY = 512
-"""Characters of a key."""
+"""The most characters of a key."""
 INT_32 = range(-(2**31), 2**31)
 BAD_KEY = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 
@@ -34,33 +35,39 @@ Key = tuple[str, str]
 
 
 class MemoryTables:
-    """Tables of one storage account, gone with the object."""
+    """The tables of one storage account, as long as the object exists."""
 
     def __init__(self) -> None:
-        """Begin without a table."""
+        """Begin with a storage account that has no table."""
         self._tables: defaultdict[str, dict[Key, TableEntity]] = defaultdict(dict)
         self._revisions = count(1)
         self._lock = threading.Lock()
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
-        """Return the rows of a partition in the order of their keys; none where there is no table."""
+        """Return the rows of a partition in the order of their keys.
+
+        The result is empty if the table is missing.
+        """
         return tuple(row for row in self.all(table) if row["PartitionKey"] == partition)
 
     def all(self, table: str) -> tuple[Entity, ...]:
-        """Return the rows of a table in the order of their keys; none where there is no table."""
+        """Return the rows of a table in the order of their keys.
+
+        The result is empty if the table is missing.
+        """
         with self._lock:
             return tuple(_copied(row) for _, row in sorted(self._tables[table].items()))
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, None where it is not there."""
+        """Return the row of the given keys, or None if the row is missing."""
         with self._lock:
             found = self._tables[table].get((partition, row))
             return None if found is None else _copied(found)
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal in place of a revision, None for a new row; return its new revision.
+        """Write a row of the journal in place of `revision`, and return its new revision.
 
-        Raises Conflict where that revision is no longer there.
+        `revision` is None for a new row. Raise Conflict if the stored row has another revision.
         """
         stored = _stored(row)
         with self._lock:
@@ -70,18 +77,24 @@ class MemoryTables:
             return self._keep(JOURNAL, stored)
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written."""
+        """Upsert rows of one partition, in batches of fifty.
+
+        The batches are written in order. Each batch writes all of its rows or fails.
+        """
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
             self.write_batch(table, batch)
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row, if it is there."""
+        """Delete a row of a table, if the row exists."""
         with self._lock:
             self._tables[table].pop((partition, row), None)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
+        """Delete a row of the journal, if the row exists.
+
+        Raise Conflict if the stored row has another revision.
+        """
         with self._lock:
             found = self._tables[JOURNAL].get((partition, row))
             if found is not None and _revision(found) != revision:
@@ -89,12 +102,12 @@ class MemoryTables:
             self._tables[JOURNAL].pop((partition, row), None)
 
     def drop(self, table: str) -> None:
-        """Lose a table with all its rows."""
+        """Drop a table with all its rows, as a loss of storage does."""
         with self._lock:
             self._tables.pop(table, None)
 
     def write_batch(self, table: str, batch: list[Entity]) -> None:
-        """Upsert the rows of one batch, all of them or none."""
+        """Upsert all rows of one batch, or fail and write none of the rows."""
         stored = [_stored(row) for row in batch]
         if len({row["PartitionKey"] for row in batch}) > 1:
             raise ValueError("a transaction is of one partition")
@@ -126,9 +139,10 @@ def _copied(row: TableEntity) -> TableEntity:
 
 
 def _stored(row: Entity) -> dict[str, Any]:
-    """Return the properties as Table storage keeps them; a property without a value is none.
+    """Return the properties of a row as Table storage keeps them.
 
-    Raises HttpResponseError where Table storage refuses the row, TypeError where the SDK does.
+    Table storage leaves out a property whose value is None. Raise HttpResponseError if Table storage refuses the row,
+    and TypeError if the SDK refuses the row.
     """
     for key in _key(row):
         if len(key) > LONGEST_KEY or BAD_KEY.search(key):
@@ -152,17 +166,23 @@ def _value(name: str, value: object) -> object:
 
 
 class MemoryLeases:
-    """Leases of 60 s of the clock. Nobody renews in the background: a holder that lives has renewed by definition."""
+    """Leases that last 60 s on the clock of the test.
+
+    Leases need no renewal in the background: a living holder counts as having renewed.
+    """
 
     def __init__(self, clock: Clock) -> None:
-        """Begin with nothing held."""
+        """Begin without any held lease."""
         self._clock = clock
         self._holders: dict[str, MemoryLease] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def hold(self, name: str) -> Iterator["MemoryLease"]:
-        """Take the lease of a name and keep it while the context lasts. Raises LeaseBusy."""
+        """Take the lease of a name, and keep the lease while the context lasts.
+
+        Raise LeaseBusy if another holder has the lease.
+        """
         lease = MemoryLease(self, self._clock, name)
         with self._lock:
             holder = self._holders.get(name)
@@ -175,11 +195,11 @@ class MemoryLeases:
             self._release(lease)
 
     def is_holder(self, lease: "MemoryLease") -> bool:
-        """Return True while nobody else has the lease and nobody broke it."""
+        """Return True if the lease still belongs to this holder."""
         return self._holders.get(lease.name) is lease
 
     def break_all(self) -> None:
-        """Let everybody lose what they hold."""
+        """Break all leases, so that every holder loses its lease."""
         with self._lock:
             self._holders.clear()
 
@@ -190,10 +210,10 @@ class MemoryLeases:
 
 
 class MemoryLease:
-    """A lease that is held, renewed until its holder stops doing so."""
+    """A lease that its holder renews until the holder stops renewing."""
 
     def __init__(self, leases: MemoryLeases, clock: Clock, name: str) -> None:
-        """Be held from now on."""
+        """Create the lease with a holder who renews it."""
         self.name = name
         self._leases = leases
         self._clock = clock
@@ -202,21 +222,24 @@ class MemoryLease:
 
     @property
     def ran_out(self) -> bool:
-        """Whether the holder renewed last more than 60 s ago."""
+        """True if the holder's last renewal was more than 60 s ago."""
         return self._silent_for > timedelta(seconds=LEASE_SECONDS)
 
     def check(self) -> None:
-        """Return while the lease is held. Raises LeaseLost."""
+        """Return if the lease is held. Raise LeaseLost if the lease is lost."""
         if self._lost or self._silent_for > timedelta(seconds=SAFE_SECONDS):
             raise LeaseLost(f"the lease on {self.name} was lost")
 
     def renew(self) -> bool:
-        """Renew the lease and return True; where somebody took it, return False, and `check` raises from then on."""
+        """Renew the lease and return True.
+
+        Return False if another holder took the lease. From then on `check` raises LeaseLost.
+        """
         self._lost = self._lost or not self._leases.is_holder(self)
         return not self._lost
 
     def stop_renewing(self) -> None:
-        """Be as a holder whose process is gone, or is cut off from storage."""
+        """Stop renewing, as a holder whose process died or that lost its connection to storage."""
         self._renewed_last = self._clock.now()
 
     @property

@@ -1,4 +1,4 @@
-"""How tests read the Markdown pages of the project."""
+"""Read the Markdown pages of the project for tests."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 
 
 def text_of(name: str) -> str:
-    """Return the text of a file of the project."""
+    """Return the text of a file, by its path in the project."""
     return (ROOT / name).read_text(encoding="utf-8")
 
 
@@ -32,7 +32,7 @@ def part_of(text: str, heading: str) -> str:
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """Return the cells of every table row."""
+    """Return the cells of every table row of a text."""
     rows = [line.strip().strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in row] for row in rows]
 
@@ -43,12 +43,15 @@ def code_in(cell: str) -> list[str]:
 
 
 def nothing_is_wrong(found: Iterable[str]) -> None:
-    """Fail with all problems, one per line."""
+    """Fail the test if there is a problem, and name all problems on a line each."""
     wrong = list(found)
     assert not wrong, "\n".join(("", *wrong))
 
 
 def nothing_is_wrong_on_any(pages: list[Path], wrong_with: Callable[[Path], Iterable[str]]) -> None:
-    """Fail with all problems of these pages, each with the name of its page, and if there is no page at all."""
+    """Fail the test if a page has a problem, or if there is no page at all.
+
+    The failure names the page of each problem.
+    """
     assert pages
     nothing_is_wrong(f"{page.relative_to(ROOT)}: {wrong}" for page in pages for wrong in wrong_with(page))

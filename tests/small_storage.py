@@ -1,4 +1,4 @@
-"""Ports on storage in memory whose process may die after so many writes, for one run of the loop by itself."""
+"""Build ports on storage in memory, for runs whose process dies after some writes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,24 +16,30 @@ Result = TypeVar("Result")
 
 
 class Died(BaseException):
-    """The process is gone. Not an Exception: nothing may catch it."""
+    """The simulated process died.
+
+    The class is not an Exception, so that no handler for errors can catch it.
+    """
 
 
 class SmallStorage(MemoryTables):
-    """Tables of a process that lives for `lasts` writes, None for ever. A batch of rows is one write."""
+    """The tables of a process that dies after `lasts` writes, or never if `lasts` is None.
+
+    A batch of rows counts as one write.
+    """
 
     def __init__(self, lasts: int | None = None) -> None:
-        """Begin without a table."""
+        """Begin with a storage account that has no table."""
         super().__init__()
         self.lasts = lasts
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal in place of a revision. Raises Died when the time has come."""
+        """Write a row of the journal, or raise Died if the process has no write left."""
         self._live()
         return super().put(row, revision, what)
 
     def write_batch(self, table: str, batch: list[Entity]) -> None:
-        """Upsert the rows of one batch. Raises Died when the time has come."""
+        """Upsert the rows of one batch, or raise Died if the process has no write left."""
         self._live()
         super().write_batch(table, batch)
 
@@ -45,36 +51,39 @@ class SmallStorage(MemoryTables):
 
 @dataclass
 class SmallLeases:
-    """Leases, of which those named in `busy` are held by others."""
+    """Leases that are free, except for the names in `busy`."""
 
     busy: set[str] = field(default_factory=set)
 
     @contextmanager
     def hold(self, name: str) -> Iterator["SmallLeases"]:
-        """Hold the lease of a name. Raises LeaseBusy."""
+        """Hold the lease of a name. Raise LeaseBusy if the name is in `busy`."""
         if name in self.busy:
             raise LeaseBusy(f"another instance is at work on {name}")
         yield self
 
     def check(self) -> None:
-        """Return: a lease is never lost."""
+        """Return, because this lease is never lost."""
 
 
 class OnceOnly:
-    """A retry layer that does everything once."""
+    """A retrier that does each piece of work once, without any retry."""
 
     def again(self, work: Callable[[], Result]) -> Result:
-        """Return what the work returns."""
+        """Do the work once, and return its result."""
         return work()
 
 
 def journal_on(storage: SmallStorage, clock: Clock) -> TableJournal:
-    """Return the product's journal on that storage."""
+    """Return Certroll's journal on the given storage."""
     return TableJournal(storage, clock)
 
 
 def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
-    """Return ports with the journal on that storage; beside it only those given exist, and using another one fails."""
+    """Return ports with the journal on the given storage, and with the given other ports.
+
+    Every other port fails when it is used.
+    """
     given: dict[str, Any] = {
         "clock": clock,
         "journal": journal_on(storage, clock),

@@ -1,4 +1,4 @@
-"""Whether the long versions run: `make soak` asks for them by its Hypothesis profile."""
+"""Decide if the long versions of tests run: `make soak` sets a Hypothesis profile."""
 
 from hypothesis import settings
 

@@ -1,6 +1,6 @@
 """Check the words of code and documents, as a step of `make check`.
 
-No variable is called `one`: a variable carries the name of its type. No word of WORDS appears anywhere.
+A variable carries the name of its type, so `one` is refused as a name. WORDS lists all refused words.
 """
 
 import ast
@@ -37,14 +37,14 @@ WORDS = {
     "rooted": "wants a root",
     "cure|cures": "next step",
 }
-"""Each pattern that is refused, with what to write."""
+"""Each refused pattern, with the words to write in its place."""
 PATTERNS = {
     re.compile(rf"\b(?:{words})\b".replace(" ", r"[\s#]+"), re.IGNORECASE): better for words, better in WORDS.items()
 }
 
 
 def main() -> int:
-    """Print every finding, and return the exit code."""
+    """Print every finding of style, and return the exit code."""
     found = [f"{path.relative_to(ROOT)}:{finding}" for path in files() for finding in findings(path)]
     if TOLERATED:
         print(f"{len(found)} findings of style, tolerated for now")
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def files() -> Iterator[Path]:
-    """Return all Python files and pages of the project."""
+    """Yield all Python files and Markdown pages of the project."""
     found = [*ROOT.glob("*"), *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))]
     for path in found:
         name = path.relative_to(ROOT).as_posix()
@@ -63,21 +63,21 @@ def files() -> Iterator[Path]:
 
 
 def findings(path: Path) -> Iterator[str]:
-    """Return what is wrong with a file, each with its line."""
+    """Yield every finding of style in a file, with its line."""
     text = path.read_text(encoding="utf-8")
     for line, finding in sorted({*wrong_words(text), *(wrong_names(text) if path.suffix == ".py" else ())}):
         yield f"{line}: {finding}"
 
 
 def wrong_words(text: str) -> Iterator[tuple[int, str]]:
-    """Return the line of each refused word, with what to write instead."""
+    """Yield the line of each refused word, with the words to write in its place."""
     for pattern, better in PATTERNS.items():
         for match in pattern.finditer(text):
             yield text.count("\n", 0, match.start()) + 1, f"{' '.join(match[0].split())!r}: write {better}"
 
 
 def wrong_names(code: str) -> Iterator[tuple[int, str]]:
-    """Return the line of each variable that is called `one`."""
+    """Yield the line of each variable that is called `one`."""
     for node in ast.walk(ast.parse(code)):
         match node:
             case (

@@ -1,7 +1,8 @@
-"""Show the main job and check it: certificates renew in the vault, and every host name serves its new certificate.
+"""Show that every host name serves its new certificate after a renewal in the vault.
 
 The demo checks each claim from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
-Here the simulated Azure moves no binding when a copy is synced. Each binding that moves is a write of Certroll.
+In the demo the simulated Azure moves no binding when it syncs a copy. Certroll therefore writes each binding that
+moves.
 """
 
 import time
@@ -95,7 +96,10 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
 
 
 def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
-    """Renew the certificates while a visitor and a watch look on, wait until all is recorded, and sweep once more."""
+    """Renew the certificates, wait until Certroll recorded all results, and sweep once more.
+
+    Meanwhile a canary visits every host name, and a watch observes the apps.
+    """
     stand = local.stand
     apps = apps_before(stand)
     pairs = {(bound.lineage, bound.site.full_name) for bound in moving}
@@ -160,7 +164,7 @@ def _opted_out(bound: Bound) -> bool:
 
 
 def _renew(stand: Stand, moving: list[Bound]) -> float:
-    """Renew the certificates; return the seconds until a visitor saw each host name serve its new certificate."""
+    """Renew the certificates, and return the seconds until visitors saw every new certificate."""
     expected: dict[str, str] = {}
     began = time.monotonic()
     for vault, name in stand.world.renewing:

@@ -1,7 +1,7 @@
-"""Count requests, messages and sleeps from the events to the last binding, and compare them with the least possible.
+"""Count Certroll's requests, messages and sleeps, and compare them with the least possible.
 
-Seconds depend on the machine; these counts do not. The sources are the journal of the simulated Azure, the request
-log of Azurite, and the log of the Functions host.
+The counts run from the events to the last binding. Seconds depend on the machine, and these counts do not. The sources
+are the journal of the simulated Azure, the request log of Azurite, and the log of the Functions host.
 """
 
 import re
@@ -100,8 +100,9 @@ class Pace:
 def least(world: World, pairs: set[tuple[str, str]], bindings: int, apps: int) -> Least:
     """Return the least work for these renewals. `pairs` are the lineages and sites whose bindings move.
 
-    Requests: Certroll reads the fleet once for each lineage, and reads and writes each copy and binding once.
-    Messages: the event of each lineage makes one message, and each site needs one.
+    For the least number of requests, Certroll reads the fleet once for each lineage, and reads and writes each copy and
+    binding once. For the least number of messages, the event of each lineage makes one message, and each site needs one
+    message.
     """
     lineages = {f"{vault}/{name}" for vault, name in world.renewing}
     with world.lock:
@@ -120,7 +121,7 @@ def _lineage(source: Any) -> str:  # noqa: ANN401 - a copy's source, or None
 def _look(world: World, webspaces: set[object]) -> int:
     """Return the number of requests that read the fleet.
 
-    They are the lists, the slots of each site in these webspaces, and the settings of each site and slot there.
+    Certroll reads the lists, the slots of each site in these webspaces, and the settings of each site and slot there.
     """
     near: list[Site] = [site for site in world.web.sites.values() if site.webspace in webspaces]
     return LISTS * len(world.subscriptions) + len(near) + sum(site.slot is None for site in near)
@@ -154,14 +155,14 @@ def _count(entries: Iterable[Entry], last: datetime, host: str) -> int:
 def _is_put_off(line: dict[str, Any], pairs: set[tuple[str, str]]) -> bool:
     """Return True if a run put off the bindings of a site.
 
-    The reason `Busy` does not count: another run was working on the same site.
+    The reason `Busy` does not count, because another run was working on the same site.
     """
     ours = (line["certificate"], line["site"]) in pairs
     return ours and line["outcome"] == "Waiting" and line["reason"] != BUSY
 
 
 def _is_before(second: datetime, moment: datetime) -> bool:
-    """Return True if the whole second was over at that moment."""
+    """Return True if the second that begins at `second` was over at the moment."""
     return second <= moment - timedelta(seconds=1)
 
 
@@ -184,9 +185,9 @@ def show_pace(pace: Pace) -> None:
 
 
 def check_effort(checks: Checks, pace: Pace) -> None:
-    """Check that Certroll did little more than the least possible, and that nothing waited.
+    """Check that Certroll did little more than the least possible, and delayed no message.
 
-    A slow machine changes none of these counts.
+    The checked counts are the same on a slow machine.
     """
     done, floor = pace.done, pace.least
     most = MOST_REQUESTS * floor.requests

@@ -1,4 +1,4 @@
-"""Show one certificate of each kind, in another world: it is renewed, or the demo shows why a person is needed.
+"""Show one certificate of each kind: Certroll renews it, or a person has to act.
 
 An event tells Certroll of each renewal in a vault. A sweep then finds the work that has no event: imports that a tag
 asks for, managed certificates, orders, and superseded certificates.
@@ -51,7 +51,10 @@ def show_kinds(checks: Checks) -> list[dict[str, str]]:
 
 
 def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
-    """Renew all, sweep after the renewals are served, and wait for the rest. Return True if Certroll recorded all."""
+    """Renew all certificates, wait until they are served, and sweep.
+
+    Return True if the sweep succeeded and Certroll recorded every site and app.
+    """
     world = local.stand.world
     _renew(world)
     hosts = (*SERVED, f"{names.RENEWS}.fabrikam.com")
@@ -99,7 +102,7 @@ def _renew(world: World) -> None:
     with world.lock:
         order = order_named(world, names.RENEWS)
         world.orders.begin(order, "renew")
-        order.due = world.clock.now()  # the authority takes minutes, which the demo has not
+        order.due = world.clock.now()  # an authority takes minutes, and the demo does not wait so long
         world.orders.settle()
     say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
 
@@ -122,7 +125,10 @@ def _check_unharmed(checks: Checks, world: World, before: Before, canary: Canary
 
 
 def _is_idle_sweep(local: LocalApp) -> bool:
-    """Return True if another sweep succeeds and writes nothing to ARM. It also retries the import that fails."""
+    """Return True if another sweep succeeds and writes nothing to ARM.
+
+    The sweep also retries the import that fails.
+    """
     journal = local.stand.world.journal
     before = len(journal.writes(ARM))
     return sweep(local, followed_by="certificates_queue") and len(journal.writes(ARM)) == before

@@ -1,4 +1,4 @@
-"""Read what the hosted Function App says of itself: journal, findings and log. Start its sweep."""
+"""Read the journal, findings and log of the hosted Function App, and start its sweep."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class Told(NamedTuple):
 
 
 def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], state: str) -> bool:
-    """Return True as soon as the journal has every site (or the app of every site) in that state.
+    """Return True as soon as the journal has every site, or the app of every site, in `state`.
 
     `ids` are lower-case resource ids. Return False after nine minutes.
     """
@@ -49,7 +49,7 @@ def findings(local: LocalApp) -> tuple[Told, ...]:
 
 
 def _rows(local: LocalApp, table: str) -> list[Mapping[str, Any]]:
-    """Return all rows of a table. Certroll makes a table with its first row; before that there are none."""
+    """Return all rows of a table, or an empty list if Certroll has not yet made the table."""
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
         try:
             return list(service.get_table_client(table).list_entities())
@@ -58,7 +58,7 @@ def _rows(local: LocalApp, table: str) -> list[Mapping[str, Any]]:
 
 
 def skips(local: LocalApp) -> tuple[Told, ...]:
-    """Return every skip of every plan, from the log. Not every skip is a finding."""
+    """Return every skip of every plan in Certroll's log. Only some skips are findings."""
     return tuple(
         Told(skip["subject"], skip["reason"], skip["detail"])
         for entry in _logged(local)
@@ -68,7 +68,7 @@ def skips(local: LocalApp) -> tuple[Told, ...]:
 
 
 def logged(local: LocalApp, event: str) -> list[dict[str, Any]]:
-    """Return every such event in the log, oldest first."""
+    """Return every event of the given name in Certroll's log, oldest first."""
     return [entry for entry in _logged(local) if entry["event"] == event]
 
 
@@ -84,7 +84,10 @@ def sleeps(local: LocalApp) -> tuple[datetime, ...]:
 
 
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
-    """Start a sweep. Return True if the sweep succeeded, and the next run of the function `followed_by` too."""
+    """Start a sweep, and return True if the sweep succeeded.
+
+    With `followed_by`, the next run of that function has to succeed too.
+    """
     url = _url(local)
     before, functions = _ended(url), [name for name in ("sweep_timer", followed_by) if name]
     _ask(f"{url}/admin/functions/sweep_timer", b'{"input": ""}')
@@ -92,7 +95,7 @@ def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
 
 
 def _await_end(url: str, function: str, before: dict[tuple[str, bool], int]) -> bool:
-    """Wait for the next run of the function to end; return True if that run succeeded."""
+    """Wait for the next run of the function to end, and return True if the run succeeded."""
     good, bad = (function, True), (function, False)
     give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
@@ -110,7 +113,7 @@ def _url(local: LocalApp) -> str:
 
 
 def _ended(url: str) -> dict[tuple[str, bool], int]:
-    """Return how many runs have ended so far, for each function and for success or failure."""
+    """Return the number of runs that have ended, by function and by success or failure."""
     ended = json.loads(_ask(f"{url}/admin/host/status"))["ended"]
     return {(row["function"], row["succeeded"]): row["count"] for row in ended}
 

@@ -1,4 +1,4 @@
-"""Show client certificates of apps: thumbprints roll through app settings, and Certroll takes one roll back."""
+"""Show how Certroll rolls client certificates of apps, and takes one roll back."""
 
 import time
 from collections.abc import Callable
@@ -49,7 +49,10 @@ def apps_before(stand: Stand) -> list[Named]:
 
 
 def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[str, Any]]:
-    """Wait until the roll of each app has ended, for nine minutes at most; return the outcomes and the seconds."""
+    """Wait until the roll of each app has ended, and return the outcomes and the seconds.
+
+    The wait ends after nine minutes.
+    """
     ended: dict[str, tuple[str, float]] = {}
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
         while len(ended) < len(apps) and time.monotonic() - began < HANG:

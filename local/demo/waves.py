@@ -1,6 +1,7 @@
-"""Show a root certificate: Certroll adds the new root to an environment, then stops and starts the apps in waves.
+"""Show how Certroll adds a root to an environment, and stops and starts the apps in waves.
 
-A watch over the world sees which apps were down and for how long. The demo does not rely on Certroll's log for that.
+A watch over the world sees which apps were down and for how long. The demo does not read these times from Certroll's
+log.
 """
 
 import time
@@ -41,7 +42,7 @@ class Wave:
     """The time from the first stop until the last app of the wave answered."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a row of the report."""
+        """Return the wave as a row of the report."""
         return {"plan": self.plan, "sites": list(self.sites), "max_down": self.max_down, "seconds": self.seconds}
 
 
@@ -77,7 +78,10 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
 
 
 def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
-    """Wait until all these apps were started with the root, for nine minutes at most; return the seconds."""
+    """Wait until all wanted apps were started with the root, and return the seconds.
+
+    The wait ends after nine minutes.
+    """
     began = time.monotonic()
     with progress() as show:
         while (missing := wanted - _trusting(world, authority)) and time.monotonic() - began < HANG:
@@ -115,7 +119,10 @@ def _states(world: World) -> dict[str, str]:
 
 
 def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
-    """Return the waves. Their apps are those of Certroll's log; times and counts are seen from outside."""
+    """Return the waves that Certroll's log names.
+
+    The demo measures times and counts from outside.
+    """
     sites = {site.full_name: site for site in world.web.sites.values()}
     together = [[sites[name] for name in sorted(line["sites"])] for line in logged(local, "wave.completed")]
     return [
@@ -133,7 +140,7 @@ def _wave(world: World, plan: str, members: list[Site], watch: DownWatch) -> Wav
 
 
 def _seconds(world: World, members: list[Site]) -> float:
-    """Return the seconds from the first stop of these apps until the last of them answered."""
+    """Return the seconds from the first stop in a wave until its last app answered."""
     words = {f"site {site.full_name} stopped" for site in members}
     stops = [entry.at for entry in world.journal.entries() if words & set(entry.changes)]
     apps = [app for site in members if (app := world.apps.of(site))]
@@ -179,8 +186,8 @@ def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[
 def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> None:
     """Check that Certroll made few requests and never slept while an app was stopped.
 
-    Each app of a wave needs three requests: stop it, read its state, start it. The seconds are printed and not
-    checked, because they depend on the machine.
+    Each app of a wave needs three requests: stop the app, read its state, and start the app. The demo prints the
+    seconds without a check, because seconds depend on the machine.
     """
     longest = max((wave.seconds for wave in waves), default=0.0)
     stops = {name: _standstill(local, name) for wave in waves for name in wave.sites}
@@ -194,7 +201,7 @@ def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> Non
 
 
 def _standstill(local: LocalApp, name: str) -> tuple[int, int]:
-    """Return how many requests to ARM and sleeps of Certroll lie between the stop of an app and its start."""
+    """Return how many ARM requests and sleeps lie between the stop of an app and its start."""
     entries = local.stand.world.journal.entries()
     began, ended = (
         next(entry.at for entry in entries if f"site {name} {change}" in entry.changes)

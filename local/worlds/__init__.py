@@ -1,1 +1,1 @@
-"""Worlds to begin with, and the small builders they are made of."""
+"""Build the worlds that tests, the demo and `make local` start from."""

@@ -5,13 +5,15 @@
     api-NorthEuropewebspace-Linux       plan-api-neu (Linux)    api
     eastasiawebspace                    plan-corp-ea (Windows)  corp                a legacy name
 
-`wildcard-contoso-com` is imported into all three. The demo renews six of the eight vault certificates; of the others
-one belongs to a site that opted out, and is the only one whose binding is behind its copy from the start.
+All three webspaces hold a copy of the vault certificate `wildcard-contoso-com`. The demo renews six of the eight vault
+certificates. Another vault certificate belongs to a site that opted out of Certroll. Only this site has a binding with
+an older certificate than its copy from the start.
 
-Two of those that renew are client certificates, on three sites without custom host names whose apps call a partner:
-`partner-client` on `invoices-contoso` (Linux, by path, with a slot `staging`) and on `ledger-contoso` (Windows, by
-thumbprint), whose partner goes by the authority; `bank-client` on `payments-contoso` (Linux, by path), whose partner
-accepts the present thumbprint alone, so that a renewal cannot be used there before the partner agrees.
+Two of the renewed vault certificates are client certificates. The apps that use them have no custom host names and call
+a partner. `invoices-contoso` (Linux, with a slot `staging`) names `partner-client` by path. `ledger-contoso` (Windows)
+names `partner-client` by thumbprint. The partner of these two apps accepts every certificate of the authority.
+`payments-contoso` (Linux) names `bank-client` by path. The partner of `payments-contoso` accepts only the present
+thumbprint, so Certroll has to take the roll back.
 """
 
 from datetime import timedelta
@@ -48,7 +50,7 @@ THUMBPRINT_SETTING = "CLIENT_CERT_THUMBPRINT"
 
 
 def contoso(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return Contoso as it is before the renewals."""
+    """Return the world of Contoso before the renewals."""
     world = World(clock, seed)
     build = Builder(world)
     production = build.add_subscription("Contoso Production", PRODUCTION)
@@ -106,7 +108,7 @@ def _web(build: Builder, plans: ResourceGroup) -> None:
 
 
 def _opted_out(build: Builder, plan: Plan, group: ResourceGroup) -> None:
-    """A site whose team moves its binding by hand, and has not done so since the last renewal."""
+    """Build a site whose team moves its binding by hand, and has not yet done so."""
     versions = build.world.vaults[WEB_VAULT].certificates[PARTNERS].versions
     copies = [build.add_copy(PARTNERS, plan, build.world.vaults[WEB_VAULT], version=version) for version in versions]
     site = build.add_site("partners-contoso", plan, group, tags={"certroll": "off"})
@@ -135,7 +137,11 @@ def _corporate(build: Builder, group: ResourceGroup) -> None:
 
 
 def _clients(build: Builder) -> None:
-    """Apps that present a client certificate to a partner: one lineage on two systems, and one that is pinned."""
+    """Build the apps that present a client certificate to a partner.
+
+    A Linux app and a Windows app use the same vault certificate. A third app's partner accepts only the present
+    thumbprint.
+    """
     plans = {plan.name: plan for plan in build.world.web.plans.values()}
     windows, linux = plans["plan-web-weu"], plans["plan-api-neu"]
     fabrikam = build.add_partner("fabrikam")

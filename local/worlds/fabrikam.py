@@ -1,4 +1,4 @@
-"""Fabrikam, the demo's second world: one of each kind of certificate, and what each of them may be waiting for.
+"""Fabrikam, the demo's second world, has one certificate of each kind.
 
     webspace                             plan                  what is there
     web-WestEuropewebspace               plan-web (Windows)    an import, an upload that an app pins, purchased and
@@ -6,9 +6,13 @@
     api-NorthEuropewebspace-Linux        plan-api (Linux)      a secret, uploads by hand, a public certificate
     functions-WestEuropewebspace-Linux   plan-jobs (Flex)      a site with a certificate of its own
 
-Nothing here is renewed by App Service: all of `renewing` and one order are renewed by the demo. Five things wait for a
-person: an order whose domain has to be verified again, two host names whose DNS forbids a managed certificate, an
-import from a vault that App Service may not read, and an old upload of people's, which nobody else deletes.
+App Service renews no certificate of this world. The demo renews the certificates in `renewing`, and one order. Five
+subjects wait for a person:
+
+- an order whose domain a person has to verify again,
+- two host names whose DNS forbids a managed certificate,
+- an import from a vault that App Service may not read,
+- an old upload that a person made, which Certroll does not delete.
 """
 
 from datetime import timedelta
@@ -30,13 +34,13 @@ WWW, SHOP, LEGACY, SIGNER, JOBS = "www-fabrikam-com", "shop-fabrikam-com", "lega
 API, FORMS = "api-fabrikam-com", "forms-fabrikam-com"
 """Plain secrets: a PFX that is imported, and PEM that people uploaded."""
 INTRANET, EXCHANGE = "intranet-fabrikam-com", "exchange-fabrikam-com"
-"""What a tag asks to be imported, one of them from the closed vault."""
+"""Vault certificates that a tag asks to import. EXCHANGE is in the closed vault."""
 RENEWING = ((VAULT, WWW), (VAULT, SHOP), (VAULT, LEGACY), (VAULT, SIGNER), (VAULT, JOBS), (VAULT, API), (VAULT, FORMS))
 RENEWS, WAITS = "portal", "store"
-"""Purchased orders: one that is renewed, one whose renewal waits for the proof of its domain."""
+"""Purchased orders. RENEWS is renewed, and the renewal of WAITS waits for the proof of its domain."""
 MANAGED_HOST, FORBIDDEN_HOST, LEADS_AWAY = "blog.fabrikam.com", "fabrikam.net", "docs.fabrikam.com"
 THEIRS = "shop-by-hand-2025"
-"""An upload of people's that a newer version superseded long ago."""
+"""An upload that a person made, and that a newer version superseded long ago."""
 PIN_SETTING, TRUST_SETTING = "CLIENT_CERT_THUMBPRINT", "SIGNER_CERT_PATH"
 PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
 LONG_AGO, LAST_TIME = timedelta(days=330), timedelta(days=150)
@@ -44,7 +48,7 @@ OWN_TAG = "certroll-lineage"
 
 
 def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return Fabrikam as it is before the renewals."""
+    """Return the world of Fabrikam before the renewals."""
     world = World(clock, seed)
     build = Builder(world)
     build.add_subscription("Fabrikam", SUBSCRIPTION)
@@ -68,7 +72,10 @@ def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
 
 
 def _imported(build: Builder, plan: Plan) -> None:
-    """Build a bound import, and the copy that Certroll made of its last version, whose grace is over."""
+    """Build a bound import, and the copy of its last version that Certroll once made.
+
+    The grace time of that copy is over.
+    """
     host = "www.fabrikam.com"
     first = _aged(build, WWW, host)
     name = f"certroll-{WWW}-{first.thumbprint}".lower()
@@ -77,7 +84,10 @@ def _imported(build: Builder, plan: Plan) -> None:
 
 
 def _uploaded(build: Builder, plan: Plan) -> None:
-    """An upload by hand with an IP-based binding, which an app pins as its client certificate, and its predecessor."""
+    """Build an upload by hand with an IP-based binding, and its predecessor.
+
+    An app pins the upload as its client certificate.
+    """
     host = "shop.fabrikam.com"
     build.add_upload(_aged(build, SHOP, host), plan, name=THEIRS)
     version = build.world.vaults[VAULT].certificates[SHOP].newest
@@ -98,7 +108,10 @@ def _aged(build: Builder, name: str, host: str) -> Version:
 
 
 def _uploaded_oddly(build: Builder, plan: Plan) -> None:
-    """Uploads of what App Service does not import: an elliptic key, and PEM in a plain secret."""
+    """Build uploads of certificates that App Service cannot import.
+
+    One certificate has an elliptic key, and the other certificate is PEM in a plain secret.
+    """
     vault = build.world.vaults[VAULT]
     versions: dict[str, Version | SecretVersion] = {
         "legacy": build.add_certificate(LEGACY, ("legacy.fabrikam.com",), vault, key_type="EC"),
@@ -110,7 +123,7 @@ def _uploaded_oddly(build: Builder, plan: Plan) -> None:
 
 
 def _public(build: Builder, plan: Plan) -> None:
-    """A site whose app checks what somebody signed, by a certificate without its key."""
+    """Build a site whose app checks signatures with a public certificate."""
     tags = {"certroll-public-to": "audit-fabrikam"}
     version = build.add_certificate(SIGNER, ("signer.fabrikam.com",), build.world.vaults[VAULT], tags=tags)
     settings = {LOAD_LIST: version.thumbprint, TRUST_SETTING: f"/var/ssl/certs/{version.thumbprint}.der"}
@@ -120,16 +133,17 @@ def _public(build: Builder, plan: Plan) -> None:
 
 
 def _secret(build: Builder, plan: Plan) -> None:
-    """A PFX in a plain secret, imported and bound."""
+    """Build a PFX in a plain secret, with its import and a binding."""
     vault = build.world.vaults[VAULT]
     build.add_secret(API, ("api.fabrikam.com",), vault)
     build.add_host(build.add_site("api-fabrikam", plan), "api.fabrikam.com", build.add_copy(API, plan, vault))
 
 
 def _purchased(build: Builder, plan: Plan) -> None:
-    """Two orders whose certificates are imported and bound: one near its renewal, one in the midst of it.
+    """Build two orders whose certificates are imported and bound.
 
-    The domain of the second was verified too long ago to serve again, so that its renewal waits.
+    The first order is close to its renewal. The renewal of the second order has begun. It waits for a new verification
+    of the domain, because the last verification is too old.
     """
     vault = build.world.vaults[ORDERS_VAULT]
     near = build.add_order(RENEWS, "portal.fabrikam.com", vault, age=timedelta(days=160))
@@ -141,7 +155,7 @@ def _purchased(build: Builder, plan: Plan) -> None:
 
 
 def _managed(build: Builder, plan: Plan) -> None:
-    """Host names without a certificate: DNS is right for one, and forbids it for two."""
+    """Build three host names without a certificate. DNS allows only one managed certificate."""
     site = build.add_site("blog-fabrikam", plan, tags={"certroll-managed": "on"})
     for name in (MANAGED_HOST, FORBIDDEN_HOST, LEADS_AWAY):
         site = build.add_host(site, name)
@@ -152,7 +166,7 @@ def _managed(build: Builder, plan: Plan) -> None:
 
 
 def _site_scoped(build: Builder, group: ResourceGroup) -> None:
-    """A site on a Flex Consumption plan, bound to an import that it has to itself."""
+    """Build a site on a Flex Consumption plan, with a binding to its own import."""
     vault = build.world.vaults[VAULT]
     build.add_certificate(JOBS, ("jobs.fabrikam.com",), vault)
     site = build.add_site("jobs-fabrikam", build.add_plan("plan-jobs", group, sku="FC1"))
@@ -160,7 +174,7 @@ def _site_scoped(build: Builder, group: ResourceGroup) -> None:
 
 
 def _imports(build: Builder) -> None:
-    """What a tag asks to be imported into a webspace that has it not."""
+    """Build two vault certificates whose tag asks for an import into a webspace without a copy."""
     tags = {"certroll-import-to": "plan-web"}
     for vault, name in ((VAULT, INTRANET), (CLOSED_VAULT, EXCHANGE)):
         build.add_certificate(name, (name.replace("-", "."),), build.world.vaults[vault], tags=tags)

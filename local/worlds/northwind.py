@@ -1,12 +1,13 @@
-"""Northwind, the demo's third world: an internal App Service Environment whose apps call a partner with a private root.
+"""Northwind, the demo's third world: an internal App Service Environment.
 
     plan                     sites and slots
     plan-orders (Windows)    orders, orders/staging, prices, stock
     plan-billing (Linux)     archive (stopped), invoices, ledger, museum (opted out), rates
 
-`prices` and `rates` are a group: one of them has to be up at any time. Every app calls the partner when it is asked for
-its health, which it can as long as it trusts the root of that partner's certificate. The present root is in the
-environment and in the vault; the demo puts the next one into the vault, and then lets the partner move.
+The apps call a partner whose certificate chains to a private root. The sites `prices` and `rates` are a group: at least
+one site of a group has to be up at any time. Every app calls the partner when a probe asks for the app's health. The
+call succeeds if the app trusts the root of the partner's certificate. The environment and the vault hold the present
+root. The demo puts the next root into the vault, and then gives the partner a certificate of the next root.
 """
 
 from local.azure.scripting.clock import Clock
@@ -27,7 +28,7 @@ STOPPED_SITE, EXCLUDED = "archive", "museum"
 
 
 def northwind(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return Northwind as it is before its authority gets a new root."""
+    """Return the world of Northwind before its authority gets a new root."""
     world = World(clock, seed)
     build = Builder(world)
     build.add_subscription("Northwind", SUBSCRIPTION)

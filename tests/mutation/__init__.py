@@ -1,5 +1,5 @@
-"""Mutation tests: the code is broken in one place at a time, and the tests are to notice.
+"""Mutation tests break the code in one place at a time, and check that a test notices.
 
-`python -m tests.mutation --help` says what can be asked for. Own operators over the standard `ast`, because mutmut (to
-3.8) makes no mutants in decorated classes and functions (boxed/mutmut #480), nor of tables and enum members.
+`python -m tests.mutation --help` lists the options. The operators are this project's own, over the standard `ast`.
+mutmut (to 3.8) makes no mutants in decorated classes and functions (boxed/mutmut #480), in tables or in enum members.
 """

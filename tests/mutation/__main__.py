@@ -1,4 +1,4 @@
-"""Tries mutants and says which ones no test notices: `python -m tests.mutation --help`."""
+"""`python -m tests.mutation` tries mutants, and lists the mutants that no test notices."""
 
 import argparse
 import sys
@@ -17,23 +17,25 @@ from tests.mutation.survivors import EXPLAINED, explained, idle, line_of
 
 TARGETS = ("shared/domain", "shared/actions", "shared/guards", "shared/planner.py", "shared/clients/retrying.py")
 LATER = (("tests/properties", 2.0),)
-"""What is tried where no unit test notices, with the CPU seconds that it may take as it was recorded."""
+"""The directories of tests that are tried if no unit test notices a mutant, each with its limit of recorded CPU
+seconds.
+"""
 STEP = 50
 CONTROLS = 10
-"""So many mutants are first tried without their change."""
+"""The number of mutants that are first tried without their change."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try mutants; return 0 if no more survived without a reason than may."""
+    """Try mutants, and return 0 if the unexplained survivors are within the bar."""
     asked = _parsed(arguments)
     enums = enums_of(tuple(Path("shared").rglob("*.py")))
     known = mutants(_files(TARGETS), enums)
     chosen = known if asked.all else sample(known, asked.mutants, asked.seed)
     if asked.only:
-        chosen = tuple(one for one in known if asked.only in f"{one.key} {one.module} {one.unit}")
+        chosen = tuple(mutant for mutant in known if asked.only in f"{mutant.key} {mutant.module} {mutant.unit}")
     choice = Choice(recorded("tests/unit"), tuple((recorded(name), limit) for name, limit in LATER))
     results = Results(choice.known)
-    left = [one for one in chosen if asked.again or results.of(one.key) is None]
+    left = [mutant for mutant in chosen if asked.again or results.of(mutant.key) is None]
     print(f"{len(known)} mutants in all, {len(chosen)} chosen, {len(chosen) - len(left)} known from before")
     pool = Pool(choice, enums, asked.jobs)
     _check_controls(left, pool)
@@ -60,7 +62,11 @@ def _files(targets: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _check_controls(left: Sequence[Mutant], pool: Pool) -> None:
-    """Try code that is not changed. Raises SystemExit if a test fails: then its order or its state would decide."""
+    """Try the first mutants without their change.
+
+    Raise SystemExit if a test fails. Such a test depends on the order of tests or on their state, and would count
+    mutants as noticed.
+    """
     for result in pool.results([control_of(mutant) for mutant in left[:CONTROLS]]):
         if not result.survived:
             raise SystemExit(
@@ -80,13 +86,17 @@ def _try(left: Sequence[Mutant], pool: Pool, results: Results) -> None:
 
 def _sum_up(known: Sequence[Mutant], chosen: Sequence[Mutant], results: Results) -> int:
     reasons = explained()
-    became: dict[str, Result] = {one.key: found for one in chosen if (found := results.of(one.key)) is not None}
+    became: dict[str, Result] = {
+        mutant.key: found for mutant in chosen if (found := results.of(mutant.key)) is not None
+    }
     judgements = judged(chosen, became, reasons)
-    for one in judgements:
-        if one.unexplained:
-            print(f"{one.mutant.path}:{one.mutant.lines[0]}\n  {line_of(one.mutant, '')}")
-        elif one.reason and not one.result.survived:
-            print(f"{EXPLAINED} explains {one.mutant.key}, which {one.result.by} notices: take the line out")
+    for judgement in judgements:
+        if judgement.unexplained:
+            print(f"{judgement.mutant.path}:{judgement.mutant.lines[0]}\n  {line_of(judgement.mutant, '')}")
+        elif judgement.reason and not judgement.result.survived:
+            print(
+                f"{EXPLAINED} explains {judgement.mutant.key}, which {judgement.result.by} notices: take the line out"
+            )
     for key in idle(reasons, known):
         print(f"{EXPLAINED} explains {key}, which is no mutant any more: look at it again")
     print(table(judgements))

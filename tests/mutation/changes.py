@@ -1,4 +1,4 @@
-"""What may be changed in one node of the syntax tree: each change is another node in its place."""
+"""Define the changes of a node of the syntax tree: each change replaces the node."""
 
 import ast
 import re
@@ -12,31 +12,34 @@ Node = TypeVar("Node", bound=ast.AST)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where a node stands."""
+    """The place of a node in the syntax tree."""
 
     enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The members of every enum that the code knows, in their order."""
     function: ast.FunctionDef | None = None
-    """The function that the node is in; None in modules and classes, whose tuples are tables."""
+    """The function that the node is in, or None in modules and classes, whose tuples are tables."""
     ordering: bool = False
-    """Whether the node is in a lambda, whose tuples are mostly keys to sort by."""
+    """True if the node is in a lambda. Tuples in a lambda are mostly sort keys."""
     parent: ast.AST | None = None
 
 
 def changes(node: ast.AST, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield what may stand in place of the node; the nodes below it are not looked at."""
+    """Yield every node that may replace the node. The nodes below it stay unchanged."""
     for kind, change in CHANGES:
         if isinstance(node, kind):
             yield from change(node, place)
 
 
 def is_text(value: object) -> bool:
-    """Return True if the constant is written for people: it has more than one word, or parts that a space follows."""
+    """Return True if the constant is a text for people.
+
+    Such a text has more than one word, or a part that a space follows.
+    """
     return isinstance(value, str) and " " in value.strip("\n") and value != " "
 
 
 def is_message(node: ast.AST) -> bool:
-    """Return True if the node is a text, or a text with values in it."""
+    """Return True if the node is a text for people, with or without values in it."""
     if isinstance(node, ast.Constant):
         return is_text(node.value)
     parts = node.values if isinstance(node, ast.JoinedStr) else []
@@ -44,7 +47,7 @@ def is_message(node: ast.AST) -> bool:
 
 
 def _with(node: Node, **fields: Any) -> Node:  # noqa: ANN401 - the fields of any node
-    """Return a copy of the node with other fields."""
+    """Return a copy of the node with the given fields replaced."""
     other = copy(node)
     for name, value in fields.items():
         setattr(other, name, value)
@@ -98,12 +101,12 @@ OTHER_METHOD = {
 }
 CLEANING = frozenset({"lower", "upper", "strip", "lstrip", "rstrip", "casefold"})
 WITH_DEFAULT = {"next": 2, "get": 2, "pop": 2, "getattr": 3, "split": 2, "rsplit": 2}
-"""Calls whose last argument of so many says what to do otherwise."""
+"""Calls whose last argument is a default or a limit, with the number of arguments that they then have."""
 ORDERLESS = frozenset(
     {"min", "max", "any", "all", "sum", "set", "frozenset", "sorted", "isinstance", "startswith", "endswith"}
 )
 UNTOLD = frozenset({"strict", "slots", "repr", "frozen"})
-"""Keywords that guard against mistakes of ours, or change what people read only."""
+"""Keywords that guard against mistakes of programmers, or that change only what people read."""
 
 
 def _compared(node: ast.Compare, _: Surroundings) -> Iterator[ast.AST]:
@@ -188,7 +191,10 @@ def _keywords(node: ast.Call, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _patterns(node: ast.Call) -> Iterator[ast.AST]:
-    """Yield the pattern with one repetition more or less; the whole pattern is changed as any string is."""
+    """Yield the regular expression with each repetition changed.
+
+    Another operator changes the whole pattern, as it changes any string.
+    """
     pattern = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
     if not isinstance(pattern, str):
         return
@@ -220,7 +226,10 @@ def _member(node: ast.Attribute, place: Surroundings) -> Iterator[ast.AST]:
 
 
 def _elements(node: ast.Tuple | ast.List | ast.Set, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield the table with one element less, or with two neighbours changed about; a plain pair in a call is none."""
+    """Yield the table without each element, and with each pair of neighbours exchanged.
+
+    A plain pair in a call does not count as a table.
+    """
     if isinstance(getattr(node, "ctx", None), ast.Store) or isinstance(place.parent, ast.Subscript):
         return
     joined = any(isinstance(element, ast.Starred) for element in node.elts)
@@ -235,7 +244,7 @@ def _elements(node: ast.Tuple | ast.List | ast.Set, place: Surroundings) -> Iter
 
 
 def _is_orderless(parent: ast.AST | None) -> bool:
-    """Return True if the parent is a call for which the order of what it is given says nothing."""
+    """Return True if the parent is a call that ignores the order of its arguments' items."""
     match parent:
         case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
             return name in ORDERLESS
@@ -260,7 +269,10 @@ def _looped(node: ast.While, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _returned(node: ast.Return, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield a return of nothing; a truth is changed where it is made, and what is not made here is also turned True."""
+    """Yield the `return` with an empty or opposite value.
+
+    Other operators change a comparison or a constant. A `bool` from elsewhere is replaced by False and by True.
+    """
     if _is_none(node.value) or isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Constant):
         return
     returns = ast.unparse(place.function.returns) if place.function and place.function.returns else ""
@@ -283,7 +295,10 @@ def _stated(node: ast.Expr, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _assigned(node: ast.Assign, _: Surroundings) -> Iterator[ast.AST]:
-    """Yield nothing in place of what is set in something else; a name that is not set would be noticed anyway."""
+    """Yield `pass` for an assignment to an attribute or an item.
+
+    A missing assignment to a name would fail every test, and needs no mutant.
+    """
     if any(isinstance(target, ast.Attribute | ast.Subscript) for target in node.targets):
         yield ast.Pass()
 
@@ -295,7 +310,10 @@ def _augmented(node: ast.AugAssign, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _raised(node: ast.Raise, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield nothing in its place; where a condition leads to it alone, dropping the condition is the same."""
+    """Yield `pass` in place of a `raise`.
+
+    A `raise` directly below an `if` gets no such mutant, because the mutant of the condition is the same.
+    """
     if not isinstance(place.parent, ast.If) and node.exc is not None:
         yield ast.Pass()
 

@@ -1,4 +1,4 @@
-"""Which tests a mutant is shown to, and in which order: those that run its lines, the likeliest first."""
+"""Choose the tests to try on a mutant: tests that run its lines, the likeliest test first."""
 
 import re
 from collections import Counter
@@ -11,19 +11,19 @@ from tests.mutation.mutants import Mutant
 from tests.mutation.recording import Recording
 
 FIRST = 40
-"""So many tests are tried before the others: to collect the files of all takes longer than to run these."""
+"""The number of tests that are tried first, because collecting all files takes longer than these tests."""
 FIRST_FILES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Tests that run together, in their order."""
+    """A round of tests that run together, in their order."""
 
     tests: tuple[str, ...]
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that they are in, each once."""
+        """The files of the tests, each file once."""
         return tuple(dict.fromkeys(map(file_of, self.tests)))
 
 
@@ -34,24 +34,24 @@ def file_of(test: str) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """Chooses among the tests that were recorded."""
+    """The choice of tests for mutants, from the recordings of test runs."""
 
     unit: Recording
     later: tuple[tuple[Recording, float], ...] = ()
-    """What is tried where no unit test notices, in turn, each with the CPU seconds that it may take."""
+    """The recordings that are tried in turn if no unit test notices a mutant, each with its limit of CPU seconds."""
 
     @cached_property
     def known(self) -> frozenset[str]:
-        """Every test that was recorded."""
+        """The ids of all tests that were recorded."""
         return frozenset(self._seconds)
 
     @property
     def libraries(self) -> tuple[str, ...]:
-        """The modules of others that any test imports."""
+        """The third-party modules that any recorded test imports."""
         return tuple(dict.fromkeys(name for held in self._recordings for name in held.libraries))
 
     def rounds(self, mutant: Mutant) -> tuple[Round, ...]:
-        """Return what is tried, in turn, until a test notices the mutant."""
+        """Return the rounds of tests to try in turn, until a test notices the mutant."""
         found = self._ranked(self.unit, mutant)
         files = tuple(dict.fromkeys(map(file_of, found[:FIRST])))[:FIRST_FILES]
         first = tuple(test for test in found[:FIRST] if file_of(test) in files)
@@ -60,8 +60,8 @@ class Choice:
         return tuple(Round(tests) for tests in (first, rest, *later) if tests)
 
     def seconds(self, rounds: Iterable[Round]) -> float:
-        """Return how much CPU the tests of the rounds took when they were recorded."""
-        return sum(self._seconds[test] for one in rounds for test in one.tests)
+        """Return the CPU seconds that the tests of the rounds took when they were recorded."""
+        return sum(self._seconds[test] for group in rounds for test in group.tests)
 
     @property
     def _recordings(self) -> tuple[Recording, ...]:
@@ -73,12 +73,15 @@ class Choice:
 
     @cached_property
     def _breadth(self) -> Counter[str]:
-        """How many lines each test runs: one that runs few says the most."""
+        """The number of lines that each test runs. A test that runs few lines says the most."""
         runs = (tests for held in self._recordings for lines in held.lines.values() for tests in lines.values())
         return Counter(test for tests in runs for test in tests)
 
     def _ranked(self, recording: Recording, mutant: Mutant) -> tuple[str, ...]:
-        """Return the tests that may notice it; what runs while tests are collected may be noticed by every test."""
+        """Return the tests that may notice the mutant, the likeliest test first.
+
+        Every test may notice a change of lines that also run during collection.
+        """
         direct = recording.tests_of(mutant.path, mutant.lines)
         near = direct or _mentioning(recording, mutant)
         own = f"test_{mutant.path.stem}.py"
@@ -92,14 +95,17 @@ class Choice:
 
 
 def _mentioning(recording: Recording, mutant: Mutant) -> frozenset[str]:
-    """Return the tests that run a line with a name of the mutant's statement, or else any line of its module."""
+    """Return the tests that run a line with a name from the mutant's statement.
+
+    If no test runs such a line, return the tests that run any line of the mutant's module.
+    """
     names = [name for name in re.split(r"\W+", mutant.unit.rpartition(".")[2]) if name]
     runs = (recording.tests_of(path, (line, line)) for path, line in _lines_with(names))
     return frozenset().union(*runs) or recording.tests_in(mutant.path)
 
 
 def _lines_with(names: Sequence[str]) -> Iterator[tuple[Path, int]]:
-    """Yield the lines of the code on which one of the names stands."""
+    """Yield the lines of `shared` that contain one of the names."""
     word = re.compile(rf"\b(?:{'|'.join(names) or '(?!)'})\b")
     for path in Path("shared").rglob("*.py"):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -108,7 +114,7 @@ def _lines_with(names: Sequence[str]) -> Iterator[tuple[Path, int]]:
 
 
 def _within(tests: Sequence[str], seconds: dict[str, float], limit: float) -> tuple[str, ...]:
-    """Return the first tests that take no longer than the limit together."""
+    """Return the first tests whose seconds together stay within the limit."""
     taken, kept = 0.0, []
     for test in tests:
         taken += seconds[test]

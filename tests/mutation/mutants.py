@@ -1,7 +1,7 @@
-"""The mutants of a module: every change of every node that means something, each with a key of its own.
+"""Make the mutants of a module: every change of every meaningful node, each with a key.
 
-A key is made of the text of the function, or of the statement of a module or class, and of the change. Neither the
-path nor the line is in it, nor are comments, docstrings and messages: a function that moves keeps its mutants' keys.
+A key is a hash of the change and of the text of its function, or of its statement in a module or class. Path, line,
+comments, docstrings and messages do not affect a key. A function that moves therefore keeps the keys of its mutants.
 """
 
 import ast
@@ -19,19 +19,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 TEXT = "…"
 NO_CHANGE = -1
 UNREAD = frozenset({"annotation", "returns", "targets", "target", "bases", "cause", "ctx", "pattern", "type_params"})
-"""Fields that hold types, names and what only people read."""
+"""Fields of nodes that hold types, names, or text for people."""
 LONGEST = 90
 AROUND = 30
-"""How many letters of what is long are shown around a change."""
+"""The number of characters that are shown around a change in a long text."""
 
 
 class Edited(Exception):
-    """The source of a mutant was edited while mutants were tried."""
+    """Somebody edited the source of a mutant while mutants were tried."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is hashed as one: a function with all that is in it, or a statement of a module or class."""
+    """The unit whose text is hashed: a whole function, or a statement of a module or class."""
 
     name: str
     node: ast.AST
@@ -39,12 +39,12 @@ class Unit:
 
     @cached_property
     def text(self) -> object:
-        """Its text as plain values."""
+        """The text of the unit as plain values."""
         return canonical(self.node)
 
     @cached_property
     def ordinals(self) -> dict[int, int]:
-        """How many nodes with the same text come before each node, by the node's identity."""
+        """The number of earlier nodes with the same text, by the identity of each node."""
         seen: Counter[str] = Counter()
         found: dict[int, int] = {}
         for node in _in_order(self.node):
@@ -56,14 +56,14 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a node hangs in the tree."""
+    """The place of a node in the syntax tree."""
 
     parent: ast.AST
     field: str
     index: int | None = None
 
     def put(self, node: ast.AST) -> None:
-        """Hang another node there."""
+        """Put another node in this place."""
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:
@@ -72,7 +72,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One change in a tree that was parsed for it."""
+    """A change in a syntax tree that was parsed for this change."""
 
     unit: Unit
     place: Place
@@ -83,12 +83,12 @@ class Mutation:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change of a module, as it is counted, tried and reported."""
+    """A change of a module that is tried, counted and reported."""
 
     key: str
     path: Path
     number: int
-    """Its number among the mutations of the module."""
+    """The number of the mutant among the mutations of its module."""
     unit: str
     lines: tuple[int, int]
     """The first and the last line of the code by which tests are chosen."""
@@ -96,12 +96,12 @@ class Mutant:
 
     @property
     def module(self) -> str:
-        """The name of its module."""
+        """The name of the module that the mutant changes."""
         return ".".join(self.path.with_suffix("").parts).removesuffix(".__init__")
 
 
 def mutants(paths: tuple[Path, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Mutant, ...]:
-    """Return the mutants of all modules. Functions with the same text are told apart by their order."""
+    """Return the mutants of all modules. The order tells functions with the same text apart."""
     seen: Counter[str] = Counter()
     found: list[Mutant] = []
     for path in paths:
@@ -114,7 +114,7 @@ def mutants(paths: tuple[Path, ...], enums: Mapping[str, tuple[str, ...]]) -> tu
 
 
 def mutations(tree: ast.Module, enums: Mapping[str, tuple[str, ...]]) -> Iterator[Mutation]:
-    """Yield the changes of a module, always in the same order, and none twice at one place."""
+    """Yield the changes of a module, in a fixed order and each change only once."""
     for unit in _units(tree):
         function = unit.node if isinstance(unit.node, ast.FunctionDef) else None
         place = _place_of(unit)
@@ -122,12 +122,15 @@ def mutations(tree: ast.Module, enums: Mapping[str, tuple[str, ...]]) -> Iterato
 
 
 def control_of(mutant: Mutant) -> Mutant:
-    """Return a mutant of the same place that changes nothing."""
+    """Return a control: a mutant of the same place that leaves the code unchanged."""
     return replace(mutant, number=NO_CHANGE, key=f"control-{mutant.key}")
 
 
 def mutated(source: str, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -> ast.Module:
-    """Return the tree of the source with the mutant's change made. Raises Edited if it is not there now."""
+    """Return the syntax tree of the source with the mutant's change.
+
+    Raise Edited if the source no longer has the code that the mutant changes.
+    """
     tree = ast.parse(source)
     if mutant.number == NO_CHANGE:
         return tree
@@ -139,14 +142,14 @@ def mutated(source: str, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -
 
 
 def key_of(mutation: Mutation) -> str:
-    """Return what names the mutation for as long as the text of its function stays the same."""
+    """Return the key of the mutation, which is stable while its function has the same text."""
     unit = mutation.unit
     where = (unit.name, unit.text, unit.ordinals[id(mutation.before)])
     return sha256(repr((*where, canonical(mutation.before), canonical(mutation.after))).encode()).hexdigest()[:12]
 
 
 def change_of(mutation: Mutation) -> str:
-    """Return the change as one line for people; of what is long only the part that differs."""
+    """Return the change as a line for people, which shows only the difference of long texts."""
     before, after = _code(mutation.before), _code(mutation.after)
     same = _alike(before, after)
     rest = min(_alike(before[::-1], after[::-1]), len(before) - same, len(after) - same)
@@ -154,12 +157,12 @@ def change_of(mutation: Mutation) -> str:
 
 
 def _alike(first: str, second: str) -> int:
-    """Return how many letters are the same at the start."""
+    """Return the number of characters that both texts have in common at the start."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _cut(text: str, same: int, rest: int) -> str:
-    """Return the text with what differs and some of what stands around it."""
+    """Return the part of the text that differs, with some characters around it."""
     if len(text) <= LONGEST:
         return text
     first, last = max(0, same - AROUND), min(len(text), len(text) - rest + AROUND)
@@ -167,7 +170,10 @@ def _cut(text: str, same: int, rest: int) -> str:
 
 
 def canonical(node: object) -> object:
-    """Return the node as plain values, without positions, docstrings and texts; the same for every Python from 3.11."""
+    """Return the node as plain values, without positions, docstrings and texts for people.
+
+    The values are the same for every Python from 3.11 on.
+    """
     if isinstance(node, list):
         return tuple(canonical(item) for item in node if not _is_docstring(item))
     if isinstance(node, ast.Constant):
@@ -179,7 +185,7 @@ def canonical(node: object) -> object:
 
 
 def enums_of(paths: tuple[Path, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the members of the enums that the modules define, by the name of their class."""
+    """Return the members of all enums in the modules, by the name of the enum class."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
     classes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     return {node.name: _members(node) for node in classes if any(_names_enum(base) for base in node.bases)}
@@ -226,7 +232,10 @@ def _is_docstring(line: object) -> bool:
 
 
 def _is_alias(line: ast.stmt) -> bool:
-    """Return True if the statement names a type, as `Tags = tuple[str, ...]` does; constants are in capitals."""
+    """Return True if the statement names a type, as `Tags = tuple[str, ...]` does.
+
+    The names of constants are in capitals, and the names of types are not.
+    """
     name = _target(line) if isinstance(line, ast.Assign) else ""
     return name[:1].isupper() and name != name.upper()
 
@@ -240,7 +249,7 @@ def _place_of(unit: Unit) -> Place:
 
 
 def _below(unit: Unit, place: Place, node: ast.AST, where: Surroundings, lines: tuple[int, int]) -> Iterator[Mutation]:
-    """Yield the changes of the node and of all that is below it."""
+    """Yield the changes of the node and of all nodes below it."""
     if is_message(node) or _is_docstring(node):
         return
     if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
@@ -271,7 +280,10 @@ def _children(node: ast.AST) -> Iterator[Place]:
 
 
 def _is_read(node: ast.AST, name: str, index: int, item: object) -> bool:
-    """Return True if the item of a list may be changed; the first argument of a cast is a type."""
+    """Return True if mutants may change the item of a list.
+
+    The first argument of `cast` is a type and stays unchanged.
+    """
     if isinstance(item, ast.keyword) and item.arg in UNTOLD:
         return False
     cast = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "cast"
@@ -285,7 +297,7 @@ def _at(place: Place) -> ast.AST:
 
 
 def _lines(node: ast.AST) -> tuple[int, int]:
-    """Return the lines of a statement, for a compound one those of its head."""
+    """Return the lines of a statement, or the lines of a compound statement's head."""
     if isinstance(node, ast.match_case):
         first = node.pattern.lineno
         return first, max(first, node.body[0].lineno - 1)

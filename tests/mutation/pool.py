@@ -1,4 +1,7 @@
-"""Tries mutants two at a time, each in a child of a process that has imported everything but the code under test."""
+"""Try several mutants at a time, each in a child process.
+
+The parent process has already imported everything except the code under test.
+"""
 
 import gc
 import importlib
@@ -15,15 +18,18 @@ from tests.mutation.trial import ERROR, Trial, run_child
 
 SPARE = 30.0
 FACTOR = 5.0
-"""A mutant may take so many CPU seconds, and so many times what its tests took without it; then it hangs."""
+"""A mutant hangs after SPARE CPU seconds plus FACTOR times the recorded CPU seconds of its tests."""
 
 MISDEEDS = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
-"""How a mutant may end its process: it computes without end, or recurses too deep."""
+"""The signals by which a mutant may end its process, after an endless computation or a deep recursion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a mutant. `by` is what noticed it, empty where nothing did; `seconds` is the CPU that it took."""
+    """The outcome of a mutant: who noticed it, and the CPU seconds that it took.
+
+    `by` is the test or the end of the process that noticed the mutant. `by` is empty for a survivor.
+    """
 
     key: str
     by: str
@@ -31,19 +37,22 @@ class Result:
 
     @property
     def survived(self) -> bool:
-        """Whether nothing noticed it."""
+        """True if no test noticed the mutant."""
         return not self.by
 
 
 class Pool:
-    """Processes that try mutants."""
+    """A pool of child processes that try mutants."""
 
     def __init__(self, choice: Choice, enums: Mapping[str, tuple[str, ...]], jobs: int) -> None:
         self._choice, self._enums, self._jobs = choice, enums, jobs
         self._running: dict[int, Trial] = {}
 
     def results(self, mutants: Iterable[Mutant]) -> Iterator[Result]:
-        """Yield what becomes of each mutant, in the order in which they end. Raises SystemExit if none can be."""
+        """Yield the outcome of each mutant, in the order in which the mutants end.
+
+        Raise SystemExit if a mutant cannot be tried.
+        """
         import_all(self._choice.libraries)
         try:
             for mutant in mutants:
@@ -83,7 +92,10 @@ class Pool:
 
 
 def _noticed_by(trial: Trial, code: int) -> str:
-    """Return what noticed the mutant. Without an answer only what a mutant can do to its process counts as noticed."""
+    """Return what noticed the mutant, from the answer of its process.
+
+    If the process gave no answer, only a signal of MISDEEDS counts as noticed.
+    """
     if trial.answer.exists():
         return trial.answer.read_text(encoding="utf-8")
     if -code in MISDEEDS:
@@ -92,7 +104,10 @@ def _noticed_by(trial: Trial, code: int) -> str:
 
 
 def import_all(names: Iterable[str]) -> None:
-    """Import what the tests import of others, so that no child has to. What cannot be imported is left to them."""
+    """Import the third-party modules of the tests, so that no child has to import them.
+
+    A module that fails to import is left to the children.
+    """
     for name in names:
         with suppress(Exception):
             importlib.import_module(name)

@@ -1,4 +1,7 @@
-"""Which test runs which line, and how long it takes: recorded once, and again where the code or the tests change."""
+"""Record which test runs which line, and how long each test takes.
+
+A recording is made again if the code or the tests change.
+"""
 
 import json
 import os
@@ -18,7 +21,7 @@ import pytest
 BUILD = Path("build/mutants")
 PROFILE = "mutants"
 RECORDING = "recording"
-"""Hypothesis profiles: to try a mutant, and to see what a property test runs."""
+"""Hypothesis profiles: PROFILE tries a mutant, and RECORDING records the lines of a property test."""
 OWN = frozenset({"shared", "tests", "functions", "local", "conftest"})
 PLAIN = (
     *("-q", "--no-header", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-o", "timeout=600"),
@@ -28,24 +31,28 @@ PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What the tests of some directories run. Lines are those that a test runs, not those that an import runs."""
+    """The lines that the tests of some directories run, and the time that the tests take.
+
+    Lines that run during an import do not count.
+    """
 
     lines: dict[str, dict[int, frozenset[str]]] = field(default_factory=dict)
-    """By the path of a module and the line: the ids of tests."""
+    """The ids of the tests that run a line, by the path of the module and the line."""
     shared: dict[str, frozenset[int]] = field(default_factory=dict)
-    """By the path of a module: lines that also run while tests are collected, for what any test may use."""
+    """The lines that also run while tests are collected, by the path of the module. Any test may depend on these lines.
+    """
     seconds: dict[str, float] = field(default_factory=dict)
-    """CPU seconds by the id of a test."""
+    """The CPU seconds of a test, by its id."""
     libraries: tuple[str, ...] = ()
-    """The modules of others that the tests import, in the order in which they were imported."""
+    """The third-party modules that the tests import, in the order of import."""
 
     def tests_of(self, path: Path, lines: tuple[int, int]) -> frozenset[str]:
-        """Return the tests that run any of these lines, the first and the last included."""
+        """Return the tests that run any line from the first to the last of `lines`."""
         held = self.lines.get(str(path), {})
         return frozenset().union(*(held.get(line, frozenset()) for line in range(lines[0], lines[1] + 1)))
 
     def is_shared(self, path: Path, lines: tuple[int, int]) -> bool:
-        """Return True if any of these lines also runs while tests are collected."""
+        """Return True if any of the lines also runs while tests are collected."""
         return not self.shared.get(str(path), frozenset()).isdisjoint(range(lines[0], lines[1] + 1))
 
     def tests_in(self, path: Path) -> frozenset[str]:
@@ -54,7 +61,10 @@ class Recording:
 
 
 def register_profiles() -> None:
-    """Register the profiles: the first of the examples that `make test` tries, and a failure is not made small."""
+    """Register the Hypothesis profiles for recordings and for trials.
+
+    The profiles try the first examples that `make test` tries, and do not shrink failures.
+    """
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     plain = hypothesis.settings(
         hypothesis.settings.get_profile("default"),
@@ -70,9 +80,9 @@ def register_profiles() -> None:
 
 
 def recorded(directory: str) -> Recording:
-    """Return what the tests of the directory run, recorded now unless nothing has changed since it was.
+    """Return the recording of a directory's tests, which is made if code or tests changed.
 
-    Raises SystemExit where a test fails: a mutant is noticed only by tests that pass without it.
+    Raise SystemExit if a test fails, because only tests that pass without a mutant can notice the mutant.
     """
     kept = BUILD / f"recording-{Path(directory).name}.json"
     state = fingerprint("shared", "tests/*.py", directory)
@@ -91,7 +101,7 @@ def recorded(directory: str) -> Recording:
 
 
 def fingerprint(*parts: str) -> str:
-    """Return a digest of the Python files of directories and patterns."""
+    """Return a digest of all Python files in the given directories and patterns."""
     found = (file for part in parts for file in (Path(part).rglob("*.py") if "*" not in part else Path().glob(part)))
     digest = sha256()
     for file in sorted(found):
@@ -110,7 +120,7 @@ def _read(held: dict[str, Any]) -> Recording:
 
 
 class _Watch:
-    """A plugin that tells the coverage data which test runs, and keeps how long each took."""
+    """A pytest plugin that names the running test to coverage, and records its CPU seconds."""
 
     def __init__(self, measured: coverage.Coverage) -> None:
         self._measured = measured
@@ -118,7 +128,7 @@ class _Watch:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Run the test under its own name."""
+        """Run the test, with the test's id as the context of coverage."""
         self._measured.switch_context(item.nodeid)
         began = time.process_time()
         try:

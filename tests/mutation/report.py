@@ -1,4 +1,4 @@
-"""What a run of mutants is summed up to."""
+"""Sum up a run of mutants: counts for each module, and the verdict."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,15 @@ from tests.mutation.mutants import Mutant
 from tests.mutation.pool import Result
 
 BAR = 0.02
-"""Unexplained survivors of all mutants, at most."""
+"""The largest share of mutants that may survive unexplained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A mutant with what became of it, and why it may survive, empty where nobody said it."""
+    """A mutant with its outcome, and the reason why the mutant may survive.
+
+    The reason is empty if nobody explained the mutant.
+    """
 
     mutant: Mutant
     result: Result
@@ -20,38 +23,43 @@ class Judged:
 
     @property
     def unexplained(self) -> bool:
-        """Whether it survived and nobody said why."""
+        """True if the mutant survived and nobody explained it."""
         return self.result.survived and not self.reason
 
 
 def judged(mutants: Iterable[Mutant], results: Mapping[str, Result], reasons: Mapping[str, str]) -> tuple[Judged, ...]:
-    """Return the mutants with what became of them."""
+    """Return the mutants with their outcomes and explanations."""
     return tuple(Judged(mutant, results[mutant.key], reasons.get(mutant.key, "")) for mutant in mutants)
 
 
 def table(found: Sequence[Judged]) -> str:
-    """Return a row for each module and one for all: mutants, noticed, survived, explained, unexplained."""
-    modules = sorted({one.mutant.module for one in found})
-    rows = [(module, _counts([one for one in found if one.mutant.module == module])) for module in modules]
+    """Return a table with a row for each module and a row for all modules.
+
+    A row counts mutants: all, noticed, survived, explained, unexplained.
+    """
+    modules = sorted({judgement.mutant.module for judgement in found})
+    rows = [
+        (module, _counts([judgement for judgement in found if judgement.mutant.module == module])) for module in modules
+    ]
     rows.append(("all", _counts(found)))
     head = f"{'':44}{'mutants':>9}{'killed':>9}{'survived':>10}{'explained':>11}{'unexplained':>13}"
     return "\n".join([head, *(f"{name:44}{a:>9}{b:>9}{c:>10}{d:>11}{e:>13}" for name, (a, b, c, d, e) in rows)])
 
 
 def passes(found: Sequence[Judged]) -> bool:
-    """Return True if no more than the bar survived without a reason."""
-    return sum(one.unexplained for one in found) <= BAR * len(found)
+    """Return True if the share of unexplained survivors is at most BAR."""
+    return sum(judgement.unexplained for judgement in found) <= BAR * len(found)
 
 
 def verdict(found: Sequence[Judged]) -> str:
-    """Return the two numbers and whether they are good enough."""
-    left = sum(one.unexplained for one in found)
+    """Return the line that states the unexplained survivors, and if there are too many."""
+    left = sum(judgement.unexplained for judgement in found)
     share = left / len(found) if found else 0.0
     state = "at most" if passes(found) else "OVER"
     return f"{left} unexplained survivors of {len(found)} mutants: {share:.1%}, {state} {BAR:.0%}"
 
 
 def _counts(found: Sequence[Judged]) -> tuple[int, int, int, int, int]:
-    survived = sum(one.result.survived for one in found)
-    left = sum(one.unexplained for one in found)
+    survived = sum(judgement.result.survived for judgement in found)
+    left = sum(judgement.unexplained for judgement in found)
     return len(found), len(found) - survived, survived, survived - left, left

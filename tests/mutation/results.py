@@ -1,7 +1,7 @@
-"""What became of mutants, kept from run to run in `build`, one line each as they end.
+"""Keep the outcomes of mutants from run to run, a line for each mutant in `build`.
 
-A mutant that was noticed stays noticed while the text of its function stays the same, wherever it moves, and the test
-that noticed it is there. One that survived is tried again as soon as a test changes.
+An outcome `noticed` holds while the text of the mutant's function is unchanged and the test that noticed the mutant
+exists. The function may move. A survivor is tried again as soon as a test changes.
 """
 
 import json
@@ -15,10 +15,10 @@ KEPT = BUILD / "results.jsonl"
 
 
 class Results:
-    """The results that are known, and a file that keeps them."""
+    """The known outcomes of mutants, and the file that keeps them."""
 
     def __init__(self, known: frozenset[str], file: Path = KEPT) -> None:
-        """Read what is kept; `known` are the ids of all tests that there are now."""
+        """Read the kept outcomes. `known` has the ids of all present tests."""
         self._there = known
         self._file, self._tests = file, fingerprint("tests/*.py", "tests/unit", "tests/properties", "tests/scenarios")
         self._known: dict[str, Result] = {}
@@ -26,11 +26,11 @@ class Results:
             self._take(json.loads(line))
 
     def of(self, key: str) -> Result | None:
-        """Return what became of the mutant, None where that is not known for these tests."""
+        """Return the outcome of the mutant, or None if it is unknown for the present tests."""
         return self._known.get(key)
 
     def keep(self, result: Result) -> None:
-        """Keep a result."""
+        """Append an outcome to the file."""
         self._known[result.key] = result
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as kept:

@@ -1,4 +1,4 @@
-"""Which mutants a run tries: a seeded sample over all modules."""
+"""Choose the mutants that a run tries: a seeded sample over all modules."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -7,13 +7,14 @@ from math import ceil
 from tests.mutation.mutants import Mutant
 
 LEAST = 3
-"""So many of each module, however small it is."""
+"""The least number of mutants from each module, however small the module is."""
 
 
 def sample(mutants: Iterable[Mutant], count: int, seed: int) -> tuple[Mutant, ...]:
-    """Return about as many mutants, of each module its share, in an order that is as good as random.
+    """Return about `count` mutants in a random order, with a fair share from each module.
 
-    A mutant's place is made of the seed and its key, so that the sample stays the same where code moves.
+    The place of a mutant depends only on the seed and the mutant's key. The sample therefore stays the same if code
+    moves.
     """
 
     def place(mutant: Mutant) -> bytes:
@@ -23,5 +24,5 @@ def sample(mutants: Iterable[Mutant], count: int, seed: int) -> tuple[Mutant, ..
     for mutant in sorted(mutants, key=place):
         by_module.setdefault(mutant.module, []).append(mutant)
     total = sum(map(len, by_module.values()))
-    taken = (held[: max(LEAST, ceil(count * len(held) / total))] for held in by_module.values() if total)
-    return tuple(sorted((mutant for held in taken for mutant in held), key=place))
+    chosen = (held[: max(LEAST, ceil(count * len(held) / total))] for held in by_module.values() if total)
+    return tuple(sorted((mutant for held in chosen for mutant in held), key=place))

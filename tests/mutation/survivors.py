@@ -1,4 +1,4 @@
-"""The survivors that are explained: one line each in a file of the repository."""
+"""Read the file of explained survivors, which has a line for each survivor."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,18 +11,24 @@ FIELDS = 4
 
 
 def explained(file: Path = EXPLAINED) -> dict[str, str]:
-    """Return why each explained survivor may survive, by its key. Raises SystemExit where a line cannot be read."""
+    """Return the explanation of each explained survivor, by the key of the mutant.
+
+    Raise SystemExit if a line of the file cannot be read.
+    """
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return dict(_parsed(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#"))
 
 
 def line_of(mutant: Mutant, reason: str) -> str:
-    """Return the line that explains the mutant."""
+    """Return the line of the file that explains the mutant."""
     return SEPARATOR.join((mutant.key, mutant.unit, mutant.change, reason))
 
 
 def idle(reasons: Mapping[str, str], mutants: Iterable[Mutant]) -> tuple[str, ...]:
-    """Return the keys that are explained and that no mutant has any more: the text of their function has changed."""
+    """Return the explained keys that no present mutant has.
+
+    The text of the function of such a key has changed.
+    """
     return tuple(sorted(reasons.keys() - {mutant.key for mutant in mutants}))
 
 

@@ -1,4 +1,4 @@
-"""The tool behind `make mutants`: what it changes, how a mutant is named, and what it makes of the results."""
+"""Test the tool behind `make mutants`."""
 
 import ast
 import os
@@ -22,19 +22,19 @@ ROOT = Path(__file__).parents[2]
 
 
 def changed(code: str) -> list[str]:
-    """Return what may be changed in the code, as it is shown to people."""
+    """Return all changes of the code, as the tool shows them to people."""
     return [change_of(found) for found in mutations(ast.parse(dedent(code)), ENUMS)]
 
 
 def written(folder: Path, **modules: str) -> tuple[Path, ...]:
-    """Return the files of modules with the text."""
+    """Write a file for each module with the given text, and return the paths."""
     for name, text in modules.items():
         (folder / f"{name}.py").write_text(dedent(text))
     return tuple(folder / f"{name}.py" for name in modules)
 
 
 def mutant(key: str, module: str = "m") -> Mutant:
-    """Return a mutant of which nothing but its key and module matters."""
+    """Return a mutant of which only the key and the module matter."""
     return Mutant(key, Path(f"{module}.py"), 0, "f", (1, 1), "a < b -> a <= b")
 
 
@@ -85,7 +85,7 @@ def mutant(key: str, module: str = "m") -> Mutant:
     ],
 )
 def test_expression_is_changed(code: str, expected: set[str]) -> None:
-    """Each kind of expression has its changes, and no others."""
+    """The tool makes exactly the expected changes of each kind of expression."""
     assert set(changed(f"it = {code}")) == expected
 
 
@@ -111,13 +111,13 @@ def test_expression_is_changed(code: str, expected: set[str]) -> None:
     ],
 )
 def test_statement_is_changed(code: str, expected: set[str]) -> None:
-    """Each kind of statement has its changes, and no others."""
+    """The tool makes exactly the expected changes of each kind of statement."""
     body = code.replace("\n", "\n    ")
     assert set(changed(f"def f():\n    {body}")) == expected
 
 
 def test_cases_and_their_conditions_are_dropped() -> None:
-    """Of a `match` each case goes once, and each condition of a case."""
+    """The tool drops each case of a `match` once, and each condition of a case once."""
     code = "def f():\n    match a:\n        case b if c:\n            pass\n        case _:\n            pass"
     assert set(changed(code)) == {
         "match a of b, _ -> match a of _",
@@ -135,12 +135,12 @@ def test_cases_and_their_conditions_are_dropped() -> None:
     ],
 )
 def test_return_is_changed_as_its_type_allows(returns: str, expected: set[str]) -> None:
-    """A truth becomes both others, a sequence empty, anything else None."""
+    """A returned `bool` becomes True and False, a sequence becomes empty, other values None."""
     assert set(changed(f"def f() -> {returns}:\n    return g()")) == expected
 
 
 def test_what_decorators_hide_is_changed() -> None:
-    """Fields, methods and properties of dataclasses are changed as all else: mutmut leaves them out."""
+    """The tool changes fields, methods and properties of dataclasses, which mutmut leaves out."""
     code = """
         @dataclass(frozen=True, slots=True, order=True)
         class It:
@@ -185,7 +185,7 @@ def test_what_decorators_hide_is_changed() -> None:
     ],
 )
 def test_what_only_people_and_type_checkers_read_is_left_alone(code: str) -> None:
-    """No mutant is made of it, because no test is to notice it."""
+    """The tool makes no mutant of text for people or type checkers, which no test notices."""
     assert changed(code) == []
 
 
@@ -193,12 +193,12 @@ def test_what_only_people_and_type_checkers_read_is_left_alone(code: str) -> Non
     ("value", "text"), [("two words", True), (", ", True), (" ", False), ("word", False), (7, False)]
 )
 def test_text_is_told_from_words_that_mean_something(value: object, text: bool) -> None:  # noqa: FBT001
-    """What has a space within is for people; a single word may be a key, a tag or a state."""
+    """The tool treats a string with a space as text for people, and a single word as code."""
     assert is_text(value) is text
 
 
 def test_exactly_one_change_is_made(tmp_path: Path) -> None:
-    """A mutant differs from its source in the change that it stands for."""
+    """A mutant differs from its source in exactly the change that its name states."""
     (file,) = written(tmp_path, m="A = 1\n\n\ndef f(a):\n    return a < 2\n")
     made = {ast.unparse(mutated(file.read_text(), found, {})) for found in mutants((file,), {})}
     assert made == {
@@ -214,12 +214,12 @@ def test_exactly_one_change_is_made(tmp_path: Path) -> None:
     [("shared/planner.py", "shared.planner"), ("shared/guards/__init__.py", "shared.guards")],
 )
 def test_module_is_named_as_it_is_imported(path: str, module: str) -> None:
-    """The table in a package's own file is changed where others import it."""
+    """A mutant of a package's `__init__.py` changes the module under its import name."""
     assert Mutant("ab", Path(path), 0, "f", (1, 1), "").module == module
 
 
 def test_source_that_was_edited_meanwhile_is_not_judged(tmp_path: Path) -> None:
-    """A change is never made in another place than the one that it is reported for."""
+    """The tool refuses to change a source that was edited after the mutants were made."""
     (file,) = written(tmp_path, m="A = 1\nB = 2\n")
     first, second = mutants((file,), {})
     for found, source in ((second, "A = 1\n"), (first, "B = 2\nA = 1\n")):
@@ -249,7 +249,7 @@ def f(a):
     ],
 )
 def test_key_is_of_the_functions_text(tmp_path: Path, text: str, same: bool) -> None:  # noqa: FBT001
-    """A function that moves keeps its mutants' keys; one whose code changes has new ones."""
+    """A function that moves keeps the keys of its mutants, and a changed function gets new keys."""
     here, elsewhere = written(tmp_path, here=FUNCTION, elsewhere=text)
     before = {found.key for found in mutants((here,), {})}
     after = {found.key for found in mutants((elsewhere,), {}) if found.unit != "B"}
@@ -258,14 +258,14 @@ def test_key_is_of_the_functions_text(tmp_path: Path, text: str, same: bool) -> 
 
 
 def test_every_mutant_has_a_key_of_its_own(tmp_path: Path) -> None:
-    """Also in functions with the same text, and in the same expression twice in one function."""
+    """Each mutant has a unique key, even in functions with the same text."""
     files = written(tmp_path, one=FUNCTION, other=FUNCTION, twice="def f(a, b):\n    return [a < 1, b, a < 1]\n")
     keys = [found.key for found in mutants(files, {})]
     assert len(keys) == len(set(keys)) == 6 + 6 + 12
 
 
 def test_members_of_enums_are_known(tmp_path: Path) -> None:
-    """An enum is known by its base, with its members in their order."""
+    """The tool finds an enum by its base class, with the members in their order."""
     files = written(
         tmp_path, m="class State(StrEnum):\n    OLD = 'old'\n    NEW = 'new'\n\n\nclass It(Base):\n    A = 1\n"
     )
@@ -273,17 +273,20 @@ def test_members_of_enums_are_known(tmp_path: Path) -> None:
 
 
 def test_sample_is_the_same_for_a_seed_and_has_of_every_module() -> None:
-    """A seed chooses, not the order; small modules are in it, and it is no smaller than asked for."""
+    """A sample depends only on its seed, and has mutants of every module."""
     many = [mutant(f"{number:012x}", "large") for number in range(1000)] + [mutant(f"a{n}", "small") for n in range(9)]
     chosen = sample(many, 100, seed=1)
     assert chosen == sample(reversed(many), 100, seed=1)
     assert chosen != sample(many, 100, seed=2)
     assert 100 <= len(chosen) <= 100 + 2 * LEAST
-    assert sum(one.module == "small" for one in chosen) == LEAST
+    assert sum(found.module == "small" for found in chosen) == LEAST
 
 
 def test_noticed_stays_noticed_and_survivors_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run goes on where another was stopped; a test that has changed may notice more, one that is gone nothing."""
+    """A run reuses earlier outcomes, and tries survivors again after a test changed.
+
+    A mutant counts as noticed only while the test that noticed it exists.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tests" / "unit").mkdir(parents=True)
     test = "tests/unit/test_x.py::test_x"
@@ -299,7 +302,7 @@ def test_noticed_stays_noticed_and_survivors_are_tried_again(tmp_path: Path, mon
 
 
 def test_explanations_are_read_by_their_keys(tmp_path: Path) -> None:
-    """The line that is printed for a survivor explains it as soon as a reason stands behind it."""
+    """The printed line of a survivor explains the survivor once a reason is added to it."""
     file = tmp_path / "survivors.txt"
     file.write_text(f"# of people\n\n{line_of(mutant('ab'), 'a | b is the same for sets of one')}\n")
     assert explained(file) == {"ab": "b is the same for sets of one"}
@@ -308,7 +311,7 @@ def test_explanations_are_read_by_their_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", [line_of(mutant("ab"), ""), "ab | f | a reason alone"])
 def test_explanation_without_a_reason_is_refused(tmp_path: Path, line: str) -> None:
-    """A line that explains nothing is no explanation."""
+    """The tool refuses a line of the survivors file that gives no reason."""
     file = tmp_path / "survivors.txt"
     file.write_text(f"{line}\n")
     with pytest.raises(SystemExit, match=":1 is not"):
@@ -317,9 +320,9 @@ def test_explanation_without_a_reason_is_refused(tmp_path: Path, line: str) -> N
 
 @pytest.mark.parametrize(("unexplained", "good"), [(2, True), (3, False)])
 def test_run_fails_over_two_percent(unexplained: int, good: bool) -> None:  # noqa: FBT001
-    """Of 100 mutants two may survive without a reason; one with a reason does not count."""
+    """A run fails if more than 2 % of the mutants survive without a reason."""
     many = [mutant(str(number)) for number in range(100)]
-    results = {one.key: Result(one.key, "" if int(one.key) <= unexplained else "a test", 0.1) for one in many}
+    results = {found.key: Result(found.key, "" if int(found.key) <= unexplained else "a test", 0.1) for found in many}
     found = judged(many, results, {"0": "equivalent"})
     assert passes(found) is good
     assert verdict(found).startswith(f"{unexplained} unexplained survivors of 100 mutants: {unexplained}.0%")
@@ -335,7 +338,7 @@ def test_run_fails_over_two_percent(unexplained: int, good: bool) -> None:  # no
 
 @pytest.fixture
 def small_tree(tmp_path: Path) -> Path:
-    """A tree with two functions, and a test of one of them."""
+    """Build a small source tree with two functions, and a test of only one of them."""
     for folder in (
         "shared/domain",
         "shared/actions",
@@ -356,7 +359,7 @@ def small_tree(tmp_path: Path) -> Path:
 
 
 def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
-    """One that passes only after another one would count every mutant as noticed: the run says so and stops."""
+    """The tool stops with an error if a test fails by itself without any mutant."""
     (small_tree / "tests/unit/test_it.py").write_text(
         "from shared.domain.it import f\n\nready = []\n\n\n"
         "def test_a():\n    ready.append(1)\n\n\ndef test_f():\n    assert f(1) == 2 and ready\n"
@@ -367,7 +370,7 @@ def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
 
 
 def test_run_tells_what_is_noticed_from_what_is_not(small_tree: Path) -> None:
-    """In a small tree a change of the line that its one test runs is noticed, the other is not; then it is known."""
+    """A run reports which mutants the tests notice, and a second run reuses the outcomes."""
     runs = [_run(small_tree), _run(small_tree)]
     for run in runs:
         assert run.returncode == 1, run.stderr

@@ -1,4 +1,7 @@
-"""One mutant in a process of its own: its module is compiled with the change, and the tests run until one fails."""
+"""Try a mutant in its own process, until the first test fails.
+
+The process compiles the mutant's module with the change.
+"""
 
 import importlib
 import os
@@ -19,49 +22,49 @@ from tests.mutation.mutants import Edited, Mutant, mutated
 from tests.mutation.recording import BUILD, PLAIN, PROFILE, register_profiles
 
 ERROR = "error:"
-"""Before what is wrong with the trial itself."""
+"""The start of an answer that describes an error of the trial itself."""
 MEMORY = 4 * 2**30
 NOTICED = {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A mutant, and all that is needed to try it."""
+    """A mutant, with everything that its process needs to try the mutant."""
 
     mutant: Mutant
     enums: Mapping[str, tuple[str, ...]]
     rounds: tuple[Round, ...]
     known: frozenset[str]
-    """Every test that was recorded."""
+    """The ids of all tests that were recorded."""
     seconds: float
-    """The CPU seconds after which it hangs."""
+    """The CPU seconds after which the mutant counts as hanging."""
 
     @property
     def answer(self) -> Path:
-        """Where the process writes what noticed the mutant."""
+        """The file in which the process writes what noticed the mutant."""
         return BUILD / f"{self.mutant.key}.answer"
 
     @property
     def log(self) -> Path:
-        """Where the process writes what pytest says."""
+        """The file in which the process writes the output of pytest."""
         return BUILD / f"{self.mutant.key}.log"
 
 
 class MutantLoader(SourceFileLoader):
-    """Loads a module with one change, never from what was compiled before."""
+    """A loader that compiles a module with a change, and ignores compiled files."""
 
     def __init__(self, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(mutant.module, str(mutant.path.resolve()))
         self._mutant, self._enums = mutant, enums
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - there is only the one module
-        """Return the code of the changed module."""
+        """Return the compiled code of the changed module."""
         source = self._mutant.path.read_text(encoding="utf-8")
         return compile(mutated(source, self._mutant, self._enums), self.path, "exec")
 
 
 class MutantFinder(MetaPathFinder):
-    """Finds the mutant's module, and leaves all others to Python."""
+    """A finder for the mutant's module, which leaves all other modules to Python."""
 
     def __init__(self, loader: MutantLoader) -> None:
         self._loader = loader
@@ -72,7 +75,7 @@ class MutantFinder(MetaPathFinder):
         path: Sequence[str] | None,  # noqa: ARG002 - Python calls it so
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Return how the mutant's module is loaded, None for any other."""
+        """Return the import spec of the mutant's module, or None for any other module."""
         if fullname != self._loader.name:
             return None
         file = Path(self._loader.path)
@@ -81,9 +84,9 @@ class MutantFinder(MetaPathFinder):
 
 
 class Chosen:
-    """A plugin that runs the chosen tests in their order, and keeps which one failed.
+    """A pytest plugin that runs the chosen tests in their order, and keeps the failed test.
 
-    A test whose id was never recorded is run as well: a mutant of a table may change the ids of a parametrised test.
+    A test with an unrecorded id runs too, because the mutant of a table may change the ids of a parametrised test.
     """
 
     def __init__(self, tests: tuple[str, ...], known: frozenset[str]) -> None:
@@ -92,17 +95,17 @@ class Chosen:
         self.failed = ""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave the chosen tests, and those that were never recorded."""
+        """Select the chosen tests, and all tests that were never recorded."""
         left = (item for item in items if item.nodeid in self._order or item.nodeid not in self._known)
         items[:] = sorted(left, key=lambda item: self._order.get(item.nodeid, len(self._order)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the name of a test that failed."""
+        """Record the name of a test that failed."""
         if report.failed:
             self.failed = report.nodeid
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Keep the name of a file that could not be collected."""
+        """Record the name of a file that pytest could not collect."""
         if report.failed:
             self.failed = report.nodeid
 
@@ -118,7 +121,7 @@ def run_child(trial: Trial) -> None:
 
 
 def attempt(trial: Trial) -> str:
-    """Return the id of the first test that notices the mutant, empty where none does."""
+    """Return the id of the first test that notices the mutant, or an empty text."""
     register_profiles()
     sys.meta_path.insert(0, MutantFinder(MutantLoader(trial.mutant, trial.enums)))
     try:
@@ -127,11 +130,11 @@ def attempt(trial: Trial) -> str:
         return f"{ERROR} {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is, no test could run
         return f"import: {type(error).__name__}"
-    return next((noticed for one in trial.rounds if (noticed := _run(one, trial.known))), "")
+    return next((noticed for tests in trial.rounds if (noticed := _run(tests, trial.known))), "")
 
 
 def _run(tests: Round, known: frozenset[str]) -> str:
-    """Return which of the tests failed, empty where none did."""
+    """Return the id of the test that failed, or an empty text if all tests passed."""
     chosen = Chosen(tests.tests, known)
     code = pytest.main([*PLAIN, f"--hypothesis-profile={PROFILE}", "-x", *tests.files], plugins=[chosen])
     if code in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
@@ -141,6 +144,9 @@ def _run(tests: Round, known: frozenset[str]) -> str:
 
 
 def _limit(seconds: float) -> None:
-    """Limit this process: CPU, so that a loaded machine decides nothing, and memory. Only mutants run into either."""
+    """Limit the CPU time and the memory of this process, which only a mutant reaches.
+
+    The limit is CPU time, so that a loaded machine does not change the outcome.
+    """
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -1,4 +1,4 @@
-"""Builders of worlds. `Builder` has the methods of all of them."""
+"""Build worlds with `Builder`, which has the methods of all builders."""
 
 from local.worlds.builders.builder import Builder
 from local.worlds.builders.vaults import LIFETIME

@@ -1,4 +1,4 @@
-"""Build a world: a test names what matters to it, and the builder chooses the rest."""
+"""Build a world from the details that matter to a test, with defaults for the rest."""
 
 from local.azure.dns.zones import Kind
 from local.azure.web.resources import Site
@@ -8,8 +8,8 @@ from local.worlds.builders.copies import Copies
 class Builder(Copies):
     """Build a world, piece by piece.
 
-    A piece goes to the first subscription, group, vault or plan of the world, unless the caller names another.
-    The builder makes a missing one: `Builder(World()).add_site("shop")` is enough.
+    A piece goes to the first subscription, group, vault or plan of the world, unless the caller names another. The
+    builder makes a missing subscription, group, vault or plan: `Builder(World()).add_site("shop")` is enough.
     """
 
     def add_record(self, name: str, kind: Kind, value: str) -> None:

@@ -64,7 +64,7 @@ class Copies(Vaults, Sites):
         tags: Mapping[str, str] | None = None,
         created: datetime | None = None,
     ) -> Certificate:
-        """Return an upload (a certificate without a vault) of that version, copy or content in the plan's webspace.
+        """Return an upload of the content in the plan's webspace: a certificate without a vault.
 
         `created` is the time of the upload, by default now.
         """
@@ -139,7 +139,7 @@ class Copies(Vaults, Sites):
     def add_public_certificate(
         self, site: Site, der: bytes, *, name: str | None = None, location: StoreLocation = CURRENT_USER
     ) -> PublicCertificate:
-        """Return a public certificate of that site or slot, by default named after its thumbprint."""
+        """Return a public certificate of the site or slot, by default named after its thumbprint."""
         nameless = PublicCertificate(site.id, "", der, location)
         certificate = replace(nameless, name=name or nameless.thumbprint)
         self.world.web.public_certificates.put(certificate.id, certificate)
@@ -148,7 +148,7 @@ class Copies(Vaults, Sites):
     def add_root_certificate(
         self, environment: Environment, der: bytes, *, name: str | None = None, is_root: bool = True
     ) -> RootCertificate:
-        """Return a root certificate of that environment, by default named after its thumbprint.
+        """Return a root certificate of the environment, by default named after its thumbprint.
 
         Each app trusts the root from its next start on.
         """

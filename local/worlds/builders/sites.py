@@ -37,7 +37,10 @@ class Sites(Groups):
         internal: bool = True,
         tags: Mapping[str, str] | None = None,
     ) -> Environment:
-        """Return a new App Service Environment v3. An `internal` one is reached from inside its network only."""
+        """Return a new App Service Environment v3.
+
+        An `internal` environment can be reached only from inside its network.
+        """
         group, web = group or self._group(), self.world.web
         environment = Environment(
             group.subscription,
@@ -135,7 +138,7 @@ class Sites(Groups):
         copy: Certificate | Version | SecretVersion | None = None,
         ssl_state: SslState = SNI,
     ) -> Site:
-        """Return the site with that host name, bound to the copy or version if there is one."""
+        """Return the site with the host name, which is bound if a copy or version is given."""
         current = self.world.web.sites.get(site.id) or site
         host = Host(host_name, record_type="CName")
         if copy is not None:
@@ -152,9 +155,12 @@ class Sites(Groups):
         own_root: bool | Authority = False,
         open_to_all: bool = False,
     ) -> Partner:
-        """Return a new partner. The partner accepts these thumbprints, or every certificate of the local authority.
+        """Return a new partner, which accepts the thumbprints of `accepts`.
 
-        With `own_root` the partner's own certificate chains to a private authority: that authority, or a new authority.
+        With None the partner accepts every certificate of the local authority.
+
+        With `own_root` the partner's own certificate chains to a private authority. `own_root` is that authority, or
+        True for a new authority.
         A partner that is `open_to_all` asks for no client certificate.
         """
         own = Authority(name) if own_root is True else own_root or None
@@ -171,16 +177,19 @@ class Sites(Groups):
         anonymous: bool = False,
         probe: str = PROBE,
     ) -> App:
-        """Return the app of that site or slot, started. It calls its partner, by default the world's first partner.
+        """Return the started app of the site or slot.
+
+        The app calls its partner, which is by default the first partner of the world.
 
         The app chooses its client certificate in one of these ways:
 
         - `setting`: the app setting of that name has a thumbprint or a path.
-        - `subject`: the newest certificate with that name.
+        - `subject`: the app presents the newest certificate with the subject name.
         - `anonymous`: the app presents no certificate.
 
         `trusts` names an app setting with the thumbprint or path of the public certificate that the app needs. An app
-        with `trusts` alone calls nobody. Raise ValueError for none of the four, and for two that exclude each other.
+        with `trusts` alone calls nobody. Raise ValueError if the caller gives none of these four arguments, or two
+        arguments that exclude each other.
         """
         chosen = Chosen(setting, subject, trusts, anonymous)
         return self.world.apps.add(site, partner or self._partner(), chosen, probe)

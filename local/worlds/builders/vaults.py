@@ -1,4 +1,4 @@
-"""Build vaults, what they hold, and orders of certificates."""
+"""Build vaults with their certificates and secrets, and orders of certificates."""
 
 import base64
 from collections.abc import Collection, Mapping
@@ -23,7 +23,7 @@ LIFETIME = timedelta(days=200)
 
 
 class Vaults(Groups):
-    """Build vaults, what they hold, and orders that are stored in them."""
+    """Build vaults with certificates and secrets, and orders that are stored in vaults."""
 
     def add_vault(
         self,
@@ -34,9 +34,9 @@ class Vaults(Groups):
         app_service_may_read: bool = True,
         by_roles: bool = True,
     ) -> Vault:
-        """Return a new vault. App Service may import from the vault, by a role or by an access policy.
+        """Return a new vault from which App Service may import, unless the caller says otherwise.
 
-        These are the two ways that Azure documents.
+        App Service has its right by a role or by an access policy, the two ways that Azure documents.
         """
         group = group or self._group()
         vault = self.world.new_vault(
@@ -62,7 +62,10 @@ class Vaults(Groups):
         vault: Vault | None = None,
         **differences: Unpack[Differences],
     ) -> Version:
-        """Return the first version of a new vault certificate: 170 days old, and valid for 30 more."""
+        """Return the first version of a new vault certificate.
+
+        By default the version is 170 days old, and valid for 30 more days.
+        """
         created = differences.get("created", self.world.clock.now() - AGE)
         wanted: Differences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
         wanted.update(differences)
@@ -77,7 +80,10 @@ class Vaults(Groups):
         pem: bool = False,
         **differences: Unpack[SecretDifferences],
     ) -> SecretVersion:
-        """Return the first version of a plain secret that holds a certificate: 170 days old, and valid for 30 more."""
+        """Return the first version of a plain secret that holds a certificate.
+
+        By default the version is 170 days old, and valid for 30 more days.
+        """
         created = differences.get("created", self.world.clock.now() - AGE)
         wanted: SecretDifferences = {"created": created, "not_before": created, "not_after": created + LIFETIME}
         wanted.update(differences)
@@ -92,7 +98,9 @@ class Vaults(Groups):
         form: Literal["pem", "der", "certificate"] = "pem",
         tags: Mapping[str, str] | None = None,
     ) -> Version | SecretVersion:
-        """Return a new version of the vault object that holds a root; make the object if it is missing.
+        """Return a new version of the vault object that holds a root.
+
+        The builder makes the vault object if it is missing.
 
         A secret holds the root without its key, as PEM or as DER in base64. A certificate holds the key too.
         """
@@ -117,7 +125,9 @@ class Vaults(Groups):
         may_store: bool = True,
         tags: Mapping[str, str] | None = None,
     ) -> Order:
-        """Return an order. Its certificate lasts 198 days and is stored in the vault under the order's name and an id.
+        """Return an order, whose certificate lasts 198 days and is stored in the vault.
+
+        The name of the vault object is the order's name and an id.
 
         An order whose status is not `Issued` has no certificate. `age` is the age of the certificate. `verified` is the
         time since the domain was verified; by default the domain was verified when the certificate was issued.
