@@ -1,13 +1,13 @@
-"""Write the generated parts of the pages: `make docs`.
+"""Write the generated parts of the pages in docs/, for `make docs`.
 
 A generated part stands between two comments, and people write everything around it:
 
     <!-- generated: times -->
     <!-- end -->
 
-`index` is a table of all reasons. `head` is the first line below the heading of a reason. `tags` and `times` are tables
-of all tags and of all times. This module reads times from the source text, because the string below a constant explains
-its value.
+The generated part `index` is a table of all reasons. The part `head` is the first line below the heading of a reason.
+The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source text,
+because the string below a constant explains its value.
 """
 
 import ast

@@ -49,7 +49,7 @@ def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _answer(call: Callable[[], str]) -> func.HttpResponse:
-    """Return the text of the call as 202, an unknown name as 404, and a conflict as 409.
+    """Return 202 with the text of the call, 404 for an unknown name, or 409 for a conflict.
 
     Every other error fails the function. The Functions host then answers 500, and the log has the cause.
     """

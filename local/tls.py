@@ -40,8 +40,8 @@ def trust_authority(context: ssl.SSLContext) -> None:
 def show(context: ssl.SSLContext, certificate_pem: bytes, private_key_pem: bytes) -> None:
     """Make the context present the certificate with its chain.
 
-    Python's `ssl` reads certificates and keys only from files. For a moment both are in a temporary file that only this
-    user can read.
+    Python's `ssl` reads certificates and keys only from files. For a moment the certificate and the key are in a
+    temporary file that only this user can read.
     """
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(certificate_pem + private_key_pem)

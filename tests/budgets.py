@@ -44,7 +44,7 @@ PART = "budgets"
 class Cost:
     """The cost of the tests of one or more processes.
 
-    `tests` has processor and wall seconds by test.
+    The field `tests` has the processor seconds and the wall seconds of each test.
     """
 
     tests: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -193,7 +193,8 @@ class Budgets:
     def _judged(self, config: pytest.Config) -> list[Spent]:
         """Return the costs of the directories that this run may judge.
 
-        The run must select a directory whole, with a usual profile. Every worker must have sent its costs.
+        A run may judge a directory if it runs the whole directory with a usual profile. No run may judge if a worker
+        crashed.
         """
         if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name, None) for name in UNUSUAL):
             return []

@@ -137,7 +137,7 @@ def lineage(
 ) -> Lineage:
     """Return a lineage, by default of a new and an old version.
 
-    `current` is the position of the current version, with the newest version first.
+    `current` is the index of the current version in the list, which begins with the newest version.
     """
     all_versions = versions or (version(), old_version())
     chosen = None if current is None else all_versions[current]
@@ -161,7 +161,7 @@ def site(
 ) -> Site:
     """Return a site or slot, by default running and outside of any environment.
 
-    By default Azure does not say the site's plan.
+    By default the plan of the site is unknown.
     """
     ref = site_ref(name, slot)
     host_name = HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net")
@@ -298,7 +298,7 @@ def roll(
 ) -> RollRecord:
     """Return the journal's record of an app's roll to the new version.
 
-    By default the record is half an hour old.
+    By default the journal's record is half an hour old.
     """
     return RollRecord(
         site=site_ref(site, slot),
@@ -376,8 +376,9 @@ class ManualClock(Clock):
 class RecordingAppService:
     """An App Service that gives prepared answers and records all writes.
 
-    Answers come in the given order, and the last answer repeats. An answer that is an exception is raised. The next
-    writes raise the exceptions in `failures`, and are recorded too. `asked` has the names of the reads of settings.
+    Answers come in the given order, and the last answer repeats. An answer that is an exception is raised by the read.
+    The next writes raise the exceptions in `failures`, and are recorded too. The field `asked` names each read of app
+    settings.
     """
 
     copies: list[WebspaceCertificate | Exception] = field(default_factory=list)
@@ -390,26 +391,29 @@ class RecordingAppService:
     asked: list[str] = field(default_factory=list)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the next answer for the copy. `others` has the answers for other copies."""
+        """Return the next prepared answer for the copy.
+
+        The field `others` has the answers for other copies.
+        """
         seen = _next(self.others.get(ref, self.copies))
         assert seen.ref == ref
         return seen
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Return the next answer for the binding, and the body for a write."""
+        """Return the next prepared answer for the binding, and the body for a write."""
         seen = _next(self.bindings)
         assert (seen.site, seen.host_name) == (site, host_name)
         return seen, self.body
 
     def settings(self, site: SiteRef) -> AppSettings:
-        """Return the next answer for the app settings of the site."""
+        """Return the next prepared answer for the app settings of the site."""
         self.asked.append("settings")
         seen = _next(self.seen)
         assert seen.site == site
         return seen
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
-        """Return the next answer for the app settings, which the caller will write."""
+        """Return the next prepared answer for the app settings, which the caller will write."""
         seen = self.settings(site)
         self.asked[-1] = "settings_to_edit"
         return seen
@@ -459,7 +463,7 @@ class RecordingEnvironments:
     writes: list[tuple[object, ...]] = field(default_factory=list)
 
     def root(self, ref: RootRef) -> RootCertificate:
-        """Return the next answer for the root certificate."""
+        """Return the next prepared answer for the root certificate."""
         seen = _next(self.roots)
         assert seen.ref == ref
         return seen

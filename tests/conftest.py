@@ -1,6 +1,6 @@
 """Set how many examples the property tests try: profile `default`, or `soak` for `make soak`.
 
-A test that tries more or fewer examples gives a factor: `times` in tests/properties/promises.py. The profile `soak`
+A test that tries more or fewer examples gives a factor with `times` in tests/properties/promises.py. The profile `soak`
 therefore multiplies all tests alike. The profiles have no deadline, so that the speed of the machine decides no test.
 """
 

@@ -1,8 +1,8 @@
 """Lead the SDKs' requests to the simulated Azure without sockets.
 
-The path begins below azure-core's `transport` and the adapter of requests. It skips TLS, the proxy and the bytes of
-HTTP. All other code, from the SDK's pipeline to the service's answer, runs as it runs with the proxy. A test may also
-replace `requests.adapters.HTTPAdapter.send`.
+An in-process request begins below azure-core's `transport` and the adapter of requests. An in-process request skips
+TLS, the proxy and the bytes of HTTP. All other code, from the SDK's pipeline to the service's answer, runs as it runs
+with the proxy. A test may also replace `requests.adapters.HTTPAdapter.send`.
 """
 
 import io

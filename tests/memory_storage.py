@@ -1,7 +1,7 @@
 """Simulate Table storage and leases in memory, on the clock of the test.
 
-The simulation is below the journal, so that Certroll's own code for rows always runs.
-tests/scenarios/test_storage_contract.py holds this simulation and the real adapters on Azurite to the same contract.
+The simulation is below the journal, so that Certroll's own code for rows always runs. The contract in
+tests/scenarios/test_storage_contract.py holds for this simulation and for the real adapters on Azurite.
 """
 
 import re
@@ -79,7 +79,7 @@ class MemoryTables:
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Upsert rows of one partition, in batches of fifty.
 
-        The batches are written in order. Each batch writes all of its rows or fails.
+        Table storage writes the batches in order. Each batch writes all of its rows or fails.
         """
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
@@ -226,14 +226,14 @@ class MemoryLease:
         return self._silent_for > timedelta(seconds=LEASE_SECONDS)
 
     def check(self) -> None:
-        """Return if the lease is held. Raise LeaseLost if the lease is lost."""
+        """Return normally if the lease is held, and raise LeaseLost if the lease is lost."""
         if self._lost or self._silent_for > timedelta(seconds=SAFE_SECONDS):
             raise LeaseLost(f"the lease on {self.name} was lost")
 
     def renew(self) -> bool:
         """Renew the lease and return True.
 
-        Return False if another holder took the lease. From then on `check` raises LeaseLost.
+        Return False if another holder took the lease. Once the lease is taken, `check` raises LeaseLost.
         """
         self._lost = self._lost or not self._leases.is_holder(self)
         return not self._lost

@@ -63,7 +63,7 @@ class SmallLeases:
         yield self
 
     def check(self) -> None:
-        """Return, because this lease is never lost."""
+        """Return without an error, because this lease is never lost."""
 
 
 class OnceOnly:

@@ -1,4 +1,4 @@
-"""Decide if the long versions of tests run: `make soak` sets a Hypothesis profile."""
+"""Decide if the long versions of tests run, as the Hypothesis profile of `make soak` asks."""
 
 from hypothesis import settings
 

@@ -47,7 +47,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The renewals from the events until everything is recorded, and the sweep that followed."""
+    """The course of the renewals, from the events until Certroll recorded all results.
+
+    The course includes the sweep that followed.
+    """
 
     moving: list[Bound]
     """The host names, before the renewals, whose bindings have to move."""
@@ -121,7 +124,7 @@ def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
 def _checked(
     stand: Stand, course: Course, before: list[Bound], after: dict[str, Bound], rows: list[dict[str, Any]]
 ) -> Checks:
-    """Check every claim about the renewals, and print each with its result."""
+    """Check every claim about the renewals, and print each claim with its result."""
     checks = Checks()
     print("\nChecked:")
     _check_served(checks, rows, settled=course.settled)

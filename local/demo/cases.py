@@ -26,7 +26,7 @@ SERVED = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A claim about a certificate of one kind."""
+    """A claim of the demo about a certificate of some kind."""
 
     kind: str
     subject: str
@@ -50,7 +50,7 @@ class Before:
 
     @classmethod
     def of(cls, world: World) -> Self:
-        """Return the world as it is now."""
+        """Return the present addresses and serial numbers of the world."""
         return cls(addresses(world), {order.name: order.serial for order in world.orders})
 
 
@@ -227,7 +227,7 @@ def _trusted(world: World, site: Site) -> str | None:
 
 
 def order_named(world: World, name: str) -> Order:
-    """Return the order of that name."""
+    """Return the purchased order of the given name."""
     return next(order for order in world.orders if order.name == name)
 
 

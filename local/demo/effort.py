@@ -58,7 +58,7 @@ class Least:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """The work from the events to the last binding."""
+    """Certroll's work from the events to the last binding."""
 
     requests: int
     """Requests to ARM."""
@@ -87,7 +87,7 @@ class Pace:
     least: Least
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as keys of the report."""
+        """Return the figures of the pace for the report of the demo."""
         return {
             "event_to_served_seconds": round(self.seconds, 2),
             "arm_latency_seconds": ARM_LATENCY,
@@ -98,7 +98,9 @@ class Pace:
 
 
 def least(world: World, pairs: set[tuple[str, str]], bindings: int, apps: int) -> Least:
-    """Return the least work for these renewals. `pairs` are the lineages and sites whose bindings move.
+    """Return the least possible work for the renewals of the demo.
+
+    `pairs` are the lineages and sites whose bindings move.
 
     For the least number of requests, Certroll reads the fleet once for each lineage, and reads and writes each copy and
     binding once. For the least number of messages, the event of each lineage makes one message, and each site needs one
@@ -128,7 +130,7 @@ def _look(world: World, webspaces: set[object]) -> int:
 
 
 def effort(local: LocalApp, pairs: set[tuple[str, str]]) -> Effort:
-    """Return the work up to the last write of a binding, or up to now if Certroll wrote none."""
+    """Return Certroll's work up to the last write of a binding, or up to now without a write."""
     entries = local.stand.world.journal.entries()
     writes = [entry for entry in entries if entry.host == ARM and entry.is_write]
     first = min((entry.at for entry in writes), default=NEVER)
@@ -167,14 +169,14 @@ def _is_before(second: datetime, moment: datetime) -> bool:
 
 
 def _sent(local: LocalApp) -> Iterable[Sent]:
-    """Return all messages that storage accepted."""
+    """Yield all messages that the storage account accepted."""
     text = local.azurite.log.read_text(encoding="utf-8")
     for at, queue, delay in SENT.findall(text):
         yield Sent(datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z"), queue, int(delay))
 
 
 def show_pace(pace: Pace) -> None:
-    """Print the seconds, with the requests and the yardstick that they depend on."""
+    """Print the seconds of the renewals, with the number of requests and the yardstick."""
     done = pace.done
     print(
         f"\nFrom the events to served, all of them: {pace.seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""Show one certificate of each kind: Certroll renews it, or a person has to act.
+"""Show that Certroll renews a certificate of each kind, or reports why a person has to act.
 
 An event tells Certroll of each renewal in a vault. A sweep then finds the work that has no event: imports that a tag
 asks for, managed certificates, orders, and superseded certificates.
@@ -72,7 +72,7 @@ def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
 
 
 def _await(cases: tuple[Case, ...]) -> None:
-    """Wait until all claims are true, for nine minutes at most."""
+    """Wait until all claims of the demo are true, for nine minutes at most."""
     began, waiting = time.monotonic(), cases
     with progress() as show:
         while waiting and time.monotonic() - began < HANG:
@@ -102,7 +102,7 @@ def _renew(world: World) -> None:
     with world.lock:
         order = order_named(world, names.RENEWS)
         world.orders.begin(order, "renew")
-        order.due = world.clock.now()  # an authority takes minutes, and the demo does not wait so long
+        order.due = world.clock.now()  # a real authority takes minutes, which the demo skips
         world.orders.settle()
     say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
 
@@ -127,7 +127,7 @@ def _check_unharmed(checks: Checks, world: World, before: Before, canary: Canary
 def _is_idle_sweep(local: LocalApp) -> bool:
     """Return True if another sweep succeeds and writes nothing to ARM.
 
-    The sweep also retries the import that fails.
+    The sweep also retries the import from the vault that App Service may not read.
     """
     journal = local.stand.world.journal
     before = len(journal.writes(ARM))

@@ -43,7 +43,7 @@ def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], s
 
 
 def findings(local: LocalApp) -> tuple[Told, ...]:
-    """Return the rows of the findings table."""
+    """Return Certroll's findings, as the findings table has them."""
     rows = _rows(local, "certrollfindings")
     return tuple(Told(str(row.get("subject")), row["reason"], row["detail"]) for row in rows if "reason" in row)
 
@@ -86,7 +86,7 @@ def sleeps(local: LocalApp) -> tuple[datetime, ...]:
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
     """Start a sweep, and return True if the sweep succeeded.
 
-    With `followed_by`, the next run of that function has to succeed too.
+    If `followed_by` names a function, the next run of this function has to succeed too.
     """
     url = _url(local)
     before, functions = _ended(url), [name for name in ("sweep_timer", followed_by) if name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Checks:
-    """The claims that turned out false."""
+    """Print the claims of the demo, and collect the false claims in `failed`."""
 
     failed: list[str] = field(default_factory=list)
 
@@ -33,9 +33,9 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Show progress: on a terminal in a line that is rewritten, elsewhere as a new line for each change.
+    """Show progress, on a terminal in a rewritten line, and elsewhere in a new line per change.
 
-    The first eight characters are the time; a change of the time alone is not printed.
+    The first eight characters of a line are the time. A line that differs only in its time is not printed.
     """
     terminal, last = sys.stdout.isatty(), ""
 

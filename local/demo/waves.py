@@ -1,6 +1,7 @@
 """Show how Certroll adds a root to an environment, and stops and starts the apps in waves.
 
-A watch over the world sees which apps were down and for how long. The demo does not read these times from Certroll's
+A watch over the world sees which apps were down and for how long. The demo takes these times from the watch instead of
+Certroll's log.
 log.
 """
 
@@ -121,7 +122,7 @@ def _states(world: World) -> dict[str, str]:
 def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
     """Return the waves that Certroll's log names.
 
-    The demo measures times and counts from outside.
+    The demo measures the times and counts of a wave from outside of Certroll.
     """
     sites = {site.full_name: site for site in world.web.sites.values()}
     together = [[sites[name] for name in sorted(line["sites"])] for line in logged(local, "wave.completed")]

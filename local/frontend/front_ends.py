@@ -135,7 +135,7 @@ class FrontEnds:
     def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
         """Return the answer of the app's next process.
 
-        The world is unlocked while the process calls its partner.
+        The lock of the world is free while the process calls its partner.
         """
         with world.lock:
             processes = app.answering(world.clock.now())

@@ -25,7 +25,7 @@ from local.tls import bare_server_context, client_context, show, trust_authority
 
 
 class CallEnd(Enum):
-    """How a call to a partner ended."""
+    """The ways in which a call to a partner can end."""
 
     ACCEPTED = "ok"
     REFUSED = "refused"
@@ -65,9 +65,9 @@ class Partners:
         """Call the partner with or without a client certificate, and return how the call ended.
 
         The caller must not hold the lock of the world. The calling app trusts the local authority and `roots`. The app
-        ends the call if neither issued the partner's certificate. In TLS 1.3 a server refuses a client certificate only
-        after the client has finished the handshake. A connection that breaks after the handshake therefore counts as a
-        refusal.
+        ends the call if the partner's certificate chains to neither of them. In TLS 1.3 a server refuses a client
+        certificate only after the client has finished the handshake. A connection that breaks after the handshake
+        therefore counts as a refusal.
         """
         try:
             port = self._open_port if partner.open_to_all else self._port

@@ -109,7 +109,7 @@ class Canary:
             self._thread.join()
 
     def round(self) -> None:
-        """Visit every host name once. Stop early when the canary is stopped."""
+        """Visit every host name once, and return early if the canary is stopped."""
         for host_name in tuple(self.hosts()):
             if self._stopped.wait(self.pause):
                 return

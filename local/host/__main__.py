@@ -1,4 +1,7 @@
-"""`python -m local.host --app DIR --port N`: the host as a process whose environment is the app settings."""
+"""`python -m local.host --app DIR --port N` runs the local Functions host.
+
+The environment of the process is the app settings.
+"""
 
 import argparse
 import json
@@ -37,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"HOST FAILED {problem}: {next_step}", flush=True)
         return 1
     told, tell = os.pipe()
-    # The signal itself writes to this pipe. A Python handler might have to wait for the `os.read` that it has to end.
+    # The C handler of the signal writes to this pipe and so ends `os.read`. A Python handler may run only after
+    # `os.read`.
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -70,9 +70,10 @@ def resolve(expression: str, settings: Mapping[str, str]) -> str:
 
 
 def time_span(text: str, name: str) -> timedelta:
-    """Return the value of a .NET time span: `hh:mm:ss`, with optional days and fractions.
+    """Return the value of a .NET time span in the form `hh:mm:ss`.
 
-    Days stand before a dot, as in `1.02:00:00`. Fractions of a second stand after a dot, as in `00:00:00.25`.
+    A time span may have days before a dot, as in `1.02:00:00`. A time span may have fractions of a second after a dot,
+    as in `00:00:00.25`.
     """
     match = TIME_SPAN.fullmatch(text)
     if match is None:

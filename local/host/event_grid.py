@@ -20,7 +20,7 @@ TRIGGER = "eventGridTrigger"
 class Unreadable(Exception):
     """The body of an event does not have the form of its event type.
 
-    The .NET host answers such a request with 500.
+    The .NET host answers an event in the wrong form with 500.
     """
 
 

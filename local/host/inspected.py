@@ -1,6 +1,6 @@
 """`python -m local.host.inspected --app DIR` makes the calls of an inspection.
 
-The calls come as JSON on standard input, and the parent process runs `inspection`.
+The parent process, in `local.host.inspection`, writes the calls as JSON to standard input.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Index a function app with Microsoft's runtime, and call its functions.
 
-Both happen in a child process. The trigger tests need neither listeners nor storage, because an inspection returns the
-outputs that the runtime hands to the host.
+A child process does the indexing and the calls. The trigger tests need neither listeners nor storage, because an
+inspection returns the outputs that the runtime hands to the host.
 """
 
 import json

@@ -33,7 +33,7 @@ class Queues:
         return self._service(self._connection_string(binding)).get_queue_client(name)
 
     def decode(self, content: str) -> str:
-        """Return the text of a message of the queue."""
+        """Return the decoded text of a queue message."""
         if self._encoding == "none":
             return content
         try:
@@ -50,7 +50,7 @@ class Queues:
         bindings = {str(binding["name"]): binding for binding in function.outputs}
         for name, datum in outcome.outputs_with_return:
             if bindings[name]["type"] != "queue":
-                continue  # an HTTP answer goes back to its caller
+                continue  # the host returns an HTTP answer to its caller
             queue = self.named(bindings[name])
             create(queue)
             for text in _texts(datum):
@@ -68,7 +68,7 @@ def create(queue: QueueClient) -> None:
     """Create the queue if it is missing."""
     try:
         queue.create_queue()
-    except ResourceExistsError:  # the SDK raises this for a queue with the same metadata too
+    except ResourceExistsError:  # the SDK also raises this error for a queue with the same metadata
         return
 
 

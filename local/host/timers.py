@@ -21,7 +21,7 @@ log = logging.getLogger("host.timers")
 
 
 def utc_now() -> datetime:
-    """Return the time of this machine."""
+    """Return the present time of this machine in UTC."""
     return datetime.fromtimestamp(time.time(), UTC)
 
 
@@ -29,7 +29,7 @@ class Schedule:
     """An NCRONTAB expression of five fields, or six with seconds first."""
 
     def __init__(self, expression: str) -> None:
-        """Parse the expression. Raise ConfigurationInvalid if the .NET host would refuse it."""
+        """Parse the expression. Raise ConfigurationInvalid if the .NET host would refuse the expression."""
         fields = expression.split()
         if len(fields) not in FIELD_COUNTS or not all(FIELD.fullmatch(field) for field in fields):
             raise ConfigurationInvalid(

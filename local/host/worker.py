@@ -1,8 +1,8 @@
 """Load Microsoft's Python worker into this process, to index an app and run its functions.
 
 `azure-functions-runtime` keeps its registry in module globals, so a process can hold only one app. The runtime's wire
-types are protobuf classes that come with the .NET host. Indexing fills a few of these types, which are plain attribute
-bags here. Invocations use the runtime's entry without protobuf, `native_invocation`.
+types are protobuf classes that come with the .NET host. Indexing fills a few wire types, which this module replaces by
+plain attribute bags. Invocations use the runtime's entry without protobuf, `native_invocation`.
 """
 
 import asyncio

@@ -1,19 +1,20 @@
 """Contoso, the demo's world: 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots, 18 custom host names.
 
-    webspace                            plan                    sites in groups
-    plans-weu-WestEuropewebspace        plan-web-weu (Windows)  shop, web           the plan is in another group
-    api-NorthEuropewebspace-Linux       plan-api-neu (Linux)    api
-    eastasiawebspace                    plan-corp-ea (Windows)  corp                a legacy name
+| webspace                      | plan                   | sites in groups | note                         |
+|-------------------------------|------------------------|-----------------|------------------------------|
+| plans-weu-WestEuropewebspace  | plan-web-weu (Windows) | shop, web       | the plan is in another group |
+| api-NorthEuropewebspace-Linux | plan-api-neu (Linux)   | api             |                              |
+| eastasiawebspace              | plan-corp-ea (Windows) | corp            | a legacy name                |
 
 All three webspaces hold a copy of the vault certificate `wildcard-contoso-com`. The demo renews six of the eight vault
-certificates. Another vault certificate belongs to a site that opted out of Certroll. Only this site has a binding with
-an older certificate than its copy from the start.
+certificates. The site `partners-contoso` opted out of Certroll. At the start, only the binding of `partners-contoso`
+has an older certificate than the newest copy.
 
-Two of the renewed vault certificates are client certificates. The apps that use them have no custom host names and call
-a partner. `invoices-contoso` (Linux, with a slot `staging`) names `partner-client` by path. `ledger-contoso` (Windows)
-names `partner-client` by thumbprint. The partner of these two apps accepts every certificate of the authority.
-`payments-contoso` (Linux) names `bank-client` by path. The partner of `payments-contoso` accepts only the present
-thumbprint, so Certroll has to take the roll back.
+Two of the renewed vault certificates are client certificates. The apps with a client certificate have no custom host
+names and call a partner. `invoices-contoso` (Linux, with a slot `staging`) names `partner-client` by path.
+`ledger-contoso` (Windows) names `partner-client` by thumbprint. The partner of `invoices-contoso` and `ledger-contoso`
+accepts every certificate of the local authority. `payments-contoso` (Linux) names `bank-client` by path. The partner of
+`payments-contoso` accepts only the present thumbprint, so Certroll has to take the roll back.
 """
 
 from datetime import timedelta
@@ -108,7 +109,7 @@ def _web(build: Builder, plans: ResourceGroup) -> None:
 
 
 def _opted_out(build: Builder, plan: Plan, group: ResourceGroup) -> None:
-    """Build a site whose team moves its binding by hand, and has not yet done so."""
+    """Build a site whose team moves its binding by hand, and has not done so since a renewal."""
     versions = build.world.vaults[WEB_VAULT].certificates[PARTNERS].versions
     copies = [build.add_copy(PARTNERS, plan, build.world.vaults[WEB_VAULT], version=version) for version in versions]
     site = build.add_site("partners-contoso", plan, group, tags={"certroll": "off"})

@@ -1,18 +1,19 @@
 """Fabrikam, the demo's second world, has one certificate of each kind.
 
-    webspace                             plan                  what is there
-    web-WestEuropewebspace               plan-web (Windows)    an import, an upload that an app pins, purchased and
-                                                               managed certificates, what imports are asked for
-    api-NorthEuropewebspace-Linux        plan-api (Linux)      a secret, uploads by hand, a public certificate
-    functions-WestEuropewebspace-Linux   plan-jobs (Flex)      a site with a certificate of its own
+| webspace                           | plan               | content                                            |
+|------------------------------------|--------------------|----------------------------------------------------|
+| web-WestEuropewebspace             | plan-web (Windows) | an import, an upload that an app pins              |
+|                                    |                    | purchased and managed certificates, imports by tag |
+| api-NorthEuropewebspace-Linux      | plan-api (Linux)   | a secret, uploads by hand, a public certificate    |
+| functions-WestEuropewebspace-Linux | plan-jobs (Flex)   | a site with its own certificate                    |
 
 App Service renews no certificate of this world. The demo renews the certificates in `renewing`, and one order. Five
-subjects wait for a person:
+things in this world wait for a person:
 
-- an order whose domain a person has to verify again,
-- two host names whose DNS forbids a managed certificate,
-- an import from a vault that App Service may not read,
-- an old upload that a person made, which Certroll does not delete.
+- A person has to verify the domain of an order again.
+- DNS forbids a managed certificate for two host names.
+- An import is from a vault that App Service may not read.
+- Certroll does not delete an old upload that a person made.
 """
 
 from datetime import timedelta
@@ -74,7 +75,7 @@ def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
 def _imported(build: Builder, plan: Plan) -> None:
     """Build a bound import, and the copy of its last version that Certroll once made.
 
-    The grace time of that copy is over.
+    The grace time of Certroll's copy is over.
     """
     host = "www.fabrikam.com"
     first = _aged(build, WWW, host)
@@ -99,7 +100,10 @@ def _uploaded(build: Builder, plan: Plan) -> None:
 
 
 def _aged(build: Builder, name: str, host: str) -> Version:
-    """Return the first of two versions of a new vault certificate; the second superseded it months ago."""
+    """Return the first of two versions of a new vault certificate.
+
+    The second version superseded the first version months ago.
+    """
     now, vault = build.world.clock.now(), build.world.vaults[VAULT]
     first = build.add_certificate(name, (host,), vault, created=now - LONG_AGO)
     recent = now - LAST_TIME
@@ -155,7 +159,10 @@ def _purchased(build: Builder, plan: Plan) -> None:
 
 
 def _managed(build: Builder, plan: Plan) -> None:
-    """Build three host names without a certificate. DNS allows only one managed certificate."""
+    """Build three host names without a certificate.
+
+    DNS allows a managed certificate for only one of these host names.
+    """
     site = build.add_site("blog-fabrikam", plan, tags={"certroll-managed": "on"})
     for name in (MANAGED_HOST, FORBIDDEN_HOST, LEADS_AWAY):
         site = build.add_host(site, name)

@@ -1,8 +1,9 @@
 """Northwind, the demo's third world: an internal App Service Environment.
 
-    plan                     sites and slots
-    plan-orders (Windows)    orders, orders/staging, prices, stock
-    plan-billing (Linux)     archive (stopped), invoices, ledger, museum (opted out), rates
+| plan                  | sites and slots                                                |
+|-----------------------|----------------------------------------------------------------|
+| plan-orders (Windows) | orders, orders/staging, prices, stock                          |
+| plan-billing (Linux)  | archive (stopped), invoices, ledger, museum (opted out), rates |
 
 The apps call a partner whose certificate chains to a private root. The sites `prices` and `rates` are a group: at least
 one site of a group has to be up at any time. Every app calls the partner when a probe asks for the app's health. The

@@ -64,8 +64,8 @@ def _files(targets: Sequence[str]) -> tuple[Path, ...]:
 def _check_controls(left: Sequence[Mutant], pool: Pool) -> None:
     """Try the first mutants without their change.
 
-    Raise SystemExit if a test fails. Such a test depends on the order of tests or on their state, and would count
-    mutants as noticed.
+    Raise SystemExit if a test fails. A test that fails without a change depends on the order of tests or on state. A
+    failure of such a test would count mutants as noticed.
     """
     for result in pool.results([control_of(mutant) for mutant in left[:CONTROLS]]):
         if not result.survived:

@@ -24,7 +24,7 @@ class Surroundings:
 
 
 def changes(node: ast.AST, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield every node that may replace the node. The nodes below it stay unchanged."""
+    """Yield every node that may replace the node. The nodes below the node stay unchanged."""
     for kind, change in CHANGES:
         if isinstance(node, kind):
             yield from change(node, place)
@@ -33,7 +33,7 @@ def changes(node: ast.AST, place: Surroundings) -> Iterator[ast.AST]:
 def is_text(value: object) -> bool:
     """Return True if the constant is a text for people.
 
-    Such a text has more than one word, or a part that a space follows.
+    A text for people has more than one word, or a part that a space follows.
     """
     return isinstance(value, str) and " " in value.strip("\n") and value != " "
 
@@ -271,7 +271,8 @@ def _looped(node: ast.While, _: Surroundings) -> Iterator[ast.AST]:
 def _returned(node: ast.Return, place: Surroundings) -> Iterator[ast.AST]:
     """Yield the `return` with an empty or opposite value.
 
-    Other operators change a comparison or a constant. A `bool` from elsewhere is replaced by False and by True.
+    Other operators change a returned comparison or constant. A `bool` that a called function returned is replaced by
+    False and by True.
     """
     if _is_none(node.value) or isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Constant):
         return

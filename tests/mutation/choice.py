@@ -73,7 +73,7 @@ class Choice:
 
     @cached_property
     def _breadth(self) -> Counter[str]:
-        """The number of lines that each test runs. A test that runs few lines says the most."""
+        """The number of lines that each test runs. The tool prefers tests that run few lines."""
         runs = (tests for held in self._recordings for lines in held.lines.values() for tests in lines.values())
         return Counter(test for tests in runs for test in tests)
 

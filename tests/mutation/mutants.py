@@ -101,7 +101,10 @@ class Mutant:
 
 
 def mutants(paths: tuple[Path, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Mutant, ...]:
-    """Return the mutants of all modules. The order tells functions with the same text apart."""
+    """Return the mutants of all modules.
+
+    The order of functions tells functions with the same text apart.
+    """
     seen: Counter[str] = Counter()
     found: list[Mutant] = []
     for path in paths:

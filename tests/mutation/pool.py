@@ -28,7 +28,8 @@ MISDEEDS = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
 class Result:
     """The outcome of a mutant: who noticed it, and the CPU seconds that it took.
 
-    `by` is the test or the end of the process that noticed the mutant. `by` is empty for a survivor.
+    The field `by` is the test or the end of the process that noticed the mutant. The field `by` is empty for a
+    survivor.
     """
 
     key: str
@@ -106,7 +107,7 @@ def _noticed_by(trial: Trial, code: int) -> str:
 def import_all(names: Iterable[str]) -> None:
     """Import the third-party modules of the tests, so that no child has to import them.
 
-    A module that fails to import is left to the children.
+    The function ignores a module that fails to import.
     """
     for name in names:
         with suppress(Exception):

@@ -33,7 +33,7 @@ PLAIN = (
 class Recording:
     """The lines that the tests of some directories run, and the time that the tests take.
 
-    Lines that run during an import do not count.
+    A recording leaves out the lines that run during an import.
     """
 
     lines: dict[str, dict[int, frozenset[str]]] = field(default_factory=dict)

@@ -52,7 +52,7 @@ def passes(found: Sequence[Judged]) -> bool:
 
 
 def verdict(found: Sequence[Judged]) -> str:
-    """Return the line that states the unexplained survivors, and if there are too many."""
+    """Return a line with the share of unexplained survivors, compared with BAR."""
     left = sum(judgement.unexplained for judgement in found)
     share = left / len(found) if found else 0.0
     state = "at most" if passes(found) else "OVER"

@@ -1,7 +1,7 @@
 """Keep the outcomes of mutants from run to run, a line for each mutant in `build`.
 
-An outcome `noticed` holds while the text of the mutant's function is unchanged and the test that noticed the mutant
-exists. The function may move. A survivor is tried again as soon as a test changes.
+A mutant stays noticed while the text of its function is unchanged and the test that noticed the mutant exists. A
+survivor is tried again as soon as a test changes.
 """
 
 import json

@@ -27,7 +27,7 @@ def line_of(mutant: Mutant, reason: str) -> str:
 def idle(reasons: Mapping[str, str], mutants: Iterable[Mutant]) -> tuple[str, ...]:
     """Return the explained keys that no present mutant has.
 
-    The text of the function of such a key has changed.
+    A key has no mutant any more if the text of its function has changed.
     """
     return tuple(sorted(reasons.keys() - {mutant.key for mutant in mutants}))
 

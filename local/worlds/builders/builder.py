@@ -9,11 +9,11 @@ class Builder(Copies):
     """Build a world, piece by piece.
 
     A piece goes to the first subscription, group, vault or plan of the world, unless the caller names another. The
-    builder makes a missing subscription, group, vault or plan: `Builder(World()).add_site("shop")` is enough.
+    builder makes a missing subscription, group, vault or plan, as in `Builder(World()).add_site("shop")`.
     """
 
     def add_record(self, name: str, kind: Kind, value: str) -> None:
-        """Add a record to public DNS. The value is written as in a zone file: `0 issue "digicert.com"`."""
+        """Add a record to public DNS, with a value as in a zone file, like `0 issue "digicert.com"`."""
         self.world.dns.add(name, kind, value)
 
     def add_root(self, name: str, *sites: Site) -> None:

@@ -94,8 +94,9 @@ class Copies(Vaults, Sites):
     ) -> Certificate:
         """Return a certificate that belongs to a Flex Consumption site: a copy of a vault certificate, or an upload.
 
-        `loaded`: the app's code can read the certificate. `by_site_identity`: the site's own identity reads the vault.
-        Raise ValueError for a site on another plan.
+        With `loaded` the app's code can read the certificate. With `by_site_identity` the site's own identity reads the
+        vault.
+        Raise ValueError for a site that is not on a Flex Consumption plan.
         """
         if not site.flex:
             raise ValueError(f"Site {site.full_name} is not on a Flex Consumption plan and has no own certificates.")

@@ -66,7 +66,9 @@ class Sites(Groups):
         sku: str | None = None,
         environment: Environment | None = None,
     ) -> Plan:
-        """Return a new plan. By default its webspace is named after group, region and operating system.
+        """Return a new plan.
+
+        By default the webspace of the plan is named after group, region and operating system.
 
         A plan of size FC1 is a Flex Consumption plan, which is always Linux. A plan in an environment has size I1v2 by
         default, and the environment's group, region and webspace.
@@ -157,7 +159,7 @@ class Sites(Groups):
     ) -> Partner:
         """Return a new partner, which accepts the thumbprints of `accepts`.
 
-        With None the partner accepts every certificate of the local authority.
+        If `accepts` is None, the partner accepts every certificate of the local authority.
 
         With `own_root` the partner's own certificate chains to a private authority. `own_root` is that authority, or
         True for a new authority.
@@ -183,13 +185,13 @@ class Sites(Groups):
 
         The app chooses its client certificate in one of these ways:
 
-        - `setting`: the app setting of that name has a thumbprint or a path.
-        - `subject`: the app presents the newest certificate with the subject name.
-        - `anonymous`: the app presents no certificate.
+        - With `setting`, the app uses the thumbprint or path in the app setting of that name.
+        - With `subject`, the app presents the newest certificate with the subject name.
+        - With `anonymous`, the app presents no certificate.
 
         `trusts` names an app setting with the thumbprint or path of the public certificate that the app needs. An app
-        with `trusts` alone calls nobody. Raise ValueError if the caller gives none of these four arguments, or two
-        arguments that exclude each other.
+        with only `trusts` calls no partner. Raise ValueError if the caller gives none of `setting`, `subject`, `trusts`
+        and `anonymous`. Raise ValueError also for two arguments that exclude each other.
         """
         chosen = Chosen(setting, subject, trusts, anonymous)
         return self.world.apps.add(site, partner or self._partner(), chosen, probe)

@@ -36,7 +36,7 @@ class Vaults(Groups):
     ) -> Vault:
         """Return a new vault from which App Service may import, unless the caller says otherwise.
 
-        App Service has its right by a role or by an access policy, the two ways that Azure documents.
+        App Service may read the vault by a role or by an access policy, the two ways that Azure documents.
         """
         group = group or self._group()
         vault = self.world.new_vault(
