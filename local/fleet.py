@@ -24,7 +24,7 @@ def bound_host_names(world: World) -> tuple[str, ...]:
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the world as values for JSON, without keys, secret values and app settings."""
+    """Return the world as values for JSON, without private keys, secrets and app settings."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),

@@ -49,7 +49,7 @@ class Covered:
 def measured(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Covered]:
     """Return the coverage of the pure core, and of the rest of `shared`.
 
-    `files` is the part `files` of coverage's JSON report.
+    The argument `files` is the part of the same name in coverage's JSON report.
     """
     ours = {name: held["summary"] for name, held in files.items() if name.startswith("shared/")}
     return {

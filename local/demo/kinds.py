@@ -102,7 +102,7 @@ def _renew(world: World) -> None:
     with world.lock:
         order = order_named(world, names.RENEWS)
         world.orders.begin(order, "renew")
-        order.due = world.clock.now()  # a real authority takes minutes, which the demo skips
+        order.due = world.clock.now()  # a real authority takes minutes; the demo does not wait
         world.orders.settle()
     say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
 

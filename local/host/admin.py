@@ -82,7 +82,7 @@ class Admin:
 def manual(function: FunctionMetadata, given: str) -> TriggerInput:
     """Return the trigger value of a manual run.
 
-    The input is the text of a message for a queue trigger, and an event as JSON for an Event Grid trigger.
+    The input of a manual run is the text of a message for a queue trigger, and an event as JSON for Event Grid.
     """
     if function.trigger_type == TIMER_TRIGGER:
         return triggers.timer(timers.utc_now(), None, None)

@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def outputs_with_return(self) -> tuple[tuple[str, Datum], ...]:
-        """Return the outputs by binding name, including the returned value."""
+        """Return the outputs of the invocation by binding name, with the returned value."""
         if self.returned is None or self.returned.type is None:
             return self.outputs
         return (*self.outputs, ("$return", self.returned))

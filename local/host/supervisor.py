@@ -55,7 +55,7 @@ class FunctionHost:
 
     @property
     def url(self) -> str:
-        """The address of the started host."""
+        """The URL of the started Functions host."""
         return self.ready.url
 
     def webhook(self, function: str) -> str:

@@ -75,7 +75,7 @@ def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
 def _imported(build: Builder, plan: Plan) -> None:
     """Build a bound import, and the copy of its last version that Certroll once made.
 
-    The grace time of Certroll's copy is over.
+    The time is over for which Certroll keeps such a copy.
     """
     host = "www.fabrikam.com"
     first = _aged(build, WWW, host)

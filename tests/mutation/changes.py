@@ -24,7 +24,7 @@ class Surroundings:
 
 
 def changes(node: ast.AST, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield every node that may replace the node. The nodes below the node stay unchanged."""
+    """Yield every node that may replace the node. Another call changes the child nodes."""
     for kind, change in CHANGES:
         if isinstance(node, kind):
             yield from change(node, place)
@@ -191,7 +191,7 @@ def _keywords(node: ast.Call, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _patterns(node: ast.Call) -> Iterator[ast.AST]:
-    """Yield the regular expression with each repetition changed.
+    """Yield the regular expression with each of its repetitions changed, such as `+` to `*`.
 
     Another operator changes the whole pattern, as it changes any string.
     """
@@ -269,10 +269,9 @@ def _looped(node: ast.While, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _returned(node: ast.Return, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield the `return` with an empty or opposite value.
+    """Yield the `return` with an empty value, or with True and with False for a `bool`.
 
-    Other operators change a returned comparison or constant. A `bool` that a called function returned is replaced by
-    False and by True.
+    Other operators change a returned comparison or constant.
     """
     if _is_none(node.value) or isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Constant):
         return

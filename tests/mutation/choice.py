@@ -23,7 +23,7 @@ class Round:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files of the tests, each file once."""
+        """The files that contain the tests of this round, each file once."""
         return tuple(dict.fromkeys(map(file_of, self.tests)))
 
 
@@ -73,7 +73,7 @@ class Choice:
 
     @cached_property
     def _breadth(self) -> Counter[str]:
-        """The number of lines that each test runs. The tool prefers tests that run few lines."""
+        """The number of lines that each test runs. A test with few lines is tried first."""
         runs = (tests for held in self._recordings for lines in held.lines.values() for tests in lines.values())
         return Counter(test for tests in runs for test in tests)
 

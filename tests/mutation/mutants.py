@@ -175,7 +175,7 @@ def _cut(text: str, same: int, rest: int) -> str:
 def canonical(node: object) -> object:
     """Return the node as plain values, without positions, docstrings and texts for people.
 
-    The values are the same for every Python from 3.11 on.
+    The plain values of a node are the same in every Python from 3.11 on.
     """
     if isinstance(node, list):
         return tuple(canonical(item) for item in node if not _is_docstring(item))
