@@ -48,13 +48,14 @@ from shared.domain.names import (
     Webspace,
 )
 from shared.domain.plan import Intent, Mode
-from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.ports import Ports
+from shared.ports.clock import Clock
 
 Answer = TypeVar("Answer")
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from shared.domain.budget import MostDown, Room
 from shared.domain.names import EnvironmentRef
-from shared.domain.roll import Room
-from shared.domain.waves import MostDown, WaveApp
+from shared.domain.waves import WaveApp
 
 
 def room_of(environment: EnvironmentRef, plan: str, apps: Iterable[WaveApp], most: MostDown) -> Room:

@@ -23,9 +23,9 @@ from shared.clients.orders import Orders
 from shared.domain.errors import Denied, Rejected
 from shared.domain.order import OrderRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Ports
 from shared.domain.vault_access import AccessVerdict, app_service, registration
 from shared.orders import look_after_orders
+from shared.ports import Ports
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import shown
@@ -439,7 +439,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     """Two sweeps at the same moment read the same state; one of them asks."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
     other = shop.installation.another_instance(two_ports[1])
-    journal = shop.installation.ports.journal
+    ports = shop.installation.ports
     real, raced = type(journal).put_asked, []
 
     class Raced:

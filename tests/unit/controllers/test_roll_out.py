@@ -21,7 +21,7 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.roll import RollRecord
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.planner import plan
 from shared.reconcile import RolloutRun, roll_out
 from shared.run import Run

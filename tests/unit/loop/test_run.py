@@ -28,11 +28,11 @@ from shared.domain.errors import (
 from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 from shared.run import ROUNDS, TIME_BUDGET, Performed, Run, perform_all, perform_each, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
 
