@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from shared import planner
 from shared.actions.roll_edits import roll_edits
-from shared.domain.budget import room_of
+from shared.domain.budget import restart_budget
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
@@ -55,8 +55,8 @@ def _with_room(snapshot: Snapshot, intent: Intent, record: RollRecord | None) ->
     most = intent.ase_max_unavailable
     if record is None or site is None or site.environment is None or most is None:
         return record
-    apps = wave_apps(snapshot.fleet, site.environment)
-    return replace(record, room=room_of(site.environment, site.plan, apps, most))
+    running = [app.plan for app in wave_apps(snapshot.fleet, site.environment) if app.runs]
+    return replace(record, room=restart_budget(most, site.environment, site.plan, running))
 
 
 def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:

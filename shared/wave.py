@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.cycle_plan import why_spared
-from shared.domain.budget import MostDown, room_of
+from shared.domain.budget import MostDown, restart_budget
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
@@ -122,7 +122,8 @@ def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
 def _may_restart(cycling: Cycling, app: CycleApp, most: MostDown) -> bool:
     """Count the app among those that restart, so that no roll of settings restarts too many at the same time."""
     plan, environment = app.app.plan, cycling.environment
-    room = room_of(environment, plan, (other.app for other in cycling.apps), most)
+    running = [other.app.plan for other in cycling.apps if other.app.runs]
+    room = restart_budget(most, environment, plan, running)
     try:
         return claimed(cycling.run, places_of(plan, room), app.site, environment)
     except LeaseBusy:

@@ -525,7 +525,7 @@ class RecordingJournal:
 def ports(
     app_service: RecordingAppService | None = None,
     clock: Clock | None = None,
-    journal: RecordingJournal | None = None,
+    findings: RecordingJournal | None = None,
     vault: RecordingVault | None = None,
     environments: RecordingEnvironments | None = None,
     cycles: RecordingCycles | None = None,
@@ -535,7 +535,7 @@ def ports(
     given: dict[str, Any] = {
         "app_service": app_service,
         "clock": clock,
-        "journal": journal,
+        "findings": findings,
         "vault": vault,
         "environments": environments,
         "cycles": cycles,

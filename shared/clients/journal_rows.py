@@ -40,6 +40,11 @@ def roll_key(site: SiteRef) -> str:
     return f"{ROLL}{digest(site.resource_id)}"
 
 
+def is_roll(row: Entity) -> bool:
+    """Return True if the row is of the settings of an app."""
+    return str(row["RowKey"]).startswith(ROLL)
+
+
 def moment(stored: datetime) -> datetime:
     """Return a stored moment, aware, UTC."""
     return datetime.fromtimestamp(stored.timestamp(), UTC)

@@ -440,21 +440,21 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
     other = shop.installation.another_instance(two_ports[1])
     ports = shop.installation.ports
-    real, raced = type(journal).put_asked, []
+    real, raced = type(ports.requests).put_asked, []
 
     class Raced:
-        """The journal, with another instance ahead by a moment."""
+        """The journal of requests, with another instance ahead by a moment."""
 
         def __getattr__(self, name: str) -> object:
-            return getattr(journal, name)
+            return getattr(ports.requests, name)
 
         def put_asked(self, record):  # noqa: ANN001, ANN202 - as the journal's
             if not raced:
                 raced.append(record)
                 shop.look(other)
-            return real(journal, record)
+            return real(ports.requests, record)
 
-    shop.installation.ports = replace(shop.installation.ports, journal=Raced())
+    shop.installation.ports = replace(ports, requests=Raced())
     shop.look()
     assert raced
     assert (shop.asked("renew"), shop.order.purchases) == (1, 2)

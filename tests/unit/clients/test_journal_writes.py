@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from shared.clients.journal_table import TableJournal
 from shared.domain.budget import CLAIM
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.managed import Issuance
@@ -14,8 +13,10 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.roll import RollState
 from shared.domain.rollout import Rollout, SiteState
+from shared.holds import let_go
+from shared.ports import Ports
 from tests.build import ASE, HOUR, NOW, OTHER_ASE, OTHER_REF, REF, WEST, ManualClock, record, roll, rollout, site_ref
-from tests.small_storage import Died, SmallStorage, journal_on
+from tests.small_storage import Died, SmallStorage, ports_on
 
 SECOND = timedelta(seconds=1)
 PLAN, ENVIRONMENT = "/plans/front", ASE.resource_id
@@ -23,9 +24,9 @@ A, B, C = (site_ref(name) for name in "abc")
 OLDER = replace(record(SiteState.PENDING), version="v1")
 
 
-def journal(storage: SmallStorage | None = None, clock: ManualClock | None = None) -> TableJournal:
-    """Return a journal, by default an empty one, that is written now."""
-    return journal_on(storage or SmallStorage(), clock or ManualClock())
+def journal(storage: SmallStorage | None = None, clock: ManualClock | None = None) -> Ports:
+    """Return ports with a journal, by default an empty one, that is written now."""
+    return ports_on(storage or SmallStorage(), clock or ManualClock())
 
 
 def many(sites: int) -> Rollout:
@@ -152,7 +153,7 @@ def test_run_that_was_overtaken_does_not_write_an_app() -> None:
 # ------------------------------------------------------------------------------------------ what restarts just now
 
 
-def claims(there: TableJournal, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
+def claims(there: Ports, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
     """Say whether the site may restart."""
     return there.restart_claims.claim(plan, site, ref, most)  # type: ignore[arg-type]
 
@@ -227,7 +228,7 @@ def test_release_lets_only_what_failed_go() -> None:
     there.rollouts.begin(REF, rollout(*sites))
     kept = there.settings_rolls.put_roll(REF, roll(RollState.VALIDATED, site="d"))
     there.settings_rolls.put_roll(REF, roll(RollState.ROLLED_BACK, site="e"))
-    assert sorted(there.release(REF, "v2", NOW)) == [A, site_ref("e")]
+    assert sorted(let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW)) == [A, site_ref("e")]
     seen = there.rollouts.rollout(REF, "v2")
     assert [record.state for record in seen.records] == [SiteState.UNPROVEN, SiteState.PROVEN, SiteState.PENDING]
     assert seen.rolls == (kept,)
@@ -238,7 +239,7 @@ def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
     there = journal()
     there.rollouts.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
     past = there.settings_rolls.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))
-    assert there.release(REF, "v2", NOW) == ()
+    assert let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW) == ()
     assert there.rollouts.rollout(OTHER_REF, "v2").failed != ()
     assert there.rollouts.rollout(REF, "v2").past_rolls == (past,)
 

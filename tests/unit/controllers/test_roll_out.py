@@ -83,7 +83,7 @@ class Noting:
         self.done.append(f"admit {roll.site}")
         return roll
 
-    def add_history(self, *_: object) -> None:
+    def add(self, *_: object) -> None:
         """Keep the entries."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
@@ -101,7 +101,10 @@ def _run() -> Iterator[Callable[..., Outcome]]:
 
         def run(noting: Noting, made: Plan, seen: Snapshot = snapshot(), *, is_fresh: bool = True) -> Outcome:  # noqa: B008 - a value
             given: Any = noting
-            own = replace(ports(clock=ManualClock(NOW)), journal=given, queue=given, retrying=given)
+            own = replace(
+                ports(clock=ManualClock(NOW)),
+                **dict.fromkeys(("rollouts", "settings_rolls", "history", "findings", "queue", "retrying"), given),
+            )
             return roll_out(RolloutRun(Run.start(own, APPLY, pool), given, seen, version(), 0, is_fresh=is_fresh), made)
 
         yield run

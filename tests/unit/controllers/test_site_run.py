@@ -24,6 +24,7 @@ from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.sight import Sight
 from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
+from shared.ports import Ports
 from shared.reconcile import reconcile_site
 from shared.run import Run
 from tests.build import (
@@ -149,9 +150,9 @@ class Desk:
         return Run.start(ports_on(self.storage, self.clock, leases=self.leases, **given), self.intent, self.pool)
 
     @property
-    def journal(self) -> Any:  # noqa: ANN401 - the product's own, as its port has it
-        """The journal."""
-        return self.start().ports.findings
+    def ports(self) -> Ports:
+        """The ports of a run, with the product's own journal."""
+        return self.start().ports
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
         """Record sites as a certificate's run does."""

@@ -116,7 +116,7 @@ def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) ->
 def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, queue: str, key: str) -> None:
     """What an operator mistypes is answered with a 404 before the journal is asked."""
     with pytest.raises(NotFound):
-        replay(Box().run(pool, journal=None), queue, key)
+        replay(Box().run(pool, dead_letters=None), queue, key)
 
 
 # ------------------------------------------------------------------------------------- holds, and stops for everybody

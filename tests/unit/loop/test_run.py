@@ -103,7 +103,7 @@ class Doing:
         self.tries += 1
         return work()
 
-    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
+    def add(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Keep the entries."""
         assert ref == REF
         self.history.extend(entries)
@@ -126,7 +126,7 @@ def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
         bare: Any = ports(clock=clock)
         doing = Doing(Run.start(bare, Intent(), pool), clock)
         given: Any = doing
-        doing.run = replace(doing.run, ports=replace(bare, journal=given, retrying=given))
+        doing.run = replace(doing.run, ports=replace(bare, history=given, retrying=given))
         yield doing
 
 
