@@ -57,11 +57,11 @@ class Outbound:
 
     def held(self, app: App | None = None) -> list[str | None]:
         """Return the thumbprint that each answering process presents, or None for a process without certificate."""
-        return [one.certificate.thumbprint if one.certificate else None for one in self.answering(app)]
+        return [process.certificate.thumbprint if process.certificate else None for process in self.answering(app)]
 
     def loaded(self) -> list[tuple[str, ...]]:
         """Return the thumbprints that each answering process has loaded."""
-        return [one.loaded.thumbprints for one in self.answering()]
+        return [process.loaded.thumbprints for process in self.answering()]
 
     def change(self, **settings: str) -> Json:
         """Write the site's app settings with these changes, and return ARM's answer."""

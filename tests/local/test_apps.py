@@ -198,7 +198,7 @@ def test_a_slot_is_an_app_of_its_own(out: Outbound) -> None:
     """A slot copies the site's settings unless the test gives others. A restart of the slot leaves the site alone."""
     slot = out.build.add_slot(out.site, "staging")
     bare = out.build.add_slot(out.site, "bare", settings={})
-    apps = [out.build.add_app(one, setting=PIN) for one in (slot, bare)]
+    apps = [out.build.add_app(site, setting=PIN) for site in (slot, bare)]
     assert [out.held(app) for app in apps] == [[out.first.thumbprint], [None]]
     (process,) = out.answering()
     out.arm.post(f"{slot.id}/restart")
@@ -348,7 +348,7 @@ def test_the_state_shows_apps(out: Outbound) -> None:
         "/health",
     )
     assert shown["thumbprint"] == first
-    assert [(one["thumbprint"], one["loaded"], one["answers"]) for one in shown["processes"]] == [
+    assert [(process["thumbprint"], process["loaded"], process["answers"]) for process in shown["processes"]] == [
         (first, [first], True),
         (first, [first], False),
     ]
@@ -475,7 +475,9 @@ def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbou
     told = f"app settings of caller changed by the import: {LOAD_LIST}; restarted"
     assert (told in out.world.journal.changes()) == rewrites
     assert out.held() == [None if rewrites else first]
-    assert {one.id: one for one in strangers}.items() <= {one.id: one for one in out.world.web.sites.values()}.items()
+    assert {site.id: site for site in strangers}.items() <= {
+        site.id: site for site in out.world.web.sites.values()
+    }.items()
 
 
 def test_a_rewritten_list_names_nothing_twice() -> None:

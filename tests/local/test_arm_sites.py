@@ -158,11 +158,11 @@ def test_kinds_of_sites(shop: Shop) -> None:
         shop.build.add_site("box", shop.plan, windows_container=True),
     )
     answers = [shop.arm.get(site.id) for site in sites]
-    assert [one["kind"] for one in answers] == ["app", "app,linux", "app,container,windows"]
-    shown = [[one["properties"][name] for name in ("reserved", "isXenon", "hyperV")] for one in answers]
+    assert [site["kind"] for site in answers] == ["app", "app,linux", "app,container,windows"]
+    shown = [[site["properties"][name] for name in ("reserved", "isXenon", "hyperV")] for site in answers]
     assert shown == [[False, False, False], [True, False, False], [False, True, True]]
     listed = shop.arm.listed(f"{shop.subscription}/resources?$filter=resourceType eq 'Microsoft.Web/sites'")
-    assert [one["kind"] for one in listed] == ["app", "app,linux", "app,container,windows"]
+    assert [item["kind"] for item in listed] == ["app", "app,linux", "app,container,windows"]
 
 
 def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
@@ -269,8 +269,9 @@ def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
 
 def test_one_seed_makes_one_world() -> None:
     """Two worlds of the same seed have the same ids and addresses."""
-    one, other = Shop(), Shop()
-    assert one.site.id == other.site.id
+    first, other = Shop(), Shop()
+    assert first.site.id == other.site.id
     assert (
-        one.bind("IpBasedEnabled")["properties"]["virtualIP"] == other.bind("IpBasedEnabled")["properties"]["virtualIP"]
+        first.bind("IpBasedEnabled")["properties"]["virtualIP"]
+        == other.bind("IpBasedEnabled")["properties"]["virtualIP"]
     )

@@ -13,9 +13,9 @@ from local.patience import HANG
 
 def test_two_at_once(tmp_path: Path) -> None:
     """Two Azurites run at the same time, and each Azurite refuses the other's key."""
-    with Azurite(tmp_path / "one.log") as one, Azurite(tmp_path / "two.log") as two:
-        QueueServiceClient.from_connection_string(one.connection_string).create_queue("abc")
-        mixed = one.connection_string.replace(str(one.ports["queue"]), str(two.ports["queue"]))
+    with Azurite(tmp_path / "one.log") as first, Azurite(tmp_path / "two.log") as two:
+        QueueServiceClient.from_connection_string(first.connection_string).create_queue("abc")
+        mixed = first.connection_string.replace(str(first.ports["queue"]), str(two.ports["queue"]))
         with pytest.raises(ClientAuthenticationError):
             QueueServiceClient.from_connection_string(mixed, retry_total=0).create_queue("abc")
 

@@ -64,7 +64,7 @@ def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
     lineage = world.vaults["contoso-web-kv"].certificates["partners-contoso-com"]
     thumbprints = [version.thumbprint for version in lineage.versions]
     assert host.thumbprint == thumbprints[0]
-    assert [other.id for other, one in custom(world) if one.thumbprint in thumbprints] == [site.id]
+    assert [other.id for other, host in custom(world) if host.thumbprint in thumbprints] == [site.id]
     assert ("contoso-web-kv", lineage.name) not in world.renewing
 
 
@@ -90,19 +90,19 @@ def test_client_certificates_renew_and_are_in_use(world: World) -> None:
     assert ("contoso-web-kv", "partner-client") in world.renewing
     assert ("contoso-web-kv", "bank-client") in world.renewing
     held = {app.site_id.partition("/sites/")[2]: app.answering(world.clock.now())[0] for app in world.apps.all()}
-    assert {name: one.certificate and one.certificate.host_names for name, one in held.items()} == {
+    assert {name: process.certificate and process.certificate.host_names for name, process in held.items()} == {
         "invoices-contoso": ("client.contoso.com",),
         "invoices-contoso/slots/staging": ("client.contoso.com",),
         "ledger-contoso": ("client.contoso.com",),
         "payments-contoso": ("payments.contoso.com",),
     }
-    assert {name: one.loaded.platform for name, one in held.items()}["ledger-contoso"] == "windows"
+    assert {name: process.loaded.platform for name, process in held.items()}["ledger-contoso"] == "windows"
     assert world.apps.troubles() == ()
 
 
 def test_client_certificates_are_imported_and_probed(world: World) -> None:
     """Every Contoso site with an app has a probe tag, and its certificate is imported from a vault."""
-    copies = {one.thumbprint: one for one in world.web.certificates.values()}
+    copies = {copy.thumbprint: copy for copy in world.web.certificates.values()}
     for app in world.apps.all():
         site = world.web.sites.get(app.site_id)
         assert site is not None

@@ -113,7 +113,7 @@ def test_renewal_of_a_secret_by_request(stand: Stand) -> None:
     assert (status, version["host_names"]) == (200, ["www.contoso.com"])
     assert version["not_after"] == "2027-01-01T00:00:00+00:00"
     state = ask(stand, "GET", "/state")[1]
-    assert [one["version"] for one in state["secrets"]["kv"]["order"]] == [first.id, version["version"]]
+    assert [secret["version"] for secret in state["secrets"]["kv"]["order"]] == [first.id, version["version"]]
     assert password.value not in json.dumps(state)
     for name, payload in (("order", {"hostnames": []}), ("none", {}), ("password", {})):
         assert ask(stand, "POST", f"/vaults/kv/secrets/{name}/renew", payload)[0] == 400

@@ -131,9 +131,9 @@ def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
     hosted.add_root()
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
     outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
-    assert [one.roots for one in made.processes] == [(hosted.root.der,)]
+    assert [process.roots for process in made.processes] == [(hosted.root.der,)]
     hosted.cycle(hosted.outside)
-    assert [one.roots for one in outside.processes] == [()]
+    assert [process.roots for process in outside.processes] == [()]
 
 
 def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
@@ -186,7 +186,7 @@ def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusti
     strict = hosted.build.add_partner("strict")
     hosted.build.add_app(hosted.shop, strict, anonymous=True)
     assert hosted.ask(stand) == (502, "refused")
-    assert [one for one in hosted.world.apps.troubles() if one.startswith("shop: ")] == [
+    assert [trouble for trouble in hosted.world.apps.troubles() if trouble.startswith("shop: ")] == [
         f"shop: strict wants a client certificate, which {which} does not present"
         for which in ("the running process", "a process started now")
     ]
@@ -196,15 +196,15 @@ def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusti
 def test_a_vault_keeps_a_root(hosted: Trusting, form: Literal["pem", "der", "certificate"]) -> None:
     """The builder stores a root as a plain secret in PEM or DER, or as a certificate with its key."""
     fresh = Authority("Corp").root_leaf
-    versions = [hosted.build.add_root_object("corp", one, form=form, tags={"a": "b"}) for one in (hosted.root, fresh)]
+    versions = [hosted.build.add_root_object("corp", leaf, form=form, tags={"a": "b"}) for leaf in (hosted.root, fresh)]
     vault = hosted.world.vaults["contoso-kv"]
     kept = vault.certificates["corp"].versions if form == "certificate" else vault.secrets["corp"].versions
     assert kept == versions
     assert versions[-1].tags == {"a": "b"}
-    values = [one.value for one in versions if isinstance(one, SecretVersion)]
+    values = [version.value for version in versions if isinstance(version, SecretVersion)]
     assert not any("PRIVATE KEY" in value for value in values)
-    found = [base64.b64decode(one) if form == "der" else read(one)[0].der for one in values]
-    found = found or [one.leaf.der for one in versions if isinstance(one, Version)]
+    found = [base64.b64decode(value) if form == "der" else read(value)[0].der for value in values]
+    found = found or [version.leaf.der for version in versions if isinstance(version, Version)]
     assert found == [hosted.root.der, fresh.der]
 
 
@@ -397,7 +397,7 @@ def test_the_state_shows_roots_and_who_has_them(hosted: Trusting) -> None:
             "roots": [{"name": thumbprint, "thumbprint": thumbprint, "is_root": True}],
         }
     ]
-    assert {one["id"]: one["environment"] for one in shown["sites"]} == {
+    assert {site["id"]: site["environment"] for site in shown["sites"]} == {
         hosted.shop.id: hosted.ase.id,
         hosted.api.id: hosted.ase.id,
         hosted.outside.id: None,

@@ -115,8 +115,8 @@ def test_environments_are_listed(client: WebSiteManagementClient, hosted: Hosted
     """ARM lists an environment under its subscription and its group, and omits a hidden environment."""
     hosted.build.add_group("empty")
     environments = client.app_service_environments
-    assert [one.name for one in environments.list()] == ["ase"]
-    assert [one.tags for one in environments.list_by_resource_group("network")] == [{"team": "web"}]
+    assert [environment.name for environment in environments.list()] == ["ase"]
+    assert [environment.tags for environment in environments.list_by_resource_group("network")] == [{"team": "web"}]
     assert list(environments.list_by_resource_group("empty")) == []
     with pytest.raises(ResourceNotFoundError):
         environments.get("network", "other")
@@ -133,12 +133,12 @@ def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient,
         client.web_apps.get("network", "shop").properties.hosting_environment_profile,
         client.web_apps.get_slot("network", "shop", "staging").properties.hosting_environment_profile,
     ]
-    assert [one.as_dict() for one in inside if one] == [expected] * 3
+    assert [profile.as_dict() for profile in inside if profile] == [expected] * 3
     assert client.web_apps.get("network", "outside").properties.hosting_environment_profile is None
     assert client.app_service_plans.get("network", "outside-plan").properties.hosting_environment_profile is None
     environments = client.app_service_environments
-    assert [one.name for one in environments.list_app_service_plans("network", "ase")] == ["windows", "linux"]
-    assert [one.name for one in environments.list_web_apps("network", "ase")] == ["shop", "api"]
+    assert [plan.name for plan in environments.list_app_service_plans("network", "ase")] == ["windows", "linux"]
+    assert [site.name for site in environments.list_web_apps("network", "ase")] == ["shop", "api"]
 
 
 def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
@@ -209,13 +209,13 @@ def times(hosted: Hosted) -> dict[str, str | None]:
     """Return the creation time of each certificate, as ARM's generic list shows it."""
     path = f"/subscriptions/{hosted.ase.subscription}/resources?$expand=createdTime"
     items = hosted.arm.listed(path)
-    return {one["name"]: one.get("createdTime") for one in items if one["type"] == "Microsoft.Web/certificates"}
+    return {item["name"]: item.get("createdTime") for item in items if item["type"] == "Microsoft.Web/certificates"}
 
 
 def test_the_generic_list_has_environments(hosted: Hosted) -> None:
     """ARM's generic list of resources contains the environment."""
     items = hosted.arm.listed(f"/subscriptions/{hosted.ase.subscription}/resources")
-    assert [one["id"] for one in items if one["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
+    assert [item["id"] for item in items if item["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
 
 
 # ----------------------------------------------------------------------------------- private server certificates
@@ -392,7 +392,7 @@ def test_what_is_no_certificate_is_no_root(
     root = Authority("Corp").root_leaf
     data = root.private_key_pem + root.certificate_pem if blob is KEYED else blob
     refused = [send(client, "PUT", f"{hosted.roots}/corp", wish) for wish in (body(data), body(b"", blob="#"))]
-    assert [one.status_code for one in refused] == [400, 400]
+    assert [response.status_code for response in refused] == [400, 400]
     assert refused[0].json()["Message"] == words
     assert "Base64 is required" in refused[1].json()["Message"]
     assert send(client, "GET", hosted.roots).json()["value"] == []
@@ -441,6 +441,6 @@ def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hos
     hosted.world.roles.read_only(hosted.ase.id)
     first = send(client, "GET", hosted.roots).json()
     second = client.send_request(HttpRequest("GET", first["nextLink"])).json()
-    assert [one["name"] for page in (first, second) for one in page["value"]] == ["one", "three"]
+    assert [root["name"] for page in (first, second) for root in page["value"]] == ["one", "three"]
     assert second["nextLink"] is None
     assert send(client, "DELETE", f"{hosted.roots}/one").status_code == 403

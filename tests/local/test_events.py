@@ -256,7 +256,7 @@ def test_failed_delivery_is_tried_again_on_the_worlds_clock(
     assert delivery.pump() == 1
     first, second = webhook.notifications
     assert first.body == second.body
-    assert [one.headers["aeg-delivery-count"] for one in (first, second)] == ["0", "1"]
+    assert [request.headers["aeg-delivery-count"] for request in (first, second)] == ["0", "1"]
 
 
 def test_refused_event_is_a_dead_letter(

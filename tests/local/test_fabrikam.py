@@ -29,7 +29,7 @@ def host_of(world: World, name: str) -> tuple[Site, Host]:
 def shown_by(world: World, name: str) -> Certificate:
     """Return the certificate that a host name is bound to."""
     site, host = host_of(world, name)
-    (found,) = (one for one in world.web.certificates_for(site) if one.thumbprint == host.thumbprint)
+    (found,) = (copy for copy in world.web.certificates_for(site) if copy.thumbprint == host.thumbprint)
     return found
 
 
@@ -67,14 +67,14 @@ def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: st
 
 def test_what_renews_is_in_use_and_nothing_is_expired(world: World) -> None:
     """Every certificate that the demo renews in Fabrikam is in use, and no bound certificate has expired."""
-    used = {one.thumbprint for one in world.web.all_certificates()}
-    used |= {one.thumbprint for one in world.web.public_certificates.values()}
+    used = {copy.thumbprint for copy in world.web.all_certificates()}
+    used |= {copy.thumbprint for copy in world.web.public_certificates.values()}
     for vault, name in world.renewing:
         found = world.vaults[vault].secret(name)
         assert found is not None
         assert found.newest.thumbprint in used, name
     for site in world.web.sites.values():
-        for host in (one for one in site.hosts.values() if one.is_bound):
+        for host in (candidate for candidate in site.hosts.values() if candidate.is_bound):
             assert shown_by(world, host.name).content.not_after > world.clock.now()
 
 
@@ -137,7 +137,7 @@ def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> Non
 
 def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
     """Two vault certificates of Fabrikam are not yet imported, and App Service may read only one of their vaults."""
-    held = {one.source.secret_name for one in world.web.all_certificates() if one.source}
+    held = {copy.source.secret_name for copy in world.web.all_certificates() if copy.source}
     assert held.isdisjoint({names.INTRANET, names.EXCHANGE})
     assert world.vaults[names.VAULT].newest_importable(names.INTRANET, APP_SERVICE)
     with pytest.raises(VaultDenied):
@@ -149,18 +149,18 @@ def test_two_uploads_are_superseded_and_used_by_nobody(world: World) -> None:
 
     Certroll made one upload, as its name and tag show. People made the other upload.
     """
-    old = {one.name: one for one in world.web.certificates.values() if one.content.not_after < world.clock.now()}
-    (own,) = (one for name, one in old.items() if name.startswith("certroll-"))
+    old = {copy.name: copy for copy in world.web.certificates.values() if copy.content.not_after < world.clock.now()}
+    (own,) = (copy for name, copy in old.items() if name.startswith("certroll-"))
     assert set(old) == {own.name, names.THEIRS}
     assert own.tags == {"certroll-lineage": f"{names.VAULT}/{names.WWW}"}
     named = " ".join(value for site in world.web.sites.values() for value in site.settings.values())
     bound = {host.thumbprint for site in world.web.sites.values() for host in site.hosts.values()}
-    for name, one in ((names.WWW, own), (names.SHOP, old[names.THEIRS])):
+    for name, copy in ((names.WWW, own), (names.SHOP, old[names.THEIRS])):
         first, second = world.vaults[names.VAULT].certificates[name].versions
-        assert one.thumbprint == first.thumbprint
+        assert copy.thumbprint == first.thumbprint
         assert world.clock.now() - second.created > timedelta(days=30)
-        assert one.thumbprint not in named
-        assert one.thumbprint not in bound
+        assert copy.thumbprint not in named
+        assert copy.thumbprint not in bound
 
 
 def test_the_site_with_its_own_certificate_is_on_a_flex_plan(world: World) -> None:
@@ -169,4 +169,4 @@ def test_the_site_with_its_own_certificate_is_on_a_flex_plan(world: World) -> No
     site, _ = host_of(world, "jobs.fabrikam.com")
     assert site.flex
     assert certificate.site_id == site.id
-    assert certificate.id not in {one.id for one in world.web.certificates.values()}
+    assert certificate.id not in {copy.id for copy in world.web.certificates.values()}

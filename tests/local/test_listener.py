@@ -41,8 +41,10 @@ def test_standing_connection_outlives_its_address() -> None:
 def test_nobody_waits_for_an_acknowledgement() -> None:
     """The listener sets TCP_NODELAY, because Nagle's algorithm would delay small answers by 40 ms each."""
     told: queue.Queue[int] = queue.Queue()
-    with Listener(lambda one: told.put(one.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)), "prompt") as one:
-        socket.create_connection(("127.0.0.1", one.listen()), timeout=HANG).close()
+    with Listener(
+        lambda connection: told.put(connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)), "prompt"
+    ) as listener:
+        socket.create_connection(("127.0.0.1", listener.listen()), timeout=HANG).close()
         assert told.get(timeout=HANG) != 0
 
 

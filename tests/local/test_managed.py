@@ -100,7 +100,7 @@ def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
     assert (properties["thumbprint"], properties["issuer"]) == ("", "")
     assert (properties["issueDate"], properties["expirationDate"]) == (None, None)
     assert "thumbprint" not in shop.bind_without_thumbprint()["properties"]
-    states = {one["name"]: one for one in shop.arm.get(shop.site.id)["properties"]["hostNameSslStates"]}
+    states = {state["name"]: state for state in shop.arm.get(shop.site.id)["properties"]["hostNameSslStates"]}
     assert (states[HOST]["sslState"], states[HOST]["thumbprint"]) == ("SniEnabled", None)
 
 
@@ -116,7 +116,7 @@ def test_binding_without_a_thumbprint_finds_it_by_host_name(shop: Wanted) -> Non
     shop.build.add_copy("wild")
     shop.issue()
     shop.bind_without_thumbprint()
-    managed = next(one for one in shop.world.web.certificates.values() if one.managed)
+    managed = next(copy for copy in shop.world.web.certificates.values() if copy.managed)
     assert shop.served(HOST) == managed.thumbprint
     assert shop.arm.delete(shop.certificate, 409)["Code"] == "Conflict"
 

@@ -157,7 +157,7 @@ def test_renewal_waits_for_a_proof_of_the_domain_that_is_too_old() -> None:
     office.build.add_record(HOST, "TXT", office.order.token)
     office.post("verifyDomainOwnership")
     assert office.properties["status"] == "Issued"
-    kinds = [one["actionType"] for one in office.post("retrieveCertificateActions", 200)]
+    kinds = [action["actionType"] for action in office.post("retrieveCertificateActions", 200)]
     assert kinds[-2:] == ["DomainValidationComplete", "CertificateIssued"]
 
 
@@ -259,11 +259,11 @@ def test_orders_are_listed_by_subscription_and_group() -> None:
     office.build.add_order("other", "other.contoso.com", office.vault)
     scope = f"/subscriptions/{office.order.subscription}"
     provider = "/providers/Microsoft.CertificateRegistration/certificateOrders"
-    assert [one["name"] for one in office.arm.listed(f"{scope}{provider}")] == ["web", "other"]
+    assert [order["name"] for order in office.arm.listed(f"{scope}{provider}")] == ["web", "other"]
     assert len(office.arm.listed(f"{scope}/resourceGroups/contoso{provider}")) == 2
-    assert [one["name"] for one in office.arm.listed(f"{office.order.id}/certificates")] == ["web"]
+    assert [stored["name"] for stored in office.arm.listed(f"{office.order.id}/certificates")] == ["web"]
     office.world.roles.hide(office.order.id)
-    assert [one["name"] for one in office.arm.listed(f"{scope}{provider}")] == ["other"]
+    assert [order["name"] for order in office.arm.listed(f"{scope}{provider}")] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,6 @@ def test_unmodified_sdk_buys_and_stores() -> None:
             bought = orders.begin_create_or_update(group, "sdk", wanted).result()
             place = {"properties": {"keyVaultId": office.vault.resource_id, "keyVaultSecretName": "sdk"}}
             stored = orders.begin_create_or_update_certificate(group, "sdk", "sdk", place, polling=False).result()
-            assert [one.name for one in orders.list()] == ["web", "sdk"]
+            assert [order.name for order in orders.list()] == ["web", "sdk"]
     assert (bought.provisioning_state, bought.status) == ("Succeeded", "Pendingissuance")
     assert stored.properties.provisioning_state == "WaitingOnCertificateOrder"

@@ -145,7 +145,7 @@ def test_a_hidden_one_is_missing_silently(out: Outbound) -> None:
     for name in ("one", "two"):
         out.build.add_public_certificate(out.site, signer(out, name).der, name=name)
     out.world.roles.hide(path(out, "one"))
-    assert [one["name"] for one in out.arm.listed(f"{out.born.id}/publicCertificates")] == ["caller/two"]
+    assert [public["name"] for public in out.arm.listed(f"{out.born.id}/publicCertificates")] == ["caller/two"]
     out.arm.get(path(out, "one"), 403)
 
 
@@ -176,10 +176,10 @@ def test_the_sdk_manages_public_certificates_of_sites_and_slots(out: Outbound, c
         )
     apps.delete_public_certificate("contoso", "caller", leaves[0].thumbprint)
     apps.delete_public_certificate("contoso", "caller", leaves[0].thumbprint)
-    names = [one.name for one in apps.list_public_certificates("contoso", "caller")]
+    names = [public.name for public in apps.list_public_certificates("contoso", "caller")]
     assert names == [f"caller/{leaves[1].thumbprint}"]
     of_slot = list(apps.list_public_certificates_slot("contoso", "caller", "staging"))
-    assert [one.type for one in of_slot] == ["Microsoft.Web/sites/slots/publicCertificates"] * 2
+    assert [public.type for public in of_slot] == ["Microsoft.Web/sites/slots/publicCertificates"] * 2
     with pytest.raises(ResourceNotFoundError):
         apps.get_public_certificate("contoso", "caller", leaves[0].thumbprint)
     broken = PublicCertificate(properties=PublicCertificateProperties(blob=b"hello"))
@@ -223,7 +223,7 @@ def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: boo
     out = Outbound(linux=platform == "linux", windows_container=platform == "container")
     leaf = signer(out)
     trusting(out, leaf, pin)
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint if found else None]
     assert bool(out.world.apps.troubles()) != found
 
 
@@ -231,7 +231,7 @@ def test_a_thumbprint_is_found_in_lower_case(out: Outbound) -> None:
     """An app finds a public certificate by a lower-case thumbprint."""
     leaf = signer(out)
     trusting(out, leaf, leaf.thumbprint.lower())
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint]
 
 
 @pytest.mark.parametrize(("loads", "found"), [("{}", True), ("*", True), (" {} ,", True), ("", False), ("AB", False)])
@@ -242,7 +242,7 @@ def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> Non
     """
     leaf = signer(out)
     trusting(out, leaf, loads=loads)
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint if found else None]
     assert out.loaded() == [(out.first.thumbprint,)]
 
 
@@ -252,7 +252,7 @@ def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool)
     out = Outbound(linux=linux)
     leaf = signer(out)
     trusting(out, leaf, location="LocalMachineMy")
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint if found else None]
 
 
 def test_public_certificates_are_loaded_at_a_start(out: Outbound) -> None:
@@ -264,14 +264,14 @@ def test_public_certificates_are_loaded_at_a_start(out: Outbound) -> None:
     trusting(out, leaf)
     assert out.world.apps.troubles() == ()
     out.arm.delete(path(out))
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint]
     assert out.world.apps.troubles() == (
         "caller: a process started now has no public certificate under its setting SIGNER_THUMBPRINT",
     )
     out.restart()
-    assert [one.trusted for one in out.answering()] == [None]
+    assert [process.trusted for process in out.answering()] == [None]
     out.arm.put(path(out), body(leaf.der))
-    assert [one.trusted for one in out.answering()] == [None]
+    assert [process.trusted for process in out.answering()] == [None]
     out.restart()
     assert out.world.apps.troubles() == ()
 
@@ -282,7 +282,7 @@ def test_public_certificates_belong_to_one_site_or_slot(out: Outbound) -> None:
     trusting(out, leaf)
     slot = out.build.add_slot(out.site, "staging")
     app = out.build.add_app(slot, setting=PIN, trusts=SIGNER)
-    assert [one.trusted for one in out.answering(app)] == [None]
+    assert [process.trusted for process in out.answering(app)] == [None]
 
 
 def test_the_state_shows_public_certificates(out: Outbound) -> None:
@@ -291,7 +291,7 @@ def test_the_state_shows_public_certificates(out: Outbound) -> None:
     trusting(out, leaf)
     shown = fleet(out.world)
     assert shown["public"] == [{"id": path(out), "site": out.born.id, "thumbprint": leaf.thumbprint}]
-    assert [one["trusted"] for app in shown["apps"] for one in app["processes"]] == [leaf.thumbprint]
+    assert [process["trusted"] for app in shown["apps"] for process in app["processes"]] == [leaf.thumbprint]
 
 
 def test_an_app_says_what_it_trusts(out: Outbound, stand: Stand) -> None:

@@ -25,7 +25,7 @@ def out() -> Outbound:
 def listed(out: Outbound, path: str = "") -> dict[str, Json]:
     """Return the properties of each Key Vault reference by the name of its setting."""
     found = out.arm.listed(f"{path or out.born.id}/config/configreferences/appsettings")
-    return {one["name"]: one["properties"] for one in found}
+    return {item["name"]: item["properties"] for item in found}
 
 
 def refresh(out: Outbound) -> None:
@@ -164,7 +164,7 @@ def test_the_sdk_reads_references_of_sites_and_slots(out: Outbound, client: WebS
     of_slot = client.web_apps.get_app_settings_key_vault_references_slot(group, slot.name, "staging")
     for found, kind in ((list(of_site), "sites"), (list(of_slot), "sites/slots")):
         assert found[0].type == f"Microsoft.Web/{kind}/config/configreferences"
-        assert [one.name for one in found] == ["KEY", "OTHER"]
+        assert [reference.name for reference in found] == ["KEY", "OTHER"]
         properties = found[0].properties
         assert properties is not None
         shown = (properties.status, properties.vault_name, properties.secret_name, properties.active_version)

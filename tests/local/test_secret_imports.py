@@ -128,5 +128,5 @@ def test_setting_may_refer_to_a_plain_secret(shop: Shop) -> None:
     settings = {"DB": refer.format("order"), "NONE": refer.format("none")}
     site = shop.build.add_site("caller", settings=settings)
     newest = shop.vault.secrets["order"].newest.id
-    found = {name: (one.status, one.active_version) for name, one in site.references.items()}
+    found = {name: (reference.status, reference.active_version) for name, reference in site.references.items()}
     assert found == {"DB": ("Resolved", newest), "NONE": ("SecretNotFound", None)}

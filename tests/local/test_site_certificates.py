@@ -144,9 +144,9 @@ def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
 def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
     """A Flex Consumption site's certificate is absent from the subscription's list and the generic list."""
     subscription = f"/subscriptions/{flex.born.subscription}"
-    assert [one["name"] for one in flex.listed] == ["jobs"]
+    assert [certificate["name"] for certificate in flex.listed] == ["jobs"]
     assert flex.arm.listed(f"{subscription}/providers/Microsoft.Web/certificates") == []
-    kinds = {one["type"] for one in flex.arm.listed(f"{subscription}/resources")}
+    kinds = {item["type"] for item in flex.arm.listed(f"{subscription}/resources")}
     assert "Microsoft.Web/certificates" not in kinds
     assert "Microsoft.Web/sites/certificates" not in kinds
 
@@ -337,8 +337,8 @@ def test_the_sdk_manages_certificates_of_sites(flex: Flex, client: WebSiteManage
     own.update("contoso", "jobs", "sdk", {"properties": LOADING})  # type: ignore[call-overload] # JSON, as az sends it
     raw = own.get("contoso", "jobs", "sdk").as_dict()["properties"]
     assert raw["loadCertificateToWebsitesSettings"] == {"loadToWebsite": True}
-    assert sorted(str(one.name) for one in own.list("contoso", "jobs")) == ["jobs", "sdk"]
-    assert [one.name for one in own.list_slot("contoso", "jobs", "staging")] == ["up"]
+    assert sorted(str(certificate.name) for certificate in own.list("contoso", "jobs")) == ["jobs", "sdk"]
+    assert [certificate.name for certificate in own.list_slot("contoso", "jobs", "staging")] == ["up"]
     own.delete_slot("contoso", "jobs", "staging", "up")
     own.delete("contoso", "jobs", "jobs")
     own.delete("contoso", "jobs", "jobs")

@@ -212,7 +212,7 @@ def test_assignments_at_scope_include_those_from_above(shop: Shop) -> None:
 
     def found(path: str, wanted: str = "") -> set[tuple[str, str]]:
         listed = shop.arm.listed(f"{path}?$filter={wanted}")
-        return {(one["properties"]["scope"], one["properties"]["principalId"]) for one in listed}
+        return {(assignment["properties"]["scope"], assignment["properties"]["principalId"]) for assignment in listed}
 
     own, above = (
         (shop.vault.resource_id, shop.world.object_id(APP_SERVICE)),
@@ -256,7 +256,7 @@ def test_vault_shows_who_gets_in(shop: Shop) -> None:
         }
     ]
     listed = shop.arm.listed(f"{shop.subscription}/providers/Microsoft.KeyVault/vaults")
-    assert [one["properties"]["enableRbacAuthorization"] for one in listed] == [True, False]
+    assert [vault["properties"]["enableRbacAuthorization"] for vault in listed] == [True, False]
     shop.arm.get(f"{shop.vault.resource_id}-2", 404)
 
 
@@ -399,7 +399,9 @@ def test_client_reads_vault_and_assignments_over_the_wire(shop: Shop, monkeypatc
             WebSiteManagementClient(credential, shop.site.subscription) as arm,
         ):
             found = arm.send_request(HttpRequest("GET", f"{here}?api-version=2022-04-01&$filter=atScope()")).json()
-            assert [one["properties"]["principalId"] for one in found["value"]] == [shop.world.object_id(APP_SERVICE)]
+            assert [assignment["properties"]["principalId"] for assignment in found["value"]] == [
+                shop.world.object_id(APP_SERVICE)
+            ]
             shop.world.roles.hide(shop.vault.resource_id)
             for path in (here, shop.vault.resource_id):
                 answer = arm.send_request(HttpRequest("GET", f"{path}?api-version=2023-07-01"))

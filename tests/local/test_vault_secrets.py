@@ -38,10 +38,10 @@ def vault(world: World) -> Vault:
 @pytest.fixture
 def credential(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClientSecretCredential]:
     """Yield the operator's credential, while this process uses the local Azure."""
-    with Stand(world) as stand, ClientSecretCredential(TENANT, OPERATOR.client_id, str(OPERATOR.secret)) as one:
+    with Stand(world) as stand, ClientSecretCredential(TENANT, OPERATOR.client_id, str(OPERATOR.secret)) as operator:
         for name, value in stand.environment().items():
             monkeypatch.setenv(name, value)
-        yield one
+        yield operator
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_values_are_in_no_list_and_no_repr(vault: Vault, world: World, client: S
     Lists, reprs, the journal, events and errors never contain the value.
     """
     client.set_secret("db", "s3cr3t-marker")
-    seen = [repr(one.__dict__) for one in client.list_properties_of_secrets()]
+    seen = [repr(secret.__dict__) for secret in client.list_properties_of_secrets()]
     seen += [repr(vault.secrets["db"]), repr(world.journal.to_json()), repr(world.events.emitted)]
     client.begin_delete_secret("db").wait()
     with pytest.raises(ResourceNotFoundError) as gone:
@@ -105,7 +105,10 @@ def test_list_shows_plain_secrets_and_those_behind_certificates(
     vault.set_pfx_secret("order", ["www.contoso.com"])
     vault.set_pfx_secret("chain", ["www.contoso.com"], pem=True)
     world.knobs.page_size = 2
-    found = {one.name: (one.managed, one.content_type, one.enabled) for one in client.list_properties_of_secrets()}
+    found = {
+        secret.name: (secret.managed, secret.content_type, secret.enabled)
+        for secret in client.list_properties_of_secrets()
+    }
     assert found == {
         "chain": (None, "application/x-pem-file", True),
         "db": (None, "text/plain", False),
@@ -118,10 +121,10 @@ def test_versions_of_either_kind_are_listed(vault: Vault, client: SecretClient) 
     """Key Vault lists all versions of a secret, but in no order of age. An unknown secret has an empty list."""
     plain = [client.set_secret("db", str(number)).properties.version for number in range(8)]
     managed = [vault.certificates["shop"].newest.id, vault.renew("shop").id]
-    listed = [one.version for one in client.list_properties_of_secret_versions("DB")]
+    listed = [version.version for version in client.list_properties_of_secret_versions("DB")]
     assert sorted(map(str, listed)) == sorted(map(str, plain))
     assert listed not in (plain, plain[::-1])
-    assert {one.version for one in client.list_properties_of_secret_versions("shop")} == set(managed)
+    assert {version.version for version in client.list_properties_of_secret_versions("shop")} == set(managed)
     assert list(client.list_properties_of_secret_versions("none")) == []
 
 
@@ -145,7 +148,7 @@ def test_deleted_secret_holds_its_name_and_comes_back_whole(client: SecretClient
     client.set_secret("db", "one")
     client.set_secret("db", "two")
     assert client.begin_delete_secret("db").result().recovery_id == f"{URL}/deletedsecrets/db"
-    assert [one.name for one in client.list_deleted_secrets()] == ["db"]
+    assert [secret.name for secret in client.list_deleted_secrets()] == ["db"]
     with pytest.raises(ResourceExistsError):
         client.set_secret("DB", "three")
     client.begin_recover_deleted_secret("db").wait()
