@@ -62,7 +62,7 @@ class Shop:
     """A webspace with one site, `shop`, bound by SNI to an imported copy of one vault certificate."""
 
     def __init__(self) -> None:
-        """Build the vault, the certificate and the site."""
+        """Build the shop's vault, certificate and site."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)

@@ -31,7 +31,7 @@ def test_event_of_the_world_reaches_the_app(tmp_path: Path) -> None:
 def test_another_host_gets_the_settings(tmp_path: Path) -> None:
     """`host_app=False` hosts no app, and the environment then contains every setting that another host needs.
 
-    The caller's own settings override the defaults.
+    Settings passed to `LocalApp` override the default settings.
     """
     with LocalApp("empty", {"CERTROLL_MODE": "observe"}, logs=tmp_path, host_app=False) as local:
         environment = local.environment()

@@ -66,7 +66,7 @@ def test_the_probe_path_is_the_apps_own(stand: Stand, out: Outbound) -> None:
 def test_a_refused_app_says_with_what(stand: Stand, out: Outbound) -> None:
     """The probe path answers 502 with the thumbprint that the partner refused.
 
-    The app answers 200 as soon as the partner accepts that thumbprint.
+    The probe path answers 200 as soon as the partner accepts the app's thumbprint.
     """
     out.partner.accept_only("AB")
     assert probe(stand) == (502, f"refused {out.first.thumbprint}")
@@ -131,7 +131,7 @@ def test_a_connection_stays_with_its_process(stand: Stand, out: Outbound) -> Non
 
 
 def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
-    """An app gives the answers that a test scripted before it answers by itself again."""
+    """An app first gives its scripted answers, and then answers by itself again."""
     out.app.script = [(500, {}, "one"), (302, {"Location": "https://elsewhere.example/"}, "")]
     assert probe(stand) == (500, "one")
     connection = http.client.HTTPSConnection(*stand.proxy.address, context=client_context())
@@ -176,7 +176,7 @@ def test_an_expired_certificate_is_accepted(stand: Stand, out: Outbound) -> None
 
 
 def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
-    """A partner refuses a certificate that is sent without its issuing CA, even if the partner pins it."""
+    """A partner refuses a certificate that comes without its issuing CA, even if the partner pins that certificate."""
     leaf = out.first.leaf
     content = ImportedCertificate(**{**fields(out.first.imported()), "chain_pem": b""})
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
@@ -185,7 +185,7 @@ def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_self_signed_certificate_that_comes_twice_is_refused(stand: Stand, out: Outbound) -> None:
-    """A partner refuses a self-signed certificate, even if it is sent as its own chain too."""
+    """A partner refuses a self-signed certificate, even if the client also sends the certificate as its own chain."""
     leaf = out.vault.renew("client", self_signed=True).leaf
     content = ImportedCertificate(**{**fields(imported(leaf)), "chain_pem": leaf.certificate_pem})
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
@@ -237,7 +237,7 @@ def trusting_anybody() -> ssl.SSLContext:
 
 
 def test_partners_of_another_world_are_unknown(stand: Stand, out: Outbound) -> None:
-    """A call to a partner that is missing from the served world is refused."""
+    """A call to a partner of another simulated world is refused."""
     stranger = Outbound().build.add_partner("stranger")
     assert stand.partners.call(stranger, out.first.imported()) is CallEnd.REFUSED
 

@@ -72,7 +72,7 @@ def test_a_thumbprint_is_found_in_lower_case(*, linux: bool) -> None:
 def test_the_load_list_is_read_kindly(loads: str, *, found: bool) -> None:
     """App Service ignores blanks, duplicates and unknown entries in WEBSITE_LOAD_CERTIFICATES.
 
-    An app gets only the certificates that this setting names.
+    An app gets only the certificates that WEBSITE_LOAD_CERTIFICATES names.
     """
     out = Outbound(loads=loads)
     assert out.loaded() == [(out.first.thumbprint,) if found else ()]
@@ -140,7 +140,10 @@ def test_an_app_chooses_in_one_way(out: Outbound) -> None:
 
 
 def test_what_is_taken_away_stays_in_the_running_process(out: Outbound) -> None:
-    """A sync removes the old certificate from the webspace, and the running process keeps it until a restart."""
+    """A sync removes the old certificate from the webspace, and the next restart loses that certificate.
+
+    A running process keeps a certificate until its restart, even if a sync has removed that certificate.
+    """
     second = out.vault.renew("client")
     out.sync()
     assert out.held() == [out.first.thumbprint]
@@ -163,7 +166,7 @@ def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -
 
 
 def test_a_process_is_made_only_at_a_start(out: Outbound) -> None:
-    """Only a changed setting starts a new process. Unchanged settings, tags and new certificates do not."""
+    """Only a changed setting starts a new process. Unchanged settings, tags and new certificates start no process."""
     (process,) = out.answering()
     out.change()
     out.arm.send("PATCH", out.site.id, {"tags": {"a": "b"}})
@@ -175,7 +178,10 @@ def test_a_process_is_made_only_at_a_start(out: Outbound) -> None:
 
 
 def test_a_stopped_site_has_no_process(out: Outbound) -> None:
-    """A stopped site has no process, even after a restart. A start creates a process with the current settings."""
+    """A stopped site has no process, even after a restart.
+
+    A start of a stopped site creates a process with the current settings.
+    """
     out.arm.post(f"{out.site.id}/stop")
     out.restart()
     out.change(**{PIN: "AB"})
@@ -195,7 +201,7 @@ def test_a_site_built_stopped_starts_later(out: Outbound) -> None:
 
 
 def test_a_slot_is_an_app_of_its_own(out: Outbound) -> None:
-    """A slot copies the site's settings unless the test gives others. A restart of the slot leaves the site alone."""
+    """A new slot copies the site's settings by default. A slot's restart leaves its site alone."""
     slot = out.build.add_slot(out.site, "staging")
     bare = out.build.add_slot(out.site, "bare", settings={})
     apps = [out.build.add_app(site, setting=PIN) for site in (slot, bare)]
@@ -226,7 +232,7 @@ def test_the_old_process_answers_until_the_new_one_is_up(out: Outbound) -> None:
 
 
 def test_both_answer_for_a_while(out: Outbound) -> None:
-    """Old and new process both answer after a restart, for as long as the knob `old_process_answers` says."""
+    """The old and the new process both answer after a restart, for as long as the knob `old_process_answers` says."""
     out.world.knobs.turn(restart_seconds=10, old_process_answers=30)
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -290,7 +296,7 @@ def test_troubles_name_the_process_that_is_coming_up(out: Outbound) -> None:
 def test_troubles_tell_what_a_partner_refuses(out: Outbound) -> None:
     """The local Azure's list of app troubles includes an app whose certificate the partner refuses.
 
-    The trouble ends as soon as the partner accepts the certificate.
+    An app's trouble ends as soon as the partner accepts its certificate.
     """
     out.partner.accept_only("AB")
     short = out.first.thumbprint[:8]
@@ -306,9 +312,9 @@ def test_troubles_tell_what_a_partner_refuses(out: Outbound) -> None:
 
 
 def test_a_certificate_that_a_setting_names_may_be_deleted(out: Outbound) -> None:
-    """Azure deletes a certificate that only an app setting names.
+    """ARM lets a client delete a certificate that only an app setting names.
 
-    The running process keeps the certificate, and a process started later has none.
+    A running process keeps a deleted certificate, and a process started later has none.
     """
     out.arm.delete(out.copy.id)
     assert out.held() == [out.first.thumbprint]
@@ -362,7 +368,7 @@ def test_the_state_shows_apps(out: Outbound) -> None:
 
 
 def test_a_watch_looks_at_once(out: Outbound) -> None:
-    """An AppWatch records troubles that exist when the watch begins."""
+    """An AppWatch records app troubles that exist when the watch begins."""
     out.partner.accept_only()
     with AppWatch(out.world) as watch:
         pass
@@ -371,7 +377,7 @@ def test_a_watch_looks_at_once(out: Outbound) -> None:
 
 
 def test_a_watch_sees_trouble_that_passes(out: Outbound) -> None:
-    """An AppWatch records a trouble once with its time, even if a later request ends the trouble."""
+    """An AppWatch records an app trouble once with its time, even if a later request ends the trouble."""
     second = out.vault.renew("client")
     with AppWatch(out.world) as watch:
         out.sync()
@@ -384,7 +390,7 @@ def test_a_watch_sees_trouble_that_passes(out: Outbound) -> None:
 
 
 def test_a_watch_tells_trouble_that_comes_back(out: Outbound) -> None:
-    """An AppWatch records a trouble twice if it ends and begins again."""
+    """An AppWatch records an app trouble twice if the trouble ends and begins again."""
     with AppWatch(out.world) as watch:
         for _ in range(2):
             out.partner.accept_only()
@@ -395,7 +401,7 @@ def test_a_watch_tells_trouble_that_comes_back(out: Outbound) -> None:
 def test_a_watch_does_not_mind_what_a_request_does_on_the_way(out: Outbound) -> None:
     """An AppWatch checks the apps only after a whole request.
 
-    An import that replaces a certificate and then rewrites the load lists causes no trouble in between.
+    An import that replaces a certificate and then rewrites the load lists causes no recorded app trouble.
     """
     out.world.knobs.turn(import_rewrites_load_list=True)
     both = f"{out.first.thumbprint},AB"
@@ -410,7 +416,7 @@ def test_a_watch_does_not_mind_what_a_request_does_on_the_way(out: Outbound) -> 
 
 
 def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
-    """An AppWatch records troubles that Azure's nightly sync causes."""
+    """An AppWatch records app troubles that Azure's nightly sync causes."""
     out.vault.renew("client")
     with AppWatch(out.world) as watch:
         out.world.nightly_sync()
@@ -420,7 +426,7 @@ def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
 
 
 def test_a_watch_that_is_over_looks_no_more(out: Outbound) -> None:
-    """An AppWatch records nothing after its end."""
+    """An AppWatch records no app trouble after its end."""
     with AppWatch(out.world) as watch:
         pass
     out.partner.accept_only()
@@ -454,9 +460,9 @@ def night(out: Outbound) -> None:
 @pytest.mark.parametrize("carry", [Outbound.sync, night])
 @pytest.mark.parametrize("rewrites", [True, False])
 def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbound], None], *, rewrites: bool) -> None:
-    """A sync replaces the old thumbprint in the webspace's load lists if the knob says so.
+    """A sync replaces the old thumbprint in the webspace's load lists if `import_rewrites_load_list` is on.
 
-    The knob is `import_rewrites_load_list`. Each site with a rewritten load list restarts.
+    Each site whose WEBSITE_LOAD_CERTIFICATES is rewritten restarts.
     """
     out.world.knobs.turn(import_rewrites_load_list=rewrites)
     first = out.first.thumbprint
@@ -499,6 +505,6 @@ def test_a_sync_without_news_rewrites_nothing(out: Outbound) -> None:
 
 
 def test_apps_of_one_world_do_not_mix(out: Outbound) -> None:
-    """Each world lists only its own apps."""
+    """Each simulated world lists only its own apps."""
     other = Outbound()
     assert list(chain(out.world.apps.all(), other.world.apps.all())) == [out.app, other.app]

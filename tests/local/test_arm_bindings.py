@@ -32,7 +32,7 @@ def test_etag_of_a_binding_is_the_sites(shop: Shop) -> None:
 def test_rebinding_serves_the_other_certificate(shop: Shop) -> None:
     """A PUT with another thumbprint changes the certificate that visitors receive.
 
-    The journal describes the change in words.
+    The request journal describes the changed binding in words.
     """
     second = shop.vault.renew("shop")
     other = shop.build.add_copy("shop", name="other")
@@ -61,7 +61,7 @@ def test_certificate_of_another_webspace_is_not_found(shop: Shop) -> None:
 def test_mismatch_is_refused_as_the_knob_says(shop: Shop, refused: bool, status: int) -> None:  # noqa: FBT001 - a knob
     """The knob `mismatch_refused` decides whether ARM refuses a certificate that does not cover the host name.
 
-    The refusal has the extended code 04030.
+    ARM's refusal of a certificate that does not cover the host name has the extended code 04030.
     """
     shop.world.knobs.mismatch_refused = refused
     shop.build.add_certificate("wild", ["*.shop.contoso.com"])
@@ -79,7 +79,7 @@ def test_binding_without_thumbprint_finds_a_certificate_by_host_name(shop: Shop)
 
 
 def test_put_without_ssl_state_unbinds(shop: Shop) -> None:
-    """A PUT without sslState removes the binding. Azure does not document this, so the worst case is simulated."""
+    """A PUT without sslState removes the binding. Azure does not document the result of a PUT without sslState."""
     shop.bind(None)
     assert shop.served() is None
 
@@ -87,7 +87,7 @@ def test_put_without_ssl_state_unbinds(shop: Shop) -> None:
 def test_ip_based_binding_keeps_its_address_while_it_is_overwritten(shop: Shop) -> None:
     """An IP-based binding keeps its address when its thumbprint changes.
 
-    Visitors of that address receive its certificate even if they send no SNI.
+    Visitors of an IP-based address receive the bound certificate even if the visitors send no SNI.
     """
     address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
     assert shop.world.web.address_of("shop.contoso.com") == address
@@ -115,7 +115,7 @@ def test_ip_based_binding_loses_its_address(shop: Shop, how: str) -> None:
 def test_default_host_name_moves_to_the_dedicated_address(shop: Shop) -> None:
     """An IP-based binding moves the site's default host name to the dedicated address.
 
-    The default host name with the prefix `sni.` keeps the shared address.
+    The site's default host name with the prefix `sni.` keeps the shared address.
     """
     shared = shop.world.web.address_of("shop.azurewebsites.net")
     address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
@@ -189,7 +189,7 @@ def test_site_put_binds_only_entries_marked_for_update(shop: Shop) -> None:
 
 
 def test_unbinding_as_az_does_it(shop: Shop) -> None:
-    """A PATCH of the site with sslState `Disabled` unbinds a host name, as az does it."""
+    """A PATCH of the site with sslState `Disabled` unbinds a host name, as az sends it."""
     entry = {"name": "shop.contoso.com", "sslState": "Disabled", "thumbprint": shop.first.thumbprint, "toUpdate": True}
     shop.arm.send("PATCH", shop.site.id, {"properties": {"hostNameSslStates": [entry]}})
     assert shop.served() is None
@@ -198,7 +198,7 @@ def test_unbinding_as_az_does_it(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
 def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) -> None:  # noqa: FBT001 - a knob
-    """ARM refuses a stale If-Match only if the knob `if_match_honoured` is on. It always accepts a fresh ETag."""
+    """ARM refuses a stale If-Match only if the knob `if_match_honoured` is on. ARM always accepts a fresh ETag."""
     shop.world.knobs.if_match_honoured = honoured
     etag = shop.arm.send("GET", shop.binding).headers["ETag"]
     shop.bind("SniEnabled", **{"If-Match": etag})
@@ -206,9 +206,9 @@ def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) 
 
 
 def test_reads_lag_as_the_knob_says(shop: Shop) -> None:
-    """ARM shows the old binding for as many reads as the knob `reads_until_visible` says.
+    """After a write, ARM shows the old binding for as many reads as the knob `reads_until_visible` says.
 
-    Visitors receive the new certificate at once.
+    Visitors of the host name receive the newly bound certificate at once.
     """
     shop.world.knobs.reads_until_visible = 2
     shop.vault.renew("shop")

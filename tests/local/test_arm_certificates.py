@@ -25,7 +25,7 @@ def sibling(shop: Shop, name: str) -> str:
 def test_import_answers_with_azures_quirks(shop: Shop) -> None:
     """ARM answers an import as Azure does: with a lower-case vault id, and without plan and secret status.
 
-    A later GET shows the secret status.
+    A GET after an import shows the secret status.
     """
     answer = shop.arm.put(sibling(shop, "again"), shop.import_body())
     properties = answer["properties"]
@@ -72,9 +72,9 @@ def test_reads_lag_by_the_whole_write(shop: Shop) -> None:
 
 
 def test_sync_leaves_host_names_that_the_new_version_does_not_cover(shop: Shop) -> None:
-    """A sync leaves a host name on its old certificate if the new one does not cover it.
+    """A sync leaves a host name on its old certificate if the new certificate does not cover the name.
 
-    Visitors still receive the old certificate.
+    Visitors of an uncovered host name still receive the old certificate.
     """
     shop.vault.renew("shop", host_names=["pay.contoso.com"])
     shop.arm.put(shop.copy.id, shop.import_body())
@@ -82,7 +82,7 @@ def test_sync_leaves_host_names_that_the_new_version_does_not_cover(shop: Shop) 
 
 
 def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
-    """A sync moves no bindings of another webspace, even if they have the same thumbprint."""
+    """A sync moves no bindings of another webspace, even if those bindings have the same thumbprint."""
     linux = shop.build.add_plan("linux", linux=True)
     elsewhere = shop.build.add_copy("shop", linux, name="elsewhere")
     shop.build.add_host(shop.build.add_site("pay", linux), "pay.contoso.com", elsewhere)
@@ -108,7 +108,10 @@ def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> Non
 
 
 def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
-    """Azure's nightly sync renews certificates and moves bindings. The journal records no client's write."""
+    """Azure's nightly sync renews certificates and moves bindings.
+
+    The nightly sync appears in the request journal without a client's write.
+    """
     shop.world.knobs.sync_moves_bindings = False
     second = shop.vault.renew("shop")
     shop.world.nightly_sync()
@@ -124,7 +127,7 @@ def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
 def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause: str, status: str) -> None:
     """A certificate keeps serving if the nightly sync cannot read its vault secret.
 
-    Only the certificate's status shows that it will not be renewed.
+    Only the certificate's status shows that Azure cannot renew the certificate.
     """
     if cause == "denied":
         shop.vault.deny(APP_SERVICE)
@@ -136,7 +139,7 @@ def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause:
 
 
 def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
-    """The nightly sync leaves no journal entry if every certificate is current.
+    """The nightly sync leaves no entry in the request journal if every certificate is current.
 
     A certificate's status becomes `Initialized` again when App Service may read the vault again.
     """
@@ -184,7 +187,7 @@ def test_name_taken_in_another_region_is_refused(shop: Shop) -> None:
 def test_same_name_in_a_second_webspace_updates_the_first(shop: Shop) -> None:
     """An import under an existing name updates that certificate, even if the request names another webspace.
 
-    Azure does the same (azure-powershell, issue 17347).
+    Azure updates an existing certificate of that name too (azure-powershell, issue 17347).
     """
     linux = shop.build.add_plan("linux", linux=True)
     answer = shop.arm.put(shop.copy.id, shop.import_body(serverFarmId=linux.id))
@@ -202,7 +205,7 @@ def test_without_a_plan_the_location_picks_the_webspace(shop: Shop) -> None:
 def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, status: int) -> None:
     """The knob `second_import_same_thumbprint` decides whether ARM accepts a second import of one version.
 
-    ARM always accepts a sync of the first import.
+    ARM always accepts a sync of an existing import.
     """
     shop.world.knobs.turn(second_import_same_thumbprint=knob)
     shop.arm.put(sibling(shop, "second"), shop.import_body(), status)
@@ -213,9 +216,9 @@ def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, sta
 @pytest.mark.parametrize("upload", [False, True])
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409), ("resolve", 200)])
 def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, upload: bool) -> None:
-    """The knob `second_import_same_thumbprint` decides about imports and uploads of an existing thumbprint.
+    """The knob `second_import_same_thumbprint` decides what ARM does with a second copy of a thumbprint.
 
-    With `resolve`, ARM creates nothing and answers with the existing certificate.
+    With the value `resolve`, ARM creates nothing and answers with the existing certificate.
     """
     shop.world.knobs.turn(second_import_same_thumbprint=knob)
     body = pfx_of(shop.first.leaf, "secret") if upload else shop.import_body()
@@ -227,9 +230,9 @@ def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, 
 
 
 def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
-    """The knob's value `resolve` applies only if subscription, location and thumbprint are the same.
+    """`resolve` applies only to a second certificate with equal subscription, location and thumbprint.
 
-    The knob is `second_import_same_thumbprint`.
+    `resolve` is a value of the knob `second_import_same_thumbprint`.
     """
     shop.world.knobs.turn(second_import_same_thumbprint="resolve")
     shop.build.add_upload(shop.vault.renew("shop"), shop.plan)
@@ -284,7 +287,7 @@ def test_upload_has_no_source(shop: Shop) -> None:
 
 
 def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:
-    """ARM refuses other content for an upload that is bound, unlike for an import."""
+    """ARM refuses to replace a bound upload with another certificate under the same name."""
     shop.arm.put(sibling(shop, "upload"), pfx_of(shop.vault.renew("shop").leaf, "secret"))
     upload = shop.world.web.certificates.get(sibling(shop, "upload"))
     assert upload is not None
@@ -301,7 +304,7 @@ def test_self_signed_certificate_is_taken_with_a_warning(shop: Shop) -> None:
 
 
 def test_tagging_leaves_a_managed_certificate_managed(shop: Shop) -> None:
-    """A PATCH of tags keeps a managed certificate managed. An upload under its name replaces it."""
+    """A PATCH of tags keeps a managed certificate managed. An upload replaces a managed certificate."""
     managed = shop.build.add_managed(shop.site, "pay.contoso.com", bound=False)
     tagged = shop.arm.send("PATCH", managed.id, {"tags": {"team": "pay"}})
     assert (tagged.status, tagged.json()["tags"], tagged.json()["properties"]["thumbprint"]) == (

@@ -57,7 +57,7 @@ def test_paths_match_in_any_case(shop: Shop) -> None:
 
 
 def test_site_list_leaves_out_slots(shop: Shop) -> None:
-    """ARM omits slots from the list of sites. The generic list and the site's list of slots contain them."""
+    """ARM omits slots from the list of sites. The generic list and the site's own list contain slots."""
     slot = shop.build.add_slot(shop.site, "staging")
     assert [site["name"] for site in shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")] == ["shop"]
     assert [site["id"] for site in shop.arm.listed(f"{shop.site.id}/slots")] == [slot.id]
@@ -116,7 +116,7 @@ def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> N
 
 
 def test_hidden_subscription_is_not_listed(shop: Shop) -> None:
-    """ARM omits a hidden subscription from its list, and refuses requests inside it."""
+    """ARM omits a hidden subscription from the list, and refuses requests inside that subscription."""
     shop.world.roles.hide(shop.subscription, PRINCIPAL)
     assert as_principal(shop, "GET", "/subscriptions").json()["value"] == []
     assert as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites").status == 403
@@ -166,7 +166,7 @@ def test_kinds_of_sites(shop: Shop) -> None:
 
 
 def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
-    """A PUT of a site without tags removes its tags. A PATCH without tags keeps them."""
+    """A PUT of a site without tags removes its tags. A PATCH without tags keeps the tags."""
     shop.arm.send("PATCH", shop.site.id, {"tags": {"certroll": "off"}})
     shop.arm.send("PATCH", shop.site.id, {"properties": {"httpsOnly": True}})
     assert shop.arm.get(shop.site.id)["tags"] == {"certroll": "off"}
@@ -191,7 +191,7 @@ def test_stop_and_start(shop: Shop) -> None:
 def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> None:
     """A PUT of app settings replaces all settings, and restarts the site only if a setting changed.
 
-    The journal names the settings without their values.
+    The request journal names the changed settings without their values.
     """
     path = f"{shop.site.id}/config/appsettings"
     shop.arm.put(path, {"properties": {"A": "secret", "B": "2"}})
@@ -222,7 +222,7 @@ def test_web_configuration_keeps_what_is_not_named(shop: Shop) -> None:
 
 
 def test_publish_profile_is_a_list_in_xml(shop: Shop) -> None:
-    """ARM answers `publishxml`, which az calls after a bind, with three profiles. One of them is for FTP."""
+    """ARM answers `publishxml`, which az calls after a bind, with three publish profiles. One profile is for FTP."""
     body = shop.arm.send("POST", f"{shop.site.id}/publishxml").body.decode()
     assert body.count("<publishProfile ") == 3
     assert 'publishMethod="FTP"' in body
@@ -243,7 +243,7 @@ def test_malformed_body_is_refused(shop: Shop) -> None:
 
 
 def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
-    """A stale list shows the state before the last write. A sync and the bindings it moved count as one write."""
+    """A stale list shows the state before the last write. A sync and its moved bindings count as one write."""
     second = shop.vault.renew("shop")
     shop.arm.put(shop.copy.id, shop.import_body())
     shop.world.faults.add(Fault("stale_list", method="GET", times=2))
@@ -257,7 +257,7 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
 def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
     """Only reads of a resource count against the knob `reads_until_visible`.
 
-    A list of another subscription and the generic list do not count.
+    Reads of another subscription's list and of the generic list do not count.
     """
     other = shop.build.add_subscription("other")
     shop.world.knobs.reads_until_visible = 1
@@ -268,7 +268,7 @@ def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
 
 
 def test_one_seed_makes_one_world() -> None:
-    """Two worlds of the same seed have the same ids and addresses."""
+    """Two simulated worlds of the same seed have the same ids and addresses."""
     first, other = Shop(), Shop()
     assert first.site.id == other.site.id
     assert (

@@ -25,7 +25,7 @@ def test_idle():
 
 
 def cost(**seconds: float) -> Cost:
-    """Return the cost of one test per directory, on a machine whose yardstick takes 0.1 seconds."""
+    """Return the cost of one test per directory, on a machine whose yardstick (fixed work) takes 0.1 seconds."""
     return Cost({f"tests/{name}/test_x.py::test_x": (cpu, cpu) for name, cpu in seconds.items()}, [0.05, 0.15])
 
 
@@ -34,7 +34,7 @@ def cost(**seconds: float) -> Cost:
     [(0.9, 0.9, ""), (1.1, 1.1, "over its budget"), (2.0, 2.0, "FAILED: over 2 times its budget")],
 )
 def test_a_directory_is_held_to_its_yardsticks(seconds: float, ratio: float, word: str) -> None:
-    """The budget of a test directory is counted in yardsticks, the time of a fixed piece of work in the same run.
+    """A test directory's budget is counted in yardsticks: the processor time of a fixed piece of work.
 
     A directory above its budget gets a warning, and a directory at twice its budget fails.
     """
@@ -132,6 +132,6 @@ def test_other_runs_are_not_judged(project: pytest.Pytester, arguments: tuple[st
 
 
 def test_the_yardstick_is_work_of_the_processor() -> None:
-    """The yardstick takes processor time, and two yardsticks take similar time."""
+    """The yardstick, a fixed piece of work, takes about the same processor time each time."""
     first, second = yardstick(), yardstick()
     assert 0 < first < 10 * second < 100 * first

@@ -12,7 +12,7 @@ from local.worlds.contoso import contoso
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Build Contoso once for this module."""
+    """Build the demo's world Contoso once for all tests of this module."""
     return contoso()
 
 
@@ -40,7 +40,7 @@ def test_kinds_of_bindings(world: World) -> None:
 
 
 def test_one_certificate_is_in_every_webspace(world: World) -> None:
-    """One vault certificate is imported into all three webspaces. No webspace has the same import twice."""
+    """One vault certificate is imported into all three webspaces. No webspace imports a vault certificate twice."""
     sources = Counter((copy.source, copy.webspace.key) for copy in world.web.certificates.values())
     assert set(sources.values()) == {1}
     assert max(Counter(source for source, _ in sources).values()) == 3
@@ -57,7 +57,7 @@ def test_renewals_concern_enough_bindings(world: World) -> None:
 def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
     """The opted-out site of Contoso is the only site with its certificate, and its binding is outdated.
 
-    The demo does not renew that certificate.
+    The demo does not renew the opted-out site's certificate.
     """
     (site,) = (site for site in world.web.sites.values() if site.tags.get("certroll") == "off")
     (host,) = (host for host in site.hosts.values() if host.is_bound)
@@ -69,7 +69,7 @@ def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
 
 
 def test_every_bound_host_is_served_with_a_certificate_that_covers_it(world: World) -> None:
-    """Each bound host name of Contoso is served with its bound certificate, which covers it."""
+    """Each bound host name of Contoso is served with its bound certificate, which covers the host name."""
     for _, host in custom(world):
         name = host.name.replace("*", "any")
         address = world.web.address_of(name)
@@ -113,9 +113,9 @@ def test_client_certificates_are_imported_and_probed(world: World) -> None:
 
 
 def test_one_partner_takes_the_next_certificate_and_one_does_not() -> None:
-    """Partner `fabrikam` accepts a renewed client certificate, because it trusts the authority.
+    """Partner `fabrikam` accepts a renewed client certificate, because `fabrikam` trusts the authority.
 
-    Partner `woodgrove` refuses a renewed client certificate, because it pins the old thumbprint.
+    Partner `woodgrove` refuses a renewed client certificate, because `woodgrove` pins the old thumbprint.
     """
     world = contoso()
     partners = {partner.name: partner for partner in world.apps.partners.values()}

@@ -49,7 +49,7 @@ def test_the_way_around_is_told(stand: Stand) -> None:
     """GET / on the control port describes every route and its parameters."""
     status, routes = ask(stand, "GET", "/")
     assert status == 200
-    assert any(route.startswith('POST /clock: Move it: {"advance": seconds}') for route in routes)
+    assert any(route.startswith('POST /clock: Move the clock: {"advance": seconds}') for route in routes)
     assert all(route.partition(": ")[2] for route in routes)
 
 
@@ -83,7 +83,7 @@ def test_faults_come_and_go(stand: Stand) -> None:
 
 
 def test_journal_is_shown_and_emptied(stand: Stand) -> None:
-    """GET /journal lists requests to the local Azure, and leaves out requests to the control port."""
+    """GET /journal lists requests to the local Azure, and omits requests to the control port."""
     stand.proxy.azure.handle(Request.to("GET", "https://management.azure.com/subscriptions?api-version=2022-12-01"))
     (entry,) = ask(stand, "GET", "/journal")[1]
     assert (entry["method"], entry["status"]) == ("GET", 401)
@@ -92,7 +92,10 @@ def test_journal_is_shown_and_emptied(stand: Stand) -> None:
 
 
 def test_renewal_by_request(stand: Stand) -> None:
-    """The control port renews a certificate with other host names or dates. It refuses a misspelt field with 400."""
+    """The control port renews a certificate with other host names or dates.
+
+    The control port answers a misspelt field with 400.
+    """
     payload = {"host_names": ["other.contoso.com"], "not_after": "2027-01-01T00:00:00+00:00"}
     status, version = ask(stand, "POST", "/vaults/KV/certificates/shop/renew", payload)
     assert status == 200
@@ -155,7 +158,10 @@ def test_events_reach_a_registered_webhook(stand: Stand) -> None:
 
 
 def test_events_can_be_held_and_lost(stand: Stand) -> None:
-    """The control port can hold events back and discard them. It refuses an unknown action with 400."""
+    """The control port can hold events back and discard them.
+
+    The control port refuses an unknown event action with 400.
+    """
     ask(stand, "POST", "/events", {"do": "hold"})
     ask(stand, "POST", "/vaults/kv/certificates/shop/renew", {})
     assert len(ask(stand, "POST", "/events", {"do": "lose"})[1]) == 1

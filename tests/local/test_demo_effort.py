@@ -71,7 +71,7 @@ def entry(after: float, method: str, path: str, host: str = "management.azure.co
 
 
 def logs(folder: Path, storage: list[str], host: list[str], entries: list[Entry]) -> LocalApp:
-    """Return a stub of the local app with a journal, and with the logs of storage and host."""
+    """Return a stub of the local app with a request journal and the logs of Azurite and the Functions host."""
     (folder / "azurite.log").write_text("\n".join(storage))
     (folder / "host.log").write_text("\n".join(host))
     world = SimpleNamespace(journal=SimpleNamespace(entries=lambda: tuple(entries)))
@@ -92,7 +92,7 @@ def sent(second: int, queue: str, delay: int, status: int = 201) -> str:
 def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
     """`effort` counts requests, messages and sleeps up to the last binding.
 
-    It counts the delays and sleeps before the first write separately.
+    `effort` counts the delays and sleeps before the first write separately.
     """
     storage = [
         sent(0, "certificates", 0, 404),

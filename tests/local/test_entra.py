@@ -85,7 +85,7 @@ def identity(header: str | None, **query: str) -> Response:
 def test_identity_endpoint_speaks_for_the_app() -> None:
     """The identity endpoint returns a token of the app's own identity by default.
 
-    Its expiry time is a string of digits.
+    The token's expiry time is a string of digits.
     """
     answer = identity("right", resource="https://vault.azure.net").json()
     assert claims(answer["access_token"])["xms_mirid"] == CERTROLL.resource_id

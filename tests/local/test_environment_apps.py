@@ -43,7 +43,7 @@ class Trusting(Hosted):
         self.build.add_root_certificate(self.ase, (leaf or self.root).der)
 
     def ask(self, stand: Stand, site: Site | None = None) -> tuple[int, str]:
-        """Return the probe answer of the app on that site, or on the shop if no site is given."""
+        """Return the probe answer of the app on the given site, or on the shop by default."""
         return stand.visitor.ask((site or self.shop).default_host_name, "/health")
 
     def list_root(self, site: Site, value: str) -> None:
@@ -73,7 +73,7 @@ def hosted(stand: Stand) -> Trusting:
 
 @pytest.fixture
 def client(hosted: Trusting, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """Yield the unmodified SDK client, connected to the environment's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, hosted.build) as client:
         yield client
 
@@ -98,7 +98,7 @@ def test_a_root_is_trusted_after_stop_and_start(
 def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
     """A running app neither trusts a new root nor forgets a deleted root.
 
-    The local Azure's list of app troubles names both cases.
+    The local Azure's list of app troubles names each affected app.
     """
     hosted.add_root()
     assert hosted.ask(stand) == (502, "untrusted")
@@ -127,7 +127,7 @@ def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trus
 
 
 def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
-    """A new app trusts the roots that its environment already has. An app outside trusts none of them."""
+    """A new app trusts the roots that its environment already has. An app outside the environment trusts no root."""
     hosted.add_root()
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
     outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
@@ -139,7 +139,7 @@ def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
 def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
     """An app trusts its partner only if the environment has the partner's true root with `isRoot`.
 
-    A certificate without `isRoot`, an issuing CA and a root of the same name with another key do not help.
+    A certificate without `isRoot`, an issuing CA and a root of the same name with another key are not trusted.
     """
     hosted.build.add_root_certificate(hosted.ase, hosted.root.der, is_root=False)
     hosted.cycle(hosted.shop)
@@ -219,7 +219,7 @@ def public(hosted: Trusting, site: Site) -> str:
 def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Stand) -> None:
     """A Windows app trusts a root that its setting lists, after the restart that the new setting causes.
 
-    Other apps on the same plan trust that root from their next start or restart on.
+    Other apps on the same plan trust the listed root from their next start or restart on.
     """
     neighbour = hosted.build.add_site("neighbour", hosted.windows)
     hosted.build.add_app(neighbour, hosted.partner, anonymous=True)
@@ -247,7 +247,7 @@ def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stan
 
 @pytest.mark.parametrize(("value", "trusted"), [("{},AB", True), ("AB,{}", True), ("AB, {}", False), ("*", False)])
 def test_a_root_list_bears_no_blanks(hosted: Trusting, stand: Stand, value: str, *, trusted: bool) -> None:
-    """A root list separates thumbprints by commas only. A thumbprint after a blank is ignored, and so is `*`."""
+    """A root list separates thumbprints by commas only. The list ignores `*` and a thumbprint after a blank."""
     hosted.list_root(hosted.shop, value.format(public(hosted, hosted.shop)))
     assert hosted.ask(stand)[0] == (200 if trusted else 502)
 
@@ -255,7 +255,7 @@ def test_a_root_list_bears_no_blanks(hosted: Trusting, stand: Stand, value: str,
 def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) -> None:
     """Only code on Windows plans in an environment supports the root list.
 
-    The list has no effect on Linux, in Windows containers, outside an environment, or if the certificate is missing.
+    The root list has no effect on Linux, in Windows containers, outside an environment, or without its certificate.
     """
     container = hosted.build.add_site("container", hosted.windows, windows_container=True)
     for site in (hosted.api, container, hosted.outside):
@@ -276,7 +276,7 @@ def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) ->
 def test_code_in_an_environment_sees_the_machines_store(hosted: Trusting, *, inside: bool, found: bool) -> None:
     """Windows code in an environment finds a public certificate in the machine's store.
 
-    Windows code outside an environment does not.
+    Windows code outside an environment does not find that certificate.
     """
     site = hosted.shop if inside else hosted.outside
     hosted.build.add_public_certificate(site, hosted.root.der, location="LocalMachineMy")
@@ -290,7 +290,7 @@ def test_code_in_an_environment_sees_the_machines_store(hosted: Trusting, *, ins
 
 
 def test_a_start_takes_its_time(hosted: Trusting, stand: Stand) -> None:
-    """A stopped app answers 403, and a starting app answers 503 until it is up. A restart causes no downtime."""
+    """A stopped app answers 403, and a starting app answers 503. A restart causes no downtime."""
     hosted.add_root()
     hosted.world.knobs.turn(restart_seconds=30)
     with DownWatch(hosted.world) as watch:
@@ -336,7 +336,7 @@ def answers(hosted: Trusting, app: App) -> bool:
 def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
     """A DownWatch reports the maximum number of sites down at once: in total, per plan and per group.
 
-    A slot belongs to the group of its own tag, if it has one.
+    A slot with its own group tag belongs only to that tag's group.
     """
     tagged = hosted.build.add_site("tagged", hosted.windows, tags={"certroll-group": "pay, core"})
     slot = hosted.build.add_slot(tagged, "staging")
@@ -355,7 +355,7 @@ def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
 
 
 def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
-    """A DownWatch ignores a site that was already down at its beginning, until that site has been up."""
+    """A DownWatch ignores a site that was down when the watch began, until the site has been up."""
     hosted.arm.post(f"{hosted.shop.id}/stop")
     with DownWatch(hosted.world) as watch:
         hosted.arm.post(f"{hosted.api.id}/restart")

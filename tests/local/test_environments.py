@@ -24,7 +24,7 @@ from tests.local.pfx_files import pfx, upload
 from tests.local.sdk import web_client
 
 ROOTS_API = "2024-04-01"
-KEYED = b"a key beside the certificate"
+KEYED = b"a key with the certificate"
 OLD = datetime(2023, 9, 30, tzinfo=UTC)
 
 
@@ -66,7 +66,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture
 def client(hosted: Hosted, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """Yield the unmodified SDK client, connected to the environment's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, hosted.build) as client:
         yield client
 
@@ -125,7 +125,7 @@ def test_environments_are_listed(client: WebSiteManagementClient, hosted: Hosted
 
 
 def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """Plans, sites and slots in an environment name it, and the environment lists its plans and sites."""
+    """Plans, sites and slots name their environment, and the environment lists its plans and sites."""
     hosted.build.add_slot(hosted.shop, "staging")
     expected = {"id": hosted.ase.id, "name": "ase", "type": "Microsoft.Web/hostingEnvironments"}
     inside = [
@@ -142,7 +142,7 @@ def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient,
 
 
 def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
-    """All plans of an environment share a webspace by default, and no plan outside shares it."""
+    """All plans of an environment share a webspace by default, and no plan outside shares that webspace."""
     assert hosted.windows.webspace == hosted.linux.webspace != hosted.outside.webspace
     apart = hosted.build.add_plan("apart", webspace="apartwebspace", environment=hosted.ase)
     assert apart.webspace != hosted.windows.webspace
@@ -159,7 +159,7 @@ def test_a_certificate_for_no_plan_goes_outside(hosted: Hosted) -> None:
 def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClient, hosted: Hosted) -> None:
     """ARM refuses an IP-based binding in an environment.
 
-    A certificate bound by SNI is served at the environment's address.
+    A certificate bound by SNI is served at the App Service Environment's address.
     """
     copy = bound(hosted)
     web = client.web_apps
@@ -192,7 +192,7 @@ def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
 def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) -> None:
     """`$expand=createdTime` shows when each certificate was first created, and a sync keeps that time.
 
-    The knob `certificates_show_created` hides the time.
+    The knob `certificates_show_created` can hide the creation time of certificates.
     """
     copy = bound(hosted)
     old = hosted.build.add_upload(hosted.build.add_certificate("old", ["old.contoso.com"]), name="old", created=OLD)
@@ -246,7 +246,7 @@ class Private(Hosted):
         self.arm.put(self.path, wish)
 
     def bind_again(self) -> None:
-        """Write the binding again without a change."""
+        """Write the host name binding again without a change."""
         properties = {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": self.leaf.thumbprint}
         self.arm.put(f"{self.shop.id}/hostNameBindings/shop.corp.example", {"properties": properties})
 
@@ -271,7 +271,7 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
 ) -> None:
     """The front ends send the full chain of an upload from October 2023 or later.
 
-    They do not send the chain of an earlier upload of a private authority.
+    The front ends omit the chain of an earlier upload of a private authority.
     """
     hosted = Private(created, chained=chained)
     stand.use(hosted.world)
@@ -295,7 +295,7 @@ def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> Non
 def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
     """The front ends send the chain of an early upload of a public authority.
 
-    They also send the chain of an early upload outside an environment.
+    The front ends also send the chain of an early upload outside an environment.
     """
     public = hosted.build.add_certificate("old", ["old.contoso.com"])
     hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))
@@ -320,7 +320,7 @@ def test_internal_names_lead_nowhere_from_outside(
 ) -> None:
     """The knob `internal_environments` decides whether a caller reaches an internal environment.
 
-    The knob allows names and addresses, only addresses, or neither.
+    The knob allows connections by host name and address, by address only, or none.
     """
     copy = bound(hosted)
     hosted.world.knobs.turn(internal_environments=standing)

@@ -21,7 +21,7 @@ from local.patience import HANG
 
 @pytest.fixture
 def world() -> World:
-    """Build a world with a vault that has one certificate."""
+    """Build a simulated world with a vault that has one certificate."""
     world = World()
     vault = world.new_vault("kv-Shop", subscription="sub", resource_group="rg")
     world.vaults["kv-shop"] = vault
@@ -87,7 +87,7 @@ def test_documented_spellings_are_all_there(vault: Vault, world: World, heard: l
 def test_twins_announce_themselves_where_asked(vault: Vault, world: World, heard: list[Event]) -> None:
     """A knob makes Key Vault also announce the secret behind a new certificate version.
 
-    The knob is `certificate_events_have_secret_twins`.
+    The knob `certificate_events_have_secret_twins` turns on the event of the secret behind a certificate.
     """
     world.knobs.certificate_events_have_secret_twins = True
     version = vault.renew("shop")
@@ -100,7 +100,7 @@ def test_twins_announce_themselves_where_asked(vault: Vault, world: World, heard
 def test_new_version_of_a_secret_is_announced(vault: Vault, world: World, heard: list[Event]) -> None:
     """Key Vault announces a plain secret's new version only as a secret.
 
-    The event has dates only if the secret has dates.
+    An event about a plain secret has dates only if the secret has dates.
     """
     world.knobs.certificate_events_have_secret_twins = True
     vault.set_secret("password", "one")
@@ -166,7 +166,7 @@ def test_ended_subscription_hears_nothing(vault: Vault, world: World) -> None:
 
 
 class Webhook:
-    """A webhook that answers with the given statuses, then with 200, and stores the requests it received."""
+    """A webhook that answers with the given statuses, then with 200, and stores all received requests."""
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
@@ -207,7 +207,7 @@ def delivery(world: World, webhook: Webhook) -> WebhookDelivery:
 
 
 def test_webhook_is_validated_first(webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """Event Grid validates a webhook with a code, at exactly the path and query that it was given."""
+    """Event Grid validates a webhook with a code, at exactly the registered path and query."""
     delivery.validate()
     (request,) = webhook.requests
     assert (request.path, request.query) == ("/runtime/webhooks/eventgrid", {"functionname": "vault_event"})

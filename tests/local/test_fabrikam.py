@@ -15,7 +15,7 @@ from local.worlds.fabrikam import fabrikam
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Build Fabrikam once for this module."""
+    """Build the world Fabrikam once for all tests of this module."""
     return fabrikam()
 
 
@@ -94,9 +94,9 @@ def test_uploads_are_what_cannot_be_imported(world: World) -> None:
 
 
 def test_the_apps_are_well_and_follow_their_certificates() -> None:
-    """No app of Fabrikam is in trouble. An app trusts the signer's current certificate.
+    """No app of Fabrikam is in trouble. An app of Fabrikam trusts the signer's current certificate.
 
-    A partner accepts the renewed shop certificate.
+    A partner of Fabrikam accepts the renewed shop certificate.
     """
     world = fabrikam()
     assert world.apps.troubles() == ()
@@ -124,7 +124,7 @@ def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
 def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> None:
     """DNS lets Azure issue a managed certificate for only one of Fabrikam's three unbound host names.
 
-    CAA forbids the second, and the third has a CNAME that leads elsewhere.
+    A CAA record forbids the second unbound host name. The CNAME of the third unbound host name leads elsewhere.
     """
     hosts = (names.MANAGED_HOST, names.FORBIDDEN_HOST, names.LEADS_AWAY)
     trouble = {name: world.managed.dns_trouble(host_of(world, name)[0], name) for name in hosts}
@@ -147,7 +147,7 @@ def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
 def test_two_uploads_are_superseded_and_used_by_nobody(world: World) -> None:
     """Fabrikam has two unused uploads whose newer versions are more than thirty days old.
 
-    Certroll made one upload, as its name and tag show. People made the other upload.
+    Certroll made the first unused upload, as its name and tag show. People made the second unused upload.
     """
     old = {copy.name: copy for copy in world.web.certificates.values() if copy.content.not_after < world.clock.now()}
     (own,) = (copy for name, copy in old.items() if name.startswith("certroll-"))

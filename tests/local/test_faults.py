@@ -14,7 +14,7 @@ VAULT = Request.to("GET", "https://kv.vault.azure.net/certificates")
 
 
 class Service:
-    """A service behind scripted faults that counts the requests it receives."""
+    """A service behind scripted faults, which counts the requests that reach the service."""
 
     def __init__(self) -> None:
         """Start with no requests and a manual clock."""
@@ -68,7 +68,7 @@ def test_latency_takes_time_of_the_worlds_clock(service: Service) -> None:
 def test_throttle_is_a_bucket(service: Service) -> None:
     """A throttle fault passes as many requests as its bucket holds, and then answers 429.
 
-    A header counts the remaining requests, and the bucket refills with time.
+    A throttled answer's header counts the remaining requests, and the bucket refills with time.
     """
     service.faults.add(Fault("throttle", times=None, bucket=2, refill=0.5))
     header = "x-ms-ratelimit-remaining-subscription-writes"
@@ -80,7 +80,7 @@ def test_throttle_is_a_bucket(service: Service) -> None:
 
 
 def test_throttle_may_leave_out_retry_after(service: Service) -> None:
-    """A throttle fault can omit Retry-After, and its error has the form of the service asked."""
+    """A throttle fault can omit Retry-After, and its error has the form of the requested Azure service."""
     service.faults.add(Fault("throttle", retry_after=None, times=2))
     refused = service.ask()
     assert ("Retry-After" in refused.headers, refused.json()["error"]["code"]) == (False, "TooManyRequests")
@@ -127,7 +127,7 @@ def test_clearing_ends_all_faults(service: Service) -> None:
 
 
 def test_journal_says_what_struck(service: Service) -> None:
-    """A journal entry names the fault that struck its request, and the changes that the request made."""
+    """An entry of the request journal names the fault that struck the request, and the changes it made."""
     journal = Journal(service.clock)
     faults = Faults(service.clock, journal)
     faults.add(Fault("applied_but_lost"))
@@ -152,7 +152,7 @@ def test_journal_says_what_struck(service: Service) -> None:
 def test_real_clock_follows_time_plus_what_was_added() -> None:
     """`Clock.real` follows real time plus the shifts made by `advance` and `set`.
 
-    Its `sleep` really sleeps.
+    The `sleep` of a real clock really sleeps.
     """
     slept: list[float] = []
     start = Clock().now()
@@ -167,7 +167,7 @@ def test_real_clock_follows_time_plus_what_was_added() -> None:
 def test_router_decodes_parameters_and_ignores_case() -> None:
     """A router matches literal path segments in any letter case, and decodes parameters.
 
-    It does not match an empty parameter.
+    A router does not match an empty parameter.
     """
     router = Router(lambda _: Response(404))
     router.add("GET", "/things/{name}", lambda _, parameters: Response(200, body=parameters["name"].encode()))

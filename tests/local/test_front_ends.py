@@ -36,7 +36,7 @@ class Fleet:
         self.bind(self.first, Host(HOST, SNI, self.first.thumbprint))
 
     def bind(self, shown: ImportedCertificate, *hosts: Host) -> None:
-        """Install that certificate, and give the site only those custom host names."""
+        """Install the given certificate, and give the site only the given custom host names."""
         default = Host(self.site.default_host_name)
         with self.world.lock:
             copy = Certificate(SUBSCRIPTION, GROUP, "copy", "westeurope", SPACE, shown)
@@ -59,7 +59,7 @@ def stand(fleet: Fleet) -> Iterator[Stand]:
 
 
 def test_bound_certificate_is_served(fleet: Fleet, stand: Stand) -> None:
-    """A visitor of a bound host name receives the bound certificate and trusts it."""
+    """A visitor of a bound host name receives and trusts the bound certificate."""
     assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
     assert stand.visitor.fetch(HOST) == 200
 
@@ -91,21 +91,21 @@ def test_default_host_name_shows_the_platforms_certificate(fleet: Fleet, stand: 
 def test_probe_connects_by_default_host_name(fleet: Fleet, stand: Stand) -> None:
     """A connection to the site's default host name serves the certificate of the host name in SNI.
 
-    The same holds for the default host name with the prefix `sni.`.
+    The default host name with the prefix `sni.` also serves the certificate of the host name in SNI.
     """
     for target in ("shop.azurewebsites.net", "sni.shop.azurewebsites.net"):
         assert stand.visitor.handshake(HOST, connect_to=target) == fleet.first.thumbprint
 
 
 def test_wildcard_binding_serves_the_names_it_stands_for(fleet: Fleet, stand: Stand) -> None:
-    """A wildcard binding serves names with one more label, and the canary visits such a name."""
+    """A wildcard binding serves names with one more label, and the test visitor (canary) visits such a name."""
     fleet.bind(fleet.first, Host("*.wild.contoso.com", SNI, fleet.first.thumbprint))
     assert stand.visitor.handshake("any.wild.contoso.com") == fleet.first.thumbprint
     assert tuple(stand.canary().hosts()) == ("canary.wild.contoso.com",)
 
 
 def test_unbound_host_name_fails_for_a_visitor(fleet: Fleet, stand: Stand) -> None:
-    """A visitor of an unbound host name fails, because the platform's certificate does not cover it."""
+    """A visitor of an unbound host name fails, because the platform's certificate does not cover the name."""
     fleet.bind(fleet.first, Host(HOST))
     with pytest.raises(HandshakeFailed, match=r"(?i)hostname mismatch"):
         stand.visitor.handshake(HOST)
@@ -133,9 +133,9 @@ def test_stopped_site_still_shakes_hands(fleet: Fleet, stand: Stand) -> None:
 
 
 def test_dedicated_address_lives_as_long_as_its_binding(fleet: Fleet, stand: Stand) -> None:
-    """An IP-based binding has its own address.
+    """An IP-based binding is served at its own IP address.
 
-    That address refuses connections as soon as the binding becomes SNI.
+    A dedicated IP address refuses connections as soon as its binding becomes an SNI binding.
     """
     address = fleet.world.web.new_address()
     fleet.bind(fleet.first, Host(HOST, IP_BASED, fleet.first.thumbprint, virtual_ip=address))
@@ -148,7 +148,7 @@ def test_dedicated_address_lives_as_long_as_its_binding(fleet: Fleet, stand: Sta
 
 
 def test_canary_counts_what_it_sees(fleet: Fleet, stand: Stand) -> None:
-    """A running canary counts handshakes, records each new certificate, and reports every failure."""
+    """A running canary (a test visitor) counts handshakes, records each new certificate, and reports every failure."""
     with stand.canary() as canary:
         _wait_for(canary, lambda: canary.handshakes > 2)
         second = fleet.vault.renew("shop").imported()

@@ -16,7 +16,7 @@ def _echo(connection: Connection) -> None:
 
 
 def test_two_addresses_are_served_until_one_is_left() -> None:
-    """A listener that leaves an address refuses connections to it and still serves its other addresses."""
+    """A listener that leaves an address refuses connections there, and still serves its other addresses."""
     with Listener(_echo, "echo") as listener:
         here, there = listener.listen("127.0.0.1"), listener.listen("127.20.30.40")
         listener.leave("127.0.0.1")

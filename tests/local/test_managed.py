@@ -43,7 +43,7 @@ class Wanted(Shop):
         return self.arm.send("GET", f"{there.path}?{there.query}")
 
     def issue(self) -> dict[str, Any]:
-        """Request a managed certificate, wait until it is issued, and return it."""
+        """Request a managed certificate, wait for its issuance, and return the certificate."""
         self.ask()
         self.world.clock.advance(timedelta(seconds=20))
         found: dict[str, Any] = self.arm.get(self.certificate)
@@ -66,7 +66,7 @@ def shop() -> Wanted:
 def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
     """A request for a managed certificate answers 202 with a Location and no body.
 
-    The certificate does not exist until it is issued.
+    The managed certificate does not exist before Azure has issued it.
     """
     accepted = shop.ask()
     assert (accepted.status, accepted.body) == (202, b"")
@@ -78,7 +78,7 @@ def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
 
 
 def test_asking_twice_issues_once(shop: Wanted) -> None:
-    """A second request during issuance returns the same operation, and a request after issuance answers 200."""
+    """A second request for a managed certificate returns the pending operation. After issuance, it answers 200."""
     assert shop.ask().headers["Location"] == shop.ask().headers["Location"]
     shop.world.clock.advance(timedelta(seconds=20))
     assert shop.ask().status == 200
@@ -86,7 +86,7 @@ def test_asking_twice_issues_once(shop: Wanted) -> None:
 
 
 def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
-    """The PUT answers 200 if the knob `managed_issuance_seconds` is 0."""
+    """The PUT of a managed certificate answers 200 at once if the knob `managed_issuance_seconds` is 0."""
     shop.world.knobs.managed_issuance_seconds = 0
     assert shop.ask().status == 200
 
@@ -105,7 +105,7 @@ def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
 
 
 def test_thumbprint_is_shown_where_the_knob_says_so(shop: Wanted) -> None:
-    """The knob `managed_hides_thumbprint` can show the thumbprint, because some users still see it in Azure."""
+    """The knob `managed_hides_thumbprint` can show the thumbprint, because some Azure users still see thumbprints."""
     shop.world.knobs.managed_hides_thumbprint = False
     assert shop.issue()["properties"]["thumbprint"] == shop.bind_without_thumbprint()["properties"]["thumbprint"]
 
@@ -190,7 +190,7 @@ def test_what_dns_says_comes_later(shop: Wanted, hinder: Callable[[Wanted], None
 
 
 def test_renewed_45_days_before_the_end(shop: Wanted) -> None:
-    """Azure renews a managed certificate 45 days before it expires, and visitors receive the new one."""
+    """Azure renews a managed certificate 45 days before it expires, and visitors receive the new certificate."""
     shop.issue()
     shop.bind_without_thumbprint()
     first = shop.served(HOST)

@@ -19,7 +19,7 @@ def out() -> Outbound:
 
 
 def read(out: Outbound) -> dict[str, str]:
-    """Read the site's app settings, and return them."""
+    """Return the site's app settings, as ARM lists them."""
     properties: dict[str, str] = out.arm.post(f"{out.settings_path}/list")["properties"]
     return properties
 
@@ -58,7 +58,7 @@ def test_somebody_edits_after_a_read(out: Outbound) -> None:
 
 
 def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
-    """An edit scripted after a write changes the written settings, and the write's answer does not show it."""
+    """An edit scripted after a write changes the written settings, and the write's answer does not show the edit."""
     out.world.meddle(out.site, after="PUT", nth=2, edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     assert out.site.settings == {"OURS": "1"}
@@ -68,9 +68,9 @@ def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
 
 
 def test_somebody_edits_before_a_write(out: Outbound) -> None:
-    """A write overwrites an edit scripted right before it.
+    """A write of app settings overwrites an edit scripted right before the write.
 
-    ARM refuses that write if it honours If-Match.
+    ARM refuses the overwriting write if the knob `if_match_honoured` is on.
     """
     out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
@@ -84,7 +84,7 @@ def test_somebody_edits_before_a_write(out: Outbound) -> None:
 def test_somebody_edits_at_once(out: Outbound) -> None:
     """An edit without a scripted moment takes effect at once.
 
-    The edit changes the ETag, restarts the app, and the journal names its settings.
+    An edit of app settings changes the ETag and restarts the app. The request journal names the edited settings.
     """
     before = etag(out)
     assert out.world.meddle(out.site, edit=lambda settings: {LOAD_LIST: settings[LOAD_LIST]}).struck
@@ -101,7 +101,7 @@ def test_an_edit_that_changes_nothing_restarts_nobody(out: Outbound) -> None:
 
 
 def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
-    """The journal records an edit separately from the client's read that triggered it."""
+    """The request journal records a scripted edit separately from the client's read."""
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     read(out)
     assert out.world.journal.writes() == ()
@@ -109,7 +109,7 @@ def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
 
 
 def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
-    """An AppWatch checks the apps between a write and the scripted edit after it."""
+    """An AppWatch checks the apps between a write and the scripted edit that follows."""
     out.world.meddle(out.site, after="PUT", edit=lambda _: {LOAD_LIST: "*", PIN: out.first.thumbprint})
     with AppWatch(out.world) as watch:
         write(out, {})
@@ -119,9 +119,9 @@ def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
 
 
 def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> None:
-    """An AppWatch checks the apps between a scripted edit and the write after it.
+    """An AppWatch checks the apps between a scripted edit and the write that follows.
 
-    A list that is one write behind shows the edit.
+    A stale list of settings, one write behind, shows the edit.
     """
     out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
     with AppWatch(out.world) as watch:
@@ -132,7 +132,7 @@ def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> N
 
 
 def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
-    """A list that is one write behind shows the client's write without the edit that followed."""
+    """A stale list of settings, one write behind, shows the client's write without the edit that followed."""
     out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     out.world.faults.add(Fault("stale_list", "POST"))
@@ -197,7 +197,7 @@ def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
 
 
 def test_a_read_may_be_shrunken(out: Outbound) -> None:
-    """A scripted misread can return a part of the settings. Reads of another site do not use it up."""
+    """A scripted misread can return a part of the settings. Reads of another site do not use up the misread."""
     other = out.build.add_slot(out.site, "staging")
     out.world.misread(out.site, shown=lambda settings: {LOAD_LIST: settings[LOAD_LIST]})
     out.arm.post(f"{other.id}/config/appsettings/list")
@@ -205,7 +205,7 @@ def test_a_read_may_be_shrunken(out: Outbound) -> None:
 
 
 def test_settings_of_one_site_may_be_denied(out: Outbound) -> None:
-    """A fault with a site's path denies that site's app settings, and no other site's."""
+    """A fault with a site's path denies only that site's app settings."""
     slot = out.build.add_slot(out.site, "staging")
     out.world.faults.add(Fault("denied", "POST", path="/sites/caller/config/appsettings/list$", times=None))
     out.arm.post(f"{out.settings_path}/list", 403)

@@ -11,7 +11,7 @@ from local.worlds.northwind import northwind, put_next_root
 
 @pytest.fixture
 def world() -> World:
-    """Build Northwind again for each test."""
+    """Build the world Northwind again for each test."""
     return northwind()
 
 
@@ -21,9 +21,9 @@ def test_it_can_be_chosen_by_name() -> None:
 
 
 def test_every_app_trusts_its_partner_at_first(world: World) -> None:
-    """No app of Northwind is in trouble at the start. One site is stopped and one site has opted out.
+    """No app of Northwind is in trouble at the start. One site of Northwind is stopped, and one has opted out.
 
-    The sites of one `certroll-group` are on different plans.
+    The sites of Northwind's `certroll-group` are on different plans.
     """
     assert world.apps.troubles() == ()
     sites = {site.full_name: site for site in world.web.sites.values()}
@@ -37,7 +37,7 @@ def test_every_app_trusts_its_partner_at_first(world: World) -> None:
 def test_the_next_root_is_in_the_vault_alone(world: World) -> None:
     """The demo's first step puts a new root only into the vault.
 
-    If the partner moved to the new root now, every running app would be in trouble.
+    If the partner moved to the new root now, every running app would distrust the partner.
     """
     coming = put_next_root(world)
     assert world.vaults[names.VAULT].secrets[names.ROOT].newest.thumbprint == coming.root_leaf.thumbprint

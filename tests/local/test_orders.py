@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 
 class Office:
-    """A world with a vault and one App Service Certificate order."""
+    """A simulated world with a vault and one App Service Certificate order."""
 
     def __init__(self, knobs: Knobs | None = None, host: str = HOST, **differences: Any) -> None:  # noqa: ANN401 - the builder's
         """Build the vault and the order."""
@@ -65,7 +65,7 @@ class Office:
 def test_order_is_shown_as_it_was_recorded() -> None:
     """ARM shows an order in the form that was recorded from Azure.
 
-    The type is short, the location is `global`, the expiry has no offset, and the vault secret is named.
+    An order's expiry has no time zone, its location is `global`, and its vault secret is named.
     """
     office = Office()
     shown = office.arm.get(office.order.id)
@@ -93,7 +93,7 @@ def test_denied_order_has_no_certificate_and_its_store_failed() -> None:
 def test_order_is_bought_verified_stored_and_announced() -> None:
     """An order is purchased, verified, issued, stored in the vault and announced by an event.
 
-    Each step waits for the step before it.
+    Each step of a purchase waits for the step before it.
     """
     office = Office()
     body = {"location": "global", "properties": {"distinguishedName": "CN=New.contoso.com", "autoRenew": True}}
@@ -148,7 +148,7 @@ def test_order_that_does_not_renew_expires(differences: dict[str, Any]) -> None:
 def test_renewal_waits_for_a_proof_of_the_domain_that_is_too_old() -> None:
     """A renewal stays pending if the domain was verified more than 198 days ago.
 
-    A new TXT record and a new verification complete the renewal.
+    A new TXT record and a new domain verification complete the pending renewal.
     """
     office = Office(age=timedelta(days=165), verified=timedelta(days=197))
     office.pass_(2 * DAY)
@@ -175,7 +175,7 @@ def test_renewal_is_refused_before_its_window_and_while_one_is_under_way() -> No
 def test_order_that_shows_late_takes_another_payment() -> None:
     """A second renewal request is charged again while the order still reads as `Issued`.
 
-    The knob `orders_show_late` makes the order read as `Issued` after its renewal began.
+    The knob `orders_show_late` makes an order read as `Issued` for some time after its renewal began.
     """
     office = Office(Knobs(orders_show_late=600.0), age=timedelta(days=140), auto_renew=False)
     office.post("renew")
@@ -185,7 +185,10 @@ def test_order_that_shows_late_takes_another_payment() -> None:
 
 
 def test_reissue_gives_a_new_key_for_no_money() -> None:
-    """A reissue is free and gives a new certificate. A second reissue is refused while the first is pending."""
+    """A reissue is free and gives a new certificate.
+
+    ARM refuses a second reissue while the first reissue is pending.
+    """
     office = Office()
     first = office.properties["serialNumber"]
     office.post("reissue")
@@ -208,7 +211,7 @@ def test_reissue_gives_a_new_key_for_no_money() -> None:
 def test_certificate_does_not_reach_a_vault_that_refuses_it(spoil: Any, status: str) -> None:  # noqa: ANN401
     """An issued certificate is not stored in a vault that refuses access, and the order shows why.
 
-    As soon as the vault is accessible again, the local Azure stores the certificate.
+    As soon as the vault is accessible again, the local Azure stores an issued certificate.
     """
     office = Office(age=timedelta(days=166))
     vaults = dict(office.world.vaults)
@@ -294,8 +297,8 @@ def test_orders_are_seen_from_outside() -> None:
 def test_unmodified_sdk_buys_and_stores() -> None:
     """The unmodified SDK of Microsoft.CertificateRegistration buys an order and stores its certificate.
 
-    The SDK polls the purchase to its end. It does not poll the storing of the certificate, because
-    `WaitingOnCertificateOrder` is no final state (pulumi-azure-native, issue 1292).
+    The SDK polls the purchase of an order to its end. The SDK does not poll the storing of the certificate, because
+    `WaitingOnCertificateOrder` is not a final state (pulumi-azure-native, issue 1292).
     """
     office = Office()
     group, subscription = office.order.resource_group, office.order.subscription

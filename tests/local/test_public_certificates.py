@@ -37,7 +37,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture
 def client(out: Outbound, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """Yield the unmodified SDK client, connected to the site's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, out.build) as client:
         yield client
 
@@ -65,7 +65,7 @@ def path(out: Outbound, name: str = "signer") -> str:
 
 @pytest.mark.parametrize("form", ["der", "certificate_pem"])
 def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> None:
-    """ARM accepts a public certificate as DER or PEM, and shows it as DER with its thumbprint."""
+    """ARM accepts a public certificate as DER or PEM, and shows the certificate as DER with its thumbprint."""
     leaf = signer(out)
     answer = out.arm.put(path(out), body(getattr(leaf, form)))
     assert answer["id"] == path(out)
@@ -94,7 +94,7 @@ def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> N
 def test_what_is_no_public_certificate_is_refused(out: Outbound, form: str, words: str) -> None:
     """ARM refuses and does not store a public certificate whose file contains a private key.
 
-    ARM also refuses a file that is no single certificate.
+    ARM also refuses a public certificate file that holds no certificate or several.
     """
     leaf = signer(out)
     blobs = {
@@ -141,7 +141,10 @@ def test_a_plan_takes_only_so_many(out: Outbound) -> None:
 
 
 def test_a_hidden_one_is_missing_silently(out: Outbound) -> None:
-    """ARM omits a public certificate from the list if the caller may not read it. A GET by name answers 403."""
+    """ARM omits a public certificate from the list if the caller may not read it.
+
+    A GET of the hidden certificate by name answers 403.
+    """
     for name in ("one", "two"):
         out.build.add_public_certificate(out.site, signer(out, name).der, name=name)
     out.world.roles.hide(path(out, "one"))
@@ -191,7 +194,7 @@ def test_the_sdk_manages_public_certificates_of_sites_and_slots(out: Outbound, c
 
 
 def trusting(out: Outbound, leaf: Leaf, pin: str = "{}", loads: str = "{}", **more: str) -> Outbound:
-    """Give the site's app a public certificate that it needs, and return the site's fixture."""
+    """Make the site's app need a public certificate, and return the fixture `out`."""
     out.build.add_public_certificate(out.site, leaf.der, name="signer", **more)  # type: ignore[arg-type]
     own = out.first.thumbprint
     out.change(**{LOAD_LIST: f"{own},{loads.format(leaf.thumbprint)}", SIGNER: pin.format(leaf.thumbprint)})
@@ -218,7 +221,7 @@ def trusting(out: Outbound, leaf: Leaf, pin: str = "{}", loads: str = "{}", **mo
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
     """An app finds a public certificate by thumbprint on every platform.
 
-    A file path works only on the platform that puts the certificate there.
+    The file path of a public certificate works only on the platform that puts a file there.
     """
     out = Outbound(linux=platform == "linux", windows_container=platform == "container")
     leaf = signer(out)
@@ -236,9 +239,9 @@ def test_a_thumbprint_is_found_in_lower_case(out: Outbound) -> None:
 
 @pytest.mark.parametrize(("loads", "found"), [("{}", True), ("*", True), (" {} ,", True), ("", False), ("AB", False)])
 def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> None:
-    """An app gets a public certificate only if WEBSITE_LOAD_CERTIFICATES names it.
+    """An app gets a public certificate only if WEBSITE_LOAD_CERTIFICATES names its thumbprint.
 
-    The app's private certificates stay the same.
+    A load list that names a public certificate leaves the app's private certificates unchanged.
     """
     leaf = signer(out)
     trusting(out, leaf, loads=loads)
@@ -248,7 +251,10 @@ def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> Non
 
 @pytest.mark.parametrize(("linux", "found"), [(True, True), (False, False)])
 def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool) -> None:
-    """A Windows app does not find a public certificate in the machine's store. A Linux app finds its file."""
+    """A Windows app does not find a public certificate in the machine's store.
+
+    A Linux app finds the certificate's file.
+    """
     out = Outbound(linux=linux)
     leaf = signer(out)
     trusting(out, leaf, location="LocalMachineMy")
@@ -258,7 +264,7 @@ def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool)
 def test_public_certificates_are_loaded_at_a_start(out: Outbound) -> None:
     """A process holds the public certificates that existed at its start.
 
-    A later deletion or addition takes effect at the next start.
+    A later deletion or addition of a public certificate takes effect at the next start.
     """
     leaf = signer(out)
     trusting(out, leaf)
@@ -286,7 +292,7 @@ def test_public_certificates_belong_to_one_site_or_slot(out: Outbound) -> None:
 
 
 def test_the_state_shows_public_certificates(out: Outbound) -> None:
-    """GET /state on the control port shows public certificates by site, and the ones each process found."""
+    """GET /state on the control port shows the public certificates of each site and of each process."""
     leaf = signer(out)
     trusting(out, leaf)
     shown = fleet(out.world)
@@ -295,7 +301,7 @@ def test_the_state_shows_public_certificates(out: Outbound) -> None:
 
 
 def test_an_app_says_what_it_trusts(out: Outbound, stand: Stand) -> None:
-    """The probe answers 200 and names the public certificate. Without that certificate, the probe answers 500."""
+    """The probe answers 200 and names the public certificate. Without its public certificate, the probe answers 500."""
     leaf = signer(out)
     trusting(out, leaf)
     stand.use(out.world)

@@ -34,7 +34,7 @@ def refresh(out: Outbound) -> None:
 
 
 def test_settings_that_are_references_are_listed(out: Outbound) -> None:
-    """App Service lists each Key Vault reference with the version it resolved to, and omits plain settings."""
+    """App Service lists each Key Vault reference with its resolved version, and omits plain settings."""
     found = listed(out)
     assert list(found) == ["KEY"]
     assert found["KEY"] == {
@@ -82,7 +82,7 @@ def test_one_reference_is_answered_by_name(out: Outbound) -> None:
 def test_both_forms_are_understood(out: Outbound, reference: str, status: str, *, pinned: bool) -> None:
     """App Service resolves a reference in both documented forms, with or without a version.
 
-    A reference that does not resolve shows the reason as its status.
+    A Key Vault reference that does not resolve shows the reason as its status.
     """
     second = out.vault.renew("client")
     out.change(KEY=f"@Microsoft.KeyVault({reference.format(out.first.id)})")
@@ -143,7 +143,7 @@ def test_a_site_that_never_started_has_resolved_nothing(out: Outbound) -> None:
 
 @pytest.fixture
 def client(out: Outbound) -> Iterator[WebSiteManagementClient]:
-    """Yield the unmodified SDK client, connected to the site's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with Stand(out.world) as stand, pytest.MonkeyPatch.context() as patch:
         for name, value in stand.environment().items():
             patch.setenv(name, value)

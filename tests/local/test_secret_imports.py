@@ -30,7 +30,7 @@ def imported(shop: Shop, name: str = "order", status: int = 200) -> Json:
 
 
 def test_secret_is_imported_and_served(shop: Shop) -> None:
-    """App Service imports and serves a PFX from a plain secret, as it does with a vault certificate."""
+    """App Service imports and serves a PFX from a plain secret like a vault certificate."""
     version = shop.vault.set_pfx_secret("new", ["pay.contoso.com"])
     answer = imported(shop, "new")["properties"]
     assert (answer["thumbprint"], answer["keyVaultSecretName"]) == (version.thumbprint, "new")
@@ -53,7 +53,7 @@ def test_new_version_of_a_secret_arrives_in_place(shop: Shop, *, nightly: bool) 
 def test_deleted_secret_is_told_by_the_status_alone(shop: Shop) -> None:
     """App Service keeps serving a certificate whose secret was deleted, and only its status changes.
 
-    After the secret's recovery, the status is `Initialized` again.
+    After the secret's recovery, the certificate's status is `Initialized` again.
     """
     served = shop.served("pay.contoso.com")
     shop.vault.delete_secret("order")
@@ -88,7 +88,7 @@ def locked(leaf: Leaf) -> str:
 def test_what_cannot_be_imported_is_refused_in_words(shop: Shop, case: str, words: str) -> None:
     """App Service refuses a secret that it cannot import, and its message gives the reason.
 
-    The secret must be enabled and hold a PFX with content type, RSA key and no password.
+    An importable secret is enabled and holds a PFX with content type, RSA key and no password.
     """
     leaf, vault, pfx = shop.vault.secrets["order"].newest.leaf, shop.vault, "application/x-pkcs12"
     bare = base64.b64encode(leaf.without_key().pfx()).decode()

@@ -73,7 +73,7 @@ def flex() -> Flex:
 
 @pytest.fixture
 def client(flex: Flex) -> Iterator[WebSiteManagementClient]:
-    """Yield the unmodified SDK client, connected to the site's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with Stand() as stand, web_client(stand, flex.build) as client:
         yield client
 
@@ -112,7 +112,10 @@ def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
 
 
 def test_an_import_answers_201_then_200(flex: Flex) -> None:
-    """The first import of a certificate into a site answers 201. A repeated import syncs it and answers 200."""
+    """The first import of a certificate into a site answers 201.
+
+    A repeated import syncs the certificate and answers 200.
+    """
     made = flex.arm.put(flex.path("new"), flex.body(), 201)
     assert (made["id"], made["name"], made["type"]) == (flex.path("new"), "new", "Microsoft.Web/sites/certificates")
     properties = made["properties"]
@@ -127,7 +130,7 @@ def test_an_import_answers_201_then_200(flex: Flex) -> None:
 
 
 def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
-    """A PUT that omits a certificate's two switches turns both off. A PATCH leaves omitted switches unchanged."""
+    """A PUT of a certificate turns omitted switches off. A PATCH of a certificate leaves omitted switches unchanged."""
     on = LOADING | {"enableKeyVaultAccessUsingMSI": True}
     made = flex.arm.put(flex.path("new"), flex.body(**on), 201)["properties"]
     assert {name: made[name] for name in on} == on
@@ -152,7 +155,10 @@ def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
 
 
 def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
-    """ARM omits a certificate from the site's list if the caller may not read it. A GET by its name answers 403."""
+    """ARM omits a certificate from the site's list if the caller may not read it.
+
+    A GET of the hidden certificate by name answers 403.
+    """
     flex.world.roles.hide(flex.copy.id)
     assert flex.listed == []
     flex.arm.get(flex.copy.id, 403)
@@ -161,7 +167,7 @@ def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
 def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
     """An import that names only a location goes to a webspace of ordinary plans.
 
-    It never goes to a webspace that only Flex Consumption plans use.
+    An import without a plan never goes to a webspace that only Flex Consumption plans use.
     """
     path = f"/subscriptions/{flex.born.subscription}/resourceGroups/contoso/providers/Microsoft.Web/certificates/plain"
     assert flex.arm.put(path, flex.body())["properties"]["webSpace"] == "contoso-WestEuropewebspace"
@@ -170,7 +176,7 @@ def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
 def test_host_names_may_be_hidden(flex: Flex) -> None:
     """The knob `site_certificates_hide_host_names` hides a certificate's host names.
 
-    A binding by thumbprint still works.
+    A certificate without visible host names can still be bound by its thumbprint.
     """
     flex.world.knobs.turn(site_certificates_hide_host_names=True)
     assert flex.listed[0]["properties"]["hostNames"] == []
@@ -181,7 +187,8 @@ def test_host_names_may_be_hidden(flex: Flex) -> None:
 def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
     """The switch `enableKeyVaultAccessUsingMSI` makes Azure read the vault as the site's managed identity.
 
-    Without the switch, Azure reads the vault as App Service. Azure cannot import if the vault denies that identity.
+    Without the switch `enableKeyVaultAccessUsingMSI`, Azure reads the vault as App Service.
+    Azure cannot import if the vault denies the reading identity.
     """
     flex.vault.deny(APP_SERVICE if by_identity else flex.born.id)
     body = flex.body(enableKeyVaultAccessUsingMSI=by_identity)
@@ -197,7 +204,10 @@ def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
 
 
 def test_uploads_are_judged_like_others(flex: Flex) -> None:
-    """A site accepts and refuses a PFX as a webspace does. ARM refuses to replace a bound upload."""
+    """A Flex Consumption site accepts and refuses the same PFX files as a webspace.
+
+    ARM refuses to replace an upload that a host name is bound to.
+    """
     first, second = (flex.vault.renew("jobs").leaf for _ in range(2))
     flex.arm.put(flex.path("up"), upload(pfx(first), "wrong"), 400)
     flex.arm.put(flex.path("up"), upload(pfx(first)), 201)
@@ -241,7 +251,7 @@ def test_the_night_moves_them_too(flex: Flex) -> None:
 def test_nobody_else_may_bind_them(flex: Flex) -> None:
     """ARM refuses to bind another site or a slot to a site's own certificate.
 
-    A sync of that certificate moves no binding of another site.
+    A sync of a site's own certificate moves no binding of another site.
     """
     plain = flex.build.add_site("plain", flex.build.add_plan("plain", linux=True))
     assert plain.webspace == flex.born.webspace
@@ -260,7 +270,7 @@ def test_nobody_else_may_bind_them(flex: Flex) -> None:
 def test_what_the_webspace_holds_meets_the_knob(flex: Flex, status: int, *, knob: bool) -> None:
     """A knob decides whether a Flex Consumption site may bind certificates of its webspace.
 
-    The knob is `flex_uses_webspace_certificates`. A sync moves the site's binding only if the knob is on.
+    If `flex_uses_webspace_certificates` is on, a sync of the webspace's certificate moves the site's binding.
     """
     flex.world.knobs.turn(flex_uses_webspace_certificates=knob)
     plan = flex.build.add_plan("plain", linux=True)
@@ -303,7 +313,7 @@ def test_a_full_webspace_does_not_concern_them(flex: Flex) -> None:
 def test_the_switch_loads_and_the_load_list_does_not(flex: Flex) -> None:
     """A Flex Consumption app loads a certificate whose switch `loadToWebsite` is on.
 
-    The app loads the certificate at its next start, and ignores WEBSITE_LOAD_CERTIFICATES.
+    A Flex Consumption app loads certificates at its next start, and ignores WEBSITE_LOAD_CERTIFICATES.
     """
     settings = {LOAD_LIST: "*", "PIN": flex.first.thumbprint}
     site = flex.build.add_site("worker", flex.world.web.plans.get(flex.born.plan_id), settings=settings)

@@ -38,7 +38,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture
 def client(shop: Shop, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """Yield the unmodified SDK client, connected to the shop's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, shop.build) as client:
         yield client
 
@@ -162,7 +162,8 @@ def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: b
 def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
     """App Service refuses new certificates in a webspace that has reached its limit.
 
-    Imports and uploads count together. An existing import can still sync, and a deletion makes room.
+    Imports and uploads count together.
+    In a full webspace, an existing import can still sync, and a deletion makes room.
     """
     shop.world.knobs.turn(certificates_per_webspace=2)
     shop.arm.put(path(shop, "second"), upload(pfx(another(shop))))
@@ -181,7 +182,7 @@ def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
 def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
     """App Service refuses to replace the content of a bound upload.
 
-    It accepts the same content again, and other content under a new name.
+    App Service accepts the same PFX again, and another PFX under a new name.
     """
     first, second = another(shop), another(shop)
     send(shop, pfx(first))
@@ -248,7 +249,7 @@ def test_the_sdk_uploads_and_hears_refusals(shop: Shop, client: WebSiteManagemen
 def test_a_chain_is_served_as_it_was_uploaded(shop: Shop, stand: Stand, client: WebSiteManagementClient) -> None:
     """App Service warns about a PFX without its intermediate, and strict visitors reject that certificate.
 
-    After an upload of the complete chain, the visitors accept the certificate.
+    After an upload of the complete chain, strict visitors accept the certificate.
     """
     assert client is not None
     whole = another(shop)

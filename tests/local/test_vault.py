@@ -1,4 +1,4 @@
-"""These tests send requests to Key Vault's data plane, as clients do."""
+"""These tests send requests to Key Vault's data plane, as client libraries do."""
 
 import base64
 from datetime import timedelta
@@ -25,7 +25,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
 
 @pytest.fixture
 def world() -> World:
-    """Build a world with a vault that has one certificate with two versions."""
+    """Build a simulated world with a vault that has one certificate with two versions."""
     world = World(seed=7)
     vault = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"] = vault
@@ -43,7 +43,7 @@ def vault(world: World) -> Vault:
 
 
 class Client:
-    """Sends requests to the vault of a world as one principal."""
+    """Sends requests to a simulated vault as one principal."""
 
     def __init__(
         self, world: World, principal: Principal = OPERATOR, audience: str = "https://vault.azure.net"
@@ -87,7 +87,7 @@ def test_token_for_another_service_is_refused(world: World) -> None:
 def test_bundle_shows_newest_version_in_azures_form(vault: Vault, world: World) -> None:
     """A GET without a version returns the newest version in Azure's form.
 
-    The thumbprint `x5t` has no padding, and times are integers.
+    In Azure's form, the thumbprint `x5t` has no base64 padding, and times are integers.
     """
     newest = vault.certificates["shop"].newest
     bundle = Client(world).get("/certificates/shop/")
@@ -236,7 +236,7 @@ def test_what_is_not_there_is_not_found(world: World, path: str, code: str) -> N
     ("how", "inner"), [("rbac", "ForbiddenByRbac"), ("policy", "AccessDenied"), ("firewall", "ForbiddenByFirewall")]
 )
 def test_denied_principal_is_refused_while_others_read(vault: Vault, world: World, how: Mechanism, inner: str) -> None:
-    """A denial affects only its principal, and its error names the mechanism."""
+    """A Key Vault denial affects only the denied principal, and the refusal names the mechanism."""
     vault.deny(CERTROLL.object_id, how)
     assert error_of(Client(world, CERTROLL).send("GET", "/certificates")) == (403, "Forbidden", inner)
     assert Client(world, OPERATOR).send("GET", "/certificates").status == 200
@@ -253,7 +253,7 @@ def test_denial_can_concern_secrets_alone(vault: Vault, world: World) -> None:
 
 
 def test_created_certificate_is_in_progress_first(world: World) -> None:
-    """Creating a certificate answers 202 `inProgress`, and the next read shows it completed."""
+    """Creating a certificate answers 202 `inProgress`, and the next read shows `completed`."""
     client = Client(world)
     policy = {"issuer": {"name": "Local"}, "x509_props": {"subject": "CN=new.contoso.com"}}
     created = client.send("POST", "/certificates/new/create", {"policy": policy, "tags": {"a": "b"}})
@@ -343,7 +343,7 @@ def test_policy_change_shapes_the_next_version_only(vault: Vault, world: World) 
 
 
 def test_deleted_certificate_comes_back_whole(world: World) -> None:
-    """A deleted certificate keeps its name taken until it is recovered with all versions, or purged."""
+    """A deleted certificate keeps its name taken until a client recovers it with all versions, or purges it."""
     client = Client(world)
     assert client.send("DELETE", "/certificates/shop").json()["recoveryId"].endswith("/deletedcertificates/shop")
     assert client.send("GET", "/certificates/shop/").status == 404

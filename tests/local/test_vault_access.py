@@ -124,7 +124,7 @@ def test_access_policy_needs_its_own_words(vault: Vault) -> None:
 def test_created_role_assignment_opens_the_vault(shop: Shop, where: str) -> None:
     """A role assignment at vault, group or subscription lets App Service import at once.
 
-    Its deletion ends the access.
+    Deleting the role assignment ends the access.
     """
     scope = {"vault": shop.vault.resource_id, "group": shop.group.id, "subscription": shop.subscription}[where]
     assert not may_import(shop)
@@ -170,7 +170,7 @@ def test_only_the_named_application_loses_its_roles(vault: Vault) -> None:
 def test_role_must_let_read_certificates_too(shop: Shop) -> None:
     """A role for secrets alone is not enough for an import, as Azure documents.
 
-    It is enough if the knob `import_needs_certificates_get` is off.
+    A role for secrets alone is enough if the knob `import_needs_certificates_get` is off.
     """
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop, SECRETS_USER), 201)
     assert not may_import(shop)
@@ -202,7 +202,7 @@ def test_impossible_assignments_are_refused(shop: Shop, change: Callable[[Json],
 def test_assignments_at_scope_include_those_from_above(shop: Shop) -> None:
     """The filter `atScope()` lists role assignments on the vault and above it, and none below it.
 
-    Another filter limits the list to a principal.
+    A filter with `assignedTo` or `principalId` limits role assignments to a principal.
     """
     root = f"{shop.subscription}/providers/Microsoft.Authorization/roleAssignments"
     here = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments"
@@ -261,9 +261,9 @@ def test_vault_shows_who_gets_in(shop: Shop) -> None:
 
 
 def test_object_ids_belong_to_the_tenant() -> None:
-    """An application has different object ids in worlds of different seeds.
+    """An application has different object ids in simulated worlds of different seeds.
 
-    Worlds of the same seed give the application the same object id.
+    Simulated worlds of the same seed give the application the same object id.
     """
     first, again, other = World(seed=3), World(seed=3), World(seed=4)
     assert first.object_id(APP_SERVICE) == again.object_id(APP_SERVICE.upper()) != other.object_id(APP_SERVICE)
@@ -374,7 +374,7 @@ def test_firewall_lets_trusted_services_pass_where_told(
 
 
 def test_lost_role_is_told_by_the_status_of_the_copy(shop: Shop) -> None:
-    """The nightly sync cannot read a vault without the role, and only the certificate's status shows it."""
+    """Without the role, the nightly sync cannot read a vault, and only the certificate's status shows why."""
     shop.world.nightly_sync()
     properties = shop.arm.get(shop.copy.id)["properties"]
     assert properties["keyVaultSecretStatus"] == "AzureServiceUnauthorizedToAccessKeyVault"
@@ -387,7 +387,7 @@ def test_lost_role_is_told_by_the_status_of_the_copy(shop: Shop) -> None:
 def test_client_reads_vault_and_assignments_over_the_wire(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client with a token reads a vault and its role assignments.
 
-    ARM answers 403 to both requests if the vault is hidden from the client.
+    ARM answers 403 for a vault and its role assignments if the vault is hidden from the client.
     """
     shop.vault.assign(APP_SERVICE)
     here = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments"

@@ -22,7 +22,7 @@ URL = "https://kv-shop.vault.azure.net"
 
 @pytest.fixture
 def world() -> World:
-    """Build a world with a vault that has one certificate."""
+    """Build a simulated world with a vault that has one certificate."""
     build = Builder()
     build.add_vault("kv-shop")
     build.add_certificate("shop", ["shop.contoso.com"])
@@ -67,7 +67,7 @@ def code_of(error: HttpResponseError) -> tuple[int | None, str | None]:
 def test_secret_is_read_as_it_was_set(client: SecretClient) -> None:
     """Key Vault returns a secret's value, content type, tags and dates as they were set.
 
-    An older version stays readable by its id.
+    An older version of a secret stays readable by its id.
     """
     begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     first = client.set_secret("db", "one", content_type="text/plain", tags={"team": "web"}, not_before=begin)
@@ -82,7 +82,7 @@ def test_secret_is_read_as_it_was_set(client: SecretClient) -> None:
 def test_values_are_in_no_list_and_no_repr(vault: Vault, world: World, client: SecretClient) -> None:
     """Key Vault shows a secret's value only to a client that reads that version.
 
-    Lists, reprs, the journal, events and errors never contain the value.
+    Lists, reprs, the request journal, events and errors never contain a secret's value.
     """
     client.set_secret("db", "s3cr3t-marker")
     seen = [repr(secret.__dict__) for secret in client.list_properties_of_secrets()]
@@ -118,7 +118,7 @@ def test_list_shows_plain_secrets_and_those_behind_certificates(
 
 
 def test_versions_of_either_kind_are_listed(vault: Vault, client: SecretClient) -> None:
-    """Key Vault lists all versions of a secret, but in no order of age. An unknown secret has an empty list."""
+    """Key Vault lists all versions of a secret, but in no order of age. The list of an unknown secret is empty."""
     plain = [client.set_secret("db", str(number)).properties.version for number in range(8)]
     managed = [vault.certificates["shop"].newest.id, vault.renew("shop").id]
     listed = [version.version for version in client.list_properties_of_secret_versions("DB")]
@@ -129,7 +129,7 @@ def test_versions_of_either_kind_are_listed(vault: Vault, client: SecretClient) 
 
 
 def test_disabled_version_is_listed_but_not_handed_out(client: SecretClient) -> None:
-    """An update changes only one version of a secret. Key Vault refuses to return a disabled value."""
+    """An update changes only one version of a secret. Key Vault refuses to return a disabled version's value."""
     first = client.set_secret("db", "one", tags={"a": "b"})
     second = client.set_secret("db", "two")
     changed = client.update_secret_properties("db", second.properties.version, enabled=False, content_type="x")
@@ -143,7 +143,7 @@ def test_disabled_version_is_listed_but_not_handed_out(client: SecretClient) -> 
 def test_deleted_secret_holds_its_name_and_comes_back_whole(client: SecretClient) -> None:
     """A deleted secret keeps its name taken, and a recovery restores all its versions.
 
-    A purge frees the name.
+    A purge frees a deleted secret's name.
     """
     client.set_secret("db", "one")
     client.set_secret("db", "two")
@@ -201,9 +201,9 @@ def test_deleted_certificate_keeps_its_name_from_secrets(vault: Vault, client: S
 
 @pytest.mark.parametrize("right", ["get", "list", "set"])
 def test_denial_takes_one_right(vault: Vault, client: SecretClient, right: str) -> None:
-    """A principal can be denied one of the rights to read, list and set secrets, and keeps the others.
+    """A denial of the right to read, list or set secrets leaves the principal's other rights unchanged.
 
-    Key Vault's refusal names the missing action.
+    Key Vault's refusal names the denied action.
     """
     vault.set_secret("db", "one")
     vault.deny(OPERATOR.object_id, operations=[f"secrets/{right}"])
@@ -224,7 +224,7 @@ def test_denial_takes_one_right(vault: Vault, client: SecretClient, right: str) 
 def test_certificate_in_a_secret_is_a_pfx_without_password(vault: Vault, client: SecretClient) -> None:
     """`set_pfx_secret` stores key, certificate and chain as a PFX without a password.
 
-    App Service stores purchased certificates in the same form.
+    App Service stores purchased certificates as such a PFX, too.
     """
     version = vault.set_pfx_secret("order", ["www.contoso.com"])
     secret = client.get_secret("order")
@@ -237,7 +237,7 @@ def test_certificate_in_a_secret_is_a_pfx_without_password(vault: Vault, client:
 
 
 def test_certificate_in_a_secret_differs_as_asked(vault: Vault, client: SecretClient) -> None:
-    """`set_pfx_secret` stores a certificate with other dates, another key type or as PEM if the test asks for it."""
+    """`set_pfx_secret` stores a certificate with other dates, another key type or as PEM on request."""
     begin = datetime(2026, 5, 1, tzinfo=UTC)
     vault.set_pfx_secret("order", ["www.contoso.com"], pem=True, not_before=begin, key_type="EC", dated=True)
     secret = client.get_secret("order")

@@ -1,4 +1,4 @@
-"""Fixtures for a running Azurite, a host with the sample app, and a host with its own queue for one test."""
+"""These fixtures provide Azurite, a host with the sample app, and a host with its own queue for one test."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -44,16 +44,16 @@ class Storage:
         return name in {found.name for found in self.service.list_queues(name_starts_with=name)}
 
     def send(self, name: str, *texts: str) -> None:
-        """Send messages to the queue, and create the queue first if it is missing."""
+        """Send messages to the queue, and create a missing queue first."""
         if not self.exists(name):
             self.queue(name).create_queue()
         for text in texts:
             self.queue(name).send_message(base64.b64encode(text.encode()).decode())
 
     def take(self, name: str, wanted: Callable[[str], bool] = lambda _: True) -> str:
-        """Wait for the first message that `wanted` accepts, remove it and return its text.
+        """Wait for the first message that `wanted` accepts, remove that message and return its text.
 
-        Other messages stay invisible for a second.
+        Messages that `wanted` rejects stay invisible for a second.
         """
         return eventually(lambda: self._take(name, wanted))
 

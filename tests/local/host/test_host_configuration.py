@@ -39,7 +39,7 @@ def test_app_settings_override(tmp_path: Path) -> None:
     [({f"{QUEUES}batchSize": "many"}, "batchSize"), ({f"{QUEUES}visibilityTimeout": "2 min"}, "visibilityTimeout")],
 )
 def test_impossible_setting(tmp_path: Path, settings: dict[str, str], why: str) -> None:
-    """The host refuses an unreadable setting and names it."""
+    """The host refuses an unreadable setting and names the setting."""
     with pytest.raises(ConfigurationInvalid, match=why):
         read(host_json(tmp_path), settings)
 

@@ -31,7 +31,7 @@ def test_single_event_as_object(host: FunctionHost, storage: Storage) -> None:
 def test_one_failure_fails_the_delivery(host: FunctionHost, storage: Storage) -> None:
     """The host handles every event of a delivery, and answers 500 if any event fails.
 
-    Event Grid then sends the whole delivery again.
+    Event Grid sends a delivery again if the host answers 500.
     """
     answer = post(host, [{"data": "fail"}, {"data": "other"}])
     assert (answer.status_code, "asked to fail" in answer.text) == (500, True)

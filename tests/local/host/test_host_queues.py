@@ -32,7 +32,7 @@ def test_messages_run_at_once(host: FunctionHost, storage: Storage) -> None:
 
 
 def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name: str) -> None:
-    """The host runs messages one after the other with a batch size of one and no threshold."""
+    """With batchSize 1 and newBatchThreshold 0, the host runs messages one after the other."""
     with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}):
         storage.send(queue_name, "0.1", "0.1", "0.1")
         seen = [json.loads(storage.take(f"{queue_name}-done"))["running"] for _ in range(3)]
@@ -40,7 +40,7 @@ def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name:
 
 
 def test_threshold_leaves_messages_to_others(solo: Solo, storage: Storage, queue_name: str, tmp_path: Path) -> None:
-    """The host leaves messages visible for other hosts while it runs more messages than its threshold."""
+    """The host leaves messages visible for other hosts while more messages run than newBatchThreshold allows."""
     released = tmp_path / "released"
     with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}) as host:
         storage.send(queue_name, str(released), "0")

@@ -76,7 +76,7 @@ def test_disabled_function(storage: Storage, tmp_path: Path) -> None:
     ],
 )
 def test_refused_app(tmp_path: Path, code: str, host_json: str, why: str) -> None:
-    """The host refuses to start an app that it cannot host, and names the reason."""
+    """The host refuses to start an invalid app, and names the reason."""
     app = app_of(tmp_path, code, host_json)
     with pytest.raises(StartFailed, match=why):
         FunctionHost(app, {}, log=tmp_path / "log").start()
@@ -112,7 +112,7 @@ def test_every_sleep_is_told(tmp_path: Path) -> None:
 
 
 def test_index_lists_bindings() -> None:
-    """`index` lists an app's functions and bindings by Microsoft's runtime, without hosting the app."""
+    """`index` lists an app's functions and bindings with Microsoft's runtime, without hosting the app."""
     functions = index(APPS / "sample", {})
     assert functions["on_event"].trigger_type == "eventGridTrigger"
     assert functions["on_time"].trigger["schedule"] == "%SAMPLE_SCHEDULE%"

@@ -28,7 +28,7 @@ def test_function_level_asks_for_a_key(host: FunctionHost) -> None:
 def test_anonymous_function(host: FunctionHost) -> None:
     """The host invokes a function of level `anonymous` without a key.
 
-    A returned string becomes the body, and an exception becomes an empty 500.
+    A string that the function returns becomes the answer's body. An exception becomes an empty 500.
     """
     assert call(host, "GET", "/api/open").text == "open"
     failed = call(host, "GET", "/api/open?fail=1")
@@ -63,7 +63,7 @@ def test_admin_runs_with_input(host: FunctionHost, storage: Storage) -> None:
 
 
 def test_admin_refusals(host: FunctionHost) -> None:
-    """The admin route refuses a function that it cannot run, and gives the reason."""
+    """The admin route refuses an unknown function, an HTTP function and unreadable input."""
     assert call(host, "POST", "/admin/functions/nobody", json={}).status_code == 404
     refused = call(host, "POST", "/admin/functions/on_open", json={})
     assert (refused.status_code, "its own address" in refused.text) == (400, True)

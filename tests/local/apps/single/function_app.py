@@ -14,9 +14,10 @@ running = 0
 @app.queue_trigger(arg_name="message", queue_name="%SOLO_QUEUE%", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="done", queue_name="%SOLO_QUEUE%-done", connection="AzureWebJobsStorage")
 def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
-    """Run for as many seconds as the message says, and report how many invocations ran at the start.
+    """Run for as many seconds as the message says, and report the number of concurrent invocations.
 
-    A message with a file path makes the function run until that file exists. The message `fail` makes it fail.
+    A message with a file path makes the function run until that file exists.
+    The message `fail` makes the function fail.
     """
     global running  # noqa: PLW0603 - what is measured
     body = message.get_body().decode()
