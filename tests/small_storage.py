@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
-from shared.clients.cycle_table import TableCycles
 from shared.clients.journal_rows import Entity
-from shared.clients.journal_table import TableJournal
+from shared.clients.journal_table import journal_ports
 from shared.domain.errors import LeaseBusy
-from shared.domain.ports import Clock, Ports
+from shared.ports import Ports
+from shared.ports.clock import Clock
 from tests.memory_storage import MemoryTables
 
 Result = TypeVar("Result")
@@ -74,11 +74,6 @@ class OnceOnly:
         return work()
 
 
-def journal_on(storage: SmallStorage, clock: Clock) -> TableJournal:
-    """Return Certroll's journal on the given storage."""
-    return TableJournal(storage, clock)
-
-
 def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
     """Return ports with the journal on the given storage, and with the given other ports.
 
@@ -86,8 +81,7 @@ def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
     """
     given: dict[str, Any] = {
         "clock": clock,
-        "journal": journal_on(storage, clock),
-        "cycles": TableCycles(storage),
+        **journal_ports(storage, clock),
         "leases": SmallLeases(),
         "retrying": OnceOnly(),
     } | others

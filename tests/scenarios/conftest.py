@@ -20,8 +20,8 @@ from local.frontend.visitor import Canary
 from local.stand import Stand
 from shared.clients.azure import connect
 from shared.clients.key_vault import KeyVault
-from shared.domain.ports import Ports
 from shared.domain.where import CloudName, DnsServer, StorageAddress
+from shared.ports import Ports
 from shared.runtime import READERS
 from tests.in_process import in_process
 from tests.scenarios.installation import Crasher, Installation

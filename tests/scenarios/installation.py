@@ -23,8 +23,8 @@ from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.outcome import Outcome
 from shared.domain.plan import Intent, Mode
-from shared.domain.ports import Ports
 from shared.owed_starts import pay_owed_starts
+from shared.ports import Ports
 from shared.run import Run
 from shared.sweep import sweep, sweep_certificates
 from shared.work import (

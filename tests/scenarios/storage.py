@@ -8,10 +8,10 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 
-from shared.clients.cycle_table import TableCycles
-from shared.clients.journal_table import TableJournal
+from shared.clients.journal_table import journal_ports
 from shared.clients.lease import CONTAINER
-from shared.domain.ports import Clock, Ports
+from shared.ports import Ports
+from shared.ports.clock import Clock
 from tests.memory_storage import MemoryLeases, MemoryTables
 
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
@@ -47,8 +47,7 @@ class MemoryStorage:
 
     def under(self, ports: Ports) -> Ports:
         """Return the ports with their journal and leases in memory."""
-        journal, cycles = TableJournal(self._tables, self._clock), TableCycles(self._tables)
-        return replace(ports, journal=journal, cycles=cycles, leases=self._leases)
+        return replace(ports, **journal_ports(self._tables, self._clock), leases=self._leases)
 
     def rows(self, table: str) -> list[dict[str, object]]:
         """Return every row of a table; none where there is no table."""

@@ -19,9 +19,10 @@ from shared.domain.errors import LeaseLost
 from shared.domain.managed import HostLook, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Lease, Leases, Ports
 from shared.domain.reason import Reason
 from shared.managed import look_after_managed
+from shared.ports import Ports
+from shared.ports.storage import Lease, Leases
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import AGE, after_renewal, renew, shown, small_world
@@ -352,7 +353,7 @@ def test_record_that_leads_elsewhere_gets_no_token(install: Install) -> None:
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
     forged = Issuance(SiteRef.parse(shop.id), HostName(HOST), installation.clock.now(), "https://evil.example/x")
-    installation.ports.journal.put_issuance(forged)
+    installation.ports.requests.put_issuance(forged)
     assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
     assert not any("evil" in entry.host for entry in build.world.journal.entries())
 

@@ -23,9 +23,9 @@ from shared.clients.orders import Orders
 from shared.domain.errors import Denied, Rejected
 from shared.domain.order import OrderRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Ports
 from shared.domain.vault_access import AccessVerdict, app_service, registration
 from shared.orders import look_after_orders
+from shared.ports import Ports
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import shown
@@ -439,22 +439,22 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     """Two sweeps at the same moment read the same state; one of them asks."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
     other = shop.installation.another_instance(two_ports[1])
-    journal = shop.installation.ports.journal
-    real, raced = type(journal).put_asked, []
+    ports = shop.installation.ports
+    real, raced = type(ports.requests).put_asked, []
 
     class Raced:
-        """The journal, with another instance ahead by a moment."""
+        """The journal of requests, with another instance ahead by a moment."""
 
         def __getattr__(self, name: str) -> object:
-            return getattr(journal, name)
+            return getattr(ports.requests, name)
 
         def put_asked(self, record):  # noqa: ANN001, ANN202 - as the journal's
             if not raced:
                 raced.append(record)
                 shop.look(other)
-            return real(journal, record)
+            return real(ports.requests, record)
 
-    shop.installation.ports = replace(shop.installation.ports, journal=Raced())
+    shop.installation.ports = replace(ports, requests=Raced())
     shop.look()
     assert raced
     assert (shop.asked("renew"), shop.order.purchases) == (1, 2)

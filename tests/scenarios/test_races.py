@@ -39,7 +39,7 @@ from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.rollout import Rollout
 from shared.domain.sight import Sight
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import facts as good
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation, Message

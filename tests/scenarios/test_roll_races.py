@@ -281,16 +281,16 @@ def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, m
     town.partner.accept_only(town.old)
     begin(town, installation, SOON)
     assert installation.rolls() == {"billing": "RolledBack"}
-    journal = installation.ports.journal
-    read = journal.rollout
+    ports = installation.ports
+    read = ports.rollouts.rollout
 
     def read_and_overtaken(ref: VaultCertificateRef, version: str) -> Rollout:
         rollout = read(ref, version)
         for roll in rollout.rolls:
-            journal.put_roll(ref, roll)
+            ports.settings_rolls.put_roll(ref, roll)
         return rollout
 
-    monkeypatch.setattr(journal, "rollout", read_and_overtaken)
+    monkeypatch.setattr(ports.rollouts, "rollout", read_and_overtaken)
     with pytest.raises(Conflict, match="billing"):
         installation.release(VAULT, CLIENT)
     assert installation.rolls() == {"billing": "RolledBack"}
@@ -306,17 +306,19 @@ def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     installation = install(age(town).world)
     town.partner.accept_only(town.old)
     begin(town, installation, SOON)
-    journal = installation.ports.journal
-    read = journal.rollout
+    ports = installation.ports
+    read = ports.rollouts.rollout
 
     def read_and_overtaken(ref: VaultCertificateRef, version: str) -> Rollout:
         rollout = read(ref, version)
         (held,) = rollout.rolls
-        another = journal.put_roll(ref, replace(held, site=replace(held.site, name="another"), revision=None))
-        journal.put_roll(ref, another)
+        another = ports.settings_rolls.put_roll(
+            ref, replace(held, site=replace(held.site, name="another"), revision=None)
+        )
+        ports.settings_rolls.put_roll(ref, another)
         return replace(rollout, rolls=(held, another))
 
-    monkeypatch.setattr(journal, "rollout", read_and_overtaken)
+    monkeypatch.setattr(ports.rollouts, "rollout", read_and_overtaken)
     assert installation.release(VAULT, CLIENT) == "billing"
     assert installation.rolls() == {"another": "RolledBack"}
 

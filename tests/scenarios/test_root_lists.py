@@ -8,9 +8,9 @@ import pytest
 
 from local.azure.vault.authority import Authority, Leaf, Request, authority
 from local.azure.watching.app_watch import AppWatch
+from shared.domain.budget import MostDown
 from shared.domain.messages import Cause
 from shared.domain.names import EnvironmentRef, SiteRef
-from shared.domain.waves import MostDown
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
@@ -660,12 +660,12 @@ def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install)
     installation = install(town.world, ase_max_unavailable=MostDown.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)
     other = SiteRef.parse(town.site("billing").id.replace("billing", "elsewhere"))
-    journal = installation.ports.journal
+    restart_claims = installation.ports.restart_claims
     town.renew()
-    assert journal.claim_restart(environment.resource_id, other, environment, 1)
+    assert restart_claims.claim(environment.resource_id, other, environment, 1)
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(timedelta(minutes=20))
     assert town.restarts() == {"billing": 0}
-    journal.restarted(environment.resource_id, other, environment)
+    restart_claims.give_back(environment.resource_id, other, environment)
     installation.deliver_all(HOURS)
     assert installation.rolls() == {"billing": "Validated"}

@@ -20,15 +20,15 @@ from local.azure.watching.down_watch import DownWatch
 from local.azure.web.resources import RUNNING, STOPPED
 from local.azure.world import World
 from shared.cycle_environment import remind
+from shared.domain.budget import MostDown
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.names import HostName
 from shared.domain.plan import Mode
-from shared.domain.ports import AppProbe
 from shared.domain.probe import ProbeSight
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
-from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
+from shared.ports.probes import AppProbe
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
@@ -354,8 +354,8 @@ def test_a_root_that_was_there_is_told_though_the_telling_failed(
 ) -> None:
     """The storage account does not answer just then: the next try tells people, for nobody else would."""
     installation = install(Hosted(apps=3).world, ase_max_unavailable=THREE)
-    journal, lost = installation.ports.journal, list[Finding]()
-    report = journal.report
+    findings, lost = installation.ports.findings, list[Finding]()
+    report = findings.report
 
     def losing_the_first(findings: tuple[Finding, ...]) -> None:
         if not lost and any(one.reason is Reason.ROOT_WAS_THERE for one in findings):
@@ -363,7 +363,7 @@ def test_a_root_that_was_there_is_told_though_the_telling_failed(
             raise Unavailable("the table gives no answer")
         report(findings)
 
-    monkeypatch.setattr(journal, "report", losing_the_first)
+    monkeypatch.setattr(findings, "report", losing_the_first)
     carried(installation)
     assert lost
     assert ("environment network/ase", "RootWasThere") in installation.findings()
@@ -461,12 +461,12 @@ def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install
     installation = install(hosted.world, ase_max_unavailable=ONE)
     api = hosted.site("api")
     rolling = hosted.ref("api")
-    assert installation.ports.journal.claim_restart(api.plan_id.lower(), rolling, hosted.lineage("web"), 1)
+    assert installation.ports.restart_claims.claim(api.plan_id.lower(), rolling, hosted.lineage("web"), 1)
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=timedelta(minutes=30))
     assert cycles(hosted.world) == []
-    installation.ports.journal.restarted(api.plan_id.lower(), rolling, hosted.lineage("web"))
+    installation.ports.restart_claims.give_back(api.plan_id.lower(), rolling, hosted.lineage("web"))
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.cycled
 
@@ -529,7 +529,7 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
     assert set(cycles(hosted.world)) <= {"shop/staging", "api"}, "no other app is stopped while a start is owed"
     assert ("site shop/staging", "StartOwed") in installation.findings()
     front, web = hosted.front.id.lower(), hosted.lineage("web")
-    assert not installation.ports.journal.claim_restart(front, hosted.ref("api"), web, 1), "it counts as down"
+    assert not installation.ports.restart_claims.claim(front, hosted.ref("api"), web, 1), "it counts as down"
     hosted.world.faults.clear()
     installation.minutes(1)
     assert hosted.states()["shop/staging"] == RUNNING
@@ -790,10 +790,10 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
     (first,) = cycles(hosted.world)
     hosted.world.web.sites.remove(hosted.site(first).id)
     installation.minutes(1)
-    assert len(installation.ports.cycles.owed()) == 1
+    assert len(installation.ports.pending_starts.all()) == 1
     hosted.world.clock.advance(HOUR)
     installation.minutes(1)
-    assert installation.ports.cycles.owed() == ()
+    assert installation.ports.pending_starts.all() == ()
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.cycled - {first}
 
@@ -913,7 +913,7 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
     installation.cycled("network", "ase")
     installation.minutes(6)
     plan, other_roll = hosted.site("shop").plan_id.lower(), hosted.lineage("web")
-    assert installation.ports.journal.claim_restart(plan, hosted.ref("shop"), other_roll, 1), "its place is free"
+    assert installation.ports.restart_claims.claim(plan, hosted.ref("shop"), other_roll, 1), "its place is free"
     hosted.world.clock.advance(60 * DAY)
     hosted.apps["shop/staging"].broken = True
     before = len(cycles(hosted.world))
@@ -1225,7 +1225,7 @@ def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> Non
     carried(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled - {"api"}
     assert ("environment network/ase", "DeniedByAzure") in installation.findings()
-    assert installation.ports.cycles.owed() == ()
+    assert installation.ports.pending_starts.all() == ()
 
 
 def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:

@@ -25,7 +25,7 @@ from shared.clients.tables import JOURNAL, TRANSACTION, StorageTables, Tables
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
-from shared.domain.ports import Leases, Queue
+from shared.ports.storage import Leases, Queue
 from tests.memory_storage import MemoryLeases, MemoryTables
 from tests.scenarios.installation import WorldQueue
 from tests.scenarios.storage import AzuriteStorage

@@ -15,13 +15,13 @@ from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.dispatch import has_unrecorded, roll_records
 from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings
+from shared.domain.budget import MostDown, Room
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import FIGHT, RollRecord, RollState, Room
-from shared.domain.snapshot import Snapshot
+from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.domain.waves import MostDown
 from tests.build import (
     APPLY,
     ASE,

@@ -66,7 +66,7 @@ class Told:
         if sites is not None:
             fleet = replace(fleet, sites=sites)  # type: ignore[arg-type]
         self.log.clear()
-        report_references(ports(journal=journal).journal, fleet, lineages)
+        report_references(ports(findings=journal).findings, fleet, lineages)
         self.findings = journal.findings
         return [json.loads(line) for line in self.log.messages]
 
@@ -194,7 +194,7 @@ def test_app_is_told_with_what_its_probe_can_prove(told: Told, tags: Tags, probe
 
 def test_nothing_is_recorded_where_nothing_is_found() -> None:
     """Where nothing is named in vain the journal is not troubled."""
-    report_references(ports().journal, snapshot(settings=(named(OLD),)).fleet, (LINEAGE,))
+    report_references(ports().findings, snapshot(settings=(named(OLD),)).fleet, (LINEAGE,))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import Again, SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.reconcile import _plan_of_site, after_refusal, pending_records, shown_bindings
 from shared.run import Run
 from tests.build import (
@@ -37,7 +37,7 @@ from tests.build import (
     snapshot,
     version,
 )
-from tests.small_storage import SmallStorage, journal_on, ports_on
+from tests.small_storage import SmallStorage, ports_on
 
 MORE = "www.contoso.com"
 SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
@@ -131,11 +131,11 @@ def test_certificate_without_its_key_serves_no_host_name() -> None:
 def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
     """Return what is left where Azure refused to sync these copies, having checked that the journal says the same."""
     clock, storage = ManualClock(), SmallStorage()
-    journal_on(storage, clock).begin(REF, rollout(*of))
+    ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
     with ThreadPoolExecutor(1) as pool:
         left = after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
-    assert journal_on(storage, clock).rollout(REF, "v2").records == left
+    assert ports_on(storage, clock).rollouts.rollout(REF, "v2").records == left
     return left
 
 

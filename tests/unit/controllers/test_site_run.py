@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.domain.app_settings import LOAD_LIST, AppSettings
+from shared.domain.budget import Room
 from shared.domain.errors import Denied, NotFound
 from shared.domain.lineage import Lineage
 from shared.domain.messages import CertificateMessage, SiteMessage
@@ -18,11 +19,12 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Intent
 from shared.domain.probe import Probe, ProbeSight, Verdict
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState, Room
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.sight import Sight
 from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
+from shared.ports import Ports
 from shared.reconcile import reconcile_site
 from shared.run import Run
 from tests.build import (
@@ -148,13 +150,13 @@ class Desk:
         return Run.start(ports_on(self.storage, self.clock, leases=self.leases, **given), self.intent, self.pool)
 
     @property
-    def journal(self) -> Any:  # noqa: ANN401 - the product's own, as its port has it
-        """The journal."""
-        return self.start().ports.journal
+    def ports(self) -> Ports:
+        """The ports of a run, with the product's own journal."""
+        return self.start().ports
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
         """Record sites as a certificate's run does."""
-        self.journal.begin(ref, Rollout(records[0].version, WEST, records))
+        self.ports.rollouts.begin(ref, Rollout(records[0].version, WEST, records))
 
     def carry(self, ref: SiteRef = SHOP, of: VaultCertificateRef = REF) -> Outcome:
         """Deliver the message of a site."""
@@ -162,11 +164,11 @@ class Desk:
 
     def state(self, ref: SiteRef = SHOP) -> SiteState:
         """Return how far the site is."""
-        return self.journal.site(REF, "v2", ref).state
+        return self.ports.rollouts.site(REF, "v2", ref).state
 
     def roll(self, ref: SiteRef = SHOP) -> RollRecord:
         """Return how far the app is."""
-        return self.journal.roll(REF, ref)
+        return self.ports.settings_rolls.roll(REF, ref)
 
     def findings(self) -> set[tuple[str, str]]:
         """Return what people are told."""
@@ -284,7 +286,7 @@ def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
     for _ in range(2):
         desk.carry()
         desk.clock.sleep(60)
-    assert desk.journal.site(REF, "v2", SHOP).at == NOW - HOUR / 2
+    assert desk.ports.rollouts.site(REF, "v2", SHOP).at == NOW - HOUR / 2
 
 
 # ------------------------------------------------------------------------------------------------- the settings of apps
@@ -306,27 +308,27 @@ def listing(desk: Desk, name: str = "shop", value: str = OLD) -> None:
 def test_app_that_may_go_gets_both_versions(desk: Desk) -> None:
     """The new version is named beside the old one, and the app is asked when it has restarted."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.SETTLING
     assert desk.town.settings_[SHOP].values[LOAD_LIST] == f"{OLD},{NEW}"
     desk.clock.sleep(APPLY.probe_settle.total_seconds())
     assert desk.carry() == Converged(Reason.VALIDATED, f"shop uses {NEW}")
-    assert desk.journal.restarting(PLAN, OTHER_ASE) == ()
+    assert desk.ports.restart_claims.restarting(PLAN, OTHER_ASE) == ()
 
 
 @pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD])
 def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: Desk, state: RollState) -> None:
     """An app that was told to go before another one failed keeps what works, and does not restart."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
-    desk.journal.put_roll(REF, told(state, "api", detail="its probe fails"))
+    desk.ports.settings_rolls.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told(state, "api", detail="its probe fails"))
     outcome = desk.carry()
     assert isinstance(outcome, Stalled)
     assert outcome.reason is Reason.VERSION_HELD
     assert desk.town.written == []
     assert desk.roll().state is RollState.REFUSED
     assert ("app shop", "VersionHeld") in desk.findings()
-    assert desk.journal.restarting(PLAN, OTHER_ASE) == ()
+    assert desk.ports.restart_claims.restarting(PLAN, OTHER_ASE) == ()
 
 
 @pytest.mark.parametrize(
@@ -340,8 +342,8 @@ def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: 
 def test_other_failures_hold_up_nobody(desk: Desk, other: RollRecord) -> None:
     """Only a failure of this very version keeps others from it."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
-    desk.journal.put_roll(REF, other)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, other)
     assert desk.carry().reason is Reason.SETTLING
     assert desk.town.written == [SHOP]
 
@@ -350,24 +352,24 @@ def test_two_certificates_do_not_overlap_in_one_app(desk: Desk) -> None:
     """While the app restarts for one certificate the other waits, however many apps of its plan may restart."""
     desk.intent = replace(APPLY, max_restarts=5)
     listing(desk)
-    desk.journal.put_roll(REF, told())
-    assert desk.journal.claim_restart(PLAN, SHOP, OTHER_REF, 5)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    assert desk.ports.restart_claims.claim(PLAN, SHOP, OTHER_REF, 5)
     outcome = desk.carry()
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.PLAN_BUSY
     assert desk.town.written == []
-    desk.journal.restarted(PLAN, SHOP, OTHER_REF)
+    desk.ports.restart_claims.give_back(PLAN, SHOP, OTHER_REF)
     assert desk.carry().reason is Reason.SETTLING
 
 
 def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
     """An app that does not come up because somebody stopped it keeps no other one of its plan waiting."""
     listing(desk, value=f"{OLD},{NEW}")
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
-    assert desk.journal.claim_restart(PLAN, SHOP, REF, 1)
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    assert desk.ports.restart_claims.claim(PLAN, SHOP, REF, 1)
     desk.town.sites[SHOP] = replace(desk.town.sites[SHOP], running=False)
     assert desk.carry().reason is Reason.SITE_STOPPED
-    assert desk.journal.claim_restart(PLAN, API, REF, 1)
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
 
 
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:
@@ -375,27 +377,27 @@ def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) ->
     opens = NOW + 2 * HOUR
     desk.intent = replace(APPLY, restart_window=RestartWindow.parse(f"daily {opens:%H:%M}-{opens + HOUR:%H:%M}"))
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.OUTSIDE_WINDOW
     assert desk.town.written == []
-    assert desk.journal.restarting(PLAN, OTHER_ASE) == ()
+    assert desk.ports.restart_claims.restarting(PLAN, OTHER_ASE) == ()
 
 
 @pytest.mark.parametrize("error", [NotFound("gone"), Denied("no")], ids=["is gone", "may not be looked at"])
 def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: Exception) -> None:
     """An app that was told to go and cannot be written is waited for no longer, nor counted."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     desk.town.fails["site"] = error
     assert isinstance(desk.carry(), Stalled)
     assert desk.roll().state is RollState.REFUSED
-    assert desk.journal.claim_restart(PLAN, API, REF, 1)
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
 
 
 def test_app_that_was_written_and_is_only_hidden_goes_on(desk: Desk) -> None:
     """What was written to an app that may not be looked at for a while is not forgotten, nor its last good values."""
     listing(desk)
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING))
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING))
     desk.town.fails["site"] = Denied("no")
     desk.carry()
     assert desk.roll().state is RollState.OVERLAPPING
@@ -405,28 +407,28 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
     """When the app has answered it counts no longer, on its plan and in its environment."""
     listing(desk)
     places = (PLAN, ASE.resource_id)
-    desk.journal.put_roll(REF, told(room=Room(ASE.resource_id, 1, 1)))
+    desk.ports.settings_rolls.put_roll(REF, told(room=Room(ASE.resource_id, 1, 1)))
     desk.carry()
-    assert [desk.journal.restarting(place, OTHER_ASE) for place in places] == [(SHOP,), (SHOP,)]
+    assert [desk.ports.restart_claims.restarting(place, OTHER_ASE) for place in places] == [(SHOP,), (SHOP,)]
     desk.clock.sleep(APPLY.probe_settle.total_seconds())
     desk.carry()
-    assert [desk.journal.restarting(place, OTHER_ASE) for place in places] == [(), ()]
+    assert [desk.ports.restart_claims.restarting(place, OTHER_ASE) for place in places] == [(), ()]
 
 
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
     """While as many apps of the environment restart as may, on whatever plan, no other one is written."""
     listing(desk)
-    desk.journal.put_roll(REF, told(room=Room(ASE.resource_id, 1, 5)))
-    assert desk.journal.claim_restart(ASE.resource_id, API, ASE, 1)
+    desk.ports.settings_rolls.put_roll(REF, told(room=Room(ASE.resource_id, 1, 5)))
+    assert desk.ports.restart_claims.claim(ASE.resource_id, API, ASE, 1)
     assert desk.carry().reason is Reason.PLAN_BUSY
     assert desk.town.written == []
-    assert desk.journal.claim_restart(PLAN, API, REF, 1), "what finds no room counts nowhere"
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1), "what finds no room counts nowhere"
 
 
 def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
     """While another run counts on the plan this one waits, and is not written on a count that is out of date."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     desk.leases.busy.add(f"plan {PLAN}")
     assert desk.carry().reason is Reason.BUSY
     assert desk.town.written == []
@@ -437,7 +439,7 @@ def test_host_name_that_may_not_move_keeps_the_app_from_nothing(desk: Desk, valu
     """Bindings and settings of one site do not bar each other, and what was written before a crash is judged."""
     listing(desk, value=value)
     desk.town.bindings = [binding("other.fabrikam.com")]
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.SETTLING
     assert desk.town.settings_[SHOP].values[LOAD_LIST] == f"{OLD},{NEW}"
 
@@ -448,7 +450,7 @@ def test_what_somebody_else_adds_is_no_undoing(desk: Desk) -> None:
     listing(desk, value=f"{OLD},{NEW}")
     edited = {LOAD_LIST: f"{OLD},{NEW}", "FEATURE": "on", "ANOTHER_PIN": OLDER}
     desk.town.settings_[SHOP] = app_settings(edited)
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.carry() == Converged(Reason.VALIDATED, f"shop uses {NEW}")
 
 
@@ -456,7 +458,7 @@ def test_roll_of_an_earlier_version_is_judged_by_that_version(desk: Desk) -> Non
     """An app that was written for a version which a newer one followed meanwhile is asked for what it was given."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk, value=f"{OLD},{NEW}")
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.carry() == Converged(Reason.VALIDATED, f"shop uses {NEW}")
     assert desk.town.written == []
 
@@ -465,7 +467,7 @@ def test_app_that_was_told_of_an_earlier_version_is_not_written(desk: Desk) -> N
     """Leave to write one version is none for the next: its turn is decided anew."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.NOT_DISPATCHED
     assert desk.town.written == []
 
@@ -474,7 +476,7 @@ def test_app_that_was_last_wakes_the_certificates_run(desk: Desk) -> None:
     """The certificate looks again at once when the last app it waits for has answered, and not before."""
     for name in ("shop", "api"):
         listing(desk, name, value=f"{OLD},{NEW}")
-        desk.journal.put_roll(REF, told(RollState.OVERLAPPING, name, at=NOW - HOUR / 4))
+        desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, name, at=NOW - HOUR / 4))
     desk.carry(SHOP)
     assert desk.town.sent == []
     desk.carry(API)

@@ -11,6 +11,7 @@ import pytest
 
 from shared import owed_starts
 from shared.cycle_environment import _finished, cycled_by_hand, reconcile_environment, remind
+from shared.domain.budget import MostDown
 from shared.domain.cycle import Cycle, CycleApp, CycleState, OwedStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
 from shared.domain.messages import EnvironmentMessage
@@ -19,7 +20,7 @@ from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags
-from shared.domain.waves import MostDown, wave_app
+from shared.domain.waves import wave_app
 from shared.owed_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
 from shared.prove import Inbound
 from shared.run import TIME_BUDGET, Run
@@ -145,12 +146,12 @@ class Desk:
     def cycling(self, most: int = 9, **others: Any) -> Cycling:  # noqa: ANN401 - as the fields are
         """Return a run at work on the environment, all of whose apps wait for their stop."""
         apps = tuple(pending(site) for site in self.estate.sites.values())
-        self.run().ports.cycles.put_apps(ASE, apps)
+        self.run().ports.app_restarts.put(ASE, apps)
         return Cycling(self.run(MostDown(most)), self.leases, Cycle(ASE, since=NOW - HOUR), apps, Inbound(), **others)
 
     def states(self) -> dict[SiteRef, CycleState]:
         """Return how far each app is recorded to be."""
-        return {app.site: app.state for app in self.run().ports.cycles.apps(ASE)}
+        return {app.site: app.state for app in self.run().ports.app_restarts.of(ASE)}
 
 
 @pytest.fixture(name="pool")
@@ -190,30 +191,30 @@ def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
 ) -> None:
     """A wave never takes down what is left of a group while a roll of settings restarts another app of it."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
-    journal, cycling = street.run().ports.journal, street.cycling()
+    restart_claims, cycling = street.run().ports.restart_claims, street.cycling()
     if done:
         cycling = cycling.record([cycling.apps[1].now(CycleState.ANSWERED, NOW)])
-    journal.claim_restart(plan, B, REF, 1)
+    restart_claims.claim(plan, B, REF, 1)
     assert going(cycling) == [C]
-    journal.restarted(plan, B, REF)
+    restart_claims.give_back(plan, B, REF)
     assert going(cycling) == [A, C]
 
 
 def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
     """What came after the apps were listed counts while it is rolled; what is stopped makes a share no larger."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", running=False), hosted("d", running=False))
-    journal, half = street.run().ports.journal, MostDown(50, percent=True)
+    restart_claims, half = street.run().ports.restart_claims, MostDown(50, percent=True)
     cycling = replace(street.cycling(), run=street.run(half))
-    journal.claim_restart(ASE.resource_id, site_ref("later"), REF, 1)
+    restart_claims.claim(ASE.resource_id, site_ref("later"), REF, 1)
     assert going(cycling) == []
-    journal.restarted(ASE.resource_id, site_ref("later"), REF)
+    restart_claims.give_back(ASE.resource_id, site_ref("later"), REF)
     assert going(cycling) == [A]
 
 
 def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
     """Waves and rolls together have no more apps down than are allowed, in all and on each plan."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", plan=BACK))
-    street.run().ports.journal.claim_restart(FRONT, A, REF, 1)
+    street.run().ports.restart_claims.claim(FRONT, A, REF, 1)
     assert going(street.cycling(most=1)) == []
     assert going(street.cycling(most=2)) == [B]
 
@@ -264,7 +265,7 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
     assert street.estate.asked == [("stop", B)]
     assert street.states() == {A: CycleState.SPARED, B: CycleState.PENDING}
     for place in (FRONT, ASE.resource_id):
-        assert street.run().ports.journal.restarting(place, OTHER_ASE) == ()
+        assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
 
 def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
@@ -274,7 +275,7 @@ def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor
     wave = next_apps(cycling)
     street.leases.busy.add(f"site {A.resource_id}")
     assert carry_wave(cycling, wave).busy == {A}
-    assert street.run().ports.journal.restarting(FRONT, OTHER_ASE) == (A,)
+    assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
 
 
 def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor) -> None:
@@ -284,9 +285,9 @@ def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor)
     cycling = street.cycling(most=1)
     with pytest.raises(Denied):
         carry_wave(cycling, next_apps(cycling))
-    journal = street.run().ports.journal
-    assert journal.restarting(FRONT, OTHER_ASE) == (A,)
-    assert not journal.claim_restart(FRONT, B, REF, 1)
+    restart_claims = street.run().ports.restart_claims
+    assert restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
+    assert not restart_claims.claim(FRONT, B, REF, 1)
 
 
 def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
@@ -297,7 +298,7 @@ def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: Threa
     assert street.estate.asked == [("stop", A), ("start", A)]
     assert street.states() == {A: CycleState.UNPROVEN}
     for place in (FRONT, ASE.resource_id):
-        assert street.run().ports.journal.restarting(place, OTHER_ASE) == ()
+        assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
 
 # --------------------------------------------------------------------------------------------------- the environment
@@ -312,11 +313,11 @@ def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExe
     """While an app of one environment may be down the waves of another go on, and its own do not."""
     street = desk(pool, hosted("a"))
     noted(street)
-    street.run().ports.cycles.owe(OwedStart(A, OTHER_ASE, NOW))
+    street.run().ports.pending_starts.record(OwedStart(A, OTHER_ASE, NOW))
     outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.ROOT_NOT_THERE
-    street.run().ports.cycles.owe(OwedStart(A, ASE, NOW))
+    street.run().ports.pending_starts.record(OwedStart(A, ASE, NOW))
     outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
     assert outcome.reason is Reason.START_OWED
 
@@ -346,17 +347,17 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
     """Apps that a wave had started count as down no longer, what is done stays so, and the rest waits for nothing."""
     street = desk(pool, *(hosted(name) for name in "abc"))
-    journal, cycles = street.run().ports.journal, street.run().ports.cycles
+    restart_claims, ports = street.run().ports.restart_claims, street.run().ports
     apps = [pending(street.estate.sites[ref]) for ref in (A, B, C)]
     states = (CycleState.STARTED, CycleState.ANSWERED, CycleState.PENDING)
-    cycles.put_apps(ASE, [app.now(state, NOW) for app, state in zip(apps, states, strict=True)])
+    ports.app_restarts.put(ASE, [app.now(state, NOW) for app, state in zip(apps, states, strict=True)])
     for place in (FRONT, ASE.resource_id):
-        assert journal.claim_restart(place, A, ASE, 1)
+        assert restart_claims.claim(place, A, ASE, 1)
     cycled_by_hand(street.run(), ASE)
     assert street.states() == {A: CycleState.SPARED, B: CycleState.ANSWERED, C: CycleState.SPARED}
-    assert not cycles.of(ASE).is_open
+    assert not ports.cycles.of(ASE).is_open
     for place in (FRONT, ASE.resource_id):
-        assert journal.restarting(place, OTHER_ASE) == ()
+        assert restart_claims.restarting(place, OTHER_ASE) == ()
 
 
 def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
@@ -373,12 +374,12 @@ def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
 
 def owed(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
     """Write down that a start of the app is owed since then."""
-    street.run().ports.cycles.owe(OwedStart(ref, ASE, street.clock.now() - ago))
+    street.run().ports.pending_starts.record(OwedStart(ref, ASE, street.clock.now() - ago))
 
 
 def left(street: Desk) -> list[SiteRef]:
     """Return the apps whose start is owed."""
-    return [start.site for start in street.run().ports.cycles.owed()]
+    return [start.site for start in street.run().ports.pending_starts.all()]
 
 
 def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +433,7 @@ def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_i
 
     @contextmanager
     def paying(_: str) -> Iterator[SmallLeases]:
-        run.ports.cycles.paid(A)
+        run.ports.pending_starts.complete(A)
         yield street.leases
 
     leases: Any = street.leases
@@ -493,9 +494,9 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
 ) -> None:
     """The timer's start makes an app trust what came before its stop, and says nothing of any other app."""
     street = desk(pool, hosted("a", running=False), hosted("b"))
-    cycles = street.run().ports.cycles
-    cycles.put(Cycle(ASE, since=since))
-    cycles.put_apps(ASE, [pending(site) for site in street.estate.sites.values()])
+    ports = street.run().ports
+    ports.cycles.put(Cycle(ASE, since=since))
+    ports.app_restarts.put(ASE, [pending(site) for site in street.estate.sites.values()])
     owed(street, A)
     pay_owed_starts(street.run())
     assert street.estate.asked == [("start", A)]
@@ -511,4 +512,4 @@ def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecu
         carry_wave(cycling, next_apps(cycling))
     assert street.estate.asked == [("stop", A), ("start", A)]
     assert left(street) == [A]
-    assert street.run().ports.journal.restarting(FRONT, OTHER_ASE) == (A,)
+    assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)

@@ -91,7 +91,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
     """It goes back onto its queue as it was, and is kept no longer."""
     box = Box()
-    kept = box.run(pool).ports.journal.poison("sites", "{}", "KeyError")
+    kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
     replay(box.run(pool), "sites", kept.key)
     assert box.sent == [("sites", "{}")]
     with pytest.raises(NotFound):
@@ -101,7 +101,7 @@ def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
 def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) -> None:
     """Where the queue does not take it the message is not lost: it can be put back again."""
     box = Box(fails=OSError("the queue is away"))
-    kept = box.run(pool).ports.journal.poison("sites", "{}", "KeyError")
+    kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
     with pytest.raises(OSError, match="away"):
         replay(box.run(pool), "sites", kept.key)
     box.fails = None
@@ -116,7 +116,7 @@ def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) ->
 def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, queue: str, key: str) -> None:
     """What an operator mistypes is answered with a 404 before the journal is asked."""
     with pytest.raises(NotFound):
-        replay(Box().run(pool, journal=None), queue, key)
+        replay(Box().run(pool, dead_letters=None), queue, key)
 
 
 # ------------------------------------------------------------------------------------- holds, and stops for everybody
@@ -153,7 +153,7 @@ def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExe
 def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecutor) -> None:
     """Whatever the journal holds, a vault that was taken out of the setting is neither read nor acted for."""
     box = Box()
-    box.run(pool).ports.journal.begin(FOREIGN, rollout(record(SiteState.FAILED)))
+    box.run(pool).ports.rollouts.begin(FOREIGN, rollout(record(SiteState.FAILED)))
     with pytest.raises(NotFound, match="CERTROLL_VAULTS"):
         release(box.run(pool), FOREIGN.vault, FOREIGN.name)
     assert (box.read, box.sent) == ([], [])
@@ -162,10 +162,10 @@ def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecut
 def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) -> None:
     """A version that failed goes on when an operator says so, without waiting for the sweep."""
     box = Box()
-    box.run(pool).ports.journal.begin(REF, rollout(record(SiteState.FAILED)))
+    box.run(pool).ports.rollouts.begin(REF, rollout(record(SiteState.FAILED)))
     assert release(box.run(pool), REF.vault, REF.name) == "shop"
     assert box.sent == [CertificateMessage(REF, Cause.MANUAL)]
-    assert box.run(pool).ports.journal.rollout(REF, "v2").failed == ()
+    assert box.run(pool).ports.rollouts.rollout(REF, "v2").failed == ()
 
 
 # ----------------------------------------------------------------------------------------------------------- the sweep

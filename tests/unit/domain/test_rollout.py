@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.roll import RollState
-from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, stage
+from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, holds_up, stage
 from shared.domain.sight import Sight, verdict
 from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, OLD, OLDER, WEST, record, roll, rollout, site_ref
 
@@ -158,7 +158,7 @@ def test_rollout_knows_its_sites() -> None:
 )
 def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
     """While sites are on their way nothing else is looked at, but for a first webspace that had its time."""
-    assert seen.holds_up(Stage(opens_at), NOW) is waits
+    assert holds_up(seen, Stage(opens_at), NOW) is waits
 
 
 LOOKED = NOW - HOUR / 4
@@ -215,7 +215,7 @@ LOOKED = NOW - HOUR / 4
 )
 def test_apps_are_waited_for_until_there_is_news(seen: Rollout, *, waits: bool) -> None:
     """While apps are on their way nothing else is looked at, but for what became of one since the last look."""
-    assert seen.holds_up(Stage(FAR), NOW) is waits
+    assert holds_up(seen, Stage(FAR), NOW) is waits
 
 
 def test_rollout_knows_its_apps() -> None:

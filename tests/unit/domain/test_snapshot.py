@@ -10,7 +10,12 @@ from shared.domain.model import Bundle, KeyFound, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot import staleness
+from shared.domain.snapshot.expiry import expires_at, settings_expire_at
+from shared.domain.snapshot.liveness import live_in
+from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale, rollable, stale_in
 from tests.build import (
     FOREIGN,
     HOUR,
@@ -100,7 +105,7 @@ def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tup
 )
 def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
     """The stale thumbprints of an app are in order: the last good one, which it was seen to use, first."""
-    assert seen.named_stale(settings) == stale
+    assert named_stale(seen, settings) == stale
 
 
 MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
@@ -109,14 +114,14 @@ MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
 def test_unknown_thumbprints_are_in_a_stable_order() -> None:
     """What only copies held, and no version is known of, comes in the order of the thumbprints."""
     seen = snapshot(copies=tuple(copy(one[-1], one) for one in MANY))
-    assert seen.named_stale(named(*MANY[::-1])) == MANY
+    assert named_stale(seen, named(*MANY[::-1])) == MANY
 
 
 def test_what_copies_held_before_is_remembered() -> None:
     """What a copy held before the version came, and the vault knows no more, is stale, as the journal remembers it."""
     remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
-    assert snapshot(rollout=remembered).named_stale(named(FOREIGN)) == (FOREIGN,)
-    assert snapshot(rollout=remembered).named_stale(named(FOREIGN, site="gone")) == ()
+    assert named_stale(snapshot(rollout=remembered), named(FOREIGN)) == (FOREIGN,)
+    assert named_stale(snapshot(rollout=remembered), named(FOREIGN, site="gone")) == ()
 
 
 def test_what_only_copies_tell_of_is_known() -> None:
@@ -130,19 +135,19 @@ def test_what_only_copies_tell_of_is_known() -> None:
 def test_nothing_is_stale_without_a_current_version() -> None:
     """Where no version passes the gate, neither an older version is stale nor what a copy holds."""
     seen = snapshot(lineage=lineage(current=None), copies=(copy(thumbprint=FOREIGN),))
-    assert seen.named_stale(named(FOREIGN, OLD)) == ()
+    assert named_stale(seen, named(FOREIGN, OLD)) == ()
 
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
     """What the tag asks for is asked of sites that are there."""
-    assert not snapshot().is_rooted(site_ref("gone"))
+    assert not is_rooted(snapshot(), site_ref("gone"))
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
     """A copy that hides what it holds makes nothing stale, and nothing live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
-    assert not seen.stale_in(WEST, None)
-    assert seen.live_in(WEST) == frozenset()
+    assert not stale_in(seen, WEST, None)
+    assert live_in(seen, WEST) == frozenset()
 
 
 def test_binding_of_an_unseen_site_is_nowhere() -> None:
@@ -174,13 +179,13 @@ def test_binding_of_an_unseen_site_is_nowhere() -> None:
 )
 def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
     """What is replaced is stale, nobody else's, and what the app was told to replace, if it was told."""
-    assert seen.rollable(named(OLDER, OLD)) == rollable
+    assert staleness.rollable(seen, named(OLDER, OLD)) == rollable
 
 
 def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
     """Where the webspace of a site is not known, no copy is known to claim what it names."""
     seen = snapshot(sites=(), copies=(THEIRS,))
-    assert seen.rollable(named(OLD)) == (OLD,)
+    assert rollable(seen, named(OLD)) == (OLD,)
 
 
 @pytest.mark.parametrize(
@@ -203,25 +208,25 @@ def test_end_of_what_apps_leave_is_known(
     """What is urgent is decided by the first certificate to end that one of the apps names and will leave."""
     versions = version(), old_version(not_after=ENDS), old_version("v0", OLDER, not_after=NOW + HOUR)
     seen = snapshot(lineage=lineage(*versions), sites=(site(), site("b")), settings=settings)
-    assert seen.settings_expire_at(sites) == ends
+    assert settings_expire_at(seen, sites) == ends
 
 
 @pytest.mark.parametrize(("ago", "counts"), [(URGENT - SECOND, True), (URGENT, False)], ids=["lately", "long ago"])
 def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: bool) -> None:
     """A forgotten app with a certificate that ended long ago does not make every later version urgent."""
     seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
-    assert seen.settings_expire_at((site_ref(),)) == (NOW - ago if counts else None)
+    assert settings_expire_at(seen, (site_ref(),)) == (NOW - ago if counts else None)
 
 
 def test_what_has_no_known_end_makes_nothing_urgent() -> None:
     """What only a copy held, and no version is known of, has no end that is known."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
-    assert seen.settings_expire_at((site_ref(),)) is None
+    assert settings_expire_at(seen, (site_ref(),)) is None
 
 
 def test_tag_of_a_site_that_opted_out_has_no_case() -> None:
     """What will not move, because its site opted out in capitals, makes nothing urgent."""
-    assert snapshot(sites=(site(tags=(("certroll", "OFF"),)),)).expires_at() is None
+    assert expires_at(snapshot(sites=(site(tags=(("certroll", "OFF"),)),))) is None
 
 
 def test_one_binding_is_changed() -> None:
@@ -254,9 +259,9 @@ def test_world_is_changed_by_value() -> None:
     assert before.settings_of(site_ref()) == named(OLD)
     more = before.with_certificate(copy("more", NEW))
     assert more.fleet.certificates == (copy(), copy("more", NEW))
-    assert more.live_in(WEST) == frozenset({OLD, NEW})
-    assert before.live_in(WEST) == frozenset({OLD})
-    assert (before.live_in(NORTH), before.live_in(None)) == (frozenset(), frozenset())
+    assert live_in(more, WEST) == frozenset({OLD, NEW})
+    assert live_in(before, WEST) == frozenset({OLD})
+    assert (live_in(before, NORTH), live_in(before, None)) == (frozenset(), frozenset())
 
 
 def test_start_takes_the_place_of_the_record_before() -> None:
@@ -289,4 +294,4 @@ def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
 ) -> None:
     """Anybody can put somebody's public certificate into a secret: that makes no private certificate theirs."""
     older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
-    assert snapshot(lineage=lineage(version(), older), copies=copies).stale_in(WEST, OLD) is stale
+    assert stale_in(snapshot(lineage=lineage(version(), older), copies=copies), WEST, OLD) is stale

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.clients.app_service import _dated
+from shared.clients.app_service_wire import read_date
 from shared.domain.lineage import Lineage
 from shared.domain.model import Environment, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint
@@ -57,14 +57,14 @@ def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], p
 )
 def test_date_of_an_upload_is_read(text: str, moment: datetime) -> None:
     """ARM writes seven digits of a second, and perhaps another zone; it is one moment."""
-    assert _dated({"id": ID, "createdTime": text}) == (CopyRef(SUBSCRIPTION, "plans", "by#hand"), moment)
+    assert read_date({"id": ID, "createdTime": text}) == (CopyRef(SUBSCRIPTION, "plans", "by#hand"), moment)
 
 
 @pytest.mark.parametrize("wire", [{"id": ID}, {"id": ID, "createdTime": None}, {"createdTime": "2023-10-01T00:00:00Z"}])
 def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
     """An entry without a date, or without a name, says nothing; it hides no other."""
     with pytest.raises(ValueError, match=r"None|''"):
-        _dated(wire)
+        read_date(wire)
 
 
 # ------------------------------------------------------------------------------------------- what is read more closely

@@ -8,7 +8,7 @@ import pytest
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import EnvironmentRef, HostName
-from shared.domain.ports import Ports
+from shared.ports import Ports
 from shared.prove import Inbound, address_of, inbound_of
 from tests.build import ASE, NOW, binding, ports, site, site_ref
 

@@ -12,7 +12,7 @@ from shared.domain.plan import Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.notices import unread_versions
 from shared.planner import plan
 from shared.report import report_lineage, report_moved, report_plan, report_skips
@@ -53,7 +53,7 @@ def told(journal: RecordingJournal) -> list[tuple[str, Reason, str]]:
 def report(seen: Snapshot, made: Plan) -> list[tuple[str, Reason, str]]:
     """Return what is found of a plan."""
     journal = RecordingJournal()
-    report_plan(ports(journal=journal).journal, made, seen)
+    report_plan(ports(findings=journal).findings, made, seen)
     return told(journal)
 
 
@@ -132,7 +132,7 @@ def test_waiting_for_ones_turn_is_no_finding() -> None:
     """What is held back in order needs nobody's attention."""
     journal = RecordingJournal()
     skips = Skip("a", Reason.AWAITING_FIRST_STAGE, ""), Skip("b", Reason.VERSION_HELD, "failed")
-    report_skips(ports(journal=journal).journal, REF, skips, NOW)
+    report_skips(ports(findings=journal).findings, REF, skips, NOW)
     assert told(journal) == [("b", Reason.VERSION_HELD, "failed")]
 
 
@@ -163,7 +163,7 @@ def test_double_import_is_a_finding(copies: tuple[object, ...], found: list[tupl
 def test_inherited_tags_are_a_finding(*, inherited: bool) -> None:
     """Where the newest version lives on an older one's tags, people are told to set them on it."""
     journal = RecordingJournal()
-    report_lineage(ports(journal=journal).journal, lineage(tags_inherited=inherited), NOW)
+    report_lineage(ports(findings=journal).findings, lineage(tags_inherited=inherited), NOW)
     detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
     assert journal.findings == ([Finding(NOW, SCOPE, SCOPE, Reason.TAGS_INHERITED, detail)] if inherited else [])
 
@@ -239,5 +239,5 @@ def test_binding_that_azure_or_a_person_moved_is_a_finding(
     """A binding whose kind or address changed is reported, before and after; one that was only renewed is not."""
     journal = RecordingJournal()
     record = SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, last_good=(was,))
-    report_moved(ports(journal=journal).journal, REF, record, snapshot(sites=(site(), site("other")), bindings=now))
+    report_moved(ports(findings=journal).findings, REF, record, snapshot(sites=(site(), site("other")), bindings=now))
     assert told(journal) == ([] if words is None else [(f"binding {HOST} of shop", Reason.BINDING_MOVED, words)])

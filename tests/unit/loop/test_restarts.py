@@ -19,18 +19,18 @@ PLACES = (("plan", 2), ("environment", 5))
 
 @dataclass
 class Counting:
-    """A journal of which the places `full` take nobody, and leases of which those in `busy` are held by others."""
+    """Claims of which the places `full` take nobody, and leases of which those in `busy` are held by others."""
 
     full: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
     counted: list[tuple[str, SiteRef, int]] = field(default_factory=list)
 
-    def claim_restart(self, place: str, site: SiteRef, _: object, most: int) -> bool:
+    def claim(self, place: str, site: SiteRef, _: object, most: int) -> bool:
         """Count the site, unless the place is full."""
         self.counted += [] if place in self.full else [(place, site, most)]
         return place not in self.full
 
-    def restarted(self, place: str, site: SiteRef, _: object) -> None:
+    def give_back(self, place: str, site: SiteRef, _: object) -> None:
         """Count the site no longer."""
         self.counted = [one for one in self.counted if one[:2] != (place, site)]
 
@@ -46,7 +46,7 @@ def run(counting: Counting) -> Run:
     """Return a run that counts there."""
     nobody: Any = ThreadPoolExecutor
     given: Any = counting
-    return Run.start(replace(ports(clock=ManualClock(NOW)), journal=given, leases=given), APPLY, nobody)
+    return Run.start(replace(ports(clock=ManualClock(NOW)), restart_claims=given, leases=given), APPLY, nobody)
 
 
 def test_site_counts_in_every_place() -> None:

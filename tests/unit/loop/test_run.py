@@ -28,11 +28,11 @@ from shared.domain.errors import (
 from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 from shared.run import ROUNDS, TIME_BUDGET, Performed, Run, perform_all, perform_each, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
 
@@ -103,7 +103,7 @@ class Doing:
         self.tries += 1
         return work()
 
-    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
+    def add(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Keep the entries."""
         assert ref == REF
         self.history.extend(entries)
@@ -126,7 +126,7 @@ def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
         bare: Any = ports(clock=clock)
         doing = Doing(Run.start(bare, Intent(), pool), clock)
         given: Any = doing
-        doing.run = replace(doing.run, ports=replace(bare, journal=given, retrying=given))
+        doing.run = replace(doing.run, ports=replace(bare, history=given, retrying=given))
         yield doing
 
 
