@@ -1,4 +1,4 @@
-"""What a snapshot says of apps and what they name."""
+"""A snapshot tells which certificates apps name, and which of them are stale."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ THEIRS = copy("theirs", OLD, source=OTHER_REF)
 
 
 def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tuple[RollRecord, ...] = ()) -> Snapshot:
-    """Return a world in which the second of four versions is the current one."""
+    """Return a snapshot in which the second of four versions is the current version."""
     return snapshot(lineage=lineage(*VERSIONS, current=1), settings=settings, rollout=rollout(rolls=rolls, past=past))
 
 
@@ -99,7 +99,7 @@ def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tup
     ],
 )
 def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
-    """The stale thumbprints of an app are in order: the last good one, which it was seen to use, first."""
+    """A snapshot lists an app's stale thumbprints, those that the app was proven to use first."""
     assert seen.named_stale(settings) == stale
 
 
@@ -107,20 +107,20 @@ MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
 
 
 def test_unknown_thumbprints_are_in_a_stable_order() -> None:
-    """What only copies held, and no version is known of, comes in the order of the thumbprints."""
-    seen = snapshot(copies=tuple(copy(one[-1], one) for one in MANY))
+    """A snapshot lists stale thumbprints of no known version in the order of the thumbprints."""
+    seen = snapshot(copies=tuple(copy(thumbprint[-1], thumbprint) for thumbprint in MANY))
     assert seen.named_stale(named(*MANY[::-1])) == MANY
 
 
 def test_what_copies_held_before_is_remembered() -> None:
-    """What a copy held before the version came, and the vault knows no more, is stale, as the journal remembers it."""
+    """A thumbprint that a copy held before the new version is stale, although the vault no longer has it."""
     remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
     assert snapshot(rollout=remembered).named_stale(named(FOREIGN)) == (FOREIGN,)
     assert snapshot(rollout=remembered).named_stale(named(FOREIGN, site="gone")) == ()
 
 
 def test_what_only_copies_tell_of_is_known() -> None:
-    """What a copy holds and the vault knows no more is to be remembered, with what was remembered before."""
+    """A snapshot lists the thumbprints that only copies hold, so that the journal remembers them."""
     remembered = replace(rollout(), held=frozenset({(NORTH, NEWER)}))
     copies = copy(thumbprint=FOREIGN), copy("b", OLD), copy("c", None), copy("up", OLDER, source=None)
     assert snapshot(copies=copies, rollout=remembered).held_unknown == frozenset({(WEST, FOREIGN), (NORTH, NEWER)})
@@ -128,25 +128,25 @@ def test_what_only_copies_tell_of_is_known() -> None:
 
 
 def test_nothing_is_stale_without_a_current_version() -> None:
-    """Where no version passes the gate, neither an older version is stale nor what a copy holds."""
+    """No thumbprint is stale if no version of the vault certificate is good."""
     seen = snapshot(lineage=lineage(current=None), copies=(copy(thumbprint=FOREIGN),))
     assert seen.named_stale(named(FOREIGN, OLD)) == ()
 
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
-    """What the tag asks for is asked of sites that are there."""
+    """A site that Certroll did not see wants no root."""
     assert not snapshot().is_rooted(site_ref("gone"))
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
-    """A copy that hides what it holds makes nothing stale, and nothing live."""
+    """A copy with a hidden thumbprint makes no thumbprint stale or live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
     assert not seen.stale_in(WEST, None)
     assert seen.live_in(WEST) == frozenset()
 
 
 def test_binding_of_an_unseen_site_is_nowhere() -> None:
-    """Where a site was not seen, the webspace of its bindings is not known."""
+    """The webspace of a binding is unknown if Certroll did not see its site."""
     assert snapshot(sites=()).webspace_of(binding()) is None
     assert snapshot().webspace_of(binding()) == WEST
 
@@ -173,12 +173,15 @@ def test_binding_of_an_unseen_site_is_nowhere() -> None:
     ],
 )
 def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
-    """What is replaced is stale, nobody else's, and what the app was told to replace, if it was told."""
+    """An app may replace stale thumbprints that no other vault certificate claims.
+
+    A recorded roll limits them to the thumbprints that it replaces.
+    """
     assert seen.rollable(named(OLDER, OLD)) == rollable
 
 
 def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
-    """Where the webspace of a site is not known, no copy is known to claim what it names."""
+    """No copy contests a thumbprint of a site whose webspace is unknown."""
     seen = snapshot(sites=(), copies=(THEIRS,))
     assert seen.rollable(named(OLD)) == (OLD,)
 
@@ -200,7 +203,7 @@ def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
 def test_end_of_what_apps_leave_is_known(
     settings: tuple[SiteSettings, ...], sites: tuple[SiteRef, ...], ends: datetime | None
 ) -> None:
-    """What is urgent is decided by the first certificate to end that one of the apps names and will leave."""
+    """A rollout to apps is urgent according to the certificate that ends first and that an app will replace."""
     versions = version(), old_version(not_after=ENDS), old_version("v0", OLDER, not_after=NOW + HOUR)
     seen = snapshot(lineage=lineage(*versions), sites=(site(), site("b")), settings=settings)
     assert seen.settings_expire_at(sites) == ends
@@ -208,24 +211,24 @@ def test_end_of_what_apps_leave_is_known(
 
 @pytest.mark.parametrize(("ago", "counts"), [(URGENT - SECOND, True), (URGENT, False)], ids=["lately", "long ago"])
 def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: bool) -> None:
-    """A forgotten app with a certificate that ended long ago does not make every later version urgent."""
+    """A certificate that ended long ago does not make a later version urgent."""
     seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
     assert seen.settings_expire_at((site_ref(),)) == (NOW - ago if counts else None)
 
 
 def test_what_has_no_known_end_makes_nothing_urgent() -> None:
-    """What only a copy held, and no version is known of, has no end that is known."""
+    """A thumbprint of no known version makes no rollout urgent."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
     assert seen.settings_expire_at((site_ref(),)) is None
 
 
 def test_tag_of_a_site_that_opted_out_has_no_case() -> None:
-    """What will not move, because its site opted out in capitals, makes nothing urgent."""
+    """A site that opted out in upper case makes no rollout urgent."""
     assert snapshot(sites=(site(tags=(("certroll", "OFF"),)),)).expires_at() is None
 
 
 def test_one_binding_is_changed() -> None:
-    """A changed binding takes the place of its namesake of the same site, and of no other."""
+    """A changed binding replaces only the binding of the same site and host name."""
     others = binding(site="b"), binding("b.contoso.com")
     seen = snapshot(bindings=(others[0], binding(), others[1]))
     after = seen.with_binding(binding(thumbprint=NEW))
@@ -233,7 +236,7 @@ def test_one_binding_is_changed() -> None:
 
 
 def test_settings_of_a_webspace_are_found() -> None:
-    """The apps of a webspace are found in a stable order; those of others, and of unseen sites, are not among them."""
+    """A snapshot lists the apps of a webspace in a stable order."""
     here = named(site="b"), named(site="a", slot="x"), named(site="a")
     others = named(site="north"), named(site="gone"), named(site="nowhere")
     sites = site("a"), site("a", "x"), site("b"), site("north", webspace=NORTH), site("nowhere", webspace=None)
@@ -245,7 +248,7 @@ def test_settings_of_a_webspace_are_found() -> None:
 
 
 def test_world_is_changed_by_value() -> None:
-    """A changed snapshot is another one: what was looked up in the first is not found in the second."""
+    """A changed snapshot is a new value with its own lookup tables, and leaves the first unchanged."""
     before = snapshot(settings=(named(OLD), named(OLD, site="b")))
     assert before.settings_of(site_ref()) == named(OLD)
     after = before.with_settings(named(NEW))
@@ -260,7 +263,7 @@ def test_world_is_changed_by_value() -> None:
 
 
 def test_start_takes_the_place_of_the_record_before() -> None:
-    """An app that is started with a version has one record: of this moment, under way."""
+    """The record of an app that starts with a version replaces the app's earlier record."""
     other = roll(RollState.VALIDATED, site="b")
     seen = world(rolls=(roll(RollState.REFUSED), other))
     after = seen.with_start_of(site_ref(), WEST, version())
@@ -287,6 +290,9 @@ def test_start_takes_the_place_of_the_record_before() -> None:
 def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
     key: KeyFound, copies: tuple[WebspaceCertificate, ...], *, stale: bool
 ) -> None:
-    """Anybody can put somebody's public certificate into a secret: that makes no private certificate theirs."""
+    """A copy with a private key does not belong to a vault secret that never had the key.
+
+    Anybody can store somebody else's public certificate in a secret.
+    """
     older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
     assert snapshot(lineage=lineage(version(), older), copies=copies).stale_in(WEST, OLD) is stale
