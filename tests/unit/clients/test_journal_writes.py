@@ -93,7 +93,7 @@ def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
     assert (seen.first, seen.started_at, seen.looked_at) == (None, None, NOW)
 
 
-# ------------------------------------------------------------------------------------------- one version, and another
+# ------------------------------------------------------------------------------------------ versions and certificates
 
 
 def test_late_result_of_an_older_version_does_not_erase_what_is_pending() -> None:
@@ -152,7 +152,7 @@ def test_run_that_was_overtaken_does_not_write_an_app() -> None:
     assert there.rollout(REF, "v2").rolls[0].state is RollState.OVERLAPPING
 
 
-# ------------------------------------------------------------------------------------------ what restarts just now
+# -------------------------------------------------------------------------------------------------- restart claims
 
 
 def claims(there: TableJournal, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
@@ -255,7 +255,7 @@ def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
     assert there.rollout(REF, "v2").past_rolls == (past,)
 
 
-# --------------------------------------------------------------------------------------- managed certificates, poison
+# --------------------------------------------------------------------------------- managed certificates, dead letters
 
 
 def test_what_azure_was_asked_is_known_of_each_host_name() -> None:

@@ -74,7 +74,7 @@ def chain_of(
     return [held.cert.certificate, *(extra.certificate for extra in held.additional_certs)]
 
 
-# --------------------------------------------------------------------------------------------------- what cannot show
+# ------------------------------------------------------------------------------------------------------------ secrecy
 
 
 def test_pfx_has_no_text_form() -> None:
@@ -92,7 +92,7 @@ def test_failed_comparison_shows_no_contents() -> None:
     assert [word for word in ("one-", "other-", "blob=", "password=") if word in shown] == []
 
 
-# ------------------------------------------------------------------------------------------------------- what is read
+# ------------------------------------------------------------------------------------------------------------ reading
 
 
 def test_content_type_may_be_in_any_case() -> None:
@@ -205,7 +205,7 @@ def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
     assert chain_of(pem(odd, CHAIN.key, CHAIN.leaf), LEAF) == [CHAIN.leaf]
 
 
-# ---------------------------------------------------------------------------------------------------- what is refused
+# ----------------------------------------------------------------------------------------------------------- refusals
 
 
 @dataclass(frozen=True)
