@@ -83,8 +83,8 @@ class Nothing:
 class App:
     """This TLS server acts as an App Service site behind a proxy, and records each request.
 
-    Each connection gets the same `answer`. `unsafe` is called on each connection before the TLS handshake. `gone` is
-    set when a client closed the connection during the answer.
+    The server gives the same `answer` on each connection. It calls `unsafe` on each connection before the TLS
+    handshake. It sets `gone` when a client has closed the connection during the answer.
     """
 
     def __init__(self) -> None:
@@ -195,7 +195,7 @@ def test_one_plain_get_goes_out(app: App) -> None:
 
 
 def test_app_is_asked_at_an_address(app: App) -> None:
-    """The probe sends its request to a given address if DNS does not resolve the host name for Certroll."""
+    """The probe can send its request to a given IP address instead of the address that DNS names."""
     app.answer = says(f"shown: {NEW}")
     sight = ask(address="10.0.0.4")
     assert (sight.verdict, app.hosts) == (Verdict.PASSED, ["10.0.0.4"])
@@ -206,7 +206,7 @@ def test_app_is_asked_at_an_address(app: App) -> None:
 
 @pytest.mark.parametrize("of", ["evil.example", "10.0.0.4"])
 def test_what_answers_at_an_address_has_to_be_the_host(app: App, of: str) -> None:
-    """The probe sends its request to an address only if the server there has a certificate for the host name."""
+    """The probe sends a request to a given address only if that server's certificate is valid for the host name."""
     app.leaf = server_leaf(of)
     sight = ask(address="10.0.0.4")
     assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
@@ -360,7 +360,7 @@ def test_what_nobody_thought_of_fails_as_well(
 
 
 def test_noise_is_an_answer_like_any_other(app: App) -> None:
-    """The probe fails in time for an answer with random bytes changed, and never passes it."""
+    """The probe fails before its time-out for an answer with randomly changed bytes, and never passes it."""
     good = HEAD + b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for seed in range(30):
         noise, spoilt = random.Random(seed), bytearray(good)  # noqa: S311 - nothing is to be secret
@@ -407,7 +407,7 @@ def test_bad_certificate_fails(app: App, leaf: Callable[[], Leaf], why: str) -> 
 
 
 def test_only_the_roots_of_the_environment_are_trusted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe fails for a private root certificate that the `REQUESTS_CA_BUNDLE` file does not contain."""
+    """The probe trusts a private root certificate only if a variable such as `REQUESTS_CA_BUNDLE` names its file."""
     for name in BUNDLES:
         monkeypatch.delenv(name)
     sight = ask()
@@ -510,7 +510,7 @@ def through(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def assert_left_in_time() -> None:
-    """Fail if a probe exceeds its time-out, or if its thread runs on afterwards."""
+    """Fail if a probe takes longer than its time-out, or if the thread of the probe runs on afterwards."""
     before = time.monotonic()
     sight = ask(time_out=SOON)
     assert SOON <= time.monotonic() - before < HANG

@@ -190,7 +190,7 @@ def test_denial_names_the_cure() -> None:
 
 
 def test_long_answers_are_cut() -> None:
-    """Certroll shortens a long error message of Azure, and leaves an HTML page out."""
+    """Certroll shortens a long error message of Azure, and drops an HTML page from its error message."""
     assert len(str(translated(answer(400, arm("BadRequest", "x" * 1_000_000))))) < 500
     assert len(str(translated(ServiceRequestError("y" * 1_000_000)))) < 500
     assert "html" not in str(translated(answer(503, "<html>" * 1000)))

@@ -25,7 +25,7 @@ API = "api-version=2024-04-01"
 
 
 class Wire:
-    """This client returns the given answers to plain requests in turn, and records each request."""
+    """This fake client returns the given answers to plain requests in turn, and records each request."""
 
     def __init__(self, *answers: dict[str, Any], environments: object = None) -> None:
         self.asked: list[tuple[str, str, object]] = []
@@ -33,7 +33,7 @@ class Wire:
         self.app_service_environments = environments
 
     def client(self, subscription: str) -> "Wire":
-        """Return this client for the expected subscription."""
+        """Return this client, after a check that the subscription is the expected subscription."""
         assert subscription == SUBSCRIPTION
         return self
 
@@ -46,7 +46,7 @@ class Wire:
 
 
 def over(*answers: dict[str, Any], environments: object = None) -> tuple[Environments, Wire]:
-    """Return the environments adapter over a fake Azure, and the fake Azure itself."""
+    """Return the client for App Service Environments over a fake Azure, and the fake Azure itself."""
     wire = Wire(*answers, environments=environments)
     return Environments(cast("Any", wire), Retrying(ManualClock())), wire
 
@@ -106,9 +106,10 @@ def environment_wire(name: str = "ase", **properties: object) -> dict[str, Any]:
     ],
 )
 def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertificate) -> None:
-    """Certroll finds a root's thumbprint in its properties, its blob, or a name that Certroll wrote.
+    """Certroll reads a root's thumbprint from its properties, its blob, or a name that Certroll wrote.
 
-    The order of these sources is their precedence. The thumbprint is None if all three are missing.
+    The thumbprint in the properties takes precedence over the blob, and the blob over the name. A root's thumbprint
+    is None if properties, blob and name do not give it.
     """
     adapter, azure = over(wire, {"value": [wire]})
     ref = RootRef(ASE, expected.ref.name)
@@ -134,7 +135,7 @@ def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertific
 def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str) -> None:
     """Certroll lists an unreadable root as a blind spot and still lists the other roots.
 
-    Reading that root alone raises an error that names the problem.
+    A read of a single unreadable root raises an error that names the problem.
     """
     good = root_wire("other", isRoot=True, thumbprint=OLD)
     adapter, _ = over({"value": [wire, good]}, wire)

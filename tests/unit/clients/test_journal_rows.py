@@ -72,7 +72,7 @@ FULL = replace(
 
 
 class Stored(dict[str, Any]):
-    """This row has metadata with a revision (ETag), as Azure Table Storage returns it."""
+    """A table row with a revision (ETag) in its metadata, as Azure Table Storage returns the row."""
 
     metadata: Mapping[str, str] = {"etag": "7"}
 
@@ -150,9 +150,10 @@ def test_record_of_a_site_from_an_earlier_certroll_is_read() -> None:
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:
-    """The journal reads the thumbprints of a fleet's copies back unchanged from a row.
+    """The journal reads the recorded thumbprints of a fleet's copies back unchanged from a row.
 
-    The order of the text is stable, and a row that lacks the property gives an empty set.
+    The row lists these thumbprints in a stable order. A row of an earlier release without the property `held` gives
+    an empty set of thumbprints.
     """
     held = frozenset({(WEST, OLD), (NORTH, NEW), (WEST, FOREIGN)})
     text = held_text(replace(rollout(), held=held))

@@ -1,4 +1,4 @@
-"""The journal loses or mixes up no record, even if runs overlap or a process dies between writes."""
+"""The journal keeps its records apart and complete, even if runs overlap or a process dies between writes."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +28,7 @@ def journal(storage: SmallStorage | None = None, clock: ManualClock | None = Non
 
 
 def many(sites: int) -> Rollout:
-    """Return a rollout of a version to this number of sites in its first webspace."""
+    """Return a rollout of a version to the given number of sites in its first webspace."""
     return rollout(*(record(SiteState.PENDING, site=f"shop-{number}") for number in range(sites)))
 
 
@@ -51,8 +51,8 @@ def test_finding_says_how_much_it_matters() -> None:
 def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> None:
     """The journal records all sites of a version before it records the first webspace.
 
-    If a process dies between the writes, the next run chooses the first webspace again. Otherwise Certroll would roll
-    out to other webspaces although sites of the first were never proven.
+    If a process dies between the writes, the next run chooses the first webspace again. If the first webspace were
+    recorded first, other webspaces could follow although some of its sites are unproven.
     """
     for lasts in range(sites + 2):
         storage = SmallStorage(lasts=lasts)
@@ -67,7 +67,7 @@ def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> No
 
 
 def test_beginning_again_does_not_start_the_soak_anew() -> None:
-    """The soak of a version counts from its first start, even if a later run starts the version again."""
+    """The soak time of a version counts from its first start, even if a later run starts the version again."""
     clock, storage = ManualClock(), SmallStorage()
     journal(storage, clock).begin(REF, many(1))
     clock.sleep(HOUR.total_seconds())
@@ -77,7 +77,7 @@ def test_beginning_again_does_not_start_the_soak_anew() -> None:
 
 
 def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
-    """Recording an inspection of the fleet changes neither the first webspace nor the start of the soak."""
+    """An inspection of the fleet changes neither the recorded first webspace nor the start of the soak time."""
     there = journal()
     there.begin(REF, replace(many(1), started_at=NOW - HOUR))
     there.looked(REF, there.rollout(REF, "v2"), NOW)
@@ -86,7 +86,7 @@ def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
 
 
 def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
-    """Recording an inspection of the fleet sets no first webspace if only apps have to be rolled."""
+    """An inspection of the fleet records no first webspace if only apps have to be rolled."""
     there = journal()
     there.looked(REF, Rollout("v2"), NOW)
     seen = there.rollout(REF, "v2")
@@ -107,7 +107,7 @@ def test_late_result_of_an_older_version_does_not_erase_what_is_pending() -> Non
 def test_result_of_a_site_that_is_not_recorded_is_not_kept() -> None:
     """The journal ignores a late result for a site that it has no record of.
 
-    After the journal was lost, only a run of the certificate may add sites.
+    After the journal was lost, only Certroll's run for the certificate may add sites to the journal.
     """
     there = journal()
     there.record_site(REF, record(SiteState.PROVEN))
@@ -142,7 +142,7 @@ def test_records_of_two_vault_certificates_are_kept_apart() -> None:
 
 
 def test_run_that_was_overtaken_does_not_write_an_app() -> None:
-    """If two runs read the same app record, the second write raises `Conflict`."""
+    """If two runs of Certroll read the same app record, the second write raises `Conflict`."""
     there = journal()
     read = there.put_roll(REF, roll(RollState.STALE))
     there.put_roll(REF, replace(read, state=RollState.OVERLAPPING))
@@ -156,14 +156,14 @@ def test_run_that_was_overtaken_does_not_write_an_app() -> None:
 
 
 def claims(there: TableJournal, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
-    """Return True if the site may restart now."""
+    """Return True if the journal lets the site restart now."""
     return there.claim_restart(plan, site, ref, most)  # type: ignore[arg-type]
 
 
 def test_app_that_restarts_for_one_certificate_waits_with_the_other() -> None:
     """An app restarts for a single certificate at a time, even if the plan allows more restarts.
 
-    Otherwise a single answer of the app would count as proof for both certificates.
+    If an app restarted for two certificates at once, a single answer of the app would count for both.
     """
     there = journal()
     assert claims(there, A, REF, most=5)
@@ -182,7 +182,7 @@ def test_app_that_is_rolled_waits_with_its_stop_for_a_root() -> None:
 
 
 def test_as_many_apps_restart_as_may() -> None:
-    """Apps restart up to the limit of their plan, and a repeated claim of an app counts once."""
+    """Apps of a plan restart up to the plan's limit, and a repeated claim of the same app counts once."""
     there = journal()
     assert [claims(there, site) for site in (A, B, C, A, B)] == [True, True, False, True, True]
     there.restarted(PLAN, A, REF)
@@ -190,7 +190,7 @@ def test_as_many_apps_restart_as_may() -> None:
 
 
 def test_claims_of_one_plan_do_not_fill_another() -> None:
-    """Each App Service plan has its own restart limit, and the case of the plan's id has no effect."""
+    """Each App Service plan has its own restart limit, and the letter case of the plan's id has no effect."""
     there = journal()
     assert claims(there, A, most=1)
     assert claims(there, B, most=1, plan="/plans/back")
@@ -212,7 +212,7 @@ def test_claim_that_nobody_gave_back_ends_after_an_hour() -> None:
 def test_what_restarts_is_all_but_the_environments_own() -> None:
     """A wave counts the apps that other certificates and environments restart on its plans.
 
-    It excludes the apps of its own environment.
+    A wave does not count the apps of its own environment among the restarts of others.
     """
     there = journal()
     assert claims(there, B, REF, most=9)
@@ -226,9 +226,9 @@ def test_what_restarts_is_all_but_the_environments_own() -> None:
 
 
 def test_release_lets_only_what_failed_go() -> None:
-    """A release forgets failed apps and marks failed sites unproven.
+    """A release of a held version forgets failed apps and marks failed sites unproven.
 
-    Records that are proven or pending stay unchanged.
+    A release of a held version leaves the records of proven and pending sites unchanged.
     """
     there = journal()
     sites = (
@@ -246,7 +246,7 @@ def test_release_lets_only_what_failed_go() -> None:
 
 
 def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
-    """A release affects only its own certificate and version, and leaves every other hold in place."""
+    """An operator's release of a held version leaves the holds of other certificates and versions in place."""
     there = journal()
     there.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
     past = there.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))

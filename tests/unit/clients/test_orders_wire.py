@@ -60,14 +60,14 @@ def test_recorded_order_is_read() -> None:
 def test_order_that_was_never_stored_has_no_secret() -> None:
     """Certroll reads an order without the key `certificates` as an order without a secret.
 
-    Azure leaves the key out of an order that was never stored, as recorded traffic shows.
+    Recorded traffic shows that Azure leaves out the key `certificates` for an order that was never stored.
     """
     order = read_order(wire(status="Denied"))
     assert (order.status, order.stored, order.secret, order.expires) == (OrderStatus.DENIED, (), None, None)
 
 
 def test_words_are_read_in_any_case_and_unknown_ones_as_unknown() -> None:
-    """Certroll reads a status in any case, and reads a status that it does not know as `UNKNOWN`."""
+    """Certroll reads a status in any letter case, and reads a status that it does not know as `UNKNOWN`."""
     assert read_order(wire(status="issued")).status is OrderStatus.ISSUED
     assert read_order(wire(status="Sparkling")).status is OrderStatus.UNKNOWN
     assert read_order(wire()).status is OrderStatus.UNKNOWN
@@ -132,7 +132,7 @@ def test_what_cannot_be_read_says_why(found: object, message: str) -> None:
 
 
 def test_vault_with_policies_is_read() -> None:
-    """Certroll reads vault rights in any case, reads `all` as every right, and ignores unknown rights."""
+    """Certroll reads vault rights in any letter case, reads `all` as every right, and ignores unknown rights."""
     policies = [
         {"objectId": "A", "permissions": {"secrets": ["Get", "list", "Purge"], "certificates": None}},
         {"objectId": "B", "permissions": {"certificates": ["all"], "keys": ["get"]}, "applicationId": "C"},

@@ -96,7 +96,7 @@ def test_failed_comparison_shows_no_contents() -> None:
 
 
 def test_content_type_may_be_in_any_case() -> None:
-    """Certroll reads the content type of a secret in any case and ignores blanks around it."""
+    """Certroll reads the content type of a secret in any letter case and ignores blanks around it."""
     assert chain_of(pem(CHAIN.leaf, CHAIN.key), LEAF, " Application/X-PEM-File ") == [CHAIN.leaf]
     assert chain_of(pfx(CHAIN), LEAF, "APPLICATION/X-PKCS12") == [CHAIN.leaf, *CHAIN.intermediates]
 
@@ -176,7 +176,7 @@ def test_longer_valid_of_two_issuers_is_taken(own_until: object) -> None:
 
 
 def test_choice_between_equal_issuers_does_not_depend_on_order() -> None:
-    """Certroll selects the same issuer among equally long-lived issuers, in whatever order they are given."""
+    """Certroll selects the same issuer among equally long-lived issuers, whatever the order of the certificates."""
     root = key("EC", "root")
     twins = [certificate("root", root, "elsewhere", root) for _ in range(8)]
     leaf = certificate("leaf", CHAIN.key, "root", root)
@@ -210,9 +210,9 @@ def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
 
 @dataclass(frozen=True)
 class Bad:
-    """This is an unusable secret with the message and the reason that Certroll refuses it with.
+    """A test case with an unusable secret, and the message and reason with which Certroll refuses the secret.
 
-    Its text form shows the message only, and never the value of the secret.
+    The text form of the test case shows the message only, and never the value of the secret.
     """
 
     content_type: str
@@ -272,7 +272,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=[f"{number} {bad.content_type}" for number, bad in enumerate(BAD)])
 def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
-    """Certroll refuses an unusable secret in one sentence, and the error hides the library's exception."""
+    """Certroll refuses an unusable secret in one sentence, without the exception of the cryptography library."""
     with pytest.raises(Rejected) as caught:
         build_pfx(bad.value, bad.content_type, FOREIGN, PfxEncryption.AES256, PASSWORD)
     assert (str(caught.value), caught.value.reason) == (bad.problem, bad.reason)
@@ -323,7 +323,7 @@ NAMES = ("authority 0", "authority 1", "authority 2")
 def test_chain_beside_a_certificate_is_told(parts: tuple[x509.Certificate, ...], bundle: Bundle) -> None:
     """Certroll reports the chain above a certificate, a missing issuer, and whether the PEM blocks are in order.
 
-    Reading a secret and building a PFX from it give the same report.
+    Certroll reports the same chain when it reads a secret and when it builds a PFX from the secret.
     """
     leaf = thumbprint(LONG_CHAIN.leaf)
     value = pem(LONG_CHAIN.key, *parts)
@@ -441,7 +441,7 @@ def test_what_is_no_certificate_alone_is_refused_without_showing_it(value: str, 
 
 @pytest.mark.parametrize("content_type", [PEM, PKCS12, "", "text/plain"])
 def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str) -> None:
-    """Certroll refuses a `.cer` file in base64 unless the caller asks for a certificate without a key."""
+    """Certroll refuses a secret with a `.cer` file in base64 unless it needs only the certificate, without a key."""
     with pytest.raises(Rejected) as caught:
         read_leaf(der(ROOT), content_type)
     assert caught.value.reason is Reason.SECRET_UNREADABLE
@@ -451,7 +451,7 @@ def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str)
 
 
 def vault(answer: object) -> KeyVault:
-    """Return a Key Vault adapter whose vault returns that secret or raises that exception."""
+    """Return a Key Vault client whose vault returns that secret or raises that exception."""
 
     def get_secret(name: str, version: str) -> object:
         assert (name, version) == (REF.name, "v1")
@@ -517,7 +517,7 @@ def test_failed_reading_shows_nothing_of_the_answer(failure: Exception, kind: ty
 
 
 def test_operators_choose_the_encryption(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The setting `CERTROLL_PFX_ENCRYPTION` selects the encryption of the PFX."""
+    """The setting `CERTROLL_PFX_ENCRYPTION` selects the encryption of the PFX files that Certroll uploads."""
     for name, value in (
         ("CERTROLL_VAULTS", "kv-shop"),
         ("CERTROLL_PFX_ENCRYPTION", "aes256"),

@@ -39,7 +39,7 @@ def refusal(status: int, retry_after: str | None = None) -> HttpResponseError:
 
 
 class Calls:
-    """This call of Azure gives the answers in order, and then repeats the last answer."""
+    """This fake call of Azure gives its answers in order, and then repeats the last answer."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -90,7 +90,7 @@ def test_each_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("passing", [refusal(429), refusal(503)], ids=["throttled", "unavailable"])
 def test_write_is_made_once(passing: Exception) -> None:
-    """Certroll never repeats a failed write by itself, because the data it is based on may be out of date."""
+    """Certroll never repeats a failed write by itself, because the data behind the write may be out of date."""
     clock, calls = ManualClock(), Calls(passing, 7)
     with pytest.raises(Transient):
         Retrying(clock).write("it", calls)
@@ -99,7 +99,7 @@ def test_write_is_made_once(passing: Exception) -> None:
 
 @pytest.mark.parametrize("passing", [Throttled("wait", timedelta(seconds=9)), SiteLocked("x"), OutcomeUnknown("x")])
 def test_work_that_compares_is_done_again(passing: Exception) -> None:
-    """Certroll retries work that reads, compares and writes as a whole, no earlier than Azure allows."""
+    """If work reads, compares and writes, Certroll repeats the whole work, no earlier than Azure allows."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).again(calls) == 7
     assert calls.made == 3
@@ -122,7 +122,7 @@ def test_azure_is_never_asked_before_its_time(asked: str, least: float) -> None:
 
 
 def test_waits_without_advice_grow_and_differ() -> None:
-    """Without a `Retry-After` header, waits grow on average and are random, so that clients spread out."""
+    """Without a `Retry-After` header, Certroll's waits grow on average and are random, so that clients spread out."""
     first, later = set(), set()
     for _ in range(50):
         clock = ManualClock()
@@ -148,7 +148,7 @@ def test_patience_ends() -> None:
 def test_wait_beyond_the_deadline_is_not_begun() -> None:
     """Certroll raises the error at once if Azure asks for a wait beyond the deadline.
 
-    The Function App's queue then delivers the message again later.
+    After an error, the queue of the Function App delivers the message again later.
     """
     clock, calls = ManualClock(), Calls(refusal(429, "91"))
     with pytest.raises(Throttled) as caught:
@@ -158,7 +158,7 @@ def test_wait_beyond_the_deadline_is_not_begun() -> None:
 
 
 def test_wait_up_to_the_deadline_is_made() -> None:
-    """Certroll makes a wait that ends exactly at the deadline."""
+    """Certroll still waits for a retry if the wait ends exactly at the deadline."""
     clock = ManualClock()
     assert Retrying(clock).read("it", Calls(refusal(429, "90"), 7)) == 7
     assert clock.slept == [90]
@@ -190,7 +190,7 @@ def test_write_of_unknown_outcome_is_not_repeated(lost: Exception) -> None:
 
 
 def test_bug_of_ours_is_not_hidden() -> None:
-    """Certroll raises an exception that does not come from Azure at once and unchanged."""
+    """If a call raises an exception that does not come from Azure, Certroll passes it on at once and unchanged."""
     calls = Calls(KeyError("bug"))
     with pytest.raises(KeyError):
         Retrying(ManualClock()).read("it", calls)
@@ -208,7 +208,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:
-    """An error message has no next step if the caller names none."""
+    """The message of a denied request names no next step if the caller gives none."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match=r"^it: 403$"):
         list(Retrying(ManualClock()).pages("it", pages))
@@ -219,7 +219,7 @@ def test_error_without_a_cure_says_what_happened_alone() -> None:
 
 
 def test_sdk_does_not_retry_by_itself_and_hangs_nowhere() -> None:
-    """The Azure SDK neither retries by itself nor waits longer than its time-outs."""
+    """The Azure SDK does not retry by itself, and its connections time out after ten seconds."""
     retries = dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 0)
     assert {**retries, "connection_timeout": 10, "read_timeout": 60} == SDK_OPTIONS
 
@@ -233,7 +233,7 @@ def test_list_that_may_not_be_read_says_what_to_grant() -> None:
 
 @pytest.mark.parametrize("lasting", [Conflict("x"), Denied("x"), NotFound("x"), Rejected("x")])
 def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -> None:
-    """Certroll raises an error at once if the same work would meet it again."""
+    """Certroll does not repeat work after an error that the same work would meet again."""
     calls = Calls(lasting)
     with pytest.raises(type(lasting)):
         Retrying(ManualClock()).again(calls)
@@ -249,5 +249,5 @@ def test_cure_reaches_the_message() -> None:
 
 
 def test_sdk_does_not_retry_by_itself() -> None:
-    """The retries of the Azure SDK are off, so that they do not multiply with Certroll's own."""
+    """The retries of the Azure SDK are off, so that the SDK's and Certroll's retries do not multiply."""
     assert {SDK_OPTIONS[name] for name in ("retry_total", "retry_connect", "retry_read", "retry_status")} == {0}

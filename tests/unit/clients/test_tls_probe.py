@@ -30,7 +30,7 @@ Answer = Callable[[socket.socket], None]
 
 
 class Leaf:
-    """This is a certificate of a private authority that no client trusts, with a TLS server context."""
+    """A certificate of a private authority that no client trusts, with a TLS server context that serves it."""
 
     def __init__(self, authority: trustme.CA, host_name: str = "anything.example", end: datetime = NOW + DAY) -> None:
         issued = authority.issue_cert(host_name, not_before=NOW - DAY, not_after=end)
@@ -48,9 +48,9 @@ def ours() -> tuple[Leaf, Leaf, Leaf]:
 
 
 class Proxy:
-    """This CONNECT proxy leads to a TLS server and records each target it was asked for.
+    """This CONNECT proxy leads to a TLS server and records each target that a client asked for.
 
-    Each connection gets the next answer, and every later connection the last answer.
+    The proxy gives the next of its answers on each connection, and repeats the last answer for ever.
     """
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ def read(event: object) -> VaultEvent:
 
 
 def without(fields: dict[str, object], *names: str) -> dict[str, object]:
-    """Return the fields except the named fields."""
+    """Return the event's fields except the named fields."""
     return {key: value for key, value in fields.items() if key not in names}
 
 
@@ -195,7 +195,7 @@ def test_vault_of_another_name_is_never_ours() -> None:
 def test_new_version_of_a_secret_is_looked_at_as_one() -> None:
     """Certroll reads an event about a new secret version as an event of that secret.
 
-    A purchased certificate lives in a Key Vault secret.
+    App Service stores a purchased certificate in a Key Vault secret.
     """
     event = {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNewVersionCreated"}
     seen = read(event)

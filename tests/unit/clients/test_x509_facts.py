@@ -101,7 +101,7 @@ def test_facts_are_those_of_the_certificate() -> None:
 def test_usages_are_what_the_extension_allows(
     extensions: tuple[x509.ExtensionType, ...], *, server: bool, client: bool
 ) -> None:
-    """A certificate allows every usage without the extended key usage extension, and else the listed usages."""
+    """A certificate allows the listed usages, or every usage if it has no extended key usage extension."""
     found = read_facts(der(*extensions))
     assert (found.server_auth, found.client_auth) == (server, client)
 
@@ -150,7 +150,7 @@ def test_signature_without_a_hash_is_named_by_its_number() -> None:
     ],
 )
 def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
-    """Certroll names outdated signature hashes such as MD5, although its library cannot sign with them."""
+    """Certroll names outdated signature hashes such as MD5, although the cryptography library cannot sign with them."""
     rsa_with = "06092a864886f70d0101"
     made = der(signer=RSA)
     assert made.count(bytes.fromhex(f"{rsa_with}0c")) == 2

@@ -1,4 +1,4 @@
-"""Certroll decides which apps may roll to a new version, and records each admitted app."""
+"""Certroll decides which apps may now roll to a new certificate version, and records each admitted app."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -86,7 +86,7 @@ def records(
     intent: Intent = APPLY,
     fresh: bool = True,
 ) -> tuple[RollRecord, ...]:
-    """Return the records of a plan that an event or a sweep made, unless `fresh` is False."""
+    """Return the records that Certroll writes for a plan that an event or a sweep made, unless `fresh` is False."""
     return roll_records(seen, Plan(steps, skips), intent, fresh=fresh)
 
 
@@ -100,13 +100,13 @@ def records(
     ],
 )
 def test_app_that_was_refused_is_told_afresh_only(state: RollState | None, *, fresh: bool, told: bool) -> None:
-    """Certroll admits a refused app again only after an event or a sweep, and not in every later run."""
+    """If an app's roll was refused, Certroll admits the app again only after an event or a sweep."""
     seen = world(*([roll(state)] if state else []))
     assert bool(records(seen, rolling(), fresh=fresh)) is told
 
 
 def test_app_that_was_refused_holds_up_nobody_anew() -> None:
-    """A refused app that is admitted again keeps its first time, so that other apps wait no longer for it."""
+    """If an app's roll was refused and Certroll admits it again, other apps do not wait for it a second time."""
     (record,) = records(world(roll(RollState.REFUSED, at=NOW - DAY)), rolling())
     assert (record.state, record.at) == (RollState.STALE, NOW - DAY)
     (record,) = records(world(roll(RollState.UNPROVEN, at=NOW - DAY)), rolling())
@@ -117,12 +117,12 @@ def test_app_that_was_refused_holds_up_nobody_anew() -> None:
 
 
 def test_app_that_may_go_is_recorded() -> None:
-    """Certroll admits an app with a step, and records what the step replaces and the copies of both versions."""
+    """Certroll admits an app that needs a change, and records replaced thumbprints and the copies of both versions."""
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
 
 def test_record_knows_what_there_will_be() -> None:
-    """An app's record lists the copies that hold either version after the webspace's steps."""
+    """The record of an admitted app lists the copies that hold either version after the webspace's changes."""
     keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), held_by=copy().ref), Reason.SUPERSEDED_IN_USE)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
@@ -132,19 +132,19 @@ def test_record_knows_what_there_will_be() -> None:
 
 
 def test_record_knows_the_plan_of_the_app() -> None:
-    """An app's record names its App Service plan, or the app itself if Azure reports no plan."""
+    """The record of an admitted app names its App Service plan, or the app itself if Azure reports no plan."""
     (record,) = records(world(sites=(site(plan="/plans/a"),)), rolling())
     assert record == replace(FRESH_RECORD, plan="/plans/a")
 
 
 def test_record_counts_the_settings() -> None:
-    """An app's record has the number of its settings, so that Certroll notices an incomplete read later."""
+    """The record of an admitted app has its number of settings, so that Certroll notices an incomplete read."""
     (record,) = records(world(settings=(named(OLD, digests={"A": "1", "B": "2", "C": "3"}),)), rolling())
     assert record.settings == 3
 
 
 def test_apps_are_told_in_a_stable_order() -> None:
-    """Certroll admits each app once, in the order of the apps' names, whatever steps the app has."""
+    """Certroll admits each app once, in the order of the apps' names, even if the plan has several steps for an app."""
     sites = tuple(site(name) for name in ("b", "a"))
     seen = world(sites=sites, settings=tuple(named(OLD, site=name) for name in ("b", "a")))
     refresh = Step(RefreshReferences(named(OLD, site="b"), "v2", WEST), Reason.STALE_REFERENCE)
@@ -152,7 +152,7 @@ def test_apps_are_told_in_a_stable_order() -> None:
 
 
 def test_what_restarts_no_app_tells_none() -> None:
-    """Certroll admits no app for steps that only change bindings or copies."""
+    """Certroll admits no app to a roll if the plan only changes bindings or copies."""
     update = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     assert records(world(), update, sync) == ()
@@ -180,7 +180,7 @@ def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
 
 
 def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
-    """A percentage limit counts the running apps of the environment, and of the app's own plan."""
+    """A percentage limit on restarts counts the running apps of the environment, and of the app's own plan."""
     apps = [("shop", "front", True), ("b", "front", True), ("c", "back", True), ("d", "back", True)]
     apps += [(name, plan, False) for plan in ("front", "back") for name in (f"{plan}-1", f"{plan}-2")]
     hosted = [site(name, plan=plan, running=running, environment=ASE) for name, plan, running in apps]
@@ -208,7 +208,7 @@ def test_app_is_not_told_before_an_earlier_version_is_judged() -> None:
 
 
 def test_record_follows_on_the_one_before() -> None:
-    """A new record replaces the app's earlier record, and keeps the thumbprints that were proven."""
+    """The record of an admitted app replaces the app's earlier record, and keeps the thumbprints that were proven."""
     before = roll(RollState.REFUSED, proven=(OLDER,), revision="7", detail="denied", settings=0, edits=(EDIT,))
     earlier = replace(before, version="v1", revision="5", proven=(OLD,))
     after = replace(FRESH_RECORD, at=before.at, proven=(OLDER,), revision="7")
@@ -224,7 +224,7 @@ def test_record_follows_on_the_one_before() -> None:
     ids=["it was set aside", "it was refused", "it was unproven"],
 )
 def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | None) -> None:
-    """Certroll keeps the earlier finding of a deferred app, and asks every other app again."""
+    """Certroll remembers that a deferred app was already broken, and probes every other app before its roll."""
     (record,) = records(world(roll(state, broken_before=True)), rolling())
     assert record.broken_before is kept
 
@@ -242,9 +242,9 @@ def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | N
 def test_shrunken_read_is_believed_after_a_day(
     before: int, seen: int, failing: timedelta | None, expected: int
 ) -> None:
-    """The earlier number of settings counts until Certroll has read fewer settings for a day.
+    """If Certroll reads fewer settings of an app than before, it trusts the smaller number only after a day.
 
-    By then, Certroll assumes that somebody has removed the missing settings.
+    After a day with fewer settings, Certroll assumes that somebody has removed the missing settings.
     """
     since = None if failing is None else NOW - failing
     known = replace(roll(RollState.REFUSED, settings=before), failing_since=since)
@@ -254,7 +254,7 @@ def test_shrunken_read_is_believed_after_a_day(
 
 
 def test_failing_since_is_not_taken_over_from_another_state() -> None:
-    """A new record drops the time since which an app was failing unless the earlier record was refused."""
+    """The record of an admitted app keeps the time since which the app was failing only if its roll was refused."""
     known = replace(roll(RollState.UNPROVEN, settings=40), failing_since=NOW - DAY)
     (record,) = records(world(known), rolling())
     assert record.failing_since is None
@@ -289,7 +289,7 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
     ],
 )
 def test_roll_that_was_undone_is_counted(before: RollRecord, undone: tuple[Any, ...]) -> None:
-    """Certroll notes the time at which it finds a completed roll undone."""
+    """Certroll notes the time at which it finds that somebody has undone a completed roll."""
     (record,) = records(world(before), rolling())
     assert (record.undone, record.retiring) == (undone, False)
 
@@ -298,7 +298,7 @@ RETIRE = Step(RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (O
 
 
 def test_retirement_is_no_undoing() -> None:
-    """Retiring the old version from a validated app does not count as an undone roll."""
+    """Certroll does not count a roll as undone if the plan retires the old version from a validated app."""
     seen = world(roll(RollState.VALIDATED, undone=(NOW - HOUR,)), settings=(named(OLD, NEW),))
     assert records(seen, RETIRE) == (replace(FRESH_RECORD, retiring=True, undone=(NOW - HOUR,)),)
 
@@ -319,7 +319,7 @@ FIGHT_SKIP = Skip("app settings of shop", Reason.FOUGHT_OVER, "others took this 
 
 
 def test_fight_is_recorded_once() -> None:
-    """Certroll records an app as contested once, after others undid its roll for the second time."""
+    """Certroll records an app as contested, and only once, after somebody undid its roll for the second time."""
     before = roll(RollState.VALIDATED, undone=(NOW - 2 * DAY, NOW - HOUR), revision="7", proven=(OLD,))
     after = replace(
         before, state=RollState.FOUGHT_OVER, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
@@ -337,7 +337,7 @@ def test_fight_is_recorded_once() -> None:
     ],
 )
 def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
-    """Certroll records an app as contested only if it has a record and the plan refuses it as contested."""
+    """Certroll records an app as contested only if the plan refuses it as contested and the app has a record."""
     assert records(world(*([roll(RollState.VALIDATED)] if known else [])), skips=(skip,)) == ()
 
 
@@ -348,14 +348,14 @@ OVERLAPPING = replace(FRESH_RECORD, state=RollState.OVERLAPPING)
 
 
 def test_overlap_that_nobody_recorded_is_recorded() -> None:
-    """Certroll records an app that names both versions without a record, and then probes it without writing."""
+    """Certroll records an app without a record that names both versions, and then probes it without a write."""
     seen = world(settings=(OVERLAP,))
     assert records(seen) == (OVERLAPPING,)
     assert has_unrecorded(seen, Plan(), APPLY)
 
 
 def test_overlap_of_a_pin_is_recorded() -> None:
-    """An app overlaps if a pin names the new version and the load list names the old version."""
+    """An app names both versions if a pin has the new thumbprint and the load list has the old thumbprint."""
     assert records(world(settings=(named(OLD, pins={"PIN": NEW}),))) == (OVERLAPPING,)
 
 
@@ -396,13 +396,13 @@ def test_overlap_of_a_pin_is_recorded() -> None:
     ],
 )
 def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
-    """Certroll records no overlap for an app that it may not touch or that does not name both versions."""
+    """Certroll records no overlap of two versions for an app that names only one, is known, or may not be touched."""
     assert roll_records(seen, plan, intent, fresh=True) == ()
     assert not has_unrecorded(seen, plan, intent)
 
 
 def test_app_with_a_step_is_no_found_overlap() -> None:
-    """Certroll admits an app that names both versions if the plan has a step for it."""
+    """Certroll admits an app that names the old and the new version if the plan has a change for it."""
     refresh = Step(RefreshReferences(OVERLAP, "v2", WEST), Reason.STALE_REFERENCE)
     seen = world(settings=(OVERLAP,))
     assert records(seen, refresh) == (FRESH_RECORD,)
@@ -435,7 +435,7 @@ def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSetti
     ],
 )
 def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: SiteSettings) -> None:
-    """Certroll records no overlap for a refused app whose write did not take effect."""
+    """Certroll records no overlap of two versions for a refused app whose write did not take effect."""
     seen = world(record, settings=(settings,))
     assert records(seen) == ()
     assert not has_unrecorded(seen, Plan(), APPLY)
@@ -443,12 +443,12 @@ def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: Sit
 
 @pytest.mark.parametrize("tags", [(), (("certroll", "on"),)], ids=["no tag", "another word"])
 def test_only_off_spares_an_overlap(tags: Tags) -> None:
-    """Only the value `off` of the tag `certroll` excludes an app with an overlap."""
+    """Only the value `off` of the tag `certroll` excludes an app that names the old and the new version."""
     assert len(records(world(settings=(OVERLAP,), sites=(site(tags=tags),)))) == 1
 
 
 def test_contested_version_is_not_replaced() -> None:
-    """A record replaces no version that a copy of another vault certificate also holds."""
+    """Certroll does not replace a version in an app if a copy of another vault certificate also holds that version."""
     theirs = copy("theirs", OLDER, source=OTHER_REF)
     versions = lineage(version(), old_version(), old_version("v0", OLDER))
     seen = world(settings=(named(OLD, OLDER, NEW),), copies=(SYNCED, KEPT, theirs), lineage=versions)
@@ -456,7 +456,7 @@ def test_contested_version_is_not_replaced() -> None:
 
 
 def test_records_come_in_the_order_of_their_sites() -> None:
-    """Certroll returns records in the order of their sites, whatever the order of Azure's lists."""
+    """Certroll returns the records of admitted apps in the order of the apps' names."""
     names = "a", "b", "c"
     seen = snapshot(
         sites=tuple(site(name) for name in names),
@@ -474,7 +474,7 @@ def test_records_come_in_the_order_of_their_sites() -> None:
 
 
 def test_told_app_has_nothing_else_to_plan() -> None:
-    """After an app is admitted, its own run plans the same roll as the run that admitted it."""
+    """After an app is admitted, Certroll's run for the app plans the same roll as the run that admitted it."""
     seen = world()
     (record,) = records(seen, rolling())
     told = replace(seen, rollout=rollout(rolls=(record,)))

@@ -47,7 +47,7 @@ SYNCED = copy(thumbprint=NEW)
 
 
 class Told:
-    """This helper holds the log lines and the findings of a report about apps."""
+    """This helper collects the log lines and the findings of Certroll's report about apps."""
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
         log.set_level(logging.INFO, logger="certroll")
@@ -154,7 +154,7 @@ def test_uploaded_certificate_is_told_by_its_copy(told: Told) -> None:
 def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
     """Certroll neither logs nor reports a pin of 40 hex digits that matches no certificate.
 
-    Such a value may be a secret.
+    A setting with 40 hex digits that match no certificate may be a secret.
     """
     assert told.report(named(pins={"TOKEN": FOREIGN})) == []
     assert told.findings == []
@@ -170,7 +170,7 @@ def test_what_loads_everything_is_told_though_it_names_nothing(told: Told) -> No
 
 
 def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> None:
-    """Certroll logs an app that uses a certificate only through a Key Vault reference."""
+    """Certroll logs an app that uses a certificate only through a Key Vault reference in its settings."""
     led = VaultReference("LED", REF, None, None)
     expected = {"setting": "LED", "kind": "Key Vault reference", "certificate": "kv-shop/shop"}
     assert rows(told.report(named(led=(led,)))) == [{**expected, "version": None, "pinned": False}]
@@ -245,7 +245,7 @@ IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, n
     ],
 )
 def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, detail: str) -> None:
-    """Certroll reports a thumbprint that matches no certificate of the webspace or a vault once per app."""
+    """Certroll reports an app once if its settings name thumbprints that match no certificate."""
     told.report(settings)
     assert told.findings == [Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
@@ -282,7 +282,10 @@ def test_odd_entries_are_counted_not_told(told: Told) -> None:
 
 
 def test_root_list_is_told_and_not_accused(told: Told) -> None:
-    """Certroll logs whether an app on the plan has each listed root, and reports no unknown root."""
+    """Certroll logs for each root in an app's root list whether an app on the same plan has it.
+
+    Certroll reports no finding about an unknown thumbprint in a root list.
+    """
     hosted = replace(site(), environment=EnvironmentRef("s", "rg", "ase"), windows_code=True, plan="/plans/one")
     mate = replace(hosted, ref=site_ref("api"))
     public = replace(copy("", NEW, source=None), ref=CopyRef.of_site(mate.ref, "root", public=True))

@@ -29,7 +29,7 @@ BLIND = Seen.NOTHING
 
 
 def asking(records: Records) -> Ask:
-    """Return a DNS lookup that has these records and answers "no such record" for all other names."""
+    """Return a DNS lookup that has these records and answers "no such record" to any other query."""
 
     def ask(name: str, kind: RecordKind) -> DnsAnswer:
         found = records.get((name, kind), Seen.NO_RECORDS)
@@ -97,7 +97,7 @@ def found(
     ],
 )
 def test_nothing_is_against_it(host: str, records: Records) -> None:
-    """Certroll reports no violation if all prerequisites hold."""
+    """Certroll reports no violation if a host name meets all prerequisites of a managed certificate."""
     assert found(host, records) == []
 
 
@@ -189,14 +189,14 @@ def test_app_that_is_in_the_way_is_named(changes: dict[str, object], reason: Rea
 
 
 def test_root_domain_behind_traffic_manager_is_refused() -> None:
-    """Certroll refuses a root domain behind Traffic Manager, and accepts a subdomain there."""
+    """Certroll refuses a managed certificate for a root domain behind Traffic Manager, and accepts a subdomain."""
     by_traffic_manager = HostFacts(verified=True, by_traffic_manager=True)
     assert found(ROOT, AT_ROOT, facts=by_traffic_manager) == [Reason.BEHIND_TRAFFIC_MANAGER]
     assert found(HOST, DIRECT, facts=by_traffic_manager) == []
 
 
 def test_root_domain_needs_an_address_to_compare_with() -> None:
-    """Certroll refuses a root domain if Azure does not report an inbound address of the app."""
+    """Certroll refuses a managed certificate for a root domain if Azure does not report the app's inbound address."""
     assert found(ROOT, AT_ROOT, place=replace(PLACE, inbound_addresses=())) == [Reason.INCOMPLETE_VIEW]
 
 
@@ -224,9 +224,9 @@ def test_next_step_is_exact(host: HostName, records: Records, step: str) -> None
 
 
 def test_dns_is_not_asked_in_vain() -> None:
-    """Certroll queries no DNS for a wildcard name, and queries CAA for each parent domain.
+    """Certroll queries no DNS for a wildcard name, and queries CAA for each parent domain of another name.
 
-    A DNS record cannot make a wildcard name acceptable.
+    No DNS record can make a managed certificate for a wildcard name possible.
     """
     asked: list[tuple[str, RecordKind]] = []
 
@@ -274,7 +274,7 @@ def test_azure_is_asked_again_only_later(issuance: dict[str, str], hours: int) -
 
 
 def test_host_name_is_told_with_its_site() -> None:
-    """A result about a host name names the host name and its site."""
+    """The result of Certroll's check of a host name names the host name and its site."""
     look = HostLook(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
     assert look.subject == "host name www.contoso.com of shop/staging"
 

@@ -1,4 +1,4 @@
-"""Certroll records a site before it writes to it, and corrects the record if Azure refuses to sync its copy."""
+"""Certroll records a site before it writes to the site, and corrects the record if Azure refuses to sync a copy."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -44,12 +44,12 @@ SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 
 
 def moving(*bindings: Binding) -> tuple[Step, ...]:
-    """Return the steps that sync the copy and move these bindings."""
+    """Return the steps that sync the copy and move these bindings to the new version."""
     return SYNC, *(Step(UpdateBinding(bound, NEW, WEST), Reason.STALE_THUMBPRINT) for bound in bindings)
 
 
 def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
-    """Return the records of a plan that moves these bindings, by default the site's only binding."""
+    """Return the records of a plan that moves these bindings to the new version, by default the only binding."""
     steps = moving(*(bindings or (binding(),)))
     return pending_records(seen, version(), WEST, steps, shown_bindings(seen))
 
@@ -72,7 +72,7 @@ def test_host_name_that_another_certificate_may_show_is_not_recorded() -> None:
 def test_host_name_that_showed_nothing_is_recorded() -> None:
     """Certroll records a host name that gets its first certificate.
 
-    The site's run performs only steps for recorded host names.
+    Certroll's run for a site moves only the recorded host names to the new certificate.
     """
     first = binding(MORE, None, ssl_state=SslState.DISABLED)
     (found,) = recorded(snapshot(bindings=(binding(), first)), binding(), first)
@@ -80,7 +80,7 @@ def test_host_name_that_showed_nothing_is_recorded() -> None:
 
 
 def test_site_performs_what_is_recorded_alone() -> None:
-    """A site's run writes only the bindings that the certificate's run recorded."""
+    """Certroll's run for a site writes only the bindings that its run for the certificate recorded."""
     covering = lineage(version(facts=facts("*.contoso.com")), old_version())
     seen = snapshot(bindings=(binding(), binding(MORE)), copies=(copy(thumbprint=NEW),), lineage=covering)
     (found,) = recorded(snapshot())
@@ -90,7 +90,7 @@ def test_site_performs_what_is_recorded_alone() -> None:
 
 
 def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
-    """A later run keeps the recorded bindings from before the first write, and adds new host names."""
+    """A later run of Certroll keeps the recorded bindings from before the first write, and adds new host names."""
     before = replace(record(SiteState.PENDING), last_good=(binding(),))
     seen = snapshot(bindings=(binding(thumbprint=NEW), binding(MORE)), rollout=rollout(before))
     (found,) = recorded(seen, binding(MORE))
@@ -98,9 +98,9 @@ def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
 
 
 def test_looking_again_does_not_start_the_soak_anew() -> None:
-    """A later run does not restart the soak of a site that cannot be written or proven.
+    """A later run does not restart the soak time of a site that cannot be written or proven.
 
-    The other webspaces wait for it only for one soak.
+    The other webspaces wait for an unproven site of the first webspace only for one soak time.
     """
     for state in (SiteState.PENDING, SiteState.UNPROVEN, SiteState.FAILED):
         (found,) = recorded(snapshot(rollout=rollout(record(state, at=NOW - HOUR))))
@@ -108,13 +108,13 @@ def test_looking_again_does_not_start_the_soak_anew() -> None:
 
 
 def test_host_name_that_comes_to_a_proven_site_is_proven_for_itself() -> None:
-    """The soak of a proven site starts again if a new host name has to move."""
+    """The soak time of a proven site starts again if another host name has to move to the new certificate."""
     (found,) = recorded(snapshot(rollout=rollout(record(SiteState.PROVEN, at=NOW - HOUR))))
     assert found.at == NOW
 
 
 def test_what_was_to_be_bound_again_stays_so() -> None:
-    """A later run keeps the mark that the bindings have to be bound again after an upload."""
+    """A later run of Certroll keeps the mark that the bindings have to be bound again after an upload."""
     before = replace(record(SiteState.PENDING), again=Again.ASKED)
     (found,) = recorded(snapshot(rollout=rollout(before)))
     assert found.again is Again.ASKED
@@ -135,7 +135,7 @@ def test_certificate_without_its_key_serves_no_host_name() -> None:
 
 
 def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
-    """Return the records that remain after Azure refused these copies, as the journal also has them."""
+    """Return the sites' records after Azure refused to sync these copies, and check that the journal has them."""
     clock, storage = ManualClock(), SmallStorage()
     journal_on(storage, clock).begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)

@@ -1,4 +1,4 @@
-"""A site's run writes its bindings and app settings, and works next to the runs of other sites."""
+"""Certroll's run for a site writes bindings and app settings, next to the runs for other sites."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +66,8 @@ COVERING = lineage(version(facts=facts(HOST, MORE)), old_version())
 class Town:
     """This fake Azure has sites, bindings, copies and app settings.
 
-    `serves` is the thumbprint that TLS handshakes show. `answers` is the verdict of every app's probe.
+    `serves` is the thumbprint that TLS handshakes with the fake Azure show. `answers` is the verdict of the probe of
+    each app in the fake Azure.
     """
 
     sites: dict[SiteRef, Site]
@@ -96,7 +97,7 @@ class Town:
         return next(bound for bound in self.bindings if (bound.site, bound.host_name) == (ref, host_name)), {}
 
     def put_binding(self, changed: Binding, _: object) -> None:
-        """Write the binding and note its host name."""
+        """Write the binding to the fake Azure and record its host name."""
         self._fail("put_binding")
         self.written.append(changed.host_name)
         self.bindings = [changed if bound.host_name == changed.host_name else bound for bound in self.bindings]
@@ -108,7 +109,7 @@ class Town:
     settings_to_edit = settings
 
     def put_settings(self, changed: AppSettings) -> None:
-        """Write the app settings and note their site."""
+        """Write the app settings to the fake Azure and record their site."""
         self.written.append(changed.site)
         self.settings_[changed.site] = app_settings(changed.values, site=changed.site.name)
 
@@ -145,7 +146,7 @@ class Desk:
     leases: SmallLeases = field(default_factory=SmallLeases)
 
     def start(self) -> Run:
-        """Return a new run of Certroll."""
+        """Start a new run of Certroll and return it."""
         town: Any = self.town
         given = dict.fromkeys(("app_service", "vault", "tls_probe", "app_probe", "queue"), town)
         return Run.start(ports_on(self.storage, self.clock, leases=self.leases, **given), self.intent, self.pool)
@@ -156,11 +157,11 @@ class Desk:
         return self.start().ports.journal
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
-        """Record sites in the journal as the certificate's run does."""
+        """Record sites in the journal as Certroll's run for the certificate does."""
         self.journal.begin(ref, Rollout(records[0].version, WEST, records))
 
     def carry(self, ref: SiteRef = SHOP, of: VaultCertificateRef = REF) -> Outcome:
-        """Run Certroll for a site as if the site's message arrived."""
+        """Run Certroll for a site as if a message about the site had arrived."""
         return reconcile_site(self.start(), SiteMessage(ref, of))
 
     def state(self, ref: SiteRef = SHOP) -> SiteState:
@@ -196,7 +197,7 @@ def begun(*host_names: str, state: SiteState = SiteState.PENDING) -> SiteRecord:
 
 
 def test_host_names_that_were_not_recorded_stay(desk: Desk) -> None:
-    """Certroll leaves a host name unchanged that the certificate's run did not record."""
+    """Certroll leaves a host name unchanged if its run for the certificate did not record the host name."""
     desk.town.bindings.append(binding(MORE))
     desk.begin(begun())
     assert desk.carry() == Converged(Reason.SERVED, f"shop.contoso.com serves {NEW}")
@@ -205,7 +206,7 @@ def test_host_names_that_were_not_recorded_stay(desk: Desk) -> None:
 
 
 def test_every_host_name_that_was_recorded_moves(desk: Desk) -> None:
-    """Certroll moves and proves every host name that the certificate's run recorded."""
+    """Certroll moves every host name that its run for the certificate recorded to the new version, and proves it."""
     desk.town.bindings.append(binding(MORE))
     desk.begin(begun("shop.contoso.com", MORE))
     outcome = desk.carry()
@@ -215,7 +216,7 @@ def test_every_host_name_that_was_recorded_moves(desk: Desk) -> None:
 
 
 def test_what_a_copy_held_before_moves_by_the_record_alone(desk: Desk) -> None:
-    """Certroll moves a recorded host name even if the vault no longer has its old certificate."""
+    """Certroll moves a recorded host name to the new version even if the vault no longer has the old certificate."""
     desk.town.bindings[:] = [binding(thumbprint=OLDER)]
     desk.begin(replace(begun(), last_good=(binding(thumbprint=OLDER),)))
     desk.carry()
@@ -224,7 +225,7 @@ def test_what_a_copy_held_before_moves_by_the_record_alone(desk: Desk) -> None:
 
 @pytest.mark.parametrize("where", ["nowhere", "for another version", "for another certificate"])
 def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> None:
-    """Certroll does not write a site without a record for the version, and starts the certificate's run again."""
+    """Certroll writes nothing to a site without a record for the version, and repeats its run for the certificate."""
     if where == "for another version":
         desk.begin(replace(begun(), version="v1"))
     if where == "for another certificate":
@@ -251,7 +252,7 @@ def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None
 
 
 def test_only_proof_ends_a_hold(desk: Desk) -> None:
-    """A failed site holds the version until a handshake proves that it serves the version."""
+    """A failed site holds the version until a TLS handshake proves that the site serves the version."""
     desk.begin(begun(state=SiteState.FAILED))
     desk.town.serves = None
     assert desk.carry().reason is Reason.SERVED_ANOTHER
@@ -281,7 +282,7 @@ def test_refused_write_is_told_and_proves_nothing(desk: Desk) -> None:
 
 
 def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
-    """Certroll does not restart the soak of a site when it checks the site again."""
+    """Certroll does not restart the soak time of a site when it makes another TLS handshake with the site."""
     desk.begin(begun())
     desk.town.serves = None
     for _ in range(2):
@@ -319,7 +320,7 @@ def test_app_that_may_go_gets_both_versions(desk: Desk) -> None:
 
 @pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD])
 def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: Desk, state: RollState) -> None:
-    """Certroll leaves an admitted app unchanged after the version failed in another app."""
+    """Certroll leaves an admitted app unchanged after the same version failed in another app."""
     listing(desk)
     desk.journal.put_roll(REF, told())
     desk.journal.put_roll(REF, told(state, "api", detail="its probe fails"))
@@ -350,7 +351,7 @@ def test_other_failures_hold_up_nobody(desk: Desk, other: RollRecord) -> None:
 
 
 def test_two_certificates_do_not_overlap_in_one_app(desk: Desk) -> None:
-    """An app waits with the second certificate while it restarts for the first, whatever the plan's limit."""
+    """While an app restarts for a certificate, Certroll writes no second certificate to its settings."""
     desk.intent = replace(APPLY, max_restarts=5)
     listing(desk)
     desk.journal.put_roll(REF, told())
@@ -376,7 +377,7 @@ def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:
     """An app that waits for the restart window holds no restart claim.
 
-    Otherwise its claim would expire before the window opens.
+    A restart claim that a waiting app held would expire before the restart window opens.
     """
     opens = NOW + 2 * HOUR
     desk.intent = replace(APPLY, restart_window=RestartWindow.parse(f"daily {opens:%H:%M}-{opens + HOUR:%H:%M}"))
@@ -389,7 +390,7 @@ def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) ->
 
 @pytest.mark.parametrize("error", [NotFound("gone"), Denied("no")], ids=["is gone", "may not be looked at"])
 def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: Exception) -> None:
-    """An app that Azure does not show gives up its restart claim, and its roll counts as refused."""
+    """An app that Certroll cannot read gives up its restart claim, and its roll counts as refused."""
     listing(desk)
     desk.journal.put_roll(REF, told())
     desk.town.fails["site"] = error
@@ -399,7 +400,7 @@ def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: E
 
 
 def test_app_that_was_written_and_is_only_hidden_goes_on(desk: Desk) -> None:
-    """Certroll keeps the record and the last good values of a rolled app while Azure hides the app."""
+    """Certroll keeps the record and the last good values of a rolled app while Azure denies access to the app."""
     listing(desk)
     desk.journal.put_roll(REF, told(RollState.OVERLAPPING))
     desk.town.fails["site"] = Denied("no")
@@ -420,7 +421,7 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
 
 
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
-    """An app waits while its environment has as many restarting apps as allowed, on whatever plan."""
+    """An app waits with its roll while its environment has as many restarting apps as the limit allows."""
     listing(desk)
     desk.journal.put_roll(REF, told(room=Room(ASE.resource_id, 1, 5)))
     assert desk.journal.claim_restart(ASE.resource_id, API, ASE, 1)
@@ -430,7 +431,7 @@ def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
 
 
 def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
-    """A run waits while another run holds the plan's lease, because the count of restarts may change."""
+    """Certroll does not write an app while another run holds the plan's lease, because the count may change."""
     listing(desk)
     desk.journal.put_roll(REF, told())
     desk.leases.busy.add(f"plan {PLAN}")
@@ -440,7 +441,7 @@ def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
 
 @pytest.mark.parametrize("value", [OLD, f"{OLD},{NEW}"], ids=["not written yet", "written before a crash"])
 def test_host_name_that_may_not_move_keeps_the_app_from_nothing(desk: Desk, value: str) -> None:
-    """A binding that must not move does not stop the app's roll, even after a crash between its writes."""
+    """A binding that Certroll may not move does not stop the app's roll, even after a crash between two writes."""
     listing(desk, value=value)
     desk.town.bindings = [binding("other.fabrikam.com")]
     desk.journal.put_roll(REF, told())
@@ -459,7 +460,7 @@ def test_what_somebody_else_adds_is_no_undoing(desk: Desk) -> None:
 
 
 def test_roll_of_an_earlier_version_is_judged_by_that_version(desk: Desk) -> None:
-    """Certroll judges an app's roll by the version of the roll, even if the vault has a newer version."""
+    """Certroll probes a rolled app for the version that it wrote, even if the vault has a newer version."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk, value=f"{OLD},{NEW}")
     desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
@@ -477,7 +478,7 @@ def test_app_that_was_told_of_an_earlier_version_is_not_written(desk: Desk) -> N
 
 
 def test_app_that_was_last_wakes_the_certificates_run(desk: Desk) -> None:
-    """The certificate's run starts again as soon as its last waiting app has answered."""
+    """Certroll's run for the certificate starts again as soon as the last app that it waits for has answered."""
     for name in ("shop", "api"):
         listing(desk, name, value=f"{OLD},{NEW}")
         desk.journal.put_roll(REF, told(RollState.OVERLAPPING, name, at=NOW - HOUR / 4))

@@ -49,7 +49,7 @@ FRONT, BACK = "front", "back"
 class Estate:
     """This fake Azure has apps of App Service Environments.
 
-    `fails` maps a request and an app to the exception that the request raises.
+    `fails` names for a request and an app the exception that the fake Azure raises.
     """
 
     sites: dict[SiteRef, Site]
@@ -128,7 +128,7 @@ class Environments:
 class Desk:
     """This helper runs Certroll on the fake Azure.
 
-    All runs share a journal, and the clock moves only while Certroll sleeps.
+    All runs of the helper share a journal. The clock of the helper moves only while Certroll sleeps.
     """
 
     estate: Estate
@@ -149,7 +149,7 @@ class Desk:
         return Run.start(ports, replace(APPLY, ase_max_unavailable=most), self.pool)
 
     def cycling(self, most: int = 9, **others: Any) -> Cycling:  # noqa: ANN401 - as the fields are
-        """Return a run for the environment in which all apps wait for their stop."""
+        """Return a run for the environment in which the records of all apps wait for the stop."""
         apps = tuple(pending(site) for site in self.estate.sites.values())
         self.run().ports.cycles.put_apps(ASE, apps)
         return Cycling(self.run(MostDown(most)), self.leases, Cycle(ASE, since=NOW - HOUR), apps, Inbound(), **others)
@@ -172,7 +172,7 @@ def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, ins
 
 
 def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
-    """Return Certroll on a fake Azure with these apps."""
+    """Return a helper that runs Certroll on a fake Azure with these apps."""
     return Desk(Estate({site.ref: site for site in sites}), pool)
 
 
@@ -182,7 +182,7 @@ def pending(site: Site) -> CycleApp:
 
 
 def going(cycling: Cycling) -> list[SiteRef]:
-    """Return the apps that the next wave stops."""
+    """Return the apps that the next wave of stops includes."""
     return [app.site for app in next_apps(cycling)]
 
 
@@ -208,7 +208,7 @@ def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
 def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
     """An app that is new in the environment counts as down while a roll restarts it.
 
-    A percentage limit counts only the apps that run.
+    A percentage limit on apps that are down counts only the apps that run.
     """
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", running=False), hosted("d", running=False))
     journal, half = street.run().ports.journal, MostDown(50, percent=True)
@@ -235,7 +235,7 @@ def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExec
 
 
 def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolExecutor) -> None:
-    """A wave omits an app whose lease another run holds, and an app that Azure refused to stop."""
+    """A wave leaves out an app whose lease another run holds, and an app that Azure refused to stop."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
     refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
     assert going(street.cycling(busy=frozenset({A}), refused=refused)) == [C]
@@ -243,7 +243,7 @@ def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolE
 
 @pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
 def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExecutor, why: str) -> None:
-    """A run that cannot stop some app still waits for the apps that only wait for their turn."""
+    """A run continues later for apps that wait for their turn, even if another app cannot be stopped."""
     last = why == "the last of its group"
     groups = ("pair",) if last else ()
     street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
@@ -277,7 +277,7 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
 
 
 def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
-    """An app whose lease another run holds still counts as down."""
+    """An app whose lease another run holds still counts as down for the limits of a wave."""
     street = desk(pool, hosted("a"))
     cycling = street.cycling()
     wave = next_apps(cycling)
@@ -333,7 +333,7 @@ def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExe
 def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
     """A run that crashed while it recorded 60 apps is repeated, and each app still waits for its stop.
 
-    Certroll writes the apps' records in two transactions, and then the environment's record.
+    Certroll writes the records of 60 apps in two transactions, and then the environment's record.
     """
     names = [f"app-{number:02}" for number in range(60)]
     for lasts in range(9):
@@ -355,7 +355,7 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
     """When an operator reports the stop and start as done, started apps give up their restart claims.
 
-    Apps that had answered stay so, and all other apps are excluded.
+    The operator's report leaves apps that had answered unchanged, and excludes all other apps.
     """
     street = desk(pool, *(hosted(name) for name in "abc"))
     journal, cycles = street.run().ports.journal, street.run().ports.cycles
@@ -384,7 +384,7 @@ def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
 
 
 def owed(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
-    """Record that a start of the app is pending for this long."""
+    """Record that the start of an app has been pending for the given time."""
     street.run().ports.cycles.owe(OwedStart(ref, ASE, street.clock.now() - ago))
 
 
@@ -394,7 +394,7 @@ def left(street: Desk) -> list[SiteRef]:
 
 
 def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each run of the timer starts with another app, so that a slow app does not delay the others for ever."""
+    """The timer for pending starts begins each run with another app, so that a slow app delays no app for ever."""
     monkeypatch.setattr(owed_starts, "MOST_THREADS", 1)
     street = desk(pool, *(hosted(name, running=False) for name in "abc"))
     for ref in (A, B, C):
@@ -411,14 +411,14 @@ def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypa
 
 @dataclass
 class Slow(SmallLeases):
-    """Each lease takes the whole time of a run and is then held by another instance."""
+    """A run uses up all its time while it waits for one of these leases, which another instance then holds."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     tried: list[str] = field(default_factory=list)
 
     @contextmanager
     def hold(self, name: str) -> Iterator[SmallLeases]:
-        """Take all the time of the run."""
+        """Move the clock on by the whole time of a run, and then report the lease as held."""
         self.tried.append(name)
         self.clock.sleep(TIME_BUDGET.total_seconds())
         self.busy.add(name)
@@ -427,7 +427,7 @@ class Slow(SmallLeases):
 
 
 def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolExecutor) -> None:
-    """The timer does not start an app whose lease is held, because the run that stopped it also starts it."""
+    """The timer for pending starts does not start an app whose lease is held by the run that stopped it."""
     street = desk(pool, hosted("a", running=False))
     owed(street, A)
     street.leases.busy.add(f"site {A.resource_id}")
@@ -437,7 +437,7 @@ def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolEx
 
 
 def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: ThreadPoolExecutor) -> None:
-    """The timer leaves an app stopped if its pending start was completed while the timer waited for its lease."""
+    """The timer for pending starts leaves an app stopped if the start was completed while the timer waited."""
     street = desk(pool, hosted("a", running=False))
     owed(street, A)
     run = street.run()
@@ -482,7 +482,7 @@ def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Thread
 
 
 def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecutor) -> None:
-    """A start that fails stays pending, the other apps are started, and the timer's run fails at the end."""
+    """A failed start stays pending, the timer starts the other apps, and its run fails at the end."""
     street = desk(pool, hosted("a", running=False), hosted("b", running=False))
     street.estate.fails["start", A] = Denied("no")
     for ref in (A, B):
@@ -506,7 +506,7 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
     since: datetime | None,
     state: CycleState,
 ) -> None:
-    """The timer's start counts as the app's restart for a root that arrived before the app's stop."""
+    """A start by the timer counts as the app's restart for a root that arrived before the app's stop."""
     street = desk(pool, hosted("a", running=False), hosted("b"))
     cycles = street.run().ports.cycles
     cycles.put(Cycle(ASE, since=since))
@@ -518,7 +518,7 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
 
 
 def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecutor) -> None:
-    """Certroll starts an app at once if its stop got no answer, and its start stays pending."""
+    """Certroll starts an app at once if Azure gave no answer to its stop, and the start stays recorded as pending."""
     street = desk(pool, hosted("a"))
     street.estate.fails["stop", A] = OutcomeUnknown("504")
     cycling = street.cycling()

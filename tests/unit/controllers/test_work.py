@@ -1,4 +1,4 @@
-"""Operators release and replay work, a sweep reads vaults and environments, and queues carry messages."""
+"""Operators release holds and replay dead letters, sweeps read vaults, and queues carry messages."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +67,7 @@ class Box:
         self.sent.append(message)
 
     def put_back(self, queue: str, body: str) -> None:
-        """Record the body that was put back onto its queue."""
+        """Record the message body that was put back onto its queue."""
         if self.fails:
             raise self.fails
         self.sent.append((queue, body))
@@ -99,7 +99,7 @@ def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
 
 
 def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) -> None:
-    """A dead letter stays in the journal if the queue refuses the replayed message."""
+    """A dead letter stays in the journal if the queue refuses its message during a replay."""
     box = Box(fails=OSError("the queue is away"))
     kept = box.run(pool).ports.journal.poison("sites", "{}", "KeyError")
     with pytest.raises(OSError, match="away"):
@@ -123,7 +123,7 @@ def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, q
 
 
 def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor) -> None:
-    """An operator's request stops apps only in the named environment, not in another of the same name."""
+    """An operator's request to stop and start apps affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.cycles.put(Cycle(ref, since=NOW - HOUR, done_at=NOW))
@@ -133,7 +133,7 @@ def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor)
 
 
 def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolExecutor) -> None:
-    """An operator's report affects only the named environment, not another of the same name."""
+    """An operator's report of a finished stop and start affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.cycles.change(ref, lambda known: known.noting(NEW, NOW).asked(NOW))
@@ -142,7 +142,7 @@ def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolEx
 
 
 def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExecutor) -> None:
-    """Certroll refuses the operator's report that all is done while a wave is in progress."""
+    """Certroll refuses an operator's report that a stop and start is done while a wave is in progress."""
     box = Box(leases=SmallLeases({f"environment {ASE.resource_id}"}))
     box.run(pool).ports.cycles.change(ASE, lambda known: known.asked(NOW))
     with pytest.raises(Conflict, match="try again"):
@@ -160,7 +160,7 @@ def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecut
 
 
 def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) -> None:
-    """Certroll sends the certificate's message at once when an operator releases its hold."""
+    """When an operator releases a hold, Certroll sends a message about the certificate at once."""
     box = Box()
     box.run(pool).ports.journal.begin(REF, rollout(record(SiteState.FAILED)))
     assert release(box.run(pool), REF.vault, REF.name) == "shop"
@@ -174,7 +174,7 @@ def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) ->
 def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> None:
     """A sweep with too little time reads the remaining vault objects first in the next hours.
 
-    Certroll reads each of 20 vault objects within a day, although a sweep has time for only three.
+    Certroll reads each of 20 vault objects within a day of hourly sweeps that have time for three.
     """
     box = Box()
     refs = {VaultCertificateRef.parse(VAULT, "certificate", f"shop-{number}") for number in range(20)}
@@ -200,7 +200,7 @@ def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None
 
 @dataclass
 class Queues:
-    """These fake queues of a storage account are all missing at first."""
+    """These fake queues of a storage account do not exist until the client creates them."""
 
     made: set[str] = field(default_factory=set)
     sent: list[tuple[str, str, int]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""App settings name certificates in several forms, and Certroll changes only the thumbprint in them."""
+"""App settings name certificates in several forms, and Certroll changes only the thumbprint in each form."""
 
 from dataclasses import replace
 
@@ -93,7 +93,7 @@ def test_star_means_everything(value: str, *, everything: bool) -> None:
 
 @pytest.mark.parametrize("key", list(KEYS))
 def test_name_of_the_load_list_has_no_case(key: str) -> None:
-    """Certroll recognises the load list by its name in any case, and keeps the spelling of the name."""
+    """Certroll recognises the load list by its name in any letter case, and keeps the spelling of the name."""
     assert is_load_list(key) is KEYS[key]
     seen = read(**{key: OLD})
     assert seen.references == (SettingReference(key, LIST if KEYS[key] else PIN, OLD),)
@@ -192,7 +192,7 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     ],
 )
 def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Certroll reads the root list separately, and neither as a load list nor as a pin."""
+    """Certroll reads the root list of an app neither as a load list nor as a pin."""
     seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
     assert seen.root_list == listed
     assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)
@@ -204,7 +204,7 @@ def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...],
 
 
 def test_pins_are_read_in_a_stable_order() -> None:
-    """Certroll reads the load list first and then pins by name, whatever the order of Azure's answer."""
+    """Certroll reads the load list of an app first and then its pins by name, whatever the order of Azure's answer."""
     values = {"Z": OLD, LOAD_LIST: FOREIGN, "A": f"/var/ssl/private/{NEW}.p12", "N": "1"}
     expected = (
         SettingReference(LOAD_LIST, LIST, FOREIGN),
@@ -478,9 +478,9 @@ def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
     ],
 )
 def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: SettingEdit, after: dict[str, str]) -> None:
-    """Certroll creates a missing setting, and removes it again when the edit is undone.
+    """Certroll creates a missing app setting, and removes it again when the edit is undone.
 
-    A setting that existed before the edit stays.
+    An app setting that existed before an edit stays when Certroll undoes the edit.
     """
     others = {"A": "1"}
     assert edited_values(before | others, (edit,)) == after | others
@@ -538,12 +538,12 @@ def test_pin_is_never_emptied() -> None:
     ],
 )
 def test_edit_is_known_to_be_done(key: str, value: str, edit: SettingEdit, *, done: bool) -> None:
-    """An edit counts as done if the value names the added thumbprint and none of the removed ones."""
+    """An edit of a setting counts as done if the value names the added thumbprint and none of the removed ones."""
     assert is_done(key, value, edit) is done
 
 
 def test_edits_are_projected_onto_what_is_read() -> None:
-    """The projected settings show the edited load list and pins, and keep everything else."""
+    """The settings that a plan projects show the edited load list and pins, and keep everything else."""
     before = read(WEBSITE_LOAD_CERTIFICATES=f"{FOREIGN},{OLD},x", PIN=OLD, Q=f"/var/ssl/private/{OLD}.p12", R=FOREIGN)
     edits = NEW_BESIDE_OLD, PINNED, SettingEdit("Q", NEW, (OLD,), OLD)
     after = read(
@@ -553,7 +553,7 @@ def test_edits_are_projected_onto_what_is_read() -> None:
 
 
 def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
-    """An edit does not create a load list in the projected settings."""
+    """A plan's projected settings have no load list if the app has none, even after an edit."""
     assert edited_settings(named(), (NEW_BESIDE_OLD,)) == named()
 
 
@@ -579,12 +579,12 @@ def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
     ],
 )
 def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) -> None:
-    """The inverse of an edit restores the last good value."""
+    """The inverse of an edit to an app setting restores the last good value."""
     assert inverse(edit) == (back,)
 
 
 def test_all_that_was_retired_comes_back() -> None:
-    """The inverse of a retirement of several versions restores each of these versions."""
+    """The inverse of an edit that retired several versions from an app restores each of these versions."""
     back = inverse(SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW))
     assert back == (SettingEdit(LOAD_LIST, OLD, (), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW))
 
@@ -602,7 +602,7 @@ def test_all_that_was_retired_comes_back() -> None:
     ],
 )
 def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str], changed: tuple[str, ...]) -> None:
-    """Certroll names the settings that others changed, added or removed, except the settings it edited itself."""
+    """Certroll names the settings that somebody else changed, added or removed, and leaves out its own edits."""
     assert changed_elsewhere(now, then, (PINNED,)) == changed
 
 
@@ -610,7 +610,7 @@ def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str],
 
 
 def test_no_value_shows_in_a_representation() -> None:
-    """The text form of settings shows neither values nor thumbprints nor digests."""
+    """The text form of an app's settings shows neither values nor thumbprints nor digests."""
     whole = app_settings({"PASSWORD": "open sesame", "PIN": FOREIGN, "K": f"/var/ssl/private/{OLD}.p12"}, etag='"1"')
     seen = read_settings(whole)
     printed = f"{whole!r}{whole}{seen!r}{seen}{seen.references!r}{seen.references[0]}"

@@ -1,4 +1,4 @@
-"""The environment record stores which roots are expected and whether all apps were stopped and started."""
+"""The record of an environment says which roots are expected and whether all apps were stopped and started."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ DONE = Cycle(ASE, (SEEN,), since=NOW, done_at=AFTER)
 
 
 def many(count: int) -> tuple[NotedRoot, ...]:
-    """Return this number of roots that are present in the environment."""
+    """Return the given number of roots that are present in the environment."""
     return tuple(NotedRoot(Thumbprint(f"{number:040X}"), BEFORE, BEFORE) for number in range(count))
 
 
@@ -46,7 +46,7 @@ def many(count: int) -> tuple[NotedRoot, ...]:
     ],
 )
 def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll notes a root before it uploads the root, and then expects it in the environment."""
+    """Certroll records a root before the upload of the root, and then waits until the environment has it."""
     cycle = replace(DONE, roots=before)
     assert cycle.noting(NEW, NOW) == replace(DONE, roots=after)
     assert len(after) <= MOST_ROOTS
@@ -62,7 +62,7 @@ def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tu
     ],
 )
 def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll remembers a root that somebody else uploaded, and stops no app for it."""
+    """Certroll remembers a root that somebody else uploaded, and stops no app for such a root."""
     cycle = replace(DONE, roots=before)
     assert cycle.knowing(NEW, NOW) == replace(DONE, roots=after)
     assert cycle.knowing(NEW, NOW).is_open is cycle.is_open
@@ -116,14 +116,14 @@ def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -
     ],
 )
 def test_apps_are_listed_anew_for_news_alone(cycle: Cycle, there: set[Thumbprint | None], *, news: bool) -> None:
-    """Certroll lists the apps again only if an expected root has arrived or an operator requested it."""
+    """Certroll lists an environment's apps again only for a new root or at an operator's request."""
     assert cycle.has_news(frozenset(there)) is news
 
 
 def test_listing_marks_the_roots_that_are_there() -> None:
-    """Listing the apps marks each root that is present as seen, and reopens the record.
+    """When Certroll lists the apps of an environment, it marks each present root as seen and reopens the record.
 
-    Certroll keeps the time at which a root was seen first.
+    Certroll keeps the time at which it saw a root first.
     """
     noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
     before = Cycle(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
@@ -157,15 +157,15 @@ def test_asking_keeps_what_is_known() -> None:
     ],
 )
 def test_apps_are_done_for_roots_that_were_there(cycle: Cycle, done_for: datetime | None) -> None:
-    """Apps are done for a root only if they were listed after the root arrived.
+    """An environment's apps count as done for a root only if Certroll listed them after the root arrived.
 
-    An app that was started before the root arrived does not trust the root.
+    An app trusts only roots that were in the environment before the app started.
     """
     assert cycle.done_for(NEW) == done_for
 
 
 def test_app_comes_into_a_new_state() -> None:
-    """A new state of an app has its own time and a shortened detail, and keeps the probe's answer."""
+    """A new state of an app in a wave has its own time and a shortened detail, and keeps the probe's result."""
     app = CycleApp(WaveApp(site_ref(), "plan"), CycleState.PENDING, BEFORE, "as it was", answered=True)
     assert app.site == site_ref()
     assert app.now(CycleState.STARTED, NOW) == CycleApp(app.app, CycleState.STARTED, NOW, "", answered=True)
@@ -197,7 +197,7 @@ def test_app_comes_into_a_new_state() -> None:
 def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ...], after: tuple[Want, ...]) -> None:
     """Certroll records each vault object whose current version is a root, and forgets it after eight days.
 
-    Certroll renews the entry once a day.
+    Certroll renews its record that a vault object is a root once a day.
     """
     assert replace(NOTHING, wants=before).wanting("kv/a", NEW, NOW).wants == after
 
@@ -205,7 +205,7 @@ def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ..
 def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() -> None:
     """A root is wanted by another vault object only if it is that object's current version.
 
-    An entry that is more than eight days old no longer counts.
+    Certroll ignores a record that a vault object is a root after eight days.
     """
     wants = (Want("kv/a", NEW, NOW), Want("kv/b", OLD, NOW), Want("kv/c", NEW, NOW - 9 * DAY))
     cycle = replace(NOTHING, wants=wants)
@@ -217,7 +217,7 @@ def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() ->
 
 
 def test_what_never_came_is_not_waited_for() -> None:
-    """An expected root that does not arrive within a day is dropped, and a root that was seen stays."""
+    """Certroll forgets a root that did not arrive within a day, and keeps a root that it has seen."""
     seen = NotedRoot(NEW, NOW - 2 * DAY, NOW - 2 * DAY)
     lost, late = NotedRoot(OLD, NOW - 2 * DAY), NotedRoot(NEWER, BEFORE)
     cycle = replace(NOTHING, roots=(seen, lost, late))
@@ -227,13 +227,13 @@ def test_what_never_came_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize(("ago", "counts"), [(DAY, False), (DAY - timedelta(seconds=1), True)])
 def test_root_that_was_to_be_put_counts_for_a_day(ago: timedelta, *, counts: bool) -> None:
-    """An expected root counts for exactly one day."""
+    """Certroll waits for exactly one day for a root that it meant to upload."""
     cycle = replace(NOTHING, roots=(NotedRoot(NEW, NOW - ago),))
     assert bool(cycle.without_lost(frozenset(), NOW).roots) is counts
 
 
 def test_people_may_say_that_it_is_done() -> None:
-    """An operator's report that all apps were restarted counts for each present root and for unreadable apps."""
+    """An operator's report of restarted apps counts for each present root, and for apps that Certroll cannot read."""
     known = NOTHING.knowing(NEW, BEFORE)
     said = replace(known, since=BEFORE, asked_at=BEFORE, hidden=True).done_by_hand(NOW)
     assert said == replace(known, since=NOW, done_at=NOW)

@@ -53,7 +53,7 @@ def test_records_are_plain_texts(dns: Dns, build: Builder) -> None:
 
 
 def test_nothing_is_not_the_same_as_no_name(dns: Dns) -> None:
-    """Certroll distinguishes a name without such a record from a name that does not exist."""
+    """Certroll distinguishes a DNS name without records of the requested type from a name that does not exist."""
     assert dns.ask(ROOT, RecordKind.CNAME) == DnsAnswer(ROOT, RecordKind.CNAME, Seen.NO_RECORDS)
     assert dns.ask(HOST, RecordKind.CAA).seen is Seen.NO_RECORDS
     assert dns.ask("nobody.contoso.com", RecordKind.A) == DnsAnswer("nobody.contoso.com", RecordKind.A, Seen.NO_NAME)

@@ -85,9 +85,9 @@ def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
 def test_versions_are_ordered_newest_first(
     versions: tuple[CertificateVersion, ...], latest: str, order: list[str]
 ) -> None:
-    """Certroll sorts versions by age, because Key Vault lists them in no order.
+    """Certroll sorts versions by age, because Key Vault lists versions in no order.
 
-    The vault itself decides which version is the latest.
+    Key Vault itself says which version of a certificate is the latest.
     """
     assert [v.version for v in newest_first(versions, latest)] == order
 
@@ -121,12 +121,12 @@ def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *,
     ],
 )
 def test_only_certroll_off_opts_out(tags: Tags, *, off: bool) -> None:
-    """Only the tag `certroll` with the value `off`, in any case, opts out."""
+    """Only the tag `certroll` with the value `off`, in any letter case, opts out."""
     assert opted_out(tags) is off
 
 
 def test_tag_is_found_in_any_case() -> None:
-    """Certroll finds a tag by its name in any case and strips blanks from its value."""
+    """Certroll finds a tag by its name in any letter case and strips blanks from its value."""
     assert PROBE.value_in(((" Certroll-Probe", " /ready "),)) == "/ready"
     assert OPT_OUT.value_in((("team", "web"),)) is None
 
@@ -197,10 +197,10 @@ NO_CLIENT = facts(client_auth=False)
 def judged(
     *said: CertificateFacts, enabled: tuple[bool, ...] = (True, True, True)
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
-    """Judge three versions with these facts.
+    """Judge three versions of a vault certificate with these facts.
 
-    Return the versions whose facts were read, the current version, the reason why the newest version was refused, and
-    the versions that keep their facts.
+    Return the versions whose facts were read, the current version, and the reason against the newest version. Return
+    as a fourth value the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
     by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))
@@ -272,7 +272,7 @@ def test_as_few_versions_as_possible_are_looked_into(
 ) -> None:
     """Certroll reads each version's facts at most once, and older versions only for a comparison.
 
-    Each read costs a request to Key Vault.
+    Each read of a version's facts costs a request to Key Vault.
     """
     assert judged(*said, enabled=enabled) == (asked, current, reason, asked)
 

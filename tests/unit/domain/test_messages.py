@@ -36,13 +36,13 @@ def test_new_site_message_has_not_waited() -> None:
 
 
 def test_causes_are_written_as_agreed() -> None:
-    """The causes in certificate messages are the words that operators put on the queue by hand."""
+    """Operators who write a certificate message by hand can rely on the words for its cause."""
     assert [str(cause) for cause in Cause] == ["event", "sweep", "manual", "wait"]
 
 
 @pytest.mark.parametrize("waits", [0, MOST_WAITS])
 def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
-    """Certroll reads a message with any allowed number of waits."""
+    """Certroll accepts a queue message with any count of waits from zero to twenty."""
     assert CertificateMessage.parse(json.dumps({**CERTIFICATE, "waits": waits})).waits == waits
     assert SiteMessage.parse(json.dumps({**SITE, "waits": waits})).waits == waits
     assert EnvironmentMessage.parse(json.dumps({**ENVIRONMENT, "waits": waits})).waits == waits
@@ -70,7 +70,7 @@ def test_environment_message_comes_back_as_it_was() -> None:
 
 
 def test_names_in_messages_compare_without_case() -> None:
-    """Certroll reads names in a message in any case."""
+    """Certroll reads the names in a queue message in any letter case."""
     body = json.dumps({**CERTIFICATE, "vault": "KV-Shop", "name": "SHOP"})
     assert CertificateMessage.parse(body) == CertificateMessage(REF, Cause.EVENT)
     shouted = json.dumps({**ENVIRONMENT, "environment": ASE.resource_id.upper()})
@@ -78,14 +78,14 @@ def test_names_in_messages_compare_without_case() -> None:
 
 
 def test_waiting_is_counted() -> None:
-    """The next message of a waiting run counts another wait."""
+    """The message that follows a waiting message counts another wait."""
     assert CertificateMessage(REF, Cause.EVENT, 4).again() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).again() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).again() == EnvironmentMessage(ASE, 5)
 
 
 def test_waiting_ends() -> None:
-    """A message has no next message after twenty waits in a row, because the sweep continues the work."""
+    """After twenty waits in a row, a message has no next message, because the sweep continues the work."""
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).again() == CertificateMessage(REF, Cause.WAIT, 20)
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).again() is None
     assert SiteMessage(SLOT, REF, MOST_WAITS - 1).again() == SiteMessage(SLOT, REF, 20)
@@ -96,7 +96,7 @@ def test_waiting_ends() -> None:
 
 @pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
 def test_progress_begins_the_count_anew(waits: int) -> None:
-    """The next message after progress starts with a count of zero waits."""
+    """The message that follows a run with progress starts again with a count of zero waits."""
     certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
     assert certificate.again(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
     assert site.again(progress=True) == SiteMessage(SLOT, REF, 0)
@@ -128,13 +128,13 @@ TAMPERED = [
 
 
 def test_longest_body_is_read() -> None:
-    """Certroll reads a message body of exactly the largest allowed length."""
+    """Certroll reads a queue message whose body has exactly the largest allowed length."""
     body = json.dumps(SITE)
     assert SiteMessage.parse(body + " " * (4096 - len(body))).waits == 3
 
 
 def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
-    """Return the body with these fields changed, without each field whose new value is `...`."""
+    """Return the message body with these fields changed, without each field whose new value is `...`."""
     if isinstance(change, str):
         return change
     return json.dumps({key: value for key, value in {**whole, **change}.items() if value is not ...})
@@ -194,7 +194,7 @@ def test_tampered_environment_message_is_refused(change: dict[str, object] | str
 
 
 def test_complaint_about_many_fields_is_short() -> None:
-    """The error about a message with many unknown fields is short."""
+    """The error about a queue message with many unknown fields is short."""
     with pytest.raises(MessageInvalid) as caught:
         SiteMessage.parse(json.dumps({**SITE, **{f"field-{number}": 0 for number in range(200)}}))
     assert len(str(caught.value)) < 300

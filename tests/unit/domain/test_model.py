@@ -21,7 +21,7 @@ from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm
     ],
 )
 def test_upload_is_known(seen: WebspaceCertificate, *, uploaded: bool) -> None:
-    """Certroll distinguishes an uploaded certificate from an imported, a managed, and a preserved one."""
+    """Certroll distinguishes uploaded certificates from imported and managed ones and from its own preserved copies."""
     assert seen.uploaded is uploaded
 
 
@@ -32,7 +32,7 @@ def test_group_of_a_plan_is_known() -> None:
 
 
 def test_fleet_is_found_by_what_is_asked() -> None:
-    """A fleet finds sites, settings and copies by name, and returns None or nothing for unknown names."""
+    """A fleet object finds sites, settings and copies by name, and returns None or an empty tuple for unknown names."""
     copies = copy(), copy("n", OLD, webspace=NORTH), copy("b", OLD)
     fleet = snapshot(sites=(site(), site("b")), copies=copies, settings=(named(OLD, site="b"),)).fleet
     assert (fleet.site(site_ref("b")), fleet.site(site_ref("c"))) == (site("b"), None)
@@ -44,7 +44,7 @@ def test_fleet_is_found_by_what_is_asked() -> None:
 
 
 def test_fleet_that_was_looked_into_is_the_same() -> None:
-    """Two equal fleets stay equal after one of them has built its lookup tables."""
+    """Two equal fleets of sites stay equal after one of them has built its lookup tables."""
     seen, other = Fleet(NOW, (site(),)), Fleet(NOW, (site(),))
     assert seen.site(site_ref()) == site()
     assert seen == other
@@ -89,5 +89,5 @@ def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Bindin
     ],
 )
 def test_tag_says_yes_or_no(value: str | None, *, off: bool, on: bool) -> None:
-    """A tag is off for several words such as `no` or `false`, and on only for the word `on`."""
+    """An on/off tag is off for several words such as `no` or `false`, and on only for the word `on`."""
     assert (is_off(value), is_on(value)) == (off, on)

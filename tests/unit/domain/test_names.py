@@ -39,7 +39,7 @@ ROOTS = f"{ENVIRONMENTS}/ase/publicCertificates"
     ],
 )
 def test_thumbprint_is_upper_case_hex(text: str) -> None:
-    """Certroll reads a thumbprint in any case, so that equal thumbprints compare equal."""
+    """Certroll reads a thumbprint in any letter case, so that equal thumbprints compare equal."""
     assert parse_thumbprint(text) == "AB" * 20
 
 
@@ -59,7 +59,7 @@ def test_thumbprint_is_upper_case_hex(text: str) -> None:
     ],
 )
 def test_what_is_no_thumbprint_is_refused(text: str) -> None:
-    """Certroll refuses a text of other than 40 hexadecimal digits as a thumbprint."""
+    """Certroll refuses a thumbprint that does not have exactly 40 hexadecimal digits."""
     with pytest.raises(InvalidNameError, match="is not a SHA-1 thumbprint of 40 hex digits"):
         parse_thumbprint(text)
 
@@ -79,7 +79,7 @@ def test_what_is_no_thumbprint_is_refused(text: str) -> None:
     ],
 )
 def test_host_name_is_lower_case_a_labels(text: str, name: str) -> None:
-    """Certroll reads a host name in any case and in Unicode, so that equal names compare equal."""
+    """Certroll reads a host name in any letter case and in Unicode, so that equal names compare equal."""
     assert parse_host_name(text) == name
 
 
@@ -106,7 +106,7 @@ def test_host_name_is_lower_case_a_labels(text: str, name: str) -> None:
     ],
 )
 def test_what_is_no_host_name_is_refused(text: str) -> None:
-    """Certroll refuses a text as a host name that no TLS client could send as server name."""
+    """Certroll refuses a host name that no TLS client could send as server name (SNI)."""
     with pytest.raises(InvalidNameError, match="is not a host name"):
         parse_host_name(text)
 
@@ -121,7 +121,7 @@ def test_what_is_no_host_name_is_refused(text: str) -> None:
     ],
 )
 def test_vault_is_named_or_given_by_its_id(text: str) -> None:
-    """Certroll reads a vault by its name or by its resource id, in any case."""
+    """Certroll reads a vault by its name or by its resource id, in any letter case."""
     assert parse_vault_name(text) == VAULT
 
 
@@ -163,7 +163,7 @@ def test_what_is_no_vault_is_refused(text: str) -> None:
 
 
 def test_subscription_is_a_lower_case_guid() -> None:
-    """Certroll reads a subscription id in any case."""
+    """Certroll reads a subscription id in any letter case."""
     assert parse_subscription(f" {SUBSCRIPTION.upper()} ") == SUBSCRIPTION
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_subscription_is_refused(text: str) -> None:
 
 
 def test_vault_certificate_is_named_in_lower_case() -> None:
-    """Certroll reads a vault certificate's name in any case, because Azure returns vault names in lower case."""
+    """Certroll reads a vault certificate's name in any letter case, because Azure returns vault names in lower case."""
     ref = VaultCertificateRef.parse("KV-Shop", "certificate", " Shop ")
     assert ref == VaultCertificateRef.parse("kv-shop", "certificate", "shop")
     assert str(ref) == "kv-shop/shop"
@@ -212,7 +212,7 @@ def test_complaint_about_a_long_text_is_short() -> None:
 
 
 def test_webspace_compares_without_case() -> None:
-    """Certroll reads a webspace's name in any case, because Azure changes the case."""
+    """Certroll reads a webspace's name in any letter case, because Azure changes the letter case."""
     first = Webspace.parse(SUBSCRIPTION.upper(), " RG-WestEuropeWebSpace-Linux ")
     assert first == Webspace.parse(SUBSCRIPTION, "rg-westeuropewebspace-linux")
     assert str(first) == "rg-westeuropewebspace-linux"
@@ -239,7 +239,7 @@ def test_missing_webspace_is_refused(name: str) -> None:
     ],
 )
 def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
-    """Certroll reads a site or a slot from its resource id in any case, and writes the id back."""
+    """Certroll reads the resource id of a site or slot in any letter case, and writes the same id again."""
     assert SiteRef.parse(resource_id) == ref
     assert SiteRef.parse(ref.resource_id) == ref
 
@@ -268,13 +268,13 @@ def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
     ],
 )
 def test_tampered_site_is_refused(resource_id: str) -> None:
-    """Certroll refuses a resource id of anything other than a site or a slot."""
+    """Certroll refuses a resource id as a site's id if it names anything other than a site or slot."""
     with pytest.raises(InvalidNameError, match="is not"):
         SiteRef.parse(resource_id)
 
 
 def test_site_and_slot_are_told_apart() -> None:
-    """A slot shows its site's name, refers to its production site, and sorts after it."""
+    """A slot is shown with its site's name, refers to its production site, and sorts after the site."""
     site, slot = site_ref(), site_ref("shop", "staging")
     assert (str(site), str(slot)) == ("shop", "shop/staging")
     assert (site.production, slot.production) == (site, site)
@@ -311,7 +311,7 @@ def test_sites_have_one_order() -> None:
 def test_complaint_names_the_bad_part(
     kind: type[SiteRef | CopyRef | EnvironmentRef], was: str, instead: str, complaint: str
 ) -> None:
-    """The error about a resource id quotes the wrong part of the id."""
+    """The error about a malformed resource id quotes the part that is wrong."""
     ids = {
         SiteRef: f"{SITES}/shop/slots/staging",
         CopyRef: f" {COPIES}/my-copy ",
@@ -332,7 +332,7 @@ def test_complaint_names_the_bad_part(
     ],
 )
 def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
-    """Certroll reads a certificate from its resource id in any URL encoding, and writes the id back."""
+    """Certroll reads a certificate's resource id in any URL encoding, and writes the same id again."""
     ref = CopyRef.parse(f"{COPIES}/{name}")
     assert (ref.name, str(ref)) == (expected, f"rg-web/{expected}")
     assert CopyRef.parse(ref.resource_id) == ref
@@ -356,7 +356,7 @@ def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
     ],
 )
 def test_certificate_of_one_site_is_read_from_its_id(resource_id: str, ref: CopyRef) -> None:
-    """Certroll reads a certificate that belongs to a single site or slot from its resource id."""
+    """Certroll recognises from its resource id that a certificate belongs to a single site or slot."""
     assert CopyRef.parse(resource_id) == ref
     assert CopyRef.parse(ref.resource_id) == ref
 
@@ -391,7 +391,7 @@ def test_tampered_copy_is_refused(resource_id: str) -> None:
     ],
 )
 def test_environment_is_read_from_its_id(resource_id: str) -> None:
-    """Certroll reads an App Service Environment from its resource id in any case."""
+    """Certroll reads an App Service Environment from its resource id in any letter case."""
     ref = EnvironmentRef.parse(resource_id)
     assert (ref, str(ref)) == (ASE, "rg-network/ase")
     assert ref.resource_id == f"{ENVIRONMENTS}/ase"
@@ -443,7 +443,7 @@ def test_tampered_environment_is_refused(resource_id: str) -> None:
     ],
 )
 def test_root_certificate_is_read_from_its_id(name: str, expected: str) -> None:
-    """Certroll reads a root certificate from its resource id in any URL encoding, and writes the id back."""
+    """Certroll reads a root certificate's resource id in any URL encoding, and writes the same id again."""
     ref = RootRef.parse(f" {ROOTS}/{name} ")
     assert (ref.environment, ref.name, str(ref)) == (ASE, expected, f"rg-network/ase/{expected}")
     assert RootRef.parse(ref.resource_id) == ref

@@ -43,7 +43,7 @@ NEAR = replace(GOOD, expires=NOW + timedelta(days=50), issued=NOW - timedelta(da
 
 
 def stored(status: StoreStatus) -> tuple[StoredCertificate, ...]:
-    """Return the certificate's entry for its vault with that status."""
+    """Return the order's entry for the vault that stores its certificate, with that status."""
     return (replace(STORED, status=status),)
 
 
@@ -248,7 +248,7 @@ def test_verification_due_says_when_it_renews() -> None:
 
 
 def test_own_date_of_the_next_renewal_wins() -> None:
-    """Certroll uses the renewal date that Azure announces before the date that it computes."""
+    """Certroll prefers the renewal date that Azure announces to the date that it computes itself."""
     announced = replace(NEAR, next_auto_renewal=NOW + timedelta(days=3))
     assert announced.renews_at == NOW + timedelta(days=3)
     assert NEAR.renews_at == NOW + timedelta(days=18)
@@ -269,7 +269,7 @@ def test_history_is_read_only_near_a_renewal() -> None:
 def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None:
     """An order's run is stalled by a problem that only an operator can solve.
 
-    An order without automatic renewal is only reported.
+    An order that only lacks automatic renewal is reported, and does not stall its run.
     """
     by_hand = problems(replace(GOOD, auto_renew=False), NOW)
     assert outcome_of(by_hand) == Converged(Reason.NOTHING_STALE)
@@ -283,7 +283,7 @@ def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None
 def test_certificate_that_ends_well_before_its_order_has_another_one(before: timedelta, *, another: bool) -> None:
     """A certificate that ends more than a day before its order is followed by another certificate.
 
-    Authorities round both dates, so that the dates of an order's last certificate may differ by a day.
+    Authorities round the end dates of a certificate and its order, so that they may differ by a day.
     """
     assert GOOD.expires is not None
     order = replace(GOOD, auto_renew=False, certificate_ends=GOOD.expires - before)
@@ -319,7 +319,7 @@ def test_what_is_no_order_is_refused(text: str) -> None:
 
 
 def test_order_id_is_read_in_any_case() -> None:
-    """Certroll reads an order's resource id in any case, because Azure changes the case."""
+    """Certroll reads an order's resource id in any letter case, because Azure changes the letter case."""
     assert OrderRef.parse(REF.resource_id.upper()) == REF
     assert str(REF) == "shop-rg/shop"
 

@@ -169,7 +169,7 @@ def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: O
     ],
 )
 def test_open_questions(order: Order, record: OrderRecord, expected: Reason | None) -> None:
-    """Certroll reports a request that had no effect, with its time and its error."""
+    """Certroll reports a request for an order that had no effect, with the time and the error of the request."""
     found = open_questions(order, (record,), NOW)
     assert [question.reason for question in found] == ([expected] if expected else [])
     assert all("was asked at 2026-" in question.detail for question in found)

@@ -35,7 +35,7 @@ LONGEST = "/" + "a" * 199
     ],
 )
 def test_tag_is_read(tag: str, probe: Probe) -> None:
-    """The tag `certroll-probe` has a path, an optional status and an optional text, with blanks between them."""
+    """The tag `certroll-probe` has a path, an optional status and an optional text, separated by blanks."""
     assert Probe.parse(tag) == probe
 
 
@@ -100,7 +100,7 @@ def test_example_in_the_message_is_right() -> None:
     [("//evil.example/", 200, ""), ("/a b", 200, ""), ("/", 99, ""), ("/", 600, ""), ("/", 200, "a\nb")],
 )
 def test_no_probe_comes_about_that_the_tag_could_not_ask_for(path: str, status: int, text: str) -> None:
-    """A probe that code creates has to meet the same rules as a probe from a tag."""
+    """A probe that Certroll's code creates has to meet the same rules as a probe from a tag."""
     with pytest.raises(ProbeInvalid):
         Probe(path, status, text)
 
@@ -156,12 +156,12 @@ def test_answer_is_judged(probe: Probe, status: int, body: str, verdict: Verdict
 
 
 def test_without_an_old_certificate_nothing_is_old() -> None:
-    """Without a known old thumbprint, an answer with another thumbprint fails."""
+    """If no old thumbprint is known, an app's answer with another thumbprint fails the probe."""
     assert judge(PROVING, 200, f"Shown: {OLD}", NEW, NOBODY).verdict is Verdict.FAILED
 
 
 def test_text_without_thumbprint_is_never_old() -> None:
-    """If the probe's text has no placeholder, no answer can show an old thumbprint."""
+    """If a probe's text has no placeholder for the thumbprint, no answer of the app counts as an old thumbprint."""
     assert judge(PLAIN, 200, "sick", NEW, frozenset({OLD})).verdict is Verdict.FAILED
 
 
@@ -179,7 +179,7 @@ def test_redirect_fails_with_the_cure(status: int) -> None:
 
 @pytest.mark.parametrize("status", [100, 299, 400, 401, 404, 500])
 def test_other_statuses_are_no_redirects(status: int) -> None:
-    """The message about another unexpected status names only the path and both statuses."""
+    """The message about an unexpected status that is no redirect names only the path and both statuses."""
     sight = judge(PROVING, status, "", NEW, NOBODY)
     assert sight == ProbeSight(Verdict.FAILED, f"/partner answered {status}, not 200")
 

@@ -41,14 +41,14 @@ def test_reason_is_its_text() -> None:
 
 
 def test_these_stop_a_run_for_a_person() -> None:
-    """Exactly these refusals make the outcome of a run Stalled."""
+    """Exactly the listed reasons for a refusal make the outcome of a run Stalled."""
     assert {str(reason) for reason in Reason if reason.stalls} == set(STALLING.split())
 
 
 def test_what_stalls_a_run_needs_a_person() -> None:
     """Every reason that stalls a run needs an operator.
 
-    Every refusal that is shown as Stalled stalls the run.
+    Every refusal that the documentation shows as Stalled stalls the run.
     """
     assert [reason for reason in Reason if reason.stalls and not reason.needs_person] == []
     shown = {reason for reason in Reason if {Shows.REFUSAL, Shows.STALLED} <= set(reason.shows)}
@@ -61,19 +61,19 @@ def test_these_are_no_findings() -> None:
 
 
 def test_these_findings_need_nobody() -> None:
-    """Exactly these findings have the severity "info", because no operator has to act."""
+    """Exactly the listed findings have the severity "info", because no operator has to act."""
     calm = {reason for reason in Reason if reason.makes_finding and reason.severity is Severity.INFO}
     assert {str(reason) for reason in calm} == set(CALM.split())
 
 
 def test_what_takes_an_app_down_is_critical() -> None:
-    """Exactly these reasons have the severity "critical"."""
+    """Exactly four reasons have the severity "critical", among them an expired certificate."""
     critical = {reason for reason in Reason if reason.severity is Severity.CRITICAL}
     assert critical == {Reason.START_OWED, Reason.NO_LAST_GOOD, Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
 
 
 def test_turns_remarks_and_passwords() -> None:
-    """Only these reasons wait for their turn, allow a roll, or describe an object without a certificate."""
+    """Only the listed reasons wait for a turn, allow a roll, or say that Certroll does not follow a vault object."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {

@@ -42,7 +42,8 @@ def case(
 ) -> Case:
     """Return a case that meets all requirements except for these facts, this use and the given fields.
 
-    `bundle` belongs to the new version. `before` and `bundle_before` belong to the version in use.
+    The argument `bundle` belongs to the new version. The arguments `before` and `bundle_before` belong to the version
+    in use.
     """
     judged = version or replace(GOOD.version, facts=new or facts(), bundle=given.pop("bundle", COMPLETE))
     old = replace(old_version(), facts=given.pop("before", facts()), bundle=given.pop("bundle_before", COMPLETE))
@@ -51,7 +52,7 @@ def case(
 
 
 def of(requirement: Requirement, judged: Case) -> tuple[Level, str] | None:
-    """Return the verdict on a requirement, or None if the use does not have the requirement."""
+    """Return the verdict on a requirement, or None if Certroll does not check the requirement for this use."""
     return next(
         ((verdict.level, verdict.detail) for verdict in check(judged) if verdict.requirement is requirement), None
     )
@@ -101,19 +102,19 @@ VAULT = "ExportableKey ContentType PrivateKey MatchingKey"
     ],
 )
 def test_use_decides_what_is_asked(use: Use | None, asked: str) -> None:
-    """Certroll checks exactly these requirements for each use of a certificate with an RSA key."""
+    """Certroll checks exactly the listed requirements for each use of a certificate with an RSA key."""
     assert [str(verdict.requirement) for verdict in check(case(facts(public_policy=True), use))] == asked.split()
 
 
 def test_each_requirement_has_one_line() -> None:
-    """Each requirement is in the table once, and requirements for all uses come first."""
+    """Each requirement is in Certroll's table once, and requirements for all uses come first."""
     assert [rule.requirement for rule in RULES] == list(Requirement)
     assert [rule.uses == ANY for rule in RULES] == sorted((rule.uses == ANY for rule in RULES), reverse=True)
 
 
 @pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
 def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
-    """Certroll neither passes nor refuses what it could not read.
+    """Certroll neither passes nor refuses a certificate that it could not read.
 
     The verdict on a requirement is `UNSEEN` if Certroll could not read the certificate or its vault object.
     """
@@ -246,7 +247,7 @@ def test_serial_number_has_a_length(
 ) -> None:
     """Certroll refuses a serial number that is longer than X.509 allows.
 
-    It warns about a newly long serial number that App Service does not document for uploads.
+    Certroll warns about an upload's serial number that is newly longer than App Service documents.
     """
     old = None if before is None else facts(serial_octets=before)
     assert of(Requirement.SERIAL_NUMBER, case(facts(serial_octets=octets), use, before=old)) == (level, detail)
@@ -453,7 +454,7 @@ CLIENT = "its extended key usage does not allow client authentication"
 def test_binding_needs_server_authentication(
     new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
 ) -> None:
-    """Certroll refuses to bind a certificate that lost the usage for server authentication."""
+    """Certroll refuses to bind a new version that lost the key usage for server authentication."""
     assert of(Requirement.SERVER_AUTH, case(new, Use.BINDING, before=before)) == verdict
 
 
@@ -474,7 +475,7 @@ def test_binding_needs_server_authentication(
 def test_calls_need_client_authentication(
     new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
 ) -> None:
-    """Certroll refuses to give an app a certificate that lost the usage for client authentication."""
+    """Certroll refuses to give an app a new version that lost the key usage for client authentication."""
     assert of(Requirement.CLIENT_AUTH, case(new, Use.OUTBOUND, before=before)) == verdict
 
 
@@ -684,7 +685,7 @@ def test_chain_out_of_order_is_warned_of(use: Use, detail: str) -> None:
 
 
 def lasting(days: int, since: datetime, more: timedelta = timedelta(0)) -> CertificateVersion:
-    """Return a version that is valid for that many days, counted with both ends, plus `more`."""
+    """Return a version that is valid for the given number of days, counted with both ends, plus `more`."""
     end = since + timedelta(days=days) - timedelta(seconds=1) + more
     return version(not_before=since, not_after=end, facts=facts(public_policy=True))
 
@@ -749,7 +750,7 @@ def test_a_day_that_has_begun_counts_whole() -> None:
     ],
 )
 def test_version_in_use_is_needed_only_for_comparison(new: CertificateFacts, *, needed: bool) -> None:
-    """Certroll reads the facts of the version in use only if they may change the verdict."""
+    """Certroll reads the facts of the version in use only if these facts may change the verdict."""
     assert compares(new) is needed
     whatever = (None, NO_SERVER, NO_CLIENT, SELF_SIGNED, elliptic("secp256k1"), facts(signature_hash="md5"))
     for use in Use:

@@ -1,4 +1,4 @@
-"""The record of an app's roll says whether the next apps may roll."""
+"""The record of an app's roll to a new version says whether the next apps may roll."""
 
 from datetime import datetime, timedelta
 
@@ -15,9 +15,9 @@ HOLDING = {RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollStat
 
 
 def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
-    """A roll's state says whether the roll is in progress and whether it holds the version.
+    """The state of an app's roll says whether the roll is in progress and whether it holds the version.
 
-    A failed retirement does not hold the version.
+    Certroll does not hold a version because it failed to retire the old version from an app.
     """
     for retiring in (False, True):
         rolls = [roll(state, retiring=retiring) for state in RollState]
@@ -35,7 +35,7 @@ def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
     ],
 )
 def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: tuple[datetime, ...]) -> None:
-    """Certroll counts only the undone rolls of the last 24 hours."""
+    """Certroll remembers for 24 hours that somebody has undone a roll."""
     assert roll(RollState.VALIDATED, undone=undone).undone_lately(NOW) == lately
     assert DAY == FIGHT
 
@@ -59,9 +59,9 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
     ],
 )
 def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
-    """A proven app lets the next app roll at once, and any other app after its soak.
+    """The next app rolls at once after a proven app, and after the soak time if the app before it is unproven.
 
-    If the old certificate ends soon, the next app rolls earlier.
+    If the old certificate ends soon, Certroll rolls the next app earlier.
     """
     assert opens(roll(state), SOAK, LOST, urgent=False) == calm
     assert opens(roll(state), SOAK, LOST, urgent=True) == urgent
@@ -94,17 +94,17 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
 def test_rest_may_go_with_the_first_result(
     rolls: tuple[RollRecord, ...], calm: datetime | None, urgent: datetime | None
 ) -> None:
-    """Apps after the first roll as soon as an app is proven, or after the soak of an unproven app."""
+    """The other apps roll as soon as a first app is proven, or after the soak time of an unproven first app."""
     assert opens_at(rolls, SOAK, LOST, urgent=False) == calm
     assert opens_at(rolls, SOAK, LOST, urgent=True) == urgent
     assert opens_at(rolls[::-1], SOAK, LOST, urgent=False) == calm
 
 
 def test_soak_of_more_than_a_day_counts_for_what_is_not_written() -> None:
-    """An app that is not yet written delays others for a day, or for a longer soak."""
+    """An app whose settings Certroll could not yet write delays other apps for a day, or for a longer soak time."""
     assert opens(roll(RollState.STALE), 2 * DAY, LOST, urgent=False) == SINCE + 2 * DAY
 
 
 def test_what_is_lost_is_never_waited_for_longer_than_the_soak() -> None:
-    """A soak that is shorter than the loss of a message ends the wait earlier, even if the roll is urgent."""
+    """In an urgent roll, Certroll waits no longer than the soak time for an app that does not answer."""
     assert opens_at((roll(RollState.OVERLAPPING),), 5 * SECOND, LOST, urgent=True) == SINCE + 5 * SECOND

@@ -1,4 +1,4 @@
-"""A snapshot tells which certificates apps name, and which of them are stale."""
+"""A snapshot of the observed Azure says which certificates apps name, and which of these are stale."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -99,7 +99,7 @@ def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tup
     ],
 )
 def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
-    """A snapshot lists an app's stale thumbprints, those that the app was proven to use first."""
+    """A snapshot lists an app's stale thumbprints, and those first that the app was proven to use."""
     assert seen.named_stale(settings) == stale
 
 
@@ -120,7 +120,7 @@ def test_what_copies_held_before_is_remembered() -> None:
 
 
 def test_what_only_copies_tell_of_is_known() -> None:
-    """A snapshot lists the thumbprints that only copies hold, so that the journal remembers them."""
+    """A snapshot lists thumbprints that only copies hold, so that the journal can remember the thumbprints."""
     remembered = replace(rollout(), held=frozenset({(NORTH, NEWER)}))
     copies = copy(thumbprint=FOREIGN), copy("b", OLD), copy("c", None), copy("up", OLDER, source=None)
     assert snapshot(copies=copies, rollout=remembered).held_unknown == frozenset({(WEST, FOREIGN), (NORTH, NEWER)})
@@ -134,7 +134,7 @@ def test_nothing_is_stale_without_a_current_version() -> None:
 
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
-    """A site that Certroll did not see wants no root."""
+    """A site that Azure did not list counts as a site that wants no root."""
     assert not snapshot().is_rooted(site_ref("gone"))
 
 
@@ -173,15 +173,15 @@ def test_binding_of_an_unseen_site_is_nowhere() -> None:
     ],
 )
 def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
-    """An app may replace stale thumbprints that no other vault certificate claims.
+    """Certroll replaces stale thumbprints in an app's settings unless another vault certificate claims them.
 
-    A recorded roll limits them to the thumbprints that it replaces.
+    If an app was admitted, Certroll replaces only the thumbprints in the record of the app.
     """
     assert seen.rollable(named(OLDER, OLD)) == rollable
 
 
 def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
-    """No copy contests a thumbprint of a site whose webspace is unknown."""
+    """If a site's webspace is unknown, no other vault certificate contests the thumbprints that the site names."""
     seen = snapshot(sites=(), copies=(THEIRS,))
     assert seen.rollable(named(OLD)) == (OLD,)
 
@@ -203,7 +203,7 @@ def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
 def test_end_of_what_apps_leave_is_known(
     settings: tuple[SiteSettings, ...], sites: tuple[SiteRef, ...], ends: datetime | None
 ) -> None:
-    """A rollout to apps is urgent according to the certificate that ends first and that an app will replace."""
+    """The certificate that ends first, among those that apps will replace, decides whether a rollout is urgent."""
     versions = version(), old_version(not_after=ENDS), old_version("v0", OLDER, not_after=NOW + HOUR)
     seen = snapshot(lineage=lineage(*versions), sites=(site(), site("b")), settings=settings)
     assert seen.settings_expire_at(sites) == ends
@@ -217,7 +217,7 @@ def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: boo
 
 
 def test_what_has_no_known_end_makes_nothing_urgent() -> None:
-    """A thumbprint of no known version makes no rollout urgent."""
+    """A thumbprint of no known version, and so of no known end, makes no rollout urgent."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
     assert seen.settings_expire_at((site_ref(),)) is None
 
@@ -292,7 +292,7 @@ def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
 ) -> None:
     """A copy with a private key does not belong to a vault secret that never had the key.
 
-    Anybody can store somebody else's public certificate in a secret.
+    Anybody can store another owner's public certificate in a vault secret.
     """
     older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
     assert snapshot(lineage=lineage(version(), older), copies=copies).stale_in(WEST, OLD) is stale

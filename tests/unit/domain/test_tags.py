@@ -1,4 +1,4 @@
-"""The table of tags decides which tags Certroll reads and which objects carry them."""
+"""The table of tags says which tags Certroll reads and which resources carry each tag."""
 
 import pytest
 
@@ -40,6 +40,6 @@ def test_slot_has_its_sites_tag_unless_the_tag_is_per_slot(tag: Tag) -> None:
 
 
 def test_opt_out_is_read_wherever_it_is_set() -> None:
-    """Every resource that Certroll may change can opt out by its tag."""
+    """The tag `certroll` can opt out each kind of resource that Certroll may change."""
     assert OPT_OUT.kind is Kind.OFF_SWITCH
     assert set(Carrier) - {Carrier.UPLOAD} == OPT_OUT.carriers

@@ -132,7 +132,7 @@ def test_unknown_target_is_refused() -> None:
     ],
 )
 def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple[SiteRef, ...]) -> None:
-    """Certroll refuses a target that matches several resources, and names all of them."""
+    """Certroll refuses a target that matches several resources, and names all these resources."""
     ids = sorted(ref.resource_id for ref in others)
     with pytest.raises(TargetInvalid) as caught:
         resolve(target(text), {ref.resource_id: names_of_site(ref) for ref in others})
@@ -151,7 +151,7 @@ def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
 
 
 def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
-    """Certroll finds the good targets of a tag, and reports the problem of each other target."""
+    """Certroll finds the good targets of a tag, and reports the problem of each bad target."""
     candidates = {"a": frozenset({"shop"}), "b": frozenset({"api", "twin"}), "c": frozenset({"twin"})}
     found, problems = found_targets(((TO, "shop, nowhere, twin"),), IMPORT_TO, candidates)
     assert {str(named): candidate for named, candidate in found.items()} == {"shop": "a"}

@@ -135,7 +135,7 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
     ],
 )
 def test_verdict(vault: VaultSettings, principal: Principal, expected: AccessVerdict) -> None:
-    """Certroll reports access as allowed only if it could read that all rights are granted."""
+    """Certroll reports vault access as allowed only if it has read that all needed rights are granted."""
     found = judge(vault, principal)
     assert found.verdict is expected
     assert (found.missing == found.unknown == found.cures == ()) == (expected is ALLOWED)
@@ -235,9 +235,9 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
-    """If the service's object id is not set, the message names the setting and a command that prints it.
+    """If a service's object id is not set, the message names the setting and a command that prints the id.
 
-    The message also names the principals that have rights on the vault.
+    If a service's object id is not set, the message names the principals that have rights on the vault.
     """
     detail = judge(by_policies(FULL), UNSET).detail
     assert "set CERTROLL_APP_SERVICE_OBJECT_ID" in detail
@@ -248,7 +248,7 @@ def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
 
 
 def test_many_holders_are_counted() -> None:
-    """The message names some of the vault's thousand principals and counts the others."""
+    """The message about a vault with a thousand access policies names some principals and counts the rest."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(1000)))
     detail = judge(vault, UNSET).detail
     assert "and 990 more" in detail
@@ -256,7 +256,7 @@ def test_many_holders_are_counted() -> None:
 
 
 def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
-    """Without the object id, a right that no principal has is missing, and every other right is unknown."""
+    """Without the service's object id, a right that no principal has is missing, and every other right is unknown."""
     found = judge(by_policies(SOME), UNSET)
     assert found.verdict is LACKING
     assert "lacks certificates/get" in found.missing[0]
@@ -269,7 +269,7 @@ def test_what_is_wholly_missing_is_told_once() -> None:
 
 
 def test_service_is_named_as_azure_names_it() -> None:
-    """The message names the service by its name in the Azure portal."""
+    """The message about missing rights names the service by its name in the Azure portal."""
     assert (
         judge(by_policies(), SELLER)
         .missing[0]
@@ -278,7 +278,7 @@ def test_service_is_named_as_azure_names_it() -> None:
 
 
 def test_why_roles_were_not_read_is_told() -> None:
-    """The message gives Azure's error if the role assignments could not be read."""
+    """The message about unknown rights gives Azure's error if the role assignments could not be read."""
     assert judge(BLIND, APP).unknown == ("the role assignments may not be read",)
     assert judge(replace(BLIND, not_read=""), APP).unknown == ("its role assignments were not read",)
 
@@ -288,7 +288,7 @@ def test_why_roles_were_not_read_is_told() -> None:
     [(2, f"{1:036d}"), (10, f"{9:036d}"), (11, "and 1 more")],
 )
 def test_some_holders_are_named(count: int, end: str) -> None:
-    """The message names up to ten principals and counts the others."""
+    """The message about rights on a vault names up to ten principals and counts the rest."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(count)))
     assert judge(vault, UNSET).detail.endswith(end)
 

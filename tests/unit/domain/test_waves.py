@@ -42,7 +42,7 @@ def app(site: SiteRef, *groups: str, plan: str = "p", runs: bool = True) -> Wave
     ],
 )
 def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> None:
-    """Certroll reads a limit as a number or as a percentage, and shows it in the same form."""
+    """Certroll reads the limit of apps that may be down as a number or a percentage, and shows the same form."""
     assert MostDown.parse(text) == most
     assert str(most) == shown
 
@@ -68,7 +68,7 @@ def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> 
     ],
 )
 def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
-    """Certroll refuses a malformed limit, and the message shows how to write a limit."""
+    """Certroll refuses a malformed limit of apps that may be down, and the message shows how to write a limit."""
     with pytest.raises(ValueError, match="from 1, or as a share") as caught:
         MostDown.parse(text)
     assert str(caught.value) == BAD_LIMIT
@@ -88,7 +88,7 @@ def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
     ],
 )
 def test_share_is_of_what_there_is(most: MostDown, apps: int, down: int) -> None:
-    """A percentage is rounded down to at least one app, and a number is the limit itself."""
+    """A percentage limit is rounded down to at least one app, and a numeric limit is used unchanged."""
     assert most.of(apps) == down
 
 
@@ -104,7 +104,7 @@ def test_share_is_of_what_there_is(most: MostDown, apps: int, down: int) -> None
     ],
 )
 def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
-    """The tag `certroll-group` names groups, separated by commas, in any case."""
+    """The tag `certroll-group` names groups, separated by commas, in any letter case."""
     assert parse_groups(value) == {name.replace("-", " ") for name in groups.split()}
 
 
@@ -156,13 +156,13 @@ def test_small_environments_go_as_expected(
 
 
 def test_what_is_kept_is_named_in_order() -> None:
-    """Certroll names each excluded app with the group of which it is the last running app."""
+    """Certroll names each app that it excludes as the last running app of a group, with the group."""
     apps = [app(B, "h"), app(A, "g"), app(C, "g", "h", runs=False)]
     assert all_waves(apps, [A, B], MostDown(2)) == Waves((), ((A, "g"), (B, "h")))
 
 
 def test_what_is_down_takes_the_place_of_others() -> None:
-    """An app that restarts for another reason counts towards the limit and protects the rest of its group."""
+    """An app that restarts for another reason counts towards a wave's limit and keeps the rest of its group up."""
     apps = [app(A, "g"), app(B, "g"), app(C)]
     assert next_wave(apps, [A, B, C], MostDown(2), [A]) == (C,)
     assert next_wave(apps, [A, B, C], MostDown(1), [A]) == ()
@@ -170,12 +170,12 @@ def test_what_is_down_takes_the_place_of_others() -> None:
 
 
 def test_app_that_is_stopped_is_in_no_wave() -> None:
-    """A stopped app is in no wave and does not count towards the limit."""
+    """A stopped app is in no wave and does not count towards the limit of a wave."""
     assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MostDown(1)) == (B,)
 
 
 def test_apps_of_other_environments_are_not_counted() -> None:
-    """Percentages and groups count only the apps of the same environment."""
+    """Percentage limits and groups count only the apps of the same environment."""
     inside = site("a", plan="p", environment=ASE)
     fleet = Fleet(NOW, (inside, site("b", environment=OTHER_ASE), site("c")))
     assert wave_apps(fleet, ASE) == (app(A),)

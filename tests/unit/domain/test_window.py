@@ -14,7 +14,7 @@ WEEKEND = "Sat,Sun 22:00-04:00; Wed 01:00-03:00"
 
 
 def at(text: str) -> datetime:
-    """Return the time in a fixed week that a text such as `Sat 22:00` names."""
+    """Return the time that a text such as `Sat 22:00` names in a fixed week."""
     day, time = text.split()
     hours, minutes = time.split(":")
     return DAYS[day] + timedelta(hours=int(hours), minutes=int(minutes))
@@ -67,7 +67,7 @@ def test_window_of_sunday_runs_into_the_next_week(text: str) -> None:
     ],
 )
 def test_days_are_named_in_many_ways(text: str, days: str) -> None:
-    """Days have short or long names in any case, and several windows add up."""
+    """A restart window names its days in short or long form in any letter case, and several windows add up."""
     window = RestartWindow.parse(text)
     assert [day for day, start in DAYS.items() if window.is_open(start + timedelta(hours=10.5))] == days.split()
 
@@ -83,25 +83,25 @@ def test_days_are_named_in_many_ways(text: str, days: str) -> None:
     ],
 )
 def test_next_opening_is_the_soonest(text: str, now: str, opens: str) -> None:
-    """A closed window reports the start of the next window."""
+    """While the restart window is closed, its next opening is the soonest start of a window."""
     assert RestartWindow.parse(text).opens_at(at(now)) == at(opens)
 
 
 def test_next_opening_may_be_next_week() -> None:
-    """After the last window of a week, the next window is the first of the following week."""
+    """After the last restart window of a week, the next opening is in the following week."""
     window = RestartWindow.parse("Tue 01:00-02:00; Thu 01:00-02:00")
     assert window.opens_at(at("Sun 23:00")) == at("Tue 01:00") + timedelta(weeks=1)
     assert RestartWindow.parse("Thu 01:00-02:00").opens_at(at("Thu 02:00")) == at("Thu 01:00") + timedelta(weeks=1)
 
 
 def test_open_window_opens_now() -> None:
-    """An open window reports the present time as its opening."""
+    """An open restart window reports the present time as its opening."""
     now = at("Sun 02:30") + timedelta(seconds=17, microseconds=3)
     assert RestartWindow.parse(WEEKEND).opens_at(now) == now
 
 
 def test_opening_is_exact() -> None:
-    """A window opens at the whole minute that the setting names."""
+    """A restart window opens at exactly the whole minute that the setting names."""
     now = at("Tue 23:58") + timedelta(seconds=59, microseconds=999_999)
     assert RestartWindow.parse(WEEKEND).opens_at(now) == at("Wed 01:00")
 
@@ -155,7 +155,7 @@ def test_impossible_window_is_refused_with_an_example(text: str, problem: str) -
 
 
 def test_complaint_is_short() -> None:
-    """The message about a long malformed window does not quote all of it."""
+    """The message about a malformed restart window does not quote all of a long text."""
     for text in ("x" * 5000, "x" * 5000 + " 22:00-23:00"):
         with pytest.raises(ValueError, match="xxx") as caught:
             RestartWindow.parse(text)

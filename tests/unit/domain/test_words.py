@@ -1,4 +1,4 @@
-"""Words that Certroll writes to rows, messages and Azure keep their spelling."""
+"""Words that Certroll writes to rows, messages and Azure keep their spelling in each release."""
 
 from enum import StrEnum
 
@@ -39,12 +39,12 @@ from shared.domain.where import CloudName
     ],
 )
 def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:
-    """States and causes keep their spelling, so that the next release reads the rows and messages of this release."""
+    """States and causes keep their spelling, so that the next release can read the rows and messages of this one."""
     assert [str(word) for word in words] == expected.split()
 
 
 def test_word_for_what_was_not_asked_is_empty() -> None:
-    """A rebind that was not requested is an empty word, so that it equals a missing column."""
+    """The word for a rebind that was not requested is empty, like a missing column."""
     assert [str(word) for word in Again] == ["", "asked", "done"]
 
 
@@ -72,7 +72,7 @@ def test_word_for_what_was_not_asked_is_empty() -> None:
     ],
 )
 def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
-    """Words of ARM and DNS are spelled as in App Service REST API, KeyVaultSecretStatus and RFC 8659."""
+    """Certroll spells words of ARM and DNS as in App Service REST API, KeyVaultSecretStatus and RFC 8659."""
     assert [str(word) for word in words] == expected.split()
 
 

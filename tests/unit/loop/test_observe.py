@@ -43,7 +43,7 @@ ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Plans/providers/Microsoft.We
     ],
 )
 def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], private: set[Thumbprint]) -> None:
-    """Certroll looks for uploads of a current version only if its certificate is not from a public authority."""
+    """Certroll uploads a certificate again only for a current version that is not from a public authority."""
     assert Targets.of(iter(lineages)).private == private
 
 
@@ -56,13 +56,13 @@ def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], p
     ],
 )
 def test_date_of_an_upload_is_read(text: str, moment: datetime) -> None:
-    """Certroll reads an upload date with seven digits of a second, as ARM writes it, in any time zone."""
+    """Certroll reads the date of a certificate's upload with seven decimals of a second and in any time zone."""
     assert _dated({"id": ID, "createdTime": text}) == (CopyRef(SUBSCRIPTION, "plans", "by#hand"), moment)
 
 
 @pytest.mark.parametrize("wire", [{"id": ID}, {"id": ID, "createdTime": None}, {"createdTime": "2023-10-01T00:00:00Z"}])
 def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
-    """Reading the upload date of an entry without date or id raises `ValueError`."""
+    """Certroll's reader of upload dates raises `ValueError` for an entry without a date or an id."""
     with pytest.raises(ValueError, match=r"None|''"):
         _dated(wire)
 
@@ -73,7 +73,7 @@ def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
 NO_TARGETS = Targets()
 WANTED = copy("web")
 OWN = replace(copy("web", webspace=NORTH), ref=CopyRef.of_site(site_ref(), "web", public=False))
-"""A certificate that belongs to a single site; its webspace tells nothing about other sites."""
+"""A certificate that belongs to a single site; its webspace says nothing about other sites."""
 
 
 def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
@@ -98,7 +98,7 @@ def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
     ],
 )
 def test_settings_are_read_where_a_certificate_may_be_used(seen: Scope, *, near: bool) -> None:
-    """Certroll reads the settings of apps in a webspace that holds a wanted certificate, or of the app that owns it."""
+    """Certroll reads an app's settings if the app or its webspace has a certificate that Certroll looks for."""
     assert seen.is_near(site()) is near
     assert seen.is_listed(site()) is near
 
@@ -106,7 +106,7 @@ def test_settings_are_read_where_a_certificate_may_be_used(seen: Scope, *, near:
 def test_slots_are_read_in_environments_that_a_tag_names() -> None:
     """Certroll lists an environment's slots if a tag names the environment, and does not read their settings.
 
-    Certroll stops and starts these apps for a root.
+    Certroll stops and starts the slots of an environment for a new root.
     """
     hosted = replace(site(), environment=ASE)
     named, silent = scope(targets=Targets(environments=frozenset({ASE.name}))), scope()

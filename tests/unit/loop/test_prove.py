@@ -1,4 +1,4 @@
-"""Certroll chooses the address for a TLS handshake, and reports an address that it cannot read."""
+"""Certroll chooses the address for a TLS handshake, and reports an unknown inbound address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -42,7 +42,7 @@ def behind(networks: Networks) -> Ports:
 
 
 def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
-    """Return a fleet with this site, an SNI binding and the other bindings."""
+    """Return a fleet of sites with this site, an SNI binding and the given further bindings."""
     return Fleet(NOW, (site,), (binding(), *others))
 
 
@@ -101,6 +101,6 @@ def test_address_is_asked_of_internal_environments(
 
 @pytest.mark.parametrize("error", [Denied("no right"), NotFound("gone"), Rejected("odd"), Unavailable("silent")])
 def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
-    """Certroll returns Azure's error as a message if it cannot read the inbound address."""
+    """Certroll returns Azure's error as a message if it cannot read an environment's inbound address."""
     found = inbound_of(behind(Networks(error)), INTERNAL)
     assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")

@@ -123,7 +123,7 @@ def like_before(seen: Snapshot, before: CertificateFacts = OLD_FASHIONED) -> Sna
     ],
 )
 def test_what_a_version_is_warned_of_is_one_finding(seen: Snapshot, details: list[str]) -> None:
-    """Certroll reports all warnings about a version that concern its use as a single finding."""
+    """Certroll reports all warnings about a version as a single finding, as far as they concern its use."""
     found = [("version v2 of kv-shop/shop", Reason.REQUIREMENT_WARNING, "; ".join(details))] if details else []
     assert [told for told in report(seen, Plan()) if told[1] is Reason.REQUIREMENT_WARNING] == found
 
@@ -198,7 +198,7 @@ OTHER_NAMES = copy("other", OTHER, source=None, host_names=(HOST, "other.example
 def test_upload_that_may_be_a_version_nobody_can_read_is_a_finding(seen: Snapshot, *, found: bool) -> None:
     """Certroll reports an upload that may be one of the vault's unreadable versions.
 
-    Such an upload covers exactly the names of the current version.
+    An upload may be an unreadable version if it covers exactly the names of the current version.
     """
     (*findings,) = unread_versions(seen)
     expected = [("certificate rg-web/up", Reason.VERSIONS_UNREAD, NOW, SCOPE)] if found else []

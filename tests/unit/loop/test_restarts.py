@@ -1,4 +1,4 @@
-"""An app claims its restart in every disruption budget, or in none of them."""
+"""An app claims its restart in each disruption budget that it needs, or in none."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +19,9 @@ PLACES = (("plan", 2), ("environment", 5))
 
 @dataclass
 class Counting:
-    """This fake is a journal whose budgets in `full` are used up, and a lease store.
+    """This fake is a journal whose disruption budgets in `full` are used up, and a store of leases.
 
-    Another run holds the leases in `busy`.
+    Another run of Certroll holds the leases in `busy`.
     """
 
     full: frozenset[str] = frozenset()
@@ -29,12 +29,12 @@ class Counting:
     counted: list[tuple[str, SiteRef, int]] = field(default_factory=list)
 
     def claim_restart(self, place: str, site: SiteRef, _: object, most: int) -> bool:
-        """Record the site's claim unless the budget is used up."""
+        """Record the site's restart claim unless the budget is used up."""
         self.counted += [] if place in self.full else [(place, site, most)]
         return place not in self.full
 
     def restarted(self, place: str, site: SiteRef, _: object) -> None:
-        """Remove the site's claim."""
+        """Remove the site's restart claim from the budget."""
         self.counted = [claim for claim in self.counted if claim[:2] != (place, site)]
 
     @contextmanager
@@ -46,14 +46,14 @@ class Counting:
 
 
 def run(counting: Counting) -> Run:
-    """Return a run that uses this journal and these leases."""
+    """Return a run of Certroll with the fake journal and leases."""
     nobody: Any = ThreadPoolExecutor
     given: Any = counting
     return Run.start(replace(ports(clock=ManualClock(NOW)), journal=given, leases=given), APPLY, nobody)
 
 
 def test_site_counts_in_every_place() -> None:
-    """An app claims its restart in each budget with that budget's own limit."""
+    """An app's restart claim in each disruption budget counts against that budget's own limit."""
     counting = Counting()
     assert claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == [("plan", site_ref(), 2), ("environment", site_ref(), 5)]
@@ -61,7 +61,7 @@ def test_site_counts_in_every_place() -> None:
 
 @pytest.mark.parametrize("full", ["plan", "environment"])
 def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
-    """An app gives up its other claim if one budget is used up, so that other apps need not wait."""
+    """An app gives up its other restart claim if one disruption budget is used up, so that no app waits for it."""
     counting = Counting(full=frozenset({full}))
     assert not claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == []
@@ -69,7 +69,7 @@ def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
 
 @pytest.mark.parametrize("busy", ["plan", "environment"])
 def test_place_that_is_being_counted_gives_the_others_back(busy: str) -> None:
-    """An app gives up its other claim and is tried again if another run holds a budget's lease."""
+    """An app gives up its restart claims and is tried again if another run holds the lease of a budget."""
     counting = Counting(busy=frozenset({busy}))
     with pytest.raises(LeaseBusy):
         claimed(run(counting), PLACES, site_ref(), REF)

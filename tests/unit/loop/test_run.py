@@ -199,7 +199,7 @@ def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
 
 
 def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None:
-    """Certroll counts a step without an answer as refused, performs the other steps, and returns the error."""
+    """If Azure gives no answer to a step, Certroll counts it as refused, performs the others, and returns the error."""
     lost, late = OutcomeUnknown("504"), Unavailable("503")
     steps = (doing.step("a", lost, site="shop"), doing.step("b"), doing.step("c", late))
     performed = perform_each(doing.run, doing, REF, steps)
@@ -219,7 +219,7 @@ def test_steps_of_which_none_is_refused_leave_nothing(doing: Doing) -> None:
 
 @dataclass(frozen=True)
 class Unanswered(KeepSuperseded):
-    """This step preserves a superseded version, and Azure gives no clear answer."""
+    """A step that preserves a superseded version, and to which Azure gives no clear answer."""
 
     def perform(self, _: Ports) -> bool:
         """Raise `OutcomeUnknown`."""
@@ -229,7 +229,7 @@ class Unanswered(KeepSuperseded):
 def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing: Doing) -> None:
     """Certroll syncs no copy while it is unknown whether Azure stored the preserved old version.
 
-    A sync would take the last good version away from apps that still name it.
+    A sync without the preserved version would take the old version away from apps that still name it.
     """
     keep = Unanswered(REF, old_version(), KEPT, farm())
     sync = doing.step("sync")
@@ -243,7 +243,7 @@ def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing
 
 
 def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
-    """Certroll performs a step that is too early after the other steps."""
+    """Certroll performs a step that has to wait for other steps after those steps."""
     assert doing.all(doing.step("keep", EARLY, True), doing.step("sync"), doing.step("bind")) == ()
     assert doing.turns == ["keep", "sync", "bind", "keep"]
     assert [entry.subject for entry in doing.history] == ["sync", "bind", "keep"]
@@ -251,7 +251,7 @@ def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.
 
 
 def test_several_steps_that_are_too_early_are_all_done(doing: Doing) -> None:
-    """Certroll performs several steps that are too early after the step they wait for."""
+    """If several steps have to wait for another step, Certroll performs all of them after that step."""
     early = [doing.step(name, EARLY, True) for name in ("a", "b", "c")]
     assert doing.all(*early, doing.step("sync")) == ()
     assert doing.turns == ["a", "b", "c", "sync", "a", "b", "c"]
@@ -259,7 +259,7 @@ def test_several_steps_that_are_too_early_are_all_done(doing: Doing) -> None:
 
 @pytest.mark.parametrize("many", [1, 2, 5])
 def test_step_that_stays_too_early_ends(doing: Doing, caplog: pytest.LogCaptureFixture, many: int) -> None:
-    """Certroll drops a step that stays too early because the step it waits for was refused."""
+    """Certroll drops a step that waits for another step if Azure refuses the other step."""
     early = [doing.step(f"keep {number}", EARLY) for number in range(many)]
     (refused,) = doing.all(*early, doing.step("sync", Denied("no")))
     assert refused.subject == "sync"
@@ -269,7 +269,7 @@ def test_step_that_stays_too_early_ends(doing: Doing, caplog: pytest.LogCaptureF
 
 
 def test_step_that_is_too_early_alone_ends(doing: Doing) -> None:
-    """Certroll tries a step that is too early only once if no other step follows."""
+    """If no other step follows, Certroll makes a single attempt at a step that has to wait."""
     assert doing.all(doing.step("keep", EARLY)) == ()
     assert doing.turns == ["keep"]
 

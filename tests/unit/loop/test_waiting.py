@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 
 
 def sent(outcome: Outcome, waits: int = 0) -> list[tuple[CertificateMessage, timedelta]]:
-    """Return the messages that follow the outcome of a message that has waited this often."""
+    """Return the messages that Certroll sends after the outcome of a message that has waited `waits` times."""
     messages: list[tuple[CertificateMessage, timedelta]] = []
     with ThreadPoolExecutor(1) as pool:
         run = Run.start(ports(clock=ManualClock()), Intent(), pool)
@@ -43,17 +43,17 @@ def waiting(delay: timedelta) -> Waiting:
     ],
 )
 def test_wait_sends_a_new_message(asked: timedelta, delay: timedelta) -> None:
-    """A waiting run sends a message that becomes visible when it is due, and counts another wait."""
+    """A run that has to wait sends a message that becomes visible when it is due and counts another wait."""
     assert sent(waiting(asked), 4) == [(CertificateMessage(REF, Cause.WAIT, 5), delay)]
 
 
 def test_long_wait_is_left_to_the_sweep() -> None:
-    """A run that waits more than a quarter of an hour sends no message, because the sweep continues it."""
+    """A run that has to wait more than 15 minutes sends no message, because the sweep continues the work."""
     assert sent(waiting(LONGEST_PAUSE + SECOND)) == []
 
 
 def test_twentieth_wait_is_the_last() -> None:
-    """A run sends no message after twenty waits in a row, because the sweep continues it."""
+    """A run sends no message after twenty waits in a row, because the sweep continues the work."""
     assert len(sent(waiting(SECOND), MOST_WAITS - 1)) == 1
     assert sent(waiting(SECOND), MOST_WAITS) == []
 
@@ -72,12 +72,12 @@ def test_progress_is_waited_for_anew(waits: int) -> None:
     ids=["converged", "stalled", "deferred"],
 )
 def test_what_does_not_wait_sends_nothing(outcome: Outcome) -> None:
-    """A run that converged, stalled or was deferred sends no message."""
+    """A run that converged, stalled or was deferred sends no message for another run."""
     assert sent(outcome) == []
 
 
 def test_pauses_grow_up_to_the_longest_wait() -> None:
-    """The pauses between runs grow from one second to a quarter of an hour."""
+    """The pauses between the runs for a message grow from one second to a quarter of an hour."""
     pauses = [pause(waits) for waits in range(MOST_WAITS + 1)]
     assert pauses[:8] == [SECOND] * 5 + [2 * SECOND, 4 * SECOND, 8 * SECOND]
     assert pauses == sorted(pauses)
@@ -96,9 +96,9 @@ def test_pauses_grow_up_to_the_longest_wait() -> None:
     ],
 )
 def test_window_is_not_missed(window: str | None, look: datetime) -> None:
-    """Certroll runs every quarter of an hour before the restart window opens.
+    """In the four hours before the restart window opens, Certroll runs every quarter of an hour.
 
-    An hourly sweep may miss a short window.
+    Certroll's sweeps alone could miss a short restart window.
     """
     intent = Intent(restart_window=RestartWindow.parse(window) if window else None)
     with ThreadPoolExecutor(1) as pool:
