@@ -51,8 +51,8 @@ def test_finding_says_how_much_it_matters() -> None:
 def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> None:
     """The journal records all sites of a version before it records the first webspace.
 
-    If a process dies between the writes, the next run chooses the first webspace again. If the first webspace were
-    recorded first, other webspaces could follow although some of its sites are unproven.
+    If a process dies between the writes, the next run chooses the first webspace again. If the journal recorded the
+    first webspace before its sites, other webspaces could follow without a proof of all these sites.
     """
     for lasts in range(sites + 2):
         storage = SmallStorage(lasts=lasts)

@@ -348,7 +348,7 @@ OVERLAPPING = replace(FRESH_RECORD, state=RollState.OVERLAPPING)
 
 
 def test_overlap_that_nobody_recorded_is_recorded() -> None:
-    """Certroll records an app without a record that names both versions, and then probes it without a write."""
+    """If an app without a record names both versions, Certroll records the app and then probes it without a write."""
     seen = world(settings=(OVERLAP,))
     assert records(seen) == (OVERLAPPING,)
     assert has_unrecorded(seen, Plan(), APPLY)

@@ -129,7 +129,7 @@ def test_failure_holds_everything(webspace: Webspace) -> None:
 
 
 def test_stage_is_open_from_its_moment_on() -> None:
-    """The stage of the other webspaces is closed before its time and open from that time on."""
+    """The other webspaces wait until the time of their stage, and may start from exactly that time on."""
     opened = Stage(NOW)
     assert not opened.is_open(NOW - SECOND)
     assert opened.is_open(NOW)
