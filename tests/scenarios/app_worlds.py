@@ -89,6 +89,6 @@ def owned(settings: dict[str, str]) -> dict[str, str]:
 
 
 def age(street: Street) -> Street:
-    """Advance the clock by some days, because a slow front end serves what was there before, and return the street."""
+    """Return the street after some days, because a slow front end needs an older certificate that it still serves."""
     street.world.clock.advance(AGE)
     return street

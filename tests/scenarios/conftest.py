@@ -66,11 +66,11 @@ class WorldClock:
         self._stand = stand
 
     def now(self) -> datetime:
-        """Return the current time of the world that is served."""
+        """Return the current time of the world that the local Azure serves."""
         return self._stand.world.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Move the clock of the world that is served by so many seconds."""
+        """Advance the clock of the world that the local Azure serves by so many seconds."""
         self._stand.world.clock.sleep(seconds)
 
 
@@ -80,7 +80,7 @@ def connections(stand: Stand) -> Connections:
     dns = (DnsServer("127.0.0.1", stand.dns.port),)
 
     def azure(request: Request) -> Response:
-        return stand.proxy.azure.handle(request)  # the world that is served at that moment
+        return stand.proxy.azure.handle(request)  # the world at the time of the request
 
     @cache
     def connected(storage: str, *, real_transport: bool) -> tuple[Ports, Ports]:
@@ -128,7 +128,7 @@ def install(
             stand.use(world)
             storage = AzuriteStorage(real_storage.connection_string) if real_storage else MemoryStorage(world.clock)
             storage.clear()
-            for ports in two_ports:  # worlds of one seed give their versions the same ids
+            for ports in two_ports:  # certificate versions have equal ids in worlds of one seed
                 cast("KeyVault", ports.vault).forget()
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))

@@ -42,7 +42,7 @@ class Hosted:
         tags: Mapping[str, str] = TAGS,
         apps: Literal[3, 7, 12] = 7,
     ) -> None:
-        """Build the environment with that many apps."""
+        """Build the environment with 3, 7 or 12 apps."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
@@ -108,13 +108,13 @@ class Hosted:
         self.world.web.put_site(replace(site, tags={**site.tags, key: value}))
 
     def set_state(self, name: str, state: str) -> None:
-        """Stop or start a site as its owner would."""
+        """Stop or start a site by hand, as the owner of the site would."""
         with self.world.journal.apart():
             site = self.site(name)
             self.world.web.put_site(replace(site, state=state, restarts=site.restarts + (state == RUNNING)))
 
     def cycle(self, name: str) -> None:
-        """Stop and start a site as its owner would."""
+        """Stop and start a site by hand, as the owner of the site would."""
         for state in (STOPPED, RUNNING):
             self.set_state(name, state)
 

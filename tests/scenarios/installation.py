@@ -149,7 +149,7 @@ class Installation:
         return other
 
     def start(self) -> Run:
-        """Return a run as a trigger receives it."""
+        """Return a Certroll run, built as a trigger would build it."""
         return Run.start(self.ports, self.intent, self.pool)
 
     # ------------------------------------------------------------------------------------------------ triggers
@@ -200,7 +200,7 @@ class Installation:
                 on_poison(self.start(), message.queue, message.body)
 
     def pay(self) -> None:
-        """Run the timer that completes pending starts, and record its error as the Functions host would log it."""
+        """Run the timer that starts apps which Certroll has stopped, and collect its error as the host would log it."""
         self._paid_at = self.clock.now()
         try:
             pay_owed_starts(self.start())
@@ -208,7 +208,7 @@ class Installation:
             self.errors.append(error)
 
     def minutes(self, number: int) -> None:
-        """Let so many minutes pass, and run the timer for pending starts in each."""
+        """Let so many minutes pass, and run the timer that starts stopped apps in each minute."""
         for _ in range(number):
             self.clock.set(self.clock.now() + MINUTE)
             self.pay()
@@ -222,11 +222,11 @@ class Installation:
         return cycled(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
-        """Release a held version, as the operator's route does."""
+        """Release a version that Certroll holds back, as the operator's route does."""
         return release(self.start(), vault, name)
 
     def most_under_way(self, during: timedelta) -> int:
-        """Deliver messages one by one; return the largest number of apps that waited for their proof at once."""
+        """Deliver messages one by one; return how many apps at most waited at the same time for their proof."""
         until, most = self.clock.now() + during, 0
         while (message := self.queue.take(until)) is not None:
             self.deliver(message)
@@ -313,7 +313,7 @@ class Crasher:
 
     @contextmanager
     def crashing_at(self, path: str) -> Iterator[None]:
-        """Kill the process after the first write whose path ends so, and revive the process when the block ends."""
+        """Kill the process after the first write whose path ends with `path`; revive it when the block ends."""
         with self._crashing(None, path):
             yield
 

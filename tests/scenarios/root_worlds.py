@@ -60,11 +60,11 @@ class Hosted:
         return {certificate.thumbprint for certificate in self.world.web.public_certificates_of(self.site(name))}
 
     def upload(self, name: str, leaf: Leaf | None = None) -> None:
-        """Upload a root to a site as its owner would: the given root, or else the partner's first root."""
+        """Upload the given root, or else the partner's first root, to a site by hand."""
         self.build.add_public_certificate(self.site(name), (leaf or self.corp.root_leaf).der, name="by-hand")
 
     def renew(self, fresh: Authority | None = None, **tags: str) -> str:
-        """Put the given authority's root, or else a new root of the partner, into the vault; return its thumbprint."""
+        """Put the given authority's root, or else a new root of the partner, into the vault; return the thumbprint."""
         self.world.clock.advance(AGE)
         leaf = (fresh or Authority("Corp 2")).root_leaf
         self.build.add_root_object(ROOT, leaf, self.world.vaults[VAULT], tags=tags)

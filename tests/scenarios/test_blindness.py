@@ -117,7 +117,7 @@ def test_a_site_that_cannot_be_read_elsewhere_blocks_nothing(install: Install) -
 
 
 def test_a_site_that_cannot_be_read_blocks_the_sync_of_its_own_webspace_alone(install: Install) -> None:
-    """An unreadable site blocks the sync of the copy in its own webspace; the other webspace gets the new version."""
+    """An unreadable site blocks only the sync of the certificate in its own webspace."""
     world = small_world()
     _odd_site(world, "contoso")
     installation = install(world)

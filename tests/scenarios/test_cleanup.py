@@ -73,7 +73,7 @@ def test_an_upload_goes_when_its_grace_is_over(install: Install) -> None:
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
     later(installation)
-    assert names(world) == {"by-hand", "ours"}  # the load list still has it
+    assert names(world) == {"by-hand", "ours"}  # the app's load list still names the upload
     unlist(world, old)
     written = writes(world)
     later(installation, days=1)
@@ -136,7 +136,7 @@ def test_an_app_that_comes_to_name_it_at_the_last_moment_keeps_it(install: Insta
 
 
 def test_copies_that_overlaps_needed_go_too(install: Install) -> None:
-    """Certroll deletes an old version, which it kept for an app, after two more renewals."""
+    """Certroll deletes an old version that it has kept for an app after two more renewals."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("client", ("client.contoso.com",))
@@ -187,7 +187,7 @@ def test_a_public_certificate_goes_as_well(install: Install) -> None:
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     later(installation)
-    assert len(list(world.web.public_certificates_of(site))) == 2  # the load list still has it
+    assert len(list(world.web.public_certificates_of(site))) == 2  # the app's load list still names the old version
     unlist(world, version.thumbprint)
     later(installation, days=1)
     assert [certificate.thumbprint for certificate in world.web.public_certificates_of(site)] == [new]

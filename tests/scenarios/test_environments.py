@@ -63,8 +63,8 @@ def test_an_internal_environment_is_looked_at_by_its_address(
 ) -> None:
     """Certroll proves sites of an internal environment at its inbound address, even without the network's DNS.
 
-    From outside of the network Certroll can prove nothing there. The run of the site requests the address once. The
-    other webspace follows at once after a proof, and otherwise after the soak.
+    From outside of the environment's network Certroll can prove no site. The run of a site requests the environment's
+    address once. The other webspace gets the version at once after a proof, and otherwise after the soak time.
     """
     world = hosted(standing, uploaded=uploaded)
     installation = install(world, watched=standing == "resolved")

@@ -21,7 +21,7 @@ MOST_WRITES = 40
 
 
 class Kind(NamedTuple):
-    """The builder of a world with one certificate of a kind, and the reader of its result."""
+    """A function that builds a world with one kind of certificate, and a function that reads the renewal's result."""
 
     build: Callable[[Builder], None]
     shown: Callable[[World, str], dict[str, object]]
@@ -63,7 +63,7 @@ def _bound(world: World, new: str) -> dict[str, object]:
 
 
 def _held(world: World, new: str) -> dict[str, object]:
-    """Return the sites that have the new version as a public certificate, and the number of its private copies."""
+    """Return the sites with the new version as a public certificate, and the number of private copies."""
     public = [cert.site_id for cert in world.web.public_certificates.values() if cert.thumbprint == new]
     return {"public": sorted(public), "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
 
@@ -95,7 +95,7 @@ KNOBS = {
 
 
 def world_of(kind: str, knobs: Knobs | None = None) -> World:
-    """Return the world of that kind before the renewal."""
+    """Return a world with that kind of certificate before its renewal."""
     world = World(Clock(), 0, knobs)
     KINDS[kind].build(Builder(world))
     world.clock.advance(AGE)
@@ -103,7 +103,7 @@ def world_of(kind: str, knobs: Knobs | None = None) -> World:
 
 
 def renewed(installation: Installation) -> str:
-    """Renew the certificate, queue the message that its event causes, and return the new thumbprint."""
+    """Renew the certificate, queue the message that the renewal's event causes, and return the new thumbprint."""
     vault = installation.world.vaults[VAULT]
     if "web" not in vault.certificates:
         new = vault.renew_secret("web").thumbprint
@@ -115,7 +115,7 @@ def renewed(installation: Installation) -> str:
 
 
 def expected(kind: str, world: World) -> dict[str, object]:
-    """Return the expected result of the renewal for that kind."""
+    """Return the expected result of a renewal for that kind of certificate."""
     if kind == "public":
         sites = sorted(site.id for site in world.web.sites.values())
         return {"public": sites, "copies": 0}
@@ -123,9 +123,10 @@ def expected(kind: str, world: World) -> dict[str, object]:
 
 
 def _kinds_with_faults() -> list[tuple[str, str]]:
-    """Return each fault with one kind, and each kind with at least two faults.
+    """Return each fault with one kind of certificate, and each kind with at least two faults.
 
-    All kinds share the code that handles faults, so most pairs would repeat a test. The long run tests every pair.
+    All kinds of certificates share the code that handles faults, so most pairs would repeat a test. The long run tests
+    every pair.
     """
     kinds, faults = list(KINDS), list(FAULTS)
     if SOAKING:

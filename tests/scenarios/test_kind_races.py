@@ -213,7 +213,7 @@ def test_an_installation_that_observes_writes_nothing(install: Install, kind: st
     assert writes(world) == 0
 
 
-# -------------------------------------------------------------------------------------------- one that is out of order
+# -------------------------------------------------------------------------------------- what is out of order
 
 
 def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: Install) -> None:
@@ -353,7 +353,7 @@ def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Install, status: int) -> None:
-    """A webspace that refuses writes is reported and retried, while the others get the version in the same run."""
+    """If one webspace refuses writes, Certroll reports it and still renews in the other webspaces."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -468,7 +468,7 @@ def test_a_switch_of_another_shape_is_read_as_off() -> None:
 @pytest.mark.parametrize("bystander", [False, True], ids=["two", "beside a third with the same newest version"])
 @pytest.mark.real_storage
 def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
-    """If two vaults hold the same versions in opposite order, Certroll moves nothing and reports both."""
+    """If two vaults hold the same versions in opposite order, Certroll moves no binding and reports both vaults."""
     world = World(Clock())
     build = Builder(world)
     one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
@@ -506,7 +506,7 @@ def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
 
 
 def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Install) -> None:
-    """Certroll's upload of the newest version of one object stays, even if another object has a newer version."""
+    """Certroll keeps its upload of one vault object's newest version, even if another object has a newer one."""
     world = World(Clock())
     build = Builder(world)
     one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")

@@ -169,7 +169,7 @@ def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
 
 
 def test_certificate_that_is_taken_away_is_asked_for_again(install: Install) -> None:
-    """A host name whose managed certificate was deleted gets a new one while the site keeps its tag."""
+    """Certroll requests a managed certificate again that somebody deleted, while the site keeps its tag."""
     build = a_world(root=False)
     installation = install(build.world, meddled=True)
     look(installation)
@@ -346,7 +346,7 @@ def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
 
 
 def test_record_that_leads_elsewhere_gets_no_token(install: Install) -> None:
-    """Certroll refuses a journal record that names another host than Resource Manager, and sends no token there."""
+    """Certroll sends no token to a host of a journal record that is not Resource Manager."""
     build = a_world(root=False)
     installation = install(build.world)
     shop = build.world.web.site_with_host(HOST)
@@ -468,7 +468,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
-    """A fault only delays the managed certificate: Certroll requests it once and binds it."""
+    """A fault only delays the managed certificate, which Certroll requests once and then binds."""
     world = a_world(root=False).world
     installation = install(world, meddled=True)
     fault = FAULTS[name]()
@@ -658,7 +658,7 @@ def test_azure_renews_and_nobody_is_told(install: Install, hidden: bool) -> None
 
 
 def test_renewal_that_will_not_come_is_told_with_its_cause(install: Install) -> None:
-    """30 days before the end a finding names the missing prerequisite, the days left and the DNS record to set."""
+    """Before a renewal that will fail, Certroll reports the missing prerequisite, the days left and the DNS record."""
     build = with_managed()
     installation = install(build.world)
     _cdn(build)
@@ -672,7 +672,7 @@ def test_renewal_that_will_not_come_is_told_with_its_cause(install: Install) -> 
 
 
 def test_renewal_that_should_have_come_is_told(install: Install) -> None:
-    """Certroll reports a certificate that Azure does not renew although every prerequisite holds."""
+    """Certroll reports a managed certificate that Azure fails to renew although every prerequisite is fulfilled."""
     build = with_managed()
     installation = install(build.world)
     installation.clock.advance(160 * DAY)

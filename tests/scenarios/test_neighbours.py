@@ -1,4 +1,4 @@
-"""Check that a run spares host names of other certificates, and apps that have lost their turn."""
+"""Check that a run changes no host name of another certificate, and no app after the version has failed."""
 
 from datetime import timedelta
 

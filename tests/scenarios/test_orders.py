@@ -1,4 +1,4 @@
-"""Check purchased certificates with the real SDK: Certroll reports problems and never buys a certificate twice."""
+"""Check with the real SDK that Certroll reports problems of purchased certificates and buys nothing twice."""
 
 import json
 import logging
@@ -388,7 +388,7 @@ def test_order_that_is_gone_does_not_hold_up_the_others(install: Install) -> Non
 
 
 def test_order_that_cannot_be_read_after_it_was_asked_is_not_asked_again(install: Install) -> None:
-    """Certroll records an accepted change even if it cannot read the order afterwards."""
+    """Certroll does not repeat an accepted change of an order that it cannot read afterwards."""
     shop = Shop(install, auto_renew=False)
     shop.world.faults.add(Fault("denied", "GET", path="/shop$", skip=2, times=1))
     shop.sweeps(2)

@@ -128,9 +128,9 @@ def about_uploads(installation: Installation) -> set[tuple[str, str]]:
 
 @contextmanager
 def slots_aside(world: World) -> Iterator[dict[str, int]]:
-    """Yield a dict that contains, after the block, the number of list requests that read upload dates.
+    """Yield a dict that will contain how many list requests read upload dates during the block.
 
-    Each inspection of the fleet also reads the same list once to find slots, so this number is subtracted.
+    Each inspection of the fleet also reads the same list once to find slots. This function subtracts these requests.
     """
     world.journal.clear()
     found: dict[str, int] = {}
@@ -283,7 +283,7 @@ def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, 
 
 
 def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) -> None:
-    """Certroll writes the binding of a later host name, and does not rewrite the other bindings again."""
+    """Certroll writes only the binding of a host name that was added after the other bindings were rewritten."""
     corp = Corp(tags=ON)
     old = next(iter(corp.world.web.certificates.values()))
     stale_host(corp)

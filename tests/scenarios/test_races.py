@@ -359,7 +359,7 @@ FORGOTTEN: dict[str, tuple[int, dict[str, str] | None]] = {
 def test_a_forgotten_binding_does_not_switch_the_soak_off(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A binding that is expired or excluded does not make a version urgent, so the soak stays on."""
+    """An expired or excluded binding does not make Certroll skip the soak time between webspaces."""
     days, tags = FORGOTTEN[name]
     world = small_world()
     build = Builder(world)

@@ -46,8 +46,8 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
     before an overwrite and each copy before its sync. The final check reads each copy once, and each site whose binding
     was overwritten.
 
-    Each inspection of the fleet reads the settings of each site and slot once. One inspection happens for each of the
-    two webspaces, and a last one finds no more work. The run of a site reads no settings.
+    Each inspection of the fleet reads the settings of each site and slot once. Certroll inspects the fleet once for
+    each of the two webspaces and a last time at the end. The run of a site reads no settings.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)

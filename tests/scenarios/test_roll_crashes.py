@@ -105,7 +105,7 @@ def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: i
 
 
 def test_a_lost_hold_is_found_again(install: Install) -> None:
-    """If the journal with a hold is lost, the version fails again on the first app and Certroll rolls that app back."""
+    """If the journal forgets a failed version, the version fails again on one app and Certroll rolls that app back."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")

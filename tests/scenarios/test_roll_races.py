@@ -1,4 +1,4 @@
-"""Check rolls that meet people, pipelines and outages: Certroll loses no work of others and never repeats forever."""
+"""Check that rolls which meet people, pipelines and outages lose no work of others and end."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
 
 SOON, LATER = timedelta(minutes=10), timedelta(minutes=75)
-"""`SOON` is the time for a roll and its rollback; `LATER` adds a soak of one hour."""
+"""`SOON` is the time for a roll and its rollback; `LATER` adds a soak time of one hour."""
 WRITTEN = timedelta(seconds=70)
 """The time until Certroll has written the first app and has not probed the app yet."""
 FAILING = timedelta(seconds=150)
@@ -46,7 +46,7 @@ def delivered(installation: Installation, during: timedelta, most: int = MOST) -
 
 
 def sweep(installation: Installation, after: timedelta = LATER, during: timedelta = SOON) -> None:
-    """Let that time pass, then sweep and deliver."""
+    """Let the time `after` pass, then run the sweep and deliver messages."""
     installation.clock.advance(after)
     installation.sweep()
     delivered(installation, during)
@@ -164,7 +164,7 @@ def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
 
 
 def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(install: Install) -> None:
-    """If a pipeline deletes a slot after its write, Certroll rolls the production site within the soak."""
+    """If a pipeline deletes a slot after its write, Certroll rolls the production site within the soak time."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -255,7 +255,7 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
-    """Certroll refuses to release a hold during a rollback, and finishes the rollback."""
+    """During a rollback Certroll refuses an operator's release of the failed version, and finishes the rollback."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -274,7 +274,7 @@ def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) 
 
 @pytest.mark.real_storage
 def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll refuses to release a hold if another run records the app at the same time."""
+    """Certroll refuses an operator's release of a version while another run records a result of the same app."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -300,7 +300,7 @@ def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, m
 def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release names and retries the apps that no other run has recorded at the same time."""
+    """An operator's release retries all apps except those whose results another run records at the same time."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -354,7 +354,7 @@ def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> No
     assert town.restarts("billing") == 2
 
 
-# ------------------------------------------------------------------------------- versions that come, go, or are bad
+# ----------------------------------------------------------------------------------------------------- bad versions
 
 
 def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(install: Install) -> None:

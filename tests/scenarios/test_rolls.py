@@ -48,7 +48,7 @@ def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -
 
 
 def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
-    """Apps on Windows and Linux, in containers and in slots never fail a call during a roll, however they pin."""
+    """Apps on Windows and Linux, in containers and in slots never fail a call during a roll."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old.lower(), PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -193,7 +193,7 @@ def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -
 
 @pytest.mark.real_storage
 def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install) -> None:
-    """If the partner refuses the new version, Certroll restores the last good values and holds the version."""
+    """If the partner refuses the new version, Certroll restores the old settings and writes the version to no app."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -217,7 +217,7 @@ def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install)
 
 
 def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -> None:
-    """After an operator releases a held version, Certroll rolls every app."""
+    """After an operator releases a version that failed, Certroll rolls every app to this version."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -233,7 +233,7 @@ def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -
 
 
 def test_a_newer_version_ends_a_hold(install: Install) -> None:
-    """A newer version ends the hold, and apps move to it from the last good version."""
+    """After one version failed, Certroll still rolls apps from the last good version to a newer one."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -277,7 +277,7 @@ def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install:
 
 
 def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) -> None:
-    """If every app was broken before, Certroll rolls the apps one after the other, each after the soak."""
+    """If every app was broken before, Certroll rolls the apps one after the other, each after the soak time."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta").broken = True
@@ -379,7 +379,7 @@ def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> 
 
 
 def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Install) -> None:
-    """If apps have no probe, Certroll rolls the next app after the soak."""
+    """If apps have no probe, Certroll rolls the next app after the soak time."""
     town = street()
     town.linux_app("a", tags={})
     town.linux_app("b", tags={})

@@ -43,7 +43,7 @@ def roll(town: Hosted, installation: Installation, fresh: Authority | None = Non
 
 
 def tell(installation: Installation) -> None:
-    """Deliver the certificate's own run, which admits apps, and no run of an app."""
+    """Deliver only the message that makes Certroll decide which apps may roll, and no message for an app."""
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     message = installation.queue.take(installation.clock.now())
     assert message is not None
@@ -280,7 +280,7 @@ def test_an_ambiguous_name_is_not_guessed_by_the_apps_own_run(install: Install) 
 
 
 def test_what_a_sibling_has_is_not_uploaded_again(install: Install) -> None:
-    """Certroll uploads no root that another app of the same plan already has."""
+    """Certroll does not upload a root that another app of the same plan already has."""
     town = two_apps_and_a_slot()
     far = town.app("far", plan=town.build.add_plan("windows-2", environment=town.ase))
     town.upload("far")
@@ -664,7 +664,7 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
 
 
 def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
-    """Certroll rolls no app while a wave uses up the environment's disruption budget."""
+    """Certroll rolls no app while as many apps of the environment are down as the settings permit."""
     town = several("billing")
     installation = install(town.world, ase_max_unavailable=MostDown.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)

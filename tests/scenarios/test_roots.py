@@ -54,7 +54,7 @@ def swept(installation: Installation) -> None:
 
 
 def held(install: Install, apps: Literal[3, 7] = 3, most: MostDown = ONE) -> tuple[Hosted, Installation]:
-    """Return an environment whose waves are on hold, because the slot that was stopped first fails to start."""
+    """Return an environment where Certroll restarts no further app, because a restarted slot fails its probe."""
     hosted = Hosted(apps=apps)
     installation = install(hosted.world, ase_max_unavailable=most)
     hosted.apps["shop/staging"].failing_starts = None
@@ -86,7 +86,7 @@ def stopped_at_once(world: World) -> int:
 
 
 def is_open(installation: Installation) -> bool:
-    """Return True if any environment record is unfinished."""
+    """Return True if Certroll still has to restart apps of any environment."""
     return any(cycle.is_open for cycle in installation.ports.cycles.all())
 
 
@@ -139,7 +139,7 @@ def test_a_new_root_comes_beside_the_old_and_apps_trust_it(install: Install) -> 
 
 
 def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
-    """Without permission for waves Certroll adds the root and names the apps that an operator must restart."""
+    """Without permission to restart apps Certroll adds the root and names the apps that an operator must restart."""
     hosted = Hosted()
     installation = install(hosted.world)
     hosted.put_new()
@@ -153,7 +153,7 @@ def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
 
 
 def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
-    """The next sweep starts the waves after an operator sets `ase_max_unavailable`."""
+    """The next sweep starts to restart apps after an operator sets `ase_max_unavailable`."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -167,7 +167,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
 def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     install: Install, knobs: tuple[bool, bool]
 ) -> None:
-    """Certroll recognises its root even if Azure hides the certificate or its thumbprint, and writes nothing again."""
+    """Certroll adds its root only once, even if Azure hides the root's certificate or thumbprint."""
     hosted = Hosted(apps=3, knobs=Knobs(roots_show_blob=knobs[0], roots_show_thumbprint=knobs[1]))
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -316,7 +316,7 @@ def test_an_environment_that_operators_took_out_is_left_alone(install: Install) 
 
 
 def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureFixture) -> None:
-    """In observe mode Certroll logs the planned waves and their duration, and writes nothing."""
+    """In observe mode Certroll logs which apps it would restart together, and writes nothing."""
     hosted = Hosted()
     installation = install(hosted.world, mode=Mode.OBSERVE, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -459,7 +459,7 @@ def test_our_own_site_is_never_stopped(install: Install) -> None:
 
 
 def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install) -> None:
-    """A wave does not stop an app that restarts for a roll, and counts that app as down."""
+    """Certroll does not stop an app for a root while the app restarts for another certificate."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=ONE)
     api = hosted.site("api")
@@ -491,7 +491,7 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
 
 
 def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) -> None:
-    """The tag `certroll: off` on the failed app ends the hold."""
+    """After the tag `certroll: off` on a failed app, Certroll restarts the remaining apps."""
     hosted, installation = held(install, most=TWO)
     hosted.tag("shop/staging", "certroll", "off")
     swept(installation)
@@ -499,7 +499,7 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
 
 
 def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> None:
-    """Stopping the failed app does not end the hold."""
+    """If a person stops the failed app, Certroll still restarts no further apps."""
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     swept(installation)
@@ -507,7 +507,7 @@ def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> Non
 
 
 def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None:
-    """An app that failed its probe before the stop causes no hold."""
+    """An app that failed its probe before the stop does not delay the restarts of other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.move_partner()
@@ -600,7 +600,7 @@ def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
 
 
 def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
-    """A further root or a stop/start request does not end a hold; the repaired app ends it."""
+    """Certroll restarts no further apps after a failed restart, even for a new root, until the failed app answers."""
     hosted, installation = held(install)
     other = Authority("Other Corp")
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
@@ -616,7 +616,7 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
 
 
 def test_people_may_say_that_they_did_it(install: Install) -> None:
-    """After an operator reports the stop/start as done, Certroll stops no app."""
+    """After an operator reports the restarts as done, Certroll stops no app."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -628,7 +628,7 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
 
 
 def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
-    """An operator's report that the stop/start is done ends a hold."""
+    """After an operator reports the restarts as done, an app that failed delays the next root no longer."""
     hosted, installation = held(install)
     other = Authority("Other Corp")
     installation.cycled("network", "ase")
@@ -639,7 +639,7 @@ def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
 
 
 def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
-    """A stop/start request for an unknown environment is answered with its name."""
+    """An operator's request for an unknown environment is answered with the name of that environment."""
     hosted = Hosted(tags={})
     installation = install(hosted.world)
     for ask in (installation.cycle, installation.cycled):
@@ -648,7 +648,7 @@ def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
 
 
 def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> None:
-    """The tag `certroll: off` on the environment, set during the waves, excludes all remaining apps."""
+    """The tag `certroll: off` on an environment stops all its remaining restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -690,7 +690,7 @@ def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install,
 
 @pytest.mark.parametrize("kind", ["applied_but_lost", "throttle"])
 def test_a_lost_answer_to_the_put_forgets_no_app(install: Install, kind: Literal["throttle"]) -> None:
-    """If Azure's answer to the new root is lost, Certroll still restarts each app once."""
+    """If Azure's answer to the upload of a root is lost, Certroll still restarts each app once."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -730,7 +730,7 @@ def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
 
 
 def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
-    """The next run waits for an app that needs minutes to start, and no wave begins before its answer."""
+    """The next run waits for a slow app, and Certroll restarts no other app before the slow app answers."""
     hosted = Hosted(apps=3, knobs=Knobs(restart_seconds=110))
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -766,7 +766,7 @@ def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> N
 
 
 def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) -> None:
-    """A single 404 for a stopped site does not cancel its pending start."""
+    """Certroll starts an app that it has stopped, even after a single 404 for the app."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -783,7 +783,7 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
 
 
 def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher) -> None:
-    """After an hour of 404 answers Certroll drops the pending start and continues with the other apps."""
+    """After an hour of 404 answers for a stopped app, Certroll drops its start and restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -803,7 +803,7 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
 
 @pytest.mark.parametrize("standing", ["resolved", "by address"])
 def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(install: Install, standing: str) -> None:
-    """In an internal environment a failed app holds the waves, because Certroll probes at the inbound address."""
+    """In an internal environment Certroll probes at the inbound address, and a failed app stops further restarts."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments=standing)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -817,7 +817,7 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
 
 @pytest.mark.parametrize("hidden", ["its address", "its probe"])
 def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Install, hidden: str) -> None:
-    """A lost right or an unreadable probe tag does not end the hold of a failed app."""
+    """A failed app still stops further restarts after Certroll loses a right or the probe tag becomes invalid."""
     hosted = Hosted()
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=MostDown(1))
@@ -834,7 +834,7 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
 
 
 def test_another_root_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """If a further root arrives before a restarted app was probed, the app's failure still holds the waves."""
+    """A restarted app that fails its probe stops further restarts even if another root arrived before the probe."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=MostDown(1))
     for app in hosted.apps.values():
@@ -857,7 +857,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
 def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
     install: Install, crasher: Crasher, hidden: str
 ) -> None:
-    """An app that passed before its stop and cannot be probed afterwards holds the waves."""
+    """An app that passed its probe before the stop and cannot be probed afterwards stops further restarts."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -877,7 +877,7 @@ def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
 
 
 def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(install: Install) -> None:
-    """The tag `certroll: off` on a failed app ends the hold even while the app is stopped."""
+    """The tag `certroll: off` on a failed and stopped app lets Certroll restart the remaining apps."""
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     hosted.tag("shop/staging", "certroll", "off")
@@ -887,7 +887,7 @@ def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(instal
 
 
 def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Install) -> None:
-    """Stopping a failed app during its probe does not end the hold."""
+    """If a person stops the failed app during its probe, Certroll still restarts no further apps."""
     hosted, installation = held(install)
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
     swept(installation)
@@ -895,7 +895,7 @@ def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Instal
 
 
 def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
-    """Deleting the failed app ends the hold, even if Azure denies the list of other apps."""
+    """After the failed app is deleted, Certroll restarts the other apps even if Azure denies one list of slots."""
     hosted, installation = held(install)
     hosted.build.add_slot(hosted.site("api"), "green")
     hosted.world.web.sites.remove(hosted.site("shop/staging").id)
@@ -905,7 +905,10 @@ def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
 
 
 def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: Install, crasher: Crasher) -> None:
-    """After an operator's report no old probe result counts for the next root, and the disruption budget is free."""
+    """After an operator reports the restarts as done, no old probe result counts for the next root.
+
+    The restarted app also frees its unit of the plan's disruption budget.
+    """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -928,9 +931,9 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
 
 
 def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """After a crash at a start, a failing app holds the waves and is not stopped again.
+    """After a crash at a start, a failing app stops further restarts and is not stopped again.
 
-    When the app answers again, Certroll stops and starts it once more, because no record proves the first restart.
+    When the app answers again, Certroll stops and starts the app once more, because no record proves the first restart.
     """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -965,7 +968,7 @@ def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Instal
 
 
 def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> None:
-    """An app that Certroll may not read delays no other app, and keeps the environment record open."""
+    """An app that Certroll may not read delays no other app, and is restarted when Certroll may read it again."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -981,7 +984,7 @@ def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> N
 
 
 def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Install) -> None:
-    """A hidden app's probe result from an earlier root does not hold the waves of the next root."""
+    """A hidden app's probe result for an earlier root does not stop the restarts for the next root."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1018,7 +1021,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
 
 
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """After a crash, an app that the timer started and that fails its probe holds the waves."""
+    """After a crash, an app that fails its probe after the timer's start stops further restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1072,7 +1075,7 @@ def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Inst
 
 
 def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> None:
-    """An environment record stays open while slots are hidden, and the slots are restarted once Certroll sees them."""
+    """Certroll keeps an old root while slots are hidden, and restarts these slots once it can list them."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
     hosted.put_new()
@@ -1089,7 +1092,7 @@ def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> N
 
 
 def test_an_app_that_is_hidden_during_the_waves_is_not_forgotten(install: Install) -> None:
-    """Certroll restarts a slot that becomes hidden during the waves."""
+    """Certroll restarts a listed slot even if Azure denies the list of slots later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1144,7 +1147,7 @@ def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
 
 
 def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Install) -> None:
-    """A person who stops a failing app during the probe after its restart prevents a hold."""
+    """If a person stops a failing app during the probe after its restart, Certroll restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.apps["shop/staging"].failing_starts = None
@@ -1166,7 +1169,7 @@ def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: I
 
 
 def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install) -> None:
-    """Certroll does not start an app that a person stopped right before its wave."""
+    """Certroll does not start an app that a person stopped right before Certroll would have stopped it."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1177,7 +1180,7 @@ def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install)
 
 
 def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(install: Install) -> None:
-    """Certroll does not stop an app that became the last running app of a group after its wave was planned."""
+    """Certroll does not stop an app that a late tag has made the last running app of its group."""
     hosted = Hosted()
     hosted.tag("quiet", "certroll-group", "pair")
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -1189,7 +1192,7 @@ def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(instal
 
 
 def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(install: Install) -> None:
-    """The tag `certroll: off` on the environment stops a run before its next wave."""
+    """The tag `certroll: off` on an environment counts before the next restart within the same run."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1202,11 +1205,11 @@ class Asking:
     """An app probe that lets another person act when an app is probed for the n-th time."""
 
     def __init__(self, real: AppProbe, host: str, number: int, act: Callable[[], object]) -> None:
-        """Choose the host name, the number of the probe and the act."""
+        """Take the host name and the number of the probe, and the action of the other person."""
         self._real, self._host, self._left, self._act = real, host, number, act
 
     def ask(self, host: HostName, *more: Any) -> ProbeSight:  # noqa: ANN401 - the signature of the port
-        """Probe the app, after the other person has acted if this is the chosen probe."""
+        """Probe the app, and let the other person act before the chosen probe."""
         if host.startswith(self._host):
             self._left -= 1
             if self._left == 0:
@@ -1215,12 +1218,12 @@ class Asking:
 
 
 def meddled(installation: Installation, host: str, number: int, act: Callable[[], object]) -> None:
-    """Let another person act when an app whose host name begins so is probed for the n-th time."""
+    """Let another person act when an app whose host name begins with `host` is probed for the n-th time."""
     installation.ports = replace(installation.ports, app_probe=Asking(installation.ports.app_probe, host, number, act))
 
 
 def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> None:
-    """If Azure refuses the stop of one app, Certroll reports that and restarts the others, with no pending start."""
+    """If Azure refuses the stop of one app, Certroll reports the refusal and restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1232,7 +1235,7 @@ def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> Non
 
 
 def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
-    """If Azure refuses the start of an app, Certroll reports that and stops no other app."""
+    """If Azure refuses the start of an app, Certroll reports the refusal and stops no other app."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1265,7 +1268,7 @@ def test_people_are_told_again_with_the_next_root(install: Install) -> None:
 
 
 def test_who_says_that_it_is_done_ends_what_was_asked_for(install: Install) -> None:
-    """An operator's report that the stop/start is done cancels an earlier request."""
+    """An operator's report that the restarts are done cancels an earlier request for restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
@@ -1323,8 +1326,8 @@ def kind_of(entry: Entry) -> str:
 def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: Install) -> None:
     """The sweep reads environments only if a vault object has a root tag.
 
-    Then the sweep lists the environments of each subscription, and the roots, plans and sites of each named
-    environment.
+    With such a tag the sweep lists the environments of each subscription. The sweep also lists the roots, plans and
+    sites of each environment that the tag names.
     """
     counts = []
     for tags in ({}, TAGS):

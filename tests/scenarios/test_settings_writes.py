@@ -21,7 +21,7 @@ LISTED = r"/config/appsettings/list$"
 def rolled(
     install: Install, prepare: Callable[[Street], object], knobs: Knobs | None = None
 ) -> tuple[Street, Installation, str]:
-    """Return a world with one app that Certroll rolled after that preparation."""
+    """Return a world with one app after the function `prepare` and a roll."""
     town = street(knobs)
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -35,7 +35,7 @@ def rolled(
 
 
 def put_in(key: str, value: str) -> Callable[[dict[str, str]], dict[str, str]]:
-    """Return the edit of a colleague, who sets one value."""
+    """Return a function that sets one app setting, as a colleague's edit."""
     return lambda settings: {**settings, key: value}
 
 
@@ -227,7 +227,7 @@ def test_every_knob_ends_in_the_same_state(install: Install, knobs: Knobs) -> No
 
 
 def test_a_probe_tag_that_is_no_path_is_reported_and_asks_nobody(install: Install) -> None:
-    """Certroll refuses a probe tag that names another host, and rolls the app unproven."""
+    """Certroll refuses a probe tag that names another host, and sends no probe."""
     town = street()
     app = town.linux_app("billing", tags={"certroll-probe": "https://evil.example/health 200"})
     installation = install(age(town).world)
@@ -240,7 +240,7 @@ def test_a_probe_tag_that_is_no_path_is_reported_and_asks_nobody(install: Instal
 
 
 def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> None:
-    """Certroll reports a probe that redirects, does not follow it, and rolls the app unproven."""
+    """Certroll reports a probe that redirects, follows no redirect, and never rolls the app back because of it."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)

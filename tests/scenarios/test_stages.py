@@ -31,7 +31,7 @@ def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: 
 
 
 def test_a_first_stage_that_serves_another_certificate_holds_the_version(install: Install) -> None:
-    """If the first webspace serves another certificate, Certroll holds the version and writes no other webspace."""
+    """If the first webspace serves another certificate, Certroll writes the version to no other webspace."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -46,7 +46,7 @@ def test_a_first_stage_that_serves_another_certificate_holds_the_version(install
 
 
 def test_a_newer_version_ends_the_hold(install: Install) -> None:
-    """A newer version rolls out although the version before it is on hold."""
+    """After one version failed, Certroll still rolls out a newer version."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before = shown(world)
@@ -62,7 +62,7 @@ def test_a_newer_version_ends_the_hold(install: Install) -> None:
 
 
 def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
-    """The sweep checks a failed version again, and ends the hold if a slow front end serves it now."""
+    """If a slow front end serves a failed version later, the sweep notices that and continues the rollout."""
     world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -83,7 +83,7 @@ def _unreachable(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unreachable_host_does_not_freeze_the_stages(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If Certroll can prove nothing, the second webspace follows after the soak."""
+    """If no handshake proves the first webspace, the second webspace follows after the soak time."""
     world = small_world()
     installation = install(world)
     _unreachable(stand, monkeypatch)
@@ -101,7 +101,7 @@ def test_an_unreachable_host_does_not_freeze_the_stages(
 def test_close_to_expiry_unproven_holds_nothing(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Less than 72 hours before expiry an unreachable first webspace does not delay the others by the soak."""
+    """Less than 72 hours before expiry Certroll skips the soak time after an unreachable first webspace."""
     world = small_world()
     installation = install(world)
     _unreachable(stand, monkeypatch)
@@ -131,7 +131,7 @@ def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_a_rollback_by_hand_is_not_undone_while_the_version_is_held(install: Install) -> None:
-    """After a person puts the old certificate back by hand, no sweep writes the held version again."""
+    """After a person puts the old certificate back by hand, no sweep writes the failed version again."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before = shown(world)

@@ -1,7 +1,7 @@
 """Check what the journal, the leases and the queues rely on, for storage in memory and for Azurite.
 
-Each case runs against both. To avoid a wait on Azurite, the test breaks a lease instead. In memory the test advances
-the world's clock.
+Each case runs against storage in memory and against Azurite. To avoid a wait on Azurite, the test breaks a lease
+instead. In memory the test advances the world's clock.
 """
 
 from collections.abc import Callable, Iterator
@@ -379,7 +379,7 @@ def stand_of_leases(kind: str, request: pytest.FixtureRequest) -> Iterator[Lease
 
 @both
 def test_a_lease_has_one_holder(stand_of_leases: LeaseStand) -> None:
-    """A lease has only one holder, and the error for other instances names the site of the lease."""
+    """A lease has only one holder, and the error for other instances contains the lease's name."""
     with stand_of_leases.leases.hold("site x") as lease:
         with pytest.raises(LeaseBusy, match="another instance is at work on site x"):
             stand_of_leases.leases.hold("site x").__enter__()
@@ -416,7 +416,7 @@ def test_a_lease_that_is_renewed_stays(stand_of_leases: LeaseStand) -> None:
 
 @both
 def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases: LeaseStand) -> None:
-    """After a failed renewal every check of the lease raises an error that names the site."""
+    """After a failed renewal every check of the lease raises an error that contains the lease's name."""
     with stand_of_leases.leases.hold("site x") as lease:
         stand_of_leases.lose_all()
         assert not lease.renew()  # type: ignore[attr-defined]

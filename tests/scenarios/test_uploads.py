@@ -183,7 +183,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def imported_secret() -> World:
-    """Return a webspace with an imported certificate from a vault secret, where App Service keeps purchased ones."""
+    """Return a webspace with an imported certificate from a vault secret, which is how App Service stores purchases."""
     world = World(Clock())
     build = Builder(world)
     build.add_secret("order-0d5f", ("shop.contoso.com",))

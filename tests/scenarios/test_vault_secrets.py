@@ -49,7 +49,7 @@ def vault(stand: Stand) -> KeyVault:
 
 
 def held(pfx: Pfx) -> tuple[str, int, bool]:
-    """Return the certificate in a PFX, the number of certificates above it, and whether its key fits."""
+    """Return the certificate in a PFX, the number of its chain certificates, and whether the PFX has its key."""
     opened = pkcs12.load_pkcs12(pfx.blob, pfx.password.encode())
     assert opened.cert is not None
     leaf = opened.cert.certificate
@@ -114,7 +114,7 @@ def test_most_talkative_log_shows_no_secret(world: World, vault: KeyVault, caplo
 
 
 def _parts(read: bytes, pfx: Pfx) -> dict[str, str]:
-    """Return pieces of the PFX and its password that must not be in the log, by name."""
+    """Return the password and pieces of the PFX by name, none of which may be in the log."""
     text = base64.b64encode(read).decode()
     return {"its beginning": text[:24], "its middle": text[600:624], "its password": pfx.password}
 

@@ -13,7 +13,7 @@ VAULT = "contoso-kv"
 NAME = "web"
 MOVING = ("api.contoso.com", "shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 AGE = timedelta(days=2)
-"""The age of a new world: a slow front end serves what was there before, so a world needs a past."""
+"""The age of a new world: it needs a past, because a slow front end still serves an older certificate."""
 
 
 class Shown(NamedTuple):
@@ -57,7 +57,7 @@ def shown(world: World) -> dict[str, Shown]:
 
 
 def after_renewal(before: dict[str, Shown], new: str, moving: tuple[str, ...] = MOVING) -> dict[str, Shown]:
-    """Return the expected host names: the new thumbprint for the moving ones, and no other change."""
+    """Return the host names with the new thumbprint for the names in `moving`, and without any other change."""
     return {name: seen._replace(thumbprint=new) if name in moving else seen for name, seen in before.items()}
 
 

@@ -1,4 +1,4 @@
-"""Run the whole app, hosted on a local Azure in real time: Event Grid, the timer, the queues and people start it."""
+"""Run the whole app, hosted on a local Azure in real time, as Event Grid, the timer, queues and people start it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -149,7 +149,7 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
 
 
 def test_two_instances_end_where_one_does(start: Start) -> None:
-    """If two instances hear of a renewal, one waits for the other, and each binding is written once."""
+    """If two instances hear of a renewal, the second waits for the first, and each binding is written once."""
     met = threading.Event()
     system = start(Knobs(sync_moves_bindings=False), lambda _: met.wait(HANG) and None)
     before, done = shown(system.world), system.looked_at()

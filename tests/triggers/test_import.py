@@ -12,7 +12,7 @@ from tests.triggers.app import ROOT
 
 ROUNDS = 3
 MOST_YARDSTICKS = 10
-"""The limit of one second, in yardsticks of the machine on which the limit was chosen."""
+"""The limit in yardsticks, which took one second on the machine on which the limit was chosen."""
 MOST_MEMORY_KB = 150 * 1024
 LOOKED_FOR = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 CHILD = f"""
