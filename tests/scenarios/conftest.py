@@ -118,8 +118,8 @@ def install(
     """Yield a function that installs Certroll in a world.
 
     The test fails if a binding changes its kind or its address, even for the length of one request. `meddled=True`
-    turns this check off for tests that change bindings themselves. With `watched=True` a canary visits every bound host
-    name all the time, and one bad handshake fails the test.
+    turns the check of bindings off for tests that change bindings themselves. With `watched=True` a canary visits every
+    bound host name all the time, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
 

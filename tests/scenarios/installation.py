@@ -173,7 +173,7 @@ class Installation:
     def deliver_all(self, during: timedelta = timedelta(hours=6)) -> None:
         """Deliver messages until no message is left or the time is over, moving the clock to each message.
 
-        If the world has environments, the timer for pending starts also runs, at most once a minute.
+        If the world has environments, the timer that starts stopped apps also runs, at most once a minute.
         """
         until = self.clock.now() + during
         while (message := self.queue.take(until)) is not None:
@@ -307,7 +307,7 @@ class Crasher:
 
     @contextmanager
     def crashing_after(self, write: int) -> Iterator[None]:
-        """Kill the process after that write, and revive the process when the block ends."""
+        """Kill the process after its n-th write, and revive the process when the block ends."""
         with self._crashing(write, None):
             yield
 
@@ -332,7 +332,7 @@ def outcome_of(found: Outcome) -> str:
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything with a crash after that write; return True if the crash happened.
+    """Deliver everything, with a crash after the given write; return True if the crash happened.
 
     After the crash the leases of the dead process expire, and a new process delivers the rest.
     """

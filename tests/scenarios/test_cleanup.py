@@ -45,7 +45,7 @@ def renewed(install: Install, world: World, **intent: object) -> Installation:
 
 
 def later(installation: Installation, days: int = 31) -> None:
-    """Let that many days pass, and then sweep."""
+    """Let the given number of days pass, and then sweep."""
     installation.clock.advance(timedelta(days=days))
     installation.sweep()
     installation.deliver_all()

@@ -23,7 +23,7 @@ SOAK = timedelta(hours=1)
 
 
 def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool = True) -> World:
-    """Return a site in an environment and a site outside, each with a copy or an upload of one vault certificate.
+    """Return a site in an environment and a site outside, each with the same certificate, imported or uploaded.
 
     Certroll starts with the webspace inside, because that webspace has fewer bindings.
     """

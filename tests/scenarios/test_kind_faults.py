@@ -57,7 +57,7 @@ def _imported_where_missing(build: Builder) -> None:
 
 
 def _bound(world: World, new: str) -> dict[str, object]:
-    """Return whether the host name shows the new version, and how many copies of the new version exist."""
+    """Return whether the host name shows the new version, and how many certificates in App Service have it."""
     host = next(h for site in world.web.sites.values() for h in site.hosts.values() if h.name == "shop.contoso.com")
     return {"shown": host.thumbprint == new, "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
 
@@ -138,7 +138,7 @@ def _kinds_with_faults() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("kind", "fault"), _kinds_with_faults())
 @pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: str) -> None:
-    """A fault only delays the renewal: Certroll repeats no work, and no message becomes a dead letter."""
+    """A fault only delays the renewal, repeats no work and causes no dead letter."""
     world = world_of(kind)
     installation = install(world, watched=True)
     new = renewed(installation)

@@ -130,7 +130,7 @@ def test_an_import_goes_to_the_subscription_of_the_site_that_is_named(install: I
 
 @pytest.mark.parametrize("tags", [{}, {"certroll-import-name": "wildcard"}], ids=["named by az", "named by a tag"])
 def test_each_webspace_of_a_group_gets_its_import(install: Install, tags: dict[str, str]) -> None:
-    """Two webspaces of one resource group get one copy each, under different names."""
+    """Certroll imports a certificate into two webspaces of one resource group under different names."""
     world = importing("shop, api", **tags)
     installation = install(world)
     swept(installation)
@@ -170,7 +170,7 @@ def test_a_site_that_is_off_gets_no_private_key(install: Install, world: Callabl
 
 
 def superseded(installation: Installation) -> str:
-    """Let Certroll upload a public certificate and its next version, and return the first thumbprint."""
+    """Let Certroll upload a public certificate and its next version, and return the first version's thumbprint."""
     world = installation.world
     swept(installation)
     (old,) = public(world, "orders").values()
@@ -203,7 +203,7 @@ def test_a_public_certificate_that_the_slot_names_stays_with_the_site(install: I
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_installation_that_observes_writes_nothing(install: Install, kind: str) -> None:
-    """In observe mode Certroll writes nothing for weeks after a renewal of any kind."""
+    """In observe mode Certroll writes nothing for weeks after the renewal of any kind of certificate."""
     world = world_of(kind)
     installation = install(world, mode=Mode.OBSERVE)
     new_version(installation)
@@ -217,7 +217,7 @@ def test_an_installation_that_observes_writes_nothing(install: Install, kind: st
 
 
 def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: Install) -> None:
-    """If one site refuses its public certificate, the other apps of the webspace still get the new version."""
+    """If a site refuses the upload of its public certificate, the other apps of the webspace get the new version."""
     world = client(**{"certroll-public-to": "reader"})
     installation = install(world)
     world.roles.read_only(site_of(world, "reader").id)
@@ -284,7 +284,7 @@ def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -
 @pytest.mark.parametrize("cause", ["event", "sweep"])
 @pytest.mark.real_storage
 def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, path: str) -> None:
-    """A resource that fails for hours becomes a blind spot, and bindings that do not depend on it still move."""
+    """Certroll reports a resource that fails for hours, and moves the bindings that do not depend on it."""
     world = served()
     build = Builder(world)
     build.add_site("other")
@@ -303,7 +303,7 @@ def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, p
 
 
 def test_some_apps_that_are_broken_for_good_do_not_freeze_the_fleet(install: Install) -> None:
-    """Apps whose settings never answer become blind spots, and the other bindings still move."""
+    """Certroll reports apps whose settings Azure never returns, and moves the bindings of other sites."""
     world = served()
     for number in range(3):
         Builder(world).add_site(f"broken-{number}")
@@ -353,7 +353,7 @@ def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Install, status: int) -> None:
-    """If one webspace refuses writes, Certroll reports it and still renews in the other webspaces."""
+    """If one webspace refuses writes, Certroll reports that webspace and still renews in the others."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -373,7 +373,7 @@ def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Insta
 
 
 def test_a_public_certificate_without_an_answer_does_not_hold_up_the_bindings(install: Install) -> None:
-    """A site that refuses its public certificate still gets new certificates for its host names."""
+    """A site that refuses the upload of a public certificate still gets new certificates for its host names."""
     world = served(**{"certroll-public-to": "shop"})
     installation = install(world)
     before, new = shown(world), renewed(world)
@@ -390,7 +390,7 @@ def test_a_public_certificate_without_an_answer_does_not_hold_up_the_bindings(in
 def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
     install: Install, method: str, host: str, path: str
 ) -> None:
-    """Certroll defers the sync while an app names the old version and Azure fails to store a copy of it."""
+    """Certroll keeps an old version that an app names until Azure has stored a second certificate with it."""
     world = client()
     (old,) = thumbprints(world)
     installation = install(world)
@@ -407,7 +407,7 @@ def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
 
 
 def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
-    """If Azure does not list certificates, Certroll imports no second copy."""
+    """If Azure does not list certificates, Certroll imports none, because the webspace may have it already."""
     world = importing("shop")
     Builder(world).add_copy("web", next(iter(world.web.plans.values())), name="by-hand")
     installation = install(world)

@@ -255,7 +255,7 @@ class Meddled:
 
 
 def meddled(installation: Installation, before: str, meddle: Callable[[], object]) -> None:
-    """Let another person act once, just before Certroll first calls that method."""
+    """Let another person act once, just before Certroll first calls the named method of the port."""
     port = Meddled(installation.ports.managed, before, meddle)
     installation.ports = replace(installation.ports, managed=port)
 
@@ -526,7 +526,7 @@ def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
 
 @pytest.mark.parametrize("path", ["/certificates$", "/sites$", "/slots$"])
 def test_list_that_is_denied_is_told(install: Install, path: str) -> None:
-    """Certroll reports a list that Azure denies as a blind spot."""
+    """If Azure denies a list of certificates, sites or slots, Certroll reports what it cannot see."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
     build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
     installation = install(build.world)

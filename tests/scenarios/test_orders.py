@@ -62,7 +62,7 @@ class Shop:
         look_after_orders((installation or self.installation).start())
 
     def sweeps(self, count: int, every: timedelta = HOUR) -> None:
-        """Look after the orders that often, and advance the clock after each time."""
+        """Look after the orders `count` times, and advance the clock after each time."""
         for _ in range(count):
             self.look()
             self.world.clock.advance(every)
@@ -630,7 +630,7 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
 
 
 def test_renewed_purchase_is_served_within_minutes(install: Install) -> None:
-    """After Azure renews an order, its event makes Certroll bring the new certificate to visitors."""
+    """After Azure renews an order, the vault's event makes Certroll bring the new certificate to visitors."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault(by_roles=False)

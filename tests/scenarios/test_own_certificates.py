@@ -248,7 +248,7 @@ def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
 def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install: Install) -> None:
     """If App Service may not read the vault, Certroll reports the command that grants the right and tries no import.
 
-    After the grant the import succeeds.
+    After an operator grants App Service the right, the import succeeds.
     """
     world = importing("shop", app_service_may_read=False)
     installation = install(world, watched=True)

@@ -95,11 +95,11 @@ class Corp:
         return True
 
     def convinced(self, stand: Stand) -> set[str]:
-        """Return the host names that such a visitor can reach, trusting only the private root."""
+        """Return the host names that a visitor can reach who trusts only the private root."""
         return {host for host in HOSTS if self.convinces(stand, host)}
 
     def copies(self, thumbprint: str) -> list[str]:
-        """Return the names of the uploads with that thumbprint."""
+        """Return the names of the uploads with the given thumbprint."""
         return sorted(copy.name for copy in self.world.web.certificates.values() if copy.thumbprint == thumbprint)
 
 
@@ -370,7 +370,7 @@ def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stan
 
 
 def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install, stand: Stand) -> None:
-    """If Azure refuses the second upload, a host name with an older version still moves to the new one.
+    """If Azure refuses the same certificate again, a host name with an older version still moves to the new one.
 
     Once Azure accepts the upload, Certroll rewrites every binding.
     """
@@ -443,7 +443,7 @@ def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[]
 
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, stand: Stand) -> None:
-    """After a crash at any write Certroll has uploaded once and rewrites every binding after the upload."""
+    """After a crash at any write Certroll still uploads the certificate once and then rewrites every binding."""
     for write in range(1, MOST_WRITES):
         corp = Corp(tags=ON)
         installation = install(corp.world)

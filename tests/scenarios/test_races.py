@@ -60,7 +60,7 @@ def _copy(world: World, name: str) -> Certificate:
 
 
 def _add_webspace(world: World, name: str) -> Certificate:
-    """Add a webspace with a copy of the shared vault certificate and one binding; return the copy."""
+    """Add a webspace with one binding that imports the shared vault certificate; return the imported certificate."""
     build = Builder(world)
     plan = build.add_plan(name, build.add_group(name))
     copy = build.add_copy("web", plan)
@@ -139,7 +139,7 @@ def test_a_binding_that_was_given_another_certificate_during_a_lock_keeps_it(
 
 
 def test_a_tag_that_came_to_a_copy_during_a_lock_stays(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before Certroll repeats a locked sync, it reads the copy again and keeps a tag that another person added."""
+    """Before Certroll repeats a locked sync, it reads the certificate again and keeps a tag that was added."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -278,7 +278,7 @@ def test_a_slot_is_spared_when_its_site_opts_out_after_the_dispatch(install: Ins
 def test_a_webspace_that_never_settles_does_not_hold_up_the_others(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Certroll reports a webspace that keeps its old copy after a sync, and renews in the other webspaces."""
+    """Certroll reports a webspace that keeps its old certificate after a sync, and renews in the other webspaces."""
     world = small_world(Knobs(sync_moves_bindings=False))
     stuck = _add_webspace(world, "aaa")
     installation = install(world, watched=True)
@@ -331,7 +331,7 @@ def test_a_bind_that_answers_404_does_not_stop_the_sites_other_host_names(instal
 
 
 def test_a_copy_that_names_no_hosts_is_not_taken_to_serve_none(install: Install) -> None:
-    """If Azure does not tell what a copy covers, Certroll refuses a sync that would leave a host name uncovered."""
+    """If Azure hides a certificate's host names, Certroll refuses a sync that would leave a bound name uncovered."""
     world = small_world()
     copy = next(c for c in world.web.certificates.values() if c.name == "contoso-contoso-kv-web")
     world.web.put_certificate(replace(copy, content=replace(copy.content, host_names=())))
@@ -379,7 +379,7 @@ def test_a_forgotten_binding_does_not_switch_the_soak_off(
 
 
 def test_out_of_time_after_a_sync_its_sites_are_on_their_way(install: Install) -> None:
-    """If a run ends right after a sync, the sites of the synced copy still move within two minutes."""
+    """If a run ends right after a certificate's sync, the bindings still move within two minutes."""
     world = small_world(Knobs(sync_moves_bindings=False))
     for name in ("aaa", "bbb"):
         _add_webspace(world, name)
@@ -419,7 +419,7 @@ class _HangingLease:
 
 
 def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], later: float) -> None:
-    """Check a lease after renewals of these durations, that many seconds into a renewal that hangs."""
+    """Check a lease after renewals of these durations, while the next renewal hangs for `later` seconds."""
     clock = SimpleNamespace(seconds=1000.0)
     monkeypatch.setattr(lease, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
     monkeypatch.setattr(lease, "RENEW_EVERY_SECONDS", 0.0)
@@ -510,7 +510,7 @@ def _calls_of_planning(sites: int) -> tuple[int, Plan]:
 def test_planning_takes_as_much_longer_as_a_fleet_is_larger() -> None:
     """Planning four times the sites takes about four times the work, so a lease outlasts planning a thousand sites.
 
-    The plan keeps one copy, syncs one copy, overwrites every binding and admits one app.
+    The plan stores the old version once, syncs one certificate, overwrites every binding and lets one app roll.
     """
     of_125, _ = _calls_of_planning(125)
     of_500, plan = _calls_of_planning(500)

@@ -31,7 +31,7 @@ UNUSABLE = {
 
 
 def _import_newest(world: World) -> None:
-    """Replace every imported copy by the newest version without moving a binding."""
+    """Replace every imported certificate by the newest version without moving a binding."""
     web = Source(world.vaults[VAULT].resource_id, "web")
     for copy in list(world.web.certificates.values()):
         if copy.source == web:
@@ -46,7 +46,7 @@ def _dated(world: World, differences: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_newest_version_is_synced_nowhere(install: Install, name: str) -> None:
-    """Certroll syncs no copy while it refuses the newest version, because App Service imports only the newest one."""
+    """While Certroll refuses the newest version, it syncs nothing, because App Service imports only the newest."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -91,7 +91,7 @@ def test_an_older_good_version_stays_the_target_while_the_newest_is_refused(inst
 
 
 def test_a_name_that_is_no_longer_covered_keeps_its_certificate(install: Install) -> None:
-    """Certroll does not sync a copy that serves a host name which the new version does not cover."""
+    """Certroll does not sync a certificate if the new version leaves one of its bound host names uncovered."""
     world = small_world()
     build = Builder(world)
     world.vaults[VAULT].renew("other", host_names=("other.contoso.com", "extra.contoso.com"))
@@ -175,7 +175,7 @@ def test_a_missing_write_role_is_reported_and_the_rest_goes_on(install: Install)
 
 
 def test_a_hidden_subscription_is_a_blind_spot_and_not_an_empty_one(install: Install) -> None:
-    """Certroll reports a subscription of its settings that it may not read as a blind spot."""
+    """Certroll reports a subscription of its settings that it may not read, and does not treat it as empty."""
     world = small_world()
     subscription = next(iter(world.subscriptions))
     installation = install(world, subscriptions=(subscription,))
@@ -187,7 +187,7 @@ def test_a_hidden_subscription_is_a_blind_spot_and_not_an_empty_one(install: Ins
 
 
 def test_a_site_that_only_its_plan_names_blocks_the_sync_of_its_webspace(install: Install) -> None:
-    """A site that only its plan lists blocks the sync of its webspace, because the copy may serve that site."""
+    """A hidden site that only its plan lists blocks the sync in its webspace, because it may show the certificate."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -395,7 +395,7 @@ def test_a_failing_run_raises_what_happened(install: Install) -> None:
 
 
 def test_a_deleted_vault_certificate_is_reported(install: Install) -> None:
-    """Certroll reports a copy whose vault certificate was deleted."""
+    """Certroll reports an imported certificate whose vault certificate was deleted."""
     world = small_world()
     installation = install(world)
     world.vaults[VAULT].delete("web")

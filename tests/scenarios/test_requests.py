@@ -40,11 +40,11 @@ def _settings_read(world: World) -> Counter[str]:
 def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> None:  # noqa: FBT001
     """A renewal sends the smallest number of requests that its checks need.
 
-    Certroll writes each stale copy once, and each stale binding that Azure has not moved.
+    Certroll writes each stale certificate once, and each stale binding that Azure has not moved.
 
     Certroll reads each affected site twice, and the parent of a slot once for its opt-out. Certroll reads each binding
-    before an overwrite and each copy before its sync. The final check reads each copy once, and each site whose binding
-    was overwritten.
+    before an overwrite and each imported certificate before its sync. The final check reads each certificate once, and
+    each site whose binding was overwritten.
 
     Each inspection of the fleet reads the settings of each site and slot once. Certroll inspects the fleet once for
     each of the two webspaces and a last time at the end. The run of a site reads no settings.
@@ -89,8 +89,8 @@ def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> No
     """Rolling an app costs one write of its settings, which is one restart, and eleven reads.
 
     Certroll inspects the app before the write and after the settings have settled. Each inspection reads the site, its
-    settings and the two copies that the app may name. Around the write Certroll also reads the site for its ETag, and
-    the settings before and after.
+    settings and the two certificates that the app may name. Around the write Certroll also reads the site for its ETag,
+    and the settings before and after.
     """
     town, asked = _rolled(install, "sites")
     kept = town.kept()[0].name
@@ -107,8 +107,8 @@ def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> No
 def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Install) -> None:
     """Keeping an old version for an app costs one upload and two reads around it.
 
-    Certroll also reads the fleet's settings once for each of the two webspaces, and once when all is done. Each sync of
-    a copy costs three requests.
+    Certroll also reads the fleet's settings once for each of the two webspaces, and once at the end of the renewal.
+    Each sync of a certificate costs three requests.
     """
     town, asked = _rolled(install, "certificates")
     kept = f"certificates/{town.kept()[0].name}"
@@ -144,7 +144,7 @@ def test_each_app_of_a_roll_is_written_and_restarted_once(install: Install, apps
 
 
 def _fleet_with(lineages: int) -> World:
-    """Return a fleet of 20 sites whose 100 copies come from that many vault certificates."""
+    """Return a fleet of 20 sites, whose 100 imported certificates come from so many vault certificates."""
     world = World(Clock(), knobs=Knobs())
     build = Builder(world)
     plan = build.add_plan()
@@ -177,7 +177,7 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
 
 
 def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(install: Install) -> None:
-    """Without CERTROLL_SUBSCRIPTIONS Certroll lists all subscriptions, and reads plans only where a copy exists."""
+    """Without CERTROLL_SUBSCRIPTIONS Certroll lists all subscriptions, and reads plans only where imports are."""
     world = small_world()
     build = Builder(world)
     build.add_group("elsewhere", build.add_subscription("Elsewhere"))

@@ -17,7 +17,7 @@ MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything with a crash after that write; return True if the crash happened.
+    """Deliver everything, with a crash after the given write; return True if the crash happened.
 
     An hour after a crash the sweep runs.
     """
@@ -38,7 +38,7 @@ def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> b
 def roll_dying(
     install: Install, crasher: Crasher, write: int, *, refused: bool
 ) -> tuple[Street, Installation, str, bool]:
-    """Return a world with one app after a roll with a crash at that write, and whether the crash happened."""
+    """Return a world with one app after a roll with a crash at the given write, and whether the crash happened."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

@@ -28,7 +28,7 @@ MOST = 150
 
 
 def begin(town: Street, installation: Installation, during: timedelta, **differences: object) -> str:
-    """Renew the client certificate, deliver messages for that long, and return the new thumbprint."""
+    """Renew the client certificate, deliver messages for the given time, and return the new thumbprint."""
     new = town.renew(**differences)
     installation.look_at(VAULT, CLIENT)
     delivered(installation, during)
@@ -402,7 +402,7 @@ def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
 
 
 def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: Install) -> None:
-    """If Azure's own sync imports a refused version, Certroll keeps the version that apps name next to it."""
+    """If Azure's own sync imports a refused version, Certroll uploads the version again that apps name."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

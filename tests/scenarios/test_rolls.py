@@ -92,7 +92,7 @@ def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Instal
 
 
 def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install: Install) -> None:
-    """Certroll rolls the settings of an app whose owner uploaded both versions, and makes no copy."""
+    """Certroll rolls the settings of an app whose owner uploaded both versions, and uploads nothing."""
     town = street()
     plan = town.build.add_plan("hand", location="eastus")
     old = town.world.vaults[VAULT].certificates[CLIENT].newest
@@ -128,7 +128,7 @@ def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Inst
 
 
 def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
-    """If Azure's nightly sync replaces the copy first, Certroll uploads the old version again and rolls the app."""
+    """If Azure's nightly sync brings the new version first, Certroll uploads the old one again and rolls the app."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -144,7 +144,7 @@ def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
 
 
 def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
-    """If an import renames the thumbprint in load lists, Certroll moves the pins and the app works."""
+    """If Azure replaces the thumbprint in load lists, Certroll updates the other settings and the app works."""
     town = street(Knobs(import_rewrites_load_list=True))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -157,7 +157,7 @@ def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
 
 @pytest.mark.parametrize("answer", ["accept", "refuse", "resolve"])
 def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install: Install, answer: str) -> None:
-    """If Azure refuses a second copy of a thumbprint, Certroll uploads the old version right after the sync."""
+    """If Azure refuses an upload because the thumbprint exists, Certroll uploads the old version after the sync."""
     town = street(Knobs(second_import_same_thumbprint=answer))  # type: ignore[arg-type]
     town.world.web.certificates.remove(next(c.id for c in town.world.web.certificates.values() if "windows" in c.name))
     town.linux_app("billing")
@@ -175,7 +175,7 @@ def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install:
 
 
 def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -> None:
-    """Certroll gives two webspaces of one resource group a copy each, under different names."""
+    """Certroll uploads the old version into two webspaces of one resource group under different names."""
     town = street()
     plan = town.build.add_plan("second", webspace="contoso-WestEuropewebspace-other", linux=True)
     town.build.add_copy(CLIENT, plan, name="client-second")
@@ -303,7 +303,7 @@ def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) ->
 
 
 def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are_told(install: Install) -> None:
-    """Without the right to read secrets Certroll replaces the old version and reports the missing overlap."""
+    """Without the right to read secrets Certroll replaces the old version and reports that no overlap exists."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

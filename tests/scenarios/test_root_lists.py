@@ -589,7 +589,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything with a crash after that write; return True if the crash happened.
+    """Deliver everything, with a crash after the given write; return True if the crash happened.
 
     After a crash the sweep runs.
     """

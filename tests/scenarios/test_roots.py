@@ -97,7 +97,7 @@ def cycles(world: World) -> list[str]:
 
 
 def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
-    """Return the log events of that name."""
+    """Return the log events with the given name."""
     found = (json.loads(record.getMessage()) for record in caplog.records if record.name == "certroll")
     return [event for event in found if event["event"] == name]
 
@@ -1296,7 +1296,7 @@ def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> N
 def test_cycling_an_app_costs_few_requests(install: Install) -> None:
     """Restarting an app costs seven requests: five reads of the site, one stop and one start.
 
-    For a slot Certroll also reads its site.
+    The restart of a slot also costs reads of the slot's site.
     """
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1384,7 +1384,7 @@ def test_a_crash_after_any_write_leaves_no_app_down(
 
 
 def dies(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver the root with a crash after that write; return True if the crash happened."""
+    """Deliver the root's messages, with a crash after the given write; return True if the crash happened."""
     try:
         with crasher.crashing_after(write):
             carried(installation)

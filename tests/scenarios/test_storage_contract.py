@@ -427,7 +427,7 @@ def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases
 
 @both
 def test_a_lease_of_the_dead_runs_out(stand_of_leases: LeaseStand) -> None:
-    """Another instance gets the lease of a dead holder, and the dead holder cannot release that new lease."""
+    """Another instance gets the lease of a dead process, and the dead process cannot release the new lease."""
     with ExitStack() as after:
         with stand_of_leases.leases.hold("site x") as dead:
             stand_of_leases.die(dead)

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def queue_call(function: str, body: str) -> Call:
-    """Return a call of a queue's function with that message."""
+    """Return a call of a queue's function with the given message."""
     return Call(function, triggers.queue(triggers.message(body, utc_now()), function))
 
 

@@ -17,7 +17,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 @pytest.fixture
 def storage(azurite: Azurite) -> Storage:
-    """Return the storage of that Azurite after deleting all messages and records."""
+    """Return the storage account on the tests' Azurite, without messages and records."""
     storage = Storage(azurite.connection_string)
     storage.clear()
     return storage

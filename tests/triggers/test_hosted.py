@@ -41,7 +41,7 @@ class System:
             self.local.stand.deliver_to(host.webhook(EVENT_FUNCTION))
 
     def served(self) -> set[str]:
-        """Return the thumbprints that visitors of the moving host names receive."""
+        """Return the thumbprints that visitors of the host names receive which a renewal moves."""
         return {self.local.stand.visitor.handshake(name) for name in MOVING}
 
     def settle(self) -> None:
@@ -55,7 +55,7 @@ class System:
         return status["running"] == 0 and not any(self.storage.count(queue) for queue in ALL_QUEUES)
 
     def wait_until_served(self, thumbprint: str) -> None:
-        """Wait until every moving host name serves that certificate."""
+        """Wait until every host name that a renewal moves serves the given certificate."""
         eventually(lambda: self.served() == {thumbprint}, told=self.host.log.read_text)
 
     def ran(self, function: str, host: FunctionHost | None = None, *, succeeded: bool = True) -> int:
