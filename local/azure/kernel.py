@@ -13,7 +13,10 @@ from local.azure.scripting.knobs import Knobs
 
 
 class Kernel:
-    """The parts that all services of one world share. Code that reads or changes the world holds `lock`."""
+    """The parts that all services of one world share, such as the clock and the journal.
+
+    Code that reads or changes the world holds `lock`.
+    """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
         """Make the kernel of an empty world; the same seed gives the same ids and addresses."""

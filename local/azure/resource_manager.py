@@ -41,8 +41,8 @@ ROUTES: tuple[Route, ...] = (
 class Arm:
     """The service behind management.azure.com, for which one request is one change of the world.
 
-    `LocalAzure` has already checked that the request has a token. A request without a token has no principal, and only
-    exceptions for everyone apply to it.
+    `LocalAzure` has already checked that the request has a token. A request without a token has no principal. Only a
+    rule for everyone applies to a request without a principal.
     """
 
     def __init__(self, world: World) -> None:

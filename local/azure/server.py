@@ -41,8 +41,8 @@ class LocalAzure:
     def handle(self, request: Request) -> Response:
         """Return Azure's response; raise Drop if a fault closes the connection without a response.
 
-        A request without a token meets no scripted fault. Clients differ in when they send such a request, and a fault
-        has to strike the same request each time.
+        A request without a token meets no scripted fault. Clients differ in when they send requests without a token,
+        and a fault has to strike the same request in each run.
         """
         principal = principal_of(request)
         with self.world.journal.recording(request, principal) as entry:

@@ -51,7 +51,7 @@ class Request:
 
 
 def read_query(text: str) -> dict[str, str]:
-    """Return the decoded query by key in lower case. If a key repeats, its last value counts."""
+    """Return the decoded query by key in lower case. If a key repeats, the last value of the key counts."""
     return {key.lower(): value for key, value in parse_qsl(text, keep_blank_values=True)}
 
 

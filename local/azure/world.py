@@ -95,16 +95,17 @@ class World:
         """Script one edit of the site's app settings by another client, and return the script.
 
         `edit` receives the current settings and returns the new settings. `before` or `after` names the request around
-        which the edit happens: POST reads the settings, and PUT writes them. `nth` counts the site's requests of that
-        method from now on, whoever sends them. With `after`, only PUT requests that succeeded are counted.
+        which the edit happens: POST reads the settings, and PUT writes them. `nth` counts the requests of this method
+        for the site from now on, whichever client sends them. With `after`, only PUT requests that succeeded are
+        counted.
 
         The effect depends on the position of the edit:
 
-        - Before a read, the read shows the edited settings.
-        - After a read, the client's next write overwrites the edit.
-        - Before a write, the edit happens ahead of the check of If-Match.
-        - After a write, the edit changes the settings that the write left.
-        - Without `before` and `after`, the edit happens immediately.
+        - If the edit happens before a read, the read shows the edited settings.
+        - If the edit happens after a read, the client's next write overwrites the edit.
+        - If the edit happens before a write, the edit precedes the check of If-Match.
+        - If the edit happens after a write, the edit changes the settings that the write stored.
+        - If neither `before` nor `after` is given, the edit happens immediately.
         """
         if before and after:
             raise ValueError("Say before or after, not both.")
@@ -119,7 +120,7 @@ class World:
     def misread(self, site: Site, *, nth: int = 1, shown: Edit = lambda _: {}) -> Meddling:
         """Script one wrong answer to the nth read of the site's app settings, and return the script.
 
-        `shown` receives the current settings and returns the settings of the wrong answer. By default the answer is
-        empty. The settings themselves do not change.
+        `shown` receives the current settings and returns the settings of the wrong answer. By default, the wrong answer
+        has no settings. The site's settings themselves do not change.
         """
         return self.other_people.script_misread(Meddling(site.id, "before", "POST", shown, nth))

@@ -24,8 +24,8 @@ PLAIN_UDP = 512
 def answer(zones: Zones, wire: bytes, longest: int | None = None) -> bytes | None:
     """Return the answer to a DNS question in wire format, or None if the server stays silent.
 
-    `longest` is the size limit of a UDP answer in bytes. A longer answer is replaced by an empty one with the TC flag,
-    which tells the client to ask over TCP.
+    `longest` is the size limit of a UDP answer in bytes. If the answer is longer, the server sends an empty answer with
+    the TC flag, which tells the client to ask over TCP.
     """
     request = dns.message.from_wire(wire)
     question = request.question[0]

@@ -17,7 +17,8 @@ SOA_TEXT = "ns.{0}. hostmaster.{0}. 1 3600 600 86400 60"
 class Zones:
     """The DNS records of a world.
 
-    Every method accepts names in upper or lower case. Only `add`, `add_zone` and `remove` accept a trailing dot.
+    Methods accept host names in upper or lower case, except `exists`, which needs lower case. Only `add`, `add_zone`
+    and `remove` accept a trailing dot.
     """
 
     def __init__(self, address_of: Callable[[str], str | None]) -> None:

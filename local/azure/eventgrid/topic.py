@@ -71,7 +71,7 @@ class Events:
         return event
 
     def repeat(self, event: Event | None = None) -> Event:
-        """Deliver the event again under the same id, and return it. The default is the latest event."""
+        """Deliver the event, by default the latest, again under the same id, and return the event."""
         again = event or self.emitted[-1]
         self._hand_out(again)
         return again
@@ -81,7 +81,7 @@ class Events:
         self._held = self._held or []
 
     def release(self) -> list[Event]:
-        """Deliver the events that were held back, newest first, and return them.
+        """Deliver the events that were held back, newest first, and return these events.
 
         Subscribers have to cope with this order, because Event Grid does not promise any order.
         """

@@ -10,7 +10,7 @@ from local.azure.world import World
 
 
 def behind_front_door(world: World, function: Function) -> RoutedFunction:
-    """Return the function with two checks of ARM before it: first the scope, then the caller's role."""
+    """Return the function, preceded by two checks of ARM: the scope, and then the caller's role."""
 
     def checked(request: Request, parameters: Mapping[str, str]) -> Response:
         """Return the response of the function, or refuse the request."""

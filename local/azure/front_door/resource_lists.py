@@ -56,7 +56,7 @@ def list_resources(call: Call) -> Response:
 
 
 def list_nothing(call: Call) -> Response:
-    """Respond with an empty list. The az CLI lists managed HSMs together with vaults."""
+    """Respond with an empty list of managed HSMs, which the az CLI requests together with vaults."""
     return call.page(())
 
 

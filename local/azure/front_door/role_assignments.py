@@ -45,9 +45,10 @@ def get_assignment(call: Call) -> Response:
 
 
 def put_assignment(call: Call) -> Response:
-    """Create the role assignment, which takes effect after `role_seconds`, and respond with it.
+    """Create the role assignment, and respond with the assignment.
 
-    Writing the same assignment again changes nothing.
+    The assignment takes effect after the seconds of the knob `role_seconds`. Writing the same assignment again changes
+    nothing.
     """
     wanted, known = _wanted(call), call.world.role_assignments.get(_assignment_id(call))
     if known is not None and known.what != wanted.what:
@@ -62,7 +63,10 @@ def put_assignment(call: Call) -> Response:
 
 
 def delete_assignment(call: Call) -> Response:
-    """Delete the role assignment, and respond with it. An unknown assignment is an empty 204."""
+    """Delete the role assignment, and respond with the assignment.
+
+    The response to the deletion of an unknown assignment is an empty 204.
+    """
     gone = call.world.role_assignments.pop(_assignment_id(call), None)
     if gone is None:
         return Response(204)

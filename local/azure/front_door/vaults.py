@@ -31,10 +31,10 @@ def get_vault(call: Call) -> Response:
 
 
 def put_vault(call: Call) -> Response:
-    """Write the vault, and respond with it.
+    """Write the vault, and respond with the vault.
 
-    Access policies and network rules that the request omits are removed. The az CLI reads a vault first and sends all
-    of it back.
+    Access policies and network rules that the request omits are removed. The az CLI reads a vault first, and sends all
+    of the vault back.
     """
     return _changed(call, replace(_vault(call).access, policies=(), network=None))
 
@@ -47,7 +47,7 @@ def patch_vault(call: Call) -> Response:
 def update_policies(call: Call) -> Response:
     """Add, replace or remove access policies, and respond with all policies of the vault.
 
-    The last segment of the path says which of the three happens.
+    The last segment of the path says whether policies are added, replaced or removed.
     """
     edit = EDITS.get(call["kind"].lower())
     if edit is None:

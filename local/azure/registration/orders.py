@@ -48,7 +48,7 @@ _COMMON_NAME = re.compile(r"CN=([^,]+)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Stored:
-    """The vault secret in which an order stores its certificate, and the certificate that is there now."""
+    """The vault secret in which an order stores its certificate, and the thumbprint that the secret holds now."""
 
     vault_id: str
     secret_name: str
@@ -176,7 +176,10 @@ class Orders:
         self._kernel.journal.note(f"order {order.name}: {wish} begun")
 
     def verify(self, order: Order) -> bool:
-        """Look for the token in TXT records of the host name and its parent domains; return True if it is there."""
+        """Look for the token in TXT records of the host name and its parent domains.
+
+        Return True if a TXT record contains the token.
+        """
         labels = order.host.removeprefix("*.").split(".")
         climbing = (".".join(labels[start:]) for start in range(len(labels) - 1))
         texts = (text for name in climbing for text in self._zones.values(name, "TXT"))

@@ -48,9 +48,9 @@ def put_order(call: Call) -> Response:
 
 
 def patch_order(call: Call) -> Response:
-    """Change the properties of the order that the request names.
+    """Change only the properties of the order that the request names.
 
-    Azure requires the product type in every PATCH (azure-rest-api-specs).
+    Azure requires the product type in every PATCH of an order (azure-rest-api-specs).
     """
     order, properties = _found(call), _properties(call)
     if not properties.get("productType"):
@@ -62,7 +62,7 @@ def patch_order(call: Call) -> Response:
 
 
 def delete_order(call: Call) -> Response:
-    """Delete the order, unless App Service still has a certificate that was imported from it.
+    """Delete the order, unless App Service still has a certificate that was imported from this order.
 
     Source: Azure docs, "Delete an App Service certificate".
     """

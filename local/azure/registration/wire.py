@@ -16,8 +16,8 @@ Item = dict[str, Any]
 def order_json(order: Order, now: datetime) -> Item:
     """Return the order as ARM writes it.
 
-    In traffic that azure-cli recorded in 2022, `type` is short and `expirationTime` has no UTC offset. An order whose
-    certificate was never stored in a vault has no `certificates`.
+    In certificate orders that azure-cli recorded in 2022, `type` is short and `expirationTime` has no UTC offset. An
+    order whose certificate was never stored in a vault has no `certificates`.
     """
     ends = order.ends
     next_renewal = ends - AUTOMATIC if ends and order.auto_renew else None

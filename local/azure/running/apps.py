@@ -31,9 +31,9 @@ Scripted = tuple[int, Mapping[str, str], str]
 class Partner:
     """A partner that apps call over TLS, and which a test may change at any time.
 
-    `own` is the private authority that issued the partner's certificate. An app trusts this authority only if the app
-    has its root. If `own` is None, the local authority issued the certificate, and every app trusts it. A partner that
-    is `open_to_all` asks for no client certificate.
+    `own` is the private authority that issued the partner's certificate. An app trusts a private authority only if the
+    app has the root of this authority. If `own` is None, the local authority issued the partner's certificate, and
+    every app trusts the partner. A partner that is `open_to_all` asks for no client certificate.
     """
 
     def __init__(
@@ -151,7 +151,10 @@ class App:
         return [process for process in self.processes if process.answers(now)]
 
     def comes_up(self) -> bool:
-        """Return True if a start that happens now brings up a process. Each call counts as one start."""
+        """Return True if a start of the app that happens now brings up a process.
+
+        Each call of this function counts as one start.
+        """
         if self.failing_starts:
             self.failing_starts -= 1
             return False
@@ -165,8 +168,9 @@ class App:
     def replace_processes(self, fresh: Process, now: datetime, overlap: float) -> None:
         """Let the fresh process replace the newest process that answers.
 
-        The old process ends `overlap` seconds after the fresh process is up. A process that is still starting is
-        dropped, because the new start overtakes it. Older processes end when they would have ended anyway.
+        The replaced process ends `overlap` seconds after the fresh process is up. A process that is still starting is
+        dropped, because the fresh process overtakes it. A process that was already being replaced keeps its planned
+        end.
         """
         kept = self.answering(now)
         for process in kept[-1:]:
@@ -177,7 +181,7 @@ class App:
 class Apps:
     """The apps of a world, by site id in upper or lower case.
 
-    Code that reads or changes them holds the world's lock.
+    Code that reads or changes the apps holds the world's lock.
     """
 
     def __init__(self, kernel: Kernel, web: WebState) -> None:
@@ -236,9 +240,9 @@ class Apps:
     def troubles(self) -> tuple[str, ...]:
         """Return every reason why an app on a running site would fail, as sentences.
 
-        This function checks each process that answers or is starting. It also checks the process that a start would
-        make now from the present settings and certificates. This function sends nothing over the network. A sentence
-        names sites and thumbprints, and never the value of a setting.
+        This function checks each process that answers or is starting. This function also checks the process that a
+        start would make now from the present settings and certificates. This function sends nothing over the network. A
+        sentence names sites and thumbprints, and never the value of a setting.
         """
         with self._kernel.lock:
             return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))

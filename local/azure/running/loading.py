@@ -107,12 +107,12 @@ class Loaded:
         }
 
     def _spelling(self, path: str) -> str:
-        """Return the path as the file system compares it: Linux distinguishes upper and lower case."""
+        """Return the path as the file system compares it. Linux paths distinguish upper and lower case."""
         return path if self.platform == "linux" else path.lower()
 
 
 def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
-    """Return the certificates that a process of the site holds if it starts now.
+    """Return the certificates that a process of the site would hold if the process started now.
 
     `private` and `public` are the certificates that the site may use.
     """

@@ -1,9 +1,9 @@
 """The roots that a process trusts in addition to the public ones, from its environment and from its plan.
 
 Source: Azure docs, App Service Environment, overview of certificates. The root certificates of an environment reach an
-app's trust store when the app is stopped and started. A restart is not enough. `WEBSITE_LOAD_ROOT_CERTIFICATES` is for
-Windows code apps. Its value is a list of thumbprints of public certificates, with commas and without blanks. The list
-applies to all apps of the plan.
+app's trust store when the app is stopped and started. A restart of the app does not load new root certificates.
+`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of this setting is a list of thumbprints of public
+certificates, with commas and without blanks. The setting applies to all apps of the plan.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def injected(web: WebState, site: Site) -> Roots:
 
 
 def listed(web: WebState, site: Site) -> Roots:
-    """Return the roots that the running Windows code apps on the site's plan list.
+    """Return the roots that are listed by the running Windows code apps on the site's plan.
 
     A listed root has to be among the public certificates of the sites on this plan.
     """

@@ -46,7 +46,7 @@ class Changes:
     def settle(self) -> None:
         """Call the listeners now if the world has changed, even inside a batch.
 
-        Later changes in the batch then count as a separate change, such as the edit of another client.
+        Changes after this call count as a separate change, such as the edit of another client.
         """
         with self._lock:
             pending, self._pending = self._pending, False

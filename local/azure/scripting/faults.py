@@ -48,7 +48,7 @@ def seen_from(writes: int) -> Iterator[None]:
 class Fault:
     """One scripted fault: its kind, the requests that it strikes, and how often it strikes.
 
-    `method`, `host` and `path` are regular expressions. Each is searched in the request, in upper or lower case.
+    `method`, `host` and `path` are regular expressions, which match anywhere in the request, in upper or lower case.
     """
 
     kind: Kind
@@ -105,7 +105,7 @@ class Bucket:
     at: datetime
 
     def take(self, fault: Fault, now: datetime) -> int | None:
-        """Return the number of requests that may pass after this one, or None if this request is refused."""
+        """Return the number of requests that the throttle still lets pass after this one, or None to refuse this one."""
         refilled = self.tokens + (now - self.at).total_seconds() * fault.refill
         self.tokens, self.at = min(float(fault.bucket), refilled), now
         if self.tokens < 1:
@@ -142,10 +142,10 @@ class Faults:
             return tuple(self._faults)
 
     def around(self, request: Request, call: Call) -> Response:
-        """Return the response to the request after the faults; raise Drop if a fault drops the connection.
+        """Return the response to the request under the scripted faults; raise Drop if a fault drops the connection.
 
-        All matching latencies and throttles apply, and then the first other matching fault. The caller must not hold
-        the world's lock, because a latency sleeps while other requests continue.
+        Every matching latency and throttle applies to the request, and so does the first matching fault of another
+        kind. The caller must not hold the world's lock, because a latency sleeps while other requests continue.
         """
         pauses, throttles, fault = self._draw(request)
         for pause in pauses:

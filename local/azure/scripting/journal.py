@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def is_write(self) -> bool:
-        """True if the request asked for a change. A POST counts only if it changed something."""
+        """True if the request asked for a change. A POST request counts as a write only if it changed something."""
         return self.method in WRITES or (self.method == "POST" and bool(self.changes))
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Journal:
     def apart(self) -> Iterator[None]:
         """Record changes inside this context in entries of their own, even during a request.
 
-        Such changes are made by Azure itself or by a simulated other client.
+        Changes that no request made come from Azure itself or from a simulated other client.
         """
         token = self._current.set(None)
         try:

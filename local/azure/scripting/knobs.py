@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 @dataclass(slots=True)
 class Knobs:
-    """The knobs of a world: one field for each doubt about Azure. A client has to succeed under every setting."""
+    """The knobs of a world: switches for doubts about Azure.
+
+    A client has to succeed under every setting of the knobs.
+    """
 
     sync_moves_bindings: bool = True
     """True if importing a certificate again moves its bindings to the new version.

@@ -11,7 +11,7 @@ from local.azure.world import World
 class AppWatch:
     """A watch that reads `world.apps.troubles()` at its start and after every change of the world.
 
-    One request is one change, even if it writes several resources.
+    For a watch, one request is one change of the world, even if the request writes several resources.
     """
 
     world: World

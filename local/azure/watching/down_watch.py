@@ -18,7 +18,7 @@ class DownWatch:
 
     A site is down if it is stopped, or if it has an app that does not answer. An app does not answer while it starts. A
     site that is down when the watch begins counts only after it has been up. Time alone can only bring apps up, so the
-    number of down sites is highest right after a change. One request is one change.
+    number of down sites is highest right after a change. For a watch, one request is one change of the world.
     """
 
     world: World
@@ -51,9 +51,9 @@ class DownWatch:
     def most_down(self, *, plan: str | None = None, group: str | None = None) -> int:
         """Return the largest number of sites that were down at the same moment.
 
-        `plan` is a resource id, and counts only the sites on this plan. `group` is a value of the tag `certroll-group`,
-        and counts only the sites with this value. A slot does not inherit the groups of its site. Plans and groups are
-        those of the moment of this call.
+        If `plan` is given, only sites on the plan with this resource id count. If `group` is given, only sites with
+        this value of the tag `certroll-group` count. A slot does not inherit the groups of its site. This function
+        reads the plans and tags of the sites when it is called.
         """
         with self.world.lock:
             members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}

@@ -32,9 +32,10 @@ class AppSettings:
         return after
 
     def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
-        """Replace the old thumbprint by the certificate's in every load list that names it.
+        """Replace the old thumbprint in every load list by the thumbprint of the certificate.
 
-        This happens only with the knob `import_rewrites_load_list`, and only for sites that may use the certificate.
+        Only the knob `import_rewrites_load_list` enables this function. The function changes only sites that may use
+        the certificate.
         """
         if not self._kernel.knobs.import_rewrites_load_list:
             return

@@ -30,11 +30,10 @@ class Imports:
         return find_vault(self._vaults, source.vault_id).newest_importable(source.secret_name, reader)
 
     def install(self, certificate: Certificate) -> None:
-        """Store the certificate.
+        """Store the certificate, and move the bindings of replaced content if the knob says so.
 
-        If it replaces other content in place, move its bindings, as the knob says. App Service team, "Deploying Azure
-        Web App Certificate through Key Vault": creating the certificate again with the same body updates it in place
-        and migrates every app that uses it.
+        The knob is `sync_moves_bindings`. App Service team, "Deploying Azure Web App Certificate through Key Vault":
+        creating the certificate again with the same body updates it in place and migrates every app that uses it.
         """
         before = self._web.certificate(certificate.id)
         self._web.put_certificate(certificate)
@@ -48,7 +47,7 @@ class Imports:
     def move_bindings(self, certificate: Certificate, old: str) -> None:
         """Move every binding that may use the certificate from the old thumbprint to the certificate's.
 
-        With the knob `mismatch_refused`, a host name that the new content does not cover keeps its old thumbprint.
+        If the knob `mismatch_refused` is on, a host name that the new content does not cover keeps its old thumbprint.
         """
         for site, host in tuple(self._web.using(certificate, old)):
             if self._kernel.knobs.mismatch_refused and not certificate.covers(host.name):

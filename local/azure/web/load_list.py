@@ -19,7 +19,7 @@ def load_list(settings: Mapping[str, str]) -> Iterator[str]:
 def rename(value: str, old: str, new: str) -> str:
     """Return the load list with the new thumbprint instead of the old one, and other entries unchanged.
 
-    Both thumbprints have to be in upper case. The entries of the list may be in upper or lower case.
+    The old and the new thumbprint have to be in upper case. The entries of the list may be in upper or lower case.
     """
     if old not in {entry.strip().upper() for entry in value.split(",")}:
         return value

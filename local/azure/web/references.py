@@ -32,7 +32,7 @@ class References:
         self._vaults = vaults
 
     def resolved(self, site: Site) -> Mapping[str, Resolution]:
-        """Return what each of the site's references resolves to now, by name of the setting.
+        """Return the resolution of each Key Vault reference of the site now, by name of the setting.
 
         The site's resource id stands for its managed identity. A test denies the vault to this site with
         `vault.deny(site.id)`.

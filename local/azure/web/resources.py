@@ -71,7 +71,6 @@ class Webspace:
 
     subscription: str
     name: str
-    """Azure's name of the webspace, which resources show as `webSpace`."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -93,7 +92,6 @@ class Environment:
     """True if the inbound address is inside a virtual network."""
     tags: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
-    """The time of creation, or None if unknown."""
 
     @property
     def id(self) -> str:
@@ -102,18 +100,12 @@ class Environment:
 
     @property
     def dns_suffix(self) -> str:
-        """The end of the default host names of the environment's sites.
-
-        Source: Azure docs, App Service Environment, using.
-        """
+        """The end of the default host names of an environment's sites (Azure docs, using an environment)."""
         return f"{self.name}.{INTERNAL_DOMAIN if self.internal else EXTERNAL_DOMAIN}".lower()
 
     @property
     def webspace(self) -> Webspace:
-        """The default webspace of the environment's plans.
-
-        A certificate is uploaded once for all apps of an environment.
-        """
+        """The default webspace of an environment's plans: a certificate is uploaded once for all of the apps."""
         region = display_location(self.location).replace(" ", "")
         return Webspace(self.subscription, f"{self.resource_group}-{region}webspace-{self.name}")
 
@@ -127,14 +119,10 @@ class Plan:
     name: str
     location: str
     webspace: Webspace
-    """The webspace of the plan's sites."""
     linux: bool = False
-    """True if the plan runs Linux apps."""
     sku: str = "P1v3"
-    """The size of the plan, such as `P1v3`."""
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: Environment | None = None
-    """The App Service Environment of the plan, or None."""
 
     @property
     def id(self) -> str:
@@ -155,20 +143,17 @@ class Host:
     ssl_state: SslState | None = None
     """The kind of TLS binding; None if the host name was never bound."""
     thumbprint: str | None = None
-    """The thumbprint of the bound certificate, or None."""
     virtual_ip: str | None = None
     """The dedicated address of an IP-based binding, or None."""
     record_type: str | None = None
-    """The kind of DNS record of the host name, or None if the client did not name it."""
     host_name_type: str = "Verified"
     resource_type: str = "Website"
-    """The type of the Azure resource to which the host name leads."""
     hidden: bool = False
-    """True if reads do not show the thumbprint, as for a managed certificate."""
+    """True if reads hide the thumbprint of a managed certificate."""
 
     @property
     def shown_thumbprint(self) -> str | None:
-        """The thumbprint that reads show, which is None for a hidden one."""
+        """The thumbprint that reads show, or None if reads hide the thumbprint."""
         return None if self.hidden else self.thumbprint
 
     @property
@@ -179,17 +164,12 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The outcome of one Key Vault reference when App Service last resolved it.
-
-    App Service resolves references at each start of a site, and when a client asks for a refresh.
-    """
+    """The outcome of a Key Vault reference when App Service last resolved it, at a start or at a refresh."""
 
     status: str
-    """Azure's word for the outcome, such as `Resolved` or `SecretNotFound`."""
     vault_name: str | None = None
     secret_name: str | None = None
     secret_version: str | None = None
-    """The version that the reference names, or None."""
     active_version: str | None = None
     """The version that the app received, or None."""
 
@@ -201,42 +181,29 @@ class Site:
     subscription: str
     resource_group: str
     name: str
-    """The name of the site; a slot has the name of its site."""
     plan_id: str
     location: str
     webspace: Webspace
     slot: str | None = None
     """The name of the slot, or None for the site itself."""
     linux: bool = False
-    """True if the app runs on Linux."""
     windows_container: bool = False
-    """True if the app runs in a Windows container."""
     flex: bool = False
-    """True if the site is on a Flex Consumption plan."""
     tags: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
     """The host names by name in lower case, beginning with the default host name."""
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The app settings."""
     references: Mapping[str, Resolution] = field(default_factory=dict)
     """The outcome of each Key Vault reference, by name of the app setting."""
     sticky_settings: tuple[str, ...] = ()
-    """The names of the settings that stay with their slot in a swap."""
     configuration: Mapping[str, object] = field(default_factory=dict)
-    """The properties of `config/web` that a client has written."""
     properties: Mapping[str, object] = field(default_factory=dict)
-    """The properties of the site that a client has written."""
     state: str = RUNNING
-    """The state of the site: `Running` or `Stopped`."""
     restarts: int = 0
-    """The number of restarts so far."""
     created: datetime | None = None
     modified: datetime | None = None
-    """The time of the last write."""
     etag: str = ""
-    """The ETag, which changes with every write."""
     environment: Environment | None = None
-    """The App Service Environment of the site, or None."""
 
     @property
     def id(self) -> str:
@@ -279,9 +246,7 @@ class Source:
     """The vault object from which a certificate was imported."""
 
     vault_id: str
-    """The resource id of the vault."""
     secret_name: str
-    """The name of the certificate or secret in the vault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,14 +258,11 @@ class Certificate:
     name: str
     location: str
     webspace: Webspace
-    """The webspace of the certificate."""
     content: ImportedCertificate
-    """The certificate with its key and chain."""
     source: Source | None = None
     """The vault object of an imported certificate; None for an upload."""
     tags: Mapping[str, str] = field(default_factory=dict)
     status: str = "Initialized"
-    """The outcome of the last sync, as `keyVaultSecretStatus` shows it."""
     site_id: str | None = None
     """The Flex Consumption site or slot that owns the certificate; None if the webspace owns it."""
     loaded: bool = False
@@ -312,7 +274,6 @@ class Certificate:
     hidden: bool = False
     """True if reads show neither the thumbprint nor the dates."""
     created: datetime | None = None
-    """The time at which the certificate was first stored."""
 
     @property
     def id(self) -> str:
@@ -328,10 +289,7 @@ class Certificate:
 
     @property
     def reader(self) -> str:
-        """The principal that reads the vault: App Service, or the site's identity.
-
-        The site's resource id stands for its identity.
-        """
+        """The principal that reads the vault: App Service, or the site's identity, named by the site's id."""
         return self.site_id if self.site_id is not None and self.by_site_identity else APP_SERVICE
 
     @property
@@ -349,11 +307,9 @@ class PublicCertificate:
     """A certificate without a private key, which the code of one site or slot may load."""
 
     site_id: str
-    """The resource id of the site or slot."""
     name: str
     der: bytes = field(repr=False)
     location: StoreLocation = CURRENT_USER
-    """The certificate store on Windows: of the user or of the machine."""
 
     @property
     def id(self) -> str:
@@ -371,7 +327,6 @@ class RootCertificate:
     """A public certificate of an App Service Environment."""
 
     environment_id: str
-    """The resource id of the environment."""
     name: str
     location: str
     der: bytes = field(repr=False)

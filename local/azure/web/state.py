@@ -121,7 +121,10 @@ class WebState:
         return DEFAULT_DOMAIN if site is None else site.default_domain
 
     def shared_address(self, webspace: Webspace) -> str:
-        """Return the address that the sites of the webspace share. The first call assigns the address."""
+        """Return the address that the sites of the webspace share.
+
+        The first call for a webspace assigns the address.
+        """
         if webspace.key not in self._shared:
             self._shared[webspace.key] = self.new_address()
         return self._shared[webspace.key]
@@ -135,7 +138,7 @@ class WebState:
     def is_public(self, host: str) -> bool:
         """Return True if the internet can reach the host name or address.
 
-        Only internal environments are out of reach.
+        The internet cannot reach the host names and addresses of internal environments.
         """
         internal = [environment for environment in self.environments.values() if environment.internal]
         site = self._hosting(host)
@@ -156,9 +159,9 @@ class WebState:
         self._followers.append(follower)
 
     def put_site(self, site: Site) -> Site:
-        """Store the site with a new ETag and the current time, and return it.
+        """Store the site with a new ETag and the current time, and return the stored site.
 
-        The followers then start or stop the site's app.
+        The followers of the site's writes then start or stop the site's app.
         """
         before = self.sites.get(site.id)
         starts, ran = _starts(before, site), before is not None and before.state == RUNNING
@@ -177,8 +180,8 @@ class WebState:
     def put_certificate(self, certificate: Certificate) -> None:
         """Store the certificate, and give its content to the front ends.
 
-        Front ends never lose a content. The creation time of a certificate is the time of its first write, unless the
-        certificate names another time.
+        Front ends never lose the content of a certificate. The creation time of a certificate is the time of its first
+        write, unless the certificate names another time.
         """
         before = self.certificate(certificate.id)
         born = (before.created if before else certificate.created) or self._kernel.clock.now()
@@ -190,10 +193,10 @@ class WebState:
         store.put(certificate.id, certificate)
 
     def add_chain(self, site: Site, thumbprint: str | None) -> None:
-        """Give the certificate's chain to the servers of the site; its binding was written now.
+        """Give the chain of a newly bound certificate to the servers of the site.
 
-        The servers do not learn the chain of an upload from before October 2023. Such a certificate has to be uploaded
-        again and then bound again.
+        The servers of an environment do not learn the chain of an upload from before October 2023. An upload from
+        before October 2023 has to be uploaded again and then bound again.
         """
         same = (certificate for certificate in self.certificates_for(site) if certificate.thumbprint == thumbprint)
         if any(certificate.created is not None and certificate.created >= CHAINS_ADDED_SINCE for certificate in same):
@@ -254,7 +257,7 @@ class WebState:
     def using(self, certificate: Certificate, thumbprint: str) -> Iterator[tuple[Site, Host]]:
         """Return each host name that is bound to this thumbprint, with its site.
 
-        Only sites that may use the certificate count.
+        This function returns only sites that may use the certificate.
         """
         return (
             (site, host)
@@ -293,7 +296,7 @@ class WebState:
         return self._index[1]
 
     def _seen(self, site: Site) -> Site:
-        """Return the site as the front ends know it, which the knob `slow_front_end` delays."""
+        """Return the site as the front ends know it. The knob `slow_front_end` delays the front ends."""
         return self.sites.before(self._kernel.knobs.slow_front_end).get(site.id.lower()) or site
 
     def _sites_seen(self) -> Iterator[Site]:
@@ -319,7 +322,7 @@ def _owns(site: Site, address: str) -> bool:
 def _dedicated_address(site: Site, host_name: str) -> str | None:
     """Return the dedicated address to which the host name leads, or None.
 
-    The default host name of a site leads to the site's dedicated address, if it has one.
+    The default host name of a site leads to the dedicated address of the site, if the site has such an address.
     """
     host = _host_of(site, host_name)
     if host is not None and host.ssl_state == IP_BASED:

@@ -29,7 +29,7 @@ class Change:
 
 
 class History:
-    """The changes of all stores in order. One write may make several changes."""
+    """The changes of all resource stores, oldest first. One write of a client may change several resources."""
 
     def __init__(self, clock: Clock, knobs: Knobs, changes: Changes) -> None:
         """Begin without changes."""
@@ -82,8 +82,8 @@ class _Shadow:
 class Store(Generic[Resource]):
     """The resources of one kind, by resource id in upper or lower case.
 
-    `get` and `values` return the current resources, on which writers work. `read` and `listing` return what a client
-    sees, which may be older.
+    `get` and `values` return the current resources, on which writers work. `read` and `listing` return the resources
+    that a client sees, which may be older.
     """
 
     def __init__(self, kind: str, history: History) -> None:
@@ -114,7 +114,7 @@ class Store(Generic[Resource]):
         self._history.changes.note()
 
     def read(self, key: str) -> Resource | None:
-        """Return the resource that a client sees; this counts as one read in `reads_until_visible`."""
+        """Return the resource that a client sees. This read counts towards the knob `reads_until_visible`."""
         key = key.lower()
         past = self._past()
         return past[key] if key in past else self._visible(key)
@@ -122,7 +122,7 @@ class Store(Generic[Resource]):
     def listing(self, wanted: Callable[[str], bool]) -> list[Resource]:
         """Return the resources with a wanted id that a client sees in a list.
 
-        A list counts as one read of each resource in `reads_until_visible`.
+        A list counts as one read of each resource for the knob `reads_until_visible`.
         """
         past = self._past()
         keys = filter(wanted, dict.fromkeys([*self._values, *self._shadows, *past]))
@@ -132,7 +132,7 @@ class Store(Generic[Resource]):
     def overview(self, wanted: Callable[[str], bool]) -> list[Resource]:
         """Return the resources with a wanted id that a client sees in the generic list.
 
-        The generic list does not count as a read in `reads_until_visible`.
+        The generic list does not count as a read for the knob `reads_until_visible`.
         """
         values = {**self._values, **self._past()}
         return [value for key, value in values.items() if value is not None and wanted(key)]

@@ -1,6 +1,7 @@
 """The checks of App Service on uploads: the requirements of a PFX and of a public certificate.
 
-A refusal quotes nothing of the upload. A parser's error might quote the upload, so a refusal does not carry it.
+A refusal of an upload quotes nothing of the upload. A refusal of an upload also omits the parser's error, because this
+error might quote the upload.
 """
 
 import base64
@@ -32,16 +33,16 @@ UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
-    """Return the certificate, key and chain of a PFX; raise Refused if App Service would refuse it.
+    """Return the certificate, key and chain of a PFX; raise Refused if App Service would refuse the PFX.
 
     The reasons for a refusal are:
 
-    - The password does not open the PFX.
-    - The PFX has no password.
-    - The PFX has no certificate with its private key.
-    - The key is weak.
-    - AES encrypts the PFX, and the knob `aes_pfx_refused` is on.
-    - The serial number is longer than the knob `serial_octets`.
+    - App Service refuses a PFX that the given password does not open.
+    - App Service refuses a PFX without a password.
+    - App Service refuses a PFX without a certificate and its private key.
+    - App Service refuses a PFX with a weak key.
+    - App Service refuses a PFX that AES encrypts, if the knob `aes_pfx_refused` is on.
+    - App Service refuses a serial number that is longer than the knob `serial_octets`.
 
     App Service does not check dates, names, usages or the chain (Azure docs, configure-ssl-certificate: requirements of
     private certificates).
@@ -59,7 +60,10 @@ def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
 
 
 def read_public(blob: str) -> bytes:
-    """Return the DER of a public certificate in DER or PEM; raise Refused for any other content."""
+    """Return the DER of a public certificate in DER or PEM.
+
+    Raise Refused if the upload is anything except one public certificate.
+    """
     data = _decoded(blob)
     if b"PRIVATE KEY-----" in data or _opened(data, None) is not None:
         raise refusals.bad(HOLDS_A_KEY)

@@ -34,10 +34,11 @@ def wish_of(properties: Mapping[str, Any]) -> Wish:
 
 
 def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
-    """Return the host name with the wished binding; raise Refused if App Service would refuse it.
+    """Return the host name with the requested binding; raise Refused if App Service would refuse the binding.
 
-    A wish without `ssl_state` unbinds the host name. The effect in Azure is not documented, so the local Azure assumes
-    the worst case. Without a thumbprint, App Service chooses a certificate that covers the host name.
+    A request without `sslState` unbinds the host name. The effect of such a request in Azure is not documented, so the
+    local Azure assumes the worst case. If the request names no thumbprint, App Service chooses a certificate that
+    covers the host name.
     """
     kept = replace(host, record_type=wish.record_type or host.record_type)
     if wish.ssl_state in {None, DISABLED}:

@@ -10,9 +10,9 @@ def check_allowed(world: World, certificate: Certificate, before: Certificate | 
 
     The reasons for a refusal are:
 
-    - The webspace is full.
-    - The thumbprint exists already, and the knob `second_import_same_thumbprint` is `refuse`.
-    - An upload would replace a certificate that a host name is bound to.
+    - App Service refuses a new certificate if the webspace is full.
+    - App Service refuses an existing thumbprint if the knob `second_import_same_thumbprint` is `refuse`.
+    - App Service refuses an upload that would replace a certificate with bindings.
     """
     if before is None:
         _check_room(world, certificate)
@@ -26,24 +26,27 @@ def check_allowed(world: World, certificate: Certificate, before: Certificate | 
 def check_unused(world: World, certificate: Certificate) -> None:
     """Refuse to remove a certificate that a host name is bound to.
 
-    Azure support articles describe this refusal, and users report it for uploads that are replaced. Azure does not
-    check app settings that name the thumbprint.
+    Azure support articles describe the refusal to remove a bound certificate. Users report the same refusal for uploads
+    that replace a bound certificate. Azure does not check app settings that name the thumbprint.
     """
     for _, host in world.web.using(certificate, certificate.thumbprint):
         raise refusals.in_use(certificate.thumbprint, host.name)
 
 
 def resolved(world: World, certificate: Certificate, before: Certificate | None) -> Certificate | None:
-    """Return the existing certificate that a request for a new one resolves to, or None.
+    """Return the existing certificate that a request for a new certificate resolves to, or None.
 
-    This happens only if the knob `second_import_same_thumbprint` is `resolve`.
+    A request resolves to an existing certificate only if the knob `second_import_same_thumbprint` is `resolve`.
     """
     resolves = world.knobs.second_import_same_thumbprint == "resolve" and before is None
     return _first(world, certificate) if resolves else None
 
 
 def _check_room(world: World, certificate: Certificate) -> None:
-    """Refuse a new certificate if its webspace is full. For Flex Consumption sites, no limit is documented."""
+    """Refuse a new certificate if its webspace is full.
+
+    The maximum number of certificates of a Flex Consumption site is not documented.
+    """
     limit = world.knobs.certificates_per_webspace
     if certificate.site_id is None and sum(1 for _ in world.web.certificates_in(certificate.webspace)) >= limit:
         raise refusals.conflict(

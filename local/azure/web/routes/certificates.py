@@ -76,7 +76,8 @@ def content_of(
 ) -> tuple[Source | None, ImportedCertificate]:
     """Return the source and the content of the certificate that a request describes.
 
-    The content comes from a PFX, from the vault as `reader` sees it, or from the existing certificate.
+    The content of the certificate comes from a PFX, from the vault as `reader` sees it, or from the existing
+    certificate.
     """
     if properties.get("pfxBlob"):
         return None, uploads.read_pfx(str(properties["pfxBlob"]), str(properties.get("password") or ""), world.knobs)
@@ -153,7 +154,8 @@ def _location(payload: Mapping[str, Any], before: Certificate | None) -> str:
 def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Webspace:
     """Return the webspace of a new certificate.
 
-    The webspace is that of the plan which the request names. Without a plan, the resource group and location decide.
+    A new certificate goes to the webspace of the plan that the request names. If the request names no plan, the
+    resource group and location decide the webspace.
     """
     plan_id = properties.get("serverFarmId")
     if plan_id:

@@ -21,9 +21,9 @@ def get_reference(call: Call) -> Response:
 
 
 def refresh(call: Call) -> Response:
-    """Resolve all references of the site again, and respond with them.
+    """Resolve all Key Vault references of the site again, and respond with the references.
 
-    A changed version restarts the app. Source: Azure docs, app-service-key-vault-references.
+    A changed version of a secret restarts the app (Azure docs, app-service-key-vault-references).
     """
     return _listed(call, call.world.settings.refresh_references(call.site_now()))
 

@@ -104,7 +104,7 @@ def list_publishing_credentials(call: Call) -> Response:
 
 
 def publish_profile(call: Call) -> Response:
-    """Respond with a publish profile. After `ssl bind`, the az CLI reads the FTP address from it."""
+    """Respond with a publish profile. After `ssl bind`, the az CLI reads the FTP address from the publish profile."""
     site = call.site()
     host = f"waws-prod-local.ftp.azurewebsites.windows.net/{site.name}"
     profiles = (

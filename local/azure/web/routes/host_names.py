@@ -15,7 +15,10 @@ def list_bindings(call: Call) -> Response:
 
 
 def get_binding(call: Call) -> Response:
-    """Respond with one host name of a site. Its ETag is that of the site (recorded azure-cli traffic)."""
+    """Respond with one host name of a site.
+
+    The ETag of a host name is the ETag of the site (recorded azure-cli traffic).
+    """
     site = call.site()
     return _answer(site, _host(site, call["host"]))
 

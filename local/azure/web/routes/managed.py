@@ -52,7 +52,10 @@ def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
 
 
 def poll(call: Call) -> Response:
-    """Respond with the state of an order: 202 until it is finished, and then 200 or the reason for the refusal."""
+    """Respond with the state of an order of a managed certificate.
+
+    An unfinished order gets a 202. A finished order gets a 200, or the reason for the refusal.
+    """
     order = call.world.managed.order(call["subscription"], call["operation"])
     if order is None:
         raise refusals.missing("Operation", call["operation"])

@@ -34,8 +34,9 @@ def get_site_certificate(call: Call) -> Response:
 def put_site_certificate(call: Call) -> Response:
     """Import or upload a certificate; respond with 201 for a new certificate, otherwise with 200.
 
-    Writing an imported certificate again syncs it. A PUT turns off loading and the use of the site's identity, unless
-    the request names them. Azure's behaviour is not documented, so the local Azure assumes the worst case.
+    Writing an imported certificate again syncs the certificate. A PUT turns off loading and the use of the site's
+    identity, unless the request names these properties. Azure's behaviour for omitted properties is not documented, so
+    the local Azure assumes the worst case.
     """
     site = call.site_now()
     _check_flex(site)

@@ -38,7 +38,7 @@ def get_site(call: Call) -> Response:
 
 
 def put_site(call: Call) -> Response:
-    """Write an existing site, and respond with it.
+    """Write an existing site, and respond with the site.
 
     The request replaces all tags. Host names that the request omits stay unchanged.
     """

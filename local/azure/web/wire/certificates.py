@@ -30,8 +30,8 @@ ALWAYS_NULL = (
 def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
     """Return the certificate as Microsoft.Web writes it.
 
-    The vault's id is in lower case, and the plan's id is null. Only reads have `keyVaultSecretStatus` (recorded
-    azure-cli test_webapp_ssl_import).
+    Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Only reads of a certificate show
+    `keyVaultSecretStatus` (recorded azure-cli test_webapp_ssl_import).
     """
     content = certificate.content
     properties: dict[str, Any] = dict.fromkeys(ALWAYS_NULL) | {
@@ -59,8 +59,8 @@ def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str
 def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
     """Return the header with warnings about the certificate, or an empty mapping.
 
-    In recorded azure-cli traffic, a self-signed certificate gets both warnings. That each warning also occurs alone is
-    inferred.
+    In recorded azure-cli traffic, a self-signed certificate gets both warnings. The local Azure also sends each warning
+    alone, which is an inference.
     """
     expired = content.not_after < now
     found = (
@@ -74,8 +74,8 @@ def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
 def _managed_json(certificate: Certificate) -> dict[str, Any]:
     """Return the properties that differ in a managed certificate.
 
-    Azure has hidden the thumbprint, issuer and dates since 2021. In a recording of 2020, `keyVaultId` is an empty
-    string.
+    Azure has hidden the thumbprint, issuer and dates of managed certificates since 2021. The `keyVaultId` of a managed
+    certificate is an empty string in traffic recorded in 2020.
     """
     if certificate.managed is None:
         return {}

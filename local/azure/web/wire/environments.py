@@ -1,8 +1,8 @@
 """The JSON form in which Microsoft.Web writes an App Service Environment and its root certificates.
 
 The form of an environment is that of the specification's examples (Microsoft.Web 2024-04-01). The form of a root
-certificate is not documented. The local Azure writes it like a public certificate of a site, without the fields that
-the knobs hide.
+certificate is not documented. The local Azure writes a root certificate like a public certificate of a site, without
+the fields that the knobs hide.
 """
 
 import base64

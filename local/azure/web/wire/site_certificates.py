@@ -1,7 +1,7 @@
 """The JSON form in which Microsoft.Web writes a certificate of a Flex Consumption site.
 
-Sources: the public specification (SiteCertificates), and az CLI 2.91. The az CLI knows two properties that the SDK's
-model lacks.
+The sources of this form are the public specification (SiteCertificates) and az CLI 2.91. The az CLI knows two
+properties that the SDK's model lacks.
 """
 
 from typing import Any
