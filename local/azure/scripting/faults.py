@@ -105,7 +105,7 @@ class Bucket:
     at: datetime
 
     def take(self, fault: Fault, now: datetime) -> int | None:
-        """Return the number of requests that the throttle still lets pass after this one, or None to refuse this one."""
+        """Return the number of requests that may still pass after this one, or None to refuse this request."""
         refilled = self.tokens + (now - self.at).total_seconds() * fault.refill
         self.tokens, self.at = min(float(fault.bucket), refilled), now
         if self.tokens < 1:

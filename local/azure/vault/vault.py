@@ -65,10 +65,10 @@ class Vault(Doors):
     ) -> None:
         """Make an empty vault that uses roles and gives no access to providers.
 
-        The vault calls `announce` with each new version. `latest_skips_disabled` decides a read without a version if
-        the newest version is disabled. As documented, Key Vault refuses to read a secret whose newest version is
-        disabled. Other sources suggest that Key Vault returns the newest enabled version instead. By default, the local
-        Azure refuses to read a secret whose newest version is disabled.
+        The vault calls `announce` with each new version. `latest_skips_disabled` is a knob for a read without a version
+        if the newest version is disabled. The sources leave open whether Key Vault refuses such a read or returns the
+        newest enabled version. By default, the local Azure refuses to read a disabled secret, as Azure docs describe
+        for secrets.
         """
         group = f"/subscriptions/{place['subscription']}/resourceGroups/{place['resource_group']}"
         super().__init__(kernel, assignments, f"{group}/providers/Microsoft.KeyVault/vaults/{name}")

@@ -100,7 +100,7 @@ class Environment:
 
     @property
     def dns_suffix(self) -> str:
-        """The end of the default host names of an environment's sites (Azure docs, using an environment)."""
+        """The end of the default host names of an environment's sites (Azure docs, environment/using)."""
         return f"{self.name}.{INTERNAL_DOMAIN if self.internal else EXTERNAL_DOMAIN}".lower()
 
     @property
