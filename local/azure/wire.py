@@ -117,7 +117,7 @@ def web_error(
 ) -> Response:
     """Return an error as Microsoft.Web writes it: in PascalCase, without an enclosing `error` object.
 
-    Source: recorded azure-cli traffic.
+    The source is recorded azure-cli traffic.
     """
     message = template.format(*parameters)
     entity: dict[str, object] = {"Code": code, "Message": message}

@@ -46,7 +46,7 @@ class ResourceGroup:
 
 
 class World:
-    """The whole state of one simulated Azure, and the only class that connects its services.
+    """The whole state of one simulated Azure, and the only class that connects the services of this Azure.
 
     Code that reads or changes the world holds `lock`.
     """
@@ -75,7 +75,7 @@ class World:
         self.other_people = OtherPeople(kernel, self.web, self.settings)
 
     def new_vault(self, name: str, **place: Unpack[Place]) -> Vault:
-        """Return a new, empty vault. The caller adds the vault to `vaults`."""
+        """Return a new, empty vault. The caller has to add the new vault to `vaults`."""
         return Vault(self._kernel, self.role_assignments, self.events.new_version, name, **place)
 
     def nightly_sync(self) -> None:
@@ -95,11 +95,9 @@ class World:
         """Script one edit of the site's app settings by another client, and return the script.
 
         `edit` receives the current settings and returns the new settings. `before` or `after` names the request around
-        which the edit happens: POST reads the settings, and PUT writes them. `nth` counts the requests of this method
-        for the site from now on, whichever client sends them. With `after`, only PUT requests that succeeded are
-        counted.
-
-        The effect depends on the position of the edit:
+        which the edit happens. A POST request reads the settings, and a PUT request writes the settings. `nth` counts
+        the requests of this method for the site from now on, whichever client sends them. With `after`, only PUT
+        requests that succeeded are counted.
 
         - If the edit happens before a read, the read shows the edited settings.
         - If the edit happens after a read, the client's next write overwrites the edit.

@@ -88,9 +88,9 @@ def _refused(status: int, error: str, description: str) -> Response:
 class ManagedIdentity:
     """The managed-identity endpoint inside App Service: plain HTTP, guarded by a secret header.
 
-    Source: Azure docs, overview-managed-identity, "REST endpoint reference", api-version 2019-08-01. A request has the
-    parameter `resource` and the header X-IDENTITY-HEADER. A client, principal or resource id is optional and selects a
-    user-assigned identity.
+    The source is Azure docs, overview-managed-identity, "REST endpoint reference", api-version 2019-08-01. A request to
+    this endpoint has the parameter `resource` and the header X-IDENTITY-HEADER. A client, principal or resource id in
+    the request is optional and selects a user-assigned identity.
     """
 
     def __init__(self, world: TenantHolder, directory: Directory, header: str) -> None:

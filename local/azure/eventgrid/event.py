@@ -13,7 +13,7 @@ Schema = Literal["EventGrid", "CloudEvents"]
 class Shape:
     """The spelling of an event's payload, in which Azure's sample, Azure's table and the SDKs disagree.
 
-    Source: Azure docs, event-schema-key-vault. In the table of these docs, the key is `id`, and NBF and EXP are
+    The source is Azure docs, event-schema-key-vault. In the table of these docs, the key is `id`, and NBF and EXP are
     numbers. In the sample of these docs, the key is `Id`, and NBF and EXP are strings. In this sample, the key
     `ObjectName` ends with a blank, and the version begins with a blank.
     """

@@ -1,6 +1,7 @@
-"""The events of a world: Key Vault announces each new version of a certificate or secret to the subscribers.
+"""The events of a world.
 
-A subscriber is a plain callable, which receives each event immediately.
+Key Vault announces each new version of a certificate or secret to the subscribers. A subscriber is a plain callable,
+which receives each event immediately.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Event Grid's push delivery: `WebhookDelivery` is a subscriber that posts events to a webhook over HTTP."""
+"""Event Grid's push delivery, by a subscriber of a world's events that posts each event to a webhook over HTTP."""
 
 import http.client
 import json

@@ -118,7 +118,10 @@ Route = tuple[str, str, Function]
 
 
 def on_sites(*routes: Route) -> tuple[Route, ...]:
-    """Return the routes twice, once for sites and once for slots. Templates are relative to the site."""
+    """Return the routes twice, once for sites and once for slots.
+
+    The path of each given route is relative to a site.
+    """
     return tuple((method, base + template, function) for base in (SITE, SLOT) for method, template, function in routes)
 
 

@@ -33,7 +33,7 @@ def _check_scope(call: Call) -> None:
 def _check_role(call: Call) -> None:
     """Refuse the request if the caller's role does not allow it.
 
-    A POST is an action, and a reader's role allows no action. Listing app settings is a POST.
+    A POST is an action, and a reader's role allows no action. A client lists app settings with a POST.
     """
     scope = unquote(call.request.path)
     reading = call.request.method == "GET"

@@ -1,7 +1,7 @@
 """Orders of purchased certificates, which the world issues, stores in a vault, renews and expires on its clock.
 
-Sources: Azure docs, "Create and manage an App Service certificate"; the models of azure-mgmt-certificateregistration.
-Work that is due happens at the next request to ARM, or when a test calls `settle`.
+The sources are Azure docs, "Create and manage an App Service certificate", and the models of
+azure-mgmt-certificateregistration. Work that is due happens at the next request to ARM, or when a test calls `settle`.
 """
 
 import base64
@@ -25,7 +25,7 @@ VALIDITY = timedelta(days=198)
 REUSE = timedelta(days=198)
 """The time for which a verified domain stays verified, which equals the validity of a certificate.
 
-Source: Azure docs, industry-wide changes, 2026.
+The source is Azure docs, industry-wide changes, 2026.
 """
 ISSUING = timedelta(minutes=5)
 """The time from a request until the certificate is issued; Azure docs say that a rekey takes one to ten minutes."""
@@ -165,7 +165,7 @@ class Orders:
     def begin(self, order: Order, wish: Wish) -> None:
         """Begin to issue, renew or reissue the order's certificate.
 
-        A renewal costs a purchase, even if no certificate is issued.
+        A renewal costs a purchase, even if Azure issues no certificate.
         """
         now = self._kernel.clock.now()
         order.wish, order.due = wish, now + ISSUING

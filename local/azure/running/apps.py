@@ -69,7 +69,10 @@ class Partner:
         self._changes.note()
 
     def move_to(self, authority: Authority | None) -> None:
-        """Present a certificate of this authority from now on. None stands for the local authority."""
+        """Present a certificate of this authority from now on.
+
+        If `authority` is None, the partner presents a certificate of the local authority.
+        """
         self.own = authority
         self._changes.note()
 

@@ -1,9 +1,9 @@
 """The loading of certificates from a webspace or site into an app's process, and how the app finds them there.
 
-Source: Azure docs, configure-ssl-certificate-in-code. `WEBSITE_LOAD_CERTIFICATES` names thumbprints of private and
-public certificates, or `*` for all. On Windows, App Service puts these certificates into a certificate store. On Linux
-and in Windows containers, App Service writes files that are named after the thumbprints. The certificates of Flex
-Consumption sites have a switch of their own instead of this setting (az CLI 2.91).
+The source is Azure docs, configure-ssl-certificate-in-code. `WEBSITE_LOAD_CERTIFICATES` names thumbprints of private
+and public certificates, or `*` for all. On Windows, App Service puts the named certificates into a certificate store.
+On Linux and in Windows containers, App Service writes files that are named after the thumbprints. The certificates of
+Flex Consumption sites have a switch of their own instead of this setting (az CLI 2.91).
 """
 
 from collections.abc import Iterable, Mapping
@@ -142,7 +142,7 @@ def _is_in_reach(site: Site, certificate: PublicCertificate) -> bool:
     """Return True if the site's code can read the store in which the public certificate is.
 
     On Windows, code reads only the user's store. In an App Service Environment, code also reads the machine's store
-    (Azure docs, configure-ssl-certificate-in-code: Isolated tier).
+    (Azure docs, configure-ssl-certificate-in-code, Isolated tier).
     """
     return _platform(site) != "windows" or certificate.location == CURRENT_USER or site.environment is not None
 

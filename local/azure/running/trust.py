@@ -1,9 +1,10 @@
 """The roots that a process trusts in addition to the public ones, from its environment and from its plan.
 
-Source: Azure docs, App Service Environment, overview of certificates. The root certificates of an environment reach an
-app's trust store when the app is stopped and started. A restart of the app does not load new root certificates.
-`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of this setting is a list of thumbprints of public
-certificates, with commas and without blanks. The setting applies to all apps of the plan.
+The source is Azure docs, App Service Environment, overview of certificates. The root certificates of an environment
+reach an app's trust store when the app is stopped and started. A restart of the app does not load new root
+certificates. `WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of this setting is a list of
+thumbprints of public certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps
+of the plan.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ Roots = tuple[bytes, ...]
 def injected(web: WebState, site: Site) -> Roots:
     """Return the roots that the site's environment puts into the trust store of an app that starts now.
 
-    Outside of an App Service Environment, the result is empty.
+    Outside of an App Service Environment, this function returns no roots.
     """
     if site.environment is None:
         return ()

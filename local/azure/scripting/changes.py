@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Changes:
-    """The listeners of a world, and the batches that group several changes into one.
+    """The listeners to changes of a world, and the batches that group several changes into one.
 
     A batch holds the world's lock, so that nobody sees a request half done.
     """

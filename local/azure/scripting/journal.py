@@ -23,7 +23,7 @@ WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 
 @dataclass(slots=True)
 class Entry:
-    """One request, or one change that happened without a request."""
+    """One request to the local Azure, or one change that happened without a request."""
 
     number: int
     at: datetime
@@ -45,7 +45,10 @@ class Entry:
 
     @property
     def is_write(self) -> bool:
-        """True if the request asked for a change. A POST request counts as a write only if it changed something."""
+        """True if the request asked for a change of the world.
+
+        A POST request counts as a write only if it changed something.
+        """
         return self.method in WRITES or (self.method == "POST" and bool(self.changes))
 
     def to_json(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Knobs:
     public_certificates_per_plan: int = 1000
     """The maximum number of public certificates of all sites of a plan together.
 
-    Source: Azure docs, configure-ssl-certificate.
+    The source is Azure docs, configure-ssl-certificate.
     """
     aes_pfx_refused: bool = False
     """True if an upload encrypted with AES fails like an upload with a wrong password.

@@ -23,7 +23,7 @@ class Assignment:
 
 
 class Roles:
-    """The rights of all principals in ARM. A scope is a resource id, or a parent of resource ids."""
+    """The rights of all principals in ARM, on scopes. A scope is a resource id, or a parent of resource ids."""
 
     def __init__(self) -> None:
         """Begin without exceptions."""

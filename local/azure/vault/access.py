@@ -92,7 +92,8 @@ def role(name_or_id: str) -> Role:
 class RoleAssignment:
     """A role assignment: a principal has a role at a scope and at everything below the scope.
 
-    A condition is stored and shown, but not evaluated. An assignment with a condition gives no access.
+    The condition of a role assignment is stored and shown, but not evaluated. A role assignment with a condition gives
+    no access.
     """
 
     name: str
@@ -164,7 +165,7 @@ class AccessPolicy:
     def lets(self, operation: str) -> bool:
         """Return True if the access policy allows this operation.
 
-        Here `all` does not include the permission to purge, which is a guess.
+        The permission `all` does not include purge, which is a guess.
         """
         kind, _, verb = operation.partition("/")
         granted = {word.casefold() for word in {"secrets": self.secrets, "certificates": self.certificates}[kind]}

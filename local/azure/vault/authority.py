@@ -1,7 +1,8 @@
 """The certificate authority of the simulated Azure, and the private keys of its certificates.
 
 The running process makes the authority and all keys, and stores none of them. RSA keys are slow to make, so a few RSA
-keys are made on demand and used in turn. Two successive certificates always differ in key and serial number.
+keys are made on demand and used in turn. Two certificates that the authority issues in succession always differ in key
+and serial number.
 """
 
 import functools
@@ -111,7 +112,7 @@ class Leaf:
     def without_key(self) -> "Leaf":
         """Return the certificate and its chain without the private key.
 
-        A vault shows a certificate in this form if its key is not exportable.
+        A vault shows a certificate without its key if the key is not exportable.
         """
         return Leaf(self.certificate, None, self.chain)
 

@@ -99,7 +99,7 @@ def _offset(token: str) -> int:
 
 
 def routes(lines: Iterable[tuple[str, str, str, Callable[[Call], Response]]]) -> tuple[Route, ...]:
-    """Return the routes of these lines: method, path, permission and function."""
+    """Return the routes that these lines describe with method, path, permission and function."""
 
     def pattern(path: str) -> re.Pattern[str]:
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)

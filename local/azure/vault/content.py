@@ -1,4 +1,4 @@
-"""The reading of certificates in secret values: PEM, or a PFX in base64."""
+"""The reading of a certificate in the value of a secret, which is PEM or a PFX in base64."""
 
 import base64
 import binascii

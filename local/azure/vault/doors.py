@@ -36,11 +36,12 @@ class Doors:
     """The access control of one vault.
 
     Denials apply to every principal; `access` applies only to `PROVIDERS`. `access` is what Azure shows of the vault:
-    roles or access policies, and the firewall. Any other principal may do everything that no denial forbids.
+    roles or access policies, and the firewall. A principal that is not in `PROVIDERS` may do everything that no denial
+    forbids.
     """
 
     def __init__(self, kernel: Kernel, assignments: MutableMapping[str, RoleAssignment], resource_id: str) -> None:
-        """Begin without access for providers.
+        """Begin without access for the principals in `PROVIDERS`.
 
         `assignments` are the role assignments of the world, by resource id in lower case.
         """
@@ -61,7 +62,7 @@ class Doors:
     def refusal(self, principal: str, operation: str) -> Denial | None:
         """Return the denial of this operation to this principal, or None if the principal may do it.
 
-        The application id and the object id both identify a provider.
+        The application id and the object id both identify a principal in `PROVIDERS`.
         """
         names = {provider: {provider, self.kernel.object_id(provider)} for provider in PROVIDERS}
         known = next((provider for provider in PROVIDERS if principal.lower() in names[provider]), principal)

@@ -159,7 +159,7 @@ class Differences(TypedDict, total=False):
 
 
 class RenewalDifferences(Differences, total=False):
-    """The properties of a renewed version that differ, which may include its host names."""
+    """The properties in which a renewed version differs from the defaults, which may include its host names."""
 
     host_names: Collection[str]
 

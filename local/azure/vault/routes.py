@@ -29,7 +29,10 @@ class KeyVault:
     """The data planes of all vaults of a world."""
 
     def __init__(self, vaults: Mapping[str, Vault], tenant_id: str) -> None:
-        """Answer from these vaults, by name in lower case. Clients get tokens from this tenant."""
+        """Answer from these vaults, by name in lower case.
+
+        A client without a token is told to get a token of the tenant `tenant_id`.
+        """
         self._vaults = vaults
         self._tenant_id = tenant_id
 
@@ -193,10 +196,9 @@ def _same_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
 
 
 def import_certificate(call: Call) -> Response:
-    """Make a version from an imported PFX or PEM.
+    """Make a version from an imported PFX or PEM, and respond with this version.
 
-    The certificate's policy adopts the imported key type. The policy also adopts the imported host names and content
-    type.
+    The certificate's policy adopts the key type, host names and content type of the import.
     """
     _check_name(call)
     wanted = wire.json_body(call.request)

@@ -64,7 +64,10 @@ def set_secret(call: Call) -> Response:
 
 
 def update_secret(call: Call) -> Response:
-    """Change only the properties of the secret version that the request names. The response does not have the value."""
+    """Change only the properties of the secret version that the request names.
+
+    The response does not contain the value of the secret.
+    """
     found, version = _plain(call, "update")
     wanted = wire.json_body(call.request)
     attributes = wanted.get("attributes") or {}

@@ -34,7 +34,7 @@ class SecretVersion:
 
     @property
     def leaf(self) -> Leaf:
-        """The certificate in the value. Raises ValueError if the value holds no certificate."""
+        """The certificate in the value. Reading this property raises ValueError if the value holds no certificate."""
         found = certificate_in(self.value)
         if found is None:
             raise ValueError(f"Version {self.id} of this secret holds no certificate.")

@@ -63,7 +63,7 @@ class Vault(Doors):
         name: str,
         **place: Unpack[Place],
     ) -> None:
-        """Make an empty vault that uses roles and gives no access to providers.
+        """Make an empty vault that uses roles and gives no access to the principals in `PROVIDERS`.
 
         The vault calls `announce` with each new version. `latest_skips_disabled` is a knob for a read without a version
         if the newest version is disabled. The sources leave open whether Key Vault refuses such a read or returns the

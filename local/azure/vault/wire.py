@@ -103,7 +103,7 @@ def thumbprint(version: Version) -> str:
 
 
 def attributes(version: Version | SecretVersion) -> dict[str, Any]:
-    """Return the attributes of a version. Moments are integers, and a plain secret may lack its dates."""
+    """Return the attributes of a version. Dates are integers, and a plain secret may have no dates."""
     return {
         "enabled": version.enabled,
         **({"nbf": unix(version.not_before)} if version.not_before else {}),

@@ -52,8 +52,8 @@ class DownWatch:
         """Return the largest number of sites that were down at the same moment.
 
         If `plan` is given, only sites on the plan with this resource id count. If `group` is given, only sites with
-        this value of the tag `certroll-group` count. A slot does not inherit the groups of its site. This function
-        reads the plans and tags of the sites when it is called.
+        this value of the tag `certroll-group` count. A slot does not inherit the groups of its site. The plans and tags
+        of the sites are read when `most_down` is called.
         """
         with self.world.lock:
             members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}

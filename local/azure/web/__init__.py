@@ -1,1 +1,1 @@
-"""The simulated Microsoft.Web: App Service plans, sites, certificates and host name bindings."""
+"""The simulated Microsoft.Web, with App Service plans, sites, certificates and host name bindings."""

@@ -14,7 +14,7 @@ class AppSettings:
     """The writes of app settings in a world. A write restarts its site if a value changed."""
 
     def __init__(self, kernel: Kernel, web: WebState, references: References) -> None:
-        """Write to the sites of this state. `references` resolves Key Vault references."""
+        """Write app settings to the sites of `web`. `references` resolves Key Vault references."""
         self._kernel = kernel
         self._web = web
         self._references = references
@@ -22,7 +22,7 @@ class AppSettings:
     def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
         """Store exactly these settings, and return the site.
 
-        The site restarts if a value changed. Source: Azure docs, configure-common.
+        The site restarts if a value changed. The source is Azure docs, configure-common.
         """
         names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
         after = self._web.put_site(replace(site, settings=dict(settings), restarts=site.restarts + bool(names)))
@@ -34,8 +34,8 @@ class AppSettings:
     def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
         """Replace the old thumbprint in every load list by the thumbprint of the certificate.
 
-        Only the knob `import_rewrites_load_list` enables this function. The function changes only sites that may use
-        the certificate.
+        This function does nothing unless the knob `import_rewrites_load_list` is on. The function changes only sites
+        that may use the certificate.
         """
         if not self._kernel.knobs.import_rewrites_load_list:
             return

@@ -1,7 +1,7 @@
 """Free managed certificates: a client orders one, public DNS decides, and Azure issues and renews it.
 
-The `canonicalName` in a PUT is the order. Source: Azure docs, configure-ssl-certificate, "Create a free managed
-certificate".
+A PUT with a `canonicalName` is an order of a managed certificate. The source is Azure docs, configure-ssl-certificate,
+"Create a free managed certificate".
 """
 
 from dataclasses import dataclass, replace

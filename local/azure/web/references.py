@@ -1,8 +1,11 @@
 """Key Vault references in app settings, and what App Service resolves them to.
 
-Azure docs, app-service-key-vault-references: `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])`
-or `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])`. A reference without a version resolves to the
-newest version.
+Azure docs (app-service-key-vault-references) describe two forms of a reference:
+
+- `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])` names the secret by its address.
+- `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])` names the vault and the secret.
+
+A reference without a version resolves to the newest version of the secret.
 """
 
 import re
@@ -71,7 +74,7 @@ def _looked_up(vault: Vault, named: Resolution) -> Resolution:
 def _parts(value: str) -> tuple[str, str, str] | None:
     """Return vault, secret and version of a reference, or None if its syntax is invalid.
 
-    An empty version stands for the newest version.
+    An empty version in the result stands for the newest version of the secret.
     """
     match = REFERENCE.fullmatch(value)
     inside = match["inside"] if match else ""

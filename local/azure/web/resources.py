@@ -289,7 +289,7 @@ class Certificate:
 
     @property
     def reader(self) -> str:
-        """The principal that reads the vault: App Service, or the site's identity, named by the site's id."""
+        """The principal that reads the vault, which is App Service or the site's identity (named by the site's id)."""
         return self.site_id if self.site_id is not None and self.by_site_identity else APP_SERVICE
 
     @property

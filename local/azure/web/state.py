@@ -31,7 +31,7 @@ SHARED_ADDRESS_PREFIX = "sni."
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
 """The date since which an upload brings its chain to the servers of an environment.
 
-Source: Azure docs, overview-certificates.
+The source is Azure docs, overview-certificates.
 """
 
 
@@ -47,7 +47,7 @@ class Follower(Protocol):
 
 
 class WebState:
-    """The whole state of Microsoft.Web in a world. Methods that front ends call lock the world themselves."""
+    """The whole state of Microsoft.Web in a world. Each method that front ends call locks the world."""
 
     def __init__(self, kernel: Kernel, resolve: Callable[[Site], Mapping[str, Resolution]]) -> None:
         """Begin empty.
@@ -76,8 +76,9 @@ class WebState:
     def served(self, host_name: str, address: str) -> ImportedCertificate | None:
         """Return the certificate in a TLS handshake for this host name at this address.
 
-        None stands for the platform's own certificate. A dedicated address serves one certificate for every host name.
-        The shared address of a webspace chooses by SNI (Azure docs, configure-ssl-bindings).
+        A result of None stands for the platform's own certificate. A dedicated address serves one certificate for every
+        host name. At the shared address of a webspace, SNI selects the certificate (Azure docs,
+        configure-ssl-bindings).
         """
         with self._kernel.lock:
             dedicated = next((site for site in self._sites_seen() if _owns(site, address)), None)
@@ -216,7 +217,7 @@ class WebState:
         return (*self.certificates.values(), *self.site_certificates.values())
 
     def sites_in(self, webspace: Webspace) -> Iterator[Site]:
-        """Return the current sites and slots of a webspace."""
+        """Return the sites and slots of a webspace in their current state."""
         return (site for site in self.sites.values() if site.webspace.key == webspace.key)
 
     def certificates_in(self, webspace: Webspace) -> Iterator[Certificate]:

@@ -35,16 +35,14 @@ UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
     """Return the certificate, key and chain of a PFX; raise Refused if App Service would refuse the PFX.
 
-    The reasons for a refusal are:
-
     - App Service refuses a PFX that the given password does not open.
     - App Service refuses a PFX without a password.
     - App Service refuses a PFX without a certificate and its private key.
     - App Service refuses a PFX with a weak key.
     - App Service refuses a PFX that AES encrypts, if the knob `aes_pfx_refused` is on.
-    - App Service refuses a serial number that is longer than the knob `serial_octets`.
+    - App Service refuses a serial number with more octets than the knob `serial_octets` allows.
 
-    App Service does not check dates, names, usages or the chain (Azure docs, configure-ssl-certificate: requirements of
+    App Service does not check dates, names, usages or the chain (Azure docs, configure-ssl-certificate, requirements of
     private certificates).
     """
     packed = _decoded(blob)

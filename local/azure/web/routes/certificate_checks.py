@@ -8,8 +8,6 @@ from local.azure.world import World
 def check_allowed(world: World, certificate: Certificate, before: Certificate | None) -> None:
     """Refuse a certificate that the present state of the webspace does not allow.
 
-    The reasons for a refusal are:
-
     - App Service refuses a new certificate if the webspace is full.
     - App Service refuses an existing thumbprint if the knob `second_import_same_thumbprint` is `refuse`.
     - App Service refuses an upload that would replace a certificate with bindings.

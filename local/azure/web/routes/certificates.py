@@ -33,7 +33,8 @@ def get_certificate(call: Call) -> Response:
 def put_certificate(call: Call) -> Response:
     """Import, upload or order a certificate.
 
-    Azure answers 200 to a new certificate, instead of 201. Writing an imported certificate again syncs it in place.
+    Azure answers 200 to a new certificate, instead of 201. Writing an imported certificate again syncs the certificate
+    in place.
     """
     payload, before = call.payload(), call.world.web.certificates.get(_id(call))
     if not (payload.get("properties") or {}).get("canonicalName"):
