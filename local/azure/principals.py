@@ -3,10 +3,7 @@
 APP_SERVICE = "abfa0a7c-a6b6-4736-8310-5855508787cd"
 """The application id of App Service in the public cloud (Azure docs, configure-ssl-certificate)."""
 REGISTRATION = "f3c21649-0979-4721-ac85-b0216b2cf413"
-"""The application id of the service that sells App Service certificates.
-
-The source is Azure docs, configure-ssl-app-service-certificate.
-"""
+"""The application id of the seller of App Service certificates (docs, configure-ssl-app-service-certificate)."""
 PROVIDERS = (APP_SERVICE, REGISTRATION)
 """The principals whose access a vault's roles, access policies and firewall decide.
 

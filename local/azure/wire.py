@@ -115,9 +115,9 @@ def web_error(
     *parameters: str,
     **headers: str,
 ) -> Response:
-    """Return an error as Microsoft.Web writes it: in PascalCase, without an enclosing `error` object.
+    """Return an error as Microsoft.Web writes it, in PascalCase and without an enclosing `error` object.
 
-    The source is recorded azure-cli traffic.
+    The form of the error is that of recorded azure-cli traffic.
     """
     message = template.format(*parameters)
     entity: dict[str, object] = {"Code": code, "Message": message}
@@ -131,7 +131,7 @@ def web_error(
 class Router:
     """A router that finds the function for a method and a path.
 
-    Literal segments of a path match in upper or lower case. Parameters are percent-decoded.
+    Literal segments of a route match in upper or lower case. Parameters of a path are percent-decoded.
     """
 
     def __init__(self, unmatched: Service) -> None:

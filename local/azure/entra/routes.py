@@ -88,8 +88,8 @@ def _refused(status: int, error: str, description: str) -> Response:
 class ManagedIdentity:
     """The managed-identity endpoint inside App Service: plain HTTP, guarded by a secret header.
 
-    The source is Azure docs, overview-managed-identity, "REST endpoint reference", api-version 2019-08-01. A request to
-    this endpoint has the parameter `resource` and the header X-IDENTITY-HEADER. A client, principal or resource id in
+    A request to this endpoint has the parameter `resource` and the header X-IDENTITY-HEADER (Azure docs,
+    overview-managed-identity, "REST endpoint reference", api-version 2019-08-01). A client, principal or resource id in
     the request is optional and selects a user-assigned identity.
     """
 

@@ -1,7 +1,7 @@
 """Orders of purchased certificates, which the world issues, stores in a vault, renews and expires on its clock.
 
-The sources are Azure docs, "Create and manage an App Service certificate", and the models of
-azure-mgmt-certificateregistration. Work that is due happens at the next request to ARM, or when a test calls `settle`.
+Azure docs ("Create and manage an App Service certificate") and the models of azure-mgmt-certificateregistration
+describe orders. Work that is due happens at the next request to ARM, or when a test calls `settle`.
 """
 
 import base64
@@ -23,10 +23,7 @@ AUTOMATIC = timedelta(days=32)
 MANUAL = timedelta(days=60)
 VALIDITY = timedelta(days=198)
 REUSE = timedelta(days=198)
-"""The time for which a verified domain stays verified, which equals the validity of a certificate.
-
-The source is Azure docs, industry-wide changes, 2026.
-"""
+"""The time for which a verified domain stays verified (Azure docs, industry-wide changes, 2026)."""
 ISSUING = timedelta(minutes=5)
 """The time from a request until the certificate is issued; Azure docs say that a rekey takes one to ten minutes."""
 NEEDS = (

@@ -64,7 +64,7 @@ def patch_order(call: Call) -> Response:
 def delete_order(call: Call) -> Response:
     """Delete the order, unless App Service still has a certificate that was imported from this order.
 
-    The source is Azure docs, "Delete an App Service certificate".
+    Azure docs, "Delete an App Service certificate", describe that Azure refuses to delete an order with imports.
     """
     order = call.world.orders.get(_id(call))
     if order is None:

@@ -1,9 +1,9 @@
 """The loading of certificates from a webspace or site into an app's process, and how the app finds them there.
 
-The source is Azure docs, configure-ssl-certificate-in-code. `WEBSITE_LOAD_CERTIFICATES` names thumbprints of private
-and public certificates, or `*` for all. On Windows, App Service puts the named certificates into a certificate store.
-On Linux and in Windows containers, App Service writes files that are named after the thumbprints. The certificates of
-Flex Consumption sites have a switch of their own instead of this setting (az CLI 2.91).
+`WEBSITE_LOAD_CERTIFICATES` names thumbprints of private and public certificates, or `*` for all (Azure docs,
+configure-ssl-certificate-in-code). On Windows, App Service puts the named certificates into a certificate store. On
+Linux and in Windows containers, App Service writes files that are named after the thumbprints. The certificates of Flex
+Consumption sites have a switch of their own instead of this setting (az CLI 2.91).
 """
 
 from collections.abc import Iterable, Mapping

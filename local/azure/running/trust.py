@@ -1,10 +1,9 @@
 """The roots that a process trusts in addition to the public ones, from its environment and from its plan.
 
-The source is Azure docs, App Service Environment, overview of certificates. The root certificates of an environment
-reach an app's trust store when the app is stopped and started. A restart of the app does not load new root
-certificates. `WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of this setting is a list of
-thumbprints of public certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps
-of the plan.
+The root certificates of an environment reach an app's trust store when the app is stopped and started (Azure docs, App
+Service Environment, overview of certificates). A restart of the app does not load new root certificates.
+`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of this setting is a list of thumbprints of public
+certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps of the plan.
 """
 
 from collections.abc import Iterator

@@ -216,10 +216,7 @@ def _too_many(request: Request, fault: Fault) -> Response:
 
 
 def _site_lock(fault: Fault, _request: Request, _call: Call) -> Response:
-    """Refuse as Microsoft.Web does while another operation changes the site.
-
-    The source is recorded azure-libraries-for-java traffic.
-    """
+    """Refuse a change during another change of the site (recorded azure-libraries-for-java traffic)."""
     template = "Cannot acquire exclusive lock to create, update or delete this site. Retry the request later."
     return web_error(429, "429", "59206", template).adding(_retry_after(fault))
 

@@ -54,10 +54,7 @@ class Knobs:
     certificates_per_webspace: int = 1000
     """The maximum number of private certificates in a webspace (Azure docs, configure-ssl-certificate)."""
     public_certificates_per_plan: int = 1000
-    """The maximum number of public certificates of all sites of a plan together.
-
-    The source is Azure docs, configure-ssl-certificate.
-    """
+    """The maximum number of public certificates of all sites of a plan together (docs, configure-ssl-certificate)."""
     aes_pfx_refused: bool = False
     """True if an upload encrypted with AES fails like an upload with a wrong password.
 

@@ -29,7 +29,7 @@ class KeyVault:
     """The data planes of all vaults of a world."""
 
     def __init__(self, vaults: Mapping[str, Vault], tenant_id: str) -> None:
-        """Answer from these vaults, by name in lower case.
+        """Answer requests to these vaults, which are keyed by name in lower case.
 
         A client without a token is told to get a token of the tenant `tenant_id`.
         """

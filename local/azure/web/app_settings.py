@@ -22,7 +22,7 @@ class AppSettings:
     def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
         """Store exactly these settings, and return the site.
 
-        The site restarts if a value changed. The source is Azure docs, configure-common.
+        The site restarts if a value changed (Azure docs, configure-common).
         """
         names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
         after = self._web.put_site(replace(site, settings=dict(settings), restarts=site.restarts + bool(names)))

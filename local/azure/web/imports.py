@@ -19,7 +19,7 @@ class Imports:
     """The imports and uploads of a world's certificates, and the syncs of imported certificates."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings, vaults: Mapping[str, Vault]) -> None:
-        """Read from these vaults, and write to the certificates, bindings and app settings of this state."""
+        """Import from these vaults into the certificates, bindings and app settings of the world."""
         self._kernel = kernel
         self._web = web
         self._settings = settings
@@ -32,8 +32,9 @@ class Imports:
     def install(self, certificate: Certificate) -> None:
         """Store the certificate, and move the bindings of replaced content if the knob says so.
 
-        The knob is `sync_moves_bindings`. App Service team, "Deploying Azure Web App Certificate through Key Vault":
-        creating the certificate again with the same body updates it in place and migrates every app that uses it.
+        The knob `sync_moves_bindings` decides whether bindings move. The App Service team wrote in "Deploying Azure Web
+        App Certificate through Key Vault" that creating a certificate again with the same body updates the certificate
+        in place. According to this article, the update migrates every app that uses the certificate.
         """
         before = self._web.certificate(certificate.id)
         self._web.put_certificate(certificate)

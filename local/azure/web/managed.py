@@ -1,7 +1,7 @@
 """Free managed certificates: a client orders one, public DNS decides, and Azure issues and renews it.
 
-A PUT with a `canonicalName` is an order of a managed certificate. The source is Azure docs, configure-ssl-certificate,
-"Create a free managed certificate".
+A PUT with a `canonicalName` is an order of a managed certificate. Azure docs, configure-ssl-certificate, describe the
+steps in "Create a free managed certificate".
 """
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,6 @@
 """Key Vault references in app settings, and what App Service resolves them to.
 
-Azure docs (app-service-key-vault-references) describe two forms of a reference:
+Azure docs (app-service-key-vault-references) describe two forms of a reference.
 
 - `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])` names the secret by its address.
 - `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])` names the vault and the secret.
@@ -31,7 +31,7 @@ class References:
     """The Key Vault references of a world's sites, resolved from its vaults."""
 
     def __init__(self, vaults: Mapping[str, Vault]) -> None:
-        """Read from these vaults, by name in lower case."""
+        """Resolve references with the secrets of these vaults, which are keyed by name in lower case."""
         self._vaults = vaults
 
     def resolved(self, site: Site) -> Mapping[str, Resolution]:

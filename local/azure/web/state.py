@@ -29,10 +29,7 @@ from local.azure.web.store import History, Store
 
 SHARED_ADDRESS_PREFIX = "sni."
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
-"""The date since which an upload brings its chain to the servers of an environment.
-
-The source is Azure docs, overview-certificates.
-"""
+"""The servers of an environment get the chain of each upload since this date (docs, overview-certificates)."""
 
 
 class Follower(Protocol):

@@ -38,7 +38,7 @@ WEB_DEFAULTS: Mapping[str, Any] = {
 def list_settings(call: Call) -> Response:
     """Respond with all app settings and their values.
 
-    The response has no ETag. The source is recorded azure-libraries-for-net traffic.
+    The response with the app settings has no ETag (recorded azure-libraries-for-net traffic).
     """
     people = call.world.other_people
     people.reach("before", "POST", call.site_id())

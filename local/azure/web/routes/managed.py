@@ -54,7 +54,7 @@ def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
 def poll(call: Call) -> Response:
     """Respond with the state of an order of a managed certificate.
 
-    An unfinished order gets a 202. A finished order gets a 200, or the reason for the refusal.
+    An unfinished order gets a 202. A finished order gets a 200 or the reason for its refusal.
     """
     order = call.world.managed.order(call["subscription"], call["operation"])
     if order is None:

@@ -66,7 +66,7 @@ def _location(properties: Mapping[str, Any]) -> StoreLocation:
 def _check_room(world: World, site: Site) -> None:
     """Refuse a new certificate if the sites of the plan together have reached the limit.
 
-    The source is Azure docs, configure-ssl-certificate.
+    Azure docs, configure-ssl-certificate, set this limit of public certificates.
     """
     limit, plan = world.knobs.public_certificates_per_plan, site.plan_id.lower()
     on_plan = {neighbour.id.lower() for neighbour in world.web.sites.values() if neighbour.plan_id.lower() == plan}
