@@ -13,9 +13,9 @@ Schema = Literal["EventGrid", "CloudEvents"]
 class Shape:
     """The spelling of an event's payload, in which Azure's sample, Azure's table and the SDKs disagree.
 
-    In the table of Azure docs, event-schema-key-vault, the key is `id`, and NBF and EXP are numbers. In the sample of
-    the same docs, the key is `Id`, and NBF and EXP are strings. In this sample, the key `ObjectName` ends with a blank,
-    and the version begins with a blank.
+    In Azure's table (Azure docs, event-schema-key-vault), the key is `id`, and NBF and EXP are numbers. In Azure's
+    sample, the key is `Id`, and NBF and EXP are strings. In Azure's sample, the key `ObjectName` ends with a blank, and
+    the version begins with a blank.
     """
 
     schema: Schema = "EventGrid"

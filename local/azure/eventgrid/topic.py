@@ -40,8 +40,8 @@ class Events:
     def new_version(self, vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> None:
         """Announce a new version of a certificate or of a plain secret.
 
-        With the knob `certificate_events_have_secret_twins`, a certificate's version is also announced as a version of
-        the secret behind the certificate.
+        If the knob `certificate_events_have_secret_twins` is on, a certificate's version is also announced as a version
+        of the secret behind the certificate.
         """
         plain = found.name.lower() in vault.secrets
         twins = self._kernel.knobs.certificate_events_have_secret_twins
@@ -84,7 +84,7 @@ class Events:
     def release(self) -> list[Event]:
         """Deliver the events that were held back, newest first, and return these events.
 
-        Subscribers have to cope with this order, because Event Grid does not promise any order.
+        Subscribers have to cope with events in reverse order, because Event Grid does not promise any order.
         """
         held, self._held = list(reversed(self._held or [])), None
         for event in held:

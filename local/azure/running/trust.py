@@ -2,8 +2,9 @@
 
 The root certificates of an environment reach an app's trust store when the app is stopped and started (Azure docs, App
 Service Environment, overview of certificates). A restart of the app does not load new root certificates.
-`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of this setting is a list of thumbprints of public
-certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps of the plan.
+`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of `WEBSITE_LOAD_ROOT_CERTIFICATES` is a list of
+thumbprints of public certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps
+of the plan.
 """
 
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ _writes_back: ContextVar[int] = ContextVar("writes_back", default=0)
 
 
 def writes_back() -> int:
-    """Return the age of the state that the current request sees, as a number of writes. 0 is the present."""
+    """Return how many writes behind the present the state is that the current request sees."""
     return _writes_back.get()
 
 

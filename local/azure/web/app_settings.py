@@ -34,8 +34,8 @@ class AppSettings:
     def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
         """Replace the old thumbprint in every load list by the thumbprint of the certificate.
 
-        This function does nothing unless the knob `import_rewrites_load_list` is on. The function changes only sites
-        that may use the certificate.
+        This function does nothing unless the knob `import_rewrites_load_list` is on. Only the load lists of sites that
+        may use the certificate are changed.
         """
         if not self._kernel.knobs.import_rewrites_load_list:
             return

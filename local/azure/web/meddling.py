@@ -75,7 +75,8 @@ class OtherPeople:
     def edit(self, site_id: str, edit: Edit) -> None:
         """Change the site's settings now, as a separate write of another client.
 
-        The site gets a new ETag and restarts if a value changed. The journal has a separate entry for the edit.
+        The write gives the site a new ETag. If the edit changes a value, the site restarts, and the journal gets a
+        separate entry for the edit.
         """
         site = self._web.sites.get(site_id)
         if site is None:

@@ -224,8 +224,8 @@ class WebState:
     def certificates_for(self, site: Site) -> Iterator[Certificate]:
         """Return the current certificates that the site or slot may use, its own first.
 
-        A Flex Consumption site uses the certificates of its webspace only with the knob
-        `flex_uses_webspace_certificates`.
+        A Flex Consumption site uses the certificates of its webspace only if the knob `flex_uses_webspace_certificates`
+        is on.
         """
         yield from (
             certificate for certificate in self.site_certificates.values() if certificate.scope == (site.id.lower(),)

@@ -114,7 +114,10 @@ class Store(Generic[Resource]):
         self._history.changes.note()
 
     def read(self, key: str) -> Resource | None:
-        """Return the resource that a client sees. This read counts towards the knob `reads_until_visible`."""
+        """Return the resource that a client sees.
+
+        Each call of this function counts as one read for the knob `reads_until_visible`.
+        """
         key = key.lower()
         past = self._past()
         return past[key] if key in past else self._visible(key)

@@ -24,8 +24,9 @@ def check_allowed(world: World, certificate: Certificate, before: Certificate | 
 def check_unused(world: World, certificate: Certificate) -> None:
     """Refuse to remove a certificate that a host name is bound to.
 
-    Azure support articles describe the refusal to remove a bound certificate. Users report the same refusal for uploads
-    that replace a bound certificate. Azure does not check app settings that name the thumbprint.
+    Azure support articles describe the refusal to remove a bound certificate. Users report that App Service also
+    refuses an upload that would replace a bound certificate. Azure does not check app settings that name the
+    thumbprint.
     """
     for _, host in world.web.using(certificate, certificate.thumbprint):
         raise refusals.in_use(certificate.thumbprint, host.name)
