@@ -164,7 +164,9 @@ def app_settings(
     digests = {key: f"digest of {key}" for key in values}
     read = read_settings(AppSettings(BARE, values, digests))
     active = lead[1] if lead else None
-    return replace(read, vault_references=tuple(replace(one, active=active) for one in read.vault_references))
+    return replace(
+        read, vault_references=tuple(replace(reference, active=active) for reference in read.vault_references)
+    )
 
 
 def settings_with(
@@ -218,7 +220,7 @@ def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
             AGES,
             UNDONE,
             BEFORE,
-            [(False, one) for one in EDITS] + [(True, one) for one in RETIRING],
+            [(False, edits) for edits in EDITS] + [(True, edits) for edits in RETIRING],
         )
     ]
     return st.sampled_from([*made, *[None] * len(made)])
@@ -250,7 +252,7 @@ some_troubles = st.sampled_from(
     + [frozenset(TROUBLES)] * 3
 )
 some_sites = st.sampled_from([some for count in (1, 2, 2, 3, 3) for some in combinations(REFS, count)])
-with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {one[1] for one in some[:2]} != {None}])
+with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {ref[1] for ref in some[:2]} != {None}])
 
 
 @st.composite
@@ -306,7 +308,10 @@ either = st.booleans()
 def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     """Return copies of any source anywhere, several in one webspace and none in another."""
     made = draw(few_copies)
-    odd = tuple(replace(one, ref=replace(one.ref, name=f"copy-{number}")) for number, one in enumerate(made))
+    odd = tuple(
+        replace(certificate, ref=replace(certificate.ref, name=f"copy-{number}"))
+        for number, certificate in enumerate(made)
+    )
     return (*draw(copy_everywhere), *odd) if draw(either) else odd
 
 
@@ -315,7 +320,13 @@ def more_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
     """Return an upload, or a copy that Certroll kept, or none: what lets old and new be live together."""
     made = draw(some_uploads)
     return tuple(
-        replace(one, ref=replace(one.ref, name=f"{one.ref.name}-{one.thumbprint}-{one.webspace}")) for one in made
+        replace(
+            certificate,
+            ref=replace(
+                certificate.ref, name=f"{certificate.ref.name}-{certificate.thumbprint}-{certificate.webspace}"
+            ),
+        )
+        for certificate in made
     )
 
 
@@ -323,7 +334,7 @@ uploads = [
     copy(name, thumbprint, webspace=place, source=None)
     for name, thumbprint, place in product((f"certroll-shop-{OLD.lower()}", "upload"), (OLD, OLDER, NEW), (WEST, NORTH))
 ]
-some_uploads = st.sampled_from([(), *[(one,) for one in uploads], *combinations(uploads, 2)])
+some_uploads = st.sampled_from([(), *[(upload,) for upload in uploads], *combinations(uploads, 2)])
 two_farms = (farm(WEST), replace(farm(WEST), resource_id=f"{farm(WEST).resource_id}-2"), farm(NORTH), farm(EAST))
 some_farms = st.sampled_from((PLANS, two_farms))
 odd_farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from(((farm(WEST),), ()))
@@ -399,7 +410,7 @@ def worlds(
     """Return a world in which few things are the matter, or all at once: so that plans have steps, and refusals."""
     trouble = draw(troubles)
     seen = tuple(seen_site(draw, name, slot, trouble) for name, slot in draw(sites))
-    read = tuple(one for one in seen if "view" not in trouble or draw(either))
+    read = tuple(app for app in seen if "view" not in trouble or draw(either))
     fleet = Fleet(
         NOW,
         seen,
@@ -407,7 +418,7 @@ def worlds(
         (*draw(copies_anywhere if "copies" in trouble else copy_everywhere), *draw(copies_besides)),
         draw(odd_farms if "plans" in trouble else some_farms),
         draw(odd_views) if "view" in trouble else (),
-        tuple(replace(draw(settings), site=one.ref) for one in read),
+        tuple(replace(draw(settings), site=app.ref) for app in read),
     )
     lineage = draw(any_lineages if "version" in trouble else usable_lineages)
     return Snapshot(lineage, fleet, replace(draw(rollouts), rolls=recorded(draw, seen, rolls)))
@@ -437,8 +448,8 @@ def recorded(
     """Draw records of some of the sites, or of none."""
     if rolls is no_rolls or draw(either):
         return ()
-    found = [(one, draw(rolls)) for one in seen]
-    return tuple(placed(roll, one.ref, one.webspace) for one, roll in found if roll is not None)
+    found = [(app, draw(rolls)) for app in seen]
+    return tuple(placed(roll, app.ref, app.webspace) for app, roll in found if roll is not None)
 
 
 def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRecord:
@@ -467,15 +478,15 @@ def chained(draw: st.DrawFn, worlds: st.SearchStrategy[Snapshot]) -> Snapshot:
     """Return one of these worlds with environments and uploads."""
     world = draw(worlds)
     inside, current = draw(hosting), world.lineage.current
-    sites = tuple(replace(one, environment=ASE if one.webspace in inside else None) for one in world.fleet.sites)
+    sites = tuple(replace(app, environment=ASE if app.webspace in inside else None) for app in world.fleet.sites)
     made = tuple(
         replace(copy(f"by-hand-{place}-{number}", webspace=place, source=None), created=draw(moments))
         for place in (WEST, NORTH)
         for number in range(draw(early_uploads))
     )
-    uploads = tuple(replace(one, thumbprint=current.thumbprint if current else NEW) for one in made)
+    uploads = tuple(replace(upload, thumbprint=current.thumbprint if current else NEW) for upload in made)
     fleet = replace(world.fleet, sites=sites, certificates=(*world.fleet.certificates, *uploads))
-    records = tuple(replace(one, again=draw(marks)) for one in world.rollout.records)
+    records = tuple(replace(record, again=draw(marks)) for record in world.rollout.records)
     lineage = replace(world.lineage, tags=draw(again_tags))
     return Snapshot(lineage, fleet, replace(world.rollout, records=records))
 
@@ -505,14 +516,14 @@ def old(world: Snapshot, binding: Binding) -> bool:
 
 def sources(world: Snapshot, binding: Binding) -> set[VaultCertificateRef | None]:
     """Return where the copies come from that hold a binding's thumbprint in its webspace."""
-    places = {one.webspace for one in world.fleet.sites if one.ref == binding.site}
+    places = {app.webspace for app in world.fleet.sites if app.ref == binding.site}
     return {c.source for c in world.fleet.certificates if c.thumbprint == binding.thumbprint and c.webspace in places}
 
 
 def opted_out(world: Snapshot, ref: SiteRef | None) -> bool:
     """Say whether operators took a site out, by the rule as people know it: its own tag, else its site's."""
     for candidate in (ref, ref.production if ref else None):
-        found = next((one for one in world.fleet.sites if one.ref == candidate), None)
+        found = next((app for app in world.fleet.sites if app.ref == candidate), None)
         said = (
             [value.strip().lower() for key, value in found.tags if key.strip().lower() == "certroll"] if found else []
         )
@@ -523,15 +534,18 @@ def opted_out(world: Snapshot, ref: SiteRef | None) -> bool:
 
 def live(world: Snapshot, thumbprint: Thumbprint | None, ref: SiteRef) -> bool:
     """Say whether a certificate is in the webspace of a site."""
-    places = {one.webspace for one in world.fleet.sites if one.ref == ref}
-    return any(one.thumbprint == thumbprint and one.webspace in places for one in world.fleet.certificates)
+    places = {app.webspace for app in world.fleet.sites if app.ref == ref}
+    return any(
+        certificate.thumbprint == thumbprint and certificate.webspace in places
+        for certificate in world.fleet.certificates
+    )
 
 
 def family(world: Snapshot, ref: SiteRef) -> frozenset[Thumbprint | None]:
     """Return all that belongs to the vault certificate where a site is: its versions, and what its copies hold."""
-    places = {one.webspace for one in world.fleet.sites if one.ref == ref}
+    places = {app.webspace for app in world.fleet.sites if app.ref == ref}
     copies = {c.thumbprint for c in world.fleet.certificates if c.source == REF and c.webspace in places}
-    return frozenset(copies | {one.thumbprint for one in world.lineage.versions})
+    return frozenset(copies | {version.thumbprint for version in world.lineage.versions})
 
 
 def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
@@ -539,14 +553,18 @@ def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
     current, versions = world.lineage.current, world.lineage.versions
     if current is None:
         return set()
-    fresh = {one.thumbprint for one in versions[: versions.index(current) + 1]}
-    return {one.thumbprint for one in settings.references if one.thumbprint in family(world, settings.site) - fresh}
+    fresh = {version.thumbprint for version in versions[: versions.index(current) + 1]}
+    return {
+        reference.thumbprint
+        for reference in settings.references
+        if reference.thumbprint in family(world, settings.site) - fresh
+    }
 
 
 def lags(world: Snapshot, settings: SiteSettings) -> bool:
     """Say whether an app pins a superseded version, or lists one without the current one and without loading all."""
     stale, current = superseded(world, settings), world.lineage.current
-    pinned = any(one.thumbprint in stale for one in settings.pins)
+    pinned = any(pin.thumbprint in stale for pin in settings.pins)
     listed = set(settings.load_list)
     behind = bool(listed & stale) and not settings.loads_everything
     return pinned or (behind and current is not None and current.thumbprint not in listed)

@@ -77,7 +77,9 @@ def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
     """
     for was, now in pairs(case):
         theirs, ours = strangers(case.world, was), put_back(case, was.site)
-        assert theirs == [one for one in strangers(case.world, now) if one in theirs or (one[0], one[2]) not in ours]
+        assert theirs == [
+            entry for entry in strangers(case.world, now) if entry in theirs or (entry[0], entry[2]) not in ours
+        ]
         assert was.loads_everything == now.loads_everything
 
 

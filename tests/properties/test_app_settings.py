@@ -26,10 +26,10 @@ entries = st.sampled_from([*KNOWN, *map(str.lower, KNOWN), "*", "x", "", " ", f"
 load_lists = st.lists(entries, max_size=6).map(",".join)
 pins = st.sampled_from(
     [
-        f"{before}{shape.format(one)}{after}"
+        f"{before}{shape.format(thumbprint)}{after}"
         for before in ("", " ")
         for after in ("", "\n")
-        for one in (*KNOWN, OLD.lower())
+        for thumbprint in (*KNOWN, OLD.lower())
         for shape in (
             "{}",
             "/var/ssl/private/{}.p12",
@@ -59,10 +59,10 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
     """Every entry of others keeps its place among the others and its case; nothing is written twice, no blank comes."""
     after = edited(key, value, edit)
     ours = {edit.add, *edit.remove}
-    assert [one for one in plain(after) if one.upper() not in ours] == [
-        one for one in plain(value) if one.upper() not in ours
+    assert [entry for entry in plain(after) if entry.upper() not in ours] == [
+        entry for entry in plain(value) if entry.upper() not in ours
     ]
-    named = {one.upper() for one in plain(value)}
+    named = {entry.upper() for entry in plain(value)}
     applies = edit.beside in named if edit.add is None else named & {edit.beside, *edit.remove}
     if edit.beside is None:
         applies = edit.add is not None
@@ -70,8 +70,8 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
     assert edited(key, after, edit) == after
     if after != value:
         assert after == ",".join(plain(after))
-        was = [one.upper() for one in plain(value)]
-        assert [one.upper() for one in plain(after)].count(str(edit.add)) == max(
+        was = [entry.upper() for entry in plain(value)]
+        assert [entry.upper() for entry in plain(after)].count(str(edit.add)) == max(
             was.count(str(edit.add)), edit.add is not None
         )
 
@@ -124,7 +124,7 @@ def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEd
     rooted = replace(edit, key=ROOT_LIST, whole=whole)
     seen = read_settings(app_settings(values))
     known = {reference.key for reference in seen.references}
-    edits = [one for one in (edit, roll, rooted) if one.key in known or one.whole]
+    edits = [change for change in (edit, roll, rooted) if change.key in known or change.whole]
     written = edited_values(values, edits)
     projected, read = edited_settings(seen, edits), read_settings(app_settings(written))
     assert set(projected.references) == set(read.references)

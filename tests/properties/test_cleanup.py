@@ -99,21 +99,21 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
     created = {NEW: among("versions", 40, *(age for age in AGES if age <= old)), OLD: old, OLDER: max(old, 90)}
     seen = [site(name, webspace=draw(places)) for name in NAMES]
     bound = [
-        Binding(one.ref, HostName(HOST), among("bindings", *STATES), among("bindings", *THUMBPRINTS)) for one in seen
+        Binding(app.ref, HostName(HOST), among("bindings", *STATES), among("bindings", *THUMBPRINTS)) for app in seen
     ]
     listed = [among("settings", QUIET, *NOISE) for _ in seen]
     read = [
-        replace(named(*names, site=one.ref.name, everything=everything), mentioned=mentioned)
-        for one, (names, mentioned, everything) in zip(seen, listed, strict=True)
+        replace(named(*names, site=app.ref.name, everything=everything), mentioned=mentioned)
+        for app, (names, mentioned, everything) in zip(seen, listed, strict=True)
     ]
     records = [
         replace(
-            record(among("records", SiteState.PROVEN, *SiteState), site=one.ref.name, at=NOW - draw(ages) * DAY),
-            last_good=(Binding(one.ref, HostName(HOST), SslState.SNI, among("records", OLD, OLDER)),),
+            record(among("records", SiteState.PROVEN, *SiteState), site=app.ref.name, at=NOW - draw(ages) * DAY),
+            last_good=(Binding(app.ref, HostName(HOST), SslState.SNI, among("records", OLD, OLDER)),),
         )
-        for one in seen
+        for app in seen
     ]
-    rolls = [roll(among("rolls", *ROLLS), site=one.ref.name, at=NOW - draw(ages) * DAY) for one in seen]
+    rolls = [roll(among("rolls", *ROLLS), site=app.ref.name, at=NOW - draw(ages) * DAY) for app in seen]
     synced = [copy(f"kv-{place}", among("copies", NEW, OLD), webspace=place) for place in (WEST, NORTH)]
     foreign = among("copies", (), (copy("foreign", OLD, source=OTHER_REF),))
     world = snapshot(

@@ -117,7 +117,7 @@ class Model:
         if plan.steps:
             rollout = replace(rollout, first=first_webspace(plan, self.world, self.intent))
             rollout = replace(rollout, started_at=rollout.started_at or self.now)
-        records = {one.site: one for one in (*rollout.records, *self._bound(steps))}
+        records = {record.site: record for record in (*rollout.records, *self._bound(steps))}
         self.world = planner.project(Plan(steps), replace(self.world, rollout=rollout))
         self.world = replace(self.world, rollout=replace(rollout, records=tuple(records.values())))
 
@@ -144,8 +144,8 @@ class Model:
     def _seen(self, roll: RollRecord) -> Plan:
         """Return the plan of one app, from what its own run looks at."""
         fleet, settings = self.world.fleet, self.world.settings_of(roll.site)
-        sites = tuple(one for one in fleet.sites if one.ref in {roll.site, roll.site.production})
-        copies = tuple(one for one in fleet.certificates if one.ref in roll.copies)
+        sites = tuple(app for app in fleet.sites if app.ref in {roll.site, roll.site.production})
+        copies = tuple(certificate for certificate in fleet.certificates if certificate.ref in roll.copies)
         seen = Fleet(self.now, sites, (), copies, settings=(settings,) if settings else ())
         held = frozenset((roll.webspace, thumbprint) for thumbprint in roll.replaces)
         plan = planner.plan(Snapshot(self.world.lineage, seen, Rollout(roll.version, rolls=(roll,)), held), self.intent)

@@ -40,6 +40,6 @@ def test_whatever_dns_says_is_judged(host: str, facts: HostFacts, tier: str, dat
 
     found = violations(HostName(host), PLACE, tier, facts, ask)
     assert all(violation.reason.stalls for violation in found)
-    assert all(one.detail for one in found)
+    assert all(finding.detail for finding in found)
     silent = any(answer.seen is Seen.NOTHING for answer in asked.values())
-    assert silent == any(one.reason is Reason.DNS_NOT_SEEN for one in found)
+    assert silent == any(finding.reason is Reason.DNS_NOT_SEEN for finding in found)

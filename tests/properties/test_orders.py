@@ -58,7 +58,7 @@ def test_order_of_any_shape_is_read_or_named(spoilt: dict[str, Any], place: obje
         order = read_order(wire)
     except ValueError as odd:
         return _say(odd)
-    assert all(one.reason in Reason and one.detail for one in problems(order, NOW))
+    assert all(problem.reason in Reason and problem.detail for problem in problems(order, NOW))
     next_action(order, (), NOW)
     return None
 
@@ -106,7 +106,7 @@ def test_money_is_asked_for_once_for_each_certificate(life: list[tuple[Any, ...]
         assert action is OrderAction.AUTO_RENEW or asked not in heard
         if outcome in {AskedState.ASKED, AskedState.ACCEPTED}:
             heard.add(asked)
-        kept = tuple(one for one in records if (one.action, one.certificate) != asked)
+        kept = tuple(record for record in records if (record.action, record.certificate) != asked)
         records = (*kept, OrderRecord(order.ref, *asked, outcome, now))
 
 

@@ -170,10 +170,10 @@ def _rich() -> bytes:
     return builder.sign(CHAIN.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-CERTIFICATES = (_rich(), *(one.public_bytes(Encoding.DER) for one in (CHAIN.leaf, CHAIN.root)))
+CERTIFICATES = (_rich(), *(certificate.public_bytes(Encoding.DER) for certificate in (CHAIN.leaf, CHAIN.root)))
 PFX = pkcs12.serialize_key_and_certificates(None, CHAIN.key, CHAIN.leaf, ABOVE, NoEncryption())
 KEY = CHAIN.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-PEM_PARTS = (KEY, *(one.public_bytes(Encoding.PEM) for one in (CHAIN.leaf, *ABOVE)))
+PEM_PARTS = (KEY, *(certificate.public_bytes(Encoding.PEM) for certificate in (CHAIN.leaf, *ABOVE)))
 
 
 @st.composite

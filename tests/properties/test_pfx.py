@@ -46,7 +46,9 @@ class Secret:
         """What is told of it: the names of the chain, and of what is missing above it."""
         last = (self.issued.leaf, *self.chain)[-1]
         missing = None if last.issuer == last.subject else name_of(last.issuer)
-        return Bundle(KeyFound.MATCHING, tuple(name_of(one.subject) for one in self.chain), missing, ordered=True)
+        return Bundle(
+            KeyFound.MATCHING, tuple(name_of(certificate.subject) for certificate in self.chain), missing, ordered=True
+        )
 
     def built(self, encryption: PfxEncryption) -> Pfx:
         """Return the PFX that is made of it."""
@@ -99,7 +101,7 @@ def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption)
     assert _same(found.key, secret.issued.key)
     assert found.cert is not None
     assert found.cert.certificate == secret.issued.leaf
-    assert tuple(one.certificate for one in found.additional_certs) == secret.chain
+    assert tuple(additional.certificate for additional in found.additional_certs) == secret.chain
     assert built.bundle in {replace(secret.beside, ordered=ordered) for ordered in (True, False)}
 
 

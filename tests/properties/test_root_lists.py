@@ -83,10 +83,10 @@ states = st.sampled_from([None, None, RollState.VALIDATED, RollState.STALE, Roll
 @st.composite
 def worlds(draw: st.DrawFn) -> Snapshot:
     """Return up to four apps of two plans, with lists, public certificates and records of any kind."""
-    refs = [site_ref(*one) for one in draw(some_refs)]
+    refs = [site_ref(*names) for names in draw(some_refs)]
     sites = tuple(replace(draw(made_sites), ref=ref) for ref in refs)
     settings = tuple(replace(read_settings(app_settings(draw(made_settings))), site=ref) for ref in refs)
-    copies = tuple(public(ref, one) for ref in refs for one in draw(held))
+    copies = tuple(public(ref, thumbprint) for ref in refs for thumbprint in draw(held))
     versions = (
         version(created=NOW - 40 * DAY, facts=draw(said)),
         old_version(),
@@ -105,17 +105,21 @@ def public(ref: SiteRef, thumbprint: str) -> WebspaceCertificate:
     return replace(made, ref=CopyRef.of_site(ref, own_name(REF, made.thumbprint), public=True))
 
 
-def heeds(one: Site | None) -> bool:
+def heeds(app: Site | None) -> bool:
     """Say whether a site is Windows code in an environment."""
-    return one is not None and one.environment is not None and one.windows_code
+    return app is not None and app.environment is not None and app.windows_code
 
 
 def there(world: Snapshot, ref: SiteRef) -> set[str | None]:
     """Return what the apps of a site's plan have as public certificates."""
     own = world.site(ref)
     plan = own.plan if own else ""
-    mates = {one.ref for one in world.fleet.sites if one.ref == ref or (plan and one.plan == plan)}
-    return {one.thumbprint for one in world.fleet.certificates if one.ref.public and one.site in mates}
+    mates = {app.ref for app in world.fleet.sites if app.ref == ref or (plan and app.plan == plan)}
+    return {
+        certificate.thumbprint
+        for certificate in world.fleet.certificates
+        if certificate.ref.public and certificate.site in mates
+    }
 
 
 def changes(plan: Plan) -> list[SettingsChange]:
@@ -130,11 +134,11 @@ any_worlds = worlds()
 def quiet_worlds(draw: st.DrawFn) -> Snapshot:
     """Return a world in which everybody uses the new root, but for those who are out: so that the old one may go."""
     world = draw(any_worlds)
-    out = {one.ref for one in world.fleet.sites if one.tags == OFF}
+    out = {app.ref for app in world.fleet.sites if app.tags == OFF}
     moved = read_settings(app_settings({ROOT_LIST: NEW}))
-    settings = tuple(one if one.site in out else replace(moved, site=one.site) for one in world.fleet.settings)
+    settings = tuple(app if app.site in out else replace(moved, site=app.site) for app in world.fleet.settings)
     copies = dict.fromkeys((*(public(app.site, NEW) for app in settings), *world.fleet.certificates))
-    rolls = tuple(replace(roll(RollState.VALIDATED, at=NOW - 35 * DAY), site=one.site) for one in settings)
+    rolls = tuple(replace(roll(RollState.VALIDATED, at=NOW - 35 * DAY), site=app.site) for app in settings)
     fleet = replace(world.fleet, settings=settings, certificates=tuple(copies))
     return replace(world, fleet=fleet, rollout=rollout(rolls=rolls))
 

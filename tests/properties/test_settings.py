@@ -32,7 +32,7 @@ def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]
     assert problem is None or (schedule == HOURLY and "CERTROLL_SWEEP_SCHEDULE" in problem)
     assert (found is None) == bool(problems)
     assert found is None or found.intent.vaults
-    assert all(any(name in one for name in NAMES) for one in problems)
+    assert all(any(name in problem for name in NAMES) for problem in problems)
     assert secret not in str(problems)
 
 
@@ -62,6 +62,6 @@ keys = st.one_of(st.sampled_from([LOAD_LIST, LOAD_LIST.lower(), ROOT_LIST, "CLIE
 def test_app_settings_of_any_kind_are_read(given_values: dict[str, str]) -> None:
     """Whatever an app's settings hold, what is about certificates is found, and what was named is mentioned."""
     found = read_settings(AppSettings(site_ref(), given_values, {}))
-    named = {one.thumbprint for one in found.references}
+    named = {reference.thumbprint for reference in found.references}
     assert named <= found.mentioned
-    assert all(len(one) == 40 and set(one) <= set("0123456789ABCDEF") for one in found.mentioned)
+    assert all(len(thumbprint) == 40 and set(thumbprint) <= set("0123456789ABCDEF") for thumbprint in found.mentioned)

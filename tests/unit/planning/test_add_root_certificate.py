@@ -57,7 +57,9 @@ def asked(
     off: EnvironmentRef | None = None,
 ) -> Snapshot:
     """Return a world with two environments that hold these roots, where the tag names some."""
-    environments = tuple(replace(one, tags=OFF) if one.ref == off else one for one in BOTH)
+    environments = tuple(
+        replace(environment, tags=OFF) if environment.ref == off else environment for environment in BOTH
+    )
     return snapshot(
         lineage=lineage(version(), old_version(), current=current, tags=tags or (("certroll-root-of", to),)),
         environments=environments,

@@ -86,7 +86,7 @@ def test_every_app_of_the_environment_is_listed() -> None:
 def test_slot_is_of_a_group_by_its_own_tag_alone() -> None:
     """A slot that runs beside its site serves nobody in its stead, so it does not keep the site's group up."""
     sites = (hosted(tags=grouped("front")), hosted(slot="a"), hosted(slot="b", tags=grouped("back")))
-    assert [wave_app(one).groups for one in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
+    assert [wave_app(app).groups for app in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
 
 
 def listed(*sites: Site) -> tuple[CycleApp, ...]:
@@ -139,4 +139,4 @@ def test_wave_takes_longer_where_apps_cannot_be_asked(sites: tuple[Site, ...], *
     intent = replace(OWN, probe_settle=timedelta(minutes=7))
     expected = STOP_AND_START + (timedelta(minutes=7) if settles else timedelta(0))
     bystander = site("outside")
-    assert each_takes(Fleet(NOW, (*sites, bystander)), [one.ref for one in sites], intent) == expected
+    assert each_takes(Fleet(NOW, (*sites, bystander)), [app.ref for app in sites], intent) == expected

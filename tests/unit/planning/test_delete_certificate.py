@@ -367,7 +367,7 @@ def test_plan_shares_roots_in_an_environment_alone() -> None:
     """Outside of one an app of the same plan cannot use another one's public certificate, so nobody looks at it."""
     sites = site(plan="/p"), site("mate", plan="/p")
     assert reasons(over(sites=sites, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
-    inside = tuple(replace(one, environment=ASE) for one in sites)
+    inside = tuple(replace(app, environment=ASE) for app in sites)
     assert reasons(over(sites=inside, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.NOT_SEEN]
 
 

@@ -784,7 +784,7 @@ def test_later_sync_does_not_make_a_binding_possible() -> None:
 
 def test_app_is_not_given_what_is_not_there() -> None:
     """A thumbprint that is no certificate of the webspace is never written into settings; all missing are named."""
-    edits = tuple(SettingEdit(one, one, (OLD,), OLD) for one in (NEWER, FOREIGN, NEW, OLDER))
+    edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
     detail = f"{OLDER}, {NEW}, {NEWER}, {FOREIGN} is not in rg-westeuropewebspace: see what is said of the copies there"

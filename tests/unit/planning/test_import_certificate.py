@@ -132,9 +132,9 @@ def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
     seen = asked(to, copy("other", FOREIGN, source=None))
     (step,) = proposed(seen)
     assert step.reason is Reason.IMPORT_ASKED
-    assert [(one.ref.name, one.webspace, one.thumbprint) for one in copies_of(seen)] == [
-        (f"{GROUP}-kv-shop-shop", WEST, NEW)
-    ]
+    assert [
+        (certificate.ref.name, certificate.webspace, certificate.thumbprint) for certificate in copies_of(seen)
+    ] == [(f"{GROUP}-kv-shop-shop", WEST, NEW)]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: R
 def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> None:
     """Where one place that is named gets none, the next one does."""
     seen = asked("shop, north", **{"sites": (site(), NORTH_SITE), **given})
-    assert [one.webspace for one in copies_of(seen)] == [NORTH]
+    assert [certificate.webspace for certificate in copies_of(seen)] == [NORTH]
 
 
 def test_copy_is_put_by_the_plan_of_its_site() -> None:
@@ -220,10 +220,10 @@ def test_copies_of_one_group_are_told_apart() -> None:
     """A second webspace of the same group gets a name of its own; a tag may say another name for both."""
     north = site("north", webspace=NORTH)
     both = asked("shop, north", sites=(site(), north))
-    first, second = (one.ref.name for one in copies_of(both))
+    first, second = (certificate.ref.name for certificate in copies_of(both))
     assert (first, second.startswith(f"{first}-"), len(second) - len(first)) == ("rg-kv-shop-shop", True, 9)
     named = asked(tags=(("certroll-import-name", "Mine"),))
-    assert [one.ref.name for one in copies_of(named)] == ["mine"]
+    assert [certificate.ref.name for certificate in copies_of(named)] == ["mine"]
 
 
 def test_site_of_a_flex_plan_gets_a_copy_to_itself() -> None:

@@ -289,7 +289,7 @@ def suffixed(webspace: str) -> str:
 
 def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
     """Of several plans of a webspace the same one is named, in whatever order Azure lists them."""
-    plans = tuple(replace(PLAN, resource_id=f"/s/x/resourceGroups/rg/providers/p/serverfarms/{one}") for one in "bca")
+    plans = tuple(replace(PLAN, resource_id=f"/s/x/resourceGroups/rg/providers/p/serverfarms/{name}") for name in "bca")
     for order in (plans, plans[::-1]):
         (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, plans=order), APPLY)
         assert isinstance(step, Step)

@@ -116,7 +116,8 @@ def test_two_pins_of_one_version_are_loaded_once() -> None:
     spellings = "website_load_certificates", "Website_Load_Certificates", LOAD_LIST, "WEBSITE_load_certificates"
     lists = *((key, NEW) for key in spellings), ("A", NEW), ("PIN", NEW)
     references = tuple(
-        SettingReference(key, ReferenceKind.PIN if len(key) < 4 else ReferenceKind.LOAD_LIST, one) for key, one in lists
+        SettingReference(key, ReferenceKind.PIN if len(key) < 4 else ReferenceKind.LOAD_LIST, thumbprint)
+        for key, thumbprint in lists
     )
     other = SettingEdit("A", NEW, (OLD,), OLD)
     assert restored(replace(named(), references=references), other, PINNED) == (

@@ -102,7 +102,7 @@ def test_lists_of_two_spellings_are_both_cleaned() -> None:
         (LOAD_LIST, NEW),
         ("Website_Load_Certificates", OLD),
     )
-    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, one) for key, one in lists)
+    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, thumbprint) for key, thumbprint in lists)
     assert edits(world(replace(named(), references=references))) == (
         OUT,
         SettingEdit("website_load_certificates", None, (OLDER,), NEW),

@@ -125,7 +125,7 @@ def test_pin_comes_back_to_what_can_be_loaded(
     settings: SiteSettings, copies: tuple[WebspaceCertificate, ...], comes_back: Thumbprint
 ) -> None:
     """A pin goes back, where its roll fails, to the last good version if the app loads that, else to its own."""
-    (edit,) = (one for one in edits(world(settings, copies=copies)) if one.key == "PIN")
+    (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
 
 
@@ -161,7 +161,7 @@ def test_lists_of_two_spellings_are_both_rolled() -> None:
     """A load list that Azure shows under two spellings is edited in each that names a stale version."""
     other, foreign = "website_load_certificates", "Website_Load_Certificates"
     lists = ((LOAD_LIST, OLD), (other, OLDER), (foreign, FOREIGN))
-    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, one) for key, one in lists)
+    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, thumbprint) for key, thumbprint in lists)
     assert edits(world(replace(named(), references=references))) == (BESIDE, SettingEdit(other, NEW, (), OLDER))
 
 

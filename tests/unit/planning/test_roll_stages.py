@@ -69,21 +69,21 @@ def world(*rolls: RollRecord, sites: tuple[Site, ...] = ORDINARY, end: timedelta
         lineage=lineage(version(), old_version(not_after=NOW + end)),
         sites=sites,
         copies=(SYNCED, KEPT),
-        settings=tuple(named(OLD, site=one.ref.name, slot=one.ref.slot) for one in sites),
+        settings=tuple(named(OLD, site=app.ref.name, slot=app.ref.slot) for app in sites),
         rollout=rollout(rolls=rolls),
     )
 
 
 def going(seen: Snapshot, *apps: SiteRef, intent: Intent = APPLY) -> list[str]:
     """Return which apps may go now, of these, or of all; the order in which they are met changes nothing."""
-    asked = frozenset(apps or (one.ref for one in seen.fleet.sites))
+    asked = frozenset(apps or (app.ref for app in seen.fleet.sites))
     turns = Turns(seen, intent, asked)
     return sorted(str(app) for app in asked if turns.refusal(app) is None)
 
 
 def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, str] | None:
     """Return why an app may not go, where all have something to do."""
-    return Turns(seen, intent, frozenset(one.ref for one in seen.fleet.sites)).refusal(app)
+    return Turns(seen, intent, frozenset(site.ref for site in seen.fleet.sites)).refusal(app)
 
 
 # ------------------------------------------------------------------------------------------------------- who is first
@@ -540,7 +540,7 @@ def test_apps_of_an_environment_go_in_waves(
     """No more of them are on their way than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MostDown.parse(most) if most else None)
     seen = world(*rolls, sites=tuple(hosted(name) for name in sites))
-    left = [one.ref for one in seen.fleet.sites if one.ref not in {roll.site for roll in rolls}]
+    left = [app.ref for app in seen.fleet.sites if app.ref not in {roll.site for roll in rolls}]
     assert going(seen, *left, intent=intent) == expected
 
 

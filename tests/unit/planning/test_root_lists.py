@@ -89,7 +89,7 @@ def listing(
 ) -> SiteSettings:
     """Return settings with that root list, and nothing else unless it is given."""
     seen = named(*loaded, site=site, slot=slot, pins=pins)
-    listed = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, one) for one in roots)
+    listed = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, thumbprint) for thumbprint in roots)
     return replace(seen, references=(*listed, *seen.references), **others)  # type: ignore[arg-type]
 
 
@@ -125,7 +125,7 @@ def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]
     """Return the edits and the refusals that are proposed for apps."""
     items = list(roll_app_settings.propose(seen, APPLY))
     actions = [item.action for item in items if isinstance(item, Step)]
-    return [one.edits for one in actions if isinstance(one, RollAppSettings)], [
+    return [action.edits for action in actions if isinstance(action, RollAppSettings)], [
         item for item in items if isinstance(item, Skip)
     ]
 
@@ -271,10 +271,10 @@ def test_list_that_nobody_heeds_is_left_alone(
     seen = world(settings, sites=(where,), tags=tags)
     found, skips = proposed(seen)
     assert found == []
-    assert [(one.subject, one.reason, one.site) for one in skips] == (
+    assert [(skip.subject, skip.reason, skip.site) for skip in skips] == (
         [("root list of shop", Reason.ROOT_LIST_UNHEEDED, site_ref())] if told else []
     )
-    assert all(cure in one.detail for one in skips)
+    assert all(cure in skip.detail for skip in skips)
     assert list(upload.propose(seen, APPLY)) == []
 
 
@@ -714,7 +714,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
             over(
                 listing(NEW),
                 listing(NEW, site="api", mentioned=frozenset({OLD})),
-                sites=tuple(replace(one, environment=None) for one in MATES),
+                sites=tuple(replace(app, environment=None) for app in MATES),
             ),
             Reason.SUPERSEDED,
             "",

@@ -59,7 +59,7 @@ class Case:
 
     def __init__(self, change: SettingsChange, *seen: Mapping[str, str] | Exception, etag: str | None = '"7"') -> None:
         shown: list[AppSettings | Exception] = [
-            one if isinstance(one, Exception) else app_settings(one, etag=etag) for one in seen
+            answer if isinstance(answer, Exception) else app_settings(answer, etag=etag) for answer in seen
         ]
         self.azure, self.clock, self.change = RecordingAppService(seen=shown), ManualClock(), change
 
@@ -230,7 +230,7 @@ def test_projection_writes_an_app_once() -> None:
     """Afterwards the app counts as one that this plan writes, so that nothing else restarts it."""
     before = named(OLD)
     after = RollAppSettings(before, EDITS[:1], WEST).project(snapshot(settings=(before, named(OLD, site="b")))).fleet
-    assert [one.changing for one in after.settings] == [True, False]
+    assert [app.changing for app in after.settings] == [True, False]
 
 
 def test_projection_fetches_what_references_lead_to() -> None:
