@@ -174,7 +174,7 @@ def settings_with(
 ) -> st.SearchStrategy[SiteSettings]:
     """Return a strategy for settings without a site, with every combination of these values.
 
-    About half of the combinations have no Key Vault reference.
+    About half of the settings have no Key Vault reference.
     """
     return st.sampled_from([app_settings(*parts) for parts in product(lists, pins, files, LEADS)])
 

@@ -38,7 +38,7 @@ def kept(binding: Binding) -> tuple[object, ...]:
 
 
 def protects(step: Step) -> bool:
-    """Return True if a step keeps an old version or restores last good values."""
+    """Return True if a step uploads an old version or restores last good values."""
     return isinstance(step.action, KeepSuperseded | RestoreAppSettings)
 
 
@@ -56,8 +56,8 @@ def is_under_way(world: Snapshot) -> bool:
 def second_plan_is_empty(case: Case) -> None:
     """A second plan restarts no app that the first plan changed, and with a soak no other app either.
 
-    Apps that name more than their record are an exception, and so are apps that waited for a contested app. Without a
-    soak, apps need not wait for answers, so the second plan may restart other apps. The second plan may also keep old
+    The check excludes apps that name more than their record, and apps that waited for a contested app. Without a soak,
+    apps need not wait for answers, so the second plan may restart other apps. The second plan may also upload old
     versions if the newest version is refused.
     """
     world = case.world
@@ -160,13 +160,13 @@ def observing_writes_nothing(case: Case) -> None:
 
 
 def failure_of_a_site_holds_the_version(case: Case) -> None:
-    """A plan only keeps old versions and restores last good values after a site served another certificate."""
+    """After a site served another certificate, a plan only uploads old versions and restores last good values."""
     failed = any(record.state is SiteState.FAILED for record in case.world.rollout.records)
     assert not failed or all(map(protects, case.plan.steps))
 
 
 def failure_of_an_app_holds_the_version(case: Case) -> None:
-    """A plan only keeps old versions and restores last good values after a roll failed or was taken back."""
+    """After a roll failed or was taken back, a plan only uploads old versions and restores last good values."""
     held = any(roll.state in HOLDING and not roll.retiring for roll in case.world.rollout.rolls)
     assert not held or all(map(protects, case.plan.steps))
 

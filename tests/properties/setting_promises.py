@@ -42,7 +42,7 @@ def pairs(case: Case) -> Iterable[tuple[SiteSettings, SiteSettings]]:
 def no_app_is_forgotten(case: Case) -> None:
     """A plan has a step or a reason for every app that lags behind.
 
-    An admitted app that names more than its record is an exception. The run of a failed app reports that app itself.
+    The check excludes an admitted app that names more than its record. The run of a failed app reports that app itself.
     """
     told = {step.action.site for step in case.plan.steps} | {skip.site for skip in case.plan.skips}
     told |= {roll.site for roll in case.world.rollout.rolls if roll.state in {RollState.FAILED, RollState.RESTORED}}
@@ -107,8 +107,8 @@ def ended(world: Snapshot) -> set[Thumbprint]:
 def a_live_old_version_stays_listed(case: Case) -> None:
     """A roll keeps a superseded upload in the load list, and keeps a proven upload if there is one.
 
-    All such uploads may leave if they have expired and another live superseded version stays in the list. Nobody would
-    trust an expired certificate if the app went back to that certificate.
+    Expired uploads may all leave the list if another live superseded version stays in the list. Nobody would trust an
+    expired certificate if the app went back to that certificate.
     """
     for before, roll, after in rolls(case):
         was = roll.settings

@@ -43,12 +43,12 @@ class Case:
 
     @property
     def all(self) -> Waves:
-        """All waves if no app were down."""
+        """Return all waves as if no app were down."""
         return self.makes_all(self.apps, self.waiting, self.most)
 
     @property
     def next(self) -> tuple[SiteRef, ...]:
-        """The next wave while some apps are down."""
+        """Return the next wave while some apps are down."""
         return self.makes_next(self.apps, self.waiting, self.most, self.down)
 
 

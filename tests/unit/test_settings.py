@@ -73,7 +73,7 @@ def problems(monkeypatch: pytest.MonkeyPatch, **changes: str) -> tuple[str, ...]
 
 
 def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll needs only vaults and storage: it then plans for everything that it can see, and writes nothing."""
+    """Certroll with only vaults and storage set plans for everything that it can see, and writes nothing."""
     found = settings(monkeypatch)
     assert found.intent == Intent(
         frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None, timedelta(minutes=2), True, None, 1

@@ -258,7 +258,7 @@ def test_root_is_noted_before_it_is_put() -> None:
 def test_roots_that_are_not_known_are_not_put() -> None:
     """Certroll adds no root to an environment whose list of roots it could not read.
 
-    Certroll still adds the root to other environments.
+    A hidden list of roots in one environment does not stop the root for other environments.
     """
     hidden = BlindSpot(roots_subject(ASE), "503", SUBSCRIPTION, roots_only=True)
     seen = asked(to="ase,other-ase")

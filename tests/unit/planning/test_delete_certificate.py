@@ -209,7 +209,7 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
     ],
 )
 def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> None:
-    """Certroll keeps an old upload that anything may still need, or if something is hidden, and gives the reason."""
+    """Certroll keeps an old upload that an app or binding may still need or that is partly hidden, with the reason."""
     items = [item for item in judged(seen) if OURS.ref.name in item.subject]
     if reason is None:
         assert items == []

@@ -268,7 +268,7 @@ def test_deletion_is_of_no_webspace_and_no_site() -> None:
 
 
 def test_what_is_meant_is_deleted() -> None:
-    """Certroll deletes the planned root by its own name after a last read."""
+    """Certroll reads the planned root once more, and deletes the root by its own name."""
     azure = RecordingEnvironments([OLD_ROOT])
     assert DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
     assert azure.writes == [("delete", OLD_ROOT.ref)]

@@ -411,7 +411,7 @@ def test_host_name_keeps_a_version_that_browsers_take() -> None:
 
 
 def test_copy_that_serves_nobody_is_synced_without_server_authentication() -> None:
-    """The gate lets a copy that no binding shows be synced to a version without server authentication."""
+    """The gate allows the sync of a copy without bindings to a version without server authentication."""
     assert refusals(gate.guard, Plan((SYNC,)), after(NO_SERVER, facts())) == []
 
 
@@ -666,7 +666,7 @@ def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
 
 
 def test_same_blind_spot_is_named_whatever_the_order() -> None:
-    """Certroll names the same one of several blind spots, whatever their order."""
+    """The named blind spot does not depend on the order in which Certroll met several blind spots."""
     spots = blind_spot(subject="site a"), blind_spot(None, subject="subscription b")
     details = {
         skip.detail
@@ -876,7 +876,7 @@ def test_observing_writes_nothing() -> None:
 
 
 def test_applying_refuses_nothing() -> None:
-    """Certroll refuses no step because of its mode in apply mode."""
+    """Certroll refuses no step in apply mode because of the mode."""
     assert refusals(mode.guard, WHOLE, snapshot(), Intent(mode=Mode.APPLY)) == []
 
 

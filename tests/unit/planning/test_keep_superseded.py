@@ -73,7 +73,7 @@ HIDDEN_SETTINGS = replace(blind_spot(), settings_only=True)
 
 
 def kept(seen: Snapshot) -> list[str]:
-    """Return the versions that Certroll keeps, after a check that each item is a full step."""
+    """Return the old versions that Certroll uploads, after a check that each item is a full step."""
     items = list(keep_superseded.propose(seen, APPLY))
     actions = [item.action for item in items if isinstance(item, Step) and item.reason is Reason.SUPERSEDED_IN_USE]
     assert len(actions) == len(items)
@@ -141,7 +141,7 @@ def test_version_that_an_app_names_is_kept() -> None:
     ],
 )
 def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> None:
-    """Certroll keeps the versions that apps name and a sync removes, the newest first."""
+    """Certroll uploads the old versions that apps name and a sync removes, the newest first."""
     assert kept(seen) == expected
 
 
@@ -201,7 +201,7 @@ def test_nothing_else_is_kept(seen: Snapshot) -> None:
     ],
 )
 def test_one_of_two_versions_of_one_thumbprint_is_kept(*, first: bool, second: bool, expected: str) -> None:
-    """Certroll keeps only an enabled version if two versions of the vault have the same thumbprint."""
+    """Certroll uploads an enabled version if two versions of the vault have the same thumbprint."""
     versions = replace(old_version(), enabled=first), replace(old_version("v0"), enabled=second)
     assert kept(world(named(OLD), lineage=lineage(version(), *versions))) == [expected]
 
@@ -241,13 +241,13 @@ def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
     ],
 )
 def test_what_cannot_be_kept_is_told(old: Any, plans: tuple[Any, ...], subject: str, detail: str) -> None:  # noqa: ANN401
-    """Certroll names a version that it cannot keep, and what would allow it."""
+    """Certroll names an old version that it cannot upload, and what would allow the upload."""
     seen = snapshot(lineage=lineage(version(), old), settings=OLD_APP, plans=plans)
     assert list(keep_superseded.propose(seen, APPLY)) == [Skip(subject, Reason.NO_OVERLAP, detail)]
 
 
 def test_version_that_ends_soon_is_kept() -> None:
-    """Certroll keeps a version that is still valid for one hour."""
+    """Certroll uploads an old version that is valid for only one more hour."""
     assert kept(snapshot(lineage=lineage(version(), old_version(not_after=NOW + HOUR)), settings=OLD_APP)) == ["v1"]
 
 

@@ -405,7 +405,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
 
 
 def test_work_goes_from_what_is_kept_to_what_is_deleted() -> None:
-    """Certroll first keeps old versions, then brings new versions, then changes bindings and apps, and deletes last."""
+    """Certroll uploads old versions first, then brings new versions, changes bindings and apps, and deletes last."""
     assert [propose.__module__.rpartition(".")[2] for propose in actions.PROPOSALS] == [
         "keep_superseded",
         "upload_certificate",

@@ -127,7 +127,7 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
 def test_pin_comes_back_to_what_can_be_loaded(
     settings: SiteSettings, copies: tuple[WebspaceCertificate, ...], comes_back: Thumbprint
 ) -> None:
-    """The way back of a pin is the last good version if the app loads it, and otherwise the pin's own old version."""
+    """The rollback value of a pin is the last good version if the app loads it, and otherwise the pin's old version."""
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
 
@@ -360,7 +360,7 @@ def test_every_contested_thumbprint_is_named() -> None:
     ],
 )
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
-    """An admitted app replaces exactly the thumbprints in its record, because Certroll saw the whole webspace then."""
+    """An admitted app replaces exactly the thumbprints in its record, made when Certroll saw the whole webspace."""
     assert edits(world(named(OLD, OLDER), rolls=(record,))) == (expected,)
 
 

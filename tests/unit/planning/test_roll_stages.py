@@ -322,7 +322,7 @@ def test_moment_is_known_at_which_the_rest_follows(rolls: tuple[RollRecord, ...]
 
 
 def test_nobody_is_first_where_nobody_has_anything_to_do() -> None:
-    """Certroll refuses nothing in a plan without apps."""
+    """Certroll refuses nothing in an empty plan."""
     assert roll_stages.guard(Plan(), world(), APPLY) == Plan()
 
 

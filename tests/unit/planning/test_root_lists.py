@@ -185,7 +185,7 @@ def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...
 
 
 def test_pin_goes_back_to_the_last_good_root() -> None:
-    """The way back of a pin that is two versions behind is the root that the app's list trusts."""
+    """The rollback value of a pin that is two versions behind is the root that the app's list trusts."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
     assert proposed(seen)[0] == [(BESIDE, SettingEdit("PIN", NEW, (OLDER,), OLD))]
@@ -232,7 +232,7 @@ def test_step_says_whether_it_was_asked_for() -> None:
     ],
 )
 def test_tag_that_cannot_be_followed_is_told(tags: Tags, reason: Reason, subject: str) -> None:
-    """Certroll names a target in the tag that it cannot find or read, and edits no app because of it."""
+    """Certroll names a tag target that it cannot find or read, and edits no app for that target."""
     found, (skip,) = proposed(world(listing(), tags=tags))
     assert (found, skip.reason, skip.subject) == ([], reason, f"tag certroll-root-on of {REF}{subject}")
 
@@ -288,7 +288,7 @@ def test_other_lists_of_such_an_app_are_rolled() -> None:
 
 
 def test_root_list_keeps_nothing_in_the_webspace() -> None:
-    """Certroll keeps no imported version for a root list, because a sync removes no public certificate."""
+    """Certroll uploads no old version for a root list, because a sync removes no public certificate."""
     seen = world(listing(OLD), copies=(copy(), *BOTH))
     assert list(keep_superseded.propose(seen, APPLY)) == []
     assert len(list(keep_superseded.propose(world(listing(loaded=(OLD,)), copies=(copy(), *BOTH)), APPLY))) == 1
@@ -374,7 +374,7 @@ def test_root_list_is_taken_back(
 
 
 def uploads(seen: Snapshot) -> list[tuple[str, Reason, bool]]:
-    """Return the apps that get the certificate, with the reason, and True if the upload serves only as a root."""
+    """Return each app that gets the certificate, with the reason and with True for an upload only as a root."""
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
     return [
         (str(step.action.copy.site), step.reason, step.action.as_root)
@@ -579,7 +579,7 @@ def test_root_that_comes_later_is_waited_for() -> None:
 def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
     """The gate refuses a certificate that is no root, both as an upload for root lists and in a root list.
 
-    The gate requires of a root only a valid certificate that is self-signed and an authority's.
+    The gate requires a root to be valid, self-signed and a certificate authority's, and nothing else.
     """
     seen = world(listing(OLD), copies=OLD_ALONE, said=said)
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]

@@ -129,7 +129,7 @@ def test_secret_that_is_no_root_is_not_read(content_type: str | None, tags: dict
 
 
 def test_next_root_needs_no_tags_of_its_own() -> None:
-    """Certroll reads a new version without tags as the version before it, and takes the new version as current."""
+    """Certroll reads a new version without tags as a root if the version before was a root."""
     found = read(Secret({"value": IN_PEM, "tags": ASKED}, {"value": NEXT_IN_BASE64}))
     assert [version.thumbprint for version in found.versions] == [thumbprint(NEXT), thumbprint(ROOT)]
     assert found.current == found.versions[0]

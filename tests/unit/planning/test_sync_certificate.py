@@ -103,7 +103,7 @@ def test_copy_that_is_not_synced_holds_up_no_other(first: WebspaceCertificate) -
 def test_refused_newest_version_is_synced_nowhere() -> None:
     """Certroll syncs no copy while the newest version is refused, because App Service would fetch that version.
 
-    The refusal says when Azure itself may import the version.
+    The refusal of a sync says within how many hours Azure itself may import the refused version.
     """
     refused = lineage(
         version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.NOT_PKCS12, "it is PEM")

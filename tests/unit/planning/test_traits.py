@@ -149,7 +149,7 @@ def answers(action: Action) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("action", "own"), TABLE, ids=name_of)
 def test_action_answers(action: Action, own: dict[str, Any]) -> None:
-    """Each action gives the usual answers, except for those in its row."""
+    """Each action has the default answers of `USUAL`, except for the answers in its row of the table."""
     assert answers(action) == {**USUAL, "without_roots": action, **own}
 
 
@@ -168,7 +168,7 @@ def test_every_action_is_in_the_table() -> None:
 
 
 def test_every_trait_is_in_the_table() -> None:
-    """The table asks every trait that an action can have."""
+    """The table has an answer for every trait that an action can have."""
     declared = {name for name in (*Traits.__annotations__, *vars(Traits)) if not name.startswith("_")}
     methods = {"without_roots", "without_rebinding", "restarts_site", "phase"}
     assert declared == (set(USUAL) - {"cases"}) | methods
@@ -216,7 +216,7 @@ def test_binding_that_is_written_again_is_no_better_than_it_is() -> None:
 
 
 def test_step_without_rebinding() -> None:
-    """Without rebinding, a step that moves a binding stays, and a step that only rebinds is dropped."""
+    """`Step.without_rebinding` keeps a step that moves a binding, and drops a step that only rebinds."""
     moving, staying = (Step(action, Reason.STALE_COPY) for action in (REBIND, replace(REBIND, thumbprint=OLD)))
     assert REBIND.rebinds
     assert moving.without_rebinding() == Step(UPDATE, Reason.STALE_COPY)

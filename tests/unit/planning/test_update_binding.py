@@ -97,7 +97,7 @@ def test_bindings_are_updated_in_a_stable_order() -> None:
     ],
 )
 def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
-    """Certroll moves a binding even if it does not move another binding."""
+    """Certroll moves a stale binding even if another binding must stay."""
     seen = snapshot(
         lineage=lineage(version(), old_version(), old_version("v0", OLDER)),
         bindings=(first, binding("b.contoso.com")),

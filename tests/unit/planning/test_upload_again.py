@@ -373,7 +373,7 @@ def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
 
 
 def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
-    """The snapshot predicted for a rebind has the same records of other sites."""
+    """The snapshot predicted for a rebind has unchanged records of other sites."""
     other = record(SiteState.PROVEN, site="other")
     before = world(BY_HAND, OURS, again=Again.ASKED)
     before = replace(before, rollout=replace(before.rollout, records=(*before.rollout.records, other)))

@@ -236,7 +236,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
     ],
 )
 def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
-    """Certroll uploads a version whose chain is no shorter than that of the version in use."""
+    """Certroll uploads a version whose chain is at least as long as that of the version in use."""
     azure = RecordingAppService(copies=[GONE, COPY])
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
 
