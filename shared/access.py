@@ -39,4 +39,4 @@ def report_access(run: Run, scope: str, seen: Iterable[VaultAccess]) -> None:
         for access in seen
         if access.verdict is not AccessVerdict.ALLOWED
     )
-    report(run.ports.journal, findings)
+    report(run.ports.findings, findings)

@@ -13,10 +13,10 @@ from shared.domain.cycle import Cycle, CycleState
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Phase, Plan
-from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports.storage import Lease
 from shared.report import report_skips
 from shared.run import Performed, Run, perform_each
 from shared.telemetry import event
@@ -29,7 +29,7 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
     """
     steps = tuple(step for step in plan.steps if step.action.phase is Phase.ROOT)
     performed = perform_each(run, lease, snapshot.lineage.ref, steps)
-    report_skips(run.ports.journal, snapshot.lineage.ref, performed.refused, run.now())
+    report_skips(run.ports.findings, snapshot.lineage.ref, performed.refused, run.now())
     if run.intent.mode is Mode.APPLY:
         note_wants(run, snapshot)
         for known in _cycles(snapshot):
@@ -116,5 +116,5 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
         f"that were not do not trust it; {route} has all of them stopped and started"
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
-    run.ports.journal.report((finding,))  # before it is known: who dies in between tells it twice, and not never
+    run.ports.findings.report((finding,))  # before it is known: who dies in between tells it twice, and not never
     run.ports.cycles.change(environment, lambda known: known.knowing(found, run.now()))

@@ -20,13 +20,13 @@ from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode
-from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.tags import GROUP, opted_out
 from shared.domain.waves import last_of_group
 from shared.observe.fleet import observe_environment
 from shared.owed_starts import STATE_PATIENCE
+from shared.ports.storage import Lease
 from shared.prove import inbound_of
 from shared.report import report_blind_spots
 from shared.run import BUSY_PAUSE, REFUSALS, Run, pause, planning_again, until_free, until_open
@@ -52,7 +52,7 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
         outcome = Stalled(REFUSALS[type(error)], str(error))
     if isinstance(outcome, Stalled):
         finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
-        run.ports.journal.report((finding,))
+        run.ports.findings.report((finding,))
     event(
         "environment.reconciled",
         environment=str(environment),
@@ -67,11 +67,11 @@ def cycled_by_hand(run: Run, environment: EnvironmentRef) -> None:
     """Take people's word that every app was stopped and started since the last root came. Raises LeaseBusy."""
     with run.ports.leases.hold(f"environment {environment.resource_id}"):
         waiting = (CycleState.PENDING, CycleState.STARTED, CycleState.FAILED)
-        left, now = [app for app in run.ports.cycles.apps(environment) if app.state in waiting], run.now()
+        left, now = [app for app in run.ports.app_restarts.of(environment) if app.state in waiting], run.now()
         for app in left:
             if app.state is CycleState.STARTED:
                 count_no_longer(run, environment, app)
-        run.ports.cycles.put_apps(environment, [app.now(CycleState.SPARED, now, "cycled by hand") for app in left])
+        run.ports.app_restarts.put(environment, [app.now(CycleState.SPARED, now, "cycled by hand") for app in left])
         run.ports.cycles.change(environment, lambda cycle: cycle.done_by_hand(now))
     event("environment.cycled_by_hand", environment=str(environment))
 
@@ -106,7 +106,7 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
 
 def _owed(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
     """Return the wait while an app may be down: nobody else is stopped meanwhile."""
-    owed = tuple(str(start.site) for start in run.ports.cycles.owed() if start.environment == environment)
+    owed = tuple(str(start.site) for start in run.ports.pending_starts.all() if start.environment == environment)
     return Waiting(_later(run, waits), Reason.START_OWED, f"{', '.join(owed)} is owed a start") if owed else None
 
 
@@ -133,12 +133,12 @@ def _seen(run: Run, lease: Lease, cycle: Cycle, there: frozenset[Thumbprint | No
     """
     now, ref, news = run.now(), cycle.environment, cycle.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
-    report_blind_spots(run.ports.journal, str(ref), fleet)
-    before = {app.site: app for app in run.ports.cycles.apps(ref)}
+    report_blind_spots(run.ports.findings, str(ref), fleet)
+    before = {app.site: app for app in run.ports.app_restarts.of(ref)}
     apps = _as_seen(run, cycle, fleet, before, news=news)
     spared = (app for app in apps if app.state is CycleState.SPARED)
     _tell_spared(run, fleet, ref, {app.site for app in spared if news or _is_new(app, before)})
-    run.ports.cycles.put_apps(ref, (app for app in apps if app != before.get(app.site)))
+    run.ports.app_restarts.put(ref, (app for app in apps if app != before.get(app.site)))
     hidden = bool(fleet.blind_spots)
     if news:
         cycle = run.ports.cycles.put(cycle.listed(there, now, hidden=hidden))
@@ -160,7 +160,7 @@ def _as_seen(
     hidden = tuple(app for app in unseen if fleet.blind_spots and not _is_gone(run, app))
     for app in unseen:
         if app not in hidden:
-            run.ports.cycles.forget_app(cycle.environment, app.site)
+            run.ports.app_restarts.forget(cycle.environment, app.site)
     if news:  # it runs, as far as anybody knows: it is looked at right before its stop
         fresh = (CycleApp(app.app, CycleState.PENDING, fleet.taken_at) for app in hidden)
         hidden = tuple(map(_renewed, hidden, fresh))

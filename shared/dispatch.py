@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from shared import planner
 from shared.actions.roll_edits import roll_edits
-from shared.domain.budget import room_of
+from shared.domain.budget import restart_budget
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.plan import Intent, Mode, Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.roots import lacks_root
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale, rollable
 from shared.domain.tags import opted_out
 from shared.domain.waves import wave_apps
 from shared.guards.live import absent
@@ -53,8 +55,8 @@ def _with_room(snapshot: Snapshot, intent: Intent, record: RollRecord | None) ->
     most = intent.ase_max_unavailable
     if record is None or site is None or site.environment is None or most is None:
         return record
-    apps = wave_apps(snapshot.fleet, site.environment)
-    return replace(record, room=room_of(site.environment, site.plan, apps, most))
+    running = [app.plan for app in wave_apps(snapshot.fleet, site.environment) if app.runs]
+    return replace(record, room=restart_budget(most, site.environment, site.plan, running))
 
 
 def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
@@ -102,7 +104,7 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
         return
     refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
     for settings in snapshot.fleet.settings:
-        overlaps = bool(current and current.thumbprint in settings.named and snapshot.named_stale(settings))
+        overlaps = bool(current and current.thumbprint in settings.named and named_stale(snapshot, settings))
         spared = intent.owns(settings.site) or snapshot.fleet.opted_out(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
         written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
@@ -127,7 +129,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
     current, settings, seen = snapshot.lineage.current, snapshot.settings_of(site), snapshot.site(site)
     if current is None or settings is None or seen is None or seen.webspace is None:
         return None
-    replaces = snapshot.rollable(settings)
+    replaces = rollable(snapshot, settings)
     wanted = {current.thumbprint, *replaces}
     before = next((r for r in (*snapshot.rollout.rolls, *snapshot.rollout.past_rolls) if r.site == site), None)
     return RollRecord(
@@ -142,7 +144,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
         proven=before.proven if before else (),
         settings=_settings_expected(before, len(settings.digests), snapshot.now),
         failing_since=before.failing_since if before and before.state is RollState.REFUSED else None,
-        rooted=snapshot.lacks_root(settings),
+        rooted=lacks_root(snapshot, settings),
         revision=before.revision if before else None,
     )
 
@@ -159,5 +161,5 @@ def _is_stale_again(snapshot: Snapshot, site: SiteRef) -> bool:
     return (
         settings is not None
         and seen is not None
-        and bool(roll_edits(snapshot, seen, settings, snapshot.rollable(settings)))
+        and bool(roll_edits(snapshot, seen, settings, rollable(snapshot, settings)))
     )

@@ -11,11 +11,11 @@ from shared.domain.app_settings import ReferenceKind, SettingReference, SiteSett
 from shared.domain.lineage import Lineage
 from shared.domain.model import Fleet
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
-from shared.domain.ports import Journal
 from shared.domain.probe import ProbeInvalid
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.guards.roll_stages import probe_of
+from shared.ports.journal import Findings
 from shared.telemetry import event
 
 
@@ -29,10 +29,10 @@ class Origin:
     behind: int
 
 
-def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
+def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
     """Log what each app's settings name, and record as findings what they name in vain."""
     origins = _origins(lineages)
-    findings: list[Finding] = []
+    reported: list[Finding] = []
     for settings in fleet.settings:
         site = fleet.site(settings.site)
         usable = (*fleet.roots_of(settings.site), *fleet.certificates_of(settings.site))
@@ -46,9 +46,9 @@ def report_references(journal: Journal, fleet: Fleet, lineages: Iterable[Lineage
             found = [*named, *led]
             event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
         if site is not None and site.webspace is not None:
-            findings += _in_vain(settings, origins, copies, fleet.taken_at)
-    if findings:
-        journal.report(tuple(findings))
+            reported += _in_vain(settings, origins, copies, fleet.taken_at)
+    if reported:
+        findings.report(tuple(reported))
 
 
 def _probe(fleet: Fleet, site: SiteRef) -> str:

@@ -18,12 +18,12 @@ from shared.domain.managed import HostFacts, HostLook, Issuance, Place, SeenCert
 from shared.domain.model import Binding, Fleet, SslState
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.sight import Served
 from shared.managed_view import View, observe_managed
 from shared.observe.site import observe_site
+from shared.ports.storage import Lease
 from shared.prove import PATIENCE, address_of
 from shared.report import report_blind_spots
 from shared.run import REFUSALS, Run
@@ -78,7 +78,7 @@ def look_after_managed(run: Run) -> tuple[HostLook, ...]:
     raised at the end, as a group. Nothing is written unless the mode is apply.
     """
     view = observe_managed(run)
-    report_blind_spots(run.ports.journal, SCOPE, view.fleet)
+    report_blind_spots(run.ports.findings, SCOPE, view.fleet)
     work = Work.of(run, view)
     tried = (*_watched(work), *_provided(work))
     looks = tuple(attempt.look for attempt in tried)
@@ -97,7 +97,7 @@ def _tell(run: Run, looks: tuple[HostLook, ...]) -> None:
         if violation.reason.makes_finding and not look.left_alone
     )
     if findings:
-        run.ports.journal.report(findings)
+        run.ports.findings.report(findings)
 
 
 def _guarded(look: Callable[[Binding], HostLook], binding: Binding) -> Attempt:
@@ -182,7 +182,7 @@ def _begin(work: Work, binding: Binding) -> HostLook:
     if place.site.webspace is None or not place.site.plan:
         return _look(binding, Reason.INCOMPLETE_VIEW, f"Azure does not say on which plan {binding.site} is")
     there = work.view.managed_for(place.site.webspace, binding.host_name)
-    known = run.ports.journal.issuance(binding.site, binding.host_name)
+    known = run.ports.requests.issuance(binding.site, binding.host_name)
     if there is None and not (known and known.counts(run.now())) and (found := _violations(work, binding)):
         return _refused(binding, found)
     if run.intent.mode is not Mode.APPLY:
@@ -212,25 +212,25 @@ def _ask(work: Work, binding: Binding) -> HostLook:
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
         if _opted_out_by_now(run, binding):
             return _opted_out(binding)
-        known = run.ports.journal.issuance(binding.site, binding.host_name)
+        known = run.ports.requests.issuance(binding.site, binding.host_name)
         if not (known and known.counts(run.now())) and _there(run, ref) is None:
             _ask_once(run, lease, ref, binding, work.place(binding))
     return _resume(work, binding)
 
 
 def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Place) -> None:
-    journal, issuance = run.ports.journal, Issuance(binding.site, binding.host_name, run.now())
+    requests, issuance = run.ports.requests, Issuance(binding.site, binding.host_name, run.now())
     lease.check()
-    journal.put_issuance(issuance)
+    requests.put_issuance(issuance)
     try:
         operation = run.ports.retrying.again(partial(_put, run, ref, binding, place))
     except Rejected as refusal:
-        journal.put_issuance(replace(issuance, refused=str(refusal)))
+        requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise
     except Exception:
-        journal.forget_issuance(binding.site, binding.host_name)  # nothing was begun
+        requests.forget_issuance(binding.site, binding.host_name)  # nothing was begun
         raise
-    journal.put_issuance(replace(issuance, operation=operation))
+    requests.put_issuance(replace(issuance, operation=operation))
     _done(run, "managed.asked", binding, operation or "Azure did not say how far it is")
 
 
@@ -245,7 +245,7 @@ def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
 def _resume(work: Work, binding: Binding) -> HostLook:
     """Look how far Azure is; bind what it has issued."""
     run, ref = work.run, _ref(work, binding)
-    known = run.ports.journal.issuance(binding.site, binding.host_name)
+    known = run.ports.requests.issuance(binding.site, binding.host_name)
     if known is not None and known.refused:
         detail = f"Azure refused at {known.asked_at:%Y-%m-%d %H:%M} UTC and is asked again six hours later"
         return _look(binding, Reason.REJECTED_BY_AZURE, f"{detail}: {known.refused}")
@@ -258,7 +258,7 @@ def _resume(work: Work, binding: Binding) -> HostLook:
         )
     if not _is_for(work, issued, binding):
         return _refused(binding, (_taken(binding, issued),))
-    run.ports.journal.forget_issuance(binding.site, binding.host_name)
+    run.ports.requests.forget_issuance(binding.site, binding.host_name)
     return _bind(run, binding, issued)
 
 
@@ -266,7 +266,7 @@ def _is_done(run: Run, issuance: Issuance) -> bool:
     try:
         return run.ports.managed.is_done(issuance.operation)
     except Rejected as refusal:
-        run.ports.journal.put_issuance(replace(issuance, refused=str(refusal)))
+        run.ports.requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise
 
 
@@ -342,7 +342,7 @@ def _opted_out_by_now(run: Run, binding: Binding) -> bool:
 def _done(run: Run, name: str, binding: Binding, detail: str) -> None:
     subject = f"host name {binding.host_name} of {binding.site}"
     entry = HistoryEntry(run.now(), name, subject, Reason.MANAGED_ASKED, detail[:1000])
-    run.ports.journal.add_history(SCOPE, (entry,))
+    run.ports.history.add(SCOPE, (entry,))
     event(name, subject=subject, detail=detail)
 
 

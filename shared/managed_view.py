@@ -15,8 +15,8 @@ from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
 from shared.domain.managed import Place, SeenCertificate, is_custom
 from shared.domain.model import Binding, BlindSpot, Fleet, Listing, SslState
 from shared.domain.names import HostName, SiteRef, Webspace
-from shared.domain.ports import ManagedCertificates
 from shared.domain.tags import MANAGED, Tags, is_on
+from shared.ports.managed import ManagedCertificates
 from shared.run import Run
 
 

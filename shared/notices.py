@@ -13,7 +13,9 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.requirements import Case, Use, warnings
 from shared.domain.rollout import SiteRecord
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import shown_bindings, uploaded_to
 from shared.domain.tags import ROOT_ON
 
 MOST_NAMED = 10
@@ -61,8 +63,8 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
     named = (thumbprint for settings in snapshot.fleet.settings for thumbprint in settings.without_roots.named)
     seen = {
         Use.IMPORT: bool(snapshot.copies),
-        Use.UPLOAD: bool(snapshot.uploaded_to),
-        Use.BINDING: bool(snapshot.bindings),
+        Use.UPLOAD: bool(uploaded_to(snapshot)),
+        Use.BINDING: bool(shown_bindings(snapshot)),
         Use.OUTBOUND: any(map(snapshot.lineage.version_of, named)),
     }
     return tuple(use for use, is_used in seen.items() if is_used)
@@ -121,7 +123,7 @@ def sharing(snapshot: Snapshot) -> list[Skip]:
     fleet = snapshot.fleet
     heeding = [settings for settings in fleet.settings if _heeds(snapshot, settings.site)]
     naming = {settings.site for settings in heeding if any(map(snapshot.lineage.version_of, settings.root_list))}
-    silent = {settings.site for settings in heeding if not snapshot.is_rooted(settings.site)} - naming
+    silent = {settings.site for settings in heeding if not is_rooted(snapshot, settings.site)} - naming
     by_plan: dict[str, list[SiteRef]] = {}
     for ref in sorted(silent):
         site = fleet.site(ref)

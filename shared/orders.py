@@ -25,9 +25,9 @@ from shared.domain.order_action import (
     record_of,
 )
 from shared.domain.plan import Mode
-from shared.domain.ports import Orders
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
+from shared.ports.orders import Orders
 from shared.report import report
 from shared.run import Run
 from shared.telemetry import event
@@ -61,7 +61,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     stored = (certificate for look in looks for certificate in look.order.stored)
     vaults = sorted({kept.vault_id for kept in stored if kept.secret and kept.secret.vault in run.intent.vaults})
     report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
-    report(run.ports.journal, tuple(_finding(run, look.order, problem) for look in looks for problem in look.problems))
+    report(run.ports.findings, tuple(_finding(run, look.order, problem) for look in looks for problem in look.problems))
     event("orders.found", orders=[_row(look) for look in looks])
     if failed := [look.error for look in looks if look.error]:
         raise ExceptionGroup("not every order could be looked at", failed)
@@ -79,11 +79,11 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
         listing = run.ports.orders.orders(subscription)
     except AzureError as error:
         reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.BLIND_SPOT
-        report(run.ports.journal, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
+        report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
         return ()
     unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
     found = (Finding(run.now(), SCOPE, one, Reason.ORDER_UNREADABLE, detail) for one, detail in unread)
-    report(run.ports.journal, tuple(found))
+    report(run.ports.findings, tuple(found))
     return listing.found
 
 
@@ -91,7 +91,7 @@ def _looked_at(run: Run, order: Order) -> Look:
     try:
         run.check_time()
         order = _with_history(run, order)
-        order, records = _acted_on(run, order, run.ports.journal.asked(order.ref))
+        order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
         now = run.now()
         return Look(order, (*problems(order, now), *open_questions(order, records, now)))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are looked at; raised above
@@ -147,13 +147,13 @@ def _asked(
     revision = known.revision if known else None
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
     try:
-        asked = run.ports.journal.put_asked(wanted)
+        asked = run.ports.requests.put_asked(wanted)
     except Conflict:  # another run asks at this moment
         _not_asked(seen, action, Reason.BUSY)
-        return seen, run.ports.journal.asked(seen.ref)
+        return seen, run.ports.requests.asked(seen.ref)
     _note(run, asked, "order.asked")
     state, detail = _sent(run, seen, action)
-    answered = run.ports.journal.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
+    answered = run.ports.requests.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
     _note(run, answered, "order.answered")
     return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
 
@@ -189,7 +189,7 @@ def _note(run: Run, record: OrderRecord, name: str) -> None:
     ref, reason = record.order, REASONS[record.action]
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])
-    run.ports.journal.add_history(SCOPE, (entry,))
+    run.ports.history.add(SCOPE, (entry,))
     event(name, order=str(ref), action=record.action, state=record.state, detail=record.detail)
 
 

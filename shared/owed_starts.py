@@ -19,9 +19,9 @@ from shared.domain.cycle import CycleApp, CycleState, OwedStart
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
-from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
+from shared.ports.storage import Lease
 from shared.run import Run, reason_of
 from shared.telemetry import event
 
@@ -45,11 +45,13 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     # Somebody stopped the app since the apps were listed, and meant to: Certroll must not start it.
     if not _runs(run, app.site):
         spared = app.now(CycleState.SPARED, run.now(), "somebody stopped it meanwhile")
-        run.ports.cycles.put_apps(environment, (spared,))
+        run.ports.app_restarts.put(environment, (spared,))
         return spared
-    run.ports.cycles.put_apps(environment, (app,))  # what it answered before is needed by whoever goes on after a crash
+    run.ports.app_restarts.put(
+        environment, (app,)
+    )  # what it answered before is needed by whoever goes on after a crash
     _check(leases)
-    run.ports.cycles.owe(OwedStart(app.site, environment, run.now()))
+    run.ports.pending_starts.record(OwedStart(app.site, environment, run.now()))
     stop = _Stop(run, app.site)
     try:
         _check(leases)
@@ -61,9 +63,9 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     finally:
         _start_again(run, environment, app, stop)
     started = app.now(CycleState.STARTED, run.now())
-    run.ports.cycles.put_apps(environment, (started,))
+    run.ports.app_restarts.put(environment, (started,))
     if not stop.doubts:
-        run.ports.cycles.paid(app.site)
+        run.ports.pending_starts.complete(app.site)
     event("app.cycled", site=str(app.site), environment=str(environment))
     return started
 
@@ -71,8 +73,8 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
 def _start_again(run: Run, environment: EnvironmentRef, app: CycleApp, stop: "_Stop") -> None:
     """Start the app, whatever came of its stop. A stop that Azure refused leaves nothing to start."""
     if stop.was_refused:
-        run.ports.cycles.paid(app.site)
-        run.ports.cycles.put_apps(environment, (replace(app, answered=None),))
+        run.ports.pending_starts.complete(app.site)
+        run.ports.app_restarts.put(environment, (replace(app, answered=None),))
     elif stop.was_asked:
         _start(run, app.site)
 
@@ -119,7 +121,7 @@ def pay_owed_starts(run: Run) -> None:
     One that cannot be started does not hold up the others: each minute begins with another one, and what went wrong is
     raised at the end, as a group.
     """
-    owed = run.ports.cycles.owed()
+    owed = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(owed) if owed else 0
     with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # that of the run is for reads, and shared with sweeps
         results = list(pool.map(partial(_guarded, run), (*owed[first:], *owed[:first])))
@@ -142,9 +144,9 @@ def _guarded(run: Run, owed: OwedStart) -> Exception | None:
 
 
 def _pay(run: Run, owed: OwedStart) -> None:
-    cycles, site = run.ports.cycles, owed.site
+    pending_starts, site = run.ports.pending_starts, owed.site
     # The run that stopped the app started it while this one waited for the lease.
-    if not any(start.site == site for start in cycles.owed()):
+    if not any(start.site == site for start in pending_starts.all()):
         return
     try:
         stopped = not _runs(run, site)
@@ -156,7 +158,7 @@ def _pay(run: Run, owed: OwedStart) -> None:
     # The run that seems dead may only be slow. Its stop may still reach Azure, so the start stays owed for a while.
     if run.now() < owed.at + STOP_MAY_COME:
         return
-    cycles.paid(site)
+    pending_starts.complete(site)
     run.ports.queue.send_environment(EnvironmentMessage(owed.environment))
 
 
@@ -166,7 +168,7 @@ def _pay_gone(run: Run, owed: OwedStart, gone: NotFound) -> None:
         _still_owed(run, owed, gone)
         return
     event("start.not_needed", site=str(owed.site), detail="it is gone")
-    run.ports.cycles.paid(owed.site)
+    run.ports.pending_starts.complete(owed.site)
 
 
 def _start_for_the_dead(run: Run, owed: OwedStart) -> None:
@@ -176,24 +178,24 @@ def _start_for_the_dead(run: Run, owed: OwedStart) -> None:
     _mark_started(run, owed)
     detail = "its stop was begun by a run that died"
     entry = HistoryEntry(run.now(), "start.paid", f"site {site}", Reason.START_OWED, detail)
-    run.ports.journal.add_history(environment, (entry,))
+    run.ports.history.add(environment, (entry,))
     event("start.paid", site=site, environment=environment)
 
 
 def _mark_started(run: Run, owed: OwedStart) -> None:
     """Record that it was stopped and started, which is all that it takes to trust a root."""
     cycle = run.ports.cycles.of(owed.environment)
-    known = (app for app in run.ports.cycles.apps(owed.environment) if app.site == owed.site)
+    known = (app for app in run.ports.app_restarts.of(owed.environment) if app.site == owed.site)
     for app in known:
         if app.state is CycleState.PENDING and cycle.since is not None and owed.at >= cycle.since:
             started = app.now(CycleState.STARTED, run.now(), "started by the timer")
-            run.ports.cycles.put_apps(owed.environment, (started,))
+            run.ports.app_restarts.put(owed.environment, (started,))
 
 
 def _still_owed(run: Run, owed: OwedStart, error: Exception) -> None:
     detail = f"it was stopped at {owed.at:%Y-%m-%d %H:%M} UTC and could not be started: {error}; start it by hand"
     finding = Finding(run.now(), str(owed.environment), f"site {owed.site}", Reason.START_OWED, detail)
-    run.ports.journal.report((finding,))
+    run.ports.findings.report((finding,))
 
 
 def _start(run: Run, site: SiteRef) -> None:

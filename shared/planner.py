@@ -4,7 +4,7 @@ from functools import reduce
 
 from shared.actions import PROPOSALS
 from shared.domain.plan import Intent, Plan, Skip, Step
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.guards import GUARDS
 
 

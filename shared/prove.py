@@ -7,10 +7,12 @@ from typing import NamedTuple
 from shared.domain.errors import AzureError
 from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import SiteRef, Thumbprint
-from shared.domain.ports import Clock, Ports
 from shared.domain.probe import ProbeSight, Verdict
 from shared.domain.sight import Sight
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import shown_bindings
+from shared.ports import Ports
+from shared.ports.clock import Clock
 from shared.run import Run
 
 PASSES = 3
@@ -40,7 +42,7 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
     """
     bound = [
         b
-        for b in snapshot.bindings
+        for b in shown_bindings(snapshot)
         if b.site == site and snapshot.lineage.is_current(b.thumbprint) and b.ssl_state is not SslState.DISABLED
     ]
     if not bound:

@@ -28,18 +28,21 @@ from shared.domain.model import Binding, CertificateVersion
 from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Mode, Phase, Plan, Skip, Step
-from shared.domain.ports import Lease
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.roll import opens_at as rolls_open_at
-from shared.domain.rollout import LOST_AFTER, Again, Rollout, SiteRecord, SiteState, stage
+from shared.domain.rollout import LOST_AFTER, Again, Rollout, SiteRecord, SiteState, holds_up, stage
 from shared.domain.sight import Sight, verdict
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot import staleness
+from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import is_ambiguous
 from shared.guards.stages import first_webspace
 from shared.observe.fleet import observe_fleet
 from shared.observe.site import observe_site
 from shared.observe.targets import Targets
+from shared.ports.storage import Lease
 from shared.prove import SECOND_LOOK, prove
 from shared.report import report_lineage, report_moved, report_plan, report_skips
 from shared.roll_app import roll_app
@@ -85,7 +88,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     # Azure refused to list the fleet, so nothing can be planned. A refused step does not come here: it is a skip.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
-        run.ports.journal.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
+        run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
     return _log_certificate(message, outcome)
 
 
@@ -138,7 +141,7 @@ def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
     if ref.vault in run.intent.vaults:
         return None
     detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or leave the message"
-    run.ports.journal.report((Finding(run.now(), str(ref), str(ref), Reason.UNKNOWN_VAULT, detail),))
+    run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.UNKNOWN_VAULT, detail),))
     return Stalled(Reason.UNKNOWN_VAULT, detail)
 
 
@@ -155,18 +158,18 @@ def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, f
     # Most secrets are passwords. If a secret was copied into App Service as a certificate, the sweep reports that.
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
-    report_lineage(run.ports.journal, lineage, now)
+    report_lineage(run.ports.findings, lineage, now)
     # No version may be rolled out: an operator disabled the newest, for instance. Certroll begins nothing new.
     if lineage.current is None:
         return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
-    rollout = run.ports.journal.rollout(ref, lineage.current.version)
+    rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
     # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now costs
     # many requests and shows nothing new.
-    if not fresh and rollout.holds_up(stage(rollout, now, run.intent.stage_soak, None), now):
+    if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
     plan = planner.plan(snapshot, run.intent)
-    report_plan(run.ports.journal, plan, snapshot)
+    report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
     return roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
 
@@ -187,7 +190,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
     """Have apps finished that another version was written to: no good version is needed for that."""
-    unfinished = run.ports.journal.rollout(ref, "").unfinished(run.now())
+    unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None
     send_sites(run, ref, (roll.site for roll in unfinished))
@@ -221,7 +224,7 @@ class RolloutRun:
 
     def report(self, refused: Iterable[Skip]) -> None:
         """Record refusals as findings."""
-        report_skips(self.run.ports.journal, self.ref, refused, self.run.now())
+        report_skips(self.run.ports.findings, self.ref, refused, self.run.now())
 
     def send(self, sites: Iterable[SiteRef]) -> None:
         """Send each site its message."""
@@ -304,7 +307,7 @@ def _roll_webspace(
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
     # Certroll may die after the first write. Azure shows the new version then, and only these records tell the next run
     # which sites have still to be proven.
-    work.run.ports.journal.begin(work.ref, replace(progress.rollout, records=records))
+    work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
         records = after_refusal(work.run, work.ref, records, copies.refused)
@@ -337,10 +340,10 @@ def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
 
 def _tell_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
     """Record the apps that may go now and send each its message; return the rollout with them."""
-    journal = work.run.ports.journal
+    ports = work.run.ports
     if apps or rollout.rolls:
-        journal.looked(work.ref, rollout, work.snapshot.now)
-    recorded = tuple(journal.put_roll(work.ref, app) for app in apps)
+        ports.rollouts.looked(work.ref, rollout, work.snapshot.now)
+    recorded = tuple(ports.settings_rolls.put_roll(work.ref, app) for app in apps)
     work.send(roll.site for roll in recorded if roll.under_way)
     renewed = {roll.site for roll in recorded}
     return replace(rollout, rolls=(*(roll for roll in rollout.rolls if roll.site not in renewed), *recorded))
@@ -374,7 +377,7 @@ def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step
 def shown_bindings(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
     """Return the bindings of each site as they are, without those of which it is not clear whose they are."""
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
-    for binding in (b for b in snapshot.bindings if not snapshot.is_ambiguous(b)):
+    for binding in (b for b in staleness.shown_bindings(snapshot) if not is_ambiguous(snapshot, b)):
         shown[binding.site] = (*shown.get(binding.site, ()), binding)
     return shown
 
@@ -428,7 +431,7 @@ def after_refusal(
     Where the webspace has another copy that was synced, its sites go on with that one; else there is nothing to send
     them, and nothing is proven there.
     """
-    report_skips(run.ports.journal, ref, refused, run.now())
+    report_skips(run.ports.findings, ref, refused, run.now())
     lost = {skip.subject for skip in refused}
     changed = []
     for record in records:
@@ -438,7 +441,7 @@ def after_refusal(
         left = tuple(copy for copy in record.copies if copy_subject(copy, record.webspace) not in lost)
         state = SiteState.PENDING if left else SiteState.UNPROVEN
         changed.append(replace(record, copies=left, state=state, detail=refused[0].detail[:1000]))
-        run.ports.journal.record_site(ref, changed[-1])
+        run.ports.rollouts.record_site(ref, changed[-1])
     return tuple(changed)
 
 
@@ -518,7 +521,7 @@ def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
     """
     now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
-        stage(rollout, now, soak, work.snapshot.expires_at()).opens_at,
+        stage(rollout, now, soak, expires_at(work.snapshot)).opens_at,
         rolls_open_at(rollout.rolls, soak, LOST_AFTER, urgent=False),
     )
     soonest = min((moment for moment in opens if moment is not None and moment > now), default=now)
@@ -542,7 +545,7 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
     if reason is Reason.NOT_YET_VALID:
         return Waiting(max(run.now(), lineage.versions[0].not_before), reason, detail)
     finding = Finding(run.now(), str(lineage.ref), str(lineage.ref), reason, f"its newest version is refused: {detail}")
-    run.ports.journal.report((finding,))
+    run.ports.findings.report((finding,))
     return Stalled(reason, finding.detail)
 
 
@@ -557,7 +560,7 @@ def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
 def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> Stalled:
     """Report a vault certificate that cannot be read, and return the outcome."""
     reason = VAULT_REASONS.get(type(error), Reason.REJECTED_BY_AZURE)
-    run.ports.journal.report((Finding(run.now(), str(ref), str(ref), reason, str(error)),))
+    run.ports.findings.report((Finding(run.now(), str(ref), str(ref), reason, str(error)),))
     return Stalled(reason, str(error))
 
 
@@ -569,8 +572,8 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     lineage = read_lineage(run, message.ref)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
-    record = run.ports.journal.site(message.ref, current.version, message.site) if current else None
-    roll = _to_go_on_from(run.ports.journal.roll(message.ref, message.site), known)
+    record = run.ports.rollouts.site(message.ref, current.version, message.site) if current else None
+    roll = _to_go_on_from(run.ports.settings_rolls.roll(message.ref, message.site), known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(bindings_of_site(run, lease, known, current, record))
@@ -619,7 +622,7 @@ def _carry_to_site(
 ) -> Outcome:
     snapshot = _look_at_site(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
-    report_plan(run.ports.journal, plan, snapshot)
+    report_plan(run.ports.findings, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
     if not refused and any(step.action.rebinds for step in plan.steps):
         record = replace(record, again=Again.DONE)
@@ -630,8 +633,8 @@ def _carry_to_site(
             lambda seen: not _plan_of_site(run, seen, record).steps,
             f"site {record.site}",
         )
-    report_moved(run.ports.journal, lineage.ref, record, snapshot)
-    report_skips(run.ports.journal, lineage.ref, refused, run.now())
+    report_moved(run.ports.findings, lineage.ref, record, snapshot)
+    report_skips(run.ports.findings, lineage.ref, refused, run.now())
     sights = prove(run, snapshot, record.site, current.thumbprint)
     return _site_outcome(run, lineage, record, (*plan.skips, *refused), sights)
 
@@ -684,8 +687,8 @@ def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, 
     """
     detail = outcome.detail[:1000]
     ref, now = lineage.ref, run.now()
-    run.ports.journal.record_site(ref, replace(record, state=state, detail=detail))
-    run.ports.journal.add_history(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
+    run.ports.rollouts.record_site(ref, replace(record, state=state, detail=detail))
+    run.ports.history.add(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
     if isinstance(outcome, Stalled) or outcome.reason is Reason.UNREACHABLE:
-        run.ports.journal.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
+        run.ports.findings.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
     return outcome

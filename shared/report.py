@@ -8,20 +8,20 @@ from shared.domain.lineage import Lineage
 from shared.domain.model import Fleet
 from shared.domain.names import VaultCertificateRef
 from shared.domain.plan import Plan, Skip
-from shared.domain.ports import Journal
 from shared.domain.record import Finding
 from shared.domain.rollout import SiteRecord
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports.journal import Findings
 from shared.telemetry import event
 
 
-def report(journal: Journal, findings: tuple[Finding, ...]) -> None:
+def report(to: Findings, findings: tuple[Finding, ...]) -> None:
     """Record findings, if there are any."""
     if findings:
-        journal.report(findings)
+        to.report(findings)
 
 
-def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
+def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     """Log the plan; record refusals, blind spots and warnings of the version as findings."""
     ref = snapshot.lineage.ref
     event(
@@ -31,27 +31,27 @@ def report_plan(journal: Journal, plan: Plan, snapshot: Snapshot) -> None:
         skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
     )
     skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot)]
-    report_skips(journal, ref, skips, snapshot.now)
-    report_blind_spots(journal, str(ref), snapshot.fleet)
-    report(journal, notices.unread_versions(snapshot))
-    report(journal, notices.version_warnings(snapshot))
+    report_skips(findings, ref, skips, snapshot.now)
+    report_blind_spots(findings, str(ref), snapshot.fleet)
+    report(findings, notices.unread_versions(snapshot))
+    report(findings, notices.version_warnings(snapshot))
 
 
-def report_skips(journal: Journal, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
+def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
     """Record refusals as findings, except for those that are in order."""
-    report(journal, notices.refusals(ref, skips, now))
+    report(findings, notices.refusals(ref, skips, now))
 
 
-def report_blind_spots(journal: Journal, scope: str, fleet: Fleet) -> None:
+def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
     """Record as findings what Certroll could not see."""
-    report(journal, notices.blind_spots(scope, fleet))
+    report(findings, notices.blind_spots(scope, fleet))
 
 
-def report_lineage(journal: Journal, lineage: Lineage, now: datetime) -> None:
+def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
     """Record as a finding that the tags of an older version count for the newest."""
-    report(journal, notices.inherited_tags(lineage, now))
+    report(findings, notices.inherited_tags(lineage, now))
 
 
-def report_moved(journal: Journal, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:
+def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:
     """Record as findings the bindings that somebody else changed in kind or address."""
-    report(journal, notices.moved_bindings(ref, record, snapshot))
+    report(findings, notices.moved_bindings(ref, record, snapshot))

@@ -5,9 +5,9 @@ Waves of stops and rolls of settings count in the same places, so that neither e
 
 from collections.abc import Iterable
 
+from shared.domain.budget import Room
 from shared.domain.errors import LeaseBusy
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
-from shared.domain.roll import Room
 from shared.run import Run
 
 Places = tuple[tuple[str, int], ...]
@@ -25,7 +25,7 @@ def claimed(run: Run, places: Places, site: SiteRef, ref: VaultCertificateRef | 
     for place, most in places:
         try:
             with run.ports.leases.hold(f"plan {place}"):
-                free = run.ports.journal.claim_restart(place, site, ref, most)
+                free = run.ports.restart_claims.claim(place, site, ref, most)
         except LeaseBusy:
             give_back(run, taken, site, ref)
             raise
@@ -39,4 +39,4 @@ def claimed(run: Run, places: Places, site: SiteRef, ref: VaultCertificateRef | 
 def give_back(run: Run, places: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
     """Count the site no longer."""
     for place in places:
-        run.ports.journal.restarted(place, site, ref)
+        run.ports.restart_claims.give_back(place, site, ref)

@@ -25,17 +25,18 @@ from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.names import Thumbprint
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Plan, Skip
-from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
 from shared.domain.roll import RECYCLED_AFTER, RollRecord, RollState
 from shared.domain.rollout import Rollout
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import rollable
 from shared.domain.tags import PROBE
 from shared.guards.live import not_live
 from shared.guards.roll_stages import probe_of
 from shared.observe.site import observe_app
+from shared.ports.storage import Lease
 from shared.prove import BETWEEN_PASSES_SECONDS, Inbound, ask_in_a_row, inbound_of
 from shared.report import report_plan, report_skips
 from shared.restarts import Places, claimed, give_back, places_of
@@ -117,7 +118,7 @@ def look_at_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
         tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
     ).refuse(lambda step: not_live(step, snapshot))  # what the plan would bring there is brought by another run
-    report_plan(run.ports.journal, plan, snapshot)
+    report_plan(run.ports.findings, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
 
 
@@ -129,7 +130,7 @@ def _write(app: App) -> Outcome:
     if not app.plan.steps:
         return _nothing_to_write(app)
     # The version failed in another app since this one was admitted.
-    if held := app.run.ports.journal.rollout(app.lineage.ref, app.record.version).held_by:
+    if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version failed meanwhile at {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
@@ -139,9 +140,9 @@ def _write(app: App) -> Outcome:
     if sight is not None and asked.broken_before and app.record.broken_before is None:
         return _set_aside(app, sight)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
-    app = replace(app, record=app.run.ports.journal.put_roll(app.lineage.ref, recorded))
+    app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
     refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
-    report_skips(app.run.ports.journal, app.lineage.ref, refused, app.run.now())
+    report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now())
     if refused and refused[0].reason is not Reason.NOT_SETTLED:  # which says that it was written, and not seen yet
         outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
         return conclude(app, RollState.REFUSED, outcome)
@@ -159,7 +160,7 @@ def settling_after(app: App, state: RollState) -> Outcome:
     """Record the app in its new state, and wait until it has restarted."""
     now = app.run.now()
     record = replace(app.record, state=state, at=now, failing_since=None)
-    app.run.ports.journal.put_roll(app.lineage.ref, record)
+    app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
     return Waiting(until, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards", progress=True)
 
@@ -245,7 +246,7 @@ def _is_undone(app: App) -> bool:
     settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
     if settings is None or site is None or app.record.retiring:
         return False
-    ours = tuple(thumbprint for thumbprint in app.snapshot.rollable(settings) if thumbprint in app.old)
+    ours = tuple(thumbprint for thumbprint in rollable(app.snapshot, settings) if thumbprint in app.old)
     return bool(roll_edits(app.snapshot, site, settings, ours))
 
 
@@ -278,7 +279,7 @@ def _still_old(app: App, sight: ProbeSight) -> Outcome:
         detail = f"{site} still answers with the old certificate: {sight.detail}"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
     if app.record.failing_since is not None:
-        app.run.ports.journal.put_roll(app.lineage.ref, replace(app.record, failing_since=None))
+        app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, failing_since=None))
     again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
     return Waiting(app.run.now() + again, Reason.PROBING, f"{site}: {sight.detail}")
 
@@ -304,7 +305,7 @@ def has_failed_for_good(app: App) -> bool:
     """Return True if the app failed for as long as a start takes. Record when it began to fail."""
     record, now = app.record, app.run.now()
     if record.failing_since is None:
-        app.run.ports.journal.put_roll(app.lineage.ref, replace(record, failing_since=now))
+        app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(record, failing_since=now))
         return False
     return now - record.failing_since >= max(app.run.intent.probe_settle, PROBE_AGAIN)
 
@@ -356,7 +357,7 @@ def take_back(app: App, sight: ProbeSight) -> Outcome:
     detail = f"its probe fails with the new version: {sight.detail}"
     now, ref = app.run.now(), app.lineage.ref
     record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
-    record = app.run.ports.journal.put_roll(ref, record)
+    record = app.run.ports.settings_rolls.put_roll(ref, record)
     return restore(look_at_app(app.run, app.lease, app.lineage, record, app.waits))
 
 
@@ -376,7 +377,7 @@ def restore(app: App) -> Outcome:
     if not steps and barred is not None:
         return _not_restored(app, barred)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)
-    report_skips(run.ports.journal, app.lineage.ref, refused, run.now())
+    report_skips(run.ports.findings, app.lineage.ref, refused, run.now())
     # NOT_SETTLED is no refusal: Azure took the write, and does not show it yet.
     if refused and refused[0].reason is not Reason.NOT_SETTLED:
         return _not_restored(app, refused[0])
@@ -404,7 +405,7 @@ def _is_believed(app: App) -> bool:
     left = _names_left(app)
     if record.missing == left:
         return record.failing_since is not None and now - record.failing_since >= FEWER_SETTINGS_RESTORED_AFTER
-    app.run.ports.journal.put_roll(app.lineage.ref, replace(record, missing=left, failing_since=now))
+    app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(record, missing=left, failing_since=now))
     return False
 
 
@@ -412,7 +413,7 @@ def _believing(app: App) -> RollRecord:
     """Return the record with as many settings as are read now: their owner has taken the others out."""
     settings = app.snapshot.settings_of(app.record.site)
     fewer = replace(app.record, settings=len(settings.digests) if settings else 0)
-    return app.run.ports.journal.put_roll(app.lineage.ref, fewer)
+    return app.run.ports.settings_rolls.put_roll(app.lineage.ref, fewer)
 
 
 def _names_left(app: App) -> str:
@@ -451,7 +452,7 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
     """
     at = app.record.at if state is RollState.REFUSED else app.run.now()
     record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
-    app.run.ports.journal.put_roll(app.lineage.ref, record)
+    app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     give_back_restart(app.run, app.lineage, app.record)
     _wake(app, state, outcome)
     return report_app(app, outcome)
@@ -465,17 +466,17 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
-    if not silent and not app.run.ports.journal.rollout(ref, app.record.version).rolling:
+    if not silent and not app.run.ports.rollouts.rollout(ref, app.record.version).rolling:
         app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT, MOST_WAITS))
 
 
 def report_app(app: App, outcome: Outcome) -> Outcome:
     """Write the outcome into the history; if it is not in order, record it as a finding. Return it."""
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
-    journal = app.run.ports.journal
-    journal.add_history(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
+    ports = app.run.ports
+    ports.history.add(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
     if outcome.reason.makes_finding:
-        journal.report((Finding(now, str(ref), f"app {site}", outcome.reason, outcome.detail[:1000]),))
+        ports.findings.report((Finding(now, str(ref), f"app {site}", outcome.reason, outcome.detail[:1000]),))
     return outcome
 
 
@@ -494,8 +495,8 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
     outcome = Stalled(reason, str(error))
     if record.state is RollState.STALE or isinstance(error, NotFound):
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
-        run.ports.journal.put_roll(lineage.ref, changed)
+        run.ports.settings_rolls.put_roll(lineage.ref, changed)
         give_back_restart(run, lineage, record)
     finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])
-    run.ports.journal.report((finding,))
+    run.ports.findings.report((finding,))
     return outcome

@@ -26,9 +26,10 @@ from shared.domain.errors import (
 from shared.domain.names import VaultCertificateRef
 from shared.domain.outcome import Waiting
 from shared.domain.plan import Intent, Skip, Step
-from shared.domain.ports import Lease, Ports
 from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
+from shared.ports import Ports
+from shared.ports.storage import Lease
 from shared.telemetry import event
 
 FUNCTION_TIME_OUT = timedelta(minutes=10)
@@ -187,7 +188,7 @@ def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> P
     except tuple(REFUSALS) as error:
         return Performed((_refused(ref, step, reason_of(error), error),))
     name = "step.performed" if written else "step.not_needed"
-    run.ports.journal.add_history(ref, (HistoryEntry(run.now(), name, step.subject, step.reason),))
+    run.ports.history.add(ref, (HistoryEntry(run.now(), name, step.subject, step.reason),))
     event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
     return Performed()
 

@@ -10,7 +10,7 @@ from typing import Any
 from shared.clients.clock import SystemClock
 from shared.domain.errors import SettingsInvalid
 from shared.domain.plan import Intent
-from shared.domain.ports import Ports
+from shared.ports import Ports
 from shared.run import Run
 from shared.settings import Connection, Settings, load_connection, load_settings
 

@@ -19,7 +19,7 @@ from shared.domain.plan import Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import Rollout
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import are_wanted
 from shared.inventory import report_references
 from shared.managed import look_after_managed
@@ -80,14 +80,14 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     refs |= _known_roots(run, cycles)
     looks = dict(_reading(run, refs))
     fleet = _observed(run, vaults, Targets.of(look.lineage for look in looks.values() if look.lineage))
-    report_blind_spots(run.ports.journal, "sweep", fleet)
+    report_blind_spots(run.ports.findings, "sweep", fleet)
     looks.update(_reading(run, _imported(fleet, vaults) - looks.keys()))
     ordered = sorted(looks)
     use = _Use.of(fleet, _opposed([look.lineage for look in looks.values() if look.lineage]))
     seen = Seen(fleet, cycles)
     judged = list(run.pool.map(lambda ref: _judged(run, seen, use, ref, looks[ref]), ordered))
     busy = tuple(ref for ref, look in zip(ordered, judged, strict=True) if look.busy)
-    report_references(run.ports.journal, fleet, [look.lineage for look in judged if look.lineage])
+    report_references(run.ports.findings, fleet, [look.lineage for look in judged if look.lineage])
     event("sweep.completed", certificates=len(looks), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     if errors := [*errors, *(look.error for look in judged if look.error)]:
         raise ExceptionGroup("not every vault certificate could be looked at", errors)
@@ -157,10 +157,12 @@ def _listed(
     try:
         return names(vault)
     except (Denied, NotFound, Rejected) as error:
-        run.ports.journal.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error)),))
+        run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error)),))
         return ()
     except AzureError as error:
-        run.ports.journal.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_UNREACHABLE, str(error)),))
+        run.ports.findings.report(
+            (Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_UNREACHABLE, str(error)),)
+        )
         return error
 
 
@@ -204,7 +206,7 @@ def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet
             targets,
         )
     except Denied as error:
-        run.ports.journal.report((Finding(run.now(), "sweep", "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
+        run.ports.findings.report((Finding(run.now(), "sweep", "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
         raise
 
 
@@ -228,7 +230,7 @@ def _judged(run: Run, seen: Seen, use: _Use, ref: VaultCertificateRef, look: Loo
         if ref in use.opposed and look.lineage is not None:
             return _left_alone(run, seen, look.lineage, use.opposed[ref])
         if look.lineage is None:
-            busy = bool(run.ports.journal.rollout(ref, "").unfinished(seen.fleet.taken_at))
+            busy = bool(run.ports.rollouts.rollout(ref, "").unfinished(seen.fleet.taken_at))
         else:
             busy = use.has(look.lineage) and _has_work(run, _planned(run, seen, look.lineage))
         if busy:
@@ -246,7 +248,7 @@ def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateR
         f"{ref} and {other} hold the same certificates in opposite order, and each would take the other's choice for "
         "stale; nothing of either is moved: delete one of them, or put a new version on top"
     )
-    run.ports.journal.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
+    run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
     return Look(lineage)
 
 
@@ -261,15 +263,15 @@ class Planned:
 def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     """Plan for one vault certificate, and report the plan."""
     fleet = seen.fleet
-    report_lineage(run.ports.journal, lineage, fleet.taken_at)
+    report_lineage(run.ports.findings, lineage, fleet.taken_at)
     if lineage.current is None and lineage.refusal is not None:
         finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
-        run.ports.journal.report((finding,))
+        run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
-    rollout = run.ports.journal.rollout(lineage.ref, version) if lineage.current else Rollout(version)
+    rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     snapshot = Snapshot(lineage, fleet, rollout, cycles=seen.cycles)
     plan = planner.plan(snapshot, run.intent)
-    report_plan(run.ports.journal, plan, snapshot)
+    report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
     return Planned(snapshot, plan)
 

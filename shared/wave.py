@@ -10,19 +10,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.cycle_plan import why_spared
-from shared.domain.budget import room_of
+from shared.domain.budget import MostDown, restart_budget
 from shared.domain.cycle import Cycle, CycleApp, CycleState
 from shared.domain.errors import Denied, LeaseBusy, NotFound, StopRefused
 from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
-from shared.domain.ports import Lease
 from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
-from shared.domain.waves import MostDown, next_wave, wave_app
+from shared.domain.waves import next_wave, wave_app
 from shared.guards.roll_stages import probe_of
 from shared.observe.site import observe_tags
 from shared.owed_starts import stop_and_start
+from shared.ports.storage import Lease
 from shared.prove import BETWEEN_WAVE_PASSES_SECONDS, PASSES, Inbound, ask_in_a_row
 from shared.restarts import claimed, give_back, places_of
 from shared.run import Run
@@ -76,7 +76,7 @@ class Cycling:
     def record(self, changed: Iterable[CycleApp]) -> "Cycling":
         """Record the apps, and return it with them."""
         changed = tuple(changed)
-        self.run.ports.cycles.put_apps(self.environment, changed)
+        self.run.ports.app_restarts.put(self.environment, changed)
         return self.recorded(changed)
 
 
@@ -107,14 +107,14 @@ class Stopped:
 
 def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
     """Return the pending apps that go now; what rolls of settings restart just now counts as down."""
-    journal, most = cycling.run.ports.journal, cycling.run.intent.ase_max_unavailable
+    restart_claims, most = cycling.run.ports.restart_claims, cycling.run.intent.ase_max_unavailable
     if most is None:
         return ()
     apps = [app.app for app in cycling.apps]
     out = {*cycling.busy, *cycling.refused}
     pending = tuple(app for app in cycling.in_state(CycleState.PENDING) if app.site not in out)
     plans = sorted({app.plan for app in apps})
-    busy = frozenset(site for plan in plans for site in journal.restarting(plan, cycling.environment))
+    busy = frozenset(site for plan in plans for site in restart_claims.restarting(plan, cycling.environment))
     wave = next_wave(apps, frozenset(app.site for app in pending), most, busy)
     return tuple(app for app in pending if app.site in wave and _may_restart(cycling, app, most))
 
@@ -122,7 +122,8 @@ def next_apps(cycling: Cycling) -> tuple[CycleApp, ...]:
 def _may_restart(cycling: Cycling, app: CycleApp, most: MostDown) -> bool:
     """Count the app among those that restart, so that no roll of settings restarts too many at the same time."""
     plan, environment = app.app.plan, cycling.environment
-    room = room_of(environment, plan, (other.app for other in cycling.apps), most)
+    running = [other.app.plan for other in cycling.apps if other.app.runs]
+    room = restart_budget(most, environment, plan, running)
     try:
         return claimed(cycling.run, places_of(plan, room), app.site, environment)
     except LeaseBusy:
@@ -164,7 +165,7 @@ def _give_back_unused(cycling: Cycling, wave: tuple[CycleApp, ...]) -> None:
     """
     kept = {app.site for app in cycling.in_state(CycleState.STARTED)} | cycling.busy
     unused = [app for app in wave if app.site not in kept]
-    owed = {start.site for start in cycling.run.ports.cycles.owed()} if unused else set()
+    owed = {start.site for start in cycling.run.ports.pending_starts.all()} if unused else set()
     for app in unused:
         if app.site not in owed:
             count_no_longer(cycling.run, cycling.environment, app)
@@ -177,7 +178,7 @@ def _tell(cycling: Cycling, wave: tuple[CycleApp, ...], began: datetime) -> None
     event("wave.completed", environment=str(cycling.environment), sites=states, seconds=seconds)
     detail = ", ".join(f"{site} {state}" for site, state in states.items())[:1000]
     entry = HistoryEntry(run.now(), "wave.completed", f"environment {cycling.environment}", Reason.CYCLED, detail)
-    run.ports.journal.add_history(str(cycling.environment), (entry,))
+    run.ports.history.add(str(cycling.environment), (entry,))
 
 
 def _guarded(cycling: Cycling, app: CycleApp) -> Stopped:
@@ -214,11 +215,11 @@ def _cycled(cycling: Cycling, app: CycleApp) -> CycleApp:
 def report_spared(run: Run, environment: EnvironmentRef, spared: Iterable[tuple[SiteRef, Reason, str]]) -> None:
     """Tell people of what they have to stop and start by hand; an app that is stopped needs nobody."""
     findings = (Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in spared)
-    run.ports.journal.report(tuple(finding for finding in findings if finding.reason.makes_finding))
+    run.ports.findings.report(tuple(finding for finding in findings if finding.reason.makes_finding))
 
 
 def _put(run: Run, environment: EnvironmentRef, app: CycleApp) -> CycleApp:
-    run.ports.cycles.put_apps(environment, (app,))
+    run.ports.app_restarts.put(environment, (app,))
     return app
 
 

@@ -12,6 +12,7 @@ from shared.domain.names import EnvironmentRef, InvalidNameError, VaultCertifica
 from shared.domain.outcome import Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.record import Finding, HistoryEntry
+from shared.holds import let_go
 from shared.reconcile import reconcile_certificate, reconcile_site
 from shared.run import LONGEST_PAUSE, Run
 from shared.telemetry import event
@@ -33,12 +34,12 @@ def on_vault_event(run: Run, text: str) -> None:
     try:
         seen = run.ports.read_event(text, run.intent.vaults)
     except EventRejected as rejected:
-        run.ports.journal.report((Finding(now, "events", str(rejected)[:200], rejected.reason, str(rejected)),))
+        run.ports.findings.report((Finding(now, "events", str(rejected)[:200], rejected.reason, str(rejected)),))
         event("event.rejected", reason=rejected.reason, detail=str(rejected))
         return
     if seen.finding is not None:
         detail = "Key Vault says so; it is looked at again, and a newer version rolled out where there is one"
-        run.ports.journal.report((Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail),))
+        run.ports.findings.report((Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail),))
     run.ports.queue.send_certificate(CertificateMessage(seen.ref, Cause.EVENT))
     event("event.accepted", certificate=str(seen.ref), finding=seen.finding)
 
@@ -112,7 +113,7 @@ def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef
 
 def on_poison(run: Run, queue: str, body: str) -> None:
     """Keep a message that failed five times, with the cause of its last failure."""
-    record = run.ports.journal.poison(queue, body, None)
+    record = run.ports.dead_letters.add(queue, body, None)
     event("message.poisoned", queue=queue, key=record.key, cause=record.cause)
 
 
@@ -120,9 +121,9 @@ def replay(run: Run, queue: str, key: str) -> None:
     """Put a kept message back on its queue. Raises NotFound where none is kept under this key."""
     if queue not in {CERTIFICATES, SITES, ENVIRONMENTS} or not _KEY.fullmatch(key):
         raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a kept message")
-    record = run.ports.journal.poisoned(queue, key)
+    record = run.ports.dead_letters.get(queue, key)
     run.ports.queue.put_back(queue, record.body)
-    run.ports.journal.replayed(record)
+    run.ports.dead_letters.forget(record)
     event("message.replayed", queue=queue, key=key)
 
 
@@ -139,12 +140,12 @@ def release(run: Run, vault: str, name: str) -> str:
     if ref.vault not in run.intent.vaults:
         raise NotFound(f"vault {ref.vault!r} is not among CERTROLL_VAULTS")
     current = run.ports.vault.lineage(ref, run.now()).current
-    sites = run.ports.journal.release(ref, current.version, run.now()) if current else ()
+    sites = let_go(run.ports.rollouts, run.ports.settings_rolls, ref, current.version, run.now()) if current else ()
     if current is None or not sites:
         raise NotFound(f"no version of {ref} is held")
     where = ", ".join(sorted(map(str, sites)))
     entry = HistoryEntry(run.now(), "hold.released", str(ref), Reason.HOLD_RELEASED, where[:1000])
-    run.ports.journal.add_history(ref, (entry,))
+    run.ports.history.add(ref, (entry,))
     event("hold.released", certificate=str(ref), version=current.version, sites=where)
     run.ports.queue.send_certificate(CertificateMessage(ref, Cause.MANUAL))
     return where
@@ -158,10 +159,10 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
     try:
         work()
     except MessageInvalid as invalid:
-        record = run.ports.journal.poison(queue, body, f"{Reason.MALFORMED_MESSAGE}: {invalid}")
+        record = run.ports.dead_letters.add(queue, body, f"{Reason.MALFORMED_MESSAGE}: {invalid}")
         event("message.rejected", queue=queue, key=record.key, detail=str(invalid))
     except Exception as error:
-        run.ports.journal.failed(body, f"{type(error).__name__}: {error}")
+        run.ports.dead_letters.note_cause(body, f"{type(error).__name__}: {error}")
         event("message.failed", queue=queue, error=type(error).__name__, detail=str(error))
         raise
 

@@ -48,13 +48,14 @@ from shared.domain.names import (
     Webspace,
 )
 from shared.domain.plan import Intent, Mode
-from shared.domain.ports import Clock, Ports
 from shared.domain.record import Finding
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.ports import Ports
+from shared.ports.clock import Clock
 
 Answer = TypeVar("Answer")
 
@@ -524,7 +525,7 @@ class RecordingJournal:
 def ports(
     app_service: RecordingAppService | None = None,
     clock: Clock | None = None,
-    journal: RecordingJournal | None = None,
+    findings: RecordingJournal | None = None,
     vault: RecordingVault | None = None,
     environments: RecordingEnvironments | None = None,
     cycles: RecordingCycles | None = None,
@@ -534,7 +535,7 @@ def ports(
     given: dict[str, Any] = {
         "app_service": app_service,
         "clock": clock,
-        "journal": journal,
+        "findings": findings,
         "vault": vault,
         "environments": environments,
         "cycles": cycles,

@@ -19,7 +19,7 @@ from shared.clients.journal_rows import Entity
 from shared.clients.lease import LEASE_SECONDS, SAFE_SECONDS
 from shared.clients.tables import JOURNAL, TRANSACTION
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
-from shared.domain.ports import Clock
+from shared.ports.clock import Clock
 
 LONGEST_TEXT = 32 * 1024
 """Characters of a string property, which Table storage keeps in UTF-16."""

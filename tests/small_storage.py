@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
-from shared.clients.cycle_table import TableCycles
 from shared.clients.journal_rows import Entity
-from shared.clients.journal_table import TableJournal
+from shared.clients.journal_table import journal_ports
 from shared.domain.errors import LeaseBusy
-from shared.domain.ports import Clock, Ports
+from shared.ports import Ports
+from shared.ports.clock import Clock
 from tests.memory_storage import MemoryTables
 
 Result = TypeVar("Result")
@@ -68,17 +68,11 @@ class OnceOnly:
         return work()
 
 
-def journal_on(storage: SmallStorage, clock: Clock) -> TableJournal:
-    """Return the product's journal on that storage."""
-    return TableJournal(storage, clock)
-
-
 def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
     """Return ports with the journal on that storage; beside it only those given exist, and using another one fails."""
     given: dict[str, Any] = {
         "clock": clock,
-        "journal": journal_on(storage, clock),
-        "cycles": TableCycles(storage),
+        **journal_ports(storage, clock),
         "leases": SmallLeases(),
         "retrying": OnceOnly(),
     } | others

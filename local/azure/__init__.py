@@ -1,1 +1,1 @@
-"""The simulated Azure: a world of state, and the services that answer from it."""
+"""The simulated Azure: the state of a world, and the services that answer requests from that state."""

@@ -1,4 +1,4 @@
-"""What every part of a simulated Azure stands on: the lock, the clock, the seed, the knobs and the journal."""
+"""The parts that all services of a world share: the lock, the clock, the seed, the knobs and the journal."""
 
 import random
 import threading
@@ -13,14 +13,17 @@ from local.azure.scripting.knobs import Knobs
 
 
 class Kernel:
-    """The ground that the services of one world share. Code that reads or changes the world holds `lock`."""
+    """The parts that all services of one world share, such as the clock and the journal.
+
+    Code that reads or changes the world holds `lock`.
+    """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
         """Make the kernel of an empty world; the same seed gives the same ids and addresses."""
         self.lock = threading.RLock()
         self.changes = Changes(self.lock)
         self.clock = clock or Clock()
-        self.random = random.Random(seed)  # noqa: S311 - ids that a test can repeat, not secrets
+        self.random = random.Random(seed)  # noqa: S311 - repeatable ids for tests, not secrets
         self.knobs = knobs or Knobs()
         self.journal = Journal(self.clock)
         self.faults = Faults(self.clock, self.journal)
@@ -28,9 +31,12 @@ class Kernel:
         self._applications = UUID(int=seed % 2**128)
 
     def new_id(self) -> UUID:
-        """Return a fresh id from the world's seed."""
+        """Return a fresh id, which the seed of the world determines."""
         return UUID(int=self.random.getrandbits(128), version=4)
 
     def object_id(self, application_id: str) -> str:
-        """Return the object id of the application's principal in this tenant; the id follows from the world's seed."""
+        """Return the object id of the application's principal in this tenant.
+
+        The world's seed and the application id determine the object id.
+        """
         return str(uuid5(self._applications, application_id.lower()))

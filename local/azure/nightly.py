@@ -1,4 +1,4 @@
-"""What Azure does by itself within 24 hours, as one night of work."""
+"""The nightly sync: the work that Azure does by itself within 24 hours."""
 
 from local.azure.web.imports import Imports
 from local.azure.web.managed import ManagedCertificates
@@ -6,10 +6,11 @@ from local.azure.web.state import WebState
 
 
 def nightly_sync(web: WebState, imports: Imports, managed: ManagedCertificates) -> None:
-    """Bring every imported copy to its vault's newest version, and renew managed certificates near their end.
+    """Sync every imported certificate to its vault's newest version, and renew managed certificates.
 
-    Bindings move with a copy (Azure docs, configure-ssl-certificate). A copy whose vault object App Service cannot
-    read keeps its old content, and the copy's status says why.
+    Azure moves the bindings together with an imported certificate (Azure docs, configure-ssl-certificate). If App
+    Service cannot read the vault object, the imported certificate keeps its old content, and its status names the
+    reason.
     """
     web.history.begin_write()
     imports.sync_all()

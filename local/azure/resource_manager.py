@@ -1,4 +1,4 @@
-"""management.azure.com for one world: the front door (api-version, subscription, role) and the routes behind it."""
+"""ARM (management.azure.com) for one world: the check of the api-version, and the routes of all resource providers."""
 
 import random
 from uuid import UUID
@@ -39,13 +39,14 @@ ROUTES: tuple[Route, ...] = (
 
 
 class Arm:
-    """The service behind management.azure.com. It asks for no token; the server does. A request is one change.
+    """The service behind management.azure.com, for which one request is one change of the world.
 
-    A request without a token is nobody's in particular, and sees what everyone sees.
+    `LocalAzure` has already checked that the request has a token. A request without a token has no principal. Only a
+    rule for everyone applies to a request without a principal.
     """
 
     def __init__(self, world: World) -> None:
-        """Answer from that world."""
+        """Answer from the state of this world."""
         self._world = world
         self._ids = random.Random(0)  # noqa: S311 - request ids
         self._router = Router(_unmatched)
@@ -53,7 +54,7 @@ class Arm:
             self._router.add(method, template, behind_front_door(world, function))
 
     def __call__(self, request: Request) -> Response:
-        """Return what ARM answers."""
+        """Return ARM's response to the request."""
         if "api-version" not in request.query:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             return self._with_ids(arm_error(400, "MissingApiVersionParameter", message))

@@ -1,4 +1,7 @@
-"""The simulated Azure as one function of a request: host name → service, with faults, journal and the world's lock."""
+"""The simulated Azure: one function that gives each request to the service of its host name.
+
+The function also applies scripted faults, writes the journal, and locks the world.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -14,10 +17,13 @@ ARM_HOST = "management.azure.com"
 
 
 class LocalAzure:
-    """All services of one world under Azure's own host names."""
+    """All services of one world, under the host names of Azure."""
 
     def __init__(self, world: World, directory: Directory | None = None) -> None:
-        """Answer from that world; `after_write` is called after every request that may have changed it."""
+        """Answer from the state of this world.
+
+        `after_write` is called after every request that may have changed the world.
+        """
         self.world = world
         self.directory = directory or Directory()
         self.after_write: Callable[[], None] = lambda: None
@@ -29,14 +35,14 @@ class LocalAzure:
         }
 
     def knows(self, host: str) -> bool:
-        """Return True if the host name is one of Azure's services. A vault that the world lacks does not resolve."""
+        """Return True if the host name belongs to a service of Azure or to a vault of this world."""
         return host in self._services or self._vaults.knows(host)
 
     def handle(self, request: Request) -> Response:
-        """Return what Azure answers, or raise Drop where the connection is to be closed without an answer.
+        """Return Azure's response; raise Drop if a fault closes the connection without a response.
 
-        No fault strikes a request that is only told to come with a token: whether a client asks without one depends on
-        what it remembers from earlier, and a scripted fault must not.
+        A request without a token meets no scripted fault. Clients differ in when they send requests without a token,
+        and a fault has to strike the same request in each run.
         """
         principal = principal_of(request)
         with self.world.journal.recording(request, principal) as entry:
@@ -59,7 +65,7 @@ class LocalAzure:
 
 
 class _Authenticated:
-    """ARM behind its front door: no request passes without a token for ARM."""
+    """ARM behind its front door, which refuses every request without a token for ARM."""
 
     def __init__(self, service: Service, world: World) -> None:
         self._service = service

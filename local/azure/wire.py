@@ -1,4 +1,4 @@
-"""What goes over the wire: requests, responses, Azure's error envelopes, and the router that services are built of."""
+"""Requests, responses, Azure's error envelopes, and the router with which each service finds its functions."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,17 +9,25 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: method in upper case, host in lower case without port, raw path, decoded query, lower-case names."""
+    """One HTTP request, in the normal form that all services read."""
 
     method: str
+    """The method, in upper case."""
     host: str
+    """The host name in lower case, without the port."""
     path: str
+    """The path, still percent-encoded."""
     query: Mapping[str, str] = field(default_factory=dict)
+    """The decoded query, by key in lower case."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """The headers, by name in lower case."""
     body: bytes = b""
 
     def json(self) -> Any:  # noqa: ANN401 - JSON of a client
-        """Return the body as JSON; an empty body is an empty object, anything unreadable is a ValueError."""
+        """Return the body as JSON, or an empty object if the body is empty.
+
+        Raise ValueError if the body is not JSON.
+        """
         return json.loads(self.body) if self.body else {}
 
     @classmethod
@@ -30,7 +38,7 @@ class Request:
         payload: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> "Request":
-        """Return the request that a client would send to that URL with that JSON payload."""
+        """Return the request that a client would send to this URL with this JSON payload."""
         parts = urlsplit(url)
         return cls(
             method=method.upper(),
@@ -43,20 +51,20 @@ class Request:
 
 
 def read_query(text: str) -> dict[str, str]:
-    """Return the query decoded, its keys in lower case; of a repeated key the last value counts."""
+    """Return the decoded query by key in lower case. If a key repeats, the last value of the key counts."""
     return {key.lower(): value for key, value in parse_qsl(text, keep_blank_values=True)}
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response."""
+    """One HTTP response."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     def json(self) -> Any:  # noqa: ANN401 - JSON of a service
-        """Return the body as JSON, or None where there is no body."""
+        """Return the body as JSON, or None if the response has no body."""
         return json.loads(self.body) if self.body else None
 
     def adding(self, headers: Mapping[str, str]) -> "Response":
@@ -65,11 +73,11 @@ class Response:
 
 
 class Drop(Exception):
-    """The connection is to be closed without an answer."""
+    """The server closes the connection without a response."""
 
 
 class Refused(Exception):
-    """A service stops here and answers with the response that this carries."""
+    """A service refuses the request with the response that this exception carries."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status, response.body[:200])
@@ -87,12 +95,12 @@ def json_response(status: int, payload: object, **headers: str) -> Response:
 
 
 def arm_error(status: int, code: str, message: str, **headers: str) -> Response:
-    """Return an error as ARM's front door and the other resource providers write it."""
+    """Return an error as written by ARM's front door, and by most resource providers."""
     return json_response(status, {"error": {"code": code, "message": message}}, **headers)
 
 
 def vault_error(status: int, code: str, message: str, inner: str | None = None, **headers: str) -> Response:
-    """Return an error as Key Vault's data plane writes it; `inner` is the code of its inner error."""
+    """Return an error as Key Vault's data plane writes it. `inner` is the code of the inner error."""
     error: dict[str, object] = {"code": code, "message": message}
     if inner:
         error["innererror"] = {"code": inner}
@@ -107,7 +115,10 @@ def web_error(
     *parameters: str,
     **headers: str,
 ) -> Response:
-    """Return an error as Microsoft.Web writes it: PascalCase, no `error` around it (recorded azure-cli traffic)."""
+    """Return an error as Microsoft.Web writes it, in PascalCase and without an enclosing `error` object.
+
+    The form of the error is that of recorded azure-cli traffic.
+    """
     message = template.format(*parameters)
     entity: dict[str, object] = {"Code": code, "Message": message}
     if extended_code:
@@ -118,20 +129,26 @@ def web_error(
 
 
 class Router:
-    """Finds the function for a method and a path; literal segments match in any case, parameters come decoded."""
+    """A router that finds the function for a method and a path.
+
+    Literal segments of a route match in upper or lower case. Parameters of a path are percent-decoded.
+    """
 
     def __init__(self, unmatched: Service) -> None:
-        """Answer with `unmatched` what no route fits."""
+        """Answer with `unmatched` every request that fits no route."""
         self._unmatched = unmatched
         self._routes: dict[tuple[str, int], list[tuple[tuple[str, ...], RoutedFunction]]] = {}
 
     def add(self, method: str, template: str, function: RoutedFunction) -> None:
-        """Route `method` on `template` ("/subscriptions/{subscription}/…") to the function; the first match wins."""
+        """Route `method` on `template` to the function; the first matching route wins.
+
+        A template looks like "/subscriptions/{subscription}/…".
+        """
         segments = tuple(template.split("/"))
         self._routes.setdefault((method.upper(), len(segments)), []).append((segments, function))
 
     def dispatch(self, request: Request) -> Response:
-        """Return what the matching function answers."""
+        """Return the response of the function whose route matches the request."""
         segments = request.path.split("/")
         for template, function in self._routes.get((request.method, len(segments)), []):
             parameters = _match(template, segments)

@@ -1,4 +1,4 @@
-"""A world: all state of one simulated Azure, with its clock, its seed and its journal."""
+"""A world: the whole state of one simulated Azure, with its clock, its seed and its journal."""
 
 from dataclasses import dataclass
 from typing import Unpack
@@ -33,7 +33,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class ResourceGroup:
-    """A resource group; its name keeps the spelling it was made with."""
+    """A resource group, whose name keeps its original spelling."""
 
     subscription: str
     name: str
@@ -41,16 +41,14 @@ class ResourceGroup:
 
     @property
     def id(self) -> str:
-        """The group's resource id."""
+        """The resource id of the group."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.name}"
 
 
 class World:
-    """All state of one simulated Azure, and the only place that wires its services together.
+    """The whole state of one simulated Azure, and the only class that connects the services of this Azure.
 
-    Code that reads or changes the world holds `lock`. Vaults are keyed by lower-case name, resource groups by
-    lower-case subscription and name, role assignments by lower-case resource id. `renewing` names the certificates and
-    secrets (vault, name) that the demo renews.
+    Code that reads or changes the world holds `lock`.
     """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
@@ -77,11 +75,11 @@ class World:
         self.other_people = OtherPeople(kernel, self.web, self.settings)
 
     def new_vault(self, name: str, **place: Unpack[Place]) -> Vault:
-        """Return a new vault of this world, without content, which `vaults` does not have yet."""
+        """Return a new, empty vault. The caller has to add the new vault to `vaults`."""
         return Vault(self._kernel, self.role_assignments, self.events.new_version, name, **place)
 
     def nightly_sync(self) -> None:
-        """Do now what Azure does by itself within 24 hours, as one write."""
+        """Do now the work that Azure does by itself within 24 hours, as one write."""
         with self.lock:
             nightly_sync(self.web, self.imports, self.managed)
 
@@ -94,12 +92,18 @@ class World:
         after: Method | None = None,
         nth: int = 1,
     ) -> Meddling:
-        """Return what somebody else will do to the site's app settings, once: `edit` gets them and returns all of them.
+        """Script one edit of the site's app settings by another client, and return the script.
 
-        POST is a read of the settings, PUT a write of them; `nth` counts those of the site from now on, whoever sends
-        them, and only writes that were applied. `before` a read: the read shows it. `after` a read: the next write does
-        not know of it. `before` a write is ahead of its If-Match. `after` a write: it has been applied. With neither,
-        it happens at once.
+        `edit` receives the current settings and returns the new settings. `before` or `after` names the request around
+        which the edit happens. A POST request reads the settings, and a PUT request writes the settings. `nth` counts
+        the requests of this method for the site from now on, whichever client sends them. With `after`, only PUT
+        requests that succeeded are counted.
+
+        - If the edit happens before a read, the read shows the edited settings.
+        - If the edit happens after a read, the client's next write overwrites the edit.
+        - If the edit happens before a write, the edit precedes the check of If-Match.
+        - If the edit happens after a write, the edit changes the settings that the write stored.
+        - If neither `before` nor `after` is given, the edit happens immediately.
         """
         if before and after:
             raise ValueError("Say before or after, not both.")
@@ -112,8 +116,9 @@ class World:
         return script
 
     def misread(self, site: Site, *, nth: int = 1, shown: Edit = lambda _: {}) -> Meddling:
-        """Return what the nth read of the site's app settings from now on will show, once, though nothing changed.
+        """Script one wrong answer to the nth read of the site's app settings, and return the script.
 
-        `shown` gets the settings as they are and returns what the answer holds; without it the answer is empty.
+        `shown` receives the current settings and returns the settings of the wrong answer. By default, the wrong answer
+        has no settings. The site's settings themselves do not change.
         """
         return self.other_people.script_misread(Meddling(site.id, "before", "POST", shown, nth))

@@ -7,7 +7,7 @@ from shared.domain.errors import NotFound
 from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Phase, Traits
-from shared.domain.ports import Ports
+from shared.ports import Ports
 
 
 class AboutCopy(Traits):

@@ -8,10 +8,10 @@ from shared.domain.errors import NotFound
 from shared.domain.model import Environment, RootCertificate
 from shared.domain.names import EnvironmentRef, RootRef, SiteRef, Thumbprint
 from shared.domain.plan import Phase, Skip, Traits
-from shared.domain.ports import Ports
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import ROOT_OF
 from shared.domain.targets import names_of_environment
+from shared.ports import Ports
 
 
 class AboutRoot(Traits):

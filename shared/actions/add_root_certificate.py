@@ -15,12 +15,12 @@ from shared.domain.errors import Rejected
 from shared.domain.model import BlindSpot, CertificateVersion, Environment, RootCertificate
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roots import roots_subject
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import opted_out
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from shared.domain.lineage import Lineage
 from shared.domain.model import WebspaceCertificate
 from shared.domain.names import Webspace
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.roots import trusts_by_chain
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import UPLOAD_AGAIN, is_on
 
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
@@ -26,4 +27,4 @@ def brings_chain(copy: WebspaceCertificate) -> bool:
 def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
     """Say whether a later upload of the current version lies beside an early one, or one that may be early."""
     known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
-    return snapshot.trusts_by_chain(webspace) and any(known) and not all(known)
+    return trusts_by_chain(snapshot, webspace) and any(known) and not all(known)

@@ -15,10 +15,10 @@ from shared.domain.errors import Conflict
 from shared.domain.model import CertificateVersion, WebspaceCertificate
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Phase, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

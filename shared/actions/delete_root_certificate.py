@@ -11,10 +11,10 @@ from shared.actions.about_root import AboutRoot, environments_asked, look
 from shared.domain.errors import Conflict
 from shared.domain.model import CertificateVersion, RootCertificate
 from shared.domain.plan import Intent, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

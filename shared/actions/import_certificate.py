@@ -16,13 +16,13 @@ from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.plan import Intent, Skip, Step, View
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
 from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
 from shared.domain.vault_access import AccessVerdict, Principal, judge
+from shared.ports import Ports
 
 
 class Place(NamedTuple):

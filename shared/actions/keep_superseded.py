@@ -17,10 +17,11 @@ from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, 
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale, stale_in
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,8 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
         wanted |= settings.named & (imported | current)  # Azure itself brings a newest version that is refused
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:
-            wanted |= set(snapshot.named_stale(settings)[:1])
-        wanted |= {pin.thumbprint for pin in settings.pins if snapshot.stale_in(webspace, pin.thumbprint)}
+            wanted |= set(named_stale(snapshot, settings)[:1])
+        wanted |= {pin.thumbprint for pin in settings.pins if stale_in(snapshot, webspace, pin.thumbprint)}
     newest = lineage.versions[0].thumbprint if lineage.versions else None
     kept = {v.thumbprint: v for v in reversed(lineage.versions) if v.thumbprint in wanted - staying - {newest}}
     enabled = {v.thumbprint: v for v in reversed(lineage.versions) if v.thumbprint in kept and v.enabled}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from shared.domain.lineage import Lineage
 from shared.domain.names import SiteRef
 from shared.domain.plan import Skip
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tag, Target
 from shared.domain.targets import found_targets, names_of_site
 

@@ -10,7 +10,7 @@ from shared.domain.model import OWN_PREFIX, CertificateVersion, ServerFarm, Webs
 from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Skip
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import LINEAGE
 
 MOST_IN_WEBSPACE = 1000

@@ -11,11 +11,11 @@ from shared.domain.errors import OutcomeUnknown
 from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import WRITTEN
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from shared.domain.errors import OutcomeUnknown
 from shared.domain.model import CertificateVersion, Site
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import RESTART, is_on
+from shared.ports import Ports
 
 UNTOUCHED = frozenset({RollState.STALE, RollState.SET_ASIDE, RollState.REFUSED})
 RECENT = timedelta(days=7)

@@ -13,7 +13,8 @@ from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import live_for
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
         if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
             continue
-        edits = restoring(settings, record, partial(snapshot.live_for, settings))
+        edits = restoring(settings, record, partial(live_for, snapshot, settings))
         if edits:
             yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
 

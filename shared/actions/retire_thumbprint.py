@@ -13,7 +13,8 @@ from shared.domain.plan import Intent, Skip, Step, View
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import rollable
 from shared.domain.tags import RETIRE, is_on
 
 
@@ -52,7 +53,7 @@ def _asked(snapshot: Snapshot, site: Site) -> bool:
 
 
 def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:
-    stale = snapshot.rollable(settings)
+    stale = rollable(snapshot, settings)
     if any(pin.thumbprint in stale for pin in settings.pins):
         return ()
     lists = {

@@ -19,7 +19,9 @@ from shared.domain.plan import Intent, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.roll import TAKING_BACK, WRITTEN, RollRecord
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.roots import lacks_root
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import contested_in, named_stale, rollable
 from shared.domain.tags import ROOT_OF, ROOT_ON
 
 MOST_UNDONE = 2
@@ -57,8 +59,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is None:
             continue
         yield from _unheeded(snapshot, site, settings)
-        stale = snapshot.named_stale(settings)
-        if not stale and not snapshot.lacks_root(settings):
+        stale = named_stale(snapshot, settings)
+        if not stale and not lacks_root(snapshot, settings):
             continue
         if site.webspace is None:
             detail = "Azure does not say in which webspace the site is, so no certificate of it is known to be live"
@@ -70,7 +72,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def _roll(
     snapshot: Snapshot, site: Site, webspace: Webspace, settings: SiteSettings, stale: tuple[Thumbprint, ...]
 ) -> Iterable[Step | Skip]:
-    contested = tuple(one for one in stale if snapshot.contested_in(webspace, one))
+    contested = tuple(one for one in stale if contested_in(snapshot, webspace, one))
     if contested:
         yield Skip(
             settings_subject(site.ref),
@@ -79,7 +81,7 @@ def _roll(
             "certificate holds it too: write what it should follow by hand, or delete one of the two copies",
             site.ref,
         )
-    edits = roll_edits(snapshot, site, settings, snapshot.rollable(settings))
+    edits = roll_edits(snapshot, site, settings, rollable(snapshot, settings))
     if not edits:
         return
     record = snapshot.rollout.roll_of(site.ref)

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from shared.domain.app_settings import ROOT_LIST, SettingEdit, SiteSettings, is_list, is_load_list, is_root_list
 from shared.domain.model import Site
 from shared.domain.names import Thumbprint
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import live_at, live_for, roots_at
+from shared.domain.snapshot.roots import lacks_root
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 def roll_edits(
@@ -17,10 +19,10 @@ def roll_edits(
         return ()
     new = current.thumbprint
     lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale, new)]
-    if snapshot.lacks_root(settings) and not any(is_root_list(edit.key) for edit in lists):
+    if lacks_root(snapshot, settings) and not any(is_root_list(edit.key) for edit in lists):
         lists.append(_first_root(settings, new))
-    loaded = snapshot.live_at(site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
-    loaded |= snapshot.roots_at(site.ref) & set(settings.root_list)
+    loaded = live_at(snapshot, site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
+    loaded |= roots_at(snapshot, site.ref) & set(settings.root_list)
     pins = [
         SettingEdit(one.key, new, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
         for one in settings.pins
@@ -50,7 +52,7 @@ def _list_edit(
     everything = settings.loads_everything and is_load_list(key)
     if not old or new in listed or everything:
         return
-    live = snapshot.live_for(settings, key)
+    live = live_for(snapshot, settings, key)
     last_good = next((one for one in old if one in live), old[0])
     needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
     leaving = tuple(

@@ -21,8 +21,8 @@ from shared.domain.app_settings import (
 from shared.domain.errors import Conflict
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Phase, SettingsWrite, Traits
-from shared.domain.ports import Ports
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from shared.domain.errors import NotSettled
-from shared.domain.ports import Clock
+from shared.ports.clock import Clock
 
 Seen = TypeVar("Seen")
 

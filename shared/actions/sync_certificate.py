@@ -10,10 +10,10 @@ from shared.actions.subjects import copy_subject
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.plan import Intent, Skip, Step, View
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

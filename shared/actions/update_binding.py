@@ -16,11 +16,12 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import Binding, CertificateVersion, SslState
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.rollout import Again
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import is_ambiguous, looks_stale, shown_bindings
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,12 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     current = snapshot.lineage.current
     if current is None:
         return
-    for binding in snapshot.bindings:
-        webspace, stale = snapshot.webspace_of(binding), snapshot.looks_stale(binding)
+    for binding in shown_bindings(snapshot):
+        webspace, stale = snapshot.webspace_of(binding), looks_stale(snapshot, binding)
         again = _is_due_again(snapshot, binding, webspace)
         if binding.ssl_state is SslState.DISABLED or not (stale or again):
             continue
-        if snapshot.is_ambiguous(binding):
+        if is_ambiguous(snapshot, binding):
             yield Skip(
                 binding_subject(binding),
                 Reason.AMBIGUOUS_LINEAGE,
@@ -138,7 +139,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 def _is_due_again(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:
     """Say whether the version was uploaded again and the site is not recorded as bound since."""
-    if webspace is None or not is_asked(snapshot.lineage) or snapshot.is_ambiguous(binding):
+    if webspace is None or not is_asked(snapshot.lineage) or is_ambiguous(snapshot, binding):
         return False
     record = snapshot.rollout.record_of(binding.site)
     again = record.again if record else Again.NO

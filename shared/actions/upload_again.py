@@ -18,12 +18,14 @@ from shared.domain.lineage import Lineage
 from shared.domain.model import CertificateVersion, WebspaceCertificate
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.roots import trusts_by_chain
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import contested_in
 from shared.domain.tags import UPLOAD_AGAIN
+from shared.ports import Ports
 
 NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
 
@@ -52,7 +54,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace in sorted({copy.webspace for copy in snapshot.fleet.certificates}):
         uploads = snapshot.uploads_in(webspace)
-        if current is None or not uploads or not snapshot.trusts_by_chain(webspace) or any(map(brings_chain, uploads)):
+        if current is None or not uploads or not trusts_by_chain(snapshot, webspace) or any(map(brings_chain, uploads)):
             continue
         if (refusal := _refusal(snapshot, webspace, uploads)) is not None:
             yield refusal
@@ -72,7 +74,7 @@ def _refusal(snapshot: Snapshot, webspace: Webspace, uploads: tuple[WebspaceCert
     subject = copy_subject(first.ref, webspace)
     if not is_asked(snapshot.lineage):
         return Skip(subject, *_state(snapshot.lineage, uploads))
-    if snapshot.contested_in(webspace, first.thumbprint):
+    if contested_in(snapshot, webspace, first.thumbprint):
         detail = f"a copy of another vault certificate holds {first.thumbprint}, too, so it is not uploaded once more"
         return Skip(subject, Reason.AMBIGUOUS_LINEAGE, f"{detail}: {NEW_VERSION}")
     return None

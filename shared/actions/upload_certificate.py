@@ -14,12 +14,15 @@ from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.model import CertificateVersion, ServerFarm, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
 from shared.domain.plan import Intent, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.requirements import Case, Requirement, Use, refusals
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import live_in, private_at
+from shared.domain.snapshot.roots import trusts_by_chain
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import uploaded_to
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class UploadCertificate(AboutCopy):
             "and all intermediates into the vault"
         )
         finding = Finding(ports.clock.now(), str(self.ref), self.subject, Reason.CHAIN_INCOMPLETE, detail)
-        ports.journal.report((finding,))
+        ports.findings.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
         """Say whether the copy is there. Raises Rejected where another one has its name."""
@@ -118,8 +121,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose it for every webspace with an upload of the lineage that has the current version in no form yet."""
     current = snapshot.lineage.current
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
-    for webspace, site in sorted(snapshot.uploaded_to, key=str) if current else ():
-        there = snapshot.live_in(webspace) if site is None else snapshot.private_at(site)
+    for webspace, site in sorted(uploaded_to(snapshot), key=str) if current else ():
+        there = live_in(snapshot, webspace) if site is None else private_at(snapshot, site)
         if current is None or current.thumbprint in there:
             continue
         plan = snapshot.fleet.plan_in(webspace)
@@ -132,7 +135,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield room
             continue
         taken[copy.ref] = webspace
-        whole = snapshot.trusts_by_chain(webspace)
+        whole = trusts_by_chain(snapshot, webspace)
         before = snapshot.lineage.before
         yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, room, before, whole), Reason.STALE_UPLOAD)
 

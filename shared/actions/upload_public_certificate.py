@@ -17,11 +17,14 @@ from shared.domain.errors import Rejected
 from shared.domain.model import CertificateVersion, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import roots_at
+from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import stale_in
 from shared.domain.tags import LINEAGE, PUBLIC_TO
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
         plan = {site.ref, *snapshot.fleet.plan_mates(site.ref)}
         served |= plan
         coming = any(not snapshot.fleet.opted_out(ref) for ref in plan & named)
-        if coming or current.thumbprint in snapshot.roots_at(site.ref):
+        if coming or current.thumbprint in roots_at(snapshot, site.ref):
             continue
         upload = replace(_upload(snapshot, current, site.ref, site.webspace), as_root=True)
         yield Step(upload, Reason.ROOT_NEEDED)
@@ -102,8 +105,8 @@ def _needs_root(snapshot: Snapshot, site: Site) -> bool:
     settings = snapshot.settings_of(site.ref)
     if settings is None or not site.heeds_roots or snapshot.fleet.opted_out(site.ref):
         return False
-    ours = any(snapshot.stale_in(site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
-    return ours or snapshot.is_rooted(site.ref)
+    ours = any(stale_in(snapshot, site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
+    return ours or is_rooted(snapshot, site.ref)
 
 
 def _upload(

@@ -5,13 +5,13 @@ from typing import Any
 from azure.core.pipeline.transport import HttpTransport
 
 from shared.clients.app_probe import AppProbe
-from shared.clients.app_service import AppService, AppServiceClients
+from shared.clients.app_service import AppService
+from shared.clients.app_service_requests import AppServiceClients
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
-from shared.clients.cycle_table import TableCycles
 from shared.clients.dns import Dns
 from shared.clients.environments import Environments
-from shared.clients.journal_table import TableJournal
+from shared.clients.journal_table import journal_ports
 from shared.clients.key_vault import KeyVault, KeyVaults
 from shared.clients.lease import BlobLeases
 from shared.clients.managed_certificates import ManagedCertificates
@@ -23,9 +23,10 @@ from shared.clients.tables import StorageTables
 from shared.clients.tls_probe import TlsProbe
 from shared.clients.vault_events import read_vault_event
 from shared.clients.vault_rights import VaultRights
-from shared.domain.ports import Clock, Ports
 from shared.domain.secret import PfxEncryption
 from shared.domain.where import CloudName, DnsServer, StorageAddress
+from shared.ports import Ports
+from shared.ports.clock import Clock
 
 
 def connect(
@@ -58,8 +59,7 @@ def connect(
         vault_rights=VaultRights(arm, retrying),
         tls_probe=TlsProbe(clock),
         app_probe=AppProbe(),
-        journal=TableJournal(tables, clock),
-        cycles=TableCycles(tables),
+        **journal_ports(tables, clock),
         leases=BlobLeases(blob_service(storage, credential)),
         queue=StorageQueue(queue_service(storage, credential)),
         clock=clock,

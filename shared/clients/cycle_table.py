@@ -23,7 +23,7 @@ STARTS = "starts"
 
 
 class TableCycles:
-    """How far the apps of each environment have come, and which starts are owed."""
+    """What is known of each App Service Environment."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -59,37 +59,51 @@ class TableCycles:
                 continue
         raise Conflict(f"the record of environment {environment} changed {MOST_RACES} times while it was written")
 
-    def apps(self, environment: EnvironmentRef) -> tuple[CycleApp, ...]:
-        """Return how far the apps of an environment are."""
+
+class TableAppRestarts:
+    """How far each app of an environment came with being stopped and started."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def of(self, environment: EnvironmentRef) -> tuple[CycleApp, ...]:
+        """Return the records of the apps of an environment."""
         found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
-        return tuple(sorted(found, key=lambda one: one.site))
+        return tuple(sorted(found, key=lambda app: app.site))
 
-    def put_apps(self, environment: EnvironmentRef, apps: Iterable[CycleApp]) -> None:
-        """Record how far apps are."""
-        self._tables.write(JOURNAL, (_app_row(environment, one) for one in apps))
+    def put(self, environment: EnvironmentRef, apps: Iterable[CycleApp]) -> None:
+        """Record how far apps came."""
+        self._tables.write(JOURNAL, (_app_row(environment, app) for app in apps))
 
-    def forget_app(self, environment: EnvironmentRef, site: SiteRef) -> None:
+    def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
         """Forget an app that is gone."""
         self._tables.delete(JOURNAL, _key(environment), digest(site.resource_id))
 
-    def owe(self, start: OwedStart) -> None:
-        """Record that a start is owed."""
+
+class TablePendingStarts:
+    """Apps that Certroll stopped, or is about to stop, and has to start."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def record(self, start: OwedStart) -> None:
+        """Record that an app has to be started."""
         keys = {"PartitionKey": STARTS, "RowKey": digest(start.site.resource_id)}
         about = {"owed_site": start.site.resource_id, "environment": start.environment.resource_id, "at": start.at}
         self._tables.write(JOURNAL, [{**keys, **about}])
 
-    def owed(self) -> tuple[OwedStart, ...]:
-        """Return every start that is owed, the oldest first."""
-        rows = self._tables.rows(JOURNAL, STARTS)
-        found = (
-            OwedStart(SiteRef.parse(row["owed_site"]), EnvironmentRef.parse(row["environment"]), moment(row["at"]))
-            for row in rows
-        )
-        return tuple(sorted(found, key=lambda one: (one.at, one.site)))
+    def all(self) -> tuple[OwedStart, ...]:
+        """Return every start that is pending, the oldest first."""
+        found = (_start(row) for row in self._tables.rows(JOURNAL, STARTS))
+        return tuple(sorted(found, key=lambda start: (start.at, start.site)))
 
-    def paid(self, site: SiteRef) -> None:
-        """Forget that a start is owed."""
+    def complete(self, site: SiteRef) -> None:
+        """Forget the pending start of an app that runs."""
         self._tables.delete(JOURNAL, STARTS, digest(site.resource_id))
+
+
+def _start(row: Entity) -> OwedStart:
+    return OwedStart(SiteRef.parse(row["owed_site"]), EnvironmentRef.parse(row["environment"]), moment(row["at"]))
 
 
 def _key(environment: EnvironmentRef) -> str:

@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from azure.core.rest import HttpRequest, HttpResponse
 
-from shared.clients.app_service import CURE, AppServiceClients, read_site
+from shared.clients.app_service_requests import CURE, AppServiceClients
+from shared.clients.app_service_wire import read_site
 from shared.clients.arm import Found, Json, listing, plain_list, plain_read, readable, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.clients.x509_facts import thumbprint_of

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.app_settings import SettingEdit
+from shared.domain.budget import Room
 from shared.domain.model import Binding, SslState
 from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.order import OrderRef
 from shared.domain.order_action import AskedState, OrderAction, OrderRecord
-from shared.domain.roll import RollRecord, RollState, Room
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
 
 ROLL = "roll-"
@@ -37,6 +38,11 @@ def lineage_key(ref: VaultCertificateRef) -> str:
 def roll_key(site: SiteRef) -> str:
     """Return the row of the settings of an app."""
     return f"{ROLL}{digest(site.resource_id)}"
+
+
+def is_roll(row: Entity) -> bool:
+    """Return True if the row is of the settings of an app."""
+    return str(row["RowKey"]).startswith(ROLL)
 
 
 def moment(stored: datetime) -> datetime:

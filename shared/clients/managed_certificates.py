@@ -13,7 +13,8 @@ from urllib.parse import quote, urlsplit
 from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
-from shared.clients.app_service import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, read_site, site_or_slot
+from shared.clients.app_service_requests import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
+from shared.clients.app_service_wire import read_site
 from shared.clients.arm import Json, listing, plain_list, sent, tags_of
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, NotFound, Rejected

@@ -13,7 +13,7 @@ from azure.core.paging import ItemPaged
 
 from shared.clients.faults import translate
 from shared.domain.errors import OutcomeUnknown, Transient
-from shared.domain.ports import Clock
+from shared.ports.clock import Clock
 from shared.telemetry import event
 
 PATIENCE = timedelta(seconds=90)

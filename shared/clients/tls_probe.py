@@ -12,8 +12,8 @@ from cryptography import x509
 
 from shared.clients.x509_facts import UNREADABLE, thumbprint_of
 from shared.domain.names import HostName, Thumbprint
-from shared.domain.ports import Clock
 from shared.domain.sight import Served, Sight
+from shared.ports.clock import Clock
 
 PORT = 443
 TIME_OUT_SECONDS = 10.0

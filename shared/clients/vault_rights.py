@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from azure.mgmt.web import WebSiteManagementClient
 
-from shared.clients.app_service import RESOURCES_API, AppServiceClients
+from shared.clients.app_service_requests import RESOURCES_API, AppServiceClients
 from shared.clients.arm import Json, plain_list, plain_read, readable
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, Rejected

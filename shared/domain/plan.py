@@ -7,15 +7,15 @@ from enum import Enum, StrEnum, auto
 from typing import ClassVar, Protocol, Self
 
 from shared.domain.app_settings import SettingEdit, SiteSettings
+from shared.domain.budget import MostDown
 from shared.domain.model import Binding, CertificateVersion, RootCertificate, WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, VaultName, Webspace
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.vault_access import Principal, app_service, registration
-from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
+from shared.ports import Ports
 
 
 class Mode(StrEnum):

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.app_settings import SettingEdit
+from shared.domain.budget import Room
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 
 FIGHT = timedelta(hours=24)
@@ -48,15 +49,6 @@ HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK
 TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
 """What was written and is not judged yet; it is finished before a newer version is written there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How many apps may restart at once in an App Service Environment, in all and on the app's own plan."""
-
-    environment: str
-    in_all: int
-    on_plan: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,19 +125,6 @@ class Rollout:
         """Apps in which this version was seen to fail."""
         return tuple(roll for roll in self.rolls if roll.holds)
 
-    def holds_up(self, stage: "Stage", now: datetime) -> bool:
-        """Say whether there is nothing to do but to wait for the sites that are under way.
-
-        What became of an app since the last look may let others go.
-        """
-        first = any(record.webspace == self.first for record in self.pending)
-        news = self.looked_at is None or any(roll.at > self.looked_at for roll in self.rolls if not roll.under_way)
-        return (
-            bool(self.pending or self.rolling or self.unfinished(now))
-            and not (first and stage.is_open(now))
-            and not (self.rolls and news)
-        )
-
     @property
     def failed(self) -> tuple[SiteRecord, ...]:
         """Sites that were seen to serve another certificate."""
@@ -176,6 +163,21 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
     }
     since = [record.at + patience[record.state] for record in first if record.state in patience]
     return Stage(max(since, default=(rollout.started_at or now) + patience[SiteState.UNPROVEN]))
+
+
+def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
+    """Return True if the run can only wait for sites in progress.
+
+    Return False if an app finished since Certroll last observed the fleet: that may let others go.
+    """
+    pending, looked_at = rollout.pending, rollout.looked_at
+    first = any(record.webspace == rollout.first for record in pending)
+    news = looked_at is None or any(roll.at > looked_at for roll in rollout.rolls if not roll.under_way)
+    return (
+        bool(pending or rollout.rolling or rollout.unfinished(now))
+        and not (first and gate.is_open(now))
+        and not (rollout.rolls and news)
+    )
 
 
 def _urgent(expires_at: datetime | None, now: datetime) -> bool:

@@ -7,42 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
 
+from shared.domain.budget import MostDown, limits
 from shared.domain.model import Fleet, Site
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.tags import GROUP
-
-WHOLE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class MostDown:
-    """How many apps may be down at once, of all and of each App Service plan: a number, or a share in percent.
-
-    Raises ValueError where it is neither at least one app nor a share from 1 to 100 %.
-    """
-
-    number: int
-    percent: bool = False
-
-    def __post_init__(self) -> None:
-        if self.number < 1 or (self.percent and self.number > WHOLE):
-            raise ValueError("write how many apps may be down at once as a number from 1, or as a share: 1% to 100%")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return what `3` or `25%` says. Raises ValueError."""
-        digits = text.strip().removesuffix("%").strip()
-        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < len("100000") else 0
-        return cls(number, text.strip().endswith("%"))
-
-    def of(self, apps: int) -> int:
-        """Return how many of so many apps may be down: a share is rounded down, and is one app at least."""
-        return max(1, apps * self.number // WHOLE) if self.percent else self.number
-
-    def __str__(self) -> str:
-        return f"{self.number}%" if self.percent else str(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +103,8 @@ class _Room:
 
     def __init__(self, apps: Collection[WaveApp], most: MostDown, down: Collection[SiteRef]) -> None:
         running = [app for app in apps if app.runs]
-        self._all = most.of(len(running))
-        on_plans = Counter(app.plan for app in running)
-        self._on_plan = {plan: most.of(count) for plan, count in on_plans.items()}
+        in_all, on_plan = limits(most, (app.plan for app in running))
+        self._all, self._on_plan = in_all, dict(on_plan)
         self._members = Counter(group for app in apps for group in app.groups)
         self._up = Counter(group for app in running for group in app.groups)
         for app in running:

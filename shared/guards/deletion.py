@@ -15,7 +15,8 @@ from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import PROVEN
 from shared.domain.rollout import SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import contested_in, shown_bindings
 from shared.domain.tags import LINEAGE, opted_out
 
 Refusal = tuple[Reason, str]
@@ -65,7 +66,7 @@ def _unwanted(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> 
 
 
 def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    if not snapshot.contested_in(copy.webspace, copy.thumbprint):
+    if not contested_in(snapshot, copy.webspace, copy.thumbprint):
         return None
     return (
         Reason.STILL_USED,
@@ -119,7 +120,7 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
         return Reason.NOT_PROVEN, "the current version is not in its webspace"
     records = {record.site: record.state for record in snapshot.rollout.records}
     rolls = {roll.site: roll.state for roll in snapshot.rollout.rolls}
-    bound = {b.site for b in snapshot.bindings if _shows(snapshot, b, copy)}
+    bound = {b.site for b in shown_bindings(snapshot) if _shows(snapshot, b, copy)}
     apps = {one.site for one in snapshot.settings_near(copy) if current.thumbprint in one.named}
     apps |= {one.site for one in snapshot.settings_sharing(copy) if current.thumbprint in one.root_list}
     doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}

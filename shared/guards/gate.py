@@ -5,16 +5,16 @@ shared/domain/lineage.py.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
 from shared.actions.subjects import root_list_subject
-from shared.domain.model import CertificateFacts, WebspaceCertificate
+from shared.domain.model import CertificateFacts
 from shared.domain.names import covers
 from shared.domain.plan import Intent, Phase, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.requirements import Case, Use, refusals, uncovered
 from shared.domain.rollout import URGENT
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.expiry import ends_within
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
@@ -68,15 +68,10 @@ def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -
         return None
     served = (binding.host_name for binding in snapshot.served_by(copy))
     lost = uncovered(facts, tuple(host for host in served if not copy.host_names or covers(copy.host_names, host)))
-    if not lost or ends_within(copy, snapshot, URGENT):
+    if not lost or ends_within(snapshot, copy, URGENT):
         return None
     detail = (
         f"the new version no longer covers {', '.join(lost)}, which this copy serves; a sync moves all; "
         "Azure itself will sync within 24 h: issue a version that covers them, or bind another certificate there first"
     )
     return Skip(step.subject, Reason.NOT_COVERED, detail)
-
-
-def ends_within(copy: WebspaceCertificate, snapshot: Snapshot, margin: timedelta) -> bool:
-    """Return True if the certificate that the copy holds now ends within the margin."""
-    return copy.not_after is not None and copy.not_after - snapshot.now < margin

@@ -4,8 +4,8 @@ from shared.domain.model import BlindSpot
 from shared.domain.plan import Action, Intent, Plan, Skip, Step, View
 from shared.domain.reason import Reason
 from shared.domain.rollout import URGENT
-from shared.domain.snapshot import Snapshot
-from shared.guards.gate import ends_within
+from shared.domain.snapshot.expiry import ends_within
+from shared.domain.snapshot.snapshot import Snapshot
 
 CURES = {
     View.BINDINGS: "and the copy may serve it: grant Reader there",
@@ -35,7 +35,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 def _spot(snapshot: Snapshot, action: Action) -> BlindSpot | None:
     """Return a blind spot of the webspace that the action may not have, None if there is none."""
     view, webspace, copy = action.needs_view, action.webspace, action.replaces
-    if view is View.NONE or webspace is None or (copy is not None and ends_within(copy, snapshot, URGENT)):
+    if view is View.NONE or webspace is None or (copy is not None and ends_within(snapshot, copy, URGENT)):
         return None
     spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(webspace)), key=str)
     return next((spot for spot in spots if view is View.SETTINGS or not spot.settings_only), None)

@@ -4,11 +4,12 @@ One wrong thumbprint takes an app down, and Azure does not always check (Microso
 are the public certificates of the apps of the App Service plan.
 """
 
-from shared.domain.app_settings import edited_settings, is_root_list
+from shared.domain.app_settings import is_root_list
 from shared.domain.names import Thumbprint
 from shared.domain.plan import Action, Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import absent_after, live_at, live_in, private_at
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
@@ -43,17 +44,15 @@ def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
     """Return what the action has an app use that the app cannot have by the settings that are to name it."""
     write = action.settings_write
     if write is None:
-        return action.writes - (snapshot.live_at(action.site) if action.site else frozenset())
-    after = edited_settings(write.settings, [edit for edit in write.edits if is_root_list(edit.key)])
-    adds = ((edit.key, edit.add) for edit in write.edits if edit.add is not None)
-    return frozenset(add for key, add in adds if add not in snapshot.live_for(after, key))
+        return action.writes - (live_at(snapshot, action.site) if action.site else frozenset())
+    return absent_after(snapshot, write.settings, write.edits)
 
 
 def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
     """Return what may not be written: an app that used a private key must find one with the new version, too."""
     if action.site is None or snapshot.site(action.site) is None:
-        return action.writes - snapshot.live_in(action.webspace)
-    private, write = snapshot.private_at(action.site), action.settings_write
+        return action.writes - live_in(snapshot, action.webspace)
+    private, write = private_at(snapshot, action.site), action.settings_write
     if write is None:
         return action.writes - private
     edits = [edit for edit in write.edits if not is_root_list(edit.key)]

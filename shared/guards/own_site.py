@@ -2,7 +2,7 @@
 
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:

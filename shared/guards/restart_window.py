@@ -2,7 +2,8 @@
 
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.expiry import settings_expire_at
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
@@ -16,7 +17,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
         site = step.action.site
         if site is None or not step.action.restarts_site or step.action.protects:
             return None
-        ends = snapshot.settings_expire_at((site,))
+        ends = settings_expire_at(snapshot, (site,))
         if ends is not None and ends <= opens:
             detail = (
                 f"the old certificate ends at {ends:%Y-%m-%d %H:%M} UTC, and CERTROLL_RESTART_WINDOW opens at "

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache, partial
 
+from shared.domain.budget import MostDown
 from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.plan import Intent, Plan, Skip, Step
@@ -11,9 +12,10 @@ from shared.domain.probe import Probe, ProbeInvalid
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollState, opens, opens_at
 from shared.domain.rollout import LOST_AFTER, URGENT
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.expiry import settings_expire_at
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import PROBE
-from shared.domain.waves import MostDown, last_of_group, next_wave, wave_apps
+from shared.domain.waves import last_of_group, next_wave, wave_apps
 from shared.guards.live import absent
 
 SHOWN = 3
@@ -57,7 +59,7 @@ class Turns:
         self._rolls = snapshot.rollout.rolls
         self._aside = {roll.site for roll in self._rolls if roll.state is RollState.SET_ASIDE}
         self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
-        ends = snapshot.settings_expire_at(apps)
+        ends = settings_expire_at(snapshot, apps)
         self._urgent = ends is not None and ends - snapshot.now < URGENT
         self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
         self._members = cache(partial(wave_apps, snapshot.fleet))

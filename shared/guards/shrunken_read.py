@@ -3,7 +3,7 @@
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 
 WATCHED = frozenset({RollState.STALE, RollState.FAILED})
 FEW, MOST_LOST = 2, 4

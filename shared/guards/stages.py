@@ -6,13 +6,14 @@ from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import stage
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.snapshot import Snapshot
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse steps whose turn has not come, and every step of a version that was seen to fail."""
     first = first_webspace(plan, snapshot, intent)
-    gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, snapshot.expires_at())
+    gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))
     started = snapshot.rollout.first is not None
     failures = sorted(f"{record.site} ({record.detail})" for record in gate.failed)
     failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)

@@ -30,9 +30,9 @@ from shared.domain.app_settings import SiteSettings
 from shared.domain.errors import Denied
 from shared.domain.model import Fleet, SeenSite, ServerFarm, WebspaceCertificate
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
-from shared.domain.ports import Ports
 from shared.observe.targets import Scope, Targets
 from shared.observe.view import View
+from shared.ports import Ports
 
 
 def observe_fleet(

@@ -9,8 +9,8 @@ from shared.domain.app_settings import SiteSettings, read_settings
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.model import Fleet, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
-from shared.domain.ports import AppService
 from shared.domain.tags import OPT_OUT
+from shared.ports.app_service import AppService, Copies, Listings
 
 
 def observe_app(
@@ -25,7 +25,7 @@ def observe_app(
     return replace(seen, sites=(*seen.sites, *mates), settings=(settings,))
 
 
-def _neighbour(app_service: AppService, owner: SiteRef) -> tuple[Site, ...]:
+def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
     """Return the site whose public certificate the app may trust, or nothing: then it is none of its plan."""
     try:
         return (app_service.site(owner)[0],)
@@ -50,7 +50,7 @@ def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 
 
-def _present(app_service: AppService, copy: CopyRef) -> tuple[WebspaceCertificate, ...]:
+def _present(app_service: Copies, copy: CopyRef) -> tuple[WebspaceCertificate, ...]:
     """Return the copy, or nothing where it is gone: then no thumbprint of it is live."""
     try:
         return (app_service.certificate(copy),)

@@ -19,9 +19,10 @@ from shared.domain.model import (
     WebspaceCertificate,
 )
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.ports import AppService, Environments
 from shared.domain.roots import roots_subject
 from shared.observe.site import observe_settings
+from shared.ports.app_service import AppService
+from shared.ports.environments import Environments
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")

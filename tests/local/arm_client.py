@@ -1,4 +1,4 @@
-"""What a client of ARM does, without HTTP: one call per line of a test."""
+"""This module is a client of the simulated ARM that calls it directly, without HTTP connections."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ HOST = "https://management.azure.com"
 
 
 class Client:
-    """Calls one world's ARM; answers are checked for the status that the test expects."""
+    """Calls the simulated ARM of one world, and fails unless an answer has the status that the test expects."""
 
     def __init__(self, world: World) -> None:
-        """Call that world."""
+        """Create a client for the simulated ARM of that world."""
         self.world = world
         self._arm = Arm(world)
 
     def send(self, method: str, path: str, payload: object = None, **headers: str) -> Response:
-        """Return the answer, whatever it is."""
+        """Send a request to ARM and return its answer, whatever its status is."""
         mark = "&" if "?" in path else "?"
         request = Request.to(method, f"{HOST}{path}{mark}api-version=2025-05-01", payload, headers)
         with self.world.lock, self.world.journal.recording(request) as entry:
@@ -29,23 +29,23 @@ class Client:
         return response
 
     def get(self, path: str, status: int = 200) -> Json:
-        """Return what a GET answers."""
+        """Send a GET to ARM and return the JSON of its answer."""
         return self._expect(self.send("GET", path), status)
 
     def put(self, path: str, payload: object, status: int = 200, **headers: str) -> Json:
-        """Return what a PUT answers."""
+        """Send a PUT to ARM and return the JSON of its answer."""
         return self._expect(self.send("PUT", path, payload, **headers), status)
 
     def post(self, path: str, status: int = 200) -> Json:
-        """Return what a POST answers."""
+        """Send a POST to ARM and return the JSON of its answer."""
         return self._expect(self.send("POST", path), status)
 
     def delete(self, path: str, status: int = 200) -> Json:
-        """Return what a DELETE answers."""
+        """Send a DELETE to ARM and return the JSON of its answer."""
         return self._expect(self.send("DELETE", path), status)
 
     def listed(self, path: str) -> list[Json]:
-        """Return all entries of a list, over all of its pages."""
+        """Return the entries of all pages of a list."""
         page = self.get(path)
         values = page["value"]
         while page.get("nextLink"):
@@ -59,10 +59,10 @@ class Client:
 
 
 class Shop:
-    """A webspace with one site, `shop`, bound by SNI to the copy of one vault certificate."""
+    """A webspace with one site, `shop`, bound by SNI to an imported copy of one vault certificate."""
 
     def __init__(self) -> None:
-        """Build it."""
+        """Build the shop's vault, certificate and site."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -75,26 +75,26 @@ class Shop:
 
     @property
     def binding(self) -> str:
-        """The path of the site's binding."""
+        """The ARM path of the site's host name binding."""
         return f"{self.site.id}/hostNameBindings/shop.contoso.com"
 
     @property
     def subscription(self) -> str:
-        """The path of the subscription."""
+        """The ARM path of the subscription."""
         return f"/subscriptions/{self.site.subscription}"
 
     def import_body(self, **properties: object) -> dict[str, object]:
-        """Return what a client sends to import the vault certificate, or to sync its copy."""
+        """Return the request body that imports the vault certificate, or syncs its imported copy."""
         source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "shop", "password": ""}
         return {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id} | properties}
 
     def bind(self, ssl_state: str | None, thumbprint: str | None = None, status: int = 200, **headers: str) -> Json:
-        """Return what a PUT of the binding answers."""
+        """Write the site's host name binding, and return ARM's answer."""
         properties = {"siteName": "shop", "sslState": ssl_state, "thumbprint": thumbprint or self.first.thumbprint}
         return self.arm.put(self.binding, {"properties": properties}, status, **headers)
 
     def served(self, host_name: str = "shop.contoso.com") -> str | None:
-        """Return the thumbprint that a visitor of the host name is shown."""
+        """Return the thumbprint of the certificate that a visitor of the host name receives."""
         address = self.world.web.address_of(host_name)
         shown = self.world.web.served(host_name, address or "")
         return shown and shown.thumbprint

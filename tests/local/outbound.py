@@ -1,4 +1,4 @@
-"""One site whose app calls a partner with a client certificate, as the tests of running apps begin."""
+"""This module builds a site whose app calls a partner with a client certificate."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +15,7 @@ HOST = "caller.azurewebsites.net"
 
 
 class Outbound:
-    """A webspace with one copy of the vault certificate `client`, and a site that loads and pins it."""
+    """A webspace with an imported certificate `client`, and a site whose app loads and pins that certificate."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Outbound:
         loads: str = "{}",
         subject: str | None = None,
     ) -> None:
-        """Build it; `{}` in pin and load list stands for the thumbprint."""
+        """Build the site, where `{}` in `pin` and `loads` stands for the certificate's thumbprint."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -41,34 +41,34 @@ class Outbound:
 
     @property
     def site(self) -> Site:
-        """The site as it is."""
+        """The current state of the site."""
         site = self.world.web.sites.get(self.born.id)
         assert site is not None
         return site
 
     @property
     def settings_path(self) -> str:
-        """Where the site's app settings are."""
+        """The ARM path of the site's app settings."""
         return f"{self.born.id}/config/appsettings"
 
     def answering(self, app: App | None = None) -> list[Process]:
-        """Return the processes that answer now."""
+        """Return the processes of the app that answer now."""
         return (app or self.app).answering(self.world.clock.now())
 
     def held(self, app: App | None = None) -> list[str | None]:
-        """Return which certificate each answering process presents."""
-        return [one.certificate.thumbprint if one.certificate else None for one in self.answering(app)]
+        """Return the thumbprint that each answering process presents, or None for a process without certificate."""
+        return [process.certificate.thumbprint if process.certificate else None for process in self.answering(app)]
 
     def loaded(self) -> list[tuple[str, ...]]:
-        """Return what each answering process has loaded."""
-        return [one.loaded.thumbprints for one in self.answering()]
+        """Return the thumbprints that each answering process has loaded."""
+        return [process.loaded.thumbprints for process in self.answering()]
 
     def change(self, **settings: str) -> Json:
-        """Return what a write of the settings answers that changes these."""
+        """Write the site's app settings with these changes, and return ARM's answer."""
         return self.arm.put(self.settings_path, {"properties": {**self.site.settings, **settings}})
 
     def pin(self, version: Version) -> None:
-        """Let the site load and pin that version."""
+        """Make the site load and pin that version of the certificate."""
         self.change(**{LOAD_LIST: version.thumbprint, PIN: version.thumbprint})
 
     def restart(self) -> None:
@@ -76,12 +76,12 @@ class Outbound:
         self.arm.post(f"{self.born.id}/restart")
 
     def sync(self) -> None:
-        """Bring the copy to the vault's newest version, as a client does."""
+        """Import the vault's newest version over the existing certificate."""
         source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "client", "password": ""}
         self.arm.put(self.copy.id, {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id}})
 
     def wait(self, seconds: float) -> None:
-        """Let so much time go by."""
+        """Advance the simulated clock by that many seconds."""
         self.world.clock.advance(timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""PFX files as people upload them, and the requests that carry them."""
+"""This module makes PFX files and the requests that upload them."""
 
 import base64
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
 
 def encrypted(password: str = PASSWORD, algorithm: PBES = TRIPLE_DES) -> KeySerializationEncryption:
-    """Return an encryption with that password, or with an empty one none at all."""
+    """Return a PFX encryption with that password, or no encryption if the password is empty."""
     if not password:
         return NoEncryption()
     builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1).key_cert_algorithm(algorithm)
@@ -33,20 +33,23 @@ def encrypted(password: str = PASSWORD, algorithm: PBES = TRIPLE_DES) -> KeySeri
 
 
 def pfx(leaf: Leaf, encryption: KeySerializationEncryption | None = None) -> bytes:
-    """Return the leaf as a PFX, with the chain that it has."""
+    """Return the leaf and its chain as a PFX."""
     return pkcs12.serialize_key_and_certificates(
         None, leaf.private_key, leaf.certificate, list(leaf.chain), encryption or encrypted()
     )
 
 
 def upload(packed: bytes, password: str | None = PASSWORD) -> dict[str, Json]:
-    """Return the request that uploads a PFX."""
+    """Return the request body that uploads a PFX."""
     properties = {"pfxBlob": base64.b64encode(packed).decode(), "password": password}
     return {"location": "West Europe", "properties": properties}
 
 
 def with_serial_of(octets: int, curve: ec.EllipticCurve = P256) -> Leaf:
-    """Return a self-signed certificate whose serial number has that many octets; no library makes one of over 20."""
+    """Return a self-signed certificate whose serial number has that many octets.
+
+    The function encodes the certificate itself, because no library makes a serial number above 20 octets.
+    """
     key = ec.generate_private_key(curve)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "long")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())

@@ -1,4 +1,4 @@
-"""The unmodified azure-mgmt-web client against a stand, as the tests of what it can do begin."""
+"""This module provides the unmodified azure-mgmt-web client, connected to the local Azure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from local.worlds.builders import Builder
 
 @contextmanager
 def web_client(stand: Stand, build: Builder) -> Iterator[WebSiteManagementClient]:
-    """Yield the client of the builder's first subscription, whose world the stand serves from now on."""
+    """Let the local Azure serve the builder's world, and yield the SDK client of its first subscription."""
     stand.use(build.world)
     subscription = next(iter(build.world.subscriptions.values())).id
     with pytest.MonkeyPatch.context() as patch:

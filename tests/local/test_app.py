@@ -15,7 +15,7 @@ def _ended(local: LocalApp, function: str) -> bool:
 
 
 def test_event_of_the_world_reaches_the_app(tmp_path: Path) -> None:
-    """A renewal in a vault of the world runs the app's event function and, through the queue, the next one."""
+    """A renewal in a vault runs the app's event function, and its queue message runs the next function."""
     with LocalApp("contoso", logs=tmp_path) as local:
         assert local.host is not None
         assert local.host.ready.errors == {}
@@ -29,7 +29,10 @@ def test_event_of_the_world_reaches_the_app(tmp_path: Path) -> None:
 
 
 def test_another_host_gets_the_settings(tmp_path: Path) -> None:
-    """Without an app of its own, the environment holds the settings that another host needs, and given ones win."""
+    """`host_app=False` hosts no app, and the environment then contains every setting that another host needs.
+
+    Settings passed to `LocalApp` override the default settings.
+    """
     with LocalApp("empty", {"CERTROLL_MODE": "observe"}, logs=tmp_path, host_app=False) as local:
         environment = local.environment()
         assert environment["AzureWebJobsStorage"] == local.azurite.connection_string

@@ -1,4 +1,4 @@
-"""Apps that are asked by their probe path, and their real calls to a partner with a client certificate."""
+"""These tests send requests to an app's probe path, and the app calls a partner over real TLS connections."""
 
 import http.client
 import ssl
@@ -17,14 +17,14 @@ from tests.local.outbound import HOST, PIN, Outbound
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stand]:
-    """A stand for all tests here."""
+    """Yield a running local Azure that all tests of this module share."""
     with Stand() as stand:
         yield stand
 
 
 @pytest.fixture
 def out(running: Stand) -> Outbound:
-    """A fresh caller, served by the stand."""
+    """Build a site whose app calls a partner, and let the local Azure serve it."""
     out = Outbound()
     running.use(out.world)
     return out
@@ -32,23 +32,23 @@ def out(running: Stand) -> Outbound:
 
 @pytest.fixture
 def stand(running: Stand, out: Outbound) -> Stand:
-    """The stand that serves the caller."""
+    """Return the local Azure that serves the site."""
     assert running.world is out.world
     return running
 
 
 def probe(stand: Stand, path: str = "/health") -> tuple[int, str]:
-    """Return what the app answers."""
+    """Return the status and body of the app's answer at that path."""
     return stand.visitor.ask(HOST, path)
 
 
 def test_an_app_that_is_accepted_says_so(stand: Stand, out: Outbound) -> None:
-    """The probe path answers 200 with the certificate that the partner has accepted."""
+    """The probe path answers 200 with the thumbprint of the certificate that the partner accepted."""
     assert probe(stand) == (200, f"ok {out.first.thumbprint}")
 
 
 def test_other_paths_answer_as_ever(stand: Stand, out: Outbound) -> None:
-    """Only the probe path makes the app call its partner."""
+    """An app calls its partner only for requests to its probe path."""
     out.partner.accept_only()
     assert probe(stand, "/") == (200, f"{HOST} is running.\n")
     assert probe(stand, "/health/more") == (200, f"{HOST} is running.\n")
@@ -56,7 +56,7 @@ def test_other_paths_answer_as_ever(stand: Stand, out: Outbound) -> None:
 
 
 def test_the_probe_path_is_the_apps_own(stand: Stand, out: Outbound) -> None:
-    """An app may have another probe path."""
+    """An app can have a probe path other than `/health`."""
     site = out.build.add_site("other", settings=out.site.settings)
     out.build.add_app(site, setting=PIN, probe="/api/ready")
     assert stand.visitor.ask("other.azurewebsites.net", "/api/ready") == (200, f"ok {out.first.thumbprint}")
@@ -64,7 +64,10 @@ def test_the_probe_path_is_the_apps_own(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_refused_app_says_with_what(stand: Stand, out: Outbound) -> None:
-    """A partner that pins another thumbprint refuses, until it pins this one; the rule may change at any time."""
+    """The probe path answers 502 with the thumbprint that the partner refused.
+
+    The probe path answers 200 as soon as the partner accepts the app's thumbprint.
+    """
     out.partner.accept_only("AB")
     assert probe(stand) == (502, f"refused {out.first.thumbprint}")
     out.partner.accept_only(out.first.thumbprint)
@@ -72,20 +75,20 @@ def test_a_refused_app_says_with_what(stand: Stand, out: Outbound) -> None:
 
 
 def test_an_app_without_a_certificate_says_so(stand: Stand, out: Outbound) -> None:
-    """A process that finds nothing under what it chose answers 500."""
+    """The probe path answers 500 if the app finds no certificate for its setting."""
     out.change(**{PIN: "AB"})
     assert probe(stand) == (500, "no certificate")
 
 
 def test_a_stopped_site_answers_403(stand: Stand, out: Outbound) -> None:
-    """A stopped site's app is not asked."""
+    """A stopped site answers 403, and its app does not receive the request."""
     out.app.script = [(200, {}, "never")]
     out.arm.post(f"{out.site.id}/stop")
     assert probe(stand) == (403, "This site is stopped.\n")
 
 
 def test_a_site_that_is_starting_answers_503(stand: Stand, out: Outbound) -> None:
-    """After a stop nobody answers until the first process is up; other paths do not say so."""
+    """A site that starts after a stop answers 503 at its probe path until its first process is up."""
     out.world.knobs.turn(restart_seconds=10)
     out.app.script = [(200, {}, "later")]
     out.arm.post(f"{out.site.id}/stop")
@@ -96,7 +99,7 @@ def test_a_site_that_is_starting_answers_503(stand: Stand, out: Outbound) -> Non
 
 
 def test_two_processes_answer_in_turn(stand: Stand, out: Outbound) -> None:
-    """While an old process answers too, connections go to both in turn."""
+    """New connections alternate between the old and the new process while both processes answer."""
     out.world.knobs.turn(old_process_answers=60)
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -109,7 +112,7 @@ def test_two_processes_answer_in_turn(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_connection_stays_with_its_process(stand: Stand, out: Outbound) -> None:
-    """Requests on one connection go to one process, whoever else connects meanwhile."""
+    """All requests on a connection reach the same process, even if other clients connect in between."""
     out.world.knobs.turn(old_process_answers=60)
     out.change(**{PIN: "AB"})
     connection = http.client.HTTPSConnection(*stand.proxy.address, context=client_context())
@@ -128,7 +131,7 @@ def test_a_connection_stays_with_its_process(stand: Stand, out: Outbound) -> Non
 
 
 def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
-    """A test may script what the app answers next, with headers; then it answers by itself again."""
+    """An app first gives its scripted answers, and then answers by itself again."""
     out.app.script = [(500, {}, "one"), (302, {"Location": "https://elsewhere.example/"}, "")]
     assert probe(stand) == (500, "one")
     connection = http.client.HTTPSConnection(*stand.proxy.address, context=client_context())
@@ -141,7 +144,7 @@ def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_broken_app_is_broken_whatever_it_holds(stand: Stand, out: Outbound) -> None:
-    """A broken app answers 500 always, after what is scripted."""
+    """A broken app answers 500 to every request after its scripted answers."""
     out.app.broken = True
     out.app.script = [(200, {}, "for once")]
     assert [probe(stand) for _ in range(3)] == [(200, "for once"), (500, "broken"), (500, "broken")]
@@ -159,21 +162,21 @@ CERTIFICATES: dict[str, tuple[Differences, bool]] = {
 
 @pytest.mark.parametrize("kind", CERTIFICATES)
 def test_the_pure_look_and_the_real_call_agree(stand: Stand, out: Outbound, kind: str) -> None:
-    """What `Partner.accepts` says without a connection is what TLS says with one."""
+    """`Partner.accepts`, which makes no connection, gives the same result as a real TLS connection."""
     differences, welcome = CERTIFICATES[kind]
     content = out.vault.renew("client", **differences).imported()
     assert ends(stand, out, content) == (welcome, CallEnd.ACCEPTED if welcome else CallEnd.REFUSED)
 
 
 def test_an_expired_certificate_is_accepted(stand: Stand, out: Outbound) -> None:
-    """Dates are not judged, because the world's clock is not the machine's."""
+    """A partner ignores a certificate's dates, because the simulated clock differs from the machine's clock."""
     old = out.world.clock.now().replace(year=2020)
     content = out.vault.renew("client", not_before=old, not_after=old.replace(year=2021)).imported()
     assert ends(stand, out, content) == (True, CallEnd.ACCEPTED)
 
 
 def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
-    """A partner that trusts the root alone refuses a certificate that comes without its issuer, pinned or not."""
+    """A partner refuses a certificate that comes without its issuing CA, even if the partner pins that certificate."""
     leaf = out.first.leaf
     content = ImportedCertificate(**{**fields(out.first.imported()), "chain_pem": b""})
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
@@ -182,20 +185,20 @@ def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_self_signed_certificate_that_comes_twice_is_refused(stand: Stand, out: Outbound) -> None:
-    """A certificate that is its own issuer and its own chain leads nowhere."""
+    """A partner refuses a self-signed certificate, even if the client also sends the certificate as its own chain."""
     leaf = out.vault.renew("client", self_signed=True).leaf
     content = ImportedCertificate(**{**fields(imported(leaf)), "chain_pem": leaf.certificate_pem})
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
 
 
 def test_a_partner_may_be_named_in_capitals(stand: Stand, out: Outbound) -> None:
-    """A partner's name may be spelt as one likes."""
+    """A call reaches a partner whose name has capital letters."""
     woodgrove = out.build.add_partner("Woodgrove")
     assert stand.partners.call(woodgrove, out.first.imported()) is CallEnd.ACCEPTED
 
 
 def test_a_chain_in_disorder_is_accepted(stand: Stand, out: Outbound) -> None:
-    """What else comes along in a chain does no harm."""
+    """A partner accepts a certificate whose chain contains duplicate or unrelated certificates."""
     whole = out.first.imported()
     other = out.build.add_certificate("other", ["other.contoso.com"]).leaf.certificate_pem
     content = ImportedCertificate(**{**fields(whole), "chain_pem": other + whole.chain_pem + whole.chain_pem})
@@ -203,17 +206,17 @@ def test_a_chain_in_disorder_is_accepted(stand: Stand, out: Outbound) -> None:
 
 
 def fields(content: ImportedCertificate) -> dict[str, object]:
-    """Return the fields of the content by name."""
+    """Return the fields of the certificate content by name."""
     return {name: getattr(content, name) for name in content.__slots__}
 
 
 def ends(stand: Stand, out: Outbound, content: ImportedCertificate) -> tuple[bool, CallEnd]:
-    """Return what the pure look says, and how a real call ends."""
+    """Return the result of `Partner.accepts`, and the end of a real call to the partner."""
     return out.partner.accepts(content), stand.partners.call(out.partner, content)
 
 
 def test_a_partner_wants_a_certificate(stand: Stand) -> None:
-    """Without a client certificate nobody gets a word out of a partner."""
+    """A partner answers no client that sends no client certificate."""
     connection = http.client.HTTPSConnection("127.0.0.1", stand.partners._port, context=trusting_anybody())
     with pytest.raises((OSError, http.client.HTTPException)):
         ask(connection)
@@ -221,33 +224,33 @@ def test_a_partner_wants_a_certificate(stand: Stand) -> None:
 
 
 def ask(connection: http.client.HTTPSConnection) -> int:
-    """Return the status of an answer."""
+    """Send a request to the partner, and return the status of the answer."""
     connection.request("GET", "/orders", headers={"Host": "fabrikam.partner.example"})
     return connection.getresponse().status
 
 
 def trusting_anybody() -> ssl.SSLContext:
-    """Return the context of a client who shows nothing and checks no name."""
+    """Return the TLS context of a client that sends no certificate and checks no host name."""
     context = client_context()
     context.check_hostname = False
     return context
 
 
 def test_partners_of_another_world_are_unknown(stand: Stand, out: Outbound) -> None:
-    """A partner that the served world does not have refuses."""
+    """A call to a partner of another simulated world is refused."""
     stranger = Outbound().build.add_partner("stranger")
     assert stand.partners.call(stranger, out.first.imported()) is CallEnd.REFUSED
 
 
 def test_a_closed_partner_is_unreachable(out: Outbound) -> None:
-    """Without the partner's server a call ends unreachable, and the probe says so with 502."""
+    """A call ends as `UNREACHABLE` if the partner's server is closed."""
     with Partners(out.world) as partners:
         pass
     assert partners.call(out.partner, out.first.imported()) is CallEnd.UNREACHABLE
 
 
 def test_an_app_whose_partner_is_down_says_so(stand: Stand, out: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A partner that nobody answers for is 502, with another word than a refusal."""
+    """The probe path answers 502 `unreachable` if the partner is down, and not `refused`."""
     with Partners(out.world) as closed:
         pass
     monkeypatch.setattr(stand.front_ends, "_partners", closed)

@@ -1,4 +1,4 @@
-"""Running apps without sockets: what a process holds, when it is made, how restarts overlap, what troubles are told."""
+"""These tests simulate running apps without sockets, and cover their processes, restarts and troubles."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,12 +16,12 @@ from tests.local.outbound import PIN, Outbound
 
 @pytest.fixture
 def out() -> Outbound:
-    """A fresh caller."""
+    """Build a site whose app loads a client certificate."""
     return Outbound()
 
 
 def test_an_app_that_starts_holds_what_its_setting_pins(out: Outbound) -> None:
-    """A running site's app has one process with the pinned certificate, and nothing troubles it."""
+    """A running app has one process, which holds the certificate that the app's setting pins."""
     assert out.held() == [out.first.thumbprint]
     assert out.world.apps.troubles() == ()
 
@@ -47,14 +47,17 @@ def test_an_app_that_starts_holds_what_its_setting_pins(out: Outbound) -> None:
     ],
 )
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
-    """A thumbprint works everywhere, a path only where the platform puts such a file, with every letter on Linux."""
+    """An app finds its certificate by thumbprint on every platform.
+
+    A file path works only on the platform that puts the certificate there, and is case-sensitive on Linux.
+    """
     out = Outbound(linux=platform == "linux", windows_container=platform == "container", pin=pin)
     assert out.held() == [out.first.thumbprint if found else None]
 
 
 @pytest.mark.parametrize("linux", [True, False])
 def test_a_thumbprint_is_found_in_lower_case(*, linux: bool) -> None:
-    """A bare thumbprint is found in any case; a lower-case path is no file on Linux."""
+    """An app finds a certificate by a lower-case thumbprint. A lower-case file path finds no file on Linux."""
     out = Outbound(linux=linux)
     out.change(**{PIN: out.first.thumbprint.lower()})
     assert out.held() == [out.first.thumbprint]
@@ -67,19 +70,22 @@ def test_a_thumbprint_is_found_in_lower_case(*, linux: bool) -> None:
     [("{}", True), (" {} ,,", True), ("{0},{0}", True), ("AB,{},CD", True), ("*", True), ("", False), ("AB", False)],
 )
 def test_the_load_list_is_read_kindly(loads: str, *, found: bool) -> None:
-    """Blanks, doubles, empty and unknown entries do no harm; what the list does not name is not loaded."""
+    """App Service ignores blanks, duplicates and unknown entries in WEBSITE_LOAD_CERTIFICATES.
+
+    An app gets only the certificates that WEBSITE_LOAD_CERTIFICATES names.
+    """
     out = Outbound(loads=loads)
     assert out.loaded() == [(out.first.thumbprint,) if found else ()]
 
 
 def test_the_load_list_is_read_in_any_case(out: Outbound) -> None:
-    """A load list in lower case names the same certificates."""
+    """A lower-case thumbprint in WEBSITE_LOAD_CERTIFICATES loads the certificate."""
     out.change(**{LOAD_LIST: out.first.thumbprint.lower()})
     assert out.held() == [out.first.thumbprint]
 
 
 def test_an_app_is_made_of_the_site_as_it_is(out: Outbound) -> None:
-    """A site that has changed since a test got hold of it starts its app with its present settings and state."""
+    """`add_app` reads the site's current settings and state, even if the test passes an outdated site object."""
     stale = out.site
     out.change(**{PIN: "AB"})
     assert out.held(out.build.add_app(stale, setting=PIN)) == [None]
@@ -88,7 +94,7 @@ def test_an_app_is_made_of_the_site_as_it_is(out: Outbound) -> None:
 
 
 def test_an_app_does_not_load_from_other_webspaces(out: Outbound) -> None:
-    """Only certificates of the site's own webspace are loaded."""
+    """An app loads only certificates of its own webspace."""
     second = out.vault.renew("client")
     out.build.add_upload(second, out.build.add_plan("elsewhere", location="northeurope"))
     out.pin(second)
@@ -96,7 +102,7 @@ def test_an_app_does_not_load_from_other_webspaces(out: Outbound) -> None:
 
 
 def test_a_certificate_without_its_key_is_not_loaded(out: Outbound) -> None:
-    """`*` loads private certificates only."""
+    """A load list of `*` loads only certificates that have a private key."""
     public = out.vault.renew("client").leaf.without_key()
     out.build.add_upload(imported(public), out.plan)
     out.change(**{LOAD_LIST: "*"})
@@ -104,7 +110,10 @@ def test_a_certificate_without_its_key_is_not_loaded(out: Outbound) -> None:
 
 
 def test_an_app_by_subject_takes_the_newest_with_that_name() -> None:
-    """An app that loads everything and looks for a name presents the newest with it, from its next start."""
+    """An app that selects by subject presents the newest certificate with that subject.
+
+    A certificate that arrives later takes effect at the app's next start.
+    """
     out = Outbound(loads="*", subject="client.contoso.com")
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -117,21 +126,24 @@ def test_an_app_by_subject_takes_the_newest_with_that_name() -> None:
 
 
 def test_an_app_by_a_subject_that_nothing_has_finds_nothing() -> None:
-    """Without a certificate of that name the process has none."""
+    """An app that selects by subject has no certificate if no certificate has that subject."""
     out = Outbound(loads="*", subject="pay.contoso.com")
     assert out.held() == [None]
     assert "has no certificate under its subject pay.contoso.com" in out.world.apps.troubles()[0]
 
 
 def test_an_app_chooses_in_one_way(out: Outbound) -> None:
-    """An app without a way to choose, or with two, is refused."""
+    """`add_app` refuses an app that selects its certificate by both setting and subject, or by neither."""
     for both in ({}, {"setting": PIN, "subject": "client.contoso.com"}):
         with pytest.raises(ValueError, match="one of the two"):
             out.build.add_app(out.site, **both)
 
 
 def test_what_is_taken_away_stays_in_the_running_process(out: Outbound) -> None:
-    """A sync removes the old certificate from the webspace, not from the process; a restart is what would lose it."""
+    """A sync removes the old certificate from the webspace, and the next restart loses that certificate.
+
+    A running process keeps a certificate until its restart, even if a sync has removed that certificate.
+    """
     second = out.vault.renew("client")
     out.sync()
     assert out.held() == [out.first.thumbprint]
@@ -144,7 +156,7 @@ def test_what_is_taken_away_stays_in_the_running_process(out: Outbound) -> None:
 
 
 def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -> None:
-    """With an uploaded copy of the old version in the webspace a restart after the sync changes nothing."""
+    """An uploaded copy of the old version lets an app find its certificate at a restart after a sync."""
     upload = out.build.add_upload(out.first, out.plan, name="kept")
     assert (upload.name, upload.source, upload.webspace) == ("kept", None, out.plan.webspace)
     out.vault.renew("client")
@@ -154,7 +166,7 @@ def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -
 
 
 def test_a_process_is_made_only_at_a_start(out: Outbound) -> None:
-    """A write without a change, a tag and a new certificate leave the process alone; a changed value does not."""
+    """Only a changed setting starts a new process. Unchanged settings, tags and new certificates start no process."""
     (process,) = out.answering()
     out.change()
     out.arm.send("PATCH", out.site.id, {"tags": {"a": "b"}})
@@ -166,7 +178,10 @@ def test_a_process_is_made_only_at_a_start(out: Outbound) -> None:
 
 
 def test_a_stopped_site_has_no_process(out: Outbound) -> None:
-    """Stopping ends the process, a restart of the stopped site makes none, starting makes one of what is set then."""
+    """A stopped site has no process, even after a restart.
+
+    A start of a stopped site creates a process with the current settings.
+    """
     out.arm.post(f"{out.site.id}/stop")
     out.restart()
     out.change(**{PIN: "AB"})
@@ -186,10 +201,10 @@ def test_a_site_built_stopped_starts_later(out: Outbound) -> None:
 
 
 def test_a_slot_is_an_app_of_its_own(out: Outbound) -> None:
-    """A slot has the site's settings unless it is given others, and restarts by itself."""
+    """A new slot copies the site's settings by default. A slot's restart leaves its site alone."""
     slot = out.build.add_slot(out.site, "staging")
     bare = out.build.add_slot(out.site, "bare", settings={})
-    apps = [out.build.add_app(one, setting=PIN) for one in (slot, bare)]
+    apps = [out.build.add_app(site, setting=PIN) for site in (slot, bare)]
     assert [out.held(app) for app in apps] == [[out.first.thumbprint], [None]]
     (process,) = out.answering()
     out.arm.post(f"{slot.id}/restart")
@@ -198,13 +213,13 @@ def test_a_slot_is_an_app_of_its_own(out: Outbound) -> None:
 
 
 def test_a_slot_starts_counting_restarts_anew(out: Outbound) -> None:
-    """A slot made of a site that has restarted has not restarted."""
+    """A new slot has no restarts, even if its site has restarted."""
     out.restart()
     assert out.build.add_slot(out.site, "staging").restarts == 0
 
 
 def test_the_old_process_answers_until_the_new_one_is_up(out: Outbound) -> None:
-    """While a restart takes its time, the process from before answers; then the new one alone."""
+    """The old process answers during a restart, until the new process is up."""
     out.world.knobs.turn(restart_seconds=10)
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -217,7 +232,7 @@ def test_the_old_process_answers_until_the_new_one_is_up(out: Outbound) -> None:
 
 
 def test_both_answer_for_a_while(out: Outbound) -> None:
-    """Where the old process is slow to go, both answer, and then the new one alone."""
+    """The old and the new process both answer after a restart, for as long as the knob `old_process_answers` says."""
     out.world.knobs.turn(restart_seconds=10, old_process_answers=30)
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -231,7 +246,7 @@ def test_both_answer_for_a_while(out: Outbound) -> None:
 
 
 def test_a_start_that_is_overtaken_never_comes_up(out: Outbound) -> None:
-    """Of two restarts in a row, the process of the second alone follows the one that answers."""
+    """A second restart cancels the first, and only the second restart's process replaces the old process."""
     out.world.knobs.turn(restart_seconds=10)
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -245,7 +260,7 @@ def test_a_start_that_is_overtaken_never_comes_up(out: Outbound) -> None:
 
 
 def test_a_restart_during_an_overlap_leaves_its_end_as_it_was(out: Outbound) -> None:
-    """A process that answers beside its follower goes at its time, though its follower is followed in turn."""
+    """A second restart does not prolong the time for which an old process still answers."""
     out.world.knobs.turn(old_process_answers=30)
     out.restart()
     out.wait(20)
@@ -258,7 +273,7 @@ def test_a_restart_during_an_overlap_leaves_its_end_as_it_was(out: Outbound) -> 
 
 
 def test_a_start_takes_settings_and_certificates_of_its_beginning(out: Outbound) -> None:
-    """What changes while a process is coming up, it does not notice."""
+    """A process holds the settings and certificates from the beginning of its start."""
     out.world.knobs.turn(restart_seconds=10)
     out.restart()
     out.vault.renew("client")
@@ -268,7 +283,7 @@ def test_a_start_takes_settings_and_certificates_of_its_beginning(out: Outbound)
 
 
 def test_troubles_name_the_process_that_is_coming_up(out: Outbound) -> None:
-    """A process that cannot call its partner is told of before it answers."""
+    """The local Azure's list of app troubles includes a process that is still starting."""
     out.world.knobs.turn(restart_seconds=10)
     out.change(**{PIN: "AB"})
     which = [trouble.partition(" has ")[0] for trouble in out.world.apps.troubles()]
@@ -279,7 +294,10 @@ def test_troubles_name_the_process_that_is_coming_up(out: Outbound) -> None:
 
 
 def test_troubles_tell_what_a_partner_refuses(out: Outbound) -> None:
-    """A partner that stops accepting the certificate is trouble at once, and again none when it accepts it."""
+    """The local Azure's list of app troubles includes an app whose certificate the partner refuses.
+
+    An app's trouble ends as soon as the partner accepts its certificate.
+    """
     out.partner.accept_only("AB")
     short = out.first.thumbprint[:8]
     assert out.world.apps.troubles() == (
@@ -294,7 +312,10 @@ def test_troubles_tell_what_a_partner_refuses(out: Outbound) -> None:
 
 
 def test_a_certificate_that_a_setting_names_may_be_deleted(out: Outbound) -> None:
-    """Azure keeps only what a host name is bound to: the running process goes on, and the next start finds nothing."""
+    """ARM lets a client delete a certificate that only an app setting names.
+
+    A running process keeps a deleted certificate, and a process started later has none.
+    """
     out.arm.delete(out.copy.id)
     assert out.held() == [out.first.thumbprint]
     assert out.world.apps.troubles() == (f"caller: a process started now has no certificate under its setting {PIN}",)
@@ -304,7 +325,7 @@ def test_a_certificate_that_a_setting_names_may_be_deleted(out: Outbound) -> Non
 
 
 def test_a_partner_may_pin_from_the_start(out: Outbound) -> None:
-    """A partner that was made with thumbprints accepts these alone."""
+    """A partner that is built with a list of thumbprints accepts only those certificates."""
     picky = out.build.add_partner("woodgrove", accepts=["AB"])
     app = out.build.add_app(out.build.add_site("other", settings=out.site.settings), picky, setting=PIN)
     assert app.partner is picky
@@ -313,7 +334,7 @@ def test_a_partner_may_pin_from_the_start(out: Outbound) -> None:
 
 
 def test_no_value_and_no_key_shows_in_a_repr(out: Outbound) -> None:
-    """Neither a setting's value nor a private key gets into what a failing test would print."""
+    """The repr of sites, apps and certificates shows neither setting values nor private keys."""
     out.change(API_KEY="hush-hush")
     shown = repr((out.site, out.app, out.copy, out.world.apps.all()))
     assert "hush-hush" not in shown
@@ -321,7 +342,7 @@ def test_no_value_and_no_key_shows_in_a_repr(out: Outbound) -> None:
 
 
 def test_the_state_shows_apps(out: Outbound) -> None:
-    """The control port's state says of each app how often it restarted and what its processes hold."""
+    """GET /state on the control port shows each app's restarts, and the certificates of each process."""
     out.world.knobs.turn(restart_seconds=10)
     out.restart()
     (shown,) = fleet(out.world)["apps"]
@@ -333,7 +354,7 @@ def test_the_state_shows_apps(out: Outbound) -> None:
         "/health",
     )
     assert shown["thumbprint"] == first
-    assert [(one["thumbprint"], one["loaded"], one["answers"]) for one in shown["processes"]] == [
+    assert [(process["thumbprint"], process["loaded"], process["answers"]) for process in shown["processes"]] == [
         (first, [first], True),
         (first, [first], False),
     ]
@@ -347,7 +368,7 @@ def test_the_state_shows_apps(out: Outbound) -> None:
 
 
 def test_a_watch_looks_at_once(out: Outbound) -> None:
-    """Trouble that is there from the start is told."""
+    """An AppWatch records app troubles that exist when the watch begins."""
     out.partner.accept_only()
     with AppWatch(out.world) as watch:
         pass
@@ -356,7 +377,7 @@ def test_a_watch_looks_at_once(out: Outbound) -> None:
 
 
 def test_a_watch_sees_trouble_that_passes(out: Outbound) -> None:
-    """Trouble between two requests is told with its moment, once, even if a later request ends it."""
+    """An AppWatch records an app trouble once with its time, even if a later request ends the trouble."""
     second = out.vault.renew("client")
     with AppWatch(out.world) as watch:
         out.sync()
@@ -369,7 +390,7 @@ def test_a_watch_sees_trouble_that_passes(out: Outbound) -> None:
 
 
 def test_a_watch_tells_trouble_that_comes_back(out: Outbound) -> None:
-    """Trouble that ended and began again is told twice."""
+    """An AppWatch records an app trouble twice if the trouble ends and begins again."""
     with AppWatch(out.world) as watch:
         for _ in range(2):
             out.partner.accept_only()
@@ -378,7 +399,10 @@ def test_a_watch_tells_trouble_that_comes_back(out: Outbound) -> None:
 
 
 def test_a_watch_does_not_mind_what_a_request_does_on_the_way(out: Outbound) -> None:
-    """A request is one change: that an import replaces before it rewrites the load lists is nobody's business."""
+    """An AppWatch checks the apps only after a whole request.
+
+    An import that replaces a certificate and then rewrites the load lists causes no recorded app trouble.
+    """
     out.world.knobs.turn(import_rewrites_load_list=True)
     both = f"{out.first.thumbprint},AB"
     out.build.add_app(out.build.add_site("star", settings={LOAD_LIST: "*"}), subject="client.contoso.com")
@@ -392,7 +416,7 @@ def test_a_watch_does_not_mind_what_a_request_does_on_the_way(out: Outbound) -> 
 
 
 def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
-    """The nightly sync is a change like a request's."""
+    """An AppWatch records app troubles that Azure's nightly sync causes."""
     out.vault.renew("client")
     with AppWatch(out.world) as watch:
         out.world.nightly_sync()
@@ -402,7 +426,7 @@ def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
 
 
 def test_a_watch_that_is_over_looks_no_more(out: Outbound) -> None:
-    """After its end a watch costs nothing and tells nothing."""
+    """An AppWatch records no app trouble after its end."""
     with AppWatch(out.world) as watch:
         pass
     out.partner.accept_only()
@@ -410,7 +434,7 @@ def test_a_watch_that_is_over_looks_no_more(out: Outbound) -> None:
 
 
 def test_a_read_is_no_change(out: Outbound) -> None:
-    """A watch does not look after requests that changed nothing."""
+    """An AppWatch does not check the apps after a request that only reads."""
     with AppWatch(out.world) as watch:
         out.arm.get(out.site.id)
         out.arm.post(f"{out.settings_path}/list")
@@ -418,7 +442,7 @@ def test_a_read_is_no_change(out: Outbound) -> None:
 
 
 def test_a_deletion_is_a_change(out: Outbound) -> None:
-    """Deleting the certificate of a running app is seen, though the app goes on."""
+    """An AppWatch records the deletion of a running app's certificate as a trouble."""
     with AppWatch(out.world) as watch:
         out.arm.delete(out.copy.id)
     assert len(watch.troubles) == 1
@@ -429,14 +453,17 @@ def test_a_deletion_is_a_change(out: Outbound) -> None:
 
 
 def night(out: Outbound) -> None:
-    """Let Azure sync by itself."""
+    """Run Azure's nightly sync."""
     out.world.nightly_sync()
 
 
 @pytest.mark.parametrize("carry", [Outbound.sync, night])
 @pytest.mark.parametrize("rewrites", [True, False])
 def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbound], None], *, rewrites: bool) -> None:
-    """With the knob, a replaced thumbprint is renamed in the webspace's load lists, which restarts those sites."""
+    """A sync replaces the old thumbprint in the webspace's load lists if `import_rewrites_load_list` is on.
+
+    Each site whose WEBSITE_LOAD_CERTIFICATES is rewritten restarts.
+    """
     out.world.knobs.turn(import_rewrites_load_list=rewrites)
     first = out.first.thumbprint
     strangers = [
@@ -454,17 +481,22 @@ def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbou
     told = f"app settings of caller changed by the import: {LOAD_LIST}; restarted"
     assert (told in out.world.journal.changes()) == rewrites
     assert out.held() == [None if rewrites else first]
-    assert {one.id: one for one in strangers}.items() <= {one.id: one for one in out.world.web.sites.values()}.items()
+    assert {site.id: site for site in strangers}.items() <= {
+        site.id: site for site in out.world.web.sites.values()
+    }.items()
 
 
 def test_a_rewritten_list_names_nothing_twice() -> None:
-    """A list that has the new thumbprint already does not get it again; one without the old is left as it is."""
+    """A rewritten load list names the new thumbprint only once.
+
+    A load list that does not name the old thumbprint stays unchanged.
+    """
     assert rename("A,B", "A", "B") == "B"
     assert rename("C,C", "A", "B") == "C,C"
 
 
 def test_a_sync_without_news_rewrites_nothing(out: Outbound) -> None:
-    """Writing a copy again that is up to date restarts nobody."""
+    """A sync of an up-to-date certificate restarts no app."""
     out.world.knobs.turn(import_rewrites_load_list=True)
     (process,) = out.answering()
     out.sync()
@@ -473,6 +505,6 @@ def test_a_sync_without_news_rewrites_nothing(out: Outbound) -> None:
 
 
 def test_apps_of_one_world_do_not_mix(out: Outbound) -> None:
-    """Each app has its own processes, and all are listed."""
+    """Each simulated world lists only its own apps."""
     other = Outbound()
     assert list(chain(out.world.apps.all(), other.world.apps.all())) == [out.app, other.app]

@@ -1,4 +1,4 @@
-"""Host name bindings, through hostNameBindings and through the site, and the addresses that go with them."""
+"""These tests cover host name bindings in the local ARM, and the addresses that belong to the bindings."""
 
 from datetime import timedelta
 
@@ -10,19 +10,19 @@ from tests.local.arm_client import Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """A fresh shop."""
+    """Build a shop."""
     return Shop()
 
 
 def test_never_bound_host_has_no_ssl_state_at_all(shop: Shop) -> None:
-    """The binding of a host name that was never bound lacks sslState and thumbprint, rather than having null ones."""
+    """ARM omits sslState and thumbprint of a host name that was never bound."""
     default = shop.arm.get(f"{shop.site.id}/hostNameBindings/shop.azurewebsites.net")
     assert default["name"] == "shop/shop.azurewebsites.net"
     assert set(default["properties"]) == {"siteName", "domainId", "hostNameType"}
 
 
 def test_etag_of_a_binding_is_the_sites(shop: Shop) -> None:
-    """A binding and its site carry one ETag, and every write changes it."""
+    """A binding and its site have the same ETag, and every write changes the ETag."""
     before = shop.arm.send("GET", shop.binding).headers["ETag"]
     assert before == shop.arm.send("GET", shop.site.id).headers["ETag"]
     shop.bind("SniEnabled")
@@ -30,7 +30,10 @@ def test_etag_of_a_binding_is_the_sites(shop: Shop) -> None:
 
 
 def test_rebinding_serves_the_other_certificate(shop: Shop) -> None:
-    """A PUT with another thumbprint is what visitors are shown next, and the journal says so in words."""
+    """A PUT with another thumbprint changes the certificate that visitors receive.
+
+    The request journal describes the changed binding in words.
+    """
     second = shop.vault.renew("shop")
     other = shop.build.add_copy("shop", name="other")
     shop.bind("SniEnabled", other.thumbprint)
@@ -40,14 +43,14 @@ def test_rebinding_serves_the_other_certificate(shop: Shop) -> None:
 
 
 def test_unknown_thumbprint_is_not_found(shop: Shop) -> None:
-    """Binding to a certificate that the webspace does not hold is refused as 51004."""
+    """ARM refuses to bind a thumbprint that the webspace lacks, with the extended code 51004."""
     error = shop.bind("SniEnabled", "AB" * 20, status=404)
     assert error["Details"][2]["ErrorEntity"]["ExtendedCode"] == "51004"
     assert shop.served() == shop.first.thumbprint
 
 
 def test_certificate_of_another_webspace_is_not_found(shop: Shop) -> None:
-    """A certificate serves only the webspace that it is in."""
+    """ARM refuses to bind a certificate of another webspace."""
     linux = shop.build.add_plan("linux", linux=True)
     shop.build.add_certificate("pay", ["pay.contoso.com", "shop.contoso.com"])
     elsewhere = shop.build.add_copy("pay", linux)
@@ -56,7 +59,10 @@ def test_certificate_of_another_webspace_is_not_found(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("refused", "status"), [(True, 409), (False, 200)])
 def test_mismatch_is_refused_as_the_knob_says(shop: Shop, refused: bool, status: int) -> None:  # noqa: FBT001 - a knob
-    """A certificate that does not cover the host name is refused as 04030, or taken."""
+    """The knob `mismatch_refused` decides whether ARM refuses a certificate that does not cover the host name.
+
+    ARM's refusal of a certificate that does not cover the host name has the extended code 04030.
+    """
     shop.world.knobs.mismatch_refused = refused
     shop.build.add_certificate("wild", ["*.shop.contoso.com"])
     wild = shop.build.add_copy("wild")
@@ -66,20 +72,23 @@ def test_mismatch_is_refused_as_the_knob_says(shop: Shop, refused: bool, status:
 
 
 def test_binding_without_thumbprint_finds_a_certificate_by_host_name(shop: Shop) -> None:
-    """An sslState alone makes App Service look for a certificate that covers the host name."""
+    """A binding without a thumbprint gets a certificate that covers the host name."""
     pay = f"{shop.site.id}/hostNameBindings/pay.contoso.com"
     answer = shop.arm.put(pay, {"properties": {"siteName": "shop", "sslState": "SniEnabled"}})
     assert answer["properties"]["thumbprint"] == shop.first.thumbprint
 
 
 def test_put_without_ssl_state_unbinds(shop: Shop) -> None:
-    """A client that forgets sslState loses the binding: the unkind reading of what Azure leaves open."""
+    """A PUT without sslState removes the binding. Azure does not document the result of a PUT without sslState."""
     shop.bind(None)
     assert shop.served() is None
 
 
 def test_ip_based_binding_keeps_its_address_while_it_is_overwritten(shop: Shop) -> None:
-    """Writing the same binding with another thumbprint keeps the address; visitors there need not name the host."""
+    """An IP-based binding keeps its address when its thumbprint changes.
+
+    Visitors of an IP-based address receive the bound certificate even if the visitors send no SNI.
+    """
     address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
     assert shop.world.web.address_of("shop.contoso.com") == address
     second = shop.vault.renew("shop")
@@ -92,7 +101,7 @@ def test_ip_based_binding_keeps_its_address_while_it_is_overwritten(shop: Shop) 
 
 @pytest.mark.parametrize("how", ["SniEnabled", "Disabled", "delete"])
 def test_ip_based_binding_loses_its_address(shop: Shop, how: str) -> None:
-    """Turned to SNI, unbound or deleted, an IP-based binding's address is gone for good."""
+    """An IP-based binding loses its address for good if it becomes SNI, is unbound or is deleted."""
     address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
     assert address in shop.world.web.addresses()
     if how == "delete":
@@ -104,7 +113,10 @@ def test_ip_based_binding_loses_its_address(shop: Shop, how: str) -> None:
 
 
 def test_default_host_name_moves_to_the_dedicated_address(shop: Shop) -> None:
-    """With an IP-based binding the default host name leads to its address; `sni.` leads to the shared one."""
+    """An IP-based binding moves the site's default host name to the dedicated address.
+
+    The site's default host name with the prefix `sni.` keeps the shared address.
+    """
     shared = shop.world.web.address_of("shop.azurewebsites.net")
     address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
     assert shop.world.web.address_of("shop.azurewebsites.net") == address
@@ -112,7 +124,7 @@ def test_default_host_name_moves_to_the_dedicated_address(shop: Shop) -> None:
 
 
 def test_shared_address_serves_only_sni_host_names_of_its_webspace(shop: Shop) -> None:
-    """A host name is served at the address of its own webspace, and there only by SNI."""
+    """A webspace's shared address serves only host names that are bound by SNI in that webspace."""
     web = shop.world.web
     home = web.shared_address(shop.plan.webspace)
     elsewhere = web.shared_address(shop.build.add_plan("linux", linux=True).webspace)
@@ -123,7 +135,7 @@ def test_shared_address_serves_only_sni_host_names_of_its_webspace(shop: Shop) -
 
 
 def test_second_dedicated_address_of_a_site_is_refused(shop: Shop) -> None:
-    """A site has one IP-based binding at most."""
+    """ARM refuses a second IP-based binding on the same site."""
     shop.bind("IpBasedEnabled")
     body = {"properties": {"sslState": "IpBasedEnabled", "thumbprint": shop.first.thumbprint}}
     error = shop.arm.put(f"{shop.site.id}/hostNameBindings/pay.contoso.com", body, 409)
@@ -131,13 +143,13 @@ def test_second_dedicated_address_of_a_site_is_refused(shop: Shop) -> None:
 
 
 def test_host_name_belongs_to_one_site(shop: Shop) -> None:
-    """A host name that another site has is refused."""
+    """ARM refuses to add a host name that another site already has."""
     other = shop.build.add_site("other")
     shop.arm.put(f"{other.id}/hostNameBindings/shop.contoso.com", {"properties": {}}, 409)
 
 
 def test_slot_has_bindings_of_its_own(shop: Shop) -> None:
-    """A slot's route changes the slot and not its site."""
+    """A binding on a slot's path changes only the slot."""
     slot = shop.build.add_slot(shop.site, "staging")
     path = f"{slot.id}/hostNameBindings/pay.contoso.com"
     body = {"properties": {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}}
@@ -150,7 +162,7 @@ def test_slot_has_bindings_of_its_own(shop: Shop) -> None:
 
 
 def test_wildcard_host_name_serves_each_label(shop: Shop) -> None:
-    """A site with the host name *.x answers for one label below x, and for no more."""
+    """The host name `*.x` serves names with exactly one more label than `x`."""
     shop.build.add_certificate("brands", ["*.brands.contoso.com"])
     brands = shop.build.add_copy("brands")
     shop.build.add_host(shop.site, "*.brands.contoso.com", brands)
@@ -159,7 +171,7 @@ def test_wildcard_host_name_serves_each_label(shop: Shop) -> None:
 
 
 def test_site_put_binds_only_entries_marked_for_update(shop: Shop) -> None:
-    """Writing the site binds entries with toUpdate, ignores entries without, and leaves unlisted hosts alone."""
+    """A PUT of a site binds only the host names whose entry has `toUpdate`."""
     shop.build.add_host(shop.site, "pay.contoso.com")
     entry = {"name": "pay.contoso.com", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}
     body = {"location": "West Europe", "properties": {"hostNameSslStates": [entry]}}
@@ -177,7 +189,7 @@ def test_site_put_binds_only_entries_marked_for_update(shop: Shop) -> None:
 
 
 def test_unbinding_as_az_does_it(shop: Shop) -> None:
-    """A PATCH with Disabled and the thumbprint that is bound unbinds the host name."""
+    """A PATCH of the site with sslState `Disabled` unbinds a host name, as az sends it."""
     entry = {"name": "shop.contoso.com", "sslState": "Disabled", "thumbprint": shop.first.thumbprint, "toUpdate": True}
     shop.arm.send("PATCH", shop.site.id, {"properties": {"hostNameSslStates": [entry]}})
     assert shop.served() is None
@@ -186,7 +198,7 @@ def test_unbinding_as_az_does_it(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
 def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) -> None:  # noqa: FBT001 - a knob
-    """A stale If-Match is refused only where the knob says that Azure looks at it; a fresh one never is."""
+    """ARM refuses a stale If-Match only if the knob `if_match_honoured` is on. ARM always accepts a fresh ETag."""
     shop.world.knobs.if_match_honoured = honoured
     etag = shop.arm.send("GET", shop.binding).headers["ETag"]
     shop.bind("SniEnabled", **{"If-Match": etag})
@@ -194,7 +206,10 @@ def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) 
 
 
 def test_reads_lag_as_the_knob_says(shop: Shop) -> None:
-    """After a write the given number of reads still shows the old binding, while visitors get the new one."""
+    """After a write, ARM shows the old binding for as many reads as the knob `reads_until_visible` says.
+
+    Visitors of the host name receive the newly bound certificate at once.
+    """
     shop.world.knobs.reads_until_visible = 2
     shop.vault.renew("shop")
     other = shop.build.add_copy("shop", name="other")
@@ -205,7 +220,7 @@ def test_reads_lag_as_the_knob_says(shop: Shop) -> None:
 
 
 def test_front_ends_lag_as_the_knob_says(shop: Shop) -> None:
-    """Slow front ends show the old certificate until their time is over, whatever ARM answers."""
+    """A slow front end serves the old certificate for as long as the knob `slow_front_end` says."""
     shop.world.knobs.slow_front_end = 20.0
     shop.world.clock.advance(timedelta(minutes=5))
     shop.vault.renew("shop")
@@ -217,12 +232,12 @@ def test_front_ends_lag_as_the_knob_says(shop: Shop) -> None:
 
 
 def test_default_host_name_stays(shop: Shop) -> None:
-    """The platform's own host name cannot be removed."""
+    """ARM refuses to delete a site's azurewebsites.net host name."""
     shop.arm.delete(f"{shop.site.id}/hostNameBindings/shop.azurewebsites.net", 400)
 
 
 def test_site_shows_the_address_of_its_ip_based_binding(shop: Shop) -> None:
-    """A site shows the address of an IP-based binding in hostNameSslStates and as its inbound address."""
+    """A site shows its IP-based address in hostNameSslStates and in inboundIpAddress."""
     address = shop.bind(IP_BASED)["properties"]["virtualIP"]
     properties = shop.arm.get(shop.site.id)["properties"]
     assert {state["virtualIP"] for state in properties["hostNameSslStates"]} == {None, address}

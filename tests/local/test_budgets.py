@@ -1,4 +1,4 @@
-"""What the tests cost, beside their budgets."""
+"""These tests cover the budgets of processor time for the project's tests."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_idle():
 
 
 def cost(**seconds: float) -> Cost:
-    """Return what one test of each directory cost, on a machine whose yardstick takes a tenth of a second."""
+    """Return the cost of one test per directory, on a machine whose yardstick (fixed work) takes 0.1 seconds."""
     return Cost({f"tests/{name}/test_x.py::test_x": (cpu, cpu) for name, cpu in seconds.items()}, [0.05, 0.15])
 
 
@@ -34,13 +34,16 @@ def cost(**seconds: float) -> Cost:
     [(0.9, 0.9, ""), (1.1, 1.1, "over its budget"), (2.0, 2.0, "FAILED: over 2 times its budget")],
 )
 def test_a_directory_is_held_to_its_yardsticks(seconds: float, ratio: float, word: str) -> None:
-    """What a directory may cost is counted in yardsticks of this run: over it is said, twice as much is a failure."""
+    """A test directory's budget is counted in yardsticks: the processor time of a fixed piece of work.
+
+    A directory above its budget gets a warning, and a directory at twice its budget fails.
+    """
     (part,) = spent(cost(unit=seconds), LIMIT)
     assert (round(part.ratio, 3), part.word) == (ratio, word)
 
 
 def test_a_slow_machine_changes_no_ratio() -> None:
-    """Where tests and yardstick take three times as long, the same share of the budget is spent."""
+    """A machine that is three times slower uses the same percentage of each budget."""
     fast, slow = cost(unit=1.0), Cost({"tests/unit/test_x.py::test_x": (3.0, 9.0)}, [0.15, 0.45])
     assert [round(part.ratio, 3) for part in spent(slow, LIMIT)] == [
         round(part.ratio, 3) for part in spent(fast, LIMIT)
@@ -48,7 +51,7 @@ def test_a_slow_machine_changes_no_ratio() -> None:
 
 
 def test_shares_of_workers_add_up() -> None:
-    """What each worker hands in counts, its yardsticks and its child processes too."""
+    """The cost of a run is the sum of all workers' tests, yardsticks and child processes."""
     whole = Cost()
     for share in (cost(unit=1.0), cost(local=2.0)):
         share.children = 4.0
@@ -67,7 +70,7 @@ def test_shares_of_workers_add_up() -> None:
     ],
 )
 def test_directory_of_a_test(test: str, directory: str) -> None:
-    """A test counts for the directory of tests/ that it is in, however deep."""
+    """A test counts for its top directory below `tests/`, however deep the test's file is."""
     assert directory_of(test) == directory
 
 
@@ -83,12 +86,12 @@ def test_directory_of_a_test(test: str, directory: str) -> None:
     ],
 )
 def test_only_whole_directories_are_judged(tmp_path: Path, arguments: tuple[str, ...], whole: set[str]) -> None:
-    """A directory of which some files alone are run is held to no budget."""
+    """The budgets apply only to directories whose tests all run."""
     assert whole_directories(tmp_path, arguments, ("unit", "local")) == whole
 
 
 def test_the_ten_slowest_are_named() -> None:
-    """The ten tests with the most processor seconds are named, the slowest first."""
+    """The report names the ten tests with the most processor time, the slowest first."""
     tests = {f"tests/unit/test_x.py::test_{number}": (float(number), 20.0) for number in range(12)}
     said = lines(Cost(tests, [0.1]), [Spent("unit", 66.0, 660.0, 600.0)])
     assert [line.rpartition("_")[2] for line in said[1:11]] == [str(number) for number in range(11, 1, -1)]
@@ -97,7 +100,7 @@ def test_the_ten_slowest_are_named() -> None:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Return a project with a test that costs much, and budgets that allow nearly nothing."""
+    """Return a project with an expensive test, and with a budget that is too small for it."""
     folder = pytester.mkdir("tests") / "unit"
     folder.mkdir()
     (folder / "test_costs.py").write_text(BUSY)
@@ -107,7 +110,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["in this process", "in a worker"])
 def test_twice_the_budget_fails_the_run(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
-    """A run in which all tests pass fails where a directory cost more than twice its budget, and says which."""
+    """A run fails if a directory costs more than twice its budget, even if all tests pass."""
     result = project.runpytest_inprocess("-p", "tests.budgets", *workers, "tests")
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -120,7 +123,7 @@ def test_twice_the_budget_fails_the_run(project: pytest.Pytester, workers: tuple
     ids=["a selection", "one file", "on request", "a longer version"],
 )
 def test_other_runs_are_not_judged(project: pytest.Pytester, arguments: tuple[str, ...]) -> None:
-    """A run of some tests, or of more than every day, passes whatever it costs."""
+    """The budgets do not fail a run of selected tests, of another profile, or with `--no-budgets`."""
     (project.path / "conftest.py").write_text("import hypothesis\nhypothesis.settings.register_profile('soak')\n")
     result = project.runpytest_inprocess("-p", "tests.budgets", *arguments)
     assert result.ret == pytest.ExitCode.OK
@@ -129,6 +132,6 @@ def test_other_runs_are_not_judged(project: pytest.Pytester, arguments: tuple[st
 
 
 def test_the_yardstick_is_work_of_the_processor() -> None:
-    """The yardstick takes processor time, and about the same each time."""
+    """The yardstick, a fixed piece of work, takes about the same processor time each time."""
     first, second = yardstick(), yardstick()
     assert 0 < first < 10 * second < 100 * first

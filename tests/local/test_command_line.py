@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_up_and_env(tmp_path: Path) -> None:
-    """`up` prints the environment of what it keeps running, `env` prints the same, and Ctrl-C ends it with 0."""
+    """`up` and `env` print the same environment variables, and Ctrl-C ends `up` with exit code 0."""
     noted = tmp_path / "local.json"
     local = [sys.executable, "-m", "local"]
     up = Child(
@@ -42,13 +42,13 @@ def _names(exports: str) -> set[str]:
 
 
 def test_env_without_a_running_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`env` says what to do where nothing runs."""
+    """`env` names the command `make local` if no local Azure is running."""
     assert main(["env", "--file", str(tmp_path / "local.json")]) == 1
     assert "make local" in capsys.readouterr().err
 
 
 def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A note left by a process that is gone does not count as running."""
+    """`env` reports that no local Azure is running if the recorded process no longer exists."""
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
     noted = tmp_path / "local.json"
@@ -58,7 +58,7 @@ def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_env_quotes_for_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Values with blanks and semicolons come through a shell unharmed."""
+    """A shell that runs the output of `env` gets values with blanks and semicolons unchanged."""
     noted = tmp_path / "local.json"
     noted.write_text(json.dumps({"pid": os.getpid(), "environment": {"A": "x; y 'z'"}}))
     assert main(["env", "--file", str(noted)]) == 0
@@ -68,7 +68,7 @@ def test_env_quotes_for_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second `up` is refused, naming the process of the first."""
+    """A second `up` is refused with a message that names the process id of the first `up`."""
     noted = tmp_path / "local.json"
     noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}}))
     assert main(["up", "--file", str(noted)]) == 1
@@ -76,20 +76,20 @@ def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_unknown_world_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A world that is not there is named with those that are, and nothing starts."""
+    """`up` with an unknown simulated world starts nothing and prints the names of all worlds."""
     assert main(["up", "--world", "nowhere", "--file", str(tmp_path / "local.json")]) == 1
     assert "contoso, empty, fabrikam, northwind" in capsys.readouterr().err
 
 
 def test_a_setting_needs_its_value(capsys: pytest.CaptureFixture[str]) -> None:
-    """A setting of the app is a name with its value."""
+    """`up --setting` refuses a setting that has no value."""
     with pytest.raises(SystemExit):
         main(["up", "--setting", "CERTROLL_MODE"])
     assert "NAME=VALUE" in capsys.readouterr().err
 
 
 def test_settings_reach_the_app(tmp_path: Path) -> None:
-    """What is given on the command line is set in the app, and wins over what is set there anyway."""
+    """A setting given to `up` on the command line reaches the app, and overrides the app's default setting."""
     noted = tmp_path / "local.json"
     given = ["--setting", "CERTROLL_MODE=observe", "--setting", "CERTROLL_ASE_MAX_UNAVAILABLE=25%"]
     command = [sys.executable, "-m", "local", "up", "--world", "empty", "--no-app", "--file", str(noted), *given]

@@ -1,4 +1,4 @@
-"""The demo's world is what its description says."""
+"""These tests check that the demo's world Contoso matches its description."""
 
 from collections import Counter
 
@@ -12,18 +12,18 @@ from local.worlds.contoso import contoso
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Contoso, built once."""
+    """Build the demo's world Contoso once for all tests of this module."""
     return contoso()
 
 
 def custom(world: World) -> list[tuple[Site, Host]]:
-    """Return the custom host names, with their sites."""
+    """Return all custom host names of Contoso, with their sites."""
     hosts = ((site, host) for site in world.web.sites.values() for host in site.hosts.values())
     return [(site, host) for site, host in hosts if not host.name.endswith(DEFAULT_DOMAIN)]
 
 
 def test_numbers(world: World) -> None:
-    """Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots, 18 custom host names."""
+    """Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots and 18 custom host names."""
     slots = Counter(site.slot is not None for site in world.web.sites.values())
     assert (len(world.subscriptions), len(world.vaults)) == (2, 2)
     assert slots == {False: 15, True: 5}
@@ -32,7 +32,7 @@ def test_numbers(world: World) -> None:
 
 
 def test_kinds_of_bindings(world: World) -> None:
-    """Three host names are IP-based, one has no binding, one is a wildcard; one site is stopped."""
+    """Contoso has three IP-based host names, one unbound host name, one wildcard and one stopped site."""
     states = Counter(host.ssl_state for _, host in custom(world))
     assert (states[IP_BASED], states[None]) == (3, 1)
     assert sum(host.name.startswith("*.") for _, host in custom(world)) == 1
@@ -40,14 +40,14 @@ def test_kinds_of_bindings(world: World) -> None:
 
 
 def test_one_certificate_is_in_every_webspace(world: World) -> None:
-    """One vault certificate is imported into all three webspaces, and no webspace holds one twice."""
+    """One vault certificate is imported into all three webspaces. No webspace imports a vault certificate twice."""
     sources = Counter((copy.source, copy.webspace.key) for copy in world.web.certificates.values())
     assert set(sources.values()) == {1}
     assert max(Counter(source for source, _ in sources).values()) == 3
 
 
 def test_renewals_concern_enough_bindings(world: World) -> None:
-    """At least twelve bindings, the three IP-based ones included, are on certificates that the demo renews."""
+    """The demo's renewals change at least twelve bindings, including the three IP-based bindings."""
     renewed = {world.vaults[vault].certificates[name].newest.thumbprint for vault, name in world.renewing}
     concerned = [host for _, host in custom(world) if host.thumbprint in renewed]
     assert len(concerned) >= 12
@@ -55,18 +55,21 @@ def test_renewals_concern_enough_bindings(world: World) -> None:
 
 
 def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
-    """The site that opted out has a lineage to itself, which the demo does not renew, and its binding is behind."""
+    """The opted-out site of Contoso is the only site with its certificate, and its binding is outdated.
+
+    The demo does not renew the opted-out site's certificate.
+    """
     (site,) = (site for site in world.web.sites.values() if site.tags.get("certroll") == "off")
     (host,) = (host for host in site.hosts.values() if host.is_bound)
     lineage = world.vaults["contoso-web-kv"].certificates["partners-contoso-com"]
     thumbprints = [version.thumbprint for version in lineage.versions]
     assert host.thumbprint == thumbprints[0]
-    assert [other.id for other, one in custom(world) if one.thumbprint in thumbprints] == [site.id]
+    assert [other.id for other, host in custom(world) if host.thumbprint in thumbprints] == [site.id]
     assert ("contoso-web-kv", lineage.name) not in world.renewing
 
 
 def test_every_bound_host_is_served_with_a_certificate_that_covers_it(world: World) -> None:
-    """Before anything happens each bound host name shows its bound certificate, which covers it."""
+    """Each bound host name of Contoso is served with its bound certificate, which covers the host name."""
     for _, host in custom(world):
         name = host.name.replace("*", "any")
         address = world.web.address_of(name)
@@ -77,29 +80,29 @@ def test_every_bound_host_is_served_with_a_certificate_that_covers_it(world: Wor
 
 
 def test_addresses_come_from_the_seed(world: World) -> None:
-    """Another world of the same seed has the same addresses, one of another seed does not."""
+    """Contoso has the same addresses for the same seed, and other addresses for another seed."""
     assert contoso().web.addresses() == world.web.addresses()
     assert contoso(seed=1).web.addresses() != world.web.addresses()
 
 
 def test_client_certificates_renew_and_are_in_use(world: World) -> None:
-    """Two client certificates renew; four apps on three sites hold them, by path or thumbprint, without a trouble."""
+    """The demo renews two client certificates, which four apps of Contoso present without trouble."""
     assert ("contoso-web-kv", "partner-client") in world.renewing
     assert ("contoso-web-kv", "bank-client") in world.renewing
     held = {app.site_id.partition("/sites/")[2]: app.answering(world.clock.now())[0] for app in world.apps.all()}
-    assert {name: one.certificate and one.certificate.host_names for name, one in held.items()} == {
+    assert {name: process.certificate and process.certificate.host_names for name, process in held.items()} == {
         "invoices-contoso": ("client.contoso.com",),
         "invoices-contoso/slots/staging": ("client.contoso.com",),
         "ledger-contoso": ("client.contoso.com",),
         "payments-contoso": ("payments.contoso.com",),
     }
-    assert {name: one.loaded.platform for name, one in held.items()}["ledger-contoso"] == "windows"
+    assert {name: process.loaded.platform for name, process in held.items()}["ledger-contoso"] == "windows"
     assert world.apps.troubles() == ()
 
 
 def test_client_certificates_are_imported_and_probed(world: World) -> None:
-    """Every site with an app carries the probe's tag, and its certificate is a copy from the vault."""
-    copies = {one.thumbprint: one for one in world.web.certificates.values()}
+    """Every Contoso site with an app has a probe tag, and its certificate is imported from a vault."""
+    copies = {copy.thumbprint: copy for copy in world.web.certificates.values()}
     for app in world.apps.all():
         site = world.web.sites.get(app.site_id)
         assert site is not None
@@ -110,7 +113,10 @@ def test_client_certificates_are_imported_and_probed(world: World) -> None:
 
 
 def test_one_partner_takes_the_next_certificate_and_one_does_not() -> None:
-    """After a renewal the authority's partner accepts the new version, the bank still the old one alone."""
+    """Partner `fabrikam` accepts a renewed client certificate, because `fabrikam` trusts the authority.
+
+    Partner `woodgrove` refuses a renewed client certificate, because `woodgrove` pins the old thumbprint.
+    """
     world = contoso()
     partners = {partner.name: partner for partner in world.apps.partners.values()}
     vault = world.vaults["contoso-web-kv"]
@@ -119,7 +125,7 @@ def test_one_partner_takes_the_next_certificate_and_one_does_not() -> None:
 
 
 def test_the_apps_of_contoso_answer() -> None:
-    """Asked on its own host name each app says that its partner accepted it."""
+    """Every app of Contoso answers its probe with 200, because its partner accepts its certificate."""
     world = contoso()
     with Stand(world) as stand:
         for app in world.apps.all():

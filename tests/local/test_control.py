@@ -1,4 +1,4 @@
-"""The control port, asked as a person or another process would ask it."""
+"""These tests send requests to the control port of the local Azure, as a person or a script would."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ from local.stand import Stand
 
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    """A stand with one vault certificate."""
+    """Yield a running local Azure with one vault certificate."""
     world = World()
     world.vaults["kv"] = world.new_vault("kv", subscription="sub", resource_group="rg")
     world.vaults["kv"].add("shop", ["shop.contoso.com"])
@@ -27,7 +27,7 @@ def stand() -> Iterator[Stand]:
 
 
 def ask(stand: Stand, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """Return status and JSON of the answer."""
+    """Send one request to the control port, and return the status and JSON of its answer."""
     connection = http.client.HTTPConnection("127.0.0.1", stand.control.port, timeout=HANG)
     connection.request(method, path, None if payload is None else json.dumps(payload))
     answer = connection.getresponse()
@@ -37,7 +37,7 @@ def ask(stand: Stand, method: str, path: str, payload: object = None) -> tuple[i
 
 
 def test_state_shows_the_fleet(stand: Stand) -> None:
-    """The state names vault certificates with their versions, sites, copies and addresses."""
+    """GET /state lists each vault certificate's versions, all sites, all imported certificates and all addresses."""
     status, state = ask(stand, "GET", "/state")
     assert status == 200
     newest = stand.world.vaults["kv"].certificates["shop"].newest
@@ -46,22 +46,22 @@ def test_state_shows_the_fleet(stand: Stand) -> None:
 
 
 def test_the_way_around_is_told(stand: Stand) -> None:
-    """The root names every route with what it does and what it takes."""
+    """GET / on the control port describes every route and its parameters."""
     status, routes = ask(stand, "GET", "/")
     assert status == 200
-    assert any(route.startswith('POST /clock: Move it: {"advance": seconds}') for route in routes)
+    assert any(route.startswith('POST /clock: Move the clock: {"advance": seconds}') for route in routes)
     assert all(route.partition(": ")[2] for route in routes)
 
 
 def test_clock_moves(stand: Stand) -> None:
-    """The clock can be read, set and advanced."""
+    """The control port can read, set and advance the clock of the local Azure."""
     assert ask(stand, "POST", "/clock", {"set": "2027-01-01T00:00:00+00:00"})[1]["now"].startswith("2027-01-01T00:00")
     assert ask(stand, "POST", "/clock", {"advance": 3600})[1]["now"].startswith("2027-01-01T01:00")
     assert ask(stand, "GET", "/clock")[1]["now"].startswith("2027-01-01T01:00")
 
 
 def test_knobs_turn(stand: Stand) -> None:
-    """A knob can be turned by name; a misspelt one is refused by name."""
+    """The control port sets a knob by its name. A request with a misspelt knob gets a 400 that repeats the name."""
     assert ask(stand, "POST", "/knobs", {"wrong_echo": True})[1]["wrong_echo"] is True
     assert stand.world.knobs.wrong_echo
     status, refused = ask(stand, "POST", "/knobs", {"wrong_eco": True})
@@ -70,7 +70,7 @@ def test_knobs_turn(stand: Stand) -> None:
 
 
 def test_faults_come_and_go(stand: Stand) -> None:
-    """A scripted fault strikes and is listed with its strikes; the list can be emptied."""
+    """The control port lists each scripted fault with its number of strikes, and can delete all faults."""
     ask(stand, "POST", "/faults", {"kind": "server_error", "status": 503, "times": 1})
     bearer = {"authorization": "Bearer " + token(TENANT, OPERATOR, "https://management.azure.com", 0)}
     url = "https://management.azure.com/subscriptions?api-version=2022-12-01"
@@ -83,7 +83,7 @@ def test_faults_come_and_go(stand: Stand) -> None:
 
 
 def test_journal_is_shown_and_emptied(stand: Stand) -> None:
-    """The journal lists the requests that Azure got, not those to the control port."""
+    """GET /journal lists requests to the local Azure, and omits requests to the control port."""
     stand.proxy.azure.handle(Request.to("GET", "https://management.azure.com/subscriptions?api-version=2022-12-01"))
     (entry,) = ask(stand, "GET", "/journal")[1]
     assert (entry["method"], entry["status"]) == ("GET", 401)
@@ -92,7 +92,10 @@ def test_journal_is_shown_and_emptied(stand: Stand) -> None:
 
 
 def test_renewal_by_request(stand: Stand) -> None:
-    """A certificate can be renewed with differences; a misspelt difference is refused."""
+    """The control port renews a certificate with other host names or dates.
+
+    The control port answers a misspelt field with 400.
+    """
     payload = {"host_names": ["other.contoso.com"], "not_after": "2027-01-01T00:00:00+00:00"}
     status, version = ask(stand, "POST", "/vaults/KV/certificates/shop/renew", payload)
     assert status == 200
@@ -103,21 +106,24 @@ def test_renewal_by_request(stand: Stand) -> None:
 
 
 def test_renewal_of_a_secret_by_request(stand: Stand) -> None:
-    """A certificate in a plain secret is renewed under its names; the world's state shows it, and never a value."""
+    """The control port renews a certificate that is stored in a plain secret, with the same host names.
+
+    GET /state lists the secret's versions and never shows a secret's value.
+    """
     vault = stand.world.vaults["kv"]
     first, password = vault.set_pfx_secret("order", ["www.contoso.com"]), vault.set_secret("password", "s3cr3t-marker")
     status, version = ask(stand, "POST", "/vaults/kv/secrets/Order/renew", {"not_after": "2027-01-01T00:00:00+00:00"})
     assert (status, version["host_names"]) == (200, ["www.contoso.com"])
     assert version["not_after"] == "2027-01-01T00:00:00+00:00"
     state = ask(stand, "GET", "/state")[1]
-    assert [one["version"] for one in state["secrets"]["kv"]["order"]] == [first.id, version["version"]]
+    assert [secret["version"] for secret in state["secrets"]["kv"]["order"]] == [first.id, version["version"]]
     assert password.value not in json.dumps(state)
     for name, payload in (("order", {"hostnames": []}), ("none", {}), ("password", {})):
         assert ask(stand, "POST", f"/vaults/kv/secrets/{name}/renew", payload)[0] == 400
 
 
 def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
-    """A world can be seeded by name and put back to its beginning; an unknown name is refused."""
+    """The control port loads a world by name and resets the world to its start. It refuses an unknown name."""
     assert ask(stand, "POST", "/world", {"name": "empty", "seed": 3})[0] == 200
     stand.world.vaults["kv"] = stand.world.new_vault("kv", subscription="sub", resource_group="rg")
     assert ask(stand, "POST", "/reset")[0] == 200
@@ -128,7 +134,7 @@ def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
 
 
 def test_events_reach_a_registered_webhook(stand: Stand) -> None:
-    """A webhook that passes validation gets events, repeated ones too."""
+    """A registered webhook that passes validation receives every event, including repeated events."""
     heard: list[Request] = []
 
     def answer(request: Request) -> Response:
@@ -152,7 +158,10 @@ def test_events_reach_a_registered_webhook(stand: Stand) -> None:
 
 
 def test_events_can_be_held_and_lost(stand: Stand) -> None:
-    """Events can be kept back and thrown away; an unknown wish is refused."""
+    """The control port can hold events back and discard them.
+
+    The control port refuses an unknown event action with 400.
+    """
     ask(stand, "POST", "/events", {"do": "hold"})
     ask(stand, "POST", "/vaults/kv/certificates/shop/renew", {})
     assert len(ask(stand, "POST", "/events", {"do": "lose"})[1]) == 1
@@ -161,7 +170,7 @@ def test_events_can_be_held_and_lost(stand: Stand) -> None:
 
 
 def test_unknown_paths_are_not_found(stand: Stand) -> None:
-    """What the control port does not have is a 404, and an unreadable body a 400."""
+    """The control port answers an unknown path with 404 and an unreadable body with 400."""
     assert ask(stand, "GET", "/nothing")[0] == 404
     assert ask(stand, "POST", "/clock", "not an object")[0] == 400
     assert ask(stand, "POST", "/clock", {"set": "tomorrow"})[0] == 400

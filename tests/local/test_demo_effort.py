@@ -1,4 +1,4 @@
-"""What the demo claims of the way from the events to the last binding."""
+"""These tests cover the demo's claims about the work between the first event and the last binding."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,14 +29,14 @@ START = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 def failed(done: Effort, seconds: float = 1.0, yardstick: float = 0.1) -> list[str]:
-    """Return the claims that do not hold."""
+    """Return the claims that fail."""
     checks = Checks()
     check_effort(checks, Pace(seconds, yardstick, done, FLOOR))
     return checks.failed
 
 
 def test_a_slow_machine_fails_no_claim() -> None:
-    """Where everything takes a hundred times as long and nothing more is done, every claim holds."""
+    """Every claim of the demo holds on a machine that is a hundred times slower."""
     assert failed(GOOD) == failed(GOOD, seconds=400.0, yardstick=10.0) == []
 
 
@@ -53,25 +53,25 @@ def test_a_slow_machine_fails_no_claim() -> None:
     ],
 )
 def test_what_was_done_in_vain_fails_its_claim(done: Effort, claim: str) -> None:
-    """One request, message, delay or sleep more than is allowed fails the claim that counts it, and no other."""
+    """One excess request, message, delay or sleep fails exactly the claim that counts it."""
     (only,) = failed(done)
     assert claim in only
 
 
 def test_the_least_of_contoso() -> None:
-    """A message and a read of the fleet for six certificates each, a message for each site, two requests a change."""
+    """`least` computes the minimum number of messages and requests that Contoso's renewals need."""
     floor = least(contoso(), {("kv/a", "one"), ("kv/a", "two")}, bindings=1, apps=3)
     assert (floor.messages, floor.sites, floor.apps) == (8, 2, 3)
     assert floor.requests == 148 + 2 * (9 + 1)
 
 
 def entry(after: float, method: str, path: str, host: str = "management.azure.com") -> Entry:
-    """Return a request so many seconds after the start."""
+    """Return a journal entry for a request so many seconds after the start."""
     return Entry(1, START + timedelta(seconds=after), method, host, path)
 
 
 def logs(folder: Path, storage: list[str], host: list[str], entries: list[Entry]) -> LocalApp:
-    """Return what the demo looks at: a journal, and the logs of storage and host."""
+    """Return a stub of the local app with a request journal and the logs of Azurite and the Functions host."""
     (folder / "azurite.log").write_text("\n".join(storage))
     (folder / "host.log").write_text("\n".join(host))
     world = SimpleNamespace(journal=SimpleNamespace(entries=lambda: tuple(entries)))
@@ -84,13 +84,16 @@ def logs(folder: Path, storage: list[str], host: list[str], entries: list[Entry]
 
 
 def sent(second: int, queue: str, delay: int, status: int = 201) -> str:
-    """Return the line of a message in the log of storage."""
+    """Return the line that Azurite logs for a new queue message."""
     path = f"/devstoreaccount1/{queue}/messages?visibilitytimeout={delay}"
     return f'127.0.0.1 - - [30/Nov/2026:12:00:{second:02} +0000] "POST {path} HTTP/1.1" {status} -'
 
 
 def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
-    """Requests, messages and sleeps count until the last binding; delays and sleeps before the first write apart."""
+    """`effort` counts requests, messages and sleeps up to the last binding.
+
+    `effort` counts the delays and sleeps before the first write separately.
+    """
     storage = [
         sent(0, "certificates", 0, 404),
         sent(0, "certificates", 0),
@@ -128,6 +131,6 @@ def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
 
 
 def test_nothing_moved_is_counted_too(tmp_path: Path) -> None:
-    """Where no binding has moved all that was done counts, so that the claims can say so."""
+    """`effort` counts all requests and messages if no binding has moved."""
     done = effort(logs(tmp_path, [sent(1, "sites", 0)], [], [entry(1, "GET", "/subscriptions")]), set())
     assert (done.requests, done.messages) == (1, 1)

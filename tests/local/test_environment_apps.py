@@ -1,4 +1,4 @@
-"""Apps in an App Service Environment: what they trust from which start on, and how many of them are down at once."""
+"""These tests cover apps in an App Service Environment: trusted roots, starts, and how many apps are down at once."""
 
 import base64
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ OUT_OF_TIME = 60
 
 
 class Trusting(Hosted):
-    """An environment whose two apps call a partner with a root of its own, which they need no certificate for."""
+    """An App Service Environment with two apps that call a partner whose certificate has a private root."""
 
     def __init__(self) -> None:
-        """Build it; nobody trusts the partner yet."""
+        """Build the environment, whose apps do not trust the partner's root yet."""
         super().__init__()
         self.corp = Authority("Corp")
         self.root = self.corp.root_leaf
@@ -39,33 +39,33 @@ class Trusting(Hosted):
         )
 
     def add_root(self, leaf: Leaf | None = None) -> None:
-        """Give the environment a root, the partner's unless another is given."""
+        """Add a root certificate to the environment: by default the partner's root."""
         self.build.add_root_certificate(self.ase, (leaf or self.root).der)
 
     def ask(self, stand: Stand, site: Site | None = None) -> tuple[int, str]:
-        """Return what the app on the site, or on the shop, answers."""
+        """Return the probe answer of the app on the given site, or on the shop by default."""
         return stand.visitor.ask((site or self.shop).default_host_name, "/health")
 
     def list_root(self, site: Site, value: str) -> None:
-        """Let the site list these thumbprints."""
+        """Write WEBSITE_LOAD_ROOT_CERTIFICATES of the site."""
         self.arm.put(f"{site.id}/config/appsettings", {"properties": {ROOT_LIST: value}})
 
     def cycle(self, site: Site) -> None:
-        """Stop the site and start it."""
+        """Stop the site and start it again."""
         self.arm.post(f"{site.id}/stop")
         self.arm.post(f"{site.id}/start")
 
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    """A stand for all tests here."""
+    """Yield a running local Azure that all tests of this module share."""
     with Stand() as stand:
         yield stand
 
 
 @pytest.fixture
 def hosted(stand: Stand) -> Trusting:
-    """A fresh environment, served by the stand."""
+    """Build an environment, and let the local Azure serve it."""
     hosted = Trusting()
     stand.use(hosted.world)
     return hosted
@@ -73,7 +73,7 @@ def hosted(stand: Stand) -> Trusting:
 
 @pytest.fixture
 def client(hosted: Trusting, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """The unmodified SDK against the environment's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, hosted.build) as client:
         yield client
 
@@ -84,7 +84,7 @@ def client(hosted: Trusting, stand: Stand) -> Iterator[WebSiteManagementClient]:
 def test_a_root_is_trusted_after_stop_and_start(
     client: WebSiteManagementClient, hosted: Trusting, stand: Stand
 ) -> None:
-    """An app verifies its partner by a new root once it was stopped and started, on Windows and on Linux."""
+    """An app trusts a new root of its environment only after a stop and a start, on Windows and Linux."""
     assert hosted.ask(stand) == (502, "untrusted")
     hosted.add_root()
     for site in (hosted.shop, hosted.api):
@@ -96,7 +96,10 @@ def test_a_root_is_trusted_after_stop_and_start(
 
 
 def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
-    """Running apps do not hear of a new root, and go on without one that was deleted."""
+    """A running app neither trusts a new root nor forgets a deleted root.
+
+    The local Azure's list of app troubles names each affected app.
+    """
     hosted.add_root()
     assert hosted.ask(stand) == (502, "untrusted")
     assert hosted.world.apps.troubles() == (
@@ -112,7 +115,7 @@ def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trusting, stand: Stand) -> None:
-    """Neither a restart nor a changed setting brings a new root; and neither loses one that a start has brought."""
+    """A restart or a changed setting neither adds a new root to an app nor removes a trusted root."""
     other = Authority("Other").root_leaf
     hosted.add_root(other)
     hosted.cycle(hosted.shop)
@@ -124,17 +127,20 @@ def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trus
 
 
 def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
-    """An app that is made after the root has it; one outside of the environment never has."""
+    """A new app trusts the roots that its environment already has. An app outside the environment trusts no root."""
     hosted.add_root()
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
     outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
-    assert [one.roots for one in made.processes] == [(hosted.root.der,)]
+    assert [process.roots for process in made.processes] == [(hosted.root.der,)]
     hosted.cycle(hosted.outside)
-    assert [one.roots for one in outside.processes] == [()]
+    assert [process.roots for process in outside.processes] == [()]
 
 
 def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
-    """A certificate without `isRoot`, an issuing CA, and a root of the same name with another key do not help."""
+    """An app trusts its partner only if the environment has the partner's true root with `isRoot`.
+
+    A certificate without `isRoot`, an issuing CA and a root of the same name with another key are not trusted.
+    """
     hosted.build.add_root_certificate(hosted.ase, hosted.root.der, is_root=False)
     hosted.cycle(hosted.shop)
     assert hosted.shop_app.processes[-1].roots == ()
@@ -146,7 +152,7 @@ def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_a_root_rolls_over(hosted: Trusting, stand: Stand) -> None:
-    """With both roots an app is well before and after its partner moves; without the old one it is well after."""
+    """An app that trusts both roots reaches its partner before and after the partner moves to the new root."""
     fresh = Authority("Corp 2")
     hosted.add_root()
     hosted.add_root(fresh.root_leaf)
@@ -162,7 +168,7 @@ def test_a_root_rolls_over(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_an_app_may_present_a_certificate_too(hosted: Trusting, stand: Stand) -> None:
-    """A partner with a root of its own may insist on a client certificate; each side has to trust the other."""
+    """A partner with a private root can require a client certificate, and then both sides must trust each other."""
     strict = hosted.build.add_partner("strict", own_root=True)
     content = hosted.build.add_certificate("client", ["client.contoso.com"]).imported()
     root = strict.own.root_leaf.der if strict.own else b""
@@ -176,11 +182,11 @@ def test_an_app_may_present_a_certificate_too(hosted: Trusting, stand: Stand) ->
 
 
 def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusting, stand: Stand) -> None:
-    """An app without a certificate fails at a partner that insists on one, and the world says so."""
+    """The local Azure's list of app troubles names an app that lacks the client certificate its partner requires."""
     strict = hosted.build.add_partner("strict")
     hosted.build.add_app(hosted.shop, strict, anonymous=True)
     assert hosted.ask(stand) == (502, "refused")
-    assert [one for one in hosted.world.apps.troubles() if one.startswith("shop: ")] == [
+    assert [trouble for trouble in hosted.world.apps.troubles() if trouble.startswith("shop: ")] == [
         f"shop: strict wants a client certificate, which {which} does not present"
         for which in ("the running process", "a process started now")
     ]
@@ -188,17 +194,17 @@ def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusti
 
 @pytest.mark.parametrize("form", ["pem", "der", "certificate"])
 def test_a_vault_keeps_a_root(hosted: Trusting, form: Literal["pem", "der", "certificate"]) -> None:
-    """A root without its key is a plain secret, in PEM or DER; one with its key is a certificate."""
+    """The builder stores a root as a plain secret in PEM or DER, or as a certificate with its key."""
     fresh = Authority("Corp").root_leaf
-    versions = [hosted.build.add_root_object("corp", one, form=form, tags={"a": "b"}) for one in (hosted.root, fresh)]
+    versions = [hosted.build.add_root_object("corp", leaf, form=form, tags={"a": "b"}) for leaf in (hosted.root, fresh)]
     vault = hosted.world.vaults["contoso-kv"]
     kept = vault.certificates["corp"].versions if form == "certificate" else vault.secrets["corp"].versions
     assert kept == versions
     assert versions[-1].tags == {"a": "b"}
-    values = [one.value for one in versions if isinstance(one, SecretVersion)]
+    values = [version.value for version in versions if isinstance(version, SecretVersion)]
     assert not any("PRIVATE KEY" in value for value in values)
-    found = [base64.b64decode(one) if form == "der" else read(one)[0].der for one in values]
-    found = found or [one.leaf.der for one in versions if isinstance(one, Version)]
+    found = [base64.b64decode(value) if form == "der" else read(value)[0].der for value in values]
+    found = found or [version.leaf.der for version in versions if isinstance(version, Version)]
     assert found == [hosted.root.der, fresh.der]
 
 
@@ -206,12 +212,15 @@ def test_a_vault_keeps_a_root(hosted: Trusting, form: Literal["pem", "der", "cer
 
 
 def public(hosted: Trusting, site: Site) -> str:
-    """Return the thumbprint of the partner's root, now a public certificate of the site."""
+    """Add the partner's root as a public certificate of the site, and return its thumbprint."""
     return hosted.build.add_public_certificate(site, hosted.root.der).thumbprint
 
 
 def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Stand) -> None:
-    """What one Windows app lists it trusts after the restart, its neighbours from their next start of any kind on."""
+    """A Windows app trusts a root that its setting lists, after the restart that the new setting causes.
+
+    Other apps on the same plan trust the listed root from their next start or restart on.
+    """
     neighbour = hosted.build.add_site("neighbour", hosted.windows)
     hosted.build.add_app(neighbour, hosted.partner, anonymous=True)
     hosted.list_root(hosted.shop, public(hosted, hosted.shop).lower())
@@ -224,7 +233,10 @@ def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Sta
 
 
 def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stand) -> None:
-    """A list counts while its site runs; the certificate may belong to a neighbour, running or not."""
+    """A stopped site's root list has no effect on other apps of its plan.
+
+    A root list may name a public certificate of another site on the plan, even of a stopped site.
+    """
     neighbour = hosted.build.add_site("neighbour", hosted.windows, state=STOPPED)
     hosted.list_root(neighbour, public(hosted, neighbour))
     hosted.cycle(hosted.shop)
@@ -235,13 +247,16 @@ def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stan
 
 @pytest.mark.parametrize(("value", "trusted"), [("{},AB", True), ("AB,{}", True), ("AB, {}", False), ("*", False)])
 def test_a_root_list_bears_no_blanks(hosted: Trusting, stand: Stand, value: str, *, trusted: bool) -> None:
-    """Thumbprints are separated by commas alone; a blank spoils what follows, and there is no `*`."""
+    """A root list separates thumbprints by commas only. The list ignores `*` and a thumbprint after a blank."""
     hosted.list_root(hosted.shop, value.format(public(hosted, hosted.shop)))
     assert hosted.ask(stand)[0] == (200 if trusted else 502)
 
 
 def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) -> None:
-    """On Linux, in a Windows container, outside, and without the certificate the list does nothing."""
+    """Only code on Windows plans in an environment supports the root list.
+
+    The root list has no effect on Linux, in Windows containers, outside an environment, or without its certificate.
+    """
     container = hosted.build.add_site("container", hosted.windows, windows_container=True)
     for site in (hosted.api, container, hosted.outside):
         app = hosted.build.add_app(site, hosted.partner, anonymous=True)
@@ -259,7 +274,10 @@ def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) ->
 
 @pytest.mark.parametrize(("inside", "found"), [(True, True), (False, False)])
 def test_code_in_an_environment_sees_the_machines_store(hosted: Trusting, *, inside: bool, found: bool) -> None:
-    """A public certificate for the machine's store is out of reach for Windows code outside of an environment alone."""
+    """Windows code in an environment finds a public certificate in the machine's store.
+
+    Windows code outside an environment does not find that certificate.
+    """
     site = hosted.shop if inside else hosted.outside
     hosted.build.add_public_certificate(site, hosted.root.der, location="LocalMachineMy")
     app = hosted.build.add_app(site, trusts="SIGNER")
@@ -272,7 +290,7 @@ def test_code_in_an_environment_sees_the_machines_store(hosted: Trusting, *, ins
 
 
 def test_a_start_takes_its_time(hosted: Trusting, stand: Stand) -> None:
-    """A stopped app answers 403, one that starts 503 until it is up; a restart takes nobody down."""
+    """A stopped app answers 403, and a starting app answers 503. A restart causes no downtime."""
     hosted.add_root()
     hosted.world.knobs.turn(restart_seconds=30)
     with DownWatch(hosted.world) as watch:
@@ -289,7 +307,7 @@ def test_a_start_takes_its_time(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_a_start_may_bring_up_nothing(hosted: Trusting, stand: Stand) -> None:
-    """A site whose starts fail says that it runs, and its app does not answer, until a start does not fail."""
+    """A site whose start failed shows the state Running, and its app answers 503 until a later start succeeds."""
     hosted.add_root()
     hosted.shop_app.failing_starts = 1
     hosted.cycle(hosted.shop)
@@ -301,7 +319,7 @@ def test_a_start_may_bring_up_nothing(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_starts_may_fail_for_ever(hosted: Trusting) -> None:
-    """With None every start fails; a restart that brings up nothing leaves the old process."""
+    """`failing_starts = None` makes every start fail. A failed restart leaves the old process running."""
     hosted.api_app.failing_starts = None
     hosted.arm.post(f"{hosted.api.id}/restart")
     assert answers(hosted, hosted.api_app)
@@ -311,12 +329,15 @@ def test_starts_may_fail_for_ever(hosted: Trusting) -> None:
 
 
 def answers(hosted: Trusting, app: App) -> bool:
-    """Return whether any process of the app answers."""
+    """Return True if any process of the app answers now."""
     return bool(app.answering(hosted.world.clock.now()))
 
 
 def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
-    """The most at one moment: in all, by plan, and by group, to which a slot belongs by its own tag."""
+    """A DownWatch reports the maximum number of sites down at once: in total, per plan and per group.
+
+    A slot with its own group tag belongs only to that tag's group.
+    """
     tagged = hosted.build.add_site("tagged", hosted.windows, tags={"certroll-group": "pay, core"})
     slot = hosted.build.add_slot(tagged, "staging")
     own = hosted.build.add_slot(tagged, "own", tags={"certroll-group": "alone"})
@@ -334,7 +355,7 @@ def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
 
 
 def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
-    """A site that was stopped when the watch began counts only once it has been up."""
+    """A DownWatch ignores a site that was down when the watch began, until the site has been up."""
     hosted.arm.post(f"{hosted.shop.id}/stop")
     with DownWatch(hosted.world) as watch:
         hosted.arm.post(f"{hosted.api.id}/restart")
@@ -346,7 +367,7 @@ def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
 
 
 def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
-    """A site that was down when the watch began, and came up while nobody changed anything, counts from then on."""
+    """A DownWatch counts a site from the moment its start completes, even if no request marks that moment."""
     hosted.world.knobs.turn(restart_seconds=30)
     hosted.arm.post(f"{hosted.shop.id}/stop")
     with DownWatch(hosted.world) as watch:
@@ -363,7 +384,7 @@ def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
 
 
 def test_the_state_shows_roots_and_who_has_them(hosted: Trusting) -> None:
-    """The control port's state names environments with their roots, and the roots of each process."""
+    """GET /state on the control port shows each environment's roots, and the roots of each process."""
     hosted.add_root()
     hosted.cycle(hosted.shop)
     shown = fleet(hosted.world)
@@ -376,7 +397,7 @@ def test_the_state_shows_roots_and_who_has_them(hosted: Trusting) -> None:
             "roots": [{"name": thumbprint, "thumbprint": thumbprint, "is_root": True}],
         }
     ]
-    assert {one["id"]: one["environment"] for one in shown["sites"]} == {
+    assert {site["id"]: site["environment"] for site in shown["sites"]} == {
         hosted.shop.id: hosted.ase.id,
         hosted.api.id: hosted.ase.id,
         hosted.outside.id: None,

@@ -1,4 +1,4 @@
-"""App Service Environments: over the wire, by the SDK, and the root certificates that their apps trust."""
+"""These tests cover App Service Environments in the local ARM and SDK, and the root certificates of their apps."""
 
 import base64
 import ssl
@@ -24,15 +24,15 @@ from tests.local.pfx_files import pfx, upload
 from tests.local.sdk import web_client
 
 ROOTS_API = "2024-04-01"
-KEYED = b"a key beside the certificate"
+KEYED = b"a key with the certificate"
 OLD = datetime(2023, 9, 30, tzinfo=UTC)
 
 
 class Hosted:
-    """An internal environment, `ase`, with a Windows and a Linux plan and a site on each, beside a plan outside."""
+    """An App Service Environment, `ase`, with a Windows and a Linux site, next to a plan outside the environment."""
 
     def __init__(self, *, internal: bool = True) -> None:
-        """Build it."""
+        """Build the environment, its plans and its sites."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -47,26 +47,26 @@ class Hosted:
 
     @property
     def roots(self) -> str:
-        """The path of the environment's root certificates."""
+        """The ARM path of the environment's root certificates."""
         return f"{self.ase.id}/publicCertificates"
 
 
 @pytest.fixture
 def hosted() -> Hosted:
-    """A fresh environment."""
+    """Build an internal environment."""
     return Hosted()
 
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    """A stand for all tests here."""
+    """Yield a running local Azure that all tests of this module share."""
     with Stand() as stand:
         yield stand
 
 
 @pytest.fixture
 def client(hosted: Hosted, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """The unmodified SDK against the environment's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, hosted.build) as client:
         yield client
 
@@ -74,12 +74,12 @@ def client(hosted: Hosted, stand: Stand) -> Iterator[WebSiteManagementClient]:
 def send(
     client: WebSiteManagementClient, method: str, path: str, body: Json = None, api: str = ROOTS_API
 ) -> HttpResponse:
-    """Return what a request is answered that the SDK has no operation for."""
+    """Send a raw request through the SDK client, because the SDK lacks the operation, and return the answer."""
     return client.send_request(HttpRequest(method, f"{path}?api-version={api}", json=body))
 
 
 def body(der: bytes, **properties: object) -> dict[str, Json]:
-    """Return the request that stores a root certificate."""
+    """Return the request body that stores a root certificate."""
     return {
         "location": "West Europe",
         "properties": {"blob": base64.b64encode(der).decode(), "isRoot": True} | properties,
@@ -91,7 +91,7 @@ def body(der: bytes, **properties: object) -> dict[str, Json]:
 
 @pytest.mark.parametrize("internal", [True, False])
 def test_an_environment_says_how_it_is_reached(stand: Stand, *, internal: bool) -> None:
-    """An internal environment has its inbound address inside the network and names of its own; another one outside."""
+    """ARM shows whether an environment is internal, with its inbound address and its domain."""
     hosted = Hosted(internal=internal)
     with web_client(stand, hosted.build) as client:
         environments = client.app_service_environments
@@ -112,11 +112,11 @@ def test_an_environment_says_how_it_is_reached(stand: Stand, *, internal: bool) 
 
 
 def test_environments_are_listed(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """The lists of its subscription and group have an environment, no other group's has; a hidden one is missing."""
+    """ARM lists an environment under its subscription and its group, and omits a hidden environment."""
     hosted.build.add_group("empty")
     environments = client.app_service_environments
-    assert [one.name for one in environments.list()] == ["ase"]
-    assert [one.tags for one in environments.list_by_resource_group("network")] == [{"team": "web"}]
+    assert [environment.name for environment in environments.list()] == ["ase"]
+    assert [environment.tags for environment in environments.list_by_resource_group("network")] == [{"team": "web"}]
     assert list(environments.list_by_resource_group("empty")) == []
     with pytest.raises(ResourceNotFoundError):
         environments.get("network", "other")
@@ -125,7 +125,7 @@ def test_environments_are_listed(client: WebSiteManagementClient, hosted: Hosted
 
 
 def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """Plans, sites and slots in an environment name it, and the environment lists them; others name none."""
+    """Plans, sites and slots name their environment, and the environment lists its plans and sites."""
     hosted.build.add_slot(hosted.shop, "staging")
     expected = {"id": hosted.ase.id, "name": "ase", "type": "Microsoft.Web/hostingEnvironments"}
     inside = [
@@ -133,16 +133,16 @@ def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient,
         client.web_apps.get("network", "shop").properties.hosting_environment_profile,
         client.web_apps.get_slot("network", "shop", "staging").properties.hosting_environment_profile,
     ]
-    assert [one.as_dict() for one in inside if one] == [expected] * 3
+    assert [profile.as_dict() for profile in inside if profile] == [expected] * 3
     assert client.web_apps.get("network", "outside").properties.hosting_environment_profile is None
     assert client.app_service_plans.get("network", "outside-plan").properties.hosting_environment_profile is None
     environments = client.app_service_environments
-    assert [one.name for one in environments.list_app_service_plans("network", "ase")] == ["windows", "linux"]
-    assert [one.name for one in environments.list_web_apps("network", "ase")] == ["shop", "api"]
+    assert [plan.name for plan in environments.list_app_service_plans("network", "ase")] == ["windows", "linux"]
+    assert [site.name for site in environments.list_web_apps("network", "ase")] == ["shop", "api"]
 
 
 def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
-    """A certificate serves all plans of an environment, and none outside; a plan may have a webspace of its own."""
+    """All plans of an environment share a webspace by default, and no plan outside shares that webspace."""
     assert hosted.windows.webspace == hosted.linux.webspace != hosted.outside.webspace
     apart = hosted.build.add_plan("apart", webspace="apartwebspace", environment=hosted.ase)
     assert apart.webspace != hosted.windows.webspace
@@ -150,14 +150,17 @@ def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
 
 
 def test_a_certificate_for_no_plan_goes_outside(hosted: Hosted) -> None:
-    """An upload that names no plan goes to a webspace outside of an environment, where the group has one."""
+    """An upload without a plan goes to a webspace outside the environment, if the group has such a webspace."""
     leaf = hosted.build.add_certificate("shop", ["shop.contoso.com"]).leaf
     path = f"{hosted.group.id}/providers/Microsoft.Web/certificates/upload"
     assert hosted.arm.put(path, upload(pfx(leaf)))["properties"]["webSpace"] == hosted.plan_outside.webspace.name
 
 
 def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """An IP-based binding is refused; by SNI the certificate is served at the environment's address."""
+    """ARM refuses an IP-based binding in an environment.
+
+    A certificate bound by SNI is served at the App Service Environment's address.
+    """
     copy = bound(hosted)
     web = client.web_apps
     wish = {"properties": {"siteName": "shop", "thumbprint": copy.thumbprint, "sslState": "IpBasedEnabled"}}
@@ -169,7 +172,7 @@ def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClie
 
 
 def bound(hosted: Hosted) -> Certificate:
-    """Return the copy of a certificate that the shop's host name is bound to."""
+    """Bind the shop's host name to an imported certificate, and return that certificate."""
     hosted.build.add_certificate("shop", ["shop.contoso.com"])
     copy = hosted.build.add_copy("shop", hosted.windows)
     hosted.build.add_host(hosted.shop, "shop.contoso.com", copy)
@@ -177,7 +180,7 @@ def bound(hosted: Hosted) -> Certificate:
 
 
 def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
-    """A free managed certificate is refused for a host name in an environment."""
+    """ARM refuses a free managed certificate for a host name in an environment."""
     hosted.build.add_host(hosted.shop, "shop.contoso.com")
     hosted.build.add_record("shop.contoso.com", "CNAME", hosted.shop.default_host_name)
     properties = {"canonicalName": "shop.contoso.com", "serverFarmId": hosted.windows.id}
@@ -187,7 +190,10 @@ def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
 
 
 def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) -> None:
-    """Where `$expand` asks, certificates have the time of their first upload; a sync keeps it, a knob hides it."""
+    """`$expand=createdTime` shows when each certificate was first created, and a sync keeps that time.
+
+    The knob `certificates_show_created` can hide the creation time of certificates.
+    """
     copy = bound(hosted)
     old = hosted.build.add_upload(hosted.build.add_certificate("old", ["old.contoso.com"]), name="old", created=OLD)
     born = hosted.world.clock.now()
@@ -200,26 +206,26 @@ def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) ->
 
 
 def times(hosted: Hosted) -> dict[str, str | None]:
-    """Return when each certificate was created, as the generic list says."""
+    """Return the creation time of each certificate, as ARM's generic list shows it."""
     path = f"/subscriptions/{hosted.ase.subscription}/resources?$expand=createdTime"
     items = hosted.arm.listed(path)
-    return {one["name"]: one.get("createdTime") for one in items if one["type"] == "Microsoft.Web/certificates"}
+    return {item["name"]: item.get("createdTime") for item in items if item["type"] == "Microsoft.Web/certificates"}
 
 
 def test_the_generic_list_has_environments(hosted: Hosted) -> None:
-    """An environment is a resource like others."""
+    """ARM's generic list of resources contains the environment."""
     items = hosted.arm.listed(f"/subscriptions/{hosted.ase.subscription}/resources")
-    assert [one["id"] for one in items if one["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
+    assert [item["id"] for item in items if item["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
 
 
 # ----------------------------------------------------------------------------------- private server certificates
 
 
 class Private(Hosted):
-    """An environment whose shop has a certificate of a private authority, uploaded at that moment."""
+    """An environment whose shop serves an uploaded certificate of a private authority."""
 
     def __init__(self, created: datetime | None, *, chained: bool = True) -> None:
-        """Build it."""
+        """Build the environment, and upload the certificate with the given creation time."""
         super().__init__()
         self.corp = Authority("Corp")
         now = self.world.clock.now()
@@ -230,7 +236,7 @@ class Private(Hosted):
 
     @property
     def path(self) -> str:
-        """The path of another upload."""
+        """The ARM path of the second upload."""
         return f"{self.group.id}/providers/Microsoft.Web/certificates/again"
 
     def upload_again(self) -> None:
@@ -240,12 +246,12 @@ class Private(Hosted):
         self.arm.put(self.path, wish)
 
     def bind_again(self) -> None:
-        """Write the binding as it is."""
+        """Write the host name binding again without a change."""
         properties = {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": self.leaf.thumbprint}
         self.arm.put(f"{self.shop.id}/hostNameBindings/shop.corp.example", {"properties": properties})
 
     def convinces(self, stand: Stand) -> bool:
-        """Return whether somebody who trusts the private root alone gets through."""
+        """Return True if a visitor that trusts only the private root completes the TLS handshake."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.corp.root_pem.decode())
         context.verify_flags |= NO_CHECK_TIME
@@ -263,7 +269,10 @@ class Private(Hosted):
 def test_the_chain_of_an_upload_gets_to_the_servers(
     stand: Stand, created: datetime | None, *, chained: bool, through: bool
 ) -> None:
-    """An upload with its full chain convinces a client who knows the root, unless it is from before October 2023."""
+    """The front ends send the full chain of an upload from October 2023 or later.
+
+    The front ends omit the chain of an earlier upload of a private authority.
+    """
     hosted = Private(created, chained=chained)
     stand.use(hosted.world)
     assert hosted.convinces(stand) == through
@@ -272,7 +281,7 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
 
 
 def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> None:
-    """Neither alone puts the chain of an early upload onto the servers."""
+    """The front ends send an early upload's chain only after another upload and another binding."""
     hosted = Private(OLD)
     stand.use(hosted.world)
     hosted.bind_again()
@@ -284,7 +293,10 @@ def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> Non
 
 
 def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
-    """Early uploads of a public authority, and early uploads outside of an environment, come with their chain."""
+    """The front ends send the chain of an early upload of a public authority.
+
+    The front ends also send the chain of an early upload outside an environment.
+    """
     public = hosted.build.add_certificate("old", ["old.contoso.com"])
     hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))
     stand.use(hosted.world)
@@ -306,7 +318,10 @@ def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand)
 def test_internal_names_lead_nowhere_from_outside(
     hosted: Hosted, stand: Stand, standing: str, *, by_name: bool, by_address: bool
 ) -> None:
-    """From within, names and address lead to the sites; without the network's DNS the address; from outside none."""
+    """The knob `internal_environments` decides whether a caller reaches an internal environment.
+
+    The knob allows connections by host name and address, by address only, or none.
+    """
     copy = bound(hosted)
     hosted.world.knobs.turn(internal_environments=standing)
     stand.use(hosted.world)
@@ -318,7 +333,7 @@ def test_internal_names_lead_nowhere_from_outside(
 
 
 def test_an_external_environment_is_on_the_internet(stand: Stand) -> None:
-    """Names of an environment that is not internal are public, and shown with a fitting certificate."""
+    """Public DNS resolves the host names of an external environment, and visitors reach its sites."""
     hosted = Hosted(internal=False)
     copy = bound(hosted)
     hosted.world.knobs.turn(internal_environments="unreachable")
@@ -329,7 +344,7 @@ def test_an_external_environment_is_on_the_internet(stand: Stand) -> None:
 
 
 def shown(stand: Stand, host_name: str, connect_to: str | None = None) -> str | None:
-    """Return the thumbprint that a visitor is shown, or None where there is no way."""
+    """Return the thumbprint that a visitor receives, or None if the handshake fails."""
     try:
         return stand.visitor.handshake(host_name, connect_to)
     except HandshakeFailed:
@@ -340,7 +355,7 @@ def shown(stand: Stand, host_name: str, connect_to: str | None = None) -> str | 
 
 
 def test_roots_are_put_read_listed_and_deleted(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """A root certificate is stored with its thumbprint, listed, and gone when deleted; then there is none."""
+    """ARM stores, reads, lists and deletes a root certificate. A second deletion answers 204."""
     root, path = Authority("Corp").root_leaf, f"{hosted.roots}/corp"
     stored = send(client, "PUT", path, body(root.der)).json()
     assert (stored["id"], stored["name"], stored["location"]) == (path, "corp", "West Europe")
@@ -357,7 +372,7 @@ def test_roots_are_put_read_listed_and_deleted(client: WebSiteManagementClient, 
 
 
 def test_a_root_is_replaced_in_place(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """Under a name in use, in any case, the new certificate takes the place of the old; PEM is taken as DER is."""
+    """A PUT under an existing name, in any letter case, replaces the root. ARM accepts PEM and DER."""
     old, new = Authority("Corp").root_leaf, Authority("Corp").root_leaf
     hosted.build.add_root_certificate(hosted.ase, old.der, name="corp")
     assert send(client, "PUT", f"{hosted.roots}/CORP", body(new.certificate_pem)).status_code == 200
@@ -373,18 +388,18 @@ def test_a_root_is_replaced_in_place(client: WebSiteManagementClient, hosted: Ho
 def test_what_is_no_certificate_is_no_root(
     client: WebSiteManagementClient, hosted: Hosted, blob: bytes, words: str
 ) -> None:
-    """What holds no certificate, or a private key, or is no base64, is refused with 400, and nothing is stored."""
+    """ARM refuses a root with 400 if its blob has no certificate, a private key, or invalid base64."""
     root = Authority("Corp").root_leaf
     data = root.private_key_pem + root.certificate_pem if blob is KEYED else blob
     refused = [send(client, "PUT", f"{hosted.roots}/corp", wish) for wish in (body(data), body(b"", blob="#"))]
-    assert [one.status_code for one in refused] == [400, 400]
+    assert [response.status_code for response in refused] == [400, 400]
     assert refused[0].json()["Message"] == words
     assert "Base64 is required" in refused[1].json()["Message"]
     assert send(client, "GET", hosted.roots).json()["value"] == []
 
 
 def test_a_root_needs_a_location_and_the_documented_version(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """Without a location, and with another api-version than the docs name, a root certificate is refused."""
+    """ARM refuses a root without a location, or with an undocumented api-version."""
     wish = body(Authority("Corp").root_leaf.der)
     refused = send(client, "PUT", f"{hosted.roots}/corp", {"properties": wish["properties"]})
     assert refused.json()["error"]["code"] == "LocationRequired"
@@ -398,7 +413,7 @@ def test_a_root_needs_a_location_and_the_documented_version(client: WebSiteManag
 def test_what_a_root_shows_is_open(
     client: WebSiteManagementClient, hosted: Hosted, *, blob: bool, thumbprint: bool
 ) -> None:
-    """The knobs hide what was uploaded and the thumbprint, in every answer."""
+    """Two knobs hide a root's blob and thumbprint in every answer, because Azure's behaviour is unknown."""
     hosted.world.knobs.turn(roots_show_blob=blob, roots_show_thumbprint=thumbprint)
     put = send(client, "PUT", f"{hosted.roots}/corp", body(Authority("Corp").root_leaf.der)).json()
     (listed,) = send(client, "GET", hosted.roots).json()["value"]
@@ -411,14 +426,14 @@ def test_what_a_root_shows_is_open(
 def test_not_every_certificate_is_a_root(
     client: WebSiteManagementClient, hosted: Hosted, said: dict[str, object]
 ) -> None:
-    """A certificate that is not said to be a root is kept as none."""
+    """ARM stores a certificate with `isRoot` false unless the request sets `isRoot` to true."""
     wish = body(Authority("Corp").root_leaf.der)
     wish["properties"] = {"blob": wish["properties"]["blob"]} | said
     assert send(client, "PUT", f"{hosted.roots}/corp", wish).json()["properties"]["isRoot"] is False
 
 
 def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """The list comes in pages, hides what the caller may not read, and a mere reader may not write."""
+    """ARM lists roots in pages and omits hidden roots. A caller with read access cannot delete a root."""
     for name in ("one", "two", "three"):
         hosted.build.add_root_certificate(hosted.ase, Authority(name).root_leaf.der, name=name)
     hosted.world.knobs.turn(page_size=1)
@@ -426,6 +441,6 @@ def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hos
     hosted.world.roles.read_only(hosted.ase.id)
     first = send(client, "GET", hosted.roots).json()
     second = client.send_request(HttpRequest("GET", first["nextLink"])).json()
-    assert [one["name"] for page in (first, second) for one in page["value"]] == ["one", "three"]
+    assert [root["name"] for page in (first, second) for root in page["value"]] == ["one", "three"]
     assert second["nextLink"] is None
     assert send(client, "DELETE", f"{hosted.roots}/one").status_code == 403

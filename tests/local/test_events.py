@@ -1,4 +1,4 @@
-"""Events of a world, and their delivery to a webhook."""
+"""These tests cover Event Grid events of the local Azure, and their delivery to a webhook."""
 
 import json
 import time
@@ -21,7 +21,7 @@ from local.patience import HANG
 
 @pytest.fixture
 def world() -> World:
-    """A world with a vault that has one certificate."""
+    """Build a simulated world with a vault that has one certificate."""
     world = World()
     vault = world.new_vault("kv-Shop", subscription="sub", resource_group="rg")
     world.vaults["kv-shop"] = vault
@@ -31,20 +31,20 @@ def world() -> World:
 
 @pytest.fixture
 def vault(world: World) -> Vault:
-    """A vault with one certificate."""
+    """Return the vault, which has one certificate."""
     return world.vaults["kv-shop"]
 
 
 @pytest.fixture
 def heard(world: World) -> list[Event]:
-    """What a subscriber has heard."""
+    """Return the list of events that a subscriber receives."""
     heard: list[Event] = []
     world.events.subscribe(heard.append)
     return heard
 
 
 def test_renewal_is_announced(vault: Vault, heard: list[Event]) -> None:
-    """A new version is announced with its own address, under the type that the SDK knows."""
+    """Key Vault announces a new certificate version with its address, under the event type that the SDK knows."""
     version = vault.renew("shop")
     (event,) = heard
     assert event.payload["eventType"] == SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName
@@ -61,7 +61,7 @@ def test_renewal_is_announced(vault: Vault, heard: list[Event]) -> None:
 
 
 def test_sdk_reads_both_schemas(vault: Vault, world: World, heard: list[Event]) -> None:
-    """The payload is what Microsoft's own classes take, in Event Grid's schema and as CloudEvent."""
+    """Microsoft's SDK classes read the event in Event Grid's schema and as a CloudEvent."""
     vault.renew("shop")
     world.events.shape = Shape(schema="CloudEvents")
     vault.renew("shop")
@@ -71,7 +71,7 @@ def test_sdk_reads_both_schemas(vault: Vault, world: World, heard: list[Event]) 
 
 
 def test_documented_spellings_are_all_there(vault: Vault, world: World, heard: list[Event]) -> None:
-    """The sample's and the table's spellings of the documentation can both be produced."""
+    """The local Azure can send events in each spelling that Azure's documentation shows."""
     for shape in (DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Shape(times_as="null", topic_case="upper")):
         world.events.shape = shape
         vault.renew("shop")
@@ -85,7 +85,10 @@ def test_documented_spellings_are_all_there(vault: Vault, world: World, heard: l
 
 
 def test_twins_announce_themselves_where_asked(vault: Vault, world: World, heard: list[Event]) -> None:
-    """With that knob the secret behind a certificate is announced too, under its own address."""
+    """A knob makes Key Vault also announce the secret behind a new certificate version.
+
+    The knob `certificate_events_have_secret_twins` turns on the event of the secret behind a certificate.
+    """
     world.knobs.certificate_events_have_secret_twins = True
     version = vault.renew("shop")
     certificate, secret = heard
@@ -95,7 +98,10 @@ def test_twins_announce_themselves_where_asked(vault: Vault, world: World, heard
 
 
 def test_new_version_of_a_secret_is_announced(vault: Vault, world: World, heard: list[Event]) -> None:
-    """A plain secret announces its versions as a secret alone; without dates beside the value there are none."""
+    """Key Vault announces a plain secret's new version only as a secret.
+
+    An event about a plain secret has dates only if the secret has dates.
+    """
     world.knobs.certificate_events_have_secret_twins = True
     vault.set_secret("password", "one")
     version = vault.set_pfx_secret("order", ["shop.contoso.com"], dated=True)
@@ -107,7 +113,7 @@ def test_new_version_of_a_secret_is_announced(vault: Vault, world: World, heard:
 
 
 def test_secrets_and_twins_are_announced_on_request(vault: Vault, world: World, heard: list[Event]) -> None:
-    """Whatever is in a vault can be announced again, and a certificate as the key behind it."""
+    """A test can announce any vault object again, and a certificate as its key."""
     vault.set_secret("password", "one")
     heard.clear()
     world.events.emit("kv-shop", "password", "NearExpiry")
@@ -119,14 +125,14 @@ def test_secrets_and_twins_are_announced_on_request(vault: Vault, world: World, 
 
 
 def test_repeated_event_keeps_its_id(vault: Vault, world: World, heard: list[Event]) -> None:
-    """A repetition is the same event once more."""
+    """A repeated event equals the original event, including its id."""
     vault.renew("shop")
     world.events.repeat()
     assert heard[0] == heard[1]
 
 
 def test_held_events_come_newest_first_or_never(vault: Vault, world: World, heard: list[Event]) -> None:
-    """Events can be kept back, handed out in the wrong order, or lost."""
+    """A test can hold events back, release them newest first, or discard them."""
     events = world.events
     events.hold()
     older, newer = vault.renew("shop"), vault.renew("shop")
@@ -141,7 +147,7 @@ def test_held_events_come_newest_first_or_never(vault: Vault, world: World, hear
 
 
 def test_expiry_is_announced_on_request(vault: Vault, world: World, heard: list[Event]) -> None:
-    """NearExpiry and Expired can be sent, for the newest or any other version."""
+    """A test can send NearExpiry and Expired events for any version of a certificate."""
     first = vault.certificates["shop"].newest
     vault.renew("shop")
     event = world.events.emit("KV-SHOP", "Shop", "NearExpiry", first.id)
@@ -152,7 +158,7 @@ def test_expiry_is_announced_on_request(vault: Vault, world: World, heard: list[
 
 
 def test_ended_subscription_hears_nothing(vault: Vault, world: World) -> None:
-    """After its end a subscription is silent."""
+    """A subscriber receives no events after its subscription has ended."""
     heard: list[Event] = []
     world.events.subscribe(heard.append)()
     vault.renew("shop")
@@ -160,7 +166,7 @@ def test_ended_subscription_hears_nothing(vault: Vault, world: World) -> None:
 
 
 class Webhook:
-    """A webhook that answers with the statuses it is given, then 200, and keeps what it was sent."""
+    """A webhook that answers with the given statuses, then with 200, and stores all received requests."""
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
@@ -186,7 +192,7 @@ class Webhook:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    """A running webhook."""
+    """Yield a running webhook."""
     webhook = Webhook()
     with webhook.listener:
         yield webhook
@@ -194,21 +200,21 @@ def webhook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def delivery(world: World, webhook: Webhook) -> WebhookDelivery:
-    """A delivery of the world's events to the webhook, pumped by hand."""
+    """Return a delivery of the world's events to the webhook, which runs only when the test calls `pump`."""
     delivery = WebhookDelivery(webhook.url, world.clock)
     world.events.subscribe(delivery)
     return delivery
 
 
 def test_webhook_is_validated_first(webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """Event Grid posts a code that the webhook has to send back, to the very path and query it was given."""
+    """Event Grid validates a webhook with a code, at exactly the registered path and query."""
     delivery.validate()
     (request,) = webhook.requests
     assert (request.path, request.query) == ("/runtime/webhooks/eventgrid", {"functionname": "vault_event"})
 
 
 def test_webhook_that_stays_silent_is_not_subscribed(webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """A webhook that does not pass validation gets an error that names it, without the secrets of its query."""
+    """A failed validation raises an error that names the webhook, without the secrets of its query."""
     delivery.url = webhook.url.replace("/runtime", "/other") + "&code=secret"
     delivery.schema = "CloudEvents"
     webhook.statuses = [404]
@@ -217,7 +223,7 @@ def test_webhook_that_stays_silent_is_not_subscribed(webhook: Webhook, delivery:
 
 
 def test_event_arrives_as_array_of_one(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """Event Grid's schema is delivered as an array of one event."""
+    """Event Grid's schema delivers each event as an array with one element."""
     vault.renew("shop")
     assert delivery.pump() == 1
     (request,) = webhook.notifications
@@ -226,7 +232,7 @@ def test_event_arrives_as_array_of_one(vault: Vault, webhook: Webhook, delivery:
 
 
 def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """A CloudEvents subscription validates with OPTIONS and delivers single objects."""
+    """A CloudEvents subscription validates with OPTIONS, and delivers each event as a single object."""
     delivery.schema = "CloudEvents"
     delivery.validate()
     vault.renew("shop")
@@ -239,7 +245,7 @@ def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Webhook, deliv
 def test_failed_delivery_is_tried_again_on_the_worlds_clock(
     vault: Vault, world: World, webhook: Webhook, delivery: WebhookDelivery
 ) -> None:
-    """After a 500 the same event comes again ten seconds later, and not before."""
+    """Event Grid delivers an event again ten seconds after the webhook answered 500."""
     webhook.statuses = [500]
     vault.renew("shop")
     assert delivery.pump() == 0
@@ -250,13 +256,13 @@ def test_failed_delivery_is_tried_again_on_the_worlds_clock(
     assert delivery.pump() == 1
     first, second = webhook.notifications
     assert first.body == second.body
-    assert [one.headers["aeg-delivery-count"] for one in (first, second)] == ["0", "1"]
+    assert [request.headers["aeg-delivery-count"] for request in (first, second)] == ["0", "1"]
 
 
 def test_refused_event_is_a_dead_letter(
     vault: Vault, world: World, webhook: Webhook, delivery: WebhookDelivery
 ) -> None:
-    """After a 400 an event never comes again; after a day of failures neither."""
+    """Event Grid gives an event up after an answer of 400, or after a day of failures."""
     webhook.statuses = [400]
     vault.renew("shop")
     delivery.pump()
@@ -271,7 +277,7 @@ def test_refused_event_is_a_dead_letter(
 
 
 def test_silent_webhook_counts_as_failure(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """A webhook that nobody listens at is tried again."""
+    """Event Grid keeps an event for another attempt if the webhook's port refuses connections."""
     webhook.listener.close()
     vault.renew("shop")
     assert delivery.pump() == 0
@@ -279,7 +285,7 @@ def test_silent_webhook_counts_as_failure(vault: Vault, webhook: Webhook, delive
 
 
 def test_running_delivery_needs_no_pump(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
-    """Once started, a delivery posts by itself, without being pumped."""
+    """A started delivery posts events by itself, without calls of `pump`."""
     delivery.start()
     vault.renew("shop")
     end = time.monotonic() + HANG

@@ -1,4 +1,4 @@
-"""The world that holds one of each kind is what its description says."""
+"""These tests check that the world Fabrikam contains one of each kind of certificate, as its description says."""
 
 from datetime import timedelta
 
@@ -15,26 +15,26 @@ from local.worlds.fabrikam import fabrikam
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Fabrikam, built once."""
+    """Build the world Fabrikam once for all tests of this module."""
     return fabrikam()
 
 
 def host_of(world: World, name: str) -> tuple[Site, Host]:
-    """Return a host name with its site."""
+    """Return the site that has that host name, and the host name's binding."""
     site = world.web.site_with_host(name)
     assert site is not None
     return site, site.hosts[name]
 
 
 def shown_by(world: World, name: str) -> Certificate:
-    """Return the one certificate that a host name is bound to."""
+    """Return the certificate that a host name is bound to."""
     site, host = host_of(world, name)
-    (found,) = (one for one in world.web.certificates_for(site) if one.thumbprint == host.thumbprint)
+    (found,) = (copy for copy in world.web.certificates_for(site) if copy.thumbprint == host.thumbprint)
     return found
 
 
 def test_it_can_be_chosen_by_name() -> None:
-    """The control port and `--world` know it."""
+    """The control port and `--world` can load the world `fabrikam` by its name."""
     assert WORLDS["fabrikam"] is fabrikam
 
 
@@ -52,7 +52,10 @@ def test_it_can_be_chosen_by_name() -> None:
     ],
 )
 def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: str | None, imported: bool) -> None:  # noqa: FBT001
-    """Imports have their vault as source, uploads none, and a visitor is shown the bound one."""
+    """Each host name of Fabrikam is served with a certificate that covers it.
+
+    An imported certificate names its vault, and an uploaded certificate names none.
+    """
     certificate = shown_by(world, host)
     assert certificate.covers(host)
     assert (certificate.source is not None) is imported
@@ -63,20 +66,20 @@ def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: st
 
 
 def test_what_renews_is_in_use_and_nothing_is_expired(world: World) -> None:
-    """Each of `renewing` is the newest version of something that is bound, named by an app, or public on a site."""
-    used = {one.thumbprint for one in world.web.all_certificates()}
-    used |= {one.thumbprint for one in world.web.public_certificates.values()}
+    """Every certificate that the demo renews in Fabrikam is in use, and no bound certificate has expired."""
+    used = {copy.thumbprint for copy in world.web.all_certificates()}
+    used |= {copy.thumbprint for copy in world.web.public_certificates.values()}
     for vault, name in world.renewing:
         found = world.vaults[vault].secret(name)
         assert found is not None
         assert found.newest.thumbprint in used, name
     for site in world.web.sites.values():
-        for host in (one for one in site.hosts.values() if one.is_bound):
+        for host in (candidate for candidate in site.hosts.values() if candidate.is_bound):
             assert shown_by(world, host.name).content.not_after > world.clock.now()
 
 
 def test_the_upload_is_ip_based_and_pinned(world: World) -> None:
-    """The uploaded certificate has an address of its own, and an app loads and names it."""
+    """Fabrikam's uploaded shop certificate has an IP-based binding, and an app's setting names its thumbprint."""
     _, host = host_of(world, "shop.fabrikam.com")
     assert host.ssl_state == IP_BASED
     (orders,) = (site for site in world.web.sites.values() if site.name == "orders-fabrikam")
@@ -84,14 +87,17 @@ def test_the_upload_is_ip_based_and_pinned(world: World) -> None:
 
 
 def test_uploads_are_what_cannot_be_imported(world: World) -> None:
-    """One has an elliptic key, one comes of a secret in PEM."""
+    """Fabrikam uploads the two certificates that App Service cannot import: an EC key and a secret in PEM."""
     vault = world.vaults[names.VAULT]
     assert vault.certificates[names.LEGACY].newest.leaf.key_type == "EC"
     assert vault.secrets[names.FORMS].newest.is_pem
 
 
 def test_the_apps_are_well_and_follow_their_certificates() -> None:
-    """No app is in trouble; one presents the upload, the other trusts the signer."""
+    """No app of Fabrikam is in trouble. An app of Fabrikam trusts the signer's current certificate.
+
+    A partner of Fabrikam accepts the renewed shop certificate.
+    """
     world = fabrikam()
     assert world.apps.troubles() == ()
     trusted = {process.trusted for app in world.apps.all() for process in app.answering(world.clock.now())}
@@ -101,7 +107,7 @@ def test_the_apps_are_well_and_follow_their_certificates() -> None:
 
 
 def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
-    """Whatever time passes before its end, only the order whose domain was verified lately gets a certificate."""
+    """A renewal issues a certificate only for the order whose domain was recently verified."""
     world = fabrikam()
     orders = {order.name: order for order in world.orders}
     before = {name: order.serial for name, order in orders.items()}
@@ -116,7 +122,10 @@ def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
 
 
 def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> None:
-    """The authority may issue for one host name; CAA and a detour keep it from the others. None of them is bound."""
+    """DNS lets Azure issue a managed certificate for only one of Fabrikam's three unbound host names.
+
+    A CAA record forbids the second unbound host name. The CNAME of the third unbound host name leads elsewhere.
+    """
     hosts = (names.MANAGED_HOST, names.FORBIDDEN_HOST, names.LEADS_AWAY)
     trouble = {name: world.managed.dns_trouble(host_of(world, name)[0], name) for name in hosts}
     assert trouble[names.MANAGED_HOST] is None
@@ -127,8 +136,8 @@ def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> Non
 
 
 def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
-    """Two vault certificates ask for an import that is not there; App Service may read only one of them."""
-    held = {one.source.secret_name for one in world.web.all_certificates() if one.source}
+    """Two vault certificates of Fabrikam are not yet imported, and App Service may read only one of their vaults."""
+    held = {copy.source.secret_name for copy in world.web.all_certificates() if copy.source}
     assert held.isdisjoint({names.INTRANET, names.EXCHANGE})
     assert world.vaults[names.VAULT].newest_importable(names.INTRANET, APP_SERVICE)
     with pytest.raises(VaultDenied):
@@ -136,25 +145,28 @@ def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
 
 
 def test_two_uploads_are_superseded_and_used_by_nobody(world: World) -> None:
-    """One is Certroll's own by name and tag, one people's; newer versions came more than thirty days ago."""
-    old = {one.name: one for one in world.web.certificates.values() if one.content.not_after < world.clock.now()}
-    (own,) = (one for name, one in old.items() if name.startswith("certroll-"))
+    """Fabrikam has two unused uploads whose newer versions are more than thirty days old.
+
+    Certroll made the first unused upload, as its name and tag show. People made the second unused upload.
+    """
+    old = {copy.name: copy for copy in world.web.certificates.values() if copy.content.not_after < world.clock.now()}
+    (own,) = (copy for name, copy in old.items() if name.startswith("certroll-"))
     assert set(old) == {own.name, names.THEIRS}
     assert own.tags == {"certroll-lineage": f"{names.VAULT}/{names.WWW}"}
     named = " ".join(value for site in world.web.sites.values() for value in site.settings.values())
     bound = {host.thumbprint for site in world.web.sites.values() for host in site.hosts.values()}
-    for name, one in ((names.WWW, own), (names.SHOP, old[names.THEIRS])):
+    for name, copy in ((names.WWW, own), (names.SHOP, old[names.THEIRS])):
         first, second = world.vaults[names.VAULT].certificates[name].versions
-        assert one.thumbprint == first.thumbprint
+        assert copy.thumbprint == first.thumbprint
         assert world.clock.now() - second.created > timedelta(days=30)
-        assert one.thumbprint not in named
-        assert one.thumbprint not in bound
+        assert copy.thumbprint not in named
+        assert copy.thumbprint not in bound
 
 
 def test_the_site_with_its_own_certificate_is_on_a_flex_plan(world: World) -> None:
-    """Its certificate is in no list of the webspace's certificates."""
+    """The certificate of Fabrikam's Flex Consumption site is in no list of the webspace's certificates."""
     certificate = shown_by(world, "jobs.fabrikam.com")
     site, _ = host_of(world, "jobs.fabrikam.com")
     assert site.flex
     assert certificate.site_id == site.id
-    assert certificate.id not in {one.id for one in world.web.certificates.values()}
+    assert certificate.id not in {copy.id for copy in world.web.certificates.values()}

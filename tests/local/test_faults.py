@@ -1,4 +1,4 @@
-"""Scripted faults, around a service that only counts."""
+"""These tests script faults around a service that only counts its requests."""
 
 from datetime import timedelta
 
@@ -14,16 +14,16 @@ VAULT = Request.to("GET", "https://kv.vault.azure.net/certificates")
 
 
 class Service:
-    """Counts the requests that reach it, behind faults."""
+    """A service behind scripted faults, which counts the requests that reach the service."""
 
     def __init__(self) -> None:
-        """Begin at zero, on a manual clock."""
+        """Start with no requests and a manual clock."""
         self.clock = Clock()
         self.faults = Faults(self.clock, Journal(self.clock))
         self.applied = 0
 
     def ask(self, request: Request = SITE) -> Response:
-        """Return the answer through the faults."""
+        """Send a request through the faults, and return the answer."""
         return self.faults.around(request, self._apply)
 
     def _apply(self) -> Response:
@@ -33,12 +33,12 @@ class Service:
 
 @pytest.fixture
 def service() -> Service:
-    """A fresh service."""
+    """Build a service without faults."""
     return Service()
 
 
 def test_fault_strikes_as_often_as_told(service: Service) -> None:
-    """After `skip` requests a fault strikes `times` times, and is then over."""
+    """A fault lets `skip` requests pass and then strikes `times` requests."""
     service.faults.add(Fault("server_error", status=502, skip=1, times=2))
     assert [service.ask().status for _ in range(4)] == [200, 502, 502, 200]
 
@@ -52,13 +52,13 @@ def test_fault_strikes_as_often_as_told(service: Service) -> None:
     ],
 )
 def test_fault_concerns_its_route_only(service: Service, fault: Fault) -> None:
-    """Method, host and path all have to match."""
+    """A fault strikes only requests whose method, host and path match."""
     service.faults.add(fault)
     assert service.ask().status == 200
 
 
 def test_latency_takes_time_of_the_worlds_clock(service: Service) -> None:
-    """Latencies add up on the world's clock, and the request goes through."""
+    """Latency faults add up on the simulated clock, and the request succeeds."""
     before = service.clock.now()
     service.faults.add(Fault("latency", seconds=2), Fault("latency", seconds=3))
     assert service.ask().status == 200
@@ -66,7 +66,10 @@ def test_latency_takes_time_of_the_worlds_clock(service: Service) -> None:
 
 
 def test_throttle_is_a_bucket(service: Service) -> None:
-    """A bucket lets requests pass and counts them down in a header, then refuses, and refills with time."""
+    """A throttle fault passes as many requests as its bucket holds, and then answers 429.
+
+    A throttled answer's header counts the remaining requests, and the bucket refills with time.
+    """
     service.faults.add(Fault("throttle", times=None, bucket=2, refill=0.5))
     header = "x-ms-ratelimit-remaining-subscription-writes"
     assert [service.ask().headers[header] for _ in range(2)] == ["1", "0"]
@@ -77,7 +80,7 @@ def test_throttle_is_a_bucket(service: Service) -> None:
 
 
 def test_throttle_may_leave_out_retry_after(service: Service) -> None:
-    """Retry-After is not promised; the envelope is that of the service asked."""
+    """A throttle fault can omit Retry-After, and its error has the form of the requested Azure service."""
     service.faults.add(Fault("throttle", retry_after=None, times=2))
     refused = service.ask()
     assert ("Retry-After" in refused.headers, refused.json()["error"]["code"]) == (False, "TooManyRequests")
@@ -85,7 +88,7 @@ def test_throttle_may_leave_out_retry_after(service: Service) -> None:
 
 
 def test_site_lock_speaks_microsoft_web(service: Service) -> None:
-    """A site lock is a 429 in Microsoft.Web's own envelope, and nothing is applied."""
+    """A site lock answers 429 in Microsoft.Web's own error form, and applies no change."""
     service.faults.add(Fault("site_lock"))
     refused = service.ask()
     entity = refused.json()["Details"][2]["ErrorEntity"]
@@ -93,7 +96,7 @@ def test_site_lock_speaks_microsoft_web(service: Service) -> None:
 
 
 def test_lost_answer_is_applied(service: Service) -> None:
-    """A gateway time-out tells nothing, and the write has happened."""
+    """A write behind the fault `applied_but_lost` takes effect, although the client gets a 504."""
     service.faults.add(Fault("applied_but_lost"))
     lost = service.ask()
     assert (lost.status, lost.json()["error"]["code"], service.applied) == (504, "GatewayTimeout", 1)
@@ -101,7 +104,7 @@ def test_lost_answer_is_applied(service: Service) -> None:
 
 @pytest.mark.parametrize("applied", [True, False])
 def test_dropped_connection_is_applied_or_not(service: Service, applied: bool) -> None:  # noqa: FBT001 - either way
-    """A dropped connection gives no answer, whether or not the write happened."""
+    """A dropped connection gives the client no answer, whether or not the write took effect."""
     service.faults.add(Fault("dropped", applied=applied))
     with pytest.raises(Drop):
         service.ask()
@@ -110,21 +113,21 @@ def test_dropped_connection_is_applied_or_not(service: Service, applied: bool) -
 
 @pytest.mark.parametrize(("kind", "status"), [("denied", 403), ("server_error", 500)])
 def test_vault_faults_speak_key_vault(service: Service, kind: Kind, status: int) -> None:
-    """The same fault on a vault has the vault's envelope."""
+    """A fault on a Key Vault request answers in Key Vault's own error form."""
     service.faults.add(Fault(kind))
     response = service.ask(VAULT)
     assert (response.status, "message" in response.json()["error"]) == (status, True)
 
 
 def test_clearing_ends_all_faults(service: Service) -> None:
-    """After `clear` everything passes."""
+    """`clear` ends all scripted faults."""
     service.faults.add(Fault("denied", times=None))
     service.faults.clear()
     assert service.ask().status == 200
 
 
 def test_journal_says_what_struck(service: Service) -> None:
-    """An entry names the fault, and the changes made under it."""
+    """An entry of the request journal names the fault that struck the request, and the changes it made."""
     journal = Journal(service.clock)
     faults = Faults(service.clock, journal)
     faults.add(Fault("applied_but_lost"))
@@ -147,7 +150,10 @@ def test_journal_says_what_struck(service: Service) -> None:
 
 
 def test_real_clock_follows_time_plus_what_was_added() -> None:
-    """A real clock is real time, moved by `advance` and `set`, and its sleep is the real one."""
+    """`Clock.real` follows real time plus the shifts made by `advance` and `set`.
+
+    The `sleep` of a real clock really sleeps.
+    """
     slept: list[float] = []
     start = Clock().now()
     clock = Clock.real(lambda: start, slept.append)
@@ -159,7 +165,10 @@ def test_real_clock_follows_time_plus_what_was_added() -> None:
 
 
 def test_router_decodes_parameters_and_ignores_case() -> None:
-    """Literal segments match in any case, parameters come decoded, an empty one does not match."""
+    """A router matches literal path segments in any letter case, and decodes parameters.
+
+    A router does not match an empty parameter.
+    """
     router = Router(lambda _: Response(404))
     router.add("GET", "/things/{name}", lambda _, parameters: Response(200, body=parameters["name"].encode()))
     assert router.dispatch(Request.to("GET", "https://x/THINGS/a%23b")).body == b"a#b"

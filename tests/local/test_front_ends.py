@@ -1,4 +1,4 @@
-"""Real handshakes with the simulated front ends."""
+"""These tests make real TLS handshakes with the simulated front ends."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ HOST = "shop.contoso.com"
 
 
 class Fleet:
-    """One webspace with one site that is bound to one vault certificate."""
+    """A webspace with one site whose host name is bound to a vault certificate."""
 
     def __init__(self) -> None:
         self.world = World()
@@ -36,7 +36,7 @@ class Fleet:
         self.bind(self.first, Host(HOST, SNI, self.first.thumbprint))
 
     def bind(self, shown: ImportedCertificate, *hosts: Host) -> None:
-        """Make these the only custom host names of the site, and that certificate the one installed."""
+        """Install the given certificate, and give the site only the given custom host names."""
         default = Host(self.site.default_host_name)
         with self.world.lock:
             copy = Certificate(SUBSCRIPTION, GROUP, "copy", "westeurope", SPACE, shown)
@@ -47,25 +47,25 @@ class Fleet:
 
 @pytest.fixture
 def fleet() -> Fleet:
-    """A fresh fleet."""
+    """Build a fleet with one site."""
     return Fleet()
 
 
 @pytest.fixture
 def stand(fleet: Fleet) -> Iterator[Stand]:
-    """A stand that serves the fleet."""
+    """Yield a running local Azure that serves the fleet."""
     with Stand(fleet.world) as stand:
         yield stand
 
 
 def test_bound_certificate_is_served(fleet: Fleet, stand: Stand) -> None:
-    """A visitor of a bound host name gets the bound certificate, trusted and covering."""
+    """A visitor of a bound host name receives and trusts the bound certificate."""
     assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
     assert stand.visitor.fetch(HOST) == 200
 
 
 def test_next_handshake_shows_the_next_certificate(fleet: Fleet, stand: Stand) -> None:
-    """The certificate is picked at each handshake, so a new binding is seen at once."""
+    """The front ends choose the certificate at each handshake, so a new binding takes effect at once."""
     assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
     second = fleet.vault.renew("shop").imported()
     fleet.bind(second, Host(HOST, SNI, second.thumbprint))
@@ -73,7 +73,7 @@ def test_next_handshake_shows_the_next_certificate(fleet: Fleet, stand: Stand) -
 
 
 def test_slow_front_end_serves_the_old_one_for_a_while(fleet: Fleet, stand: Stand) -> None:
-    """A slow front end shows the old certificate until its time is over."""
+    """A slow front end serves the old certificate for as long as the knob `slow_front_end` says."""
     fleet.world.knobs.slow_front_end = 30
     fleet.world.clock.advance(timedelta(hours=1))
     second = fleet.vault.renew("shop").imported()
@@ -84,32 +84,35 @@ def test_slow_front_end_serves_the_old_one_for_a_while(fleet: Fleet, stand: Stan
 
 
 def test_default_host_name_shows_the_platforms_certificate(fleet: Fleet, stand: Stand) -> None:
-    """A site's own azurewebsites.net name is covered by the platform's wildcard."""
+    """A site's azurewebsites.net host name is served with the platform's wildcard certificate."""
     assert stand.visitor.handshake("shop.azurewebsites.net") != fleet.first.thumbprint
 
 
 def test_probe_connects_by_default_host_name(fleet: Fleet, stand: Stand) -> None:
-    """Connecting to the site's default host name, with or without `sni.`, shows the binding of the host asked for."""
+    """A connection to the site's default host name serves the certificate of the host name in SNI.
+
+    The default host name with the prefix `sni.` also serves the certificate of the host name in SNI.
+    """
     for target in ("shop.azurewebsites.net", "sni.shop.azurewebsites.net"):
         assert stand.visitor.handshake(HOST, connect_to=target) == fleet.first.thumbprint
 
 
 def test_wildcard_binding_serves_the_names_it_stands_for(fleet: Fleet, stand: Stand) -> None:
-    """A wildcard host name is served for one label, and the canary visits such a name."""
+    """A wildcard binding serves names with one more label, and the test visitor (canary) visits such a name."""
     fleet.bind(fleet.first, Host("*.wild.contoso.com", SNI, fleet.first.thumbprint))
     assert stand.visitor.handshake("any.wild.contoso.com") == fleet.first.thumbprint
     assert tuple(stand.canary().hosts()) == ("canary.wild.contoso.com",)
 
 
 def test_unbound_host_name_fails_for_a_visitor(fleet: Fleet, stand: Stand) -> None:
-    """A host name without a binding shows the platform's certificate, which does not cover it."""
+    """A visitor of an unbound host name fails, because the platform's certificate does not cover the name."""
     fleet.bind(fleet.first, Host(HOST))
     with pytest.raises(HandshakeFailed, match=r"(?i)hostname mismatch"):
         stand.visitor.handshake(HOST)
 
 
 def test_untrusted_certificate_fails_for_a_visitor(fleet: Fleet, stand: Stand) -> None:
-    """A self-signed certificate is served, and no visitor trusts it."""
+    """The front ends serve a bound self-signed certificate, and a visitor rejects it."""
     own = fleet.vault.renew("shop", self_signed=True).imported()
     fleet.bind(own, Host(HOST, SNI, own.thumbprint))
     with pytest.raises(HandshakeFailed, match=r"(?i)self-signed"):
@@ -117,20 +120,23 @@ def test_untrusted_certificate_fails_for_a_visitor(fleet: Fleet, stand: Stand) -
 
 
 def test_unknown_host_name_is_refused(stand: Stand) -> None:
-    """A host name that leads nowhere is refused by the proxy."""
+    """The proxy answers 502 for a host name that does not resolve."""
     with pytest.raises(HandshakeFailed, match="502"):
         stand.visitor.handshake("nowhere.contoso.com")
 
 
 def test_stopped_site_still_shakes_hands(fleet: Fleet, stand: Stand) -> None:
-    """A stopped site is served with its certificate, and answers 403."""
+    """A stopped site still serves its certificate, and answers requests with 403."""
     fleet.world.web.put_site(replace(fleet.site, state=STOPPED))
     assert stand.visitor.handshake(HOST) == fleet.first.thumbprint
     assert stand.visitor.fetch(HOST) == 403
 
 
 def test_dedicated_address_lives_as_long_as_its_binding(fleet: Fleet, stand: Stand) -> None:
-    """An IP-based binding is served at its own address, which refuses connections once the binding is turned to SNI."""
+    """An IP-based binding is served at its own IP address.
+
+    A dedicated IP address refuses connections as soon as its binding becomes an SNI binding.
+    """
     address = fleet.world.web.new_address()
     fleet.bind(fleet.first, Host(HOST, IP_BASED, fleet.first.thumbprint, virtual_ip=address))
     assert stand.visitor.handshake(HOST, connect_to=address) == fleet.first.thumbprint
@@ -142,7 +148,7 @@ def test_dedicated_address_lives_as_long_as_its_binding(fleet: Fleet, stand: Sta
 
 
 def test_canary_counts_what_it_sees(fleet: Fleet, stand: Stand) -> None:
-    """A flying canary counts handshakes, notices each new certificate, and reports every failure."""
+    """A running canary (a test visitor) counts handshakes, records each new certificate, and reports every failure."""
     with stand.canary() as canary:
         _wait_for(canary, lambda: canary.handshakes > 2)
         second = fleet.vault.renew("shop").imported()

@@ -1,4 +1,4 @@
-"""The small server under everything that listens."""
+"""These tests cover `Listener`, the small TCP server that all parts of the local Azure use."""
 
 import queue
 import socket
@@ -16,7 +16,7 @@ def _echo(connection: Connection) -> None:
 
 
 def test_two_addresses_are_served_until_one_is_left() -> None:
-    """Each address is listened on by itself; one that was left refuses, the other goes on."""
+    """A listener that leaves an address refuses connections there, and still serves its other addresses."""
     with Listener(_echo, "echo") as listener:
         here, there = listener.listen("127.0.0.1"), listener.listen("127.20.30.40")
         listener.leave("127.0.0.1")
@@ -28,7 +28,7 @@ def test_two_addresses_are_served_until_one_is_left() -> None:
 
 
 def test_standing_connection_outlives_its_address() -> None:
-    """Who is connected when an address is left can go on talking."""
+    """An open connection keeps working after the listener has left its address."""
     with Listener(_echo, "echo") as listener, socket.socket() as client:
         client.connect(("127.0.0.1", listener.listen()))
         client.sendall(b"first")
@@ -39,15 +39,17 @@ def test_standing_connection_outlives_its_address() -> None:
 
 
 def test_nobody_waits_for_an_acknowledgement() -> None:
-    """What is sent leaves at once: neither end of a connection collects small pieces, which costs 40 ms a time."""
+    """The listener sets TCP_NODELAY, because Nagle's algorithm would delay small answers by 40 ms each."""
     told: queue.Queue[int] = queue.Queue()
-    with Listener(lambda one: told.put(one.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)), "prompt") as one:
-        socket.create_connection(("127.0.0.1", one.listen()), timeout=HANG).close()
+    with Listener(
+        lambda connection: told.put(connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)), "prompt"
+    ) as listener:
+        socket.create_connection(("127.0.0.1", listener.listen()), timeout=HANG).close()
         assert told.get(timeout=HANG) != 0
 
 
 def test_close_ends_connections_and_threads() -> None:
-    """After closing, clients see the end and no thread is left."""
+    """Closing a listener closes its connections and ends its threads."""
     listener = Listener(_echo, "short-lived")
     port = listener.listen()
     with socket.create_connection(("127.0.0.1", port), timeout=HANG) as client:

@@ -1,4 +1,4 @@
-"""Free managed certificates of the local Azure: asked for, judged by DNS, issued later, renewed."""
+"""These tests cover free managed certificates of the local Azure: request, DNS check, issuance and renewal."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,39 +18,39 @@ HOST = "www.contoso.com"
 
 
 class Wanted(Shop):
-    """A shop with a host name that has no certificate, and all that DNS needs."""
+    """A shop with an uncovered host name whose DNS allows a managed certificate."""
 
     def __init__(self) -> None:
-        """Build it."""
+        """Build the shop, the host name and its DNS record."""
         super().__init__()
         self.site = self.build.add_host(self.site, HOST)
         self.build.add_record(HOST, "CNAME", self.site.default_host_name)
 
     @property
     def certificate(self) -> str:
-        """The path of the certificate."""
+        """The ARM path of the managed certificate."""
         group = f"/subscriptions/{self.site.subscription}/resourceGroups/contoso"
         return f"{group}/providers/Microsoft.Web/certificates/{HOST}"
 
     def ask(self, host: str = HOST) -> Response:
-        """Ask for a managed certificate as az does."""
+        """Request a managed certificate as az does, and return the answer."""
         properties = {"canonicalName": host, "serverFarmId": self.plan.id, "password": ""}
         return self.arm.send("PUT", self.certificate, {"location": "West Europe", "properties": properties})
 
     def poll(self, accepted: Response) -> Response:
-        """Ask how far it is."""
+        """Poll the operation that ARM's 202 named, and return the answer."""
         there = urlsplit(accepted.headers["Location"])
         return self.arm.send("GET", f"{there.path}?{there.query}")
 
     def issue(self) -> dict[str, Any]:
-        """Ask, wait, and return the certificate."""
+        """Request a managed certificate, wait for its issuance, and return the certificate."""
         self.ask()
         self.world.clock.advance(timedelta(seconds=20))
         found: dict[str, Any] = self.arm.get(self.certificate)
         return found
 
     def bind_without_thumbprint(self) -> dict[str, Any]:
-        """Bind the host name by SNI and let App Service find the certificate."""
+        """Bind the host name by SNI, and let App Service find the certificate."""
         properties = {"siteName": "shop", "sslState": "SniEnabled"}
         path = f"{self.site.id}/hostNameBindings/{HOST}"
         found: dict[str, Any] = self.arm.put(path, {"properties": properties})
@@ -59,12 +59,15 @@ class Wanted(Shop):
 
 @pytest.fixture
 def shop() -> Wanted:
-    """A fresh shop."""
+    """Build a shop whose host name may get a managed certificate."""
     return Wanted()
 
 
 def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
-    """The PUT answers 202 with a Location and no body, and there is no certificate until it is issued."""
+    """A request for a managed certificate answers 202 with a Location and no body.
+
+    The managed certificate does not exist before Azure has issued it.
+    """
     accepted = shop.ask()
     assert (accepted.status, accepted.body) == (202, b"")
     assert shop.poll(accepted).status == 202
@@ -75,7 +78,7 @@ def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
 
 
 def test_asking_twice_issues_once(shop: Wanted) -> None:
-    """While one is being issued, another request for it leads to the same operation; afterwards to the certificate."""
+    """A second request for a managed certificate returns the pending operation. After issuance, it answers 200."""
     assert shop.ask().headers["Location"] == shop.ask().headers["Location"]
     shop.world.clock.advance(timedelta(seconds=20))
     assert shop.ask().status == 200
@@ -83,34 +86,37 @@ def test_asking_twice_issues_once(shop: Wanted) -> None:
 
 
 def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
-    """Without a delay the PUT itself answers 200."""
+    """The PUT of a managed certificate answers 200 at once if the knob `managed_issuance_seconds` is 0."""
     shop.world.knobs.managed_issuance_seconds = 0
     assert shop.ask().status == 200
 
 
 def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
-    """A managed certificate and its binding show no thumbprint, as App Service hides it since 2021."""
+    """A managed certificate and its binding show no thumbprint.
+
+    App Service has hidden the thumbprint since 2021.
+    """
     properties = shop.issue()["properties"]
     assert (properties["thumbprint"], properties["issuer"]) == ("", "")
     assert (properties["issueDate"], properties["expirationDate"]) == (None, None)
     assert "thumbprint" not in shop.bind_without_thumbprint()["properties"]
-    states = {one["name"]: one for one in shop.arm.get(shop.site.id)["properties"]["hostNameSslStates"]}
+    states = {state["name"]: state for state in shop.arm.get(shop.site.id)["properties"]["hostNameSslStates"]}
     assert (states[HOST]["sslState"], states[HOST]["thumbprint"]) == ("SniEnabled", None)
 
 
 def test_thumbprint_is_shown_where_the_knob_says_so(shop: Wanted) -> None:
-    """Some users still see thumbprints."""
+    """The knob `managed_hides_thumbprint` can show the thumbprint, because some Azure users still see thumbprints."""
     shop.world.knobs.managed_hides_thumbprint = False
     assert shop.issue()["properties"]["thumbprint"] == shop.bind_without_thumbprint()["properties"]["thumbprint"]
 
 
 def test_binding_without_a_thumbprint_finds_it_by_host_name(shop: Wanted) -> None:
-    """Where another certificate covers the name as well, the managed one of that very name is bound."""
+    """A binding without thumbprint prefers the host name's managed certificate to a wildcard certificate."""
     shop.build.add_certificate("wild", ["*.contoso.com"])
     shop.build.add_copy("wild")
     shop.issue()
     shop.bind_without_thumbprint()
-    managed = next(one for one in shop.world.web.certificates.values() if one.managed)
+    managed = next(copy for copy in shop.world.web.certificates.values() if copy.managed)
     assert shop.served(HOST) == managed.thumbprint
     assert shop.arm.delete(shop.certificate, 409)["Code"] == "Conflict"
 
@@ -136,7 +142,7 @@ def _free(shop: Wanted) -> None:
     ],
 )
 def test_what_is_known_at_once_is_refused_at_once(shop: Wanted, hinder: Callable[[Wanted], None], text: str) -> None:
-    """What needs no DNS is refused by the PUT."""
+    """The PUT refuses a managed certificate at once if the site or plan does not allow it."""
     hinder(shop)
     answer = shop.ask()
     assert answer.status == 400
@@ -145,7 +151,7 @@ def test_what_is_known_at_once_is_refused_at_once(shop: Wanted, hinder: Callable
 
 @pytest.mark.parametrize("host", ["*.contoso.com", "a_b.contoso.com", f"{'x' * 60}.contoso.com", "x.azurewebsites.net"])
 def test_name_that_cannot_be_is_refused_at_once(shop: Wanted, host: str) -> None:
-    """Wildcards, odd characters, long names and Azure's own names get no managed certificate."""
+    """ARM refuses managed certificates for wildcards, odd characters, long names and Azure's own names."""
     assert shop.ask(host).status == 400
 
 
@@ -172,7 +178,7 @@ def _at_root(shop: Wanted) -> None:
     ],
 )
 def test_what_dns_says_comes_later(shop: Wanted, hinder: Callable[[Wanted], None], text: str) -> None:
-    """DNS is looked at when the certificate is issued: the operation ends with the reason, and nothing is there."""
+    """Azure checks DNS when it issues a managed certificate, so the operation fails later with the reason."""
     hinder(shop)
     accepted = shop.ask()
     assert accepted.status == 202
@@ -184,7 +190,7 @@ def test_what_dns_says_comes_later(shop: Wanted, hinder: Callable[[Wanted], None
 
 
 def test_renewed_45_days_before_the_end(shop: Wanted) -> None:
-    """Azure renews by itself, and visitors see the new certificate; earlier it does nothing."""
+    """Azure renews a managed certificate 45 days before it expires, and visitors receive the new certificate."""
     shop.issue()
     shop.bind_without_thumbprint()
     first = shop.served(HOST)
@@ -197,7 +203,7 @@ def test_renewed_45_days_before_the_end(shop: Wanted) -> None:
 
 
 def test_not_renewed_where_a_prerequisite_is_gone(shop: Wanted) -> None:
-    """Who put a CDN in front keeps the old certificate until it ends."""
+    """Azure does not renew a managed certificate whose CNAME now leads elsewhere."""
     shop.issue()
     shop.bind_without_thumbprint()
     first = shop.served(HOST)
@@ -208,13 +214,13 @@ def test_not_renewed_where_a_prerequisite_is_gone(shop: Wanted) -> None:
 
 
 def test_another_certificate_of_that_name_stays(shop: Wanted) -> None:
-    """A managed certificate does not take the place of another resource of the same name."""
+    """ARM refuses a managed certificate under the name of an existing imported certificate."""
     shop.build.add_copy("shop", name=HOST)
     assert shop.ask().status == 409
 
 
 def test_operations_are_those_of_the_subscription(shop: Wanted) -> None:
-    """What another subscription began is not found."""
+    """ARM answers 404 for an operation that another subscription began."""
     accepted = shop.ask()
     other = shop.build.add_subscription("Other").id
     path = urlsplit(accepted.headers["Location"]).path.replace(shop.site.subscription, other)
@@ -222,7 +228,7 @@ def test_operations_are_those_of_the_subscription(shop: Wanted) -> None:
 
 
 def test_records_can_be_steered_from_outside() -> None:
-    """The control port shows, adds and removes records, and the name server answers with them."""
+    """The control port shows, adds and removes DNS records of the local name server."""
     with Stand() as stand:
         record = {"name": HOST, "kind": "CNAME", "value": "shop.azurewebsites.net"}
         assert ask(stand, "POST", "/dns", record) == (200, [record])

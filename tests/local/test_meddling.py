@@ -1,4 +1,4 @@
-"""Other people at work on app settings, exactly when a test wants it; and what ETags say of it."""
+"""These tests simulate other people who edit app settings at an exact moment, and check the ETags."""
 
 from dataclasses import replace
 
@@ -14,28 +14,28 @@ from tests.local.outbound import PIN, Outbound, adding
 
 @pytest.fixture
 def out() -> Outbound:
-    """A fresh caller."""
+    """Build a site whose app settings other people edit."""
     return Outbound()
 
 
 def read(out: Outbound) -> dict[str, str]:
-    """Return what a read of the settings shows."""
+    """Return the site's app settings, as ARM lists them."""
     properties: dict[str, str] = out.arm.post(f"{out.settings_path}/list")["properties"]
     return properties
 
 
 def write(out: Outbound, settings: dict[str, str], status: int = 200, **headers: str) -> Json:
-    """Return what a write of the settings answers."""
+    """Write the site's app settings, and return ARM's answer."""
     return out.arm.put(out.settings_path, {"properties": settings}, status, **headers)
 
 
 def etag(out: Outbound) -> str:
-    """Return the site's ETag as a GET answers it."""
+    """Return the site's ETag from a GET."""
     return out.arm.send("GET", out.born.id).headers["ETag"]
 
 
 def test_somebody_edits_before_the_second_read(out: Outbound) -> None:
-    """An edit before a read is in that read, and in none before it."""
+    """An edit scripted before the second read appears in that read, and not in the first read."""
     meddling = out.world.meddle(out.site, before="POST", nth=2, edit=adding(THEIRS="1"))
     assert "THEIRS" not in read(out)
     assert not meddling.struck
@@ -45,7 +45,10 @@ def test_somebody_edits_before_the_second_read(out: Outbound) -> None:
 
 
 def test_somebody_edits_after_a_read(out: Outbound) -> None:
-    """An edit after a read is not in it: who writes back what was read undoes it."""
+    """An edit scripted after a read is missing from that read.
+
+    A client that writes the read settings back undoes the edit.
+    """
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     seen = read(out)
     assert "THEIRS" not in seen
@@ -55,7 +58,7 @@ def test_somebody_edits_after_a_read(out: Outbound) -> None:
 
 
 def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
-    """An edit after a write builds on what was written; the writer's own answer does not show it."""
+    """An edit scripted after a write changes the written settings, and the write's answer does not show the edit."""
     out.world.meddle(out.site, after="PUT", nth=2, edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     assert out.site.settings == {"OURS": "1"}
@@ -65,7 +68,10 @@ def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
 
 
 def test_somebody_edits_before_a_write(out: Outbound) -> None:
-    """An edit right before a write is overwritten by it, unless If-Match is honoured: then the write is refused."""
+    """A write of app settings overwrites an edit scripted right before the write.
+
+    ARM refuses the overwriting write if the knob `if_match_honoured` is on.
+    """
     out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     assert out.site.settings == {"OURS": "1"}
@@ -76,7 +82,10 @@ def test_somebody_edits_before_a_write(out: Outbound) -> None:
 
 
 def test_somebody_edits_at_once(out: Outbound) -> None:
-    """Without a moment the edit happens now; it bumps the ETag, restarts the app, and has the journal name the keys."""
+    """An edit without a scripted moment takes effect at once.
+
+    An edit of app settings changes the ETag and restarts the app. The request journal names the edited settings.
+    """
     before = etag(out)
     assert out.world.meddle(out.site, edit=lambda settings: {LOAD_LIST: settings[LOAD_LIST]}).struck
     assert out.site.settings == {LOAD_LIST: out.first.thumbprint}
@@ -86,13 +95,13 @@ def test_somebody_edits_at_once(out: Outbound) -> None:
 
 
 def test_an_edit_that_changes_nothing_restarts_nobody(out: Outbound) -> None:
-    """Somebody who saves what is there already restarts nothing."""
+    """An edit that changes no setting restarts no app."""
     out.world.meddle(out.site, edit=dict)
     assert out.site.restarts == 0
 
 
 def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
-    """A read beside which somebody edits stays a read in the journal; the edit is an entry of its own."""
+    """The request journal records a scripted edit separately from the client's read."""
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     read(out)
     assert out.world.journal.writes() == ()
@@ -100,7 +109,7 @@ def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
 
 
 def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
-    """A watch looks between a write and the edit that follows it."""
+    """An AppWatch checks the apps between a write and the scripted edit that follows."""
     out.world.meddle(out.site, after="PUT", edit=lambda _: {LOAD_LIST: "*", PIN: out.first.thumbprint})
     with AppWatch(out.world) as watch:
         write(out, {})
@@ -110,7 +119,10 @@ def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
 
 
 def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> None:
-    """A watch looks between an edit and the write that follows it, and a list one write behind shows the edit."""
+    """An AppWatch checks the apps between a scripted edit and the write that follows.
+
+    A stale list of settings, one write behind, shows the edit.
+    """
     out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
     with AppWatch(out.world) as watch:
         write(out, {"OURS": "1"})
@@ -120,7 +132,7 @@ def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> N
 
 
 def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
-    """A list that is one write behind shows the client's write, without the edit that followed it."""
+    """A stale list of settings, one write behind, shows the client's write without the edit that followed."""
     out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     out.world.faults.add(Fault("stale_list", "POST"))
@@ -128,7 +140,7 @@ def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
 
 
 def test_a_script_minds_its_own_site_and_happens_once(out: Outbound) -> None:
-    """Requests for another slot do not count, ids are read in any case, and it strikes once."""
+    """A scripted edit reacts only to its own site's requests, in any letter case, and only once."""
     slot = out.build.add_slot(out.site, "staging")
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     out.arm.post(f"{slot.id}/config/appsettings/list")
@@ -141,7 +153,7 @@ def test_a_script_minds_its_own_site_and_happens_once(out: Outbound) -> None:
 
 
 def test_a_slots_settings_are_meddled_with_alone(out: Outbound) -> None:
-    """A script on a slot strikes the slot."""
+    """An edit scripted for a slot changes only the slot."""
     slot = out.build.add_slot(out.site, "staging")
     out.world.meddle(slot, after="PUT", edit=adding(THEIRS="1"))
     write(out, {})
@@ -152,7 +164,7 @@ def test_a_slots_settings_are_meddled_with_alone(out: Outbound) -> None:
 
 
 def test_a_refused_write_counts_for_nothing(out: Outbound) -> None:
-    """After a write means after one that was applied."""
+    """An edit scripted after a write ignores a write that ARM refused."""
     out.world.knobs.turn(if_match_honoured=True)
     meddling = out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"}, 412, **{"If-Match": '"stale"'})
@@ -160,7 +172,7 @@ def test_a_refused_write_counts_for_nothing(out: Outbound) -> None:
 
 
 def test_a_write_whose_answer_is_lost_counts(out: Outbound) -> None:
-    """A write that was applied counts, though its sender never hears of it."""
+    """An edit scripted after a write follows an applied write, even if the client never gets its answer."""
     out.world.faults.add(Fault("applied_but_lost", "PUT"))
     out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"}, 504)
@@ -168,7 +180,7 @@ def test_a_write_whose_answer_is_lost_counts(out: Outbound) -> None:
 
 
 def test_scripts_have_one_moment(out: Outbound) -> None:
-    """Before and after at once is refused, as is a site that is not there."""
+    """`meddle` refuses an edit both before and after a request, and an edit of an unknown site."""
     with pytest.raises(ValueError, match="not both"):
         out.world.meddle(out.site, before="POST", after="PUT", edit=dict)
     with pytest.raises(KeyError, match="No site"):
@@ -176,7 +188,7 @@ def test_scripts_have_one_moment(out: Outbound) -> None:
 
 
 def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
-    """A scripted read shows nothing though nothing changed; the reads around it show everything."""
+    """A scripted misread returns no settings once, although the settings did not change."""
     misread = out.world.misread(out.site, nth=2)
     seen = [read(out) for _ in range(3)]
     assert seen == [out.site.settings, {}, out.site.settings]
@@ -185,7 +197,7 @@ def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
 
 
 def test_a_read_may_be_shrunken(out: Outbound) -> None:
-    """A scripted read may show a part; another site's reads do not use it up."""
+    """A scripted misread can return a part of the settings. Reads of another site do not use up the misread."""
     other = out.build.add_slot(out.site, "staging")
     out.world.misread(out.site, shown=lambda settings: {LOAD_LIST: settings[LOAD_LIST]})
     out.arm.post(f"{other.id}/config/appsettings/list")
@@ -193,7 +205,7 @@ def test_a_read_may_be_shrunken(out: Outbound) -> None:
 
 
 def test_settings_of_one_site_may_be_denied(out: Outbound) -> None:
-    """A fault by path denies the settings of one site, and no other's."""
+    """A fault with a site's path denies only that site's app settings."""
     slot = out.build.add_slot(out.site, "staging")
     out.world.faults.add(Fault("denied", "POST", path="/sites/caller/config/appsettings/list$", times=None))
     out.arm.post(f"{out.settings_path}/list", 403)
@@ -203,7 +215,10 @@ def test_settings_of_one_site_may_be_denied(out: Outbound) -> None:
 @pytest.mark.parametrize("slot", [False, True])
 @pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
 def test_a_stale_etag_meets_the_knob(out: Outbound, status: int, *, honoured: bool, slot: bool) -> None:
-    """A GET answers the ETag of site or slot; a write with a stale one is refused where Azure is said to look at it."""
+    """ARM accepts a write with a fresh ETag of a site or slot.
+
+    ARM refuses a write with a stale ETag if the knob `if_match_honoured` is on.
+    """
     out.world.knobs.turn(if_match_honoured=honoured)
     site = out.build.add_slot(out.site, "staging") if slot else out.site
     path = f"{site.id}/config/appsettings"

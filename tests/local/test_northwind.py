@@ -1,4 +1,4 @@
-"""The world with an App Service Environment is what its description says."""
+"""These tests check that the world Northwind, with an App Service Environment, matches its description."""
 
 import pytest
 
@@ -11,17 +11,20 @@ from local.worlds.northwind import northwind, put_next_root
 
 @pytest.fixture
 def world() -> World:
-    """Northwind, newly built."""
+    """Build the world Northwind again for each test."""
     return northwind()
 
 
 def test_it_can_be_chosen_by_name() -> None:
-    """The control port and `--world` know it."""
+    """The control port and `--world` can load the world `northwind` by its name."""
     assert WORLDS["northwind"] is northwind
 
 
 def test_every_app_trusts_its_partner_at_first(world: World) -> None:
-    """Nothing is wrong, and one app of two plans is stopped, one opted out, and two are a group across the plans."""
+    """No app of Northwind is in trouble at the start. One site of Northwind is stopped, and one has opted out.
+
+    The sites of Northwind's `certroll-group` are on different plans.
+    """
     assert world.apps.troubles() == ()
     sites = {site.full_name: site for site in world.web.sites.values()}
     assert {name for name, site in sites.items() if site.state != RUNNING} == {names.STOPPED_SITE}
@@ -32,7 +35,10 @@ def test_every_app_trusts_its_partner_at_first(world: World) -> None:
 
 
 def test_the_next_root_is_in_the_vault_alone(world: World) -> None:
-    """The demo's first act changes nothing but the vault; the partner's move would break every app that runs."""
+    """The demo's first step puts a new root only into the vault.
+
+    If the partner moved to the new root now, every running app would distrust the partner.
+    """
     coming = put_next_root(world)
     assert world.vaults[names.VAULT].secrets[names.ROOT].newest.thumbprint == coming.root_leaf.thumbprint
     assert {root.thumbprint for root in world.web.roots.values()} != {coming.root_leaf.thumbprint}

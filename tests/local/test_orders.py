@@ -1,4 +1,4 @@
-"""Purchased certificates of the local Azure: their life on the world's clock, over the wire."""
+"""These tests cover purchased certificates (App Service Certificate orders) of the local Azure."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,10 +23,10 @@ DAY = timedelta(days=1)
 
 
 class Office:
-    """A world with a vault and one order."""
+    """A simulated world with a vault and one App Service Certificate order."""
 
     def __init__(self, knobs: Knobs | None = None, host: str = HOST, **differences: Any) -> None:  # noqa: ANN401 - the builder's
-        """Build it."""
+        """Build the vault and the order."""
         self.build = Builder(World(knobs=knobs))
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -37,33 +37,36 @@ class Office:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What a reader of the order is shown."""
+        """The properties of the order, as ARM answers a GET."""
         found: dict[str, Any] = self.arm.get(self.order.id)["properties"]
         return found
 
     @property
     def versions(self) -> int:
-        """How many versions the order's secret has."""
+        """The number of versions of the secret that holds the order's certificate."""
         (stored,) = self.order.stored.values()
         secret = self.vault.secrets.get(stored.secret_name.lower())
         return len(secret.versions) if secret else 0
 
     def post(self, action: str, status: int = 204) -> Any:  # noqa: ANN401 - what a service answers
-        """Return what a POST to the order answers."""
+        """Send a POST with that action to the order, and return ARM's answer."""
         return self.arm.post(f"{self.order.id}/{action}", status)
 
     def patch(self, **properties: object) -> int:
-        """Return the status of a PATCH."""
+        """Send a PATCH with those properties to the order, and return the status."""
         return self.arm.send("PATCH", self.order.id, {"properties": properties}).status
 
     def pass_(self, time: timedelta) -> None:
-        """Let time go by, and Azure do what is due."""
+        """Advance the clock, and let the local Azure do everything that has become due."""
         self.world.clock.advance(time)
         self.world.orders.settle()
 
 
 def test_order_is_shown_as_it_was_recorded() -> None:
-    """A short type, a global place, an end without an offset, and where the certificate is kept."""
+    """ARM shows an order in the form that was recorded from Azure.
+
+    An order's expiry has no time zone, its location is `global`, and its vault secret is named.
+    """
     office = Office()
     shown = office.arm.get(office.order.id)
     assert (shown["type"], shown["location"]) == ("certificateOrders", "global")
@@ -76,19 +79,22 @@ def test_order_is_shown_as_it_was_recorded() -> None:
 
 
 def test_order_that_was_never_stored_has_no_certificates() -> None:
-    """The key is absent, not empty."""
+    """An order that was never stored in a vault lacks the key `certificates` altogether."""
     assert "certificates" not in Office(stored=False).properties
 
 
 def test_denied_order_has_no_certificate_and_its_store_failed() -> None:
-    """A place that was chosen says that the order failed."""
+    """A denied order has no certificate, and its vault secret shows the state `CertificateOrderFailed`."""
     shown = Office(status="Denied").properties
     assert (shown["status"], shown["signedCertificate"], shown["expirationTime"]) == ("Denied", None, None)
     assert shown["certificates"]["web"]["provisioningState"] == "CertificateOrderFailed"
 
 
 def test_order_is_bought_verified_stored_and_announced() -> None:
-    """From the purchase to the secret: each step waits for the one before it."""
+    """An order is purchased, verified, issued, stored in the vault and announced by an event.
+
+    Each step of a purchase waits for the step before it.
+    """
     office = Office()
     body = {"location": "global", "properties": {"distinguishedName": "CN=New.contoso.com", "autoRenew": True}}
     path = office.order.id.replace("/web", "/new")
@@ -110,7 +116,7 @@ def test_order_is_bought_verified_stored_and_announced() -> None:
 
 
 def test_domain_is_verified_only_with_the_token_in_dns() -> None:
-    """The answer does not say whether it was there; the order does."""
+    """The local Azure verifies a domain only if DNS holds the order's token as a TXT record."""
     office = Office(status="Pendingissuance")
     office.build.add_record("contoso.com", "TXT", '"something else"')
     office.post("verifyDomainOwnership")
@@ -118,7 +124,7 @@ def test_domain_is_verified_only_with_the_token_in_dns() -> None:
 
 
 def test_order_renews_itself_32_days_before_its_end() -> None:
-    """Automatic renewal is paid for, and its certificate becomes a new version of the secret."""
+    """An automatic renewal counts as a purchase and stores a new version of the secret."""
     office = Office(age=timedelta(days=165))
     first = office.properties["serialNumber"]
     assert (office.order.purchases, office.versions) == (1, 1)
@@ -133,14 +139,17 @@ def test_order_renews_itself_32_days_before_its_end() -> None:
     "differences", [{"auto_renew": False}, {"knobs": Knobs(orders_renew_themselves=False)}], ids=["off", "it fails"]
 )
 def test_order_that_does_not_renew_expires(differences: dict[str, Any]) -> None:
-    """Nothing is bought, and in the end nothing is left."""
+    """An order that does not renew expires without another purchase."""
     office = Office(age=timedelta(days=165), **differences)
     office.pass_(timedelta(days=40))
     assert (office.properties["status"], office.order.purchases) == ("Expired", 1)
 
 
 def test_renewal_waits_for_a_proof_of_the_domain_that_is_too_old() -> None:
-    """198 days after the last one a person is needed, and Azure does not say so before."""
+    """A renewal stays pending if the domain was verified more than 198 days ago.
+
+    A new TXT record and a new domain verification complete the pending renewal.
+    """
     office = Office(age=timedelta(days=165), verified=timedelta(days=197))
     office.pass_(2 * DAY)
     office.pass_(2 * DAY)
@@ -148,12 +157,12 @@ def test_renewal_waits_for_a_proof_of_the_domain_that_is_too_old() -> None:
     office.build.add_record(HOST, "TXT", office.order.token)
     office.post("verifyDomainOwnership")
     assert office.properties["status"] == "Issued"
-    kinds = [one["actionType"] for one in office.post("retrieveCertificateActions", 200)]
+    kinds = [action["actionType"] for action in office.post("retrieveCertificateActions", 200)]
     assert kinds[-2:] == ["DomainValidationComplete", "CertificateIssued"]
 
 
 def test_renewal_is_refused_before_its_window_and_while_one_is_under_way() -> None:
-    """60 days before the end it is taken, once."""
+    """An order can be renewed from 60 days before its expiry on, and only once at a time."""
     office = Office(age=timedelta(days=137), auto_renew=False)
     assert office.properties["appServiceCertificateNotRenewableReasons"] == ["ExpirationNotInRenewalTimeRange"]
     office.post("renew", 400)
@@ -164,7 +173,10 @@ def test_renewal_is_refused_before_its_window_and_while_one_is_under_way() -> No
 
 
 def test_order_that_shows_late_takes_another_payment() -> None:
-    """With the knob the order still reads as issued, and a client that asks again pays again."""
+    """A second renewal request is charged again while the order still reads as `Issued`.
+
+    The knob `orders_show_late` makes an order read as `Issued` for some time after its renewal began.
+    """
     office = Office(Knobs(orders_show_late=600.0), age=timedelta(days=140), auto_renew=False)
     office.post("renew")
     assert office.properties["status"] == "Issued"
@@ -173,7 +185,10 @@ def test_order_that_shows_late_takes_another_payment() -> None:
 
 
 def test_reissue_gives_a_new_key_for_no_money() -> None:
-    """While it is under way nothing else is taken."""
+    """A reissue is free and gives a new certificate.
+
+    ARM refuses a second reissue while the first reissue is pending.
+    """
     office = Office()
     first = office.properties["serialNumber"]
     office.post("reissue")
@@ -194,7 +209,10 @@ def test_reissue_gives_a_new_key_for_no_money() -> None:
     ids=["rights taken away", "the firewall closed", "the vault gone"],
 )
 def test_certificate_does_not_reach_a_vault_that_refuses_it(spoil: Any, status: str) -> None:  # noqa: ANN401
-    """The order says why; where it is mended the certificate arrives by itself."""
+    """An issued certificate is not stored in a vault that refuses access, and the order shows why.
+
+    As soon as the vault is accessible again, the local Azure stores an issued certificate.
+    """
     office = Office(age=timedelta(days=166))
     vaults = dict(office.world.vaults)
     spoil(office)
@@ -210,7 +228,7 @@ def test_certificate_does_not_reach_a_vault_that_refuses_it(spoil: Any, status: 
 
 
 def test_patch_changes_what_it_names() -> None:
-    """Automatic renewal is switched, the rest stays; without the product type it is refused."""
+    """A PATCH of an order changes only the properties in its body. ARM refuses a PATCH without `productType`."""
     office = Office(auto_renew=False)
     assert office.patch(autoRenew=True) == 400
     assert office.patch(autoRenew=True, productType="StandardDomainValidatedSsl") == 200
@@ -219,7 +237,7 @@ def test_patch_changes_what_it_names() -> None:
 
 
 def test_wildcard_covers_its_root_too() -> None:
-    """A wildcard order is of the other product."""
+    """A wildcard order has its own product type, and its certificate also covers the bare domain."""
     office = Office(host="*.contoso.com")
     assert office.properties["productType"] == "StandardDomainValidatedWildCardSsl"
     assert office.order.certificate is not None
@@ -227,7 +245,7 @@ def test_wildcard_covers_its_root_too() -> None:
 
 
 def test_order_with_imported_copies_is_not_deleted() -> None:
-    """Copies that come from it are in the way; without them it goes, and again is no error."""
+    """ARM refuses to delete an order while App Service has certificates imported from it."""
     office = Office()
     (stored,) = office.order.stored.values()
     copy = office.build.add_copy(stored.secret_name)
@@ -239,16 +257,16 @@ def test_order_with_imported_copies_is_not_deleted() -> None:
 
 
 def test_orders_are_listed_by_subscription_and_group() -> None:
-    """Over all pages, and only what the caller may see."""
+    """ARM lists orders by subscription and by group, page by page, and omits hidden orders."""
     office = Office(Knobs(page_size=1))
     office.build.add_order("other", "other.contoso.com", office.vault)
     scope = f"/subscriptions/{office.order.subscription}"
     provider = "/providers/Microsoft.CertificateRegistration/certificateOrders"
-    assert [one["name"] for one in office.arm.listed(f"{scope}{provider}")] == ["web", "other"]
+    assert [order["name"] for order in office.arm.listed(f"{scope}{provider}")] == ["web", "other"]
     assert len(office.arm.listed(f"{scope}/resourceGroups/contoso{provider}")) == 2
-    assert [one["name"] for one in office.arm.listed(f"{office.order.id}/certificates")] == ["web"]
+    assert [stored["name"] for stored in office.arm.listed(f"{office.order.id}/certificates")] == ["web"]
     office.world.roles.hide(office.order.id)
-    assert [one["name"] for one in office.arm.listed(f"{scope}{provider}")] == ["other"]
+    assert [order["name"] for order in office.arm.listed(f"{scope}{provider}")] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -262,13 +280,13 @@ def test_orders_are_listed_by_subscription_and_group() -> None:
     ],
 )
 def test_odd_requests_are_refused(method: str, path: str, body: object, status: int) -> None:
-    """What makes no sense is answered with an error, not taken."""
+    """ARM answers a malformed request for an order with an error."""
     office = Office()
     assert office.arm.send(method, f"{office.order.id}{path}", body).status == status
 
 
 def test_orders_are_seen_from_outside() -> None:
-    """The control port's state shows how an order stands and what was paid for."""
+    """GET /state on the control port shows an order's status, serial number, secret and number of purchases."""
     office = Office()
     (seen,) = fleet(office.world)["orders"]
     (stored,) = office.order.stored.values()
@@ -277,9 +295,10 @@ def test_orders_are_seen_from_outside() -> None:
 
 
 def test_unmodified_sdk_buys_and_stores() -> None:
-    """The client of Microsoft.CertificateRegistration follows the long-running purchase to its end.
+    """The unmodified SDK of Microsoft.CertificateRegistration buys an order and stores its certificate.
 
-    Nobody follows the storing: its state is no end until the certificate is there (pulumi-azure-native, issue 1292).
+    The SDK polls the purchase of an order to its end. The SDK does not poll the storing of the certificate, because
+    `WaitingOnCertificateOrder` is not a final state (pulumi-azure-native, issue 1292).
     """
     office = Office()
     group, subscription = office.order.resource_group, office.order.subscription
@@ -298,6 +317,6 @@ def test_unmodified_sdk_buys_and_stores() -> None:
             bought = orders.begin_create_or_update(group, "sdk", wanted).result()
             place = {"properties": {"keyVaultId": office.vault.resource_id, "keyVaultSecretName": "sdk"}}
             stored = orders.begin_create_or_update_certificate(group, "sdk", "sdk", place, polling=False).result()
-            assert [one.name for one in orders.list()] == ["web", "sdk"]
+            assert [order.name for order in orders.list()] == ["web", "sdk"]
     assert (bought.provisioning_state, bought.status) == ("Succeeded", "Pendingissuance")
     assert stored.properties.provisioning_state == "WaitingOnCertificateOrder"

@@ -1,4 +1,4 @@
-"""Unmodified SDK clients reach the simulation with nothing but environment variables."""
+"""These tests show that unmodified SDK clients reach the local Azure by environment variables alone."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ VAULT_URL = "https://kv-shop.vault.azure.net"
 
 
 def new_world(seed: int = 0) -> World:
-    """Return a world with one vault and one certificate."""
+    """Return a simulated world with one vault and one certificate."""
     world = World(seed=seed)
     world.subscriptions[SUBSCRIPTION] = Subscription(SUBSCRIPTION, "Shop")
     world.vaults["kv-shop"] = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
@@ -38,7 +38,7 @@ def new_world(seed: int = 0) -> World:
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
-    """A stand whose environment is that of this process."""
+    """Yield a running local Azure whose environment variables this process uses."""
     with Stand(new_world()) as stand:
         for name, value in stand.environment().items():
             monkeypatch.setenv(name, value)
@@ -46,7 +46,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
 
 
 def test_default_credential_reads_certificate(stand: Stand) -> None:
-    """DefaultAzureCredential and CertificateClient work as they come, challenge and resource check included."""
+    """DefaultAzureCredential and CertificateClient read a certificate with their default options."""
     newest = stand.world.vaults["kv-shop"].certificates["shop"].newest
     with DefaultAzureCredential() as credential, CertificateClient(VAULT_URL, credential) as client:
         found = client.get_certificate("shop")
@@ -56,7 +56,7 @@ def test_default_credential_reads_certificate(stand: Stand) -> None:
 
 
 def test_client_secret_credential_creates_certificate(stand: Stand) -> None:
-    """An application with a secret creates a certificate through the SDK's poller."""
+    """An application with a client secret creates a certificate through the SDK's poller."""
     policy = CertificatePolicy("Self", subject="CN=new.contoso.com", san_dns_names=["new.contoso.com"])
     with (
         ClientSecretCredential(TENANT, OPERATOR.client_id, OPERATOR.secret or "") as credential,
@@ -68,7 +68,7 @@ def test_client_secret_credential_creates_certificate(stand: Stand) -> None:
 
 
 def test_wrong_secret_gets_no_token(stand: Stand) -> None:
-    """Entra refuses a wrong client secret in words that the SDK understands."""
+    """Entra refuses a wrong client secret with an error that the SDK understands."""
     assert stand.proxy.port
     with (
         ClientSecretCredential(TENANT, OPERATOR.client_id, "wrong") as credential,
@@ -78,7 +78,7 @@ def test_wrong_secret_gets_no_token(stand: Stand) -> None:
 
 
 def test_management_client_reaches_arm(stand: Stand) -> None:
-    """The web management client lists certificates under ARM's own host name, as Certroll's identity."""
+    """The web management client lists certificates at ARM's real host name, with Certroll's identity."""
     with ManagedIdentityCredential() as credential, WebSiteManagementClient(credential, SUBSCRIPTION) as client:
         assert list(client.certificates.list()) == []
     (entry,) = stand.world.journal.entries()
@@ -86,7 +86,7 @@ def test_management_client_reaches_arm(stand: Stand) -> None:
 
 
 def test_identity_endpoint_checks_its_header(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the right header there is no token."""
+    """The identity endpoint issues no token without the right header."""
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     assert stand.proxy.port
     with ManagedIdentityCredential() as credential, pytest.raises(ClientAuthenticationError):
@@ -94,7 +94,7 @@ def test_identity_endpoint_checks_its_header(stand: Stand, monkeypatch: pytest.M
 
 
 def test_open_clients_meet_the_next_world(stand: Stand) -> None:
-    """A client that stays open sees the new world after a swap, on the same proxy."""
+    """An open SDK client reads the new simulated world after the test has replaced the old world."""
     with DefaultAzureCredential() as credential, CertificateClient(VAULT_URL, credential) as client:
         before = client.get_certificate("shop").properties.version
         stand.use(new_world(seed=1))
@@ -103,7 +103,7 @@ def test_open_clients_meet_the_next_world(stand: Stand) -> None:
 
 
 def test_requests_on_an_open_connection_are_cheap(stand: Stand) -> None:
-    """A hundred requests on an open connection cost less than five yardsticks, so that tests can afford thousands."""
+    """A hundred requests on an open connection cost less processor time than five yardsticks (fixed work)."""
     with tls_to(stand, "management.azure.com") as connection:
         client = http.client.HTTPConnection("management.azure.com")
         client.sock = connection
@@ -126,7 +126,7 @@ def tls_to(stand: Stand, host: str) -> ssl.SSLSocket:
 
 
 def test_chunked_body_and_expectation_are_understood(stand: Stand) -> None:
-    """A client that sends its body in chunks after `100 Continue` is answered like any other."""
+    """The local Azure accepts a body that a client sends in chunks after `100 Continue`."""
     form = f"client_id={OPERATOR.client_id}&client_secret={OPERATOR.secret}&scope=https://vault.azure.net/.default"
     head = (
         f"POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nHost: login.microsoftonline.com\r\n"
@@ -146,21 +146,21 @@ def test_chunked_body_and_expectation_are_understood(stand: Stand) -> None:
 
 @pytest.mark.parametrize("host", ["example.com", "unknown.vault.azure.net", "127.0.0.1", "[::1]"])
 def test_other_hosts_are_out_of_reach(stand: Stand, host: str) -> None:
-    """Nothing leaves the machine: a host that is not simulated is refused, loopback included."""
+    """The proxy refuses every host that the local Azure does not simulate, including loopback."""
     with socket.create_connection(stand.proxy.address, timeout=HANG) as tunnel:
         tunnel.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
         assert tunnel.recv(1024).startswith(b"HTTP/1.1 502")
 
 
 def test_plain_requests_are_refused(stand: Stand) -> None:
-    """The proxy takes CONNECT only."""
+    """The proxy answers 405 to a request other than CONNECT."""
     with socket.create_connection(stand.proxy.address, timeout=HANG) as tunnel:
         tunnel.sendall(b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n")
         assert tunnel.recv(1024).startswith(b"HTTP/1.1 405")
 
 
 def test_nonsense_ends_one_connection_only(stand: Stand) -> None:
-    """A client that does not speak HTTP is hung up on; the next one is served."""
+    """The proxy closes the connection of a client that does not speak HTTP, and serves the next client."""
     with socket.create_connection(stand.proxy.address, timeout=HANG) as tunnel:
         tunnel.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
         assert tunnel.recv(1024) == b""
@@ -178,7 +178,7 @@ def test_dropped_connection_gives_no_answer(stand: Stand) -> None:
 
 
 def test_no_fault_strikes_a_request_without_a_token(stand: Stand) -> None:
-    """A client's first request, which only asks where to get a token, uses up no scripted fault."""
+    """A request without a token, which SDK clients send first, uses up no scripted fault."""
     fault = Fault("server_error", host="vault")
     stand.world.faults.add(fault)
     bare = Request.to("GET", f"{VAULT_URL}/certificates/shop/?api-version=7.4")
@@ -187,7 +187,7 @@ def test_no_fault_strikes_a_request_without_a_token(stand: Stand) -> None:
 
 
 def test_stand_starts_cheaply_and_again(stand: Stand) -> None:
-    """A stand starts for less than five yardsticks, as often as one likes, beside others."""
+    """The local Azure starts several times, each for less processor time than five yardsticks (a fixed work)."""
     before = time.process_time()
     for _ in range(3):
         with Stand(new_world()) as another:
@@ -196,7 +196,7 @@ def test_stand_starts_cheaply_and_again(stand: Stand) -> None:
 
 
 def test_child_process_needs_the_environment_only(stand: Stand) -> None:
-    """A program that knows nothing of the simulation finds it through its environment."""
+    """A child process reaches the local Azure through its environment variables alone."""
     program = (
         "import os, ssl, http.client, urllib.parse as u\n"
         "p = u.urlsplit(os.environ['HTTPS_PROXY'])\n"

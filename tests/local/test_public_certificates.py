@@ -1,4 +1,4 @@
-"""Public certificates of sites and slots: over the wire, by the SDK, and in apps that need one."""
+"""These tests cover public certificates of sites and slots, and the apps that need a public certificate."""
 
 import base64
 from collections.abc import Iterator
@@ -24,31 +24,31 @@ SIGNER = "SIGNER_THUMBPRINT"
 
 @pytest.fixture
 def out() -> Outbound:
-    """A fresh caller."""
+    """Build a site whose app calls a partner."""
     return Outbound()
 
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    """A stand for all tests here."""
+    """Yield a running local Azure that all tests of this module share."""
     with Stand() as stand:
         yield stand
 
 
 @pytest.fixture
 def client(out: Outbound, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """The unmodified SDK against the caller's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, out.build) as client:
         yield client
 
 
 def signer(out: Outbound, name: str = "signer") -> Leaf:
-    """Return the certificate of somebody who signs."""
+    """Return the certificate of a partner who signs messages."""
     return out.build.add_certificate(name, [f"{name}.partner.example"]).leaf
 
 
 def body(blob: bytes, **properties: str) -> dict[str, Json]:
-    """Return the request that stores a public certificate."""
+    """Return the request body that stores a public certificate."""
     return {
         "properties": {"blob": base64.b64encode(blob).decode(), "publicCertificateLocation": "CurrentUserMy"}
         | properties
@@ -56,7 +56,7 @@ def body(blob: bytes, **properties: str) -> dict[str, Json]:
 
 
 def path(out: Outbound, name: str = "signer") -> str:
-    """Return the path of a public certificate of the caller."""
+    """Return the ARM path of a public certificate of the site."""
     return f"{out.born.id}/publicCertificates/{name}"
 
 
@@ -65,7 +65,7 @@ def path(out: Outbound, name: str = "signer") -> str:
 
 @pytest.mark.parametrize("form", ["der", "certificate_pem"])
 def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> None:
-    """However it came, it is shown as DER with its thumbprint."""
+    """ARM accepts a public certificate as DER or PEM, and shows the certificate as DER with its thumbprint."""
     leaf = signer(out)
     answer = out.arm.put(path(out), body(getattr(leaf, form)))
     assert answer["id"] == path(out)
@@ -92,7 +92,10 @@ def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> N
     ],
 )
 def test_what_is_no_public_certificate_is_refused(out: Outbound, form: str, words: str) -> None:
-    """A file with a private key, and one that is no single certificate, are refused, and nothing is stored."""
+    """ARM refuses and does not store a public certificate whose file contains a private key.
+
+    ARM also refuses a public certificate file that holds no certificate or several.
+    """
     leaf = signer(out)
     blobs = {
         "key and certificate": leaf.private_key_pem + leaf.certificate_pem,
@@ -108,7 +111,10 @@ def test_what_is_no_public_certificate_is_refused(out: Outbound, form: str, word
 
 
 def test_a_public_certificate_has_one_of_three_places(out: Outbound) -> None:
-    """The place is spelt in any case and is the user's store if not said; others are refused."""
+    """ARM accepts three store locations in any letter case, and refuses other locations.
+
+    The default location is CurrentUserMy.
+    """
     der = signer(out).der
     for place in STORE_LOCATIONS:
         answer = out.arm.put(path(out), body(der, publicCertificateLocation=place.lower()))
@@ -120,7 +126,10 @@ def test_a_public_certificate_has_one_of_three_places(out: Outbound) -> None:
 
 
 def test_a_plan_takes_only_so_many(out: Outbound) -> None:
-    """The limit counts all sites and slots of a plan; what is there may be replaced, and other plans have their own."""
+    """The limit of public certificates counts all sites and slots of a plan, and no other plan.
+
+    A public certificate can still be replaced when the plan has reached its limit.
+    """
     out.world.knobs.turn(public_certificates_per_plan=1)
     slot = out.build.add_slot(out.site, "staging")
     out.arm.put(f"{slot.id}/publicCertificates/signer", body(signer(out).der))
@@ -132,16 +141,19 @@ def test_a_plan_takes_only_so_many(out: Outbound) -> None:
 
 
 def test_a_hidden_one_is_missing_silently(out: Outbound) -> None:
-    """What the caller may not read is left out of the list, and refused by name."""
+    """ARM omits a public certificate from the list if the caller may not read it.
+
+    A GET of the hidden certificate by name answers 403.
+    """
     for name in ("one", "two"):
         out.build.add_public_certificate(out.site, signer(out, name).der, name=name)
     out.world.roles.hide(path(out, "one"))
-    assert [one["name"] for one in out.arm.listed(f"{out.born.id}/publicCertificates")] == ["caller/two"]
+    assert [public["name"] for public in out.arm.listed(f"{out.born.id}/publicCertificates")] == ["caller/two"]
     out.arm.get(path(out, "one"), 403)
 
 
 def test_deleting_asks_nobody(out: Outbound) -> None:
-    """A public certificate goes, whatever names it; a second time there was none."""
+    """ARM deletes a public certificate even if a load list names it. A second deletion answers 204."""
     leaf = signer(out)
     out.arm.put(path(out), body(leaf.der))
     out.change(**{LOAD_LIST: leaf.thumbprint})
@@ -151,7 +163,7 @@ def test_deleting_asks_nobody(out: Outbound) -> None:
 
 
 def test_the_sdk_manages_public_certificates_of_sites_and_slots(out: Outbound, client: WebSiteManagementClient) -> None:
-    """azure-mgmt-web stores, reads, lists over pages and deletes them, for a site and for its slot alone."""
+    """azure-mgmt-web stores, lists and deletes public certificates of a site, and separately of its slot."""
     out.world.knobs.turn(page_size=1)
     apps, leaves = client.web_apps, [signer(out, name) for name in ("one", "two")]
     out.build.add_slot(out.site, "staging")
@@ -167,10 +179,10 @@ def test_the_sdk_manages_public_certificates_of_sites_and_slots(out: Outbound, c
         )
     apps.delete_public_certificate("contoso", "caller", leaves[0].thumbprint)
     apps.delete_public_certificate("contoso", "caller", leaves[0].thumbprint)
-    names = [one.name for one in apps.list_public_certificates("contoso", "caller")]
+    names = [public.name for public in apps.list_public_certificates("contoso", "caller")]
     assert names == [f"caller/{leaves[1].thumbprint}"]
     of_slot = list(apps.list_public_certificates_slot("contoso", "caller", "staging"))
-    assert [one.type for one in of_slot] == ["Microsoft.Web/sites/slots/publicCertificates"] * 2
+    assert [public.type for public in of_slot] == ["Microsoft.Web/sites/slots/publicCertificates"] * 2
     with pytest.raises(ResourceNotFoundError):
         apps.get_public_certificate("contoso", "caller", leaves[0].thumbprint)
     broken = PublicCertificate(properties=PublicCertificateProperties(blob=b"hello"))
@@ -182,7 +194,7 @@ def test_the_sdk_manages_public_certificates_of_sites_and_slots(out: Outbound, c
 
 
 def trusting(out: Outbound, leaf: Leaf, pin: str = "{}", loads: str = "{}", **more: str) -> Outbound:
-    """Return the caller, whose app now also needs that public certificate."""
+    """Make the site's app need a public certificate, and return the fixture `out`."""
     out.build.add_public_certificate(out.site, leaf.der, name="signer", **more)  # type: ignore[arg-type]
     own = out.first.thumbprint
     out.change(**{LOAD_LIST: f"{own},{loads.format(leaf.thumbprint)}", SIGNER: pin.format(leaf.thumbprint)})
@@ -207,77 +219,89 @@ def trusting(out: Outbound, leaf: Leaf, pin: str = "{}", loads: str = "{}", **mo
     ],
 )
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
-    """A public certificate is found by thumbprint everywhere, by path only where the platform puts such a file."""
+    """An app finds a public certificate by thumbprint on every platform.
+
+    The file path of a public certificate works only on the platform that puts a file there.
+    """
     out = Outbound(linux=platform == "linux", windows_container=platform == "container")
     leaf = signer(out)
     trusting(out, leaf, pin)
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint if found else None]
     assert bool(out.world.apps.troubles()) != found
 
 
 def test_a_thumbprint_is_found_in_lower_case(out: Outbound) -> None:
-    """A bare thumbprint is found in any case."""
+    """An app finds a public certificate by a lower-case thumbprint."""
     leaf = signer(out)
     trusting(out, leaf, leaf.thumbprint.lower())
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint]
 
 
 @pytest.mark.parametrize(("loads", "found"), [("{}", True), ("*", True), (" {} ,", True), ("", False), ("AB", False)])
 def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> None:
-    """What the load list does not name is not there for the app, and nothing is taken for a private certificate."""
+    """An app gets a public certificate only if WEBSITE_LOAD_CERTIFICATES names its thumbprint.
+
+    A load list that names a public certificate leaves the app's private certificates unchanged.
+    """
     leaf = signer(out)
     trusting(out, leaf, loads=loads)
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint if found else None]
     assert out.loaded() == [(out.first.thumbprint,)]
 
 
 @pytest.mark.parametrize(("linux", "found"), [(True, True), (False, False)])
 def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool) -> None:
-    """A public certificate for the machine's store is out of reach on Windows; Linux has files."""
+    """A Windows app does not find a public certificate in the machine's store.
+
+    A Linux app finds the certificate's file.
+    """
     out = Outbound(linux=linux)
     leaf = signer(out)
     trusting(out, leaf, location="LocalMachineMy")
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint if found else None]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint if found else None]
 
 
 def test_public_certificates_are_loaded_at_a_start(out: Outbound) -> None:
-    """A process holds what there was when it started: a new one is not seen, and a deleted one is not missed yet."""
+    """A process holds the public certificates that existed at its start.
+
+    A later deletion or addition of a public certificate takes effect at the next start.
+    """
     leaf = signer(out)
     trusting(out, leaf)
     assert out.world.apps.troubles() == ()
     out.arm.delete(path(out))
-    assert [one.trusted for one in out.answering()] == [leaf.thumbprint]
+    assert [process.trusted for process in out.answering()] == [leaf.thumbprint]
     assert out.world.apps.troubles() == (
         "caller: a process started now has no public certificate under its setting SIGNER_THUMBPRINT",
     )
     out.restart()
-    assert [one.trusted for one in out.answering()] == [None]
+    assert [process.trusted for process in out.answering()] == [None]
     out.arm.put(path(out), body(leaf.der))
-    assert [one.trusted for one in out.answering()] == [None]
+    assert [process.trusted for process in out.answering()] == [None]
     out.restart()
     assert out.world.apps.troubles() == ()
 
 
 def test_public_certificates_belong_to_one_site_or_slot(out: Outbound) -> None:
-    """What a site has its slot has not."""
+    """A slot does not have the public certificates of its site."""
     leaf = signer(out)
     trusting(out, leaf)
     slot = out.build.add_slot(out.site, "staging")
     app = out.build.add_app(slot, setting=PIN, trusts=SIGNER)
-    assert [one.trusted for one in out.answering(app)] == [None]
+    assert [process.trusted for process in out.answering(app)] == [None]
 
 
 def test_the_state_shows_public_certificates(out: Outbound) -> None:
-    """The control port's state names each with its site, and what each process found."""
+    """GET /state on the control port shows the public certificates of each site and of each process."""
     leaf = signer(out)
     trusting(out, leaf)
     shown = fleet(out.world)
     assert shown["public"] == [{"id": path(out), "site": out.born.id, "thumbprint": leaf.thumbprint}]
-    assert [one["trusted"] for app in shown["apps"] for one in app["processes"]] == [leaf.thumbprint]
+    assert [process["trusted"] for app in shown["apps"] for process in app["processes"]] == [leaf.thumbprint]
 
 
 def test_an_app_says_what_it_trusts(out: Outbound, stand: Stand) -> None:
-    """The probe is well only with the public certificate, and names it beside the one of the call."""
+    """The probe answers 200 and names the public certificate. Without its public certificate, the probe answers 500."""
     leaf = signer(out)
     trusting(out, leaf)
     stand.use(out.world)
@@ -287,7 +311,7 @@ def test_an_app_says_what_it_trusts(out: Outbound, stand: Stand) -> None:
 
 
 def test_an_app_may_need_nothing_else(out: Outbound, stand: Stand) -> None:
-    """An app that only checks signatures calls nobody, whatever its partner thinks."""
+    """An app that only checks signatures calls no partner, and its probe answers 200."""
     leaf = signer(out)
     trusting(out, leaf)
     out.partner.accept_only()

@@ -1,4 +1,4 @@
-"""Key Vault references in app settings: which version they led to, and what a refresh does."""
+"""These tests cover Key Vault references in app settings, and how the local Azure resolves them."""
 
 from collections.abc import Iterator
 
@@ -16,25 +16,25 @@ NEWEST = "@Microsoft.KeyVault(SecretUri=https://contoso-kv.vault.azure.net/secre
 
 @pytest.fixture
 def out() -> Outbound:
-    """A fresh caller whose setting KEY refers to the newest version."""
+    """Build a site whose setting KEY refers to the newest version of a secret."""
     out = Outbound()
     out.change(KEY=NEWEST)
     return out
 
 
 def listed(out: Outbound, path: str = "") -> dict[str, Json]:
-    """Return the properties of each reference, by the setting's name."""
+    """Return the properties of each Key Vault reference by the name of its setting."""
     found = out.arm.listed(f"{path or out.born.id}/config/configreferences/appsettings")
-    return {one["name"]: one["properties"] for one in found}
+    return {item["name"]: item["properties"] for item in found}
 
 
 def refresh(out: Outbound) -> None:
-    """Refresh the references."""
+    """Ask App Service to refresh the site's Key Vault references."""
     out.arm.post(f"{out.born.id}/config/configreferences/appsettings/refresh")
 
 
 def test_settings_that_are_references_are_listed(out: Outbound) -> None:
-    """A reference shows what it says and the version it led to; plain settings are not listed."""
+    """App Service lists each Key Vault reference with its resolved version, and omits plain settings."""
     found = listed(out)
     assert list(found) == ["KEY"]
     assert found["KEY"] == {
@@ -51,7 +51,7 @@ def test_settings_that_are_references_are_listed(out: Outbound) -> None:
 
 
 def test_one_reference_is_answered_by_name(out: Outbound) -> None:
-    """A reference may be read by its setting's name; a plain setting, or none, is not found."""
+    """A GET by setting name returns the Key Vault reference, and 404 for a plain or missing setting."""
     path = f"{out.born.id}/config/configreferences/appsettings"
     answer = out.arm.get(f"{path}/KEY")
     assert answer["id"] == f"{path}/KEY"
@@ -80,7 +80,10 @@ def test_one_reference_is_answered_by_name(out: Outbound) -> None:
     ],
 )
 def test_both_forms_are_understood(out: Outbound, reference: str, status: str, *, pinned: bool) -> None:
-    """A reference by address or by names, with or without a version, leads to a version or to the reason why not."""
+    """App Service resolves a reference in both documented forms, with or without a version.
+
+    A Key Vault reference that does not resolve shows the reason as its status.
+    """
     second = out.vault.renew("client")
     out.change(KEY=f"@Microsoft.KeyVault({reference.format(out.first.id)})")
     found = listed(out)["KEY"]
@@ -91,7 +94,7 @@ def test_both_forms_are_understood(out: Outbound, reference: str, status: str, *
 
 
 def test_a_reference_is_resolved_at_a_start_and_then_kept(out: Outbound) -> None:
-    """A new version is not noticed until the site starts anew."""
+    """App Service resolves a Key Vault reference when the site starts, and keeps that version until a restart."""
     second = out.vault.renew("client")
     out.arm.send("PATCH", out.born.id, {"tags": {"a": "b"}})
     assert listed(out)["KEY"]["activeVersion"] == out.first.id
@@ -100,7 +103,7 @@ def test_a_reference_is_resolved_at_a_start_and_then_kept(out: Outbound) -> None
 
 
 def test_a_refresh_that_moves_a_version_restarts_the_app(out: Outbound) -> None:
-    """A refresh resolves anew; the app restarts if that led elsewhere, and only then."""
+    """A refresh restarts the app only if a reference resolves to another version."""
     before = out.site.restarts
     second = out.vault.renew("client")
     refresh(out)
@@ -112,7 +115,7 @@ def test_a_refresh_that_moves_a_version_restarts_the_app(out: Outbound) -> None:
 
 
 def test_a_refresh_may_find_a_reason(out: Outbound) -> None:
-    """A refresh finds what has become of a reference: denied to this site alone, disabled, gone."""
+    """A refresh updates a reference's status if its secret is denied, disabled or deleted."""
     out.vault.deny(out.born.id, operations=["secrets/get"])
     refresh(out)
     assert listed(out)["KEY"]["status"] == "AccessToKeyVaultDenied"
@@ -127,7 +130,7 @@ def test_a_refresh_may_find_a_reason(out: Outbound) -> None:
 
 
 def test_a_site_that_never_started_has_resolved_nothing(out: Outbound) -> None:
-    """Before its first start a site's references are only initialized."""
+    """A Key Vault reference has the status `Initialized` until its site starts for the first time."""
     site = out.build.add_site("sleeper", settings={"KEY": NEWEST}, state=STOPPED)
     found = listed(out, site.id)["KEY"]
     assert (found["status"], found["activeVersion"]) == ("Initialized", None)
@@ -140,7 +143,7 @@ def test_a_site_that_never_started_has_resolved_nothing(out: Outbound) -> None:
 
 @pytest.fixture
 def client(out: Outbound) -> Iterator[WebSiteManagementClient]:
-    """The unmodified SDK against the caller's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with Stand(out.world) as stand, pytest.MonkeyPatch.context() as patch:
         for name, value in stand.environment().items():
             patch.setenv(name, value)
@@ -152,7 +155,7 @@ def client(out: Outbound) -> Iterator[WebSiteManagementClient]:
 
 
 def test_the_sdk_reads_references_of_sites_and_slots(out: Outbound, client: WebSiteManagementClient) -> None:
-    """azure-mgmt-web reads both lists, whatever the page size."""
+    """azure-mgmt-web reads all Key Vault references of a site and of a slot, over several pages."""
     out.world.knobs.turn(page_size=1)
     out.change(OTHER=NEWEST)
     slot = out.build.add_slot(out.site, "staging")
@@ -161,7 +164,7 @@ def test_the_sdk_reads_references_of_sites_and_slots(out: Outbound, client: WebS
     of_slot = client.web_apps.get_app_settings_key_vault_references_slot(group, slot.name, "staging")
     for found, kind in ((list(of_site), "sites"), (list(of_slot), "sites/slots")):
         assert found[0].type == f"Microsoft.Web/{kind}/config/configreferences"
-        assert [one.name for one in found] == ["KEY", "OTHER"]
+        assert [reference.name for reference in found] == ["KEY", "OTHER"]
         properties = found[0].properties
         assert properties is not None
         shown = (properties.status, properties.vault_name, properties.secret_name, properties.active_version)

@@ -1,4 +1,4 @@
-"""App Service imports what a plain secret holds, and refers to plain secrets from app settings."""
+"""These tests import certificates from plain secrets, and refer to plain secrets from app settings."""
 
 import base64
 
@@ -12,7 +12,7 @@ from tests.local.arm_client import Json, Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """A shop whose second host name is bound to the copy of a certificate in a plain secret."""
+    """Build a shop whose second host name is bound to a certificate from a plain secret."""
     shop = Shop()
     shop.build.add_secret("order", ["pay.contoso.com"])
     shop.build.add_host(shop.site, "pay.contoso.com", shop.build.add_copy("order", name="order"))
@@ -20,17 +20,17 @@ def shop() -> Shop:
 
 
 def copy_of(shop: Shop, name: str = "order") -> str:
-    """Return the path of the copy of that name."""
+    """Return the ARM path of the imported certificate of that name."""
     return shop.copy.id.rsplit("/", maxsplit=1)[0] + "/" + name
 
 
 def imported(shop: Shop, name: str = "order", status: int = 200) -> Json:
-    """Return what App Service answers to the import of that secret, or to its sync."""
+    """Import or sync a secret of that name, and return App Service's answer."""
     return shop.arm.put(copy_of(shop, name), shop.import_body(keyVaultSecretName=name), status)
 
 
 def test_secret_is_imported_and_served(shop: Shop) -> None:
-    """A PFX in a plain secret is imported like a certificate of the vault, and visitors see it."""
+    """App Service imports and serves a PFX from a plain secret like a vault certificate."""
     version = shop.vault.set_pfx_secret("new", ["pay.contoso.com"])
     answer = imported(shop, "new")["properties"]
     assert (answer["thumbprint"], answer["keyVaultSecretName"]) == (version.thumbprint, "new")
@@ -40,7 +40,7 @@ def test_secret_is_imported_and_served(shop: Shop) -> None:
 
 @pytest.mark.parametrize("nightly", [True, False], ids=["nightly", "by hand"])
 def test_new_version_of_a_secret_arrives_in_place(shop: Shop, *, nightly: bool) -> None:
-    """The nightly sync and a repeated import both fetch the newest version into the same copy, bindings with it."""
+    """The nightly sync and a repeated import both bring a secret's new version to the bound host names."""
     version = shop.vault.set_pfx_secret("order", ["pay.contoso.com"])
     if nightly:
         shop.world.nightly_sync()
@@ -51,7 +51,10 @@ def test_new_version_of_a_secret_arrives_in_place(shop: Shop, *, nightly: bool) 
 
 
 def test_deleted_secret_is_told_by_the_status_alone(shop: Shop) -> None:
-    """A copy whose secret is gone keeps serving; a recovery makes its status good again."""
+    """App Service keeps serving a certificate whose secret was deleted, and only its status changes.
+
+    After the secret's recovery, the certificate's status is `Initialized` again.
+    """
     served = shop.served("pay.contoso.com")
     shop.vault.delete_secret("order")
     shop.world.nightly_sync()
@@ -63,7 +66,7 @@ def test_deleted_secret_is_told_by_the_status_alone(shop: Shop) -> None:
 
 
 def locked(leaf: Leaf) -> str:
-    """Return the certificate as a PFX with a password."""
+    """Return the certificate as a base64 PFX with a password."""
     lock = BestAvailableEncryption(b"secret")
     blob = pkcs12.serialize_key_and_certificates(None, leaf.private_key, leaf.certificate, None, lock)
     return base64.b64encode(blob).decode()
@@ -83,7 +86,10 @@ def locked(leaf: Leaf) -> str:
     ],
 )
 def test_what_cannot_be_imported_is_refused_in_words(shop: Shop, case: str, words: str) -> None:
-    """App Service takes a PFX with an RSA key and without a password, called by its content type, and enabled."""
+    """App Service refuses a secret that it cannot import, and its message gives the reason.
+
+    An importable secret is enabled and holds a PFX with content type, RSA key and no password.
+    """
     leaf, vault, pfx = shop.vault.secrets["order"].newest.leaf, shop.vault, "application/x-pkcs12"
     bare = base64.b64encode(leaf.without_key().pfx()).decode()
     {
@@ -101,7 +107,10 @@ def test_what_cannot_be_imported_is_refused_in_words(shop: Shop, case: str, word
 
 
 def test_secret_needs_the_right_to_read_secrets(shop: Shop) -> None:
-    """For a plain secret it is enough that App Service may read secrets; for a certificate it is not, by the docs."""
+    """App Service needs only the permission `secrets/get` to import a plain secret.
+
+    A vault certificate also needs `certificates/get`, unless the knob `import_needs_certificates_get` is off.
+    """
     shop.vault.deny(APP_SERVICE, operations=["certificates/get"])
     version = shop.vault.set_pfx_secret("order", ["pay.contoso.com"])
     assert imported(shop)["properties"]["thumbprint"] == version.thumbprint
@@ -111,10 +120,13 @@ def test_secret_needs_the_right_to_read_secrets(shop: Shop) -> None:
 
 
 def test_setting_may_refer_to_a_plain_secret(shop: Shop) -> None:
-    """A Key Vault reference leads to the newest version of a plain secret, and an unknown one nowhere."""
+    """A Key Vault reference resolves to the newest version of a plain secret.
+
+    A reference to a missing secret has the status `SecretNotFound`.
+    """
     refer = "@Microsoft.KeyVault(VaultName=contoso-kv;SecretName={})"
     settings = {"DB": refer.format("order"), "NONE": refer.format("none")}
     site = shop.build.add_site("caller", settings=settings)
     newest = shop.vault.secrets["order"].newest.id
-    found = {name: (one.status, one.active_version) for name, one in site.references.items()}
+    found = {name: (reference.status, reference.active_version) for name, reference in site.references.items()}
     assert found == {"DB": ("Resolved", newest), "NONE": ("SecretNotFound", None)}

@@ -1,4 +1,4 @@
-"""Flex Consumption sites and the certificates that are theirs alone."""
+"""These tests cover Flex Consumption sites and their certificates, which belong to a site and not to a webspace."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ LOADING = {"loadCertificateToWebsitesSettings": {"loadToWebsite": True}}
 
 
 class Flex:
-    """A Flex Consumption site, `jobs`, bound by SNI to its own copy of one vault certificate."""
+    """A Flex Consumption site, `jobs`, whose host name is bound by SNI to the site's own certificate."""
 
     def __init__(self) -> None:
         self.build = Builder()
@@ -35,45 +35,45 @@ class Flex:
 
     @property
     def site(self) -> Site:
-        """The site as it is."""
+        """The current state of the site."""
         site = self.world.web.sites.get(self.born.id)
         assert site is not None
         return site
 
     def path(self, name: str) -> str:
-        """Return the path of a certificate of the site."""
+        """Return the ARM path of a certificate of the site."""
         return f"{self.born.id}/certificates/{name}"
 
     def body(self, **properties: object) -> dict[str, Json]:
-        """Return what a client sends to import the vault certificate."""
+        """Return the request body that imports the vault certificate."""
         source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "jobs"}
         return {"location": "West Europe", "properties": source | properties}
 
     def bind(self, thumbprint: str, site: Site | None = None, host: str = HOST, status: int = 200) -> Json:
-        """Return what binding a host name by SNI answers."""
+        """Bind a host name by SNI to that thumbprint, and return ARM's answer."""
         properties = {"sslState": "SniEnabled", "thumbprint": thumbprint}
         return self.arm.put(f"{(site or self.born).id}/hostNameBindings/{host}", {"properties": properties}, status)
 
     def served(self, host: str = HOST) -> str | None:
-        """Return the thumbprint that a visitor is shown."""
+        """Return the thumbprint of the certificate that a visitor of the host name receives."""
         shown = self.world.web.served(host, self.world.web.address_of(host) or "")
         return shown.thumbprint if shown else None
 
     @property
     def listed(self) -> list[Json]:
-        """The site's certificates as a list shows them."""
+        """The site's certificates, as ARM lists them."""
         return self.arm.listed(f"{self.born.id}/certificates")
 
 
 @pytest.fixture
 def flex() -> Flex:
-    """A fresh Flex Consumption site."""
+    """Build a Flex Consumption site."""
     return Flex()
 
 
 @pytest.fixture
 def client(flex: Flex) -> Iterator[WebSiteManagementClient]:
-    """The unmodified SDK against the site's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with Stand() as stand, web_client(stand, flex.build) as client:
         yield client
 
@@ -82,7 +82,7 @@ def client(flex: Flex) -> Iterator[WebSiteManagementClient]:
 
 
 def test_a_flex_site_shows_its_kind(flex: Flex) -> None:
-    """Site and plan say by tier, size and kind that they are Flex Consumption."""
+    """ARM shows kind, tier and size of a Flex Consumption site and its plan."""
     site = flex.arm.get(flex.born.id)
     assert (site["kind"], site["properties"]["sku"]) == ("functionapp,linux", "FlexConsumption")
     plan = flex.arm.get(flex.born.plan_id)
@@ -91,7 +91,7 @@ def test_a_flex_site_shows_its_kind(flex: Flex) -> None:
 
 
 def test_a_flex_plan_makes_flex_sites(flex: Flex) -> None:
-    """The plan decides; an ordinary site never lands on a Flex plan by accident, nor a Flex site on another."""
+    """The builder makes a Flex Consumption site only on a Flex Consumption plan."""
     assert flex.build.add_site("more", flex.world.web.plans.get(flex.born.plan_id)).flex
     assert not flex.build.add_site("plain").flex
     with pytest.raises(ValueError, match="no Flex Consumption plan"):
@@ -99,7 +99,7 @@ def test_a_flex_plan_makes_flex_sites(flex: Flex) -> None:
 
 
 def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
-    """Other sites list none and take none."""
+    """A site on another plan lists no certificates of its own, and ARM refuses to add any."""
     plain = flex.build.add_site("plain")
     assert flex.arm.listed(f"{plain.id}/certificates") == []
     error = flex.arm.put(f"{plain.id}/certificates/jobs", flex.body(), 400)
@@ -112,7 +112,10 @@ def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
 
 
 def test_an_import_answers_201_then_200(flex: Flex) -> None:
-    """A new certificate is created, written again it is synced in place, with the quirks of imports."""
+    """The first import of a certificate into a site answers 201.
+
+    A repeated import syncs the certificate and answers 200.
+    """
     made = flex.arm.put(flex.path("new"), flex.body(), 201)
     assert (made["id"], made["name"], made["type"]) == (flex.path("new"), "new", "Microsoft.Web/sites/certificates")
     properties = made["properties"]
@@ -127,7 +130,7 @@ def test_an_import_answers_201_then_200(flex: Flex) -> None:
 
 
 def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
-    """A PUT that is silent about them switches both off, a PATCH leaves them as they were."""
+    """A PUT of a certificate turns omitted switches off. A PATCH of a certificate leaves omitted switches unchanged."""
     on = LOADING | {"enableKeyVaultAccessUsingMSI": True}
     made = flex.arm.put(flex.path("new"), flex.body(**on), 201)["properties"]
     assert {name: made[name] for name in on} == on
@@ -142,30 +145,39 @@ def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
 
 
 def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
-    """Neither the subscription's certificates nor the generic list know a site's own."""
+    """A Flex Consumption site's certificate is absent from the subscription's list and the generic list."""
     subscription = f"/subscriptions/{flex.born.subscription}"
-    assert [one["name"] for one in flex.listed] == ["jobs"]
+    assert [certificate["name"] for certificate in flex.listed] == ["jobs"]
     assert flex.arm.listed(f"{subscription}/providers/Microsoft.Web/certificates") == []
-    kinds = {one["type"] for one in flex.arm.listed(f"{subscription}/resources")}
+    kinds = {item["type"] for item in flex.arm.listed(f"{subscription}/resources")}
     assert "Microsoft.Web/certificates" not in kinds
     assert "Microsoft.Web/sites/certificates" not in kinds
 
 
 def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
-    """What the caller may not read is left out of the list, and refused by name."""
+    """ARM omits a certificate from the site's list if the caller may not read it.
+
+    A GET of the hidden certificate by name answers 403.
+    """
     flex.world.roles.hide(flex.copy.id)
     assert flex.listed == []
     flex.arm.get(flex.copy.id, 403)
 
 
 def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
-    """Where only a location is said, the webspace is never one that Flex Consumption plans alone make."""
+    """An import that names only a location goes to a webspace of ordinary plans.
+
+    An import without a plan never goes to a webspace that only Flex Consumption plans use.
+    """
     path = f"/subscriptions/{flex.born.subscription}/resourceGroups/contoso/providers/Microsoft.Web/certificates/plain"
     assert flex.arm.put(path, flex.body())["properties"]["webSpace"] == "contoso-WestEuropewebspace"
 
 
 def test_host_names_may_be_hidden(flex: Flex) -> None:
-    """With the knob on a certificate shows no host names, and can be bound by its thumbprint all the same."""
+    """The knob `site_certificates_hide_host_names` hides a certificate's host names.
+
+    A certificate without visible host names can still be bound by its thumbprint.
+    """
     flex.world.knobs.turn(site_certificates_hide_host_names=True)
     assert flex.listed[0]["properties"]["hostNames"] == []
     flex.bind(flex.first.thumbprint)
@@ -173,7 +185,11 @@ def test_host_names_may_be_hidden(flex: Flex) -> None:
 
 @pytest.mark.parametrize("by_identity", [False, True])
 def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
-    """By the switch it is the site's own identity, else App Service; the other may be denied."""
+    """The switch `enableKeyVaultAccessUsingMSI` makes Azure read the vault as the site's managed identity.
+
+    Without the switch `enableKeyVaultAccessUsingMSI`, Azure reads the vault as App Service.
+    Azure cannot import if the vault denies the reading identity.
+    """
     flex.vault.deny(APP_SERVICE if by_identity else flex.born.id)
     body = flex.body(enableKeyVaultAccessUsingMSI=by_identity)
     flex.arm.put(flex.path("new"), body, 201)
@@ -188,7 +204,10 @@ def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
 
 
 def test_uploads_are_judged_like_others(flex: Flex) -> None:
-    """A PFX is taken as a webspace takes it, and a bound one cannot be replaced under its name."""
+    """A Flex Consumption site accepts and refuses the same PFX files as a webspace.
+
+    ARM refuses to replace an upload that a host name is bound to.
+    """
     first, second = (flex.vault.renew("jobs").leaf for _ in range(2))
     flex.arm.put(flex.path("up"), upload(pfx(first), "wrong"), 400)
     flex.arm.put(flex.path("up"), upload(pfx(first)), 201)
@@ -198,7 +217,7 @@ def test_uploads_are_judged_like_others(flex: Flex) -> None:
 
 
 def test_slots_have_their_own(flex: Flex) -> None:
-    """On the wire a slot's certificates are apart from its site's."""
+    """A slot's certificates are separate from its site's certificates."""
     slot = flex.build.add_slot(flex.site, "staging")
     made = flex.arm.put(f"{slot.id}/certificates/jobs", flex.body(), 201)
     assert made["type"] == "Microsoft.Web/sites/slots/certificates"
@@ -212,7 +231,10 @@ def test_slots_have_their_own(flex: Flex) -> None:
 
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_sync_moves_the_bindings_of_its_site(flex: Flex, *, moves: bool) -> None:
-    """Writing an import again replaces it in place; the site's bindings follow as the knob says."""
+    """A repeated import replaces a site's certificate in place.
+
+    The site's bindings move to the new certificate if the knob `sync_moves_bindings` is on.
+    """
     flex.world.knobs.turn(sync_moves_bindings=moves)
     second = flex.vault.renew("jobs")
     flex.arm.put(flex.copy.id, flex.body())
@@ -220,14 +242,17 @@ def test_a_sync_moves_the_bindings_of_its_site(flex: Flex, *, moves: bool) -> No
 
 
 def test_the_night_moves_them_too(flex: Flex) -> None:
-    """Azure syncs the certificates of sites by itself."""
+    """Azure's nightly sync renews the certificates of Flex Consumption sites."""
     second = flex.vault.renew("jobs")
     flex.world.nightly_sync()
     assert flex.served() == second.thumbprint
 
 
 def test_nobody_else_may_bind_them(flex: Flex) -> None:
-    """Neither a neighbour in the webspace nor the slot can bind it, and its sync moves nobody else."""
+    """ARM refuses to bind another site or a slot to a site's own certificate.
+
+    A sync of a site's own certificate moves no binding of another site.
+    """
     plain = flex.build.add_site("plain", flex.build.add_plan("plain", linux=True))
     assert plain.webspace == flex.born.webspace
     slot = flex.build.add_slot(flex.site, "staging")
@@ -243,7 +268,10 @@ def test_nobody_else_may_bind_them(flex: Flex) -> None:
 
 @pytest.mark.parametrize(("knob", "status"), [(False, 404), (True, 200)])
 def test_what_the_webspace_holds_meets_the_knob(flex: Flex, status: int, *, knob: bool) -> None:
-    """Whether a Flex site may bind its webspace's certificates is open; a sync of one moves only who may."""
+    """A knob decides whether a Flex Consumption site may bind certificates of its webspace.
+
+    If `flex_uses_webspace_certificates` is on, a sync of the webspace's certificate moves the site's binding.
+    """
     flex.world.knobs.turn(flex_uses_webspace_certificates=knob)
     plan = flex.build.add_plan("plain", linux=True)
     shared = flex.build.add_copy("jobs", plan)
@@ -258,7 +286,10 @@ def test_what_the_webspace_holds_meets_the_knob(flex: Flex, status: int, *, knob
 
 
 def test_a_bound_one_cannot_be_deleted(flex: Flex) -> None:
-    """Deleting what the site's host name is bound to is refused; unbound it goes, and a second time there was none."""
+    """ARM refuses to delete a certificate that a host name is bound to, and deletes it after unbinding.
+
+    A second deletion answers 204.
+    """
     error = flex.arm.delete(flex.copy.id, 409)
     assert error["Message"].endswith(f"because it is used for hostname {HOST}.")
     unbound = {"properties": {"sslState": "Disabled"}}
@@ -269,7 +300,7 @@ def test_a_bound_one_cannot_be_deleted(flex: Flex) -> None:
 
 
 def test_a_full_webspace_does_not_concern_them(flex: Flex) -> None:
-    """The limit of a webspace counts its own certificates alone."""
+    """The limit of certificates per webspace does not count certificates of Flex Consumption sites."""
     flex.world.knobs.turn(certificates_per_webspace=1)
     shared = flex.build.add_copy("jobs", flex.build.add_plan("plain", linux=True))
     assert shared.webspace == flex.born.webspace
@@ -280,7 +311,10 @@ def test_a_full_webspace_does_not_concern_them(flex: Flex) -> None:
 
 
 def test_the_switch_loads_and_the_load_list_does_not(flex: Flex) -> None:
-    """The app's code gets a certificate at its next start by the certificate's own switch, not by the setting."""
+    """A Flex Consumption app loads a certificate whose switch `loadToWebsite` is on.
+
+    A Flex Consumption app loads certificates at its next start, and ignores WEBSITE_LOAD_CERTIFICATES.
+    """
     settings = {LOAD_LIST: "*", "PIN": flex.first.thumbprint}
     site = flex.build.add_site("worker", flex.world.web.plans.get(flex.born.plan_id), settings=settings)
     copy = flex.build.add_site_certificate(site, "jobs")
@@ -296,7 +330,7 @@ def test_the_switch_loads_and_the_load_list_does_not(flex: Flex) -> None:
 
 
 def test_the_sdk_manages_certificates_of_sites(flex: Flex, client: WebSiteManagementClient) -> None:
-    """azure-mgmt-web imports, syncs, uploads, patches, lists over pages, binds and deletes, sites and slots alike."""
+    """azure-mgmt-web imports, syncs, uploads, patches, lists and deletes certificates of sites and slots."""
     flex.world.knobs.turn(page_size=1)
     flex.build.add_slot(flex.site, "staging")
     own = client.site_certificates
@@ -313,8 +347,8 @@ def test_the_sdk_manages_certificates_of_sites(flex: Flex, client: WebSiteManage
     own.update("contoso", "jobs", "sdk", {"properties": LOADING})  # type: ignore[call-overload] # JSON, as az sends it
     raw = own.get("contoso", "jobs", "sdk").as_dict()["properties"]
     assert raw["loadCertificateToWebsitesSettings"] == {"loadToWebsite": True}
-    assert sorted(str(one.name) for one in own.list("contoso", "jobs")) == ["jobs", "sdk"]
-    assert [one.name for one in own.list_slot("contoso", "jobs", "staging")] == ["up"]
+    assert sorted(str(certificate.name) for certificate in own.list("contoso", "jobs")) == ["jobs", "sdk"]
+    assert [certificate.name for certificate in own.list_slot("contoso", "jobs", "staging")] == ["up"]
     own.delete_slot("contoso", "jobs", "staging", "up")
     own.delete("contoso", "jobs", "jobs")
     own.delete("contoso", "jobs", "jobs")

@@ -1,4 +1,4 @@
-"""Uploaded PFX files, judged as App Service judges them."""
+"""These tests upload PFX files to the local App Service and check which files it accepts."""
 
 import base64
 from collections.abc import Iterator
@@ -25,36 +25,36 @@ HOST = "shop.contoso.com"
 
 @pytest.fixture
 def shop() -> Shop:
-    """A fresh shop."""
+    """Build a shop."""
     return Shop()
 
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    """A stand for all tests here."""
+    """Yield a running local Azure that all tests of this module share."""
     with Stand() as stand:
         yield stand
 
 
 @pytest.fixture
 def client(shop: Shop, stand: Stand) -> Iterator[WebSiteManagementClient]:
-    """The unmodified SDK against the shop's world."""
+    """Yield the unmodified azure-mgmt-web client, connected to the local Azure."""
     with web_client(stand, shop.build) as client:
         yield client
 
 
 def path(shop: Shop, name: str = "upload") -> str:
-    """Return the path of a certificate beside the shop's copy."""
+    """Return the ARM path of a certificate in the shop's resource group."""
     return f"{shop.copy.id.rsplit('/', maxsplit=1)[0]}/{name}"
 
 
 def send(shop: Shop, packed: bytes, password: str | None = PASSWORD, name: str = "upload") -> Response:
-    """Return what an upload answers."""
+    """Upload a PFX, and return ARM's answer."""
     return shop.arm.send("PUT", path(shop, name), upload(packed, password))
 
 
 def refusal(shop: Shop, packed: bytes, password: str | None = PASSWORD) -> str:
-    """Return in which words an upload is refused, after which there is no such certificate."""
+    """Upload a PFX, check that ARM refuses it and stores nothing, and return ARM's message."""
     response = send(shop, packed, password)
     assert response.status == 400
     shop.arm.get(path(shop), 404)
@@ -62,7 +62,7 @@ def refusal(shop: Shop, packed: bytes, password: str | None = PASSWORD) -> str:
 
 
 def another(shop: Shop, **differences: object) -> Leaf:
-    """Return a leaf of the local authority that differs so."""
+    """Return a new leaf certificate of the local authority with the given differences."""
     now = shop.world.clock.now()
     plain = Request((HOST,), now.replace(year=now.year - 1), now.replace(year=now.year + 1))
     return authority().issue(replace(plain, **differences))  # type: ignore[arg-type]
@@ -73,32 +73,32 @@ def another(shop: Shop, **differences: object) -> Leaf:
 
 @pytest.mark.parametrize("password", ["wrong", "", None, PASSWORD.upper()])
 def test_a_wrong_password_is_refused(shop: Shop, password: str | None) -> None:
-    """A PFX that the password does not open is refused in the words that users report."""
+    """App Service refuses a PFX that its password does not open, in the words that users report."""
     assert refusal(shop, pfx(shop.first.leaf), password) == uploads.NOT_LOADED
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "", None])
 def test_a_pfx_without_a_password_is_refused(shop: Shop, password: str | None) -> None:
-    """What a vault's secret holds cannot be uploaded as it is, whatever password comes along."""
+    """App Service refuses a PFX without a password, such as a Key Vault secret contains."""
     assert refusal(shop, pfx(shop.first.leaf, NoEncryption()), password) == uploads.NO_PASSWORD
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40, -1])
 def test_a_broken_pfx_is_refused(shop: Shop, cut: int) -> None:
-    """A PFX that was cut off, or is none, is refused; nothing of it is in the answer."""
+    """App Service refuses a truncated or unreadable PFX, and its answer repeats nothing of the file."""
     packed = pfx(shop.first.leaf)[:cut] or b"no PFX"
     message = refusal(shop, packed)
     assert message == uploads.NOT_LOADED
 
 
 def test_what_is_no_base64_is_refused(shop: Shop) -> None:
-    """The blob of a request is base64."""
+    """App Service refuses an upload whose PFX is not encoded in base64."""
     body = upload(b"") | {"properties": {"pfxBlob": "###", "password": PASSWORD}}
     assert shop.arm.put(path(shop), body, 400)["Message"] == "Blob is invalid.  Base64 is required."
 
 
 def test_a_pfx_needs_its_private_key(shop: Shop) -> None:
-    """A PFX with certificates alone, or with the key of another, holds nothing to serve."""
+    """App Service refuses a PFX that lacks the private key of its certificate."""
     leaf = shop.first.leaf
     bare = pkcs12.serialize_key_and_certificates(None, None, leaf.certificate, None, encrypted())
     assert refusal(shop, bare) == uploads.NO_KEY
@@ -116,7 +116,7 @@ def test_a_pfx_needs_its_private_key(shop: Shop) -> None:
     ],
 )
 def test_weak_keys_are_refused(shop: Shop, differences: dict[str, object], words: str | None) -> None:
-    """RSA keys have 2048 bits at least; keys of elliptic curves may be uploaded."""
+    """App Service refuses RSA keys below 2048 bits, and accepts uploaded elliptic-curve keys."""
     packed = pfx(another(shop, **differences))
     if words is None:
         assert send(shop, packed).status == 200
@@ -125,7 +125,7 @@ def test_weak_keys_are_refused(shop: Shop, differences: dict[str, object], words
 
 
 def test_curves_that_tls_does_not_know_are_refused(shop: Shop) -> None:
-    """A curve of the vault's that no browser speaks is of no use."""
+    """App Service refuses a key on a curve that TLS does not support, such as secp256k1."""
     assert (
         refusal(shop, pfx(with_serial_of(8, ec.SECP256K1())))
         == "The curve secp256k1 of the private key is not supported."
@@ -136,7 +136,7 @@ def test_curves_that_tls_does_not_know_are_refused(shop: Shop) -> None:
     ("octets", "limit", "status"), [(20, 20, 200), (21, 20, 400), (21, 21, 200), (11, 10, 400), (10, 10, 200)]
 )
 def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, limit: int, status: int) -> None:
-    """A serial number of more than 20 octets is refused, unless the knob says another number."""
+    """App Service refuses a serial number with more octets than the knob `serial_octets` allows."""
     shop.world.knobs.turn(serial_octets=limit)
     response = send(shop, pfx(with_serial_of(octets)))
     assert response.status == status
@@ -147,7 +147,10 @@ def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, limit: int, 
 
 @pytest.mark.parametrize(("refused", "status"), [(False, 200), (True, 400)])
 def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: bool) -> None:
-    """Whether App Service reads what OpenSSL 3 writes is open; triple DES it reads always."""
+    """App Service always reads a PFX that is encrypted with triple DES.
+
+    The knob `aes_pfx_refused` decides about AES, the default of OpenSSL 3, because Azure's behaviour is unknown.
+    """
     shop.world.knobs.turn(aes_pfx_refused=refused)
     assert send(shop, pfx(shop.first.leaf)).status == 200
     response = send(shop, pfx(shop.first.leaf, encrypted(algorithm=AES)), name="modern")
@@ -157,7 +160,11 @@ def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: b
 
 
 def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
-    """The limit counts imports and uploads of one webspace; what is there may still be renewed, and room be made."""
+    """App Service refuses new certificates in a webspace that has reached its limit.
+
+    Imports and uploads count together.
+    In a full webspace, an existing import can still sync, and a deletion makes room.
+    """
     shop.world.knobs.turn(certificates_per_webspace=2)
     shop.arm.put(path(shop, "second"), upload(pfx(another(shop))))
     for body in (upload(pfx(another(shop))), shop.import_body()):
@@ -173,7 +180,10 @@ def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
 
 
 def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
-    """The same content may be written again, another one has to come under a new name."""
+    """App Service refuses to replace the content of a bound upload.
+
+    App Service accepts the same PFX again, and another PFX under a new name.
+    """
     first, second = another(shop), another(shop)
     send(shop, pfx(first))
     shop.bind("SniEnabled", first.thumbprint)
@@ -188,7 +198,7 @@ def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
 
 
 def test_an_expired_certificate_is_taken_with_a_warning(shop: Shop) -> None:
-    """Dates are not judged, but a header warns; a good certificate comes without."""
+    """App Service accepts an expired certificate and adds a warning header."""
     past = shop.world.clock.now().replace(year=2020)
     old = another(shop, not_before=past.replace(year=2019), not_after=past)
     response = send(shop, pfx(old))
@@ -200,7 +210,7 @@ def test_an_expired_certificate_is_taken_with_a_warning(shop: Shop) -> None:
 
 
 def test_a_self_signed_certificate_gets_both_warnings(shop: Shop) -> None:
-    """The header is the recorded one."""
+    """App Service accepts a self-signed certificate with the two warnings that were recorded from Azure."""
     response = send(shop, pfx(another(shop, self_signed=True)))
     assert response.headers["warning"] == (
         "199 Some of the uploaded certificates are either self-signed or expired.,"
@@ -209,7 +219,7 @@ def test_a_self_signed_certificate_gets_both_warnings(shop: Shop) -> None:
 
 
 def test_nothing_secret_is_in_an_answer(shop: Shop) -> None:
-    """Neither the PFX nor its password comes back, from a good upload or from a bad one."""
+    """Neither a successful nor a refused upload repeats the PFX or its password in the answer."""
     packed = pfx(shop.first.leaf)
     for password in (PASSWORD, "wrong horse"):
         said = send(shop, packed, password).body.decode()
@@ -221,7 +231,7 @@ def test_nothing_secret_is_in_an_answer(shop: Shop) -> None:
 
 
 def test_the_sdk_uploads_and_hears_refusals(shop: Shop, client: WebSiteManagementClient) -> None:
-    """azure-mgmt-web uploads a PFX, reads it back without its secrets, and tells a refusal with its words."""
+    """azure-mgmt-web uploads a PFX, reads the certificate without its secrets, and raises ARM's refusals."""
     leaf = another(shop)
     properties = CertificateProperties(pfx_blob=pfx(leaf), password=PASSWORD, server_farm_id=shop.plan.id)
     made = client.certificates.create_or_update(
@@ -237,7 +247,10 @@ def test_the_sdk_uploads_and_hears_refusals(shop: Shop, client: WebSiteManagemen
 
 
 def test_a_chain_is_served_as_it_was_uploaded(shop: Shop, stand: Stand, client: WebSiteManagementClient) -> None:
-    """Without its intermediate a certificate is taken with a warning, and strict visitors fail; complete it is fine."""
+    """App Service warns about a PFX without its intermediate, and strict visitors reject that certificate.
+
+    After an upload of the complete chain, strict visitors accept the certificate.
+    """
     assert client is not None
     whole = another(shop)
     alone = send(shop, pfx(replace(whole, chain=())), name="alone")

@@ -1,4 +1,4 @@
-"""Key Vault's data plane, asked as clients ask it."""
+"""These tests send requests to Key Vault's data plane, as client libraries do."""
 
 import base64
 from datetime import timedelta
@@ -25,7 +25,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
 
 @pytest.fixture
 def world() -> World:
-    """A world with a vault that has one certificate of two versions."""
+    """Build a simulated world with a vault that has one certificate with two versions."""
     world = World(seed=7)
     vault = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"] = vault
@@ -38,12 +38,12 @@ def world() -> World:
 
 @pytest.fixture
 def vault(world: World) -> Vault:
-    """A vault with one certificate of two versions."""
+    """Return the vault, whose certificate has two versions."""
     return world.vaults["kv-shop"]
 
 
 class Client:
-    """Sends requests to the vault of a world as one principal."""
+    """Sends requests to a simulated vault as one principal."""
 
     def __init__(
         self, world: World, principal: Principal = OPERATOR, audience: str = "https://vault.azure.net"
@@ -52,25 +52,25 @@ class Client:
         self.headers = {"authorization": "Bearer " + token(TENANT, principal, audience, 0)}
 
     def send(self, method: str, path: str, payload: object = None, version: str | None = "2026-04-01") -> Response:
-        """Return the answer to a request with the client's token."""
+        """Send a request with the client's token, and return the answer."""
         mark = "&" if "?" in path else "?"
         query = "" if version is None else f"{mark}api-version={version}"
         url = path if path.startswith("https:") else URL + path + query
         return self.azure.handle(Request.to(method, url, payload, self.headers))
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON found at that path."""
+        """Return the JSON that a GET of that path answers."""
         return self.send("GET", path).json()
 
 
 def error_of(response: Response) -> tuple[int, str, str | None]:
-    """Return status, code and inner code of an error."""
+    """Return the status, code and inner code of an error."""
     error = response.json()["error"]
     return response.status, error["code"], error.get("innererror", {}).get("code")
 
 
 def test_request_without_token_is_challenged(world: World) -> None:
-    """A client without a token is told where to get one, and for which resource."""
+    """Key Vault answers a request without a token with 401, and names the login address and the resource."""
     answer = LocalAzure(world).handle(Request.to("GET", f"{URL}/certificates/shop/?api-version=7.4"))
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == (
@@ -79,13 +79,16 @@ def test_request_without_token_is_challenged(world: World) -> None:
 
 
 def test_token_for_another_service_is_refused(world: World) -> None:
-    """A token that was issued for ARM opens no vault."""
+    """Key Vault refuses a token that was issued for ARM."""
     client = Client(world, audience="https://management.azure.com")
     assert client.send("GET", "/certificates").status == 401
 
 
 def test_bundle_shows_newest_version_in_azures_form(vault: Vault, world: World) -> None:
-    """A read without a version gives the newest one, thumbprint unpadded and moments as integers."""
+    """A GET without a version returns the newest version in Azure's form.
+
+    In Azure's form, the thumbprint `x5t` has no base64 padding, and times are integers.
+    """
     newest = vault.certificates["shop"].newest
     bundle = Client(world).get("/certificates/shop/")
     assert bundle["id"] == f"{URL}/certificates/shop/{newest.id}"
@@ -100,12 +103,12 @@ def test_bundle_shows_newest_version_in_azures_form(vault: Vault, world: World) 
 
 @pytest.mark.parametrize("path", ["/certificates/shop", "/certificates/shop/", "/certificates/SHOP/"])
 def test_names_match_in_any_spelling(vault: Vault, world: World, path: str) -> None:
-    """The latest version is found with and without the trailing slash, and in any case."""
+    """Key Vault finds a certificate in any letter case, with or without a trailing slash."""
     assert Client(world).get(path)["id"].endswith(vault.certificates["shop"].newest.id)
 
 
 def test_older_version_is_read_by_its_id(vault: Vault, world: World) -> None:
-    """An older version stays readable under its own address."""
+    """An older certificate version stays readable by its id."""
     oldest = vault.certificates["shop"].versions[0]
     bundle = Client(world).get(f"/certificates/shop/{oldest.id}")
     assert bundle["id"].endswith(oldest.id)
@@ -114,17 +117,17 @@ def test_older_version_is_read_by_its_id(vault: Vault, world: World) -> None:
 
 @pytest.mark.parametrize("version", ["7.4", "2025-07-01", "2016-10-01", "7.6-preview.2"])
 def test_both_forms_of_api_version_are_taken(world: World, version: str) -> None:
-    """Numbered and dated api-versions work; both are in use."""
+    """Key Vault accepts numbered and dated api-versions."""
     assert Client(world).send("GET", "/certificates/shop/", version=version).status == 200
 
 
 def test_request_without_api_version_is_refused(world: World) -> None:
-    """The data plane insists on an api-version."""
+    """Key Vault refuses a request without an api-version."""
     assert error_of(Client(world).send("GET", "/certificates/shop/", version=None)) == (400, "BadParameter", None)
 
 
 def test_lists_come_in_pages(vault: Vault, world: World) -> None:
-    """Following nextLink to the end gives every certificate once."""
+    """Key Vault lists every certificate exactly once over all its pages."""
     for number in range(4):
         vault.add(f"extra-{number}", [f"extra-{number}.contoso.com"])
     world.knobs.page_size = 2
@@ -139,7 +142,7 @@ def test_lists_come_in_pages(vault: Vault, world: World) -> None:
 
 
 def test_versions_do_not_come_in_order_of_age(vault: Vault, world: World) -> None:
-    """The list of versions is complete, but a client that takes its order for age will be wrong sooner or later."""
+    """Key Vault lists all versions of a certificate, but not in order of age."""
     for _ in range(8):
         world.clock.advance(timedelta(days=1))
         vault.renew("shop")
@@ -152,7 +155,7 @@ def test_versions_do_not_come_in_order_of_age(vault: Vault, world: World) -> Non
 
 
 def test_every_version_has_a_thumbprint_of_its_own(vault: Vault) -> None:
-    """No two versions share a thumbprint, although keys come from a small pool."""
+    """All versions have different thumbprints, although the local authority reuses keys."""
     for _ in range(10):
         vault.renew("shop")
     thumbprints = {version.thumbprint for version in vault.certificates["shop"].versions}
@@ -160,7 +163,7 @@ def test_every_version_has_a_thumbprint_of_its_own(vault: Vault) -> None:
 
 
 def test_renewal_keeps_names_and_takes_differences(vault: Vault) -> None:
-    """A renewal repeats the names; what is to differ, differs."""
+    """A renewal keeps the certificate's host names unless the test asks for differences."""
     same = vault.renew("shop")
     other = vault.renew("shop", host_names=["other.contoso.com"], self_signed=True, enabled=False, key_size=1024)
     assert same.host_names == ("shop.contoso.com", "*.shop.contoso.com")
@@ -171,7 +174,7 @@ def test_renewal_keeps_names_and_takes_differences(vault: Vault) -> None:
 
 
 def test_disabling_and_tagging_change_one_version(vault: Vault, world: World) -> None:
-    """PATCH changes what it names on that version alone."""
+    """A PATCH changes only the named properties of one certificate version."""
     oldest, newest = vault.certificates["shop"].versions
     payload = {"attributes": {"enabled": False}, "tags": {"team": "web"}}
     answer = Client(world).send("PATCH", f"/certificates/shop/{newest.id}", payload)
@@ -180,7 +183,7 @@ def test_disabling_and_tagging_change_one_version(vault: Vault, world: World) ->
 
 
 def test_secret_holds_pfx_without_password(vault: Vault, world: World) -> None:
-    """The secret behind a version is a passwordless PFX with key, certificate and chain."""
+    """The secret of a certificate version is a PFX without password that contains key, certificate and chain."""
     secret = Client(world).get("/secrets/shop/")
     key, certificate, above = pkcs12.load_key_and_certificates(base64.b64decode(secret["value"]), None)
     assert (secret["contentType"], secret["managed"]) == ("application/x-pkcs12", True)
@@ -190,7 +193,7 @@ def test_secret_holds_pfx_without_password(vault: Vault, world: World) -> None:
 
 
 def test_secret_of_unexportable_key_has_no_key(vault: Vault, world: World) -> None:
-    """A key that must not leave the vault is not in the secret."""
+    """The secret of a certificate lacks the private key if the key is not exportable."""
     vault.renew("shop", exportable=False)
     value = base64.b64decode(Client(world).get("/secrets/shop")["value"])
     key, certificate, above = pkcs12.load_key_and_certificates(value, None)
@@ -199,7 +202,7 @@ def test_secret_of_unexportable_key_has_no_key(vault: Vault, world: World) -> No
 
 
 def test_secret_of_pem_certificate_is_pem(vault: Vault, world: World) -> None:
-    """A certificate with PEM content type has its secret in PEM."""
+    """The secret of a certificate with PEM content type is in PEM."""
     vault.renew("shop", content_type="application/x-pem-file")
     secret = Client(world).get("/secrets/shop")
     assert secret["contentType"] == "application/x-pem-file"
@@ -207,7 +210,7 @@ def test_secret_of_pem_certificate_is_pem(vault: Vault, world: World) -> None:
 
 
 def test_secret_of_disabled_version_is_refused(vault: Vault, world: World) -> None:
-    """The certificate of a disabled version can be read, its secret cannot."""
+    """Key Vault shows a disabled certificate version, and refuses to return its secret."""
     vault.certificates["shop"].newest.enabled = False
     client = Client(world)
     assert client.get("/certificates/shop/")["attributes"]["enabled"] is False
@@ -225,7 +228,7 @@ def test_secret_of_disabled_version_is_refused(vault: Vault, world: World) -> No
     ],
 )
 def test_what_is_not_there_is_not_found(world: World, path: str, code: str) -> None:
-    """Each kind of absence has Key Vault's own code."""
+    """Key Vault answers 404 with its own error code for each kind of missing object."""
     assert error_of(Client(world).send("GET", path)) == (404, code, None)
 
 
@@ -233,7 +236,7 @@ def test_what_is_not_there_is_not_found(world: World, path: str, code: str) -> N
     ("how", "inner"), [("rbac", "ForbiddenByRbac"), ("policy", "AccessDenied"), ("firewall", "ForbiddenByFirewall")]
 )
 def test_denied_principal_is_refused_while_others_read(vault: Vault, world: World, how: Mechanism, inner: str) -> None:
-    """A denial concerns its principal only, and names the mechanism."""
+    """A Key Vault denial affects only the denied principal, and the refusal names the mechanism."""
     vault.deny(CERTROLL.object_id, how)
     assert error_of(Client(world, CERTROLL).send("GET", "/certificates")) == (403, "Forbidden", inner)
     assert Client(world, OPERATOR).send("GET", "/certificates").status == 200
@@ -242,7 +245,7 @@ def test_denied_principal_is_refused_while_others_read(vault: Vault, world: Worl
 
 
 def test_denial_can_concern_secrets_alone(vault: Vault, world: World) -> None:
-    """A principal may read certificates without being allowed to read secrets."""
+    """A principal whose access to secrets is denied can still read certificates."""
     vault.deny(CERTROLL.object_id, operations=["secrets/*"])
     client = Client(world, CERTROLL)
     assert client.send("GET", "/certificates/shop/").status == 200
@@ -250,7 +253,7 @@ def test_denial_can_concern_secrets_alone(vault: Vault, world: World) -> None:
 
 
 def test_created_certificate_is_in_progress_first(world: World) -> None:
-    """A create answers 202 in progress; the next look finds it completed and its version there."""
+    """Creating a certificate answers 202 `inProgress`, and the next read shows `completed`."""
     client = Client(world)
     policy = {"issuer": {"name": "Local"}, "x509_props": {"subject": "CN=new.contoso.com"}}
     created = client.send("POST", "/certificates/new/create", {"policy": policy, "tags": {"a": "b"}})
@@ -260,14 +263,14 @@ def test_created_certificate_is_in_progress_first(world: World) -> None:
 
 
 def test_self_issuer_signs_itself(vault: Vault, world: World) -> None:
-    """The issuer Self gives a certificate that names itself as its issuer."""
+    """The issuer `Self` gives a self-signed certificate."""
     policy = {"issuer": {"name": "Self"}, "x509_props": {"subject": "CN=x.com", "sans": {"dns_names": ["x.com"]}}}
     Client(world).send("POST", "/certificates/own/create", {"policy": policy})
     assert vault.certificates["own"].newest.leaf.self_signed
 
 
 def test_unknown_issuer_waits_for_a_merge(vault: Vault, world: World) -> None:
-    """With the issuer Unknown the key waits until its signed certificate is merged."""
+    """A certificate with the issuer `Unknown` stays pending until a signed certificate is merged."""
     client = Client(world)
     policy = {"issuer": {"name": "Unknown"}, "x509_props": {"subject": "CN=x.com", "sans": {"dns_names": ["x.com"]}}}
     created = client.send("POST", "/certificates/merged/create", {"policy": policy}).json()
@@ -285,7 +288,7 @@ def test_unknown_issuer_waits_for_a_merge(vault: Vault, world: World) -> None:
 
 
 def test_pending_operation_can_be_cancelled_and_deleted(world: World) -> None:
-    """An operation that waits for a merge can be cancelled, and removed."""
+    """A client can cancel and delete an operation that waits for a merge."""
     client = Client(world)
     client.send("POST", "/certificates/stuck/create", {"policy": {"issuer": {"name": "Unknown"}}})
     cancelled = client.send("PATCH", "/certificates/stuck/pending", {"cancellation_requested": True})
@@ -296,7 +299,7 @@ def test_pending_operation_can_be_cancelled_and_deleted(world: World) -> None:
 
 @pytest.mark.parametrize("password", ["", "secret"])
 def test_pfx_import_becomes_the_newest_version(vault: Vault, world: World, password: str) -> None:
-    """An imported PFX is the newest version, its names those of the certificate, its tags only its own."""
+    """An imported PFX becomes the newest version, without the tags of the earlier version."""
     now = world.clock.now()
     other = world.new_vault("kv-other", subscription=SUBSCRIPTION, resource_group="rg")
     leaf = other.add("x", ["imported.contoso.com"], not_before=now).leaf
@@ -312,7 +315,7 @@ def test_pfx_import_becomes_the_newest_version(vault: Vault, world: World, passw
 
 @pytest.mark.parametrize("encoded", [False, True])
 def test_pem_import_keeps_its_content_type(vault: Vault, world: World, *, encoded: bool) -> None:
-    """What is imported as PEM, plain or in base64, stays PEM, which App Service cannot import."""
+    """A certificate imported as PEM stays PEM, which App Service cannot import."""
     leaf = vault.certificates["shop"].newest.leaf
     pem = leaf.private_key_pem + leaf.certificate_pem
     value = _b64(pem) if encoded else pem.decode()
@@ -323,14 +326,14 @@ def test_pem_import_keeps_its_content_type(vault: Vault, world: World, *, encode
 
 @pytest.mark.parametrize("value", ["", "bm90IGEgcGZ4", "-----BEGIN NONSENSE-----"])
 def test_unreadable_import_is_refused(vault: Vault, world: World, value: str) -> None:
-    """What is neither PFX nor PEM is a bad parameter, and leaves no certificate behind."""
+    """Key Vault refuses to import a value that is neither PFX nor PEM, and creates no certificate."""
     answer = Client(world).send("POST", "/certificates/broken/import", {"value": value})
     assert error_of(answer) == (400, "BadParameter", None)
     assert vault.certificate("broken") is None
 
 
 def test_policy_change_shapes_the_next_version_only(vault: Vault, world: World) -> None:
-    """A changed policy shows at once and applies from the next renewal on."""
+    """A changed policy is shown at once, and applies from the next renewal on."""
     client = Client(world)
     payload = {"x509_props": {"sans": {"dns_names": ["wide.contoso.com"]}}}
     changed = client.send("PATCH", "/certificates/shop/policy", payload).json()
@@ -340,7 +343,7 @@ def test_policy_change_shapes_the_next_version_only(vault: Vault, world: World) 
 
 
 def test_deleted_certificate_comes_back_whole(world: World) -> None:
-    """A deleted certificate blocks its name, can be recovered with all versions, and can be purged."""
+    """A deleted certificate keeps its name taken until a client recovers it with all versions, or purges it."""
     client = Client(world)
     assert client.send("DELETE", "/certificates/shop").json()["recoveryId"].endswith("/deletedcertificates/shop")
     assert client.send("GET", "/certificates/shop/").status == 404
@@ -353,7 +356,7 @@ def test_deleted_certificate_comes_back_whole(world: World) -> None:
 
 
 def test_app_service_imports_the_newest_version(vault: Vault) -> None:
-    """What App Service imports is the newest version, with what front ends need to serve it."""
+    """App Service imports the newest version, with its private key and issuer."""
     found = vault.newest_importable("Shop")
     assert found.thumbprint == vault.certificates["shop"].newest.thumbprint
     assert found.subject_name == "shop.contoso.com,*.shop.contoso.com"
@@ -363,7 +366,7 @@ def test_app_service_imports_the_newest_version(vault: Vault) -> None:
 
 
 def test_app_service_refuses_what_it_cannot_use(vault: Vault) -> None:
-    """Each obstacle to an import has an exception of its own."""
+    """Each obstacle to an import raises its own exception."""
     with pytest.raises(VaultObjectMissing):
         vault.newest_importable("none")
     vault.renew("shop", exportable=False)

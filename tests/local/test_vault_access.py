@@ -1,4 +1,4 @@
-"""Who may read a vault: what ARM shows of it, and what that decides."""
+"""These tests cover vault access: role assignments, access policies, the firewall, and what ARM shows of them."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,19 +25,19 @@ OPERATIONS = ("secrets/get", "secrets/list", "secrets/set", "secrets/delete", "c
 
 @pytest.fixture
 def world() -> World:
-    """A world without content."""
+    """Build an empty world."""
     return World()
 
 
 @pytest.fixture
 def vault(world: World) -> Vault:
-    """A vault that goes by roles, and where App Service has none."""
+    """Build a vault with role-based access, on which App Service has no role."""
     return Builder(world).add_vault(app_service_may_read=False)
 
 
 @pytest.fixture
 def shop() -> Shop:
-    """A shop with news in its vault, which App Service may not read."""
+    """Build a shop with a new version in its vault, which App Service may not read."""
     shop = Shop()
     shop.vault.unassign(APP_SERVICE)
     shop.vault.renew("shop")
@@ -45,22 +45,22 @@ def shop() -> Shop:
 
 
 def allowed(vault: Vault, principal: str = APP_SERVICE) -> set[str]:
-    """Return the operations that the principal may do."""
+    """Return the operations that the principal may do on the vault."""
     return {operation for operation in OPERATIONS if vault.lets(principal, operation)}
 
 
 def may_import(shop: Shop) -> bool:
-    """Whether App Service carries out a sync now."""
+    """Return True if App Service carries out a sync now."""
     return shop.arm.send("PUT", shop.copy.id, shop.import_body()).status == 200
 
 
 def assignments(scope: str, name: str = NAME) -> str:
-    """Return the path of an assignment at that scope."""
+    """Return the ARM path of a role assignment at that scope."""
     return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
 
 
 def asked(shop: Shop, role: str = CERTIFICATE_USER, principal: str | None = None) -> Json:
-    """Return what az sends to create an assignment; by default for App Service."""
+    """Return the request body with which az creates a role assignment: by default for App Service."""
     definition = f"/subscriptions/{shop.vault.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
     found = principal or shop.world.object_id(APP_SERVICE)
     return {"properties": {"roleDefinitionId": definition, "principalId": found, "principalType": "ServicePrincipal"}}
@@ -80,13 +80,19 @@ def asked(shop: Shop, role: str = CERTIFICATE_USER, principal: str | None = None
     ],
 )
 def test_role_lets_do_what_azure_documents(vault: Vault, role: str, operations: set[str]) -> None:
-    """Each built-in role gives its data actions and no others; managing a vault is not reading it."""
+    """Each built-in role allows exactly its documented data actions.
+
+    A role that manages a vault does not allow reading its secrets.
+    """
     vault.assign(APP_SERVICE, role)
     assert allowed(vault) == operations
 
 
 def test_providers_are_let_in_one_by_one(vault: Vault, world: World) -> None:
-    """What one provider is given, the other does not have; each is known by its object id as well."""
+    """A role for one Azure service gives nothing to another Azure service.
+
+    A vault knows each service by its application id and by its object id.
+    """
     vault.assign(REGISTRATION, "Key Vault Secrets Officer")
     assert allowed(vault) == set()
     assert vault.lets(world.object_id(REGISTRATION), "secrets/set")
@@ -96,13 +102,16 @@ def test_providers_are_let_in_one_by_one(vault: Vault, world: World) -> None:
 
 
 def test_everybody_else_is_bound_by_denials_alone(vault: Vault) -> None:
-    """Certroll and people do what no denial forbids, whatever roles and firewall say."""
+    """Roles and firewall do not apply to Certroll and people in the local Azure, only denials do."""
     vault.close(bypass="None")
     assert allowed(vault, OPERATOR.object_id) == set(OPERATIONS)
 
 
 def test_access_policy_needs_its_own_words(vault: Vault) -> None:
-    """Permissions count in any case; `all` is all; roles do not count where access policies do, and the reverse."""
+    """An access policy's permissions match in any letter case, and `all` allows every operation.
+
+    A vault ignores roles while it uses access policies.
+    """
     vault.assign(APP_SERVICE, "Key Vault Administrator")
     vault.permit(APP_SERVICE, secrets=["Get"], certificates=["get"])
     assert allowed(vault) == {"secrets/get", "certificates/get"}
@@ -113,7 +122,10 @@ def test_access_policy_needs_its_own_words(vault: Vault) -> None:
 
 @pytest.mark.parametrize("where", ["vault", "group", "subscription"])
 def test_created_role_assignment_opens_the_vault(shop: Shop, where: str) -> None:
-    """What az creates takes effect at once, also from the group and the subscription; what az deletes, ends it."""
+    """A role assignment at vault, group or subscription lets App Service import at once.
+
+    Deleting the role assignment ends the access.
+    """
     scope = {"vault": shop.vault.resource_id, "group": shop.group.id, "subscription": shop.subscription}[where]
     assert not may_import(shop)
     answer = shop.arm.put(assignments(scope), asked(shop), 201)
@@ -127,7 +139,7 @@ def test_created_role_assignment_opens_the_vault(shop: Shop, where: str) -> None
 
 
 def test_role_on_another_vault_opens_nothing(vault: Vault, world: World) -> None:
-    """An assignment reaches what lies below its scope, not what begins with the same letters."""
+    """A role on a vault gives no access to another vault whose name begins with the same letters."""
     longer = Builder(world).add_vault(f"{vault.name}-2", app_service_may_read=False)
     vault.assign(APP_SERVICE)
     assert allowed(vault)
@@ -135,7 +147,7 @@ def test_role_on_another_vault_opens_nothing(vault: Vault, world: World) -> None
 
 
 def test_new_role_may_take_its_time(shop: Shop) -> None:
-    """With that knob an import is refused right after the grant, and carried out some minutes later."""
+    """The knob `role_seconds` delays the effect of a new role assignment."""
     shop.world.knobs.role_seconds = 300
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop), 201)
     shop.world.clock.advance(timedelta(seconds=299))
@@ -145,7 +157,10 @@ def test_new_role_may_take_its_time(shop: Shop) -> None:
 
 
 def test_only_the_named_application_loses_its_roles(vault: Vault) -> None:
-    """Whose roles on a vault are taken has none left there, wherever they came from; others keep theirs."""
+    """`unassign` removes an application's roles on the vault, even inherited roles.
+
+    Other applications keep their roles.
+    """
     for application in (APP_SERVICE, REGISTRATION):
         vault.assign(application, "Key Vault Administrator", f"/subscriptions/{vault.subscription}")
     vault.unassign(APP_SERVICE)
@@ -153,7 +168,10 @@ def test_only_the_named_application_loses_its_roles(vault: Vault) -> None:
 
 
 def test_role_must_let_read_certificates_too(shop: Shop) -> None:
-    """A role for secrets alone is not what the documentation asks for; a knob says whether it is enough."""
+    """A role for secrets alone is not enough for an import, as Azure documents.
+
+    A role for secrets alone is enough if the knob `import_needs_certificates_get` is off.
+    """
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop, SECRETS_USER), 201)
     assert not may_import(shop)
     shop.world.knobs.import_needs_certificates_get = False
@@ -171,7 +189,10 @@ def test_role_must_let_read_certificates_too(shop: Shop) -> None:
     ids=["said already", "changed", "unknown role", "empty"],
 )
 def test_impossible_assignments_are_refused(shop: Shop, change: Callable[[Json], Json], status: int, code: str) -> None:
-    """One assignment per principal, role and scope; one that exists cannot become another."""
+    """ARM refuses a second role assignment for the same principal, role and scope.
+
+    ARM also refuses to turn an existing role assignment into another.
+    """
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop), 201)
     body = change(asked(shop)["properties"])
     path = assignments(shop.vault.resource_id, body.get("name", NAME))
@@ -179,7 +200,10 @@ def test_impossible_assignments_are_refused(shop: Shop, change: Callable[[Json],
 
 
 def test_assignments_at_scope_include_those_from_above(shop: Shop) -> None:
-    """`atScope()` shows what reaches the vault, without what lies below; the rest can be narrowed to a principal."""
+    """The filter `atScope()` lists role assignments on the vault and above it, and none below it.
+
+    A filter with `assignedTo` or `principalId` limits role assignments to a principal.
+    """
     root = f"{shop.subscription}/providers/Microsoft.Authorization/roleAssignments"
     here = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments"
     shop.vault.assign(APP_SERVICE)
@@ -188,7 +212,7 @@ def test_assignments_at_scope_include_those_from_above(shop: Shop) -> None:
 
     def found(path: str, wanted: str = "") -> set[tuple[str, str]]:
         listed = shop.arm.listed(f"{path}?$filter={wanted}")
-        return {(one["properties"]["scope"], one["properties"]["principalId"]) for one in listed}
+        return {(assignment["properties"]["scope"], assignment["properties"]["principalId"]) for assignment in listed}
 
     own, above = (
         (shop.vault.resource_id, shop.world.object_id(APP_SERVICE)),
@@ -203,7 +227,7 @@ def test_assignments_at_scope_include_those_from_above(shop: Shop) -> None:
 
 
 def test_role_is_found_by_name_and_by_id(shop: Shop) -> None:
-    """A client such as az finds a role's id by its name first; the definition says what it lets do."""
+    """ARM finds a role definition by its name, as az needs it, and shows the role's data actions."""
     path = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleDefinitions"
     (found,) = shop.arm.listed(f"{path}?$filter=roleName eq 'Key Vault Certificate User'")
     assert found["name"] == CERTIFICATE_USER
@@ -212,7 +236,7 @@ def test_role_is_found_by_name_and_by_id(shop: Shop) -> None:
 
 
 def test_vault_shows_who_gets_in(shop: Shop) -> None:
-    """A vault by roles shows no policies; a vault by policies shows whose they are, by object id."""
+    """ARM shows a vault's access policies by object id. A vault with role-based access shows no policies."""
     roles = shop.arm.get(shop.vault.resource_id)["properties"]
     assert (roles["enableRbacAuthorization"], roles["accessPolicies"]) == (True, [])
     assert roles["networkAcls"] == {
@@ -232,12 +256,15 @@ def test_vault_shows_who_gets_in(shop: Shop) -> None:
         }
     ]
     listed = shop.arm.listed(f"{shop.subscription}/providers/Microsoft.KeyVault/vaults")
-    assert [one["properties"]["enableRbacAuthorization"] for one in listed] == [True, False]
+    assert [vault["properties"]["enableRbacAuthorization"] for vault in listed] == [True, False]
     shop.arm.get(f"{shop.vault.resource_id}-2", 404)
 
 
 def test_object_ids_belong_to_the_tenant() -> None:
-    """The same application has another object id in another world, and the same in a world of the same seed."""
+    """An application has different object ids in simulated worlds of different seeds.
+
+    Simulated worlds of the same seed give the application the same object id.
+    """
     first, again, other = World(seed=3), World(seed=3), World(seed=4)
     assert first.object_id(APP_SERVICE) == again.object_id(APP_SERVICE.upper()) != other.object_id(APP_SERVICE)
     assert first.object_id(APP_SERVICE) not in {APP_SERVICE, first.object_id(REGISTRATION)}
@@ -257,7 +284,10 @@ def with_policy(shop: Shop, **permissions: list[str]) -> Json:
 
 
 def test_written_access_policy_opens_the_vault(shop: Shop) -> None:
-    """`az keyvault set-policy` reads the vault, adds the policy and writes all of it; that takes effect at once."""
+    """An access policy that `az keyvault set-policy` writes takes effect at once.
+
+    az reads the vault, adds the policy and writes the whole vault back.
+    """
     shop.arm.put(shop.vault.resource_id, with_policy(shop, secrets=["get"]))
     assert not may_import(shop)
     shop.arm.send("PATCH", shop.vault.resource_id, {"properties": {"accessPolicies": []}})
@@ -270,7 +300,7 @@ def test_written_access_policy_opens_the_vault(shop: Shop) -> None:
 
 
 def test_access_policies_are_added_replaced_and_removed(shop: Shop) -> None:
-    """The resource beside the vault changes the policies of those it names, and nobody else's."""
+    """The ARM resource `accessPolicies` changes only the policies of the principals that it names."""
     shop.vault.permit(REGISTRATION, secrets=["get"])
     entry = {"tenantId": "", "objectId": shop.world.object_id(APP_SERVICE)}
 
@@ -295,7 +325,10 @@ def test_access_policies_are_added_replaced_and_removed(shop: Shop) -> None:
 
 
 def test_rights_for_others_are_shown_and_do_not_count(shop: Shop) -> None:
-    """A policy for users of an application, and a role under a condition, let App Service itself do nothing."""
+    """An access policy for users of an application gives App Service no access.
+
+    A role assignment with a condition gives App Service no access either.
+    """
     condition = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'shop'"
     asked_for = {"properties": asked(shop)["properties"] | {"condition": condition}}
     answer = shop.arm.put(assignments(shop.vault.resource_id), asked_for, 201)["properties"]
@@ -325,7 +358,10 @@ def test_rights_for_others_are_shown_and_do_not_count(shop: Shop) -> None:
 def test_firewall_lets_trusted_services_pass_where_told(
     shop: Shop, rules: NetworkRules | None, public: str, *, open_to_services: bool
 ) -> None:
-    """Behind a firewall App Service gets in by the bypass alone; unstated it is on. ARM takes and shows it all."""
+    """App Service passes a vault's firewall only with the bypass `AzureServices`, which is the default.
+
+    ARM stores and shows the firewall rules unchanged.
+    """
     shop.vault.assign(APP_SERVICE)
     properties: dict[str, object] = {"enableRbacAuthorization": True, "publicNetworkAccess": public}
     if rules:
@@ -338,7 +374,7 @@ def test_firewall_lets_trusted_services_pass_where_told(
 
 
 def test_lost_role_is_told_by_the_status_of_the_copy(shop: Shop) -> None:
-    """Without the role the nightly sync fetches nothing, and only the copy's status says so."""
+    """Without the role, the nightly sync cannot read a vault, and only the certificate's status shows why."""
     shop.world.nightly_sync()
     properties = shop.arm.get(shop.copy.id)["properties"]
     assert properties["keyVaultSecretStatus"] == "AzureServiceUnauthorizedToAccessKeyVault"
@@ -349,7 +385,10 @@ def test_lost_role_is_told_by_the_status_of_the_copy(shop: Shop) -> None:
 
 
 def test_client_reads_vault_and_assignments_over_the_wire(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any client with a token reads both; who may not see the vault, sees neither."""
+    """A client with a token reads a vault and its role assignments.
+
+    ARM answers 403 for a vault and its role assignments if the vault is hidden from the client.
+    """
     shop.vault.assign(APP_SERVICE)
     here = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments"
     with Stand(shop.world) as stand:
@@ -360,7 +399,9 @@ def test_client_reads_vault_and_assignments_over_the_wire(shop: Shop, monkeypatc
             WebSiteManagementClient(credential, shop.site.subscription) as arm,
         ):
             found = arm.send_request(HttpRequest("GET", f"{here}?api-version=2022-04-01&$filter=atScope()")).json()
-            assert [one["properties"]["principalId"] for one in found["value"]] == [shop.world.object_id(APP_SERVICE)]
+            assert [assignment["properties"]["principalId"] for assignment in found["value"]] == [
+                shop.world.object_id(APP_SERVICE)
+            ]
             shop.world.roles.hide(shop.vault.resource_id)
             for path in (here, shop.vault.resource_id):
                 answer = arm.send_request(HttpRequest("GET", f"{path}?api-version=2023-07-01"))

@@ -1,4 +1,4 @@
-"""Secrets of a vault, plain ones and those behind certificates, as Microsoft's own client meets them."""
+"""These tests read and write secrets of the local Key Vault with Microsoft's own client."""
 
 import base64
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ URL = "https://kv-shop.vault.azure.net"
 
 @pytest.fixture
 def world() -> World:
-    """A world with a vault that has one certificate."""
+    """Build a simulated world with a vault that has one certificate."""
     build = Builder()
     build.add_vault("kv-shop")
     build.add_certificate("shop", ["shop.contoso.com"])
@@ -31,41 +31,44 @@ def world() -> World:
 
 @pytest.fixture
 def vault(world: World) -> Vault:
-    """A vault with one certificate."""
+    """Return the vault, which has one certificate."""
     return world.vaults["kv-shop"]
 
 
 @pytest.fixture
 def credential(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClientSecretCredential]:
-    """The operator's credential, while the vault's world is served to this process."""
-    with Stand(world) as stand, ClientSecretCredential(TENANT, OPERATOR.client_id, str(OPERATOR.secret)) as one:
+    """Yield the operator's credential, while this process uses the local Azure."""
+    with Stand(world) as stand, ClientSecretCredential(TENANT, OPERATOR.client_id, str(OPERATOR.secret)) as operator:
         for name, value in stand.environment().items():
             monkeypatch.setenv(name, value)
-        yield one
+        yield operator
 
 
 @pytest.fixture
 def client(credential: ClientSecretCredential) -> Iterator[SecretClient]:
-    """Microsoft's client for the vault's secrets."""
+    """Yield Microsoft's client for the vault's secrets."""
     with SecretClient(URL, credential, retry_total=0) as client:
         yield client
 
 
 @pytest.fixture
 def certificates(credential: ClientSecretCredential) -> Iterator[CertificateClient]:
-    """Microsoft's client for the vault's certificates."""
+    """Yield Microsoft's client for the vault's certificates."""
     with CertificateClient(URL, credential, retry_total=0) as client:
         yield client
 
 
 def code_of(error: HttpResponseError) -> tuple[int | None, str | None]:
-    """Return status and inner code of a refusal."""
+    """Return the status and the inner error code of a refusal."""
     answer = error.response.json() if error.response else {}  # type: ignore[union-attr]  # azure-core has it
     return error.status_code, answer["error"].get("innererror", {}).get("code")
 
 
 def test_secret_is_read_as_it_was_set(client: SecretClient) -> None:
-    """Value, content type, tags and dates come back; an older version stays under its id."""
+    """Key Vault returns a secret's value, content type, tags and dates as they were set.
+
+    An older version of a secret stays readable by its id.
+    """
     begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     first = client.set_secret("db", "one", content_type="text/plain", tags={"team": "web"}, not_before=begin)
     client.set_secret("db", "two", expires_on=end)
@@ -77,9 +80,12 @@ def test_secret_is_read_as_it_was_set(client: SecretClient) -> None:
 
 
 def test_values_are_in_no_list_and_no_repr(vault: Vault, world: World, client: SecretClient) -> None:
-    """A value is shown by a read of its version alone: not by a list, a repr, the journal, an event or an error."""
+    """Key Vault shows a secret's value only to a client that reads that version.
+
+    Lists, reprs, the request journal, events and errors never contain a secret's value.
+    """
     client.set_secret("db", "s3cr3t-marker")
-    seen = [repr(one.__dict__) for one in client.list_properties_of_secrets()]
+    seen = [repr(secret.__dict__) for secret in client.list_properties_of_secrets()]
     seen += [repr(vault.secrets["db"]), repr(world.journal.to_json()), repr(world.events.emitted)]
     client.begin_delete_secret("db").wait()
     with pytest.raises(ResourceNotFoundError) as gone:
@@ -90,13 +96,19 @@ def test_values_are_in_no_list_and_no_repr(vault: Vault, world: World, client: S
 def test_list_shows_plain_secrets_and_those_behind_certificates(
     vault: Vault, world: World, client: SecretClient
 ) -> None:
-    """A list has each secret once, as its newest version is; what a certificate brought is managed."""
+    """Key Vault lists each secret once, with the properties of its newest version.
+
+    A secret that belongs to a certificate is marked as managed.
+    """
     client.set_secret("db", "one")
     client.set_secret("db", "two", content_type="text/plain", enabled=False)
     vault.set_pfx_secret("order", ["www.contoso.com"])
     vault.set_pfx_secret("chain", ["www.contoso.com"], pem=True)
     world.knobs.page_size = 2
-    found = {one.name: (one.managed, one.content_type, one.enabled) for one in client.list_properties_of_secrets()}
+    found = {
+        secret.name: (secret.managed, secret.content_type, secret.enabled)
+        for secret in client.list_properties_of_secrets()
+    }
     assert found == {
         "chain": (None, "application/x-pem-file", True),
         "db": (None, "text/plain", False),
@@ -106,18 +118,18 @@ def test_list_shows_plain_secrets_and_those_behind_certificates(
 
 
 def test_versions_of_either_kind_are_listed(vault: Vault, client: SecretClient) -> None:
-    """Every version is listed under its id, but not in the order of age; an unknown secret has none."""
+    """Key Vault lists all versions of a secret, but in no order of age. The list of an unknown secret is empty."""
     plain = [client.set_secret("db", str(number)).properties.version for number in range(8)]
     managed = [vault.certificates["shop"].newest.id, vault.renew("shop").id]
-    listed = [one.version for one in client.list_properties_of_secret_versions("DB")]
+    listed = [version.version for version in client.list_properties_of_secret_versions("DB")]
     assert sorted(map(str, listed)) == sorted(map(str, plain))
     assert listed not in (plain, plain[::-1])
-    assert {one.version for one in client.list_properties_of_secret_versions("shop")} == set(managed)
+    assert {version.version for version in client.list_properties_of_secret_versions("shop")} == set(managed)
     assert list(client.list_properties_of_secret_versions("none")) == []
 
 
 def test_disabled_version_is_listed_but_not_handed_out(client: SecretClient) -> None:
-    """An update changes one version alone; a disabled one keeps its value to itself."""
+    """An update changes only one version of a secret. Key Vault refuses to return a disabled version's value."""
     first = client.set_secret("db", "one", tags={"a": "b"})
     second = client.set_secret("db", "two")
     changed = client.update_secret_properties("db", second.properties.version, enabled=False, content_type="x")
@@ -129,11 +141,14 @@ def test_disabled_version_is_listed_but_not_handed_out(client: SecretClient) -> 
 
 
 def test_deleted_secret_holds_its_name_and_comes_back_whole(client: SecretClient) -> None:
-    """A delete is soft: the name stays taken, a recovery brings every version back, a purge none."""
+    """A deleted secret keeps its name taken, and a recovery restores all its versions.
+
+    A purge frees a deleted secret's name.
+    """
     client.set_secret("db", "one")
     client.set_secret("db", "two")
     assert client.begin_delete_secret("db").result().recovery_id == f"{URL}/deletedsecrets/db"
-    assert [one.name for one in client.list_deleted_secrets()] == ["db"]
+    assert [secret.name for secret in client.list_deleted_secrets()] == ["db"]
     with pytest.raises(ResourceExistsError):
         client.set_secret("DB", "three")
     client.begin_recover_deleted_secret("db").wait()
@@ -146,7 +161,7 @@ def test_deleted_secret_holds_its_name_and_comes_back_whole(client: SecretClient
 
 
 def test_secret_of_a_certificate_cannot_be_changed_as_a_secret(vault: Vault, client: SecretClient) -> None:
-    """What stands behind a certificate is neither set nor changed nor deleted below /secrets."""
+    """Key Vault refuses to set, change or delete a certificate's secret through `/secrets`."""
     for change in (
         lambda: client.set_secret("shop", "x"),
         lambda: client.update_secret_properties("shop", enabled=False),
@@ -161,7 +176,7 @@ def test_secret_of_a_certificate_cannot_be_changed_as_a_secret(vault: Vault, cli
 
 
 def test_certificate_cannot_take_the_name_of_a_secret(vault: Vault, certificates: CertificateClient) -> None:
-    """A plain secret, deleted or not, keeps its name from certificates; a deleted certificate keeps its own too."""
+    """Key Vault refuses a certificate under the name of a plain secret, even of a deleted secret."""
     leaf = vault.certificates["shop"].newest.leaf
     vault.set_secret("db", "one")
     vault.set_secret("old", "one")
@@ -176,7 +191,7 @@ def test_certificate_cannot_take_the_name_of_a_secret(vault: Vault, certificates
 
 
 def test_deleted_certificate_keeps_its_name_from_secrets(vault: Vault, client: SecretClient) -> None:
-    """While a certificate can be recovered, no secret takes its name."""
+    """Key Vault refuses a secret under the name of a deleted certificate."""
     vault.delete("shop")
     with pytest.raises(ResourceExistsError):
         client.set_secret("shop", "x")
@@ -186,7 +201,10 @@ def test_deleted_certificate_keeps_its_name_from_secrets(vault: Vault, client: S
 
 @pytest.mark.parametrize("right", ["get", "list", "set"])
 def test_denial_takes_one_right(vault: Vault, client: SecretClient, right: str) -> None:
-    """Reading a value, listing and setting are rights of their own; what is denied names the action that is missing."""
+    """A denial of the right to read, list or set secrets leaves the principal's other rights unchanged.
+
+    Key Vault's refusal names the denied action.
+    """
     vault.set_secret("db", "one")
     vault.deny(OPERATOR.object_id, operations=[f"secrets/{right}"])
     deeds = {
@@ -204,7 +222,10 @@ def test_denial_takes_one_right(vault: Vault, client: SecretClient, right: str) 
 
 
 def test_certificate_in_a_secret_is_a_pfx_without_password(vault: Vault, client: SecretClient) -> None:
-    """As purchased certificates are stored: key, certificate and chain, newly issued for the names asked for."""
+    """`set_pfx_secret` stores key, certificate and chain as a PFX without a password.
+
+    App Service stores purchased certificates as such a PFX, too.
+    """
     version = vault.set_pfx_secret("order", ["www.contoso.com"])
     secret = client.get_secret("order")
     key, certificate, above = pkcs12.load_key_and_certificates(base64.b64decode(str(secret.value)), None)
@@ -216,7 +237,7 @@ def test_certificate_in_a_secret_is_a_pfx_without_password(vault: Vault, client:
 
 
 def test_certificate_in_a_secret_differs_as_asked(vault: Vault, client: SecretClient) -> None:
-    """Dates, key and wrapping follow what is asked for; as PEM it begins with its key."""
+    """`set_pfx_secret` stores a certificate with other dates, another key type or as PEM on request."""
     begin = datetime(2026, 5, 1, tzinfo=UTC)
     vault.set_pfx_secret("order", ["www.contoso.com"], pem=True, not_before=begin, key_type="EC", dated=True)
     secret = client.get_secret("order")
@@ -228,7 +249,7 @@ def test_certificate_in_a_secret_differs_as_asked(vault: Vault, client: SecretCl
 
 @pytest.mark.parametrize("pem", [True, False])
 def test_renewed_secret_is_like_the_one_before(vault: Vault, *, pem: bool) -> None:
-    """A renewal keeps names, kind of key and wrapping, and has another certificate; tags stay behind."""
+    """`renew_secret` keeps host names, key type and format of the earlier version, and drops its tags."""
     first = vault.set_pfx_secret("order", ["www.contoso.com"], pem=pem, key_type="EC", tags={"certroll": "off"})
     second = vault.renew_secret("ORDER")
     assert (second.is_pem, second.content_type, second.host_names) == (pem, first.content_type, first.host_names)
@@ -238,6 +259,6 @@ def test_renewed_secret_is_like_the_one_before(vault: Vault, *, pem: bool) -> No
 
 
 def test_value_without_a_certificate_has_no_thumbprint(vault: Vault) -> None:
-    """A password is no certificate, and says so."""
+    """A secret that holds a password raises an error when a test asks for its thumbprint."""
     with pytest.raises(ValueError, match="holds no certificate"):
         _ = vault.set_secret("db", "correct horse").thumbprint

@@ -30,7 +30,7 @@ from shared.domain.plan import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollRecord, RollState
 from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
 from tests.build import (

@@ -17,7 +17,7 @@ from shared.domain.plan import Mode, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import HOLDING, RollState
 from shared.domain.rollout import URGENT, Again, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import AGAIN, EARLY, NOW, OFF, REF
 from tests.properties.fleets import live, old, opted_out, sources, superseded
 from tests.properties.promises import Case, Promise, restarted

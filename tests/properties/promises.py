@@ -18,7 +18,7 @@ from shared.dispatch import roll_records
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Plan
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import APPLY, NOW
 
 Sample = TypeVar("Sample")

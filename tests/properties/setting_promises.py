@@ -13,7 +13,8 @@ from shared.domain.plan import Plan
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import live_at
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import NOW, REF
 from tests.properties.fleets import SECRET, family, lags, live, opted_out, superseded
 from tests.properties.plan_promises import protects, told_less
@@ -114,7 +115,7 @@ def a_live_old_version_stays_listed(case: Case) -> None:
         was = roll.settings
         good = superseded(case.world, was) & {*was.load_list} & staying(before, was.site)
         proven = good & case.world.rollout.proven_at(was.site)
-        others = superseded(case.world, after) & {*after.load_list} & before.live_at(was.site)
+        others = superseded(case.world, after) & {*after.load_list} & live_at(before, was.site)
         replaced = good <= ended(case.world) and others
         assert not good or replaced or (proven or good) & {*after.load_list}
 

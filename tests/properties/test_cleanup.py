@@ -17,7 +17,7 @@ from shared.domain.plan import Action, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.rollout import SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import (
     APPLY,
     DAY,

@@ -23,7 +23,7 @@ from shared.domain.plan import Intent, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.window import RestartWindow
 from shared.guards.stages import first_webspace
 from tests.build import APPLY, NEW, OLD, copy, named, roll, rollout, site_ref, snapshot

@@ -18,7 +18,7 @@ from shared.domain.plan import Action, Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.rollout import SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import (
     AGAIN,
     APPLY,

@@ -18,7 +18,7 @@ from shared.domain.names import CopyRef, EnvironmentRef, SiteRef
 from shared.domain.plan import Action, Intent, Plan, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from tests.build import (
     APPLY,

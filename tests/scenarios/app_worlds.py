@@ -1,4 +1,4 @@
-"""Worlds in which apps present client certificates, and what their owners would see of them."""
+"""Build worlds in which apps present client certificates, and read what the owners of the apps would see."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from tests.scenarios.worlds import AGE
 CLIENT = "client"
 SUBJECT = "client.contoso.com"
 PROBE = {"certroll-probe": "/health 200 {thumbprint}"}
-SECRET = "marker-7f3a-password"  # noqa: S105 - what is searched for everywhere
+SECRET = "marker-7f3a-password"  # noqa: S105 - the tests search everything that Certroll writes for this value
 LIST, PIN, PATH = "WEBSITE_LOAD_CERTIFICATES", "CLIENT_CERT_THUMBPRINT", "CLIENT_CERT_PATH"
 
 
 @dataclass(slots=True)
 class Street:
-    """A world with one client certificate, one partner, and whatever apps a test adds."""
+    """A world with one client certificate, one partner that asks for it, and the apps that a test adds."""
 
     world: World
     build: Builder
@@ -29,29 +29,32 @@ class Street:
     old: str
 
     def app(self, name: str, settings: dict[str, str], **how: object) -> App:
-        """Return a new app on the Linux plan, or on `plan`; it chooses its certificate by the `setting` named."""
+        """Return a new app on the Linux plan or on `plan`.
+
+        The app reads its certificate from the app setting that `setting` names.
+        """
         plan, tags = how.pop("plan", self.linux), how.pop("tags", PROBE)
         setting, subject = how.pop("setting", None), how.pop("subject", None)
         site = self.build.add_site(name, plan, tags=tags, settings=owned(settings), **how)  # type: ignore[arg-type]
         return self.build.add_app(site, self.partner, setting=setting, subject=subject)  # type: ignore[arg-type]
 
     def slot(self, name: str, slot: str, settings: dict[str, str], **how: object) -> App:
-        """Return a new app on a slot of that site."""
+        """Return a new app on a slot of the named site."""
         tags, setting = how.get("tags", PROBE), how.get("setting", PATH)
         site = self.build.add_slot(self.site(name), slot, tags=tags, settings=owned(settings))  # type: ignore[arg-type]
         return self.build.add_app(site, self.partner, setting=setting)  # type: ignore[arg-type]
 
     def linux_app(self, name: str, **how: object) -> App:
-        """Return an app that lists the old version and pins its file."""
+        """Return a Linux app that names the old version in its load list and in the path of a certificate file."""
         settings = {LIST: self.old, PATH: f"/var/ssl/private/{self.old}.p12"}
         return self.app(name, settings, setting=PATH, **how)
 
     def site(self, name: str) -> Site:
-        """Return the site or slot as it is now."""
+        """Return the named site or slot with its current state."""
         return next(site for site in self.world.web.sites.values() if site.full_name == name)
 
     def settings(self, name: str) -> dict[str, str]:
-        """Return the settings as they are now."""
+        """Return the current app settings of the named site or slot."""
         return dict(self.site(name).settings)
 
     def restarts(self, name: str) -> int:
@@ -59,16 +62,16 @@ class Street:
         return self.site(name).restarts
 
     def renew(self, **differences: object) -> str:
-        """Renew the client certificate; return the new thumbprint."""
+        """Renew the client certificate in the vault, and return the new thumbprint."""
         return self.world.vaults["contoso-kv"].renew(CLIENT, **differences).thumbprint  # type: ignore[arg-type]
 
     def kept(self) -> list[Certificate]:
-        """Return the copies that Certroll made."""
-        return [one for one in self.world.web.certificates.values() if one.name.startswith("certroll-")]
+        """Return the certificates in App Service that Certroll uploaded."""
+        return [copy for copy in self.world.web.certificates.values() if copy.name.startswith("certroll-")]
 
 
 def street(knobs: Knobs | None = None, seed: int = 0) -> Street:
-    """Return two plans in two webspaces, each with an imported copy of the client certificate, and a partner."""
+    """Return a world with plans in two webspaces, an imported client certificate in each, and a partner."""
     world = World(Clock(), seed, knobs)
     build = Builder(world)
     version = build.add_certificate(CLIENT, (SUBJECT,))
@@ -81,11 +84,11 @@ def street(knobs: Knobs | None = None, seed: int = 0) -> Street:
 
 
 def owned(settings: dict[str, str]) -> dict[str, str]:
-    """Return settings as an app has them: ours among those that nobody may touch."""
+    """Return the given app settings among unrelated settings, which Certroll must leave unchanged."""
     return {"DB_PASSWORD": SECRET, "FEATURE": "on", **settings, "ZZZ": "last"}
 
 
 def age(street: Street) -> Street:
-    """Return the street some days later: a slow front end serves what was there before, so there has to be a before."""
+    """Return the street after some days, because a slow front end needs an older certificate that it still serves."""
     street.world.clock.advance(AGE)
     return street

@@ -1,7 +1,7 @@
-"""One stand and one pool for all scenarios; each test brings its own world.
+"""Share one local Azure and one thread pool among all scenarios, while each test builds its own world.
 
 Storage is in memory, on the world's clock, and the SDKs reach Azure in process. A test with the mark `real_storage` has
-its journal and leases on Azurite; one with `real_transport` reaches Azure by TLS through the proxy.
+its journal and leases on Azurite. A test with the mark `real_transport` reaches Azure by TLS through the proxy.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ from local.frontend.visitor import Canary
 from local.stand import Stand
 from shared.clients.azure import connect
 from shared.clients.key_vault import KeyVault
-from shared.domain.ports import Ports
 from shared.domain.where import CloudName, DnsServer, StorageAddress
+from shared.ports import Ports
 from shared.runtime import READERS
 from tests.in_process import in_process
 from tests.scenarios.installation import Crasher, Installation
@@ -32,19 +32,19 @@ Install = Callable[..., Installation]
 Connections = Callable[..., tuple[Ports, Ports]]
 CANARY_PAUSE = 0.05
 NO_STORAGE = "DefaultEndpointsProtocol=http;AccountName=nobody;AccountKey=bm9uZQ==;EndpointSuffix=nowhere.invalid"
-"""What clients are connected to whose journal and leases are put in memory."""
+"""The connection string of SDK clients whose journal and leases the test replaces by storage in memory."""
 
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """Real storage."""
+    """Yield Azurite, Microsoft's storage emulator, for all tests of the session."""
     with Azurite() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def stand() -> Iterator[Stand]:
-    """A local Azure, and an environment in which every SDK client finds it."""
+    """Yield a local Azure, after setting the environment variables by which every SDK client finds it."""
     with Stand() as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment().items():
             patch.setenv(name, value)
@@ -53,34 +53,34 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads for reads."""
+    """Yield the threads on which Certroll reads from Azure."""
     with ThreadPoolExecutor(READERS) as running:
         yield running
 
 
 class WorldClock:
-    """The clock of whatever world is served: connections outlive worlds, as they outlive runs in production."""
+    """The clock of the world that the local Azure serves now, because SDK connections outlive worlds."""
 
     def __init__(self, stand: Stand) -> None:
-        """Follow the stand."""
+        """Take the local Azure whose current world tells the time."""
         self._stand = stand
 
     def now(self) -> datetime:
-        """Return the world's moment."""
+        """Return the current time of the world that the local Azure serves."""
         return self._stand.world.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Move the world's clock."""
+        """Advance the clock of the world that the local Azure serves by so many seconds."""
         self._stand.world.clock.sleep(seconds)
 
 
 @pytest.fixture(scope="session")
 def connections(stand: Stand) -> Connections:
-    """Return a function that gives the SDK clients for two instances of the Function App; they are made once."""
+    """Return a function that builds the SDK clients of two Function App instances once per kind of storage."""
     dns = (DnsServer("127.0.0.1", stand.dns.port),)
 
     def azure(request: Request) -> Response:
-        return stand.proxy.azure.handle(request)  # of whatever world is served by then
+        return stand.proxy.azure.handle(request)  # the world at the time of the request
 
     @cache
     def connected(storage: str, *, real_transport: bool) -> tuple[Ports, Ports]:
@@ -96,7 +96,7 @@ def connections(stand: Stand) -> Connections:
 
 @pytest.fixture
 def real_storage(request: pytest.FixtureRequest) -> Azurite | None:
-    """Azurite where the test asks for it or dies in the middle; it is started for the first test that does."""
+    """Return Azurite if the test has the mark `real_storage` or kills processes; Azurite starts at first use."""
     asked = request.node.get_closest_marker("real_storage") or "crasher" in request.fixturenames
     return request.getfixturevalue("azurite") if asked else None
 
@@ -105,7 +105,7 @@ def real_storage(request: pytest.FixtureRequest) -> Azurite | None:
 def two_ports(
     request: pytest.FixtureRequest, connections: Connections, real_storage: Azurite | None
 ) -> tuple[Ports, Ports]:
-    """Real SDK clients for two instances of the Function App."""
+    """Return the SDK clients of two instances of the Function App."""
     real_transport = request.node.get_closest_marker("real_transport") is not None
     storage = real_storage.connection_string if real_storage else NO_STORAGE
     return connections(storage, real_transport=real_transport)
@@ -115,11 +115,11 @@ def two_ports(
 def install(
     stand: Stand, pool: ThreadPoolExecutor, two_ports: tuple[Ports, Ports], real_storage: Azurite | None
 ) -> Iterator[Install]:
-    """Return a function that puts an installation on a world.
+    """Yield a function that installs Certroll in a world.
 
-    One changed address or kind of binding fails the test, also one that is put right by the next request, unless the
-    test changes bindings itself and is `meddled`. Where it is `watched` a canary visits every bound host name from then
-    on, and one bad handshake fails the test.
+    The test fails if a binding changes its kind or its address, even for the length of one request. `meddled=True`
+    turns the check of bindings off for tests that change bindings themselves. With `watched=True` a canary visits every
+    bound host name all the time, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
 
@@ -128,7 +128,7 @@ def install(
             stand.use(world)
             storage = AzuriteStorage(real_storage.connection_string) if real_storage else MemoryStorage(world.clock)
             storage.clear()
-            for ports in two_ports:  # worlds of one seed give their versions the same ids
+            for ports in two_ports:  # certificate versions have equal ids in worlds of one seed
                 cast("KeyVault", ports.vault).forget()
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))
@@ -147,7 +147,7 @@ def _check_handshakes(canary: Canary) -> None:
 
 
 def _watch_bindings(world: World) -> list[str]:
-    """Return a list that gets every change of a binding's kind or address, were it for the length of a request."""
+    """Return a list that collects every change of a binding's kind or address, even a brief one."""
     before, harm = bindings_and_addresses(world), list[str]()
 
     def look() -> None:
@@ -165,5 +165,5 @@ def _check_unharmed(harm: list[str]) -> None:
 
 @pytest.fixture
 def crasher(monkeypatch: pytest.MonkeyPatch) -> Crasher:
-    """Return what kills the process after a write."""
+    """Return the object that kills the process after a chosen write."""
     return Crasher(monkeypatch)

@@ -1,4 +1,4 @@
-"""An App Service Environment whose apps call a partner with a root of its own, and what a user would see of it."""
+"""Build an App Service Environment whose apps call a partner with a private root, and read what users would see."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,10 +28,10 @@ MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 
 
 class Hosted:
-    """Two plans in one environment with their apps, slots among them; all trust the root that their partner has now.
+    """Two plans of one environment with apps and a slot, which all trust the partner's current root.
 
-    `quiet` is stopped, `spared` is tagged off, `silent` has no probe; all others have one. Nobody knows of the next
-    root yet.
+    The app `quiet` is stopped, and the app `spared` has the tag `certroll: off`. Every other app has a probe, except
+    for `silent`. The vault does not hold the partner's next root yet.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Hosted:
         tags: Mapping[str, str] = TAGS,
         apps: Literal[3, 7, 12] = 7,
     ) -> None:
-        """Build it, with so many apps."""
+        """Build the environment with 3, 7 or 12 apps."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
@@ -63,37 +63,37 @@ class Hosted:
 
     @property
     def running(self) -> set[str]:
-        """The apps that run at first."""
+        """The names of the apps that run at the beginning."""
         return set(self.apps) - {"quiet"}
 
     @property
     def cycled(self) -> set[str]:
-        """The apps that are to be stopped and started."""
+        """The names of the apps that Certroll must stop and start for a new root."""
         return self.running - {"spared"}
 
     def add(self, site: Site) -> None:
-        """Give a site its app."""
+        """Give a site an app that calls the partner."""
         self.apps[site.full_name] = self.build.add_app(site, self.partner, anonymous=True)
 
     def site(self, name: str) -> Site:
-        """Return a site or slot as it is now, by `site` or `site/slot`."""
-        return next(one for one in self.world.web.sites.values() if one.full_name == name)
+        """Return the site or slot named `site` or `site/slot` with its current state."""
+        return next(site for site in self.world.web.sites.values() if site.full_name == name)
 
     def put_new(self, tags: Mapping[str, str] = TAGS) -> str:
-        """Put the next root into the vault; return its thumbprint."""
+        """Put the partner's next root into the vault, and return its thumbprint."""
         self.build.add_root_object(ROOT, self.new.root_leaf, tags=dict(tags))
         return self.new.root_leaf.thumbprint
 
     def roots(self) -> set[str]:
-        """Return the thumbprints of the environment's roots."""
-        return {one.thumbprint for one in self.world.web.roots_of(self.ase)}
+        """Return the thumbprints of the environment's root certificates."""
+        return {root.thumbprint for root in self.world.web.roots_of(self.ase)}
 
     def states(self) -> dict[str, str]:
-        """Return whether each site and slot runs."""
-        return {one.full_name: one.state for one in self.world.web.sites.values()}
+        """Return the state of each site and slot, such as `Running`."""
+        return {site.full_name: site.state for site in self.world.web.sites.values()}
 
     def trusting(self, authority: Authority) -> set[str]:
-        """Return the apps that run and trust the authority."""
+        """Return the names of the running apps that trust the authority."""
         now = self.world.clock.now()
         return {
             name
@@ -103,33 +103,33 @@ class Hosted:
         }
 
     def tag(self, name: str, key: str, value: str) -> None:
-        """Tag a site or slot."""
+        """Set one tag of a site or slot."""
         site = self.site(name)
         self.world.web.put_site(replace(site, tags={**site.tags, key: value}))
 
     def set_state(self, name: str, state: str) -> None:
-        """Stop or start a site by hand."""
+        """Stop or start a site by hand, as the owner of the site would."""
         with self.world.journal.apart():
             site = self.site(name)
             self.world.web.put_site(replace(site, state=state, restarts=site.restarts + (state == RUNNING)))
 
     def cycle(self, name: str) -> None:
-        """Stop and start a site by hand."""
+        """Stop and start a site by hand, as the owner of the site would."""
         for state in (STOPPED, RUNNING):
             self.set_state(name, state)
 
     def close(self) -> None:
-        """Take the environment out by its tag."""
+        """Exclude the environment from Certroll by the tag `certroll: off`."""
         self.world.web.environments.put(self.ase.id, replace(self.ase, tags={"certroll": "off"}))
 
     def ref(self, name: str) -> SiteRef:
-        """Return the product's name of a site."""
+        """Return Certroll's reference to the named site."""
         return SiteRef.parse(self.site(name).id)
 
     def lineage(self, name: str) -> VaultCertificateRef:
-        """Return the product's name of a vault certificate."""
+        """Return Certroll's reference to the named vault certificate."""
         return VaultCertificateRef.parse(VAULT, "certificate", name)
 
     def move_partner(self) -> None:
-        """Let the partner show a certificate of the next authority."""
+        """Let the partner present a certificate of the next authority."""
         self.partner.move_to(self.new)

@@ -1,7 +1,7 @@
-"""One Certroll installation on a simulated Azure: real SDK clients, the world's clock, no sleeping.
+"""Run one Certroll installation on a simulated Azure: real SDK clients, the world's clock, no sleeping.
 
-The queue alone is not Azurite's: a message that is invisible for a minute must become visible when the world's clock
-says so. It counts dequeues and moves to poison as the Functions host does.
+Only the queue is a model, even where storage is Azurite: a message that is invisible for a minute must become visible
+when the world's clock says so. The queue counts dequeues and moves messages to poison as the Functions host does.
 """
 
 import heapq
@@ -23,8 +23,8 @@ from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.outcome import Outcome
 from shared.domain.plan import Intent, Mode
-from shared.domain.ports import Ports
 from shared.owed_starts import pay_owed_starts
+from shared.ports import Ports
 from shared.run import Run
 from shared.sweep import sweep, sweep_certificates
 from shared.work import (
@@ -48,11 +48,11 @@ MINUTE = timedelta(minutes=1)
 WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
 NO_WRITES = ("comp=lease", "/msi/", "/config/appsettings/list")
 UNDECIDING = ("certroll-leases", "/Tables", "/certrollhistory(", "/certrollfindings(")
-"""What is made once, and nothing is decided by; nor is it by the history and the findings."""
+"""Parts of the URLs of leases, table creation, history and findings, which no later run decides by."""
 
 
 class Crash(BaseException):
-    """The process is gone. Not an Exception: nothing may catch it."""
+    """The death of the process; not an `Exception`, so that no code of Certroll catches it."""
 
 
 @dataclass(order=True)
@@ -77,19 +77,19 @@ class WorldQueue:
         self.poisoned: list[Message] = []
 
     def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
-        """Put a message on `certificates`."""
+        """Put a message on the queue `certificates`."""
         self.put(CERTIFICATES, message.body(), delay)
 
     def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
-        """Put a message on `sites`."""
+        """Put a message on the queue `sites`."""
         self.put(SITES, message.body(), delay)
 
     def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
-        """Put a message on `environments`."""
+        """Put a message on the queue `environments`."""
         self.put(ENVIRONMENTS, message.body(), delay)
 
     def put_back(self, queue: str, body: str) -> None:
-        """Put a body back as it was."""
+        """Put a body on the queue unchanged."""
         self.put(queue, body, timedelta(0))
 
     def put(self, queue: str, body: str, delay: timedelta = timedelta(0)) -> None:
@@ -99,7 +99,10 @@ class WorldQueue:
             heapq.heappush(self._heap, Message(self._clock.now() + delay, self._sent, queue, body))
 
     def take(self, until: datetime) -> Message | None:
-        """Return the next message, moving the clock to when it is visible; None where none is before `until`."""
+        """Return the next message, or None if no message is visible before `until`.
+
+        This function moves the clock to the moment at which the message becomes visible.
+        """
         with self._lock:
             if not self._heap or self._heap[0].visible_at > until:
                 return None
@@ -110,7 +113,7 @@ class WorldQueue:
             return message
 
     def return_(self, message: Message) -> None:
-        """Make a message that failed visible again, or poison."""
+        """Make a failed message visible again after a delay, or move the message to poison."""
         with self._lock:
             if message.tries >= MOST_DEQUEUES:
                 self.poisoned.append(message)
@@ -123,7 +126,7 @@ class WorldQueue:
 
 
 class Installation:
-    """Certroll on a world, from the ports up as in production."""
+    """Certroll in a world, with the production code from the ports up."""
 
     def __init__(
         self, world: World, storage: Storage, ports: Ports, pool: ThreadPoolExecutor, **intent: object
@@ -140,13 +143,13 @@ class Installation:
         self._paid_at = world.clock.now()
 
     def another_instance(self, ports: Ports) -> "Installation":
-        """Return a second instance of the same installation: the same queues and storage, its own connections."""
+        """Return a second instance on the same queues and storage, with SDK connections of its own."""
         other = copy(self)
         other.ports = replace(self.storage.under(ports), queue=self.queue)
         return other
 
     def start(self) -> Run:
-        """Return a run as a trigger gets it."""
+        """Return a Certroll run, built as a trigger would build it."""
         return Run.start(self.ports, self.intent, self.pool)
 
     # ------------------------------------------------------------------------------------------------ triggers
@@ -156,11 +159,11 @@ class Installation:
         on_vault_event(self.start(), text)
 
     def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT, kind: str = "certificate") -> None:
-        """Ask for one vault certificate, or for a secret that holds one."""
+        """Queue a message that makes Certroll inspect one vault certificate, or one secret that holds a certificate."""
         self.queue.send_certificate(CertificateMessage(VaultCertificateRef.parse(vault, kind, name), cause))
 
     def sweep(self) -> tuple[VaultCertificateRef, ...]:
-        """Run the part of the sweep that is about vault certificates."""
+        """Run the vault certificate part of the sweep, and return the certificates that the sweep queued."""
         return sweep_certificates(self.start())
 
     def sweep_everything(self) -> None:
@@ -168,9 +171,9 @@ class Installation:
         sweep(self.start())
 
     def deliver_all(self, during: timedelta = timedelta(hours=6)) -> None:
-        """Deliver messages, moving the clock to each, until none is left or the time is over.
+        """Deliver messages until no message is left or the time is over, moving the clock to each message.
 
-        Where there are environments the timer that pays owed starts runs in between, at most once a minute.
+        If the world has environments, the timer that starts stopped apps also runs, at most once a minute.
         """
         until = self.clock.now() + during
         while (message := self.queue.take(until)) is not None:
@@ -179,7 +182,7 @@ class Installation:
             self.deliver(message)
 
     def deliver(self, message: Message) -> None:
-        """Deliver one message as the Functions host does: again after two minutes, poison after five failures."""
+        """Deliver one message as the Functions host does: redelivery after two minutes, poison after five failures."""
         try:
             if message.queue == CERTIFICATES:
                 on_certificate(self.start(), message.body, message.tries)
@@ -190,40 +193,40 @@ class Installation:
         except Crash:
             self.queue.return_(message)
             raise
-        except Exception as error:  # noqa: BLE001 - the host redelivers whatever the failure is; tests look at `errors`
+        except Exception as error:  # noqa: BLE001 - the host redelivers after any failure; tests read `errors`
             self.errors.append(error)
             self.queue.return_(message)
             if message in self.queue.poisoned:
                 on_poison(self.start(), message.queue, message.body)
 
     def pay(self) -> None:
-        """Run the timer that pays owed starts; what it raises is kept, as the host logs it and goes on."""
+        """Run the timer that starts apps which Certroll has stopped, and collect its error as the host would log it."""
         self._paid_at = self.clock.now()
         try:
             pay_owed_starts(self.start())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next minute comes; tests look at `errors`
+        except Exception as error:  # noqa: BLE001 - the timer runs again after any failure; tests read `errors`
             self.errors.append(error)
 
     def minutes(self, number: int) -> None:
-        """Let minutes pass, and run that timer in each."""
+        """Let so many minutes pass, and run the timer that starts stopped apps in each minute."""
         for _ in range(number):
             self.clock.set(self.clock.now() + MINUTE)
             self.pay()
 
     def cycle(self, group: str, name: str) -> str:
-        """Ask for the apps of an environment to be stopped and started, as the operator's route does."""
+        """Request that Certroll stops and starts the apps of an environment, as the operator's route does."""
         return cycle(self.start(), group, name)
 
     def cycled(self, group: str, name: str) -> str:
-        """Say that the apps of an environment were stopped and started, as the operator's route does."""
+        """Report that an operator stopped and started the apps of an environment, as the operator's route does."""
         return cycled(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
-        """Release a held version, as the operator's route does."""
+        """Release a version that Certroll holds back, as the operator's route does."""
         return release(self.start(), vault, name)
 
     def most_under_way(self, during: timedelta) -> int:
-        """Deliver messages one by one; return how many apps were at most between their write and their answer."""
+        """Deliver messages one by one; return how many apps at most waited at the same time for their proof."""
         until, most = self.clock.now() + during, 0
         while (message := self.queue.take(until)) is not None:
             self.deliver(message)
@@ -233,7 +236,7 @@ class Installation:
     # ------------------------------------------------------------------------------------------------- records
 
     def findings(self) -> set[tuple[str, str]]:
-        """Return what people are told, as (subject, reason)."""
+        """Return the findings that Certroll recorded, as pairs of subject and reason."""
         return {(row["subject"], row["reason"]) for row in self.rows("certrollfindings") if "subject" in row}
 
     def details(self) -> str:
@@ -241,7 +244,7 @@ class Installation:
         return "\n".join(str(row.get("detail")) for row in self.rows("certrollfindings"))
 
     def kept(self) -> list[dict[str, object]]:
-        """Return the kept poison messages."""
+        """Return the dead letters."""
         return [dict(row) for row in self.rows("certrollfindings") if row.get("reason") == "Poisoned"]
 
     def states(self) -> dict[str, str]:
@@ -264,7 +267,7 @@ class Installation:
 
 
 def decides(request: requests.PreparedRequest) -> bool:
-    """Say whether a request changes what the next run goes on from."""
+    """Return True if the request changes data by which the next run decides."""
     url, body = str(request.url), str(request.body)
     if request.method not in WRITING or any(part in url for part in (*NO_WRITES, *UNDECIDING)):
         return False
@@ -272,7 +275,7 @@ def decides(request: requests.PreparedRequest) -> bool:
 
 
 class Crasher:
-    """Kills the process after its k-th write that decides something: nothing goes out until it is restarted."""
+    """The killer of the process: after the chosen write no request leaves until the process restarts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._send = requests.adapters.HTTPAdapter.send
@@ -287,7 +290,7 @@ class Crasher:
 
         def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
             if crasher._dead and threading.current_thread().name == PROBING:
-                raise requests.ConnectionError  # nobody waits for it but who is dead, too
+                raise requests.ConnectionError  # the probe's thread belongs to the dead process, too
             if crasher._dead:
                 raise Crash
             answer = real(adapter, request, **options)  # type: ignore[arg-type]
@@ -304,13 +307,13 @@ class Crasher:
 
     @contextmanager
     def crashing_after(self, write: int) -> Iterator[None]:
-        """Die after that write; alive again afterwards."""
+        """Kill the process after its n-th write, and revive the process when the block ends."""
         with self._crashing(write, None):
             yield
 
     @contextmanager
     def crashing_at(self, path: str) -> Iterator[None]:
-        """Die after the first write whose path ends so; alive again afterwards."""
+        """Kill the process after the first write whose path ends with `path`; revive it when the block ends."""
         with self._crashing(None, path):
             yield
 
@@ -324,12 +327,15 @@ class Crasher:
 
 
 def outcome_of(found: Outcome) -> str:
-    """Return an outcome in one word."""
+    """Return the class name of an outcome."""
     return type(found).__name__
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, dying once after that write; say whether it came to that. The leases of the dead run out."""
+    """Deliver everything, with a crash after the given write; return True if the crash happened.
+
+    After the crash the leases of the dead process expire, and a new process delivers the rest.
+    """
     try:
         with crasher.crashing_after(write):
             installation.deliver_all()

@@ -1,4 +1,4 @@
-"""Worlds in an App Service Environment whose apps trust a partner by the root lists of their plan."""
+"""Build environments whose apps trust a partner by a root list, `WEBSITE_LOAD_ROOT_CERTIFICATES`."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ ROOTS = "WEBSITE_LOAD_ROOT_CERTIFICATES"
 
 @dataclass(slots=True)
 class Hosted:
-    """An environment with a Windows plan; a vault keeps the root of a partner that asks for no certificate."""
+    """An environment with a Windows plan, and a vault with the root of a partner that asks for no certificate."""
 
     world: World
     build: Builder
@@ -29,7 +29,7 @@ class Hosted:
     old: str
 
     def app(self, name: str, settings: dict[str, str] | None = None, plan: Plan | None = None, **how: object) -> Site:
-        """Return the site of a new app, which calls the partner; without other settings it lists the old root."""
+        """Return the site of a new app that calls the partner; by default the app's root list names the old root."""
         how.setdefault("tags", PROBE)
         settings = {ROOTS: self.old} if settings is None else settings
         site = self.build.add_site(name, plan or self.plan, settings=owned(settings), **how)  # type: ignore[arg-type]
@@ -37,18 +37,18 @@ class Hosted:
         return site
 
     def slot(self, name: str, slot: str, settings: dict[str, str] | None = None) -> Site:
-        """Return a new slot of that site, with an app of its own."""
+        """Return a new slot of the named site, with an app of its own."""
         settings = {ROOTS: self.old} if settings is None else settings
         site = self.build.add_slot(self.site(name), slot, tags=PROBE, settings=owned(settings))
         self.build.add_app(site, self.partner, anonymous=True)
         return site
 
     def site(self, name: str) -> Site:
-        """Return the site or slot as it is now."""
+        """Return the named site or slot with its current state."""
         return next(site for site in self.world.web.sites.values() if site.full_name == name)
 
     def settings(self, name: str) -> dict[str, str]:
-        """Return the settings as they are now."""
+        """Return the current app settings of the named site or slot."""
         return dict(self.site(name).settings)
 
     def restarts(self) -> dict[str, int]:
@@ -57,21 +57,21 @@ class Hosted:
 
     def public(self, name: str) -> set[str]:
         """Return the thumbprints of the public certificates of a site or slot."""
-        return {one.thumbprint for one in self.world.web.public_certificates_of(self.site(name))}
+        return {certificate.thumbprint for certificate in self.world.web.public_certificates_of(self.site(name))}
 
     def upload(self, name: str, leaf: Leaf | None = None) -> None:
-        """Let somebody upload a root to a site by hand, the first one unless another is given."""
+        """Upload the given root, or else the partner's first root, to a site by hand."""
         self.build.add_public_certificate(self.site(name), (leaf or self.corp.root_leaf).der, name="by-hand")
 
     def renew(self, fresh: Authority | None = None, **tags: str) -> str:
-        """Put the partner's next root into the vault, or that of the authority given; return its thumbprint."""
+        """Put the given authority's root, or else a new root of the partner, into the vault; return the thumbprint."""
         self.world.clock.advance(AGE)
         leaf = (fresh or Authority("Corp 2")).root_leaf
         self.build.add_root_object(ROOT, leaf, self.world.vaults[VAULT], tags=tags)
         return leaf.thumbprint
 
     def restart_all(self) -> None:
-        """Let every process know what there is by now."""
+        """Restart every app, so that its process loads the certificates that exist now."""
         for site in tuple(self.world.web.sites.values()):
             self.world.apps.follow(site, starts=True, from_stop=False)
 
@@ -88,7 +88,7 @@ def hosted(knobs: Knobs | None = None, seed: int = 0, **tags: str) -> Hosted:
 
 
 def two_apps_and_a_slot(**tags: str) -> Hosted:
-    """Return an environment in which two apps and a slot list the root, which is on one of them."""
+    """Return an environment where two apps and a slot list a root that was uploaded to one of the apps."""
     town = hosted(**tags)
     town.app("billing")
     town.app("orders", {ROOTS: f"{'ab' * 20},{town.old.lower()}"})

@@ -1,4 +1,4 @@
-"""The storage of one installation: in memory on the world's clock, or Azurite."""
+"""Provide the storage of one Certroll installation, in memory on the world's clock or on Azurite."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -8,80 +8,79 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 
-from shared.clients.cycle_table import TableCycles
-from shared.clients.journal_table import TableJournal
+from shared.clients.journal_table import journal_ports
 from shared.clients.lease import CONTAINER
-from shared.domain.ports import Clock, Ports
+from shared.ports import Ports
+from shared.ports.clock import Clock
 from tests.memory_storage import MemoryLeases, MemoryTables
 
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 
 
 class Storage(Protocol):
-    """Where an installation keeps its journal and its leases."""
+    """The storage in which an installation keeps its journal and its leases."""
 
     def under(self, ports: Ports) -> Ports:
         """Return the ports with their journal and leases in this storage."""
 
     def rows(self, table: str) -> list[dict[str, object]]:
-        """Return every row of a table; none where there is no table."""
+        """Return every row of a table, or no row if the table does not exist."""
 
     def drop(self, table: str) -> None:
-        """Lose a table."""
+        """Delete a table with all its rows."""
 
     def clear(self) -> None:
-        """Leave no table and no lease of an earlier test."""
+        """Delete every table and every lease of earlier tests."""
 
     def break_leases(self) -> None:
-        """Let the leases of a dead process run out at once."""
+        """Let the leases of a dead process expire at once."""
 
 
 class MemoryStorage:
-    """Storage that is gone with the test, on the clock of its world."""
+    """Storage in memory, on the clock of one world, which is lost when the test ends."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin empty."""
+        """Build empty storage."""
         self._clock = clock
         self._tables = MemoryTables()
         self._leases = MemoryLeases(clock)
 
     def under(self, ports: Ports) -> Ports:
         """Return the ports with their journal and leases in memory."""
-        journal, cycles = TableJournal(self._tables, self._clock), TableCycles(self._tables)
-        return replace(ports, journal=journal, cycles=cycles, leases=self._leases)
+        return replace(ports, **journal_ports(self._tables, self._clock), leases=self._leases)
 
     def rows(self, table: str) -> list[dict[str, object]]:
-        """Return every row of a table; none where there is no table."""
+        """Return every row of a table, or no row if the table does not exist."""
         return [dict(row) for row in self._tables.all(table)]
 
     def drop(self, table: str) -> None:
-        """Lose a table."""
+        """Delete a table with all its rows."""
         self._tables.drop(table)
 
     def clear(self) -> None:
-        """Leave no table and no lease of an earlier test."""
+        """Delete every table and every lease of earlier tests."""
         for table in TABLES:
             self.drop(table)
         self.break_leases()
 
     def break_leases(self) -> None:
-        """Let the leases of a dead process run out at once."""
+        """Let the leases of a dead process expire at once."""
         self._leases.break_all()
 
 
 class AzuriteStorage:
-    """Real storage, which all tests of a process share one after the other; the ports are connected to it already."""
+    """Storage on Azurite, which the tests of a process use one after the other."""
 
     def __init__(self, connection_string: str) -> None:
-        """Use that Azurite."""
+        """Use the Azurite behind the connection string."""
         self._connection_string = connection_string
 
     def under(self, ports: Ports) -> Ports:
-        """Return the ports as they are."""
+        """Return the ports unchanged, because they are already connected to Azurite."""
         return ports
 
     def rows(self, table: str) -> list[dict[str, object]]:
-        """Return every row of a table; none where there is no table."""
+        """Return every row of a table, or no row if the table does not exist."""
         with TableServiceClient.from_connection_string(self._connection_string) as service:
             try:
                 return [dict(row) for row in service.get_table_client(table).list_entities()]
@@ -89,18 +88,18 @@ class AzuriteStorage:
                 return []
 
     def drop(self, table: str) -> None:
-        """Lose a table."""
+        """Delete a table with all its rows."""
         with TableServiceClient.from_connection_string(self._connection_string) as service:
             service.delete_table(table)
 
     def clear(self) -> None:
-        """Leave no table and no lease of an earlier test."""
+        """Delete every table and every lease of earlier tests."""
         for table in TABLES:
             self.drop(table)
         self.break_leases()
 
     def break_leases(self) -> None:
-        """Let the leases of a dead process run out at once."""
+        """Delete all leases, so that the leases of a dead process end at once."""
         with BlobServiceClient.from_connection_string(self._connection_string) as service:
             container = service.get_container_client(CONTAINER)
             with suppress(ResourceNotFoundError):

@@ -1,4 +1,4 @@
-"""What cannot be seen or read is said, blocks what may hang on it, and nothing else."""
+"""Check that Certroll reports what it cannot read, and defers only the work that may depend on it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +30,7 @@ def _subscription(world: World) -> str:
 
 
 def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -> None:
-    """An identity without any role is not an empty fleet: the sweep fails, and a finding names the cure."""
+    """The sweep of an identity without any role fails, and a finding names the role to grant."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -42,7 +42,7 @@ def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -
 
 
 def test_a_message_that_sees_no_subscription_is_stalled_and_says_so(install: Install) -> None:
-    """A renewal that meets an identity without any role is not done: it stalls, and is reported."""
+    """A renewal whose identity has no role stalls, and Certroll reports the missing role."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -56,7 +56,7 @@ def test_a_message_that_sees_no_subscription_is_stalled_and_says_so(install: Ins
 
 
 def test_a_sweep_that_is_denied_every_list_says_what_it_cannot_see(install: Install) -> None:
-    """Denied lists make no lineage to look at, and yet the subscription is reported as unseen."""
+    """If Azure denies every list, the sweep queues no certificate and reports the subscription as a blind spot."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -66,7 +66,7 @@ def test_a_sweep_that_is_denied_every_list_says_what_it_cannot_see(install: Inst
 
 
 def test_a_renewal_that_is_denied_every_list_is_not_called_converged(install: Install) -> None:
-    """Nothing stale was seen because nothing was seen: the outcome is that the view is incomplete."""
+    """If Azure denies every list, the renewal ends as stalled with an incomplete view, never as finished."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -79,7 +79,7 @@ def test_a_renewal_that_is_denied_every_list_is_not_called_converged(install: In
 
 @pytest.mark.real_storage
 def test_a_subscription_that_answers_409_to_a_list_stops_no_other(install: Install) -> None:
-    """A subscription that is not registered for App Service is reported as unseen, and the others are carried."""
+    """Certroll reports a subscription without App Service as a blind spot, and renews in the other subscriptions."""
     world = small_world()
     odd = Builder(world).add_subscription("Access to Azure Active Directory")
     installation = install(world)
@@ -94,7 +94,7 @@ def test_a_subscription_that_answers_409_to_a_list_stops_no_other(install: Insta
 
 
 def _odd_site(world: World, group: str) -> str:
-    """Add a site with a host name whose kind of binding nobody knows; return its name."""
+    """Add a site with a host name of an unknown binding kind, and return the site's name."""
     build = Builder(world)
     plan = next((plan for plan in world.web.plans.values() if plan.resource_group == group and not plan.linux), None)
     site = build.add_host(build.add_site("odd", plan or build.add_plan("odd", build.add_group(group))), "odd.example")
@@ -104,7 +104,7 @@ def _odd_site(world: World, group: str) -> str:
 
 
 def test_a_site_that_cannot_be_read_elsewhere_blocks_nothing(install: Install) -> None:
-    """A site of a webspace without a copy hides nothing of the webspaces that have one, and is reported."""
+    """An unreadable site in a webspace without the certificate is reported and blocks no other webspace."""
     world = small_world()
     odd = _odd_site(world, "elsewhere")
     installation = install(world)
@@ -117,7 +117,7 @@ def test_a_site_that_cannot_be_read_elsewhere_blocks_nothing(install: Install) -
 
 
 def test_a_site_that_cannot_be_read_blocks_the_sync_of_its_own_webspace_alone(install: Install) -> None:
-    """A site that may be served by a copy keeps that copy from being moved unseen; the other webspace is carried."""
+    """An unreadable site blocks only the sync of the certificate in its own webspace."""
     world = small_world()
     _odd_site(world, "contoso")
     installation = install(world)
@@ -129,7 +129,7 @@ def test_a_site_that_cannot_be_read_blocks_the_sync_of_its_own_webspace_alone(in
 
 
 def test_a_site_with_a_name_beyond_ascii_is_an_ordinary_site(install: Install) -> None:
-    """Azure lets an app's name hold letters of any script: such a site is seen, and carried like any other."""
+    """Certroll renews the binding of a site whose name has letters beyond ASCII, which Azure allows."""
     world = small_world()
     build = Builder(world)
     copy = next(copy for copy in world.web.certificates.values() if copy.name == "contoso-contoso-kv-web")
@@ -147,7 +147,7 @@ def test_a_site_with_a_name_beyond_ascii_is_an_ordinary_site(install: Install) -
 def test_a_vault_certificate_that_cannot_be_parsed_is_reported_and_the_sweep_goes_on(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate that the parser refuses is a finding of its own lineage; the others are put on the queue."""
+    """Certroll reports a vault certificate that its parser refuses, and the sweep queues the other certificates."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -170,7 +170,7 @@ def test_a_vault_certificate_that_cannot_be_parsed_is_reported_and_the_sweep_goe
 def test_whatever_breaks_one_lineage_the_sweep_sends_the_others_and_fails_at_the_end(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that nobody foresaw fails the sweep, after every other vault certificate was put on the queue."""
+    """An unforeseen error of one certificate fails the sweep only after the sweep has queued all others."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)

@@ -1,4 +1,4 @@
-"""What is superseded goes when nothing needs it any more, and not before."""
+"""Check that Certroll deletes a superseded certificate only when no app or binding needs it any more."""
 
 from datetime import timedelta
 
@@ -18,7 +18,10 @@ PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
 
 
 def uploaded_world() -> World:
-    """Return one webspace with an upload that a host name shows and an app names, beside a quiet neighbour."""
+    """Return one webspace with an uploaded certificate that a host name shows and an app loads.
+
+    A second app in the webspace uses no certificate.
+    """
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("web", ("*.contoso.com",))
@@ -33,7 +36,7 @@ def uploaded_world() -> World:
 
 
 def renewed(install: Install, world: World, **intent: object) -> Installation:
-    """Return an installation that has carried a renewal through, and let the old thumbprint leave the load list."""
+    """Return an installation that has finished a renewal."""
     installation = install(world, **{"delete_superseded": True, **intent})
     world.vaults[VAULT].renew("web")
     installation.look_at(VAULT, "web")
@@ -42,35 +45,35 @@ def renewed(install: Install, world: World, **intent: object) -> Installation:
 
 
 def later(installation: Installation, days: int = 31) -> None:
-    """Let that many days pass, and sweep."""
+    """Let the given number of days pass, and then sweep."""
     installation.clock.advance(timedelta(days=days))
     installation.sweep()
     installation.deliver_all()
 
 
 def names(world: World) -> set[str]:
-    """Return the names of the certificates that are there, those of Certroll's own as one."""
+    """Return the names of all certificates in the world; `ours` stands for the certificates that Certroll uploaded."""
     return {"ours" if c.name.startswith("certroll-") else c.name for c in world.web.certificates.values()}
 
 
 def unlist(world: World, thumbprint: str) -> None:
-    """Take a thumbprint out of the load list, as an owner does."""
-    site = next(one for one in world.web.sites.values() if one.name == "orders")
+    """Remove a thumbprint from the load list, as the owner of the app does."""
+    site = next(site for site in world.web.sites.values() if site.name == "orders")
 
     def edit(values: dict[str, str]) -> dict[str, str]:
-        kept = [one for one in values[LOADED].split(",") if one != thumbprint]
+        kept = [entry for entry in values[LOADED].split(",") if entry != thumbprint]
         return {**values, LOADED: ",".join(kept)}
 
     world.meddle(site, edit=edit)
 
 
 def test_an_upload_goes_when_its_grace_is_over(install: Install) -> None:
-    """It stays while an app still loads it, then for its grace, and then it is deleted, once."""
+    """Certroll deletes a superseded upload once, when no app loads the upload and the grace period is over."""
     world = uploaded_world()
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
     later(installation)
-    assert names(world) == {"by-hand", "ours"}  # the load list still has it
+    assert names(world) == {"by-hand", "ours"}  # the app's load list still names the upload
     unlist(world, old)
     written = writes(world)
     later(installation, days=1)
@@ -82,7 +85,7 @@ def test_an_upload_goes_when_its_grace_is_over(install: Install) -> None:
 
 
 def test_it_stays_within_its_grace(install: Install) -> None:
-    """A week after the renewal nothing is gone, whatever nobody uses."""
+    """Within its grace period a superseded upload stays, even if no app or binding uses it."""
     world = uploaded_world()
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
@@ -92,7 +95,7 @@ def test_it_stays_within_its_grace(install: Install) -> None:
 
 
 def test_what_people_uploaded_stays_by_default(install: Install) -> None:
-    """Without leave Certroll deletes only what it made."""
+    """Without the setting `delete_superseded` Certroll deletes only certificates that Certroll uploaded."""
     world = uploaded_world()
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world, delete_superseded=False)
@@ -103,12 +106,12 @@ def test_what_people_uploaded_stays_by_default(install: Install) -> None:
 
 @pytest.mark.parametrize("hidden", ["settings", "site"])
 def test_what_cannot_be_seen_keeps_it(install: Install, hidden: str) -> None:
-    """One neighbour that cannot be read is enough: it may name the certificate."""
+    """One unreadable app in the webspace keeps a superseded certificate, because the app may use it."""
     world = uploaded_world()
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
     unlist(world, old)
-    quiet = next(one for one in world.web.sites.values() if one.name == "quiet")
+    quiet = next(site for site in world.web.sites.values() if site.name == "quiet")
     world.roles.hide(quiet.id) if hidden == "site" else world.roles.read_only(quiet.id)
     later(installation)
     assert names(world) == {"by-hand", "ours"}
@@ -118,12 +121,12 @@ def test_what_cannot_be_seen_keeps_it(install: Install, hidden: str) -> None:
 
 
 def test_an_app_that_comes_to_name_it_at_the_last_moment_keeps_it(install: Install) -> None:
-    """A setting written after the plan and before the deletion is seen by the last look."""
+    """Certroll keeps a superseded certificate if an app names it after the plan and before the deletion."""
     world = uploaded_world()
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
     unlist(world, old)
-    quiet = next(one for one in world.web.sites.values() if one.name == "quiet")
+    quiet = next(site for site in world.web.sites.values() if site.name == "quiet")
     installation.clock.advance(GRACE + timedelta(days=1))
     world.meddle(quiet, edit=lambda values: {**values, "THEIRS": f"thumb={old.lower()}"}, before="POST", nth=3)
     installation.sweep()
@@ -133,7 +136,7 @@ def test_an_app_that_comes_to_name_it_at_the_last_moment_keeps_it(install: Insta
 
 
 def test_copies_that_overlaps_needed_go_too(install: Install) -> None:
-    """What was kept for an app beside a synced import is deleted with the roll after the next."""
+    """Certroll deletes an old version that it has kept for an app after two more renewals."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("client", ("client.contoso.com",))
@@ -154,7 +157,7 @@ def test_copies_that_overlaps_needed_go_too(install: Install) -> None:
 
 
 def test_a_crash_after_any_write_deletes_once(install: Install, crasher: Crasher) -> None:
-    """Whatever dies, what is to go is gone in the end, and nothing else."""
+    """After a crash at any write Certroll still deletes the superseded certificate, and no other certificate."""
     for write in range(1, 12):
         world = uploaded_world()
         old = world.vaults[VAULT].certificates["web"].newest.thumbprint
@@ -170,7 +173,7 @@ def test_a_crash_after_any_write_deletes_once(install: Install, crasher: Crasher
 
 
 def test_a_public_certificate_goes_as_well(install: Install) -> None:
-    """The old public part leaves its site after the grace, when nothing there names it any more."""
+    """After the grace period Certroll deletes an old public certificate that no app setting of its site names."""
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders"}
@@ -184,8 +187,8 @@ def test_a_public_certificate_goes_as_well(install: Install) -> None:
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     later(installation)
-    assert len(list(world.web.public_certificates_of(site))) == 2  # the load list still has it
+    assert len(list(world.web.public_certificates_of(site))) == 2  # the app's load list still names the old version
     unlist(world, version.thumbprint)
     later(installation, days=1)
-    assert [one.thumbprint for one in world.web.public_certificates_of(site)] == [new]
+    assert [certificate.thumbprint for certificate in world.web.public_certificates_of(site)] == [new]
     assert world.apps.troubles() == ()

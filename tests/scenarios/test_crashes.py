@@ -1,4 +1,4 @@
-"""A process that dies after any single write, to Azure, to the journal or to a queue."""
+"""Kill the process after any single write to Azure, to the journal or to a queue."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def _every_write() -> Iterator[int]:
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, moves: bool) -> None:  # noqa: FBT001
-    """Whichever write is the last of a process, its message comes again, repeats none to Azure, and ends the same."""
+    """After a crash at any write the redelivered message completes the renewal, and repeats no write to Azure."""
     for write in _every_write():
         world = small_world(Knobs(sync_moves_bindings=moves))
         installation = install(world, watched=True)

@@ -1,4 +1,4 @@
-"""Apps in App Service Environments: where they are looked at, and what is said where nobody can look."""
+"""Check how Certroll reaches apps in App Service Environments, and what it reports if an app is unreachable."""
 
 from datetime import timedelta
 
@@ -23,9 +23,9 @@ SOAK = timedelta(hours=1)
 
 
 def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool = True) -> World:
-    """Return a site in an environment and one outside, each with a copy or an upload of one vault certificate.
+    """Return a site in an environment and a site outside, each with the same certificate, imported or uploaded.
 
-    The webspace inside has fewer bindings, so it goes first.
+    Certroll starts with the webspace inside, because that webspace has fewer bindings.
     """
     world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
     build = Builder(world)
@@ -41,13 +41,13 @@ def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool
 
 
 def environment(world: World) -> Environment:
-    """Return the environment."""
+    """Return the only environment of the world."""
     (only,) = world.web.environments.values()
     return only
 
 
 def networking_read(world: World) -> int:
-    """Return how often the address of the environment was asked for."""
+    """Return how often Certroll read the inbound address of the environment."""
     return sum(entry.path.endswith(NETWORKING) for entry in world.journal.reads("management.azure.com"))
 
 
@@ -61,10 +61,10 @@ def test_an_internal_environment_is_looked_at_by_its_address(
     state: str,
     uploaded: bool,  # noqa: FBT001
 ) -> None:
-    """What is served there is seen from inside its network, also without its DNS; from outside nothing is proven.
+    """Certroll proves sites of an internal environment at its inbound address, even without the network's DNS.
 
-    One request per run of the site asks for the address. The rest of the fleet goes on at once where it is proven, and
-    after the soak where it is not.
+    From outside of the environment's network Certroll can prove no site. The run of a site requests the environment's
+    address once. The other webspace gets the version at once after a proof, and otherwise after the soak time.
     """
     world = hosted(standing, uploaded=uploaded)
     installation = install(world, watched=standing == "resolved")
@@ -86,7 +86,7 @@ def test_an_address_that_cannot_be_read_is_said_and_fails_nothing(
     hidden: str,
     uploaded: bool,  # noqa: FBT001
 ) -> None:
-    """Where nobody may say where an internal environment is, nothing is proven there, and people are told why."""
+    """If Azure does not tell an environment's address, its site stays unproven, and Certroll reports the reason."""
     world = hosted(uploaded=uploaded)
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -105,7 +105,7 @@ def test_an_address_that_cannot_be_read_is_said_and_fails_nothing(
 
 @pytest.mark.parametrize("standing", ["resolved", "unreachable"])
 def test_an_external_environment_is_looked_at_like_others(install: Install, standing: str) -> None:
-    """Its names are in public DNS: nobody asks for its address, and nothing depends on a right to."""
+    """Certroll never requests the address of an external environment, whose host names are in public DNS."""
     world = hosted(standing, internal=False)
     world.roles.hide(environment(world).id)
     installation = install(world, watched=True)
@@ -118,7 +118,7 @@ def test_an_external_environment_is_looked_at_like_others(install: Install, stan
 
 
 def with_app(standing: str) -> World:
-    """Return an app in an internal environment that names a client certificate and can show which one it uses."""
+    """Return an app in an internal environment that loads a client certificate and tells which version it uses."""
     world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
     build = Builder(world)
     version = build.add_certificate("web", ("client.contoso.com",))
@@ -148,9 +148,9 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
     denied: bool,  # noqa: FBT001
     state: str,
 ) -> None:
-    """The app's own probe gets through without the network's DNS; without the address it is asked by its name.
+    """Certroll probes an app at the environment's address, or by the app's host name if the address is unknown.
 
-    What cannot be asked before the write is no failure of the version: it is written, and stays unproven.
+    If Certroll cannot probe the app before the write, the app still gets the new version and stays unproven.
     """
     world = with_app(standing)
     if denied:
@@ -166,7 +166,7 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
 
 
 def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> None:
-    """However often the app is asked in a run, its environment is asked once for the address."""
+    """One run reads the environment's address at most once, however often the run probes the app."""
     world = with_app("by address")
     installation = install(world)
     renew(world)
@@ -180,7 +180,7 @@ def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> Non
 
 
 def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Install) -> None:
-    """An app that worked before, and cannot be asked at its address any more, is not proven to have failed."""
+    """An app that becomes unreachable after the write keeps the new version and stays unproven."""
     world = with_app("by address")
     installation = install(world)
     new = renew(world)
@@ -198,7 +198,7 @@ def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Ins
 
 @pytest.mark.parametrize("internal", [True, False])
 def test_an_environment_has_no_managed_certificates(install: Install, internal: bool) -> None:  # noqa: FBT001
-    """A site in an environment that asks for one is told why it gets none, and Azure is not asked."""
+    """Certroll reports that a site in an environment cannot have a managed certificate, and sends Azure no request."""
     world = World(Clock())
     build = Builder(world)
     plan = build.add_plan(environment=build.add_environment("ase", internal=internal))

@@ -1,4 +1,4 @@
-"""Everything that Azure and the network do to a client, each alone and in seeded combinations."""
+"""Run renewals under every fault of Azure and the network, alone and in seeded combinations."""
 
 import random
 from collections.abc import Callable
@@ -71,19 +71,19 @@ def _roll_out(
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
-    """The fault delays the renewal and changes nothing else; nothing ends in the poison queue."""
+    """A fault only delays the renewal, and no message becomes a dead letter."""
     fault = FAULTS[name]()
     world = small_world(Knobs(sync_moves_bindings=False))
     installation, world, new, before = _roll_out(install, world, fault=fault)
     assert shown(world) == after_renewal(before, new)
     assert installation.queue.poisoned == []
     assert set(installation.states().values()) == {"Proven"}
-    assert any(one.strikes for one in world.faults.all()), "the fault never struck"
+    assert any(fault.strikes for fault in world.faults.all()), "the fault never struck"
 
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: str) -> None:
-    """However Azure behaves where its documents are silent, the renewal ends in the same state."""
+    """The renewal ends in the same state whatever Azure does where its documentation is silent."""
     installation, world, new, before = _roll_out(install, small_world(KNOBS[name]))
     assert shown(world) == after_renewal(before, new)
     assert installation.errors == []
@@ -92,7 +92,7 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: 
 
 @pytest.mark.parametrize("seed", range(50 if SOAKING else 20))
 def test_a_combination_ends_in_the_same_state(install: Install, seed: int) -> None:
-    """Two faults under a random setting of every knob: the sweep at the latest ends in the same state."""
+    """Under two faults and random Azure behaviour the renewal reaches the same state, at the latest by the sweep."""
     draw = random.Random(seed)  # noqa: S311 - a seeded combination, not a secret
     knobs = Knobs(
         sync_moves_bindings=draw.random() < 0.5,

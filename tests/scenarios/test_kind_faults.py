@@ -1,4 +1,4 @@
-"""Each kind of certificate under faults, under every doubt about Azure, and with a process that dies at any write."""
+"""Run each kind of certificate under faults, under every doubt about Azure, and with a crash at any write."""
 
 from collections.abc import Callable
 from itertools import product
@@ -21,7 +21,7 @@ MOST_WRITES = 40
 
 
 class Kind(NamedTuple):
-    """A world with one certificate of a kind, and what has to be there in the end: thumbprints by place."""
+    """A function that builds a world with one kind of certificate, and a function that reads the renewal's result."""
 
     build: Callable[[Builder], None]
     shown: Callable[[World, str], dict[str, object]]
@@ -41,8 +41,8 @@ def _public(build: Builder) -> None:
     tags = {"certroll-public-to": "shop, shop/staging"}
     version = build.add_certificate("web", ("*.contoso.com",), tags=tags)
     site = build.add_site("shop")
-    for one in (site, build.add_slot(site, "staging")):
-        build.add_public_certificate(one, version.leaf.der)
+    for owner in (site, build.add_slot(site, "staging")):
+        build.add_public_certificate(owner, version.leaf.der)
 
 
 def _of_a_flex_site(build: Builder) -> None:
@@ -57,14 +57,14 @@ def _imported_where_missing(build: Builder) -> None:
 
 
 def _bound(world: World, new: str) -> dict[str, object]:
-    """Return what the host name shows, and how often the new version is there."""
+    """Return whether the host name shows the new version, and how many certificates in App Service have it."""
     host = next(h for site in world.web.sites.values() for h in site.hosts.values() if h.name == "shop.contoso.com")
     return {"shown": host.thumbprint == new, "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
 
 
 def _held(world: World, new: str) -> dict[str, object]:
-    """Return how often the new version is there, as a public certificate or a copy."""
-    public = [one.site_id for one in world.web.public_certificates.values() if one.thumbprint == new]
+    """Return the sites with the new version as a public certificate, and the number of private copies."""
+    public = [cert.site_id for cert in world.web.public_certificates.values() if cert.thumbprint == new]
     return {"public": sorted(public), "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
 
 
@@ -95,7 +95,7 @@ KNOBS = {
 
 
 def world_of(kind: str, knobs: Knobs | None = None) -> World:
-    """Return the world of that kind before the renewal."""
+    """Return a world with that kind of certificate before its renewal."""
     world = World(Clock(), 0, knobs)
     KINDS[kind].build(Builder(world))
     world.clock.advance(AGE)
@@ -103,7 +103,7 @@ def world_of(kind: str, knobs: Knobs | None = None) -> World:
 
 
 def renewed(installation: Installation) -> str:
-    """Renew, and ask for a look as the event does; return the new thumbprint."""
+    """Renew the certificate, queue the message that the renewal's event causes, and return the new thumbprint."""
     vault = installation.world.vaults[VAULT]
     if "web" not in vault.certificates:
         new = vault.renew_secret("web").thumbprint
@@ -115,7 +115,7 @@ def renewed(installation: Installation) -> str:
 
 
 def expected(kind: str, world: World) -> dict[str, object]:
-    """Return what has to be seen in the end."""
+    """Return the expected result of a renewal for that kind of certificate."""
     if kind == "public":
         sites = sorted(site.id for site in world.web.sites.values())
         return {"public": sites, "copies": 0}
@@ -123,9 +123,10 @@ def expected(kind: str, world: World) -> dict[str, object]:
 
 
 def _kinds_with_faults() -> list[tuple[str, str]]:
-    """Return each fault with a kind and each kind with two faults at least; every pair where somebody soaks.
+    """Return each fault with one kind of certificate, and each kind with at least two faults.
 
-    The way through a fault is the same code for all kinds, so a pair tells what its two halves tell.
+    All kinds of certificates share the code that handles faults, so most pairs would repeat a test. The long run tests
+    every pair.
     """
     kinds, faults = list(KINDS), list(FAULTS)
     if SOAKING:
@@ -137,7 +138,7 @@ def _kinds_with_faults() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("kind", "fault"), _kinds_with_faults())
 @pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: str) -> None:
-    """The fault delays what is to be done, and nothing is done twice; nothing ends in the poison queue."""
+    """A fault only delays the renewal, repeats no work and causes no dead letter."""
     world = world_of(kind)
     installation = install(world, watched=True)
     new = renewed(installation)
@@ -145,13 +146,13 @@ def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: 
     installation.deliver_all()
     assert KINDS[kind].shown(world, new) == expected(kind, world)
     assert installation.queue.poisoned == []
-    assert any(one.strikes for one in world.faults.all()), "the fault never struck"
+    assert any(fault.strikes for fault in world.faults.all()), "the fault never struck"
 
 
 @pytest.mark.parametrize("knobs", KNOBS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: str, knobs: str) -> None:
-    """However Azure behaves where its documents are silent, the end is the same, and nothing is left to do."""
+    """The renewal ends in the same state whatever Azure does where its documentation is silent."""
     world = world_of(kind, KNOBS[knobs])
     installation = install(world, watched=True)
     new = renewed(installation)
@@ -163,7 +164,7 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "uploaded"])
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, kind: str) -> None:
-    """Whichever write is the last of a process, its message comes again and the end is the same."""
+    """After a crash at any write the redelivered message brings the renewal to the same end."""
     for write in range(1, MOST_WRITES):
         world = world_of(kind)
         installation = install(world, watched=True)

@@ -1,4 +1,4 @@
-"""Every kind of certificate beside what is broken, off, hidden or of the same name: none holds up or harms another."""
+"""Check that a broken, excluded or hidden resource neither delays nor harms certificates of any kind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from local.azure.scripting.faults import Fault
 from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.clients.app_service import read_certificate
+from shared.clients.app_service_wire import read_certificate
 from shared.clients.retrying import PATIENCE
 from shared.domain.plan import Mode
 from shared.runtime import READERS
@@ -27,14 +27,14 @@ from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
 HOST = "shop.contoso.com"
 SETTINGS = "/config/appsettings/list"
 REDELIVERY = timedelta(minutes=3)
-"""Long enough for all that follows a message that got no answer, too short for it to come again."""
+"""The delivery time of these tests: longer than any follow-up message, and shorter than a redelivery."""
 GRACE = timedelta(days=31)
 OFF = {"certroll": "off"}
 FIRST, SECOND = (f"00000000-0000-0000-0000-00000000000{last}" for last in "ab")
 
 
 def served(**tags: str) -> World:
-    """Return one webspace with a copy that an IP-based host name shows."""
+    """Return one webspace with an imported certificate that an IP-based host name shows."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",), tags=tags)
@@ -44,7 +44,7 @@ def served(**tags: str) -> World:
 
 
 def client(**tags: str) -> World:
-    """Return one webspace with a copy that an app loads and pins, beside a neighbour that does not care."""
+    """Return one webspace with an imported certificate that an app loads and pins, and with a second app."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("web", ("client.contoso.com",), tags=tags)
@@ -58,7 +58,7 @@ def client(**tags: str) -> World:
 
 
 def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
-    """Return a site of a Flex Consumption plan that is bound to an upload or a copy of its own."""
+    """Return a site of a Flex Consumption plan that is bound to an uploaded or imported certificate of its own."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("web", ("*.contoso.com",))
@@ -70,7 +70,7 @@ def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
 
 
 def signer(*, slot: bool = False) -> World:
-    """Return a site that a tag names for a public certificate, and with `slot` a slot whose settings load it."""
+    """Return a site whose public certificate a vault tag requests; with `slot` the settings of a slot load it."""
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders, orders/staging" if slot else "orders"}
@@ -83,25 +83,25 @@ def signer(*, slot: bool = False) -> World:
 
 
 def renewed(world: World) -> str:
-    """Renew with the tags as they were, and return the new thumbprint."""
+    """Renew the certificate with unchanged tags, and return the new thumbprint."""
     vault = world.vaults[VAULT]
     return vault.renew("web", tags=vault.certificates["web"].newest.tags).thumbprint
 
 
 def looked(installation: Installation, during: timedelta = REDELIVERY) -> None:
-    """Look at the certificate as its event does, and deliver what follows."""
+    """Queue the message that the certificate's event causes, and deliver all messages."""
     installation.look_at(VAULT, "web")
     installation.deliver_all(during)
 
 
 def swept(installation: Installation) -> None:
-    """Sweep, and deliver what follows."""
+    """Sweep, and deliver all messages that follow."""
     installation.sweep()
     installation.deliver_all()
 
 
 def silent(world: World, method: str, path: str, host: str = "", status: int = 503) -> None:
-    """Let that answer nothing but a server error from now on."""
+    """Let Azure answer all matching requests with a server error from now on."""
     world.faults.add(Fault("server_error", method, host, path, status=status, times=None))
 
 
@@ -114,11 +114,11 @@ def thumbprints(world: World) -> list[str]:
 
 
 def test_an_import_goes_to_the_subscription_of_the_site_that_is_named(install: Install) -> None:
-    """Where groups, and so webspaces, of two subscriptions have one name, the key goes to the named site's alone."""
+    """Certroll imports a key only for the named site, even if another subscription has a group of the same name."""
     world = World(Clock())
     build = Builder(world)
-    one, two = build.add_subscription("dev", FIRST), build.add_subscription("prod", SECOND)
-    dev, prod = build.add_group("rg", one), build.add_group("rg", two)
+    subscription, two = build.add_subscription("dev", FIRST), build.add_subscription("prod", SECOND)
+    dev, prod = build.add_group("rg", subscription), build.add_group("rg", two)
     build.add_vault(VAULT, dev)
     build.add_certificate("web", ("*.contoso.com",), tags={"certroll-import-to": "prod-shop"})
     build.add_site("dev-shop", build.add_plan("plan", dev))
@@ -130,7 +130,7 @@ def test_an_import_goes_to_the_subscription_of_the_site_that_is_named(install: I
 
 @pytest.mark.parametrize("tags", [{}, {"certroll-import-name": "wildcard"}], ids=["named by az", "named by a tag"])
 def test_each_webspace_of_a_group_gets_its_import(install: Install, tags: dict[str, str]) -> None:
-    """Two webspaces of one resource group get a copy each, under names that are told apart, and then nothing more."""
+    """Certroll imports a certificate into two webspaces of one resource group under different names."""
     world = importing("shop, api", **tags)
     installation = install(world)
     swept(installation)
@@ -144,7 +144,7 @@ def test_each_webspace_of_a_group_gets_its_import(install: Install, tags: dict[s
 
 
 def importing_where_off(name: str) -> World:
-    """Return a world in which a tag asks for an import by the name of a site that is off."""
+    """Return a world in which a tag requests an import for a site that has opted out."""
     world = importing(name)
     world.web.put_site(replace(site_of(world, name), tags=OFF))
     return world
@@ -160,7 +160,7 @@ def importing_where_off(name: str) -> World:
     ],
 )
 def test_a_site_that_is_off_gets_no_private_key(install: Install, world: Callable[[], World]) -> None:
-    """Nothing is brought on account of such a site, whatever the vault has and asks for, and that is said."""
+    """A site with `certroll: off` gets no private key, and Certroll reports the opt-out."""
     place = world()
     installation = install(place)
     renewed(place)
@@ -170,7 +170,7 @@ def test_a_site_that_is_off_gets_no_private_key(install: Install, world: Callabl
 
 
 def superseded(installation: Installation) -> str:
-    """Let Certroll bring a public certificate and its next version; return the thumbprint of the first."""
+    """Let Certroll upload a public certificate and its next version, and return the first version's thumbprint."""
     world = installation.world
     swept(installation)
     (old,) = public(world, "orders").values()
@@ -180,7 +180,7 @@ def superseded(installation: Installation) -> str:
 
 
 def test_nothing_is_deleted_from_a_site_that_is_off(install: Install) -> None:
-    """A superseded public certificate of a site that was taken out since stays, however long ago that was."""
+    """Certroll never deletes a superseded public certificate from a site that has opted out since."""
     world = signer()
     installation = install(world)
     old = superseded(installation)
@@ -191,7 +191,7 @@ def test_nothing_is_deleted_from_a_site_that_is_off(install: Install) -> None:
 
 
 def test_a_public_certificate_that_the_slot_names_stays_with_the_site(install: Install) -> None:
-    """A swap brings the slot's settings and not its certificates, so what they name stays in both."""
+    """A public certificate that a slot's settings name stays on the slot and on its site, because slots are swapped."""
     world = signer(slot=True)
     installation = install(world)
     old = superseded(installation)
@@ -203,7 +203,7 @@ def test_a_public_certificate_that_the_slot_names_stays_with_the_site(install: I
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_installation_that_observes_writes_nothing(install: Install, kind: str) -> None:
-    """A renewal of any kind is looked at for weeks without a single write."""
+    """In observe mode Certroll writes nothing for weeks after the renewal of any kind of certificate."""
     world = world_of(kind)
     installation = install(world, mode=Mode.OBSERVE)
     new_version(installation)
@@ -213,11 +213,11 @@ def test_an_installation_that_observes_writes_nothing(install: Install, kind: st
     assert writes(world) == 0
 
 
-# -------------------------------------------------------------------------------------------- one that is out of order
+# -------------------------------------------------------------------------------------- what is out of order
 
 
 def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: Install) -> None:
-    """Where one site refuses its public certificate, the apps of the webspace get the new version all the same."""
+    """If a site refuses the upload of its public certificate, the other apps of the webspace get the new version."""
     world = client(**{"certroll-public-to": "reader"})
     installation = install(world)
     world.roles.read_only(site_of(world, "reader").id)
@@ -235,7 +235,7 @@ def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: In
     ],
 )
 def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Install, fault: Fault) -> None:
-    """The sweep sends what the other vaults have, names each vault that it could not list, and fails at the end."""
+    """The sweep serves the other vaults, names each vault that it could not list, and fails at the end."""
     world = served()
     build = Builder(world)
     build.add_vault("sick-kv")
@@ -256,7 +256,7 @@ def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Instal
 
 
 def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -> None:
-    """Where a sweep has no time for all, what it has read is sent, and each has its turn after some hours."""
+    """A sweep that runs out of time queues what it has read, and reaches every certificate within some hours."""
     world = served()
     build = Builder(world)
     for number in range(12):
@@ -284,7 +284,7 @@ def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -
 @pytest.mark.parametrize("cause", ["event", "sweep"])
 @pytest.mark.real_storage
 def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, path: str) -> None:
-    """One thing that fails for hours is a blind spot; the binding beside it moves, where nothing hangs on it."""
+    """Certroll reports a resource that fails for hours, and moves the bindings that do not depend on it."""
     world = served()
     build = Builder(world)
     build.add_site("other")
@@ -303,7 +303,7 @@ def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, p
 
 
 def test_some_apps_that_are_broken_for_good_do_not_freeze_the_fleet(install: Install) -> None:
-    """Three of a few apps whose settings never answer are blind spots, and no outage."""
+    """Certroll reports apps whose settings Azure never returns, and moves the bindings of other sites."""
     world = served()
     for number in range(3):
         Builder(world).add_site(f"broken-{number}")
@@ -316,7 +316,7 @@ def test_some_apps_that_are_broken_for_good_do_not_freeze_the_fleet(install: Ins
 
 
 def test_a_subscription_without_answers_does_not_stop_managed_certificates(install: Install) -> None:
-    """Host names of another subscription get theirs while one answers nothing."""
+    """Host names get managed certificates although another subscription answers no request."""
     world = a_world().world
     Builder(world).add_subscription("other", SECOND)
     installation = install(world, meddled=True)
@@ -327,9 +327,10 @@ def test_a_subscription_without_answers_does_not_stop_managed_certificates(insta
 
 
 def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
-    """Where nothing answers, a look gives up within the ten minutes of a function, and comes again with its message.
+    """In an outage of ARM a run gives up within the function's ten minutes, and its message is redelivered.
 
-    The world's clock adds up what readers wait side by side, so the time is reckoned from how many apps were asked.
+    The world's clock adds up waits that happen in parallel, so the test derives the time from the number of probed
+    apps.
     """
     world = served()
     build = Builder(world)
@@ -352,7 +353,7 @@ def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Install, status: int) -> None:
-    """The webspaces after it get the version in the same run, it is named, and the message comes again for it."""
+    """If one webspace refuses writes, Certroll reports that webspace and still renews in the others."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -372,7 +373,7 @@ def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Insta
 
 
 def test_a_public_certificate_without_an_answer_does_not_hold_up_the_bindings(install: Install) -> None:
-    """A site that fails to take its public certificate does not keep host names from theirs."""
+    """A site that refuses the upload of a public certificate still gets new certificates for its host names."""
     world = served(**{"certroll-public-to": "shop"})
     installation = install(world)
     before, new = shown(world), renewed(world)
@@ -389,7 +390,7 @@ def test_a_public_certificate_without_an_answer_does_not_hold_up_the_bindings(in
 def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
     install: Install, method: str, host: str, path: str
 ) -> None:
-    """While an app names the old version and a copy of it cannot be made for want of an answer, the sync waits."""
+    """Certroll keeps an old version that an app names until Azure has stored a second certificate with it."""
     world = client()
     (old,) = thumbprints(world)
     installation = install(world)
@@ -406,7 +407,7 @@ def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
 
 
 def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
-    """Where the list of certificates does not answer, no second copy is made of what may be there already."""
+    """If Azure does not list certificates, Certroll imports none, because the webspace may have it already."""
     world = importing("shop")
     Builder(world).add_copy("web", next(iter(world.web.plans.values())), name="by-hand")
     installation = install(world)
@@ -416,7 +417,7 @@ def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
 
 
 def test_an_import_asks_azure_where_the_rights_cannot_be_read(install: Install) -> None:
-    """An identity that may not read who gets into the vault imports all the same: Azure itself knows."""
+    """Certroll imports a certificate even if it may not read the vault's access rules, and lets Azure decide."""
     world = importing("api")
     Builder(world).add_copy("web", next(iter(world.web.plans.values())))
     installation = install(world)
@@ -426,7 +427,7 @@ def test_an_import_asks_azure_where_the_rights_cannot_be_read(install: Install) 
 
 
 def test_a_secret_that_may_not_be_read_is_not_called_missing(install: Install) -> None:
-    """A copy of a secret without the right to read secrets is a matter of rights, not of a certificate that is gone."""
+    """Certroll reports a secret that it may not read as a missing right, and never as a missing certificate."""
     world = World(Clock())
     build = Builder(world)
     build.add_secret("order-0d5f", (HOST,))
@@ -441,7 +442,7 @@ def test_a_secret_that_may_not_be_read_is_not_called_missing(install: Install) -
 
 
 def test_an_upload_of_a_disabled_secret_version_is_reported(install: Install) -> None:
-    """Where the old version was disabled, nobody can tell that an upload is of it, and that is said."""
+    """Certroll reports that it cannot match an upload to a secret whose old version is disabled."""
     world = one_upload("secret")
     installation = install(world)
     before, vault = shown(world), world.vaults[VAULT]
@@ -454,7 +455,7 @@ def test_an_upload_of_a_disabled_secret_version_is_reported(install: Install) ->
 
 
 def test_a_switch_of_another_shape_is_read_as_off() -> None:
-    """A certificate with a plain truth value where an object is documented is listed, and loads nothing."""
+    """Certroll reads the switch that loads a certificate as off if Azure sends a boolean instead of an object."""
     group = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg"
     properties = {"webSpace": "rg-webspace", "loadCertificateToWebsitesSettings": True}
     wire = {"id": f"{group}/providers/Microsoft.Web/certificates/web", "location": "x", "properties": properties}
@@ -467,14 +468,14 @@ def test_a_switch_of_another_shape_is_read_as_off() -> None:
 @pytest.mark.parametrize("bystander", [False, True], ids=["two", "beside a third with the same newest version"])
 @pytest.mark.real_storage
 def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
-    """Where two vaults hold the same versions in opposite order, neither moves anything, and both are reported."""
+    """If two vaults hold the same versions in opposite order, Certroll moves no binding and reports both vaults."""
     world = World(Clock())
     build = Builder(world)
-    one, two = build.add_vault("one-kv"), build.add_vault("two-kv")
-    first = one.set_pfx_secret("web", ("*.contoso.com",))
+    one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one_kv.set_pfx_secret("web", ("*.contoso.com",))
     world.clock.advance(timedelta(hours=1))
-    second = one.set_pfx_secret("web", ("*.contoso.com",))
-    values = {version.thumbprint: version for version in one.secrets["web"].versions}
+    second = one_kv.set_pfx_secret("web", ("*.contoso.com",))
+    values = {version.thumbprint: version for version in one_kv.secrets["web"].versions}
     copied = [(two, second), (two, first), *([(build.add_vault("zero-kv"), first)] if bystander else [])]
     for vault, wanted in copied:
         world.clock.advance(timedelta(hours=1))
@@ -490,7 +491,7 @@ def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install
 
 
 def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
-    """What was uploaded for a vault that is gone is renewed from the one that holds its versions now."""
+    """Certroll renews an upload of a deleted vault from the vault that holds its versions now."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault("new-kv")
@@ -505,14 +506,14 @@ def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
 
 
 def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Install) -> None:
-    """Certroll's own upload of what is one object's newest version stays, though another object has a newer one."""
+    """Certroll keeps its upload of one vault object's newest version, even if another object has a newer one."""
     world = World(Clock())
     build = Builder(world)
-    one, two = build.add_vault("one-kv"), build.add_vault("two-kv")
-    first = one.set_pfx_secret("web", ("*.contoso.com",))
+    one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one_kv.set_pfx_secret("web", ("*.contoso.com",))
     name, tags = f"certroll-web-{first.thumbprint.lower()}", {"certroll-lineage": "one-kv/web"}
     build.add_upload(first, name=name, tags=tags)
-    two.set_secret("web", one.secrets["web"].versions[0].value, content_type="application/x-pkcs12")
+    two.set_secret("web", one_kv.secrets["web"].versions[0].value, content_type="application/x-pkcs12")
     world.clock.advance(timedelta(hours=1))
     build.add_upload(two.set_pfx_secret("web", ("*.contoso.com",)), name="by-hand")
     world.clock.advance(2 * GRACE)
@@ -523,12 +524,12 @@ def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Inst
 
 @pytest.mark.real_storage
 def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) -> None:
-    """What one vault still asks for is not superseded by the other, which would delete and upload it in turns."""
+    """Certroll keeps a public certificate that one vault still requests, although another vault supersedes it."""
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders"}
-    one, two = build.add_vault("one-kv"), build.add_vault("two-kv")
-    first = one.set_pfx_secret("signer", ("signer.contoso.com",), tags=tags)
+    one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one_kv.set_pfx_secret("signer", ("signer.contoso.com",), tags=tags)
     two.set_secret("signer", first.value, content_type=first.content_type, tags=tags)
     world.clock.advance(timedelta(hours=1))
     second = two.set_pfx_secret("signer", ("signer.contoso.com",), tags=tags)
@@ -546,7 +547,7 @@ def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) ->
 
 
 def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install: Install) -> None:
-    """Where people put one on a site by hand, the sweep finds nothing to do time and again."""
+    """The sweep leaves a public certificate alone that an owner uploaded and no vault tag requests."""
     world = trusting({})
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -561,7 +562,10 @@ def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install:
 
 
 def test_an_upload_of_a_flex_site_comes_with_its_switch(install: Install) -> None:
-    """The app's code gets the new upload as it got the old one, which stays until it expires, as code may use it."""
+    """A new upload of a Flex Consumption site is loaded into the app's code as the old upload was.
+
+    The old upload stays until it expires, because the app's code may still use it.
+    """
     world = flex(loaded=True)
     installation = install(world, delete_superseded=True, delete_grace=timedelta(days=7))
     (old,) = thumbprints(world)

@@ -1,4 +1,4 @@
-"""Free managed certificates: real SDK, real DNS, real handshakes, and everything that goes wrong on the way."""
+"""Check free managed certificates with the real SDK, real DNS and real handshakes, and under every failure."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +19,10 @@ from shared.domain.errors import LeaseLost
 from shared.domain.managed import HostLook, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Lease, Leases, Ports
 from shared.domain.reason import Reason
 from shared.managed import look_after_managed
+from shared.ports import Ports
+from shared.ports.storage import Lease, Leases
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import AGE, after_renewal, renew, shown, small_world
@@ -39,7 +40,7 @@ IN_ENVIRONMENT = {"hostingEnvironmentProfile": {"id": ENVIRONMENT.format("111111
 
 
 def a_world(knobs: Knobs | None = None, *, tags: dict[str, str] = ON, plans: int = 1, root: bool = True) -> Builder:
-    """Return a site with a subdomain and a root domain that are bound to nothing, and all that DNS needs."""
+    """Return a site with a subdomain and a root domain that have no binding, and with correct DNS records."""
     build = Builder(World(Clock(), knobs=knobs))
     for number in range(plans):
         build.add_plan(f"plan-{number}")
@@ -54,17 +55,17 @@ def a_world(knobs: Knobs | None = None, *, tags: dict[str, str] = ON, plans: int
 
 
 def look(installation: Installation) -> dict[str, Reason]:
-    """Look after managed certificates; return what came of each host name."""
+    """Let Certroll look after managed certificates, and return the result of each host name."""
     return {found.host_name: found.reason for found in looks(installation)}
 
 
 def looks(installation: Installation) -> tuple[HostLook, ...]:
-    """Look after managed certificates."""
+    """Let Certroll look after managed certificates, and return the results."""
     return look_after_managed(installation.start())
 
 
 def look_until_served(installation: Installation, most: int = 30) -> None:
-    """Look hourly, as the sweep does, whatever is raised, until every host name is served."""
+    """Repeat the check hourly, as the sweep does, until every host name is served; tolerate errors meanwhile."""
     for _ in range(most):
         try:
             if set(look(installation).values()) == {Reason.SERVED}:
@@ -81,13 +82,13 @@ def asked(world: World) -> int:
 
 
 def served(world: World, host: str) -> str | None:
-    """Return the thumbprint that a visitor of the host name is shown, where it is a certificate for it."""
+    """Return the thumbprint that visitors of the host name receive, or None if the certificate does not fit."""
     content = world.web.served(host, world.web.address_of(host) or "")
     return content.thumbprint if content and host in content.host_names else None
 
 
 def azure_writes(world: World) -> int:
-    """Return how often somebody wrote to ARM."""
+    """Return how many write requests Azure Resource Manager received."""
     return len(world.journal.writes("management.azure.com"))
 
 
@@ -95,7 +96,7 @@ def azure_writes(world: World) -> int:
 
 
 def test_host_names_get_what_they_lack(install: Install) -> None:
-    """A subdomain and a root domain get a certificate each, bound by SNI and served; a second look writes nothing."""
+    """A subdomain and a root domain get a managed certificate each, bound by SNI; a second run writes nothing."""
     world = a_world().world
     installation = install(world, watched=True, meddled=True)
     assert look(installation) == {HOST: Reason.SERVED, ROOT: Reason.SERVED}
@@ -110,7 +111,7 @@ def test_host_names_get_what_they_lack(install: Install) -> None:
 
 
 def test_binding_names_no_thumbprint(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """App Service finds a managed certificate by the host name: the binding is written without a thumbprint."""
+    """Certroll binds a managed certificate without a thumbprint, because App Service finds it by the host name."""
     bodies: list[str] = []
     send = requests.adapters.HTTPAdapter.send
 
@@ -139,7 +140,7 @@ KNOBS: dict[str, Knobs] = {
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: str) -> None:
-    """However Azure behaves where its documents are silent, each host name is served, and asked for once."""
+    """Certroll requests each certificate once and serves it, whatever Azure does where its documentation is silent."""
     world = a_world(KNOBS[name], plans=2, root=False).world
     installation = install(world, meddled=True, watched=not KNOBS[name].slow_front_end)
     look_until_served(installation, most=3)
@@ -148,7 +149,7 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: 
 
 
 def test_slow_issuing_is_found_by_a_later_look(install: Install) -> None:
-    """What takes hours is asked for once, told while it lasts, and bound when it is there."""
+    """Certroll requests a slow certificate once, reports the wait, and binds the certificate in a later run."""
     world = a_world(Knobs(managed_issuance_seconds=4000), root=False).world
     installation = install(world, watched=True, meddled=True)
     began = installation.clock.now()
@@ -160,7 +161,7 @@ def test_slow_issuing_is_found_by_a_later_look(install: Install) -> None:
 
 
 def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
-    """What somebody asked for by hand is bound, not asked for again."""
+    """Certroll binds a managed certificate that somebody requested by hand, and requests no second one."""
     build = a_world()
     build.add_managed(build.world.web.site_with_host(HOST), HOST, bound=False)  # type: ignore[arg-type]
     installation = install(build.world, watched=True, meddled=True)
@@ -169,21 +170,21 @@ def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
 
 
 def test_certificate_that_is_taken_away_is_asked_for_again(install: Install) -> None:
-    """Who unbinds and deletes a managed certificate, and leaves the tag, gets another one."""
+    """Certroll requests a managed certificate again that somebody deleted, while the site keeps its tag."""
     build = a_world(root=False)
     installation = install(build.world, meddled=True)
     look(installation)
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
     build.world.web.put_site(replace(shop, hosts={**shop.hosts, HOST: Host(HOST, "Disabled", "AB" * 20)}))
-    (managed,) = [one for one in build.world.web.certificates.values() if one.managed]
+    (managed,) = [copy for copy in build.world.web.certificates.values() if copy.managed]
     build.world.web.remove_certificate(managed)
     assert look(installation) == {HOST: Reason.SERVED}
     assert asked(build.world) == 2
 
 
 def test_slots_own_tag_wins(install: Install) -> None:
-    """A slot follows its site unless it has a tag of its own, on or off."""
+    """A slot follows the tag of its site unless the slot has a tag of its own."""
     build = a_world()
     shop = build.world.web.site_with_host(HOST)
     other = build.add_site("other")
@@ -202,7 +203,7 @@ def test_slots_own_tag_wins(install: Install) -> None:
 
 
 def test_own_site_is_given_one_too(install: Install) -> None:
-    """A binding restarts nothing, so Certroll's own host names are like any other."""
+    """Certroll binds a managed certificate to its own site as well, because a binding restarts no app."""
     world = a_world().world
     subscription = next(iter(world.subscriptions))
     installation = install(world, watched=True, meddled=True, own_site="shop", own_subscription=subscription)
@@ -213,7 +214,7 @@ def test_own_site_is_given_one_too(install: Install) -> None:
 
 
 def test_observe_mode_says_and_writes_nothing(install: Install) -> None:
-    """Without apply the finding says what would be done."""
+    """In observe mode Certroll reports what it would do and writes nothing."""
     world = a_world().world
     installation = install(world, watched=True, mode=Mode.OBSERVE)
     assert look(installation) == {HOST: Reason.OBSERVE_ONLY, ROOT: Reason.OBSERVE_ONLY}
@@ -223,7 +224,7 @@ def test_observe_mode_says_and_writes_nothing(install: Install) -> None:
 
 @pytest.mark.parametrize("tags", [{}, OFF, {"certroll-managed": "yes"}], ids=["no tag", "off", "another word"])
 def test_nobody_asks_so_nothing_is_done(install: Install, tags: dict[str, str]) -> None:
-    """Without the tag a host name stays as it is."""
+    """Without the tag `certroll-managed: on` Certroll leaves a host name unchanged."""
     world = a_world(tags=tags).world
     installation = install(world)
     assert look(installation) == {}
@@ -231,7 +232,7 @@ def test_nobody_asks_so_nothing_is_done(install: Install, tags: dict[str, str]) 
 
 
 def test_opt_out_wins(install: Install) -> None:
-    """A site with `certroll: off` is left alone, whatever else it is tagged with."""
+    """A site with `certroll: off` stays unchanged, whatever its other tags request."""
     world = a_world(tags={**ON, "certroll": "off"}).world
     installation = install(world)
     assert set(look(installation).values()) == {Reason.OPTED_OUT}
@@ -240,7 +241,7 @@ def test_opt_out_wins(install: Install) -> None:
 
 
 class Meddled:
-    """The port to managed certificates; somebody does something just before it is first asked for that."""
+    """A port to managed certificates that lets another person act just before its first call of one method."""
 
     def __init__(self, real: object, before: str, meddle: Callable[[], object]) -> None:
         self._real, self._before, self._left = real, before, [meddle]
@@ -255,19 +256,19 @@ class Meddled:
 
 
 def meddled(installation: Installation, before: str, meddle: Callable[[], object]) -> None:
-    """Let somebody do something once, just before Certroll asks for that."""
+    """Let another person act once, just before Certroll first calls the named method of the port."""
     port = Meddled(installation.ports.managed, before, meddle)
     installation.ports = replace(installation.ports, managed=port)
 
 
 def tagged(build: Builder, tags: dict[str, str]) -> Callable[[], object]:
-    """Return what tags the site so."""
+    """Return a function that sets the tags of the site."""
     return lambda: build.world.web.put_site(replace(build.world.web.site_with_host(HOST), tags=tags))  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize(("before", "written"), [("tier", 0), ("is_done", 1)], ids=["asking", "binding"])
 def test_opt_out_of_the_last_moment_wins(install: Install, before: str, written: int) -> None:
-    """Who opts out while a run is under way is heard before each write."""
+    """An opt-out during a run prevents every write that has not happened yet."""
     build = a_world(root=False)
     installation = install(build.world)
     meddled(installation, before, tagged(build, {**ON, "certroll": "off"}))
@@ -276,7 +277,7 @@ def test_opt_out_of_the_last_moment_wins(install: Install, before: str, written:
 
 
 def test_bound_host_names_are_never_touched(install: Install) -> None:
-    """A host name that is bound to an imported certificate keeps it, by SNI or by address."""
+    """A host name that is bound to an imported certificate keeps this certificate, by SNI or by address."""
     build = a_world()
     build.add_certificate("web", [HOST, ROOT])
     copy = build.add_copy("web")
@@ -292,7 +293,7 @@ def test_bound_host_names_are_never_touched(install: Install) -> None:
 
 
 def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
-    """Who binds the host name while the certificate is being issued keeps that binding."""
+    """Certroll keeps a binding that a person made while Azure was issuing the managed certificate."""
     build = a_world(root=False)
     build.add_certificate("web", [HOST])
     copy = build.add_copy("web")
@@ -304,7 +305,7 @@ def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
 
 
 def test_name_that_is_taken_at_the_last_moment_is_left_alone(install: Install) -> None:
-    """Who gives another certificate that name while a run is under way keeps it."""
+    """Certroll leaves a certificate alone that a person created under the needed name during the run."""
     build = a_world(root=False)
     build.add_certificate("web", ["other.contoso.com"])
     installation = install(build.world)
@@ -314,7 +315,7 @@ def test_name_that_is_taken_at_the_last_moment_is_left_alone(install: Install) -
 
 
 def test_host_name_that_goes_meanwhile_is_no_failure_of_others(install: Install) -> None:
-    """A host name that is taken away while a run is under way is told, and the other one goes on."""
+    """Certroll reports a host name that was removed during the run, and serves the other host name."""
     build = a_world()
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
@@ -325,7 +326,7 @@ def test_host_name_that_goes_meanwhile_is_no_failure_of_others(install: Install)
 
 
 def test_refusal_at_once_is_told_and_not_repeated(install: Install) -> None:
-    """What Azure refuses with the request itself is told in Azure's words, and not asked again at once."""
+    """Certroll reports an immediate refusal in Azure's words, and does not repeat the request at once."""
     build = a_world(root=False)
     shop = build.world.web.site_with_host(HOST)
     installation = install(build.world, watched=True, meddled=True)
@@ -337,7 +338,7 @@ def test_refusal_at_once_is_told_and_not_repeated(install: Install) -> None:
 
 
 def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
-    """What is left goes into the next run."""
+    """A run that is out of time writes nothing and leaves the rest of its work to the next run."""
     world = a_world(root=False).world
     installation = install(world)
     run = installation.start()
@@ -346,13 +347,13 @@ def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
 
 
 def test_record_that_leads_elsewhere_gets_no_token(install: Install) -> None:
-    """A record of the journal that names another host than Resource Manager is refused, not followed."""
+    """Certroll sends no token to a host of a journal record that is not Resource Manager."""
     build = a_world(root=False)
     installation = install(build.world)
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
     forged = Issuance(SiteRef.parse(shop.id), HostName(HOST), installation.clock.now(), "https://evil.example/x")
-    installation.ports.journal.put_issuance(forged)
+    installation.ports.requests.put_issuance(forged)
     assert look(installation) == {HOST: Reason.REJECTED_BY_AZURE}
     assert not any("evil" in entry.host for entry in build.world.journal.entries())
 
@@ -386,7 +387,7 @@ def _traffic_manager(build: Builder) -> None:
 def _change_host(build: Builder, **changes: object) -> None:
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
-    hosts = {name: replace(one, **changes) for name, one in shop.hosts.items()}  # type: ignore[arg-type]
+    hosts = {name: replace(host, **changes) for name, host in shop.hosts.items()}  # type: ignore[arg-type]
     build.world.web.put_site(replace(shop, hosts=hosts))
 
 
@@ -430,7 +431,10 @@ def _elsewhere(build: Builder) -> None:
 def test_azure_is_not_asked_in_vain(
     install: Install, hinder: Callable[[Builder], None], expected: dict[str, Reason]
 ) -> None:
-    """Where a prerequisite does not hold, a finding names it and Azure is not asked; the other host name goes on."""
+    """If a prerequisite is missing, Certroll names it in a finding and requests no certificate for that host name.
+
+    The other host name gets its certificate.
+    """
     build = a_world()
     hinder(build)
     installation = install(build.world, watched=True, meddled=True)
@@ -465,7 +469,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
-    """The fault delays the certificate; it is asked for once, and bound once it is there."""
+    """A fault only delays the managed certificate, which Certroll requests once and then binds."""
     world = a_world(root=False).world
     installation = install(world, meddled=True)
     fault = FAULTS[name]()
@@ -477,7 +481,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
 
 
 def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
-    """Where it is not known whether Azure heard, it is looked for, not asked a second time."""
+    """If Azure's answer to the request is lost, Certroll searches for the certificate and does not request it again."""
     world = a_world(root=False).world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(FAULTS["asking is heard and answers 504"]())
@@ -486,7 +490,7 @@ def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
 
 
 def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> None:
-    """Without the right to read operations the certificate itself tells that it is there."""
+    """Without the right to read operations Certroll recognises the finished certificate itself and binds it."""
     world = a_world(root=False).world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
@@ -496,7 +500,7 @@ def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> No
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
-    """What another instance has asked for since the look began is not asked for again."""
+    """Certroll does not repeat a request that another instance has sent during its run."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
     installation = install(build.world, watched=True, meddled=True)
     other = installation.another_instance(two_ports[1])
@@ -511,7 +515,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     ids=["asking", "binding"],
 )
 def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
-    """Where a role is missing the finding says so, with Azure's own words."""
+    """A finding names a missing role in Azure's own words until the role is granted."""
     world = a_world().world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(replace(fault))
@@ -523,7 +527,7 @@ def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
 
 @pytest.mark.parametrize("path", ["/certificates$", "/sites$", "/slots$"])
 def test_list_that_is_denied_is_told(install: Install, path: str) -> None:
-    """What could not be seen is no quiet success."""
+    """If Azure denies a list of certificates, sites or slots, Certroll reports what it cannot see."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
     build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
     installation = install(build.world)
@@ -533,17 +537,17 @@ def test_list_that_is_denied_is_told(install: Install, path: str) -> None:
 
 
 class Elsewhere:
-    """DNS as a network sees it that is not the world's."""
+    """DNS of a network whose answers differ from the world's DNS."""
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
-        """Lead every name directly to the app."""
+        """Return answers by which every name is a CNAME of the app."""
         if kind is RecordKind.CNAME:
             return DnsAnswer(name, kind, Seen.RECORDS, ("shop.azurewebsites.net",))
         return DnsAnswer(name, kind, Seen.NO_RECORDS)
 
 
 def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> None:
-    """What Azure refuses after the 202 is a finding in Azure's words; it is asked again hours later, not each time."""
+    """Certroll reports a refusal after the 202 in Azure's words, and repeats the request only hours later."""
     build = a_world(root=False)
     build.world.dns.remove(HOST, "CNAME")
     installation = install(build.world, watched=True, meddled=True)
@@ -560,7 +564,7 @@ def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> 
 
 @pytest.mark.real_storage
 def test_site_that_another_instance_writes_is_left_for_later(install: Install) -> None:
-    """While somebody else holds the site's lease nothing is written on it."""
+    """Certroll writes nothing to a site while another instance holds the lease of the site."""
     world = a_world().world
     installation = install(world, watched=True, meddled=True)
     site = world.web.site_with_host(HOST)
@@ -572,15 +576,15 @@ def test_site_that_another_instance_writes_is_left_for_later(install: Install) -
 
 
 class Losing:
-    """Leases of which somebody takes the one that is held as the n-th."""
+    """Leases that another instance takes away when Certroll holds its n-th lease."""
 
     def __init__(self, leases: Leases, nth: int) -> None:
-        """Lose that one."""
+        """Choose the lease that Certroll loses by its number."""
         self._leases, self._left = leases, nth
 
     @contextmanager
     def hold(self, name: str) -> Iterator[Lease]:
-        """Hold the lease of a name."""
+        """Yield the lease of a name."""
         with self._leases.hold(name) as lease:
             self._left -= 1
             if self._left == 0:
@@ -591,7 +595,7 @@ class Losing:
 
 @pytest.mark.parametrize(("nth", "written"), [(1, 0), (2, 1)], ids=["before Azure is asked", "before the binding"])
 def test_who_lost_the_lease_of_a_site_writes_nothing_more(install: Install, nth: int, written: int) -> None:
-    """Another instance is at work by then: what Azure does once is not asked for twice; the next look goes on."""
+    """A run that loses the site's lease stops writing, because another instance may work; the next run finishes."""
     world = a_world(root=False).world
     installation = install(world, meddled=True)
     leases = installation.ports.leases
@@ -606,7 +610,7 @@ def test_who_lost_the_lease_of_a_site_writes_nothing_more(install: Install, nth:
 
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
-    """Whichever write is the last of a process, the next looks ask for nothing twice and end the same."""
+    """After a crash at any write the next runs repeat no request and serve the certificate."""
     for write in range(1, MOST_WRITES + 1):
         build = a_world(root=False)
         installation = install(build.world, watched=True, meddled=True)
@@ -632,7 +636,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def with_managed(*, tags: dict[str, str] = OFF, hidden: bool = True) -> Builder:
-    """Return a world in which somebody bound a managed certificate to HOST, and nobody asks for another."""
+    """Return a world in which somebody bound a managed certificate by hand, on a site without the tag."""
     build = a_world(tags=tags, root=False)
     build.add_managed(build.world.web.site_with_host(HOST), HOST, hidden=hidden)  # type: ignore[arg-type]
     build.world.clock.advance(AGE)
@@ -641,7 +645,7 @@ def with_managed(*, tags: dict[str, str] = OFF, hidden: bool = True) -> Builder:
 
 @pytest.mark.parametrize("hidden", [True, False], ids=["thumbprint hidden", "thumbprint shown"])
 def test_azure_renews_and_nobody_is_told(install: Install, hidden: bool) -> None:  # noqa: FBT001
-    """While Azure renews, a managed certificate is seen and fine, tagged or not."""
+    """Certroll reports no finding while Azure renews a managed certificate in time."""
     build = with_managed(hidden=hidden)
     installation = install(build.world)
     first = served(build.world, HOST)
@@ -655,7 +659,7 @@ def test_azure_renews_and_nobody_is_told(install: Install, hidden: bool) -> None
 
 
 def test_renewal_that_will_not_come_is_told_with_its_cause(install: Install) -> None:
-    """Less than 30 days before the end the finding is the prerequisite that is gone, with the day and the record."""
+    """Before a renewal that will fail, Certroll reports the missing prerequisite, the days left and the DNS record."""
     build = with_managed()
     installation = install(build.world)
     _cdn(build)
@@ -669,7 +673,7 @@ def test_renewal_that_will_not_come_is_told_with_its_cause(install: Install) -> 
 
 
 def test_renewal_that_should_have_come_is_told(install: Install) -> None:
-    """Where everything holds and Azure does not renew all the same, that is the finding."""
+    """Certroll reports a managed certificate that Azure fails to renew although every prerequisite is fulfilled."""
     build = with_managed()
     installation = install(build.world)
     installation.clock.advance(160 * DAY)
@@ -678,7 +682,7 @@ def test_renewal_that_should_have_come_is_told(install: Install) -> None:
 
 
 def test_slot_is_watched_though_nobody_asks(install: Install) -> None:
-    """A slot that is bound to a managed certificate is looked at, tagged or not."""
+    """Certroll watches a slot with a managed certificate even without a tag."""
     build = a_world(tags=OFF, root=False)
     slot = build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
     build.add_managed(slot, STAGING)
@@ -687,7 +691,7 @@ def test_slot_is_watched_though_nobody_asks(install: Install) -> None:
 
 
 def test_expired_one_is_still_told_of(install: Install) -> None:
-    """A certificate that ended is a finding, not a host name without one."""
+    """Certroll reports an expired managed certificate and requests no new certificate."""
     build = with_managed(tags=ON)
     installation = install(build.world)
     _caa(build)
@@ -697,7 +701,7 @@ def test_expired_one_is_still_told_of(install: Install) -> None:
 
 
 def test_host_name_that_shows_something_else_is_told(install: Install) -> None:
-    """A front end that does not serve the managed certificate is found by the handshake."""
+    """Certroll detects by a handshake that a front end does not serve the managed certificate."""
     build = with_managed()
     shop = build.world.web.site_with_host(HOST)
     assert shop is not None
@@ -709,7 +713,7 @@ def test_host_name_that_shows_something_else_is_told(install: Install) -> None:
 
 
 def test_address_that_nobody_reaches_is_told(install: Install) -> None:
-    """Where no handshake comes about, the end of the certificate is not known, and that is said."""
+    """If no handshake succeeds, Certroll reports that the certificate's end is unknown."""
     build = with_managed()
     installation = install(build.world)
     installation.ports = replace(installation.ports, tls_probe=_Nowhere(installation.ports.tls_probe))
@@ -718,13 +722,13 @@ def test_address_that_nobody_reaches_is_told(install: Install) -> None:
 
 
 class _Nowhere:
-    """A probe whose every address leads nowhere."""
+    """A TLS probe that connects to an address which does not exist."""
 
     def __init__(self, real: object) -> None:
         self._real = real
 
     def served(self, host_name: object, _: str, give_up: object) -> object:
-        """Shake hands with nobody."""
+        """Connect to an invalid host instead of the given address."""
         return self._real.served(host_name, "nowhere.invalid", give_up)  # type: ignore[attr-defined]
 
 
@@ -733,7 +737,7 @@ class _Nowhere:
 
 @pytest.mark.parametrize("hidden", [True, False], ids=["thumbprint hidden", "thumbprint shown"])
 def test_renewals_of_vaults_pass_managed_certificates_by(install: Install, hidden: bool) -> None:  # noqa: FBT001
-    """Beside managed certificates, with thumbprint and dates or without, a renewal is carried as ever."""
+    """A managed certificate in the same webspace does not disturb the renewal of a vault certificate."""
     world = small_world()
     build = Builder(world)
     shop = world.web.site_with_host("shop.contoso.com")
@@ -751,7 +755,7 @@ def test_renewals_of_vaults_pass_managed_certificates_by(install: Install, hidde
 
 
 def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install) -> None:
-    """Where nothing is asked for and nothing is there, a subscription costs three requests, however large it is."""
+    """Without managed certificates Certroll sends three requests per subscription, however many sites it has."""
     build = Builder(World(Clock()))
     for number in range(60):
         site = build.add_site(f"site-{number}")
@@ -768,7 +772,7 @@ def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install
 
 
 def test_what_is_asked_for_costs_little(install: Install) -> None:
-    """A host name that lacks a prerequisite costs two requests more per look, and no DNS question twice."""
+    """A host name without its prerequisites costs two more requests per run."""
     build = a_world()
     _cdn(build)
     _address(build)

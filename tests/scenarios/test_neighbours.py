@@ -1,4 +1,4 @@
-"""What a run may not touch beside its own: host names of other certificates, and apps whose turn is over."""
+"""Check that a run changes no host name of another certificate, and no app after the version has failed."""
 
 from datetime import timedelta
 
@@ -15,9 +15,10 @@ HOURS = timedelta(hours=6)
 
 @pytest.mark.real_storage
 def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(install: Install) -> None:
-    """A site is moved by the host names that are surely its certificate's; what a copy of another one shows stays.
+    """Certroll moves only host names that surely belong to the certificate, and leaves an ambiguous one unchanged.
 
-    The site's own run sees no copies of other vault certificates: it writes what the certificate's run recorded.
+    The run of a site cannot see certificates from other vault objects, so that run follows the record of the
+    certificate's run.
     """
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]
@@ -40,7 +41,7 @@ def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(i
 
 
 def test_app_that_was_told_to_go_is_not_written_once_the_version_failed(install: Install) -> None:
-    """Of two apps that wait for one place the first is taken back: the second keeps what works and does not restart."""
+    """If the version fails on the first of two waiting apps, the second app keeps its settings and does not restart."""
     town = street()
     names = ("a", "b", "c")
     for name in names:

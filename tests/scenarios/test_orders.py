@@ -1,4 +1,4 @@
-"""Purchased certificates through the real SDK: what people are told, what is asked once, and never twice."""
+"""Check with the real SDK that Certroll reports problems of purchased certificates and buys nothing twice."""
 
 import json
 import logging
@@ -23,9 +23,9 @@ from shared.clients.orders import Orders
 from shared.domain.errors import Denied, Rejected
 from shared.domain.order import OrderRef
 from shared.domain.plan import Mode
-from shared.domain.ports import Ports
 from shared.domain.vault_access import AccessVerdict, app_service, registration
 from shared.orders import look_after_orders
+from shared.ports import Ports
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import shown
@@ -34,19 +34,19 @@ from tests.unit.domain.test_order import GOOD
 HOST = "shop.contoso.com"
 ORDERS = "/providers/Microsoft.CertificateRegistration/certificateOrders"
 LATE = timedelta(days=198 - 29)
-"""How old a certificate is that Azure should have renewed three days ago."""
+"""The age of a certificate that Azure should have renewed three days ago."""
 HOUR = timedelta(hours=1)
 
 Build = Callable[[Builder], Order]
 
 
 class Shop:
-    """An installation that acts on orders, in a world with one order in a vault that goes by access policies."""
+    """An installation that may act on orders, in a world with one order in a vault with access policies."""
 
     def __init__(
         self, install: Install, knobs: Knobs | None = None, *, act: bool = True, **differences: object
     ) -> None:
-        """Build it."""
+        """Build the world and the installation."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.vault = self.build.add_vault(by_roles=False)
@@ -62,21 +62,21 @@ class Shop:
         look_after_orders((installation or self.installation).start())
 
     def sweeps(self, count: int, every: timedelta = HOUR) -> None:
-        """Look that often, with time going by after each."""
+        """Look after the orders `count` times, and advance the clock after each time."""
         for _ in range(count):
             self.look()
             self.world.clock.advance(every)
 
     def reasons(self) -> set[str]:
-        """Return the reasons of what people are told."""
+        """Return the reasons of all findings."""
         return {reason for _, reason in self.installation.findings()}
 
     def asked(self, action: str) -> int:
-        """Return how often Azure was asked for that."""
+        """Return how often Azure received that action."""
         return sum(entry.path.endswith(f"/{action}") for entry in self.world.journal.entries())
 
     def writes(self) -> int:
-        """Return how many requests wanted to change something at ARM."""
+        """Return how many write requests Azure Resource Manager received."""
         return len(self.world.journal.writes("management.azure.com"))
 
     @property
@@ -87,7 +87,7 @@ class Shop:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, part: str, status: int, body: bytes) -> list[tuple[str, str]]:
-    """Answer so whatever is asked at an address with that part, once it was done; return all that is sent."""
+    """Replace the answers of addresses that contain `part`, after Azure has acted; return all sent requests."""
     real, seen = requests.adapters.HTTPAdapter.send, []
 
     def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
@@ -106,7 +106,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, part: str, status: int, body: byt
 
 
 def test_healthy_order_costs_one_list_and_says_nothing(install: Install) -> None:
-    """An order that renews by itself is listed once, and yields the secret that holds its certificate."""
+    """An order that renews by itself costs one list request, and yields the secret that holds its certificate."""
     shop = Shop(install)
     (order,) = look_after_orders(shop.installation.start())
     (stored,) = shop.order.stored.values()
@@ -118,7 +118,7 @@ def test_healthy_order_costs_one_list_and_says_nothing(install: Install) -> None
 
 
 def test_lists_are_read_to_their_last_page(install: Install) -> None:
-    """No order is overlooked because it is on a later page."""
+    """Certroll reads the list of orders to its last page."""
     shop = Shop(install, Knobs(page_size=1), stored=False)
     shop.build.add_order("other", "other.contoso.com", shop.vault, stored=False)
     shop.look()
@@ -126,7 +126,7 @@ def test_lists_are_read_to_their_last_page(install: Install) -> None:
 
 
 def test_pending_order_gets_its_certificate_once_a_person_verified_the_domain(install: Install) -> None:
-    """The finding names the token; once it is in DNS and Azure was told to look, the vault has the certificate."""
+    """A finding names the DNS token of a pending order; after the verification the vault gets the certificate."""
     shop = Shop(install, status="Pendingissuance")
     shop.world.orders.begin(shop.order, "issue")
     shop.look()
@@ -141,7 +141,7 @@ def test_pending_order_gets_its_certificate_once_a_person_verified_the_domain(in
 
 
 def test_denied_order_is_told_once_and_nothing_is_asked(install: Install) -> None:
-    """An order without a certificate breaks nothing and is named."""
+    """Certroll reports a denied order, which has no certificate, and writes nothing."""
     shop = Shop(install, status="Denied", auto_renew=False)
     shop.sweeps(2)
     assert shop.reasons() == {"OrderDenied"}
@@ -149,7 +149,7 @@ def test_denied_order_is_told_once_and_nothing_is_asked(install: Install) -> Non
 
 
 def test_orders_that_cannot_be_listed_are_a_finding(install: Install) -> None:
-    """A right that is missing is said, with what to grant; nothing else fails."""
+    """If Azure denies the list of orders, a finding names the right to grant."""
     shop = Shop(install)
     shop.world.roles.hide(f"/subscriptions/{shop.order.subscription}{ORDERS}")
     shop.look()
@@ -160,7 +160,7 @@ def test_orders_that_cannot_be_listed_are_a_finding(install: Install) -> None:
 def test_subscription_that_never_sold_certificates_is_not_changed(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the resource provider is not registered there are no orders, and nobody registers it."""
+    """Certroll finds no orders where the resource provider is not registered, and never registers the provider."""
     shop = Shop(install)
     unregistered = b'{"error":{"code":"MissingSubscriptionRegistration","message":"not registered"}}'
     seen = answering(monkeypatch, ORDERS, 409, unregistered)
@@ -170,8 +170,8 @@ def test_subscription_that_never_sold_certificates_is_not_changed(
 
 
 def test_national_clouds_have_no_orders() -> None:
-    """Where Azure sells no certificates nobody asks for them."""
-    none = Orders(None, None)  # type: ignore[arg-type] - nothing is sent that could be repeated
+    """In a cloud where Azure sells no certificates Certroll sends no request for orders."""
+    none = Orders(None, None)  # type: ignore[arg-type] - the client sends no request here
     assert none.orders("any").found == ()
     with pytest.raises(Rejected, match="this cloud sells no certificates"):
         none.renew(GOOD)
@@ -191,7 +191,7 @@ def test_national_clouds_have_no_orders() -> None:
     ],
 )
 def test_odd_answers_are_findings(install: Install, monkeypatch: pytest.MonkeyPatch, body: bytes, subject: str) -> None:
-    """Whatever Azure writes in place of a list, the run goes on and says what it could not read."""
+    """Certroll reports an unreadable list of orders as a finding and finishes its run."""
     shop = Shop(install)
     answering(monkeypatch, ORDERS, 200, body)
     assert look_after_orders(shop.installation.start()) == ()
@@ -200,7 +200,7 @@ def test_odd_answers_are_findings(install: Install, monkeypatch: pytest.MonkeyPa
 
 
 def test_list_that_azure_refuses_is_a_finding(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal that is no missing right is told as it is."""
+    """Certroll reports a refused list of orders with Azure's own words."""
     shop = Shop(install)
     answering(monkeypatch, ORDERS, 409, b'{"error":{"code":"Conflict","message":"not now"}}')
     assert look_after_orders(shop.installation.start()) == ()
@@ -209,7 +209,7 @@ def test_list_that_azure_refuses_is_a_finding(install: Install, monkeypatch: pyt
 
 
 def test_domain_that_must_be_verified_before_the_renewal_is_told_in_time(install: Install) -> None:
-    """The order's history is read near its renewal, and the person is told which renewal would wait."""
+    """Near the renewal Certroll reads the order's history and reports a domain that needs a new verification."""
     shop = Shop(install, age=timedelta(days=130), verified=timedelta(days=170))
     shop.look()
     assert shop.reasons() == {"VerificationDue"}
@@ -222,7 +222,7 @@ def test_domain_that_must_be_verified_before_the_renewal_is_told_in_time(install
 
 
 def test_history_that_may_not_be_read_is_said_and_not_taken_for_good(install: Install) -> None:
-    """A missing right on the history leaves the verification in question."""
+    """If Azure denies the order's history, Certroll reports the domain verification as uncertain."""
     shop = Shop(install, age=timedelta(days=130))
     shop.world.roles.read_only(shop.order.id)
     shop.look()
@@ -243,7 +243,7 @@ def test_history_that_may_not_be_read_is_said_and_not_taken_for_good(install: In
     ids=["not switched on", "opted out", "in no vault"],
 )
 def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: dict[str, object]) -> None:
-    """Without CERTROLL_ORDER_ACTIONS, with the opt-out and where nobody would use it, no request is a write."""
+    """Certroll changes no order that opted out or is in no vault, and none without CERTROLL_ORDER_ACTIONS."""
     shop = Shop(install, auto_renew=False, age=LATE, **differences)  # type: ignore[arg-type]
     shop.sweeps(3)
     assert shop.writes() == 0
@@ -251,7 +251,7 @@ def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: 
 
 
 def test_observe_mode_asks_for_nothing(install: Install) -> None:
-    """The mode counts for orders as for all else."""
+    """In observe mode Certroll changes no order."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False, age=LATE)
     shop.installation.intent = replace(shop.installation.intent, mode=Mode.OBSERVE)
     shop.sweeps(3)
@@ -259,20 +259,20 @@ def test_observe_mode_asks_for_nothing(install: Install) -> None:
 
 
 def test_order_in_another_vault_is_left_alone(install: Install) -> None:
-    """Money is spent only on what Certroll carries."""
+    """Certroll changes only orders whose certificates are in a vault of its settings."""
     shop = Shop(install, auto_renew=False)
     other = shop.build.add_vault("other-kv", by_roles=False)
     shop.build.add_order("elsewhere", "elsewhere.contoso.com", other, auto_renew=False)
     shop.sweeps(2)
     assert shop.order.auto_renew
-    assert [one.auto_renew for one in shop.world.orders] == [True, False]
+    assert [order.auto_renew for order in shop.world.orders] == [True, False]
 
 
 @pytest.mark.parametrize(
     "forgets", [False, True], ids=["a PATCH keeps the rest", "a PATCH drops what it does not name"]
 )
 def test_automatic_renewal_is_turned_on_once_and_nothing_else_changes(install: Install, forgets: bool) -> None:  # noqa: FBT001
-    """One PATCH turns it on; the vault, the names and the tags stay, and later sweeps write nothing."""
+    """Certroll turns automatic renewal on with one PATCH, which keeps the order's vault, names and tags."""
     shop = Shop(install, Knobs(order_patch_forgets=forgets), auto_renew=False, tags={"team": "shop"})
     before = dict(shop.order.stored)
     shop.sweeps(3)
@@ -283,7 +283,7 @@ def test_automatic_renewal_is_turned_on_once_and_nothing_else_changes(install: I
 
 
 def test_automatic_renewal_that_a_person_turns_off_again_stays_off(install: Install) -> None:
-    """Certroll does not fight over it: not for the same certificate, and no renewal is bought instead."""
+    """Certroll respects a person who turns automatic renewal off again, and buys no renewal instead."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False)
     shop.sweeps(2)
     shop.order.auto_renew = False
@@ -295,7 +295,7 @@ def test_automatic_renewal_that_a_person_turns_off_again_stays_off(install: Inst
 
 
 def test_switch_that_was_turned_though_the_answer_was_lost_counts_as_turned(install: Install) -> None:
-    """It is read again; a person who turns it off afterwards is not fought."""
+    """After a lost answer Certroll still knows that it turned automatic renewal on, and does not repeat that."""
     shop = Shop(install, auto_renew=False)
     shop.world.faults.add(Fault("applied_but_lost", "PATCH", path="/shop$"))
     shop.look()
@@ -306,7 +306,7 @@ def test_switch_that_was_turned_though_the_answer_was_lost_counts_as_turned(inst
 
 
 def test_azures_own_renewal_is_left_to_azure(install: Install) -> None:
-    """Where the automatic renewal comes, nothing is bought beside it."""
+    """Certroll buys nothing if Azure's automatic renewal comes in time."""
     shop = Shop(install, age=timedelta(days=165))
     old = shop.thumbprint
     shop.sweeps(12, timedelta(hours=8))
@@ -316,7 +316,7 @@ def test_azures_own_renewal_is_left_to_azure(install: Install) -> None:
 
 @pytest.mark.parametrize("late", [0.0, 86400.0 * 30], ids=["Azure shows it at once", "Azure shows it a month later"])
 def test_renewal_that_does_not_come_is_bought_once(install: Install, late: float) -> None:
-    """However long Azure still shows the old certificate, and however many sweeps go by, one renewal is paid for."""
+    """Certroll buys a missing renewal once, however long Azure still shows the old certificate."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=late), age=LATE)
     shop.order.verified_at = shop.world.clock.now() if not late else None
     shop.sweeps(6, timedelta(hours=20))
@@ -325,7 +325,7 @@ def test_renewal_that_does_not_come_is_bought_once(install: Install, late: float
 
 
 def test_tag_with_the_serial_number_reissues_once(install: Install) -> None:
-    """The tag asks for this certificate alone: after the reissue it names one that is gone."""
+    """The tag `certroll-reissue` makes Certroll reissue the certificate with that serial number once."""
     shop = Shop(install)
     old = shop.thumbprint
     shop.order.tags = {"certroll-reissue": shop.order.serial.lower()}
@@ -335,7 +335,7 @@ def test_tag_with_the_serial_number_reissues_once(install: Install) -> None:
 
 
 def test_renewal_that_azure_refuses_is_told(install: Install) -> None:
-    """A person learns of the refusal; a day later it is asked again, for it cost nothing."""
+    """Certroll reports a refused renewal, and requests it again a day later, because a refusal costs nothing."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
     shop.world.faults.add(Fault("denied", "POST", path="/renew$", times=None))
     shop.sweeps(3)
@@ -347,7 +347,7 @@ def test_renewal_that_azure_refuses_is_told(install: Install) -> None:
 
 
 def test_renewal_with_an_undocumented_answer_is_not_repeated(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 200 where the SDK expects a 204 is no refusal: it may well have been done."""
+    """Certroll does not repeat a renewal after an undocumented 200, because Azure may have renewed the order."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0 * 30), age=LATE)
     answering(monkeypatch, "/renew?", 200, b"{}")
     shop.sweeps(4, timedelta(hours=20))
@@ -356,12 +356,12 @@ def test_renewal_with_an_undocumented_answer_is_not_repeated(install: Install, m
 
 
 def test_order_that_changed_since_the_list_is_read_again_first(install: Install) -> None:
-    """What a person did a moment ago is not done once more."""
+    """Certroll reads an order again before a change, and skips a change that a person has just made."""
     shop = Shop(install, auto_renew=False)
     orders = shop.installation.ports.orders
 
     class Hasty:
-        """The orders, with a person ahead by a moment."""
+        """The port to orders, with a person who acts just before an order is read."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(orders, name)
@@ -377,18 +377,18 @@ def test_order_that_changed_since_the_list_is_read_again_first(install: Install)
 
 
 def test_order_that_is_gone_does_not_hold_up_the_others(install: Install) -> None:
-    """The others are looked at and acted on; that something went wrong is raised at the end."""
+    """An unreadable order delays no other order, and the run raises its error at the end."""
     shop = Shop(install, auto_renew=False)
     other = shop.build.add_order("other", "other.contoso.com", shop.vault, auto_renew=False)
     shop.world.faults.add(Fault("denied", "GET", path="/shop$", times=None))
     with pytest.raises(ExceptionGroup) as caught:
         shop.look()
-    assert [type(one) for one in caught.value.exceptions] == [Denied]
+    assert [type(error) for error in caught.value.exceptions] == [Denied]
     assert (shop.order.auto_renew, other.auto_renew) == (False, True)
 
 
 def test_order_that_cannot_be_read_after_it_was_asked_is_not_asked_again(install: Install) -> None:
-    """What was accepted is written down, whether or not it can be looked at."""
+    """Certroll does not repeat an accepted change of an order that it cannot read afterwards."""
     shop = Shop(install, auto_renew=False)
     shop.world.faults.add(Fault("denied", "GET", path="/shop$", skip=2, times=1))
     shop.sweeps(2)
@@ -413,7 +413,10 @@ LOST: dict[str, Fault] = {
     ],
 )
 def test_renewal_with_an_unknown_outcome_is_never_repeated(install: Install, fault: Fault, late: float) -> None:
-    """It is read again instead; where that does not tell, a person is asked to look."""
+    """Certroll never repeats a renewal with an unknown outcome.
+
+    Certroll reads the order again, and asks a person to check if the order does not tell the outcome.
+    """
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=late), age=LATE)
     shop.order.verified_at = None
     shop.world.faults.add(Fault(fault.kind, fault.method, path=fault.path, status=fault.status, applied=fault.applied))
@@ -426,7 +429,7 @@ def test_renewal_with_an_unknown_outcome_is_never_repeated(install: Install, fau
 
 
 def test_renewal_that_azure_is_too_busy_for_is_asked_again(install: Install) -> None:
-    """A 429 says that nothing was done, so the next sweep asks again; one renewal is paid for."""
+    """Certroll repeats a renewal after a 429, which means that Azure has done nothing, and pays for one renewal."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
     shop.world.faults.add(Fault("throttle", "POST", path="/renew$", times=2))
     shop.sweeps(5)
@@ -436,25 +439,25 @@ def test_renewal_that_azure_is_too_busy_for_is_asked_again(install: Install) -> 
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
-    """Two sweeps at the same moment read the same state; one of them asks."""
+    """If two instances sweep at the same moment, only one of them buys the renewal."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
     other = shop.installation.another_instance(two_ports[1])
-    journal = shop.installation.ports.journal
-    real, raced = type(journal).put_asked, []
+    ports = shop.installation.ports
+    real, raced = type(ports.requests).put_asked, []
 
     class Raced:
-        """The journal, with another instance ahead by a moment."""
+        """The journal, with another instance that acts just before the first record is written."""
 
         def __getattr__(self, name: str) -> object:
-            return getattr(journal, name)
+            return getattr(ports.requests, name)
 
-        def put_asked(self, record):  # noqa: ANN001, ANN202 - as the journal's
+        def put_asked(self, record):  # noqa: ANN001, ANN202 - the signature of the journal
             if not raced:
                 raced.append(record)
                 shop.look(other)
-            return real(journal, record)
+            return real(ports.requests, record)
 
-    shop.installation.ports = replace(shop.installation.ports, journal=Raced())
+    shop.installation.ports = replace(ports, requests=Raced())
     shop.look()
     assert raced
     assert (shop.asked("renew"), shop.order.purchases) == (1, 2)
@@ -478,7 +481,7 @@ def _tagged(shop: Shop) -> Shop:
 def test_a_crash_after_any_write_buys_nothing_twice(
     install: Install, crasher: Crasher, make: Callable[[Install], Shop]
 ) -> None:
-    """Whichever write is the last of a process, the next ones ask for nothing twice, and say what is not known."""
+    """After a crash at any write Certroll buys nothing twice and reports an uncertain outcome."""
     for write in range(1, 20):
         shop = make(install)
         died = _look_dying(shop, crasher, write)
@@ -511,7 +514,7 @@ def _look_dying(shop: Shop, crasher: Crasher, write: int) -> bool:
 def test_no_certificate_that_was_bought_is_written_anywhere(
     install: Install, caplog: pytest.LogCaptureFixture, trouble: str | None
 ) -> None:
-    """Orders are carried without a look at what their secrets hold: nothing of it is in a log or a table."""
+    """Certroll handles orders without reading their secrets, so no log or table contains a secret's value."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
     shop.world.faults.add(*([replace(LOST[trouble])] if trouble else []))
     with caplog.at_level(logging.DEBUG):
@@ -530,7 +533,7 @@ def test_no_certificate_that_was_bought_is_written_anywhere(
 
 
 def test_vault_that_lost_the_registrations_rights_is_told_before_the_renewal_fails(install: Install) -> None:
-    """The finding names the missing rights and the command; after it the next certificate arrives."""
+    """A finding names the vault rights that Azure's certificate registration lacks, and the command to grant them."""
     shop = Shop(install, age=timedelta(days=165), may_store=False)
     shop.look()
     assert shop.reasons() == {"VaultAccessLacking", "OrderStoreFailed"}
@@ -541,7 +544,7 @@ def test_vault_that_lost_the_registrations_rights_is_told_before_the_renewal_fai
 
 
 def test_object_id_that_is_not_set_leaves_the_access_in_question(install: Install) -> None:
-    """Without Microsoft Graph nobody knows whose policy it is, and that is said."""
+    """Without CERTROLL_REGISTRATION_OBJECT_ID Certroll reports that the vault's access rules are uncertain."""
     shop = Shop(install)
     shop.installation.intent = replace(shop.installation.intent, registration=registration())
     shop.look()
@@ -551,7 +554,7 @@ def test_object_id_that_is_not_set_leaves_the_access_in_question(install: Instal
 
 @pytest.mark.parametrize("by_roles", [True, False], ids=["by roles", "by access policies"])
 def test_access_of_app_service_is_judged_as_the_import_goes(install: Install, by_roles: bool) -> None:  # noqa: FBT001
-    """The verdict on a vault is what App Service meets there, and its command makes it good."""
+    """Certroll judges App Service's access to a vault correctly, and its command grants the missing access."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault(by_roles=by_roles, app_service_may_read=False)
@@ -572,11 +575,11 @@ def test_access_of_app_service_is_judged_as_the_import_goes(install: Install, by
     vault.close()
     assert verdict() is AccessVerdict.ALLOWED
     vaults = installation.ports.vault_rights.vaults(vault.subscription)
-    assert {str(name): one.lower() for name, one in vaults.items()} == {vault.name: vault.resource_id.lower()}
+    assert {str(name): path.lower() for name, path in vaults.items()} == {vault.name: vault.resource_id.lower()}
 
 
 def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
-    """A vault that is hidden, or gone, is neither fine nor lacking."""
+    """Certroll calls the access to a hidden or deleted vault unknown."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     installation = install(world)
@@ -589,7 +592,7 @@ def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
 
 
 def test_role_assignments_that_may_not_be_read_leave_the_access_in_question(install: Install) -> None:
-    """The finding says which right Certroll lacks."""
+    """If Certroll may not read role assignments, its finding names the right that Certroll lacks."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     installation = install(world)
@@ -601,7 +604,7 @@ def test_role_assignments_that_may_not_be_read_leave_the_access_in_question(inst
 
 @pytest.mark.parametrize("body", [b"[]", b'{"properties": 3}', b'{"properties": {"accessPolicies": 3}}', b"<html>"])
 def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    """Whatever Azure writes in place of a vault, nobody takes it for one without rights, or with all."""
+    """Certroll calls the access to a vault unknown if Azure's answer is unreadable."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     installation = install(world)
@@ -611,7 +614,7 @@ def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatc
 
 
 def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> None:
-    """Azure documents access policies alone for purchased certificates: roles are watched, not trusted."""
+    """Certroll calls access by roles unknown, because Azure documents purchases only for access policies."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     vault.assign(REGISTRATION, SECRETS_OFFICER)
@@ -627,7 +630,7 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
 
 
 def test_renewed_purchase_is_served_within_minutes(install: Install) -> None:
-    """Azure renews the order and says so by an event; Certroll brings the new certificate to the visitors."""
+    """After Azure renews an order, the vault's event makes Certroll bring the new certificate to visitors."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault(by_roles=False)

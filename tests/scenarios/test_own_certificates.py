@@ -1,4 +1,4 @@
-"""Certificates that one site has to itself, public and on Flex Consumption plans; and imports that a tag asks for."""
+"""Check certificates of a single site, public or on Flex Consumption plans, and imports that a vault tag requests."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -19,15 +19,15 @@ LOADED = "WEBSITE_LOAD_CERTIFICATES"
 
 
 def site_of(world: World, name: str) -> Site:
-    """Return the site of that name as it is now, a slot as `site/slot`."""
-    return next(one for one in world.web.sites.values() if one.full_name == name)
+    """Return the site or slot named `site` or `site/slot` with its current state."""
+    return next(site for site in world.web.sites.values() if site.full_name == name)
 
 
 # ------------------------------------------------------------------------------------------------------------ public
 
 
 def trusting(tags: Mapping[str, str], *, slot: bool = False, linux: bool = True) -> World:
-    """Return a world in which an app checks what a vault certificate signed, by its public part."""
+    """Return a world with an app that verifies signatures by the public part of a vault certificate."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("signer", ("signer.contoso.com",), tags=tags)
@@ -44,16 +44,16 @@ def trusting(tags: Mapping[str, str], *, slot: bool = False, linux: bool = True)
 
 
 def public(world: World, name: str) -> dict[str, str]:
-    """Return the public certificates of a site, by name."""
+    """Return the thumbprints of a site's public certificates, by name."""
     found = world.web.public_certificates_of(site_of(world, name))
-    return {one.name: one.thumbprint for one in found}
+    return {certificate.name: certificate.thumbprint for certificate in found}
 
 
 @pytest.mark.parametrize("linux", [True, False], ids=["Linux", "Windows"])
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_a_public_certificate_is_rolled_like_any_other(install: Install, linux: bool) -> None:  # noqa: FBT001
-    """The new public part stands beside the old one, the load list and the pin follow, and the app never misses it."""
+    """The app gets old and new public certificate, and its load list and pin follow without an interruption."""
     tags = {"certroll-public-to": "orders"}
     world = trusting(tags, linux=linux)
     installation = install(world, watched=True)
@@ -73,7 +73,7 @@ def test_a_public_certificate_is_rolled_like_any_other(install: Install, linux: 
 
 
 def test_slots_have_public_certificates_of_their_own(install: Install) -> None:
-    """Each slot that is named gets it, and goes before its site."""
+    """Each slot that the tag names gets the public certificate."""
     tags = {"certroll-public-to": "orders, orders/staging"}
     world = trusting(tags, slot=True)
     installation = install(world, watched=True)
@@ -86,7 +86,7 @@ def test_slots_have_public_certificates_of_their_own(install: Install) -> None:
 
 
 def test_a_site_that_a_tag_names_gets_its_first_one(install: Install) -> None:
-    """A site without any version gets the current one; its load list is its owner's."""
+    """A site without any version gets the current public certificate, and its settings stay unchanged."""
     tags = {"certroll-public-to": "contoso/other"}
     world = trusting(tags)
     installation = install(world, watched=True)
@@ -100,7 +100,7 @@ def test_a_site_that_a_tag_names_gets_its_first_one(install: Install) -> None:
 
 @pytest.mark.parametrize("with_key", [True, False], ids=["with its key", "a certificate alone"])
 def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: bool) -> None:  # noqa: FBT001
-    """A PEM in a secret does as well; of a key that lies beside it nothing is sent."""
+    """Certroll uploads the public certificate of a PEM secret, and never sends the private key in that secret."""
     world = trusting({})
     pem = world.vaults[VAULT].set_pfx_secret("partner", ("partner.fabrikam.com",), pem=True)
     value = pem.value if with_key else pem.value[pem.value.index("-----BEGIN CERTIFICATE") :]
@@ -120,7 +120,7 @@ def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: b
     [("orders, nowhere", "NoSuchTarget"), ("or/de/rs/x", "TargetInvalid"), ("../x", "TargetInvalid")],
 )
 def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason: str) -> None:
-    """A target that cannot be found is said, and the others get theirs."""
+    """Certroll reports a tag that names no existing site."""
     world = trusting({"certroll-public-to": tag})
     installation = install(world, watched=True)
     installation.sweep()
@@ -129,7 +129,7 @@ def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason
 
 
 def test_only_the_public_part_is_sent(install: Install) -> None:
-    """No secret of the vault is read for it."""
+    """Certroll uploads a public certificate without the right to read the vault's secrets."""
     world = trusting({"certroll-public-to": "other"})
     installation = install(world, watched=True)
     world.vaults[VAULT].deny(operations=["secrets/*"])
@@ -142,7 +142,7 @@ def test_only_the_public_part_is_sent(install: Install) -> None:
 
 
 def flex_world(knobs: Knobs | None = None) -> World:
-    """Return a site on a Flex Consumption plan, bound to a copy of its own, that its code gets as well."""
+    """Return a site on a Flex Consumption plan with a certificate of its own, which its code loads as well."""
     world = World(Clock(), 0, knobs)
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -156,7 +156,7 @@ def flex_world(knobs: Knobs | None = None) -> World:
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the binding", "Certroll moves the binding"])
 @pytest.mark.parametrize("cause", ["event", "sweep"])
 def test_a_site_of_a_flex_plan_is_synced_and_bound(install: Install, moves: bool, cause: str) -> None:  # noqa: FBT001
-    """Its own copy is found though no webspace lists it, synced with its switches as they were, and bound."""
+    """Certroll finds, syncs and binds the certificate of a Flex Consumption site, and keeps its switches."""
     world = flex_world(Knobs(sync_moves_bindings=moves, site_certificates_hide_host_names=not moves))
     installation = install(world, watched=True)
     before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
@@ -174,7 +174,7 @@ def test_a_site_of_a_flex_plan_is_synced_and_bound(install: Install, moves: bool
 
 
 def test_an_upload_of_a_flex_site_is_carried_on(install: Install) -> None:
-    """What was uploaded to one site gets its next version there, and nowhere else."""
+    """Certroll uploads the next version of a Flex Consumption site's certificate to that site alone."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("web", ("*.contoso.com",))
@@ -194,7 +194,7 @@ def test_an_upload_of_a_flex_site_is_carried_on(install: Install) -> None:
 
 
 def importing(target: str, *, app_service_may_read: bool = True, **tags: str) -> World:
-    """Return a world in which a tag asks for an import into one of two webspaces."""
+    """Return a world in which a tag requests an import, with two webspaces and a Flex Consumption site."""
     world = World(Clock())
     build = Builder(world)
     build.add_vault(VAULT, app_service_may_read=app_service_may_read)
@@ -208,7 +208,7 @@ def importing(target: str, *, app_service_may_read: bool = True, **tags: str) ->
 
 @pytest.mark.parametrize("target", ["shop", "windows", "contoso/windows", "contoso-WestEuropewebspace", "shop,windows"])
 def test_a_certificate_is_imported_where_its_tag_says(install: Install, target: str) -> None:
-    """A site, a plan or a webspace is named; the copy is named as az names it, once, and then left alone."""
+    """Certroll imports a certificate once into the webspace of the named site or plan, under the name that az gives."""
     world = importing(target)
     installation = install(world, watched=True)
     assert installation.sweep()
@@ -226,7 +226,7 @@ def test_a_certificate_is_imported_where_its_tag_says(install: Install, target: 
 
 
 def test_an_import_may_have_another_name(install: Install) -> None:
-    """A tag gives the name."""
+    """The tag `certroll-import-name` sets the name of the imported certificate."""
     world = importing("api", **{"certroll-import-name": "web-wildcard"})
     installation = install(world, watched=True)
     installation.sweep()
@@ -236,7 +236,7 @@ def test_an_import_may_have_another_name(install: Install) -> None:
 
 
 def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
-    """Where each site has its own certificates, the named one gets it."""
+    """Certroll imports a certificate for a Flex Consumption site into that site."""
     world = importing("flex")
     installation = install(world, watched=True)
     installation.sweep()
@@ -246,7 +246,10 @@ def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
 
 
 def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install: Install) -> None:
-    """What is missing is said with the command that mends it, before anything is tried; mended, it goes through."""
+    """If App Service may not read the vault, Certroll reports the command that grants the right and tries no import.
+
+    After an operator grants App Service the right, the import succeeds.
+    """
     world = importing("shop", app_service_may_read=False)
     installation = install(world, watched=True)
     installation.sweep()
@@ -262,7 +265,7 @@ def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install
 
 @pytest.mark.parametrize("target", ["nothing", "shop/", "a/b/c/d"])
 def test_an_import_to_nowhere_is_reported(install: Install, target: str) -> None:
-    """A target that cannot be found, or be one, changes nothing and is named."""
+    """Certroll reports an import target that is unknown or invalid, and writes nothing."""
     world = importing(target)
     installation = install(world, watched=True)
     installation.sweep()

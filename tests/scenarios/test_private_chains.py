@@ -1,4 +1,4 @@
-"""Certificates of a private authority in an environment: its servers trust them by the chain that was uploaded."""
+"""Check private certificates in an environment, whose servers trust them by the uploaded chain."""
 
 import base64
 import ssl
@@ -37,9 +37,9 @@ DATED = "/resources"
 
 @dataclass
 class Corp:
-    """A private authority, whose certificate was uploaded into an environment; four host names of three sites show it.
+    """A private authority with a certificate in an environment, which four host names of three sites show.
 
-    `whole`: the vault has the root, too.
+    With `whole=True` the vault holds the root as well.
     """
 
     created: datetime | None = EARLY
@@ -50,7 +50,7 @@ class Corp:
     inside: bool = True
 
     def __post_init__(self) -> None:
-        """Build it."""
+        """Build the world, the vault and the sites."""
         self.authority = Authority("Corp")
         self.world = World(Clock(), 0, self.knobs)
         self.build = Builder(self.world)
@@ -66,7 +66,7 @@ class Corp:
         self.first = leaf.thumbprint
 
     def put(self, *, whole: bool = True) -> Leaf:
-        """Put a new version into the vault; return it."""
+        """Put a new version into the vault, and return it."""
         now = self.world.clock.now()
         issued = self.authority.issue(Request(("*.corp.example",), now, now + timedelta(days=90)))
         leaf = replace(issued, chain=(*issued.chain, self.authority.root)) if whole else issued
@@ -84,7 +84,7 @@ class Corp:
         return "secret" if self.secret else "certificate"
 
     def convinces(self, stand: Stand, host: str) -> bool:
-        """Say whether a visitor who trusts the private root alone gets through."""
+        """Return True if a visitor who trusts only the private root completes a handshake."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.authority.root_pem.decode())
         context.verify_flags |= NO_CHECK_TIME
@@ -95,40 +95,43 @@ class Corp:
         return True
 
     def convinced(self, stand: Stand) -> set[str]:
-        """Return the host names that such a visitor gets through to."""
+        """Return the host names that a visitor can reach who trusts only the private root."""
         return {host for host in HOSTS if self.convinces(stand, host)}
 
     def copies(self, thumbprint: str) -> list[str]:
-        """Return the names of the uploads of that certificate."""
-        return sorted(one.name for one in self.world.web.certificates.values() if one.thumbprint == thumbprint)
+        """Return the names of the uploads with the given thumbprint."""
+        return sorted(copy.name for copy in self.world.web.certificates.values() if copy.thumbprint == thumbprint)
 
 
 def own_name(thumbprint: str) -> str:
-    """Return what Certroll calls its upload."""
+    """Return the name that Certroll gives to its upload."""
     return f"certroll-web-{thumbprint.lower()}"
 
 
 def dates_read(world: World) -> int:
-    """Return how often the generic list was asked for what is neither slots nor anything else."""
+    """Return how often the generic list of resources was read."""
     reads = [entry for entry in world.journal.reads("management.azure.com") if entry.path.endswith(DATED)]
     return len(reads)
 
 
 def rebound(world: World) -> dict[str, int]:
-    """Return how often each host name was written."""
+    """Return how often each binding was written."""
     puts = [e.path.rpartition("/")[2] for e in world.journal.writes("management.azure.com") if "hostNameB" in e.path]
     return {host: puts.count(host) for host in sorted(set(puts))}
 
 
 def about_uploads(installation: Installation) -> set[tuple[str, str]]:
-    """Return the findings about when something was uploaded."""
+    """Return the findings about the time of an upload."""
     told = {Reason.UPLOADED_BEFORE_CHAINS, Reason.UPLOAD_DATE_UNKNOWN}
     return {finding for finding in installation.findings() if finding[1] in told}
 
 
 @contextmanager
 def slots_aside(world: World) -> Iterator[dict[str, int]]:
-    """Give, when it is over, how many requests of the generic list were for dates: one of each look is for slots."""
+    """Yield a dict that will contain how many list requests read upload dates during the block.
+
+    Each inspection of the fleet also reads the same list once to find slots. This function subtracts these requests.
+    """
     world.journal.clear()
     found: dict[str, int] = {}
     yield found
@@ -161,16 +164,16 @@ def test_early_uploads_are_found_and_reported(
     reason: Reason | None,
     asked: int,
 ) -> None:
-    """Each sweep says of an early upload what to do; nothing is done without being asked for.
+    """Each sweep reports an early upload, whose chain the servers do not know, and writes nothing.
 
-    The dates are asked for once per look, and only where an environment has such an upload.
+    Certroll reads the upload dates once per inspection, and only if an environment has such an upload.
     """
     corp = Corp(secret=secret, **differences)  # type: ignore[arg-type]
     installation = install(corp.world)
     with slots_aside(corp.world) as counted:
         assert installation.sweep() == ()
     assert counted == {"dates": asked}
-    (space,) = {one.webspace.name.lower() for one in corp.world.web.certificates.values()}
+    (space,) = {copy.webspace.name.lower() for copy in corp.world.web.certificates.values()}
     expected = {(f"certificate contoso/by-hand in {space}", reason)} if reason else set()
     assert about_uploads(installation) == expected
     assert writes(corp.world) == 0
@@ -178,7 +181,7 @@ def test_early_uploads_are_found_and_reported(
 
 @pytest.mark.parametrize("other", ["older version", "strange certificate"])
 def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Install, other: str) -> None:
-    """Only of uploads of a current version it matters: of an older one the next upload brings the chain anyway."""
+    """Certroll reads upload dates only of current versions, because the next upload brings the chain of older ones."""
     corp = Corp()
     if other == "older version":
         corp.put()
@@ -192,7 +195,7 @@ def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Ins
 
 
 def test_dates_that_may_not_be_read_hide_nothing_else(install: Install) -> None:
-    """Where the list of dates is refused the date is unknown, and everything else goes on."""
+    """If Azure denies the upload dates, Certroll reports an unknown date and still renews."""
     corp = Corp()
     installation = install(corp.world)
     corp.world.faults.add(Fault("denied", "GET", path=f"{DATED}$", skip=0, times=1))
@@ -215,9 +218,9 @@ def test_an_early_upload_is_uploaded_and_bound_again(
     dated: bool,  # noqa: FBT001
     secret: bool,  # noqa: FBT001
 ) -> None:
-    """With the tag the version goes up once more and each host name is written once; then nothing is left to do.
+    """With the tag `certroll-upload-again` Certroll uploads an early version again and rewrites each binding once.
 
-    Who trusts the private root alone gets through to all of them afterwards, and to none before.
+    Afterwards a visitor who trusts only the private root reaches all host names, and before none.
     """
     corp = Corp(tags=ON, secret=secret, knobs=Knobs(certificates_show_created=dated))
     world = corp.world
@@ -243,7 +246,7 @@ def test_an_early_upload_is_uploaded_and_bound_again(
 
 
 def test_what_would_be_uploaded_again_is_planned(install: Install) -> None:
-    """In observe mode nothing is written, and the plan says what would be."""
+    """In observe mode Certroll reports the uploads and bindings that it would write."""
     corp = Corp(tags=ON)
     installation = install(corp.world, mode=Mode.OBSERVE)
     installation.sweep()
@@ -253,9 +256,9 @@ def test_what_would_be_uploaded_again_is_planned(install: Install) -> None:
 
 
 def test_a_site_that_opted_out_is_not_bound_again(install: Install) -> None:
-    """Its bindings are its own; those of others are written."""
+    """Certroll does not rewrite the bindings of a site that opted out."""
     corp = Corp(tags=ON)
-    site = next(one for one in corp.world.web.sites.values() if one.name == "api")
+    site = next(site for site in corp.world.web.sites.values() if site.name == "api")
     corp.world.web.put_site(replace(site, tags={"certroll": "off"}))
     installation = install(corp.world)
     installation.sweep()
@@ -265,7 +268,7 @@ def test_a_site_that_opted_out_is_not_bound_again(install: Install) -> None:
 
 
 def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, stand: Stand) -> None:
-    """Who has uploaded it again by hand need only ask for the other half."""
+    """If a person has uploaded the certificate again, Certroll only rewrites the bindings."""
     corp = Corp(tags=ON)
     early = next(iter(corp.world.web.certificates.values()))
     plan = next(iter(corp.world.web.plans.values()))
@@ -280,14 +283,14 @@ def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, 
 
 
 def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) -> None:
-    """What was bound again stays so when something else of the site moves."""
+    """Certroll writes only the binding of a host name that was added after the other bindings were rewritten."""
     corp = Corp(tags=ON)
     old = next(iter(corp.world.web.certificates.values()))
     stale_host(corp)
     installation = install(corp.world, meddled=True)
     installation.sweep()
     installation.deliver_all()
-    site = next(one for one in corp.world.web.sites.values() if one.name == "api")
+    site = next(site for site in corp.world.web.sites.values() if site.name == "api")
     corp.build.add_host(site, "late.corp.example", old)
     corp.world.journal.clear()
     assert installation.sweep()
@@ -297,7 +300,7 @@ def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) 
 
 
 def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
-    """Nothing in Azure tells that host names were bound again; doing it twice changes nothing, and then it is known."""
+    """After the journal is lost, Certroll rewrites the bindings once more, because Azure does not record rewrites."""
     corp = Corp(tags=ON)
     installation = install(corp.world)
     installation.sweep()
@@ -315,9 +318,10 @@ def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
 
 @pytest.mark.parametrize("reading", ["refuse", "resolve"])
 def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: Install, reading: str) -> None:
-    """Where the same certificate cannot be uploaded twice nothing is bound again, and people learn what helps.
+    """If Azure refuses a second upload of the same certificate, Certroll rewrites no binding and reports what helps.
 
-    Nothing is recorded of the sites, a sweep tries once more and no oftener, and a new version mends it.
+    Certroll records nothing about the sites. Each sweep tries once more, and a new version in the vault solves the
+    problem.
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = corp.world
@@ -341,7 +345,7 @@ def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: In
 
 
 def stale_host(corp: Corp) -> str:
-    """Put a version into the vault that is uploaded early as well, and shown by all host names but one; return it."""
+    """Put a new version into the vault and upload it early, show it on all host names except one; return it."""
     new, plan = corp.put(), next(iter(corp.world.web.plans.values()))
     upload = corp.build.add_upload(imported(new), plan, name="by-hand-too", created=EARLY)
     for site in tuple(corp.world.web.sites.values()):
@@ -352,7 +356,7 @@ def stale_host(corp: Corp) -> str:
 
 
 def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stand: Stand) -> None:
-    """One that shows an older version gets the new one after the upload, and with that it is bound after it."""
+    """A host name that shows an older version is written once, after the upload."""
     corp = Corp(tags=ON)
     new = stale_host(corp)
     installation = install(corp.world)
@@ -366,9 +370,9 @@ def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stan
 
 
 def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install, stand: Stand) -> None:
-    """Where the upload is refused nothing is bound again, and what shows an older version moves all the same.
+    """If Azure refuses the same certificate again, a host name with an older version still moves to the new one.
 
-    Once Azure takes the upload, every host name is bound again.
+    Once Azure accepts the upload, Certroll rewrites every binding.
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint="refuse"))
     new = stale_host(corp)
@@ -389,7 +393,7 @@ def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install,
 
 
 def test_environments_with_two_webspaces_are_mended_one_after_the_other(install: Install) -> None:
-    """The second webspace gets its upload when the first is proven, and everything ends."""
+    """The second webspace gets its upload when the first webspace is proven."""
     corp = Corp(tags=ON)
     (hosting,) = corp.world.web.environments.values()
     apart = corp.build.add_plan("apart", webspace="apartwebspace", environment=hosting)
@@ -402,7 +406,7 @@ def test_environments_with_two_webspaces_are_mended_one_after_the_other(install:
     installation.deliver_all()
     puts = [e.path.rpartition("/")[2] for e in corp.world.journal.writes("management.azure.com")]
     assert sorted(rebound(corp.world).values()) == [1] * (1 + len(HOSTS))
-    assert puts.index("far.corp.example") == 1  # it goes first, as it has the fewest bindings
+    assert puts.index("far.corp.example") == 1  # the webspace with the fewest bindings goes first
     assert len(corp.copies(corp.first)) == 4
     assert set(installation.states().values()) == {"Proven"}
     assert installation.sweep() == ()
@@ -423,14 +427,14 @@ PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"
 )
 @pytest.mark.real_transport
 def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[], Fault]) -> None:
-    """Whatever goes wrong on the way, there is one more upload in the end, and every host name is bound after it."""
+    """A fault only delays the second upload, which happens once, before every binding is rewritten."""
     corp = Corp(tags=ON)
     installation = install(corp.world)
     corp.world.faults.add(fault())
     before = shown(corp.world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
-    assert any(one.strikes for one in corp.world.faults.all())
+    assert any(fault.strikes for fault in corp.world.faults.all())
     assert shown(corp.world) == before
     assert len(corp.copies(corp.first)) == 2
     assert corp.convinced(stand) == set(HOSTS)
@@ -439,7 +443,7 @@ def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[]
 
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, stand: Stand) -> None:
-    """Whichever write is the last of a process: one upload, and every host name bound again after it."""
+    """After a crash at any write Certroll still uploads the certificate once and then rewrites every binding."""
     for write in range(1, MOST_WRITES):
         corp = Corp(tags=ON)
         installation = install(corp.world)
@@ -479,7 +483,10 @@ def test_the_next_version_comes_with_its_whole_chain(
     now: bool,  # noqa: FBT001
     moves: bool,  # noqa: FBT001
 ) -> None:
-    """The chain of the vault object goes up with it; one without its root is reported, and refused only where worse."""
+    """Certroll uploads the vault object's chain, and reports a missing root.
+
+    Certroll refuses a version without its root only if the previous version had one.
+    """
     corp = Corp(whole=before, secret=secret)
     installation = install(corp.world)
     new = corp.put(whole=now).thumbprint
@@ -494,7 +501,7 @@ def test_the_next_version_comes_with_its_whole_chain(
 
 
 def test_a_chain_that_is_incomplete_is_reported_when_it_is_uploaded_again(install: Install) -> None:
-    """Without its root in the vault the request is carried out, and what is missing is said."""
+    """If the vault lacks the root, Certroll uploads the certificate on request and reports the incomplete chain."""
     corp = Corp(tags=ON, whole=False)
     installation = install(corp.world)
     installation.sweep()
@@ -505,7 +512,7 @@ def test_a_chain_that_is_incomplete_is_reported_when_it_is_uploaded_again(instal
 
 
 def test_outside_of_environments_a_missing_root_is_no_matter(install: Install) -> None:
-    """Elsewhere clients bring the root themselves: the version goes up as it is."""
+    """Outside of environments Certroll uploads a version without its root, because clients have the root."""
     corp = Corp(inside=False)
     installation = install(corp.world)
     new = corp.put(whole=False).thumbprint

@@ -1,4 +1,4 @@
-"""Others write too, webspaces fail and time runs out: nothing is undone, and nothing waits that need not."""
+"""Check that Certroll undoes no change of others, and that a failing webspace or a full run delays nothing else."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.rollout import Rollout
 from shared.domain.sight import Sight
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import facts as good
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation, Message
@@ -60,7 +60,7 @@ def _copy(world: World, name: str) -> Certificate:
 
 
 def _add_webspace(world: World, name: str) -> Certificate:
-    """Add a webspace with one site and one binding on the shared vault certificate; return its copy."""
+    """Add a webspace with one binding that imports the shared vault certificate; return the imported certificate."""
     build = Builder(world)
     plan = build.add_plan(name, build.add_group(name))
     copy = build.add_copy("web", plan)
@@ -70,7 +70,7 @@ def _add_webspace(world: World, name: str) -> Certificate:
 
 
 def _while_waiting(monkeypatch: pytest.MonkeyPatch, world: World, change: Callable[[], None]) -> None:
-    """Let somebody else make a change in the first wait after a fault struck."""
+    """Let another person make a change while Certroll waits after the first fault."""
     sleep, left = world.clock.sleep, [change]
 
     def sleeping(seconds: float) -> None:
@@ -98,7 +98,7 @@ def _deliver_until(installation: Installation, reached: Callable[[], bool]) -> N
 def test_a_binding_that_became_ip_based_during_a_lock_keeps_its_address(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that met a lock reads again before it is repeated: a kind and address that came meanwhile stay."""
+    """Before Certroll repeats a locked write, it reads the binding again and keeps its new kind and address."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, meddled=True)
     before, new = shown(world), renew(world)
@@ -122,7 +122,7 @@ def test_a_binding_that_became_ip_based_during_a_lock_keeps_its_address(
 def test_a_binding_that_was_given_another_certificate_during_a_lock_keeps_it(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that met a lock reads again before it is repeated: what somebody else bound meanwhile is not undone."""
+    """Before Certroll repeats a locked write, it reads the binding again and keeps another person's certificate."""
     world = small_world(Knobs(sync_moves_bindings=False))
     linux = next(plan for plan in world.web.plans.values() if plan.linux)
     other = Builder(world).add_copy("other", linux, name="other-linux")
@@ -139,7 +139,7 @@ def test_a_binding_that_was_given_another_certificate_during_a_lock_keeps_it(
 
 
 def test_a_tag_that_came_to_a_copy_during_a_lock_stays(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync that met a lock reads the copy again before it is repeated: nothing that others wrote to it is dropped."""
+    """Before Certroll repeats a locked sync, it reads the certificate again and keeps a tag that was added."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -155,7 +155,7 @@ def test_a_tag_that_came_to_a_copy_during_a_lock_stays(install: Install, monkeyp
 
 
 class _InterruptedProbe:
-    """A probe in whose first look something else happens; it remembers what it saw."""
+    """A TLS probe that lets another event happen during its first handshake, and remembers all results."""
 
     def __init__(self, installation: Installation, happens: Callable[[], None]) -> None:
         self._inner = installation.ports.tls_probe
@@ -171,7 +171,7 @@ class _InterruptedProbe:
 
 
 def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:
-    """What is pending for a newer version is not erased by an older one's proof: no other webspace goes unproven."""
+    """A late proof of an older version does not let an unproven newer version reach the other webspaces."""
     world = small_world()
     installation = install(world, watched=True)
     before, plain = shown(world), installation.ports
@@ -199,7 +199,7 @@ def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install
 
 @pytest.mark.parametrize("queue", ["certificates", "sites"])
 def test_a_message_for_a_vault_that_is_not_ours_is_not_obeyed(install: Install, queue: str) -> None:
-    """A vault that is not named in the settings is not even read, whoever put the message there, and it is said."""
+    """Certroll reports a message for a vault that its settings do not name, and does not read that vault."""
     world = small_world()
     installation = install(world, watched=True, vaults=frozenset({VaultName("only-this-one")}))
     renew(world)
@@ -217,7 +217,7 @@ def test_a_message_for_a_vault_that_is_not_ours_is_not_obeyed(install: Install, 
 def test_a_certificate_made_again_under_its_name_reaches_the_bindings_stage_by_stage(
     install: Install, *, moves: bool
 ) -> None:
-    """A binding on what a copy held before belongs to the lineage, though no version of the new one knows it."""
+    """A certificate that was deleted and created again under its name reaches its bindings stage by stage."""
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world, watched=True)
     before = shown(world)
@@ -232,7 +232,7 @@ def test_a_certificate_made_again_under_its_name_reaches_the_bindings_stage_by_s
 
 
 def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_other(install: Install) -> None:
-    """A binding that may belong to either is left to a person, and said, instead of being moved to and back."""
+    """Certroll reports a binding that may belong to either of two vault certificates, and leaves it unchanged."""
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]
     first = vault.certificates["web"].newest
@@ -260,7 +260,7 @@ def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_o
 
 
 def test_a_slot_is_spared_when_its_site_opts_out_after_the_dispatch(install: Install) -> None:
-    """A site's opt-out counts for its slots up to the write, also where the site's own run does not see it."""
+    """Certroll leaves a slot unchanged if its site opts out at any time before the write."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -278,7 +278,7 @@ def test_a_slot_is_spared_when_its_site_opts_out_after_the_dispatch(install: Ins
 def test_a_webspace_that_never_settles_does_not_hold_up_the_others(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where Azure accepts a sync and keeps the old copy, that is reported, and the webspaces after it are carried."""
+    """Certroll reports a webspace that keeps its old certificate after a sync, and renews in the other webspaces."""
     world = small_world(Knobs(sync_moves_bindings=False))
     stuck = _add_webspace(world, "aaa")
     installation = install(world, watched=True)
@@ -295,7 +295,7 @@ def test_a_webspace_that_never_settles_does_not_hold_up_the_others(
 
 
 def test_a_webspace_whose_sync_answers_404_does_not_hold_up_the_others(install: Install) -> None:
-    """Where Azure lost the plan that a sync must name, that is reported, and the webspaces after it are carried."""
+    """Certroll reports a webspace whose sync answers 404, and renews in the other webspaces."""
     world = small_world(Knobs(sync_moves_bindings=False))
     stuck = _add_webspace(world, "aaa")
     installation = install(world, watched=True)
@@ -318,7 +318,7 @@ def _carried_past(installation: Installation, stuck: Certificate, reason: str) -
 
 
 def test_a_bind_that_answers_404_does_not_stop_the_sites_other_host_names(install: Install) -> None:
-    """A certificate that Azure cannot find for one binding is reported there, and the site is not said to be gone."""
+    """If writing one binding answers 404, Certroll reports that binding and moves the site's other host names."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -331,7 +331,7 @@ def test_a_bind_that_answers_404_does_not_stop_the_sites_other_host_names(instal
 
 
 def test_a_copy_that_names_no_hosts_is_not_taken_to_serve_none(install: Install) -> None:
-    """Where Azure does not say what a copy covers, a sync that would leave a bound host name uncovered is refused."""
+    """If Azure hides a certificate's host names, Certroll refuses a sync that would leave a bound name uncovered."""
     world = small_world()
     copy = next(c for c in world.web.certificates.values() if c.name == "contoso-contoso-kv-web")
     world.web.put_certificate(replace(copy, content=replace(copy.content, host_names=())))
@@ -359,7 +359,7 @@ FORGOTTEN: dict[str, tuple[int, dict[str, str] | None]] = {
 def test_a_forgotten_binding_does_not_switch_the_soak_off(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Only what is still good and will be moved makes a version urgent: what nobody missed hurries no other."""
+    """An expired or excluded binding does not make Certroll skip the soak time between webspaces."""
     days, tags = FORGOTTEN[name]
     world = small_world()
     build = Builder(world)
@@ -379,7 +379,7 @@ def test_a_forgotten_binding_does_not_switch_the_soak_off(
 
 
 def test_out_of_time_after_a_sync_its_sites_are_on_their_way(install: Install) -> None:
-    """A copy that was replaced before time ran out has its sites carried at once, not when their message seems lost."""
+    """If a run ends right after a certificate's sync, the bindings still move within two minutes."""
     world = small_world(Knobs(sync_moves_bindings=False))
     for name in ("aaa", "bbb"):
         _add_webspace(world, name)
@@ -400,7 +400,7 @@ def test_out_of_time_after_a_sync_its_sites_are_on_their_way(install: Install) -
 
 
 class _HangingLease:
-    """A lease whose first renewals take some seconds each and whose next one hangs."""
+    """A lease whose first renewals take some seconds each, and whose next renewal hangs."""
 
     def __init__(self, clock: SimpleNamespace, durations: tuple[float, ...]) -> None:
         self._clock = clock
@@ -415,11 +415,11 @@ class _HangingLease:
         self.answered.wait()
 
     def release(self) -> None:
-        """Nothing holds it."""
+        """Do nothing, because no storage holds this lease."""
 
 
 def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], later: float) -> None:
-    """Check a lease that was renewed so, that many seconds into a renewal that hangs."""
+    """Check a lease after renewals of these durations, while the next renewal hangs for `later` seconds."""
     clock = SimpleNamespace(seconds=1000.0)
     monkeypatch.setattr(lease, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
     monkeypatch.setattr(lease, "RENEW_EVERY_SECONDS", 0.0)
@@ -436,24 +436,24 @@ def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], l
 
 
 def test_a_lease_whose_renewal_hangs_is_not_taken_for_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A renewal that never answers raises nothing; what counts is when the last one that succeeded began."""
+    """If a renewal hangs, Certroll counts the lease's age from the last renewal that succeeded."""
     with pytest.raises(LeaseLost, match="site x"):
         _check_with(monkeypatch, (), SAFE_SECONDS + 1)
 
 
 def test_a_renewal_counts_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A renewal that took long may have been granted at its beginning, so the lease is as old as that."""
+    """The age of a lease counts from the beginning of its last renewal, when storage may have granted it."""
     with pytest.raises(LeaseLost, match="site x"):
         _check_with(monkeypatch, (SAFE_SECONDS - 1,), 2.0)
 
 
 def test_a_lease_that_is_renewed_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Renewals that answer keep the lease, however long the work takes."""
+    """Renewals that succeed keep the lease, however long the work takes."""
     _check_with(monkeypatch, (SAFE_SECONDS - 1,) * 5 + (0.0,), SAFE_SECONDS - 1)
 
 
 def _large_fleet(sites: int, hosts: int) -> Snapshot:
-    """Return sites with stale bindings and settings each, in one webspace, on a certificate of twenty versions."""
+    """Return one webspace with sites that have stale bindings and settings, and a certificate with twenty versions."""
     now = datetime(2026, 11, 1, tzinfo=UTC)
     subscription = "00000000-0000-0000-0000-000000000001"
     ref = VaultCertificateRef.parse(VAULT, "certificate", "web")
@@ -490,14 +490,14 @@ def _large_fleet(sites: int, hosts: int) -> Snapshot:
 
 
 def _settings(site: SiteRef, named: Thumbprint) -> SiteSettings:
-    """Return what is read of an app with a load list and a pin among thirty other settings."""
+    """Return the settings of an app with a load list, a pin and thirty other settings."""
     others = {f"SETTING_{number}": "x" for number in range(30)}
     values = {**others, "WEBSITE_LOAD_CERTIFICATES": named, "CLIENT_PIN": named}
     return read_settings(AppSettings(site, values, values))
 
 
 def _calls_of_planning(sites: int) -> tuple[int, Plan]:
-    """Return how many calls it takes to plan a fleet, which no load of the machine changes, and the plan."""
+    """Return the plan of a fleet, and the number of function calls of planning, which machine load cannot change."""
     snapshot, calls = _large_fleet(sites, 3), count()
     sys.setprofile(lambda _frame, event, _argument: next(calls) if event in {"call", "c_call"} else None)
     try:
@@ -508,9 +508,9 @@ def _calls_of_planning(sites: int) -> tuple[int, Plan]:
 
 
 def test_planning_takes_as_much_longer_as_a_fleet_is_larger() -> None:
-    """Four times the sites take about four times the work, not sixteen times: a thousand are planned within a lease.
+    """Planning four times the sites takes about four times the work, so a lease outlasts planning a thousand sites.
 
-    One copy is kept and one synced, every binding is overwritten, and one app goes first.
+    The plan stores the old version once, syncs one certificate, overwrites every binding and lets one app roll.
     """
     of_125, _ = _calls_of_planning(125)
     of_500, plan = _calls_of_planning(500)

@@ -1,4 +1,4 @@
-"""Bad input and missing rights: each is refused early, with a reason that names the thing and the cure."""
+"""Check that Certroll refuses bad input and missing rights early, with a reason and a next step."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ UNUSABLE = {
 
 
 def _import_newest(world: World) -> None:
-    """Let every copy hold the newest version, with no binding moved."""
+    """Replace every imported certificate by the newest version without moving a binding."""
     web = Source(world.vaults[VAULT].resource_id, "web")
     for copy in list(world.web.certificates.values()):
         if copy.source == web:
@@ -46,7 +46,7 @@ def _dated(world: World, differences: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_newest_version_is_synced_nowhere(install: Install, name: str) -> None:
-    """App Service would import the newest version whatever it is: where that was refused, nothing is written."""
+    """While Certroll refuses the newest version, it syncs nothing, because App Service imports only the newest."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -65,7 +65,7 @@ def test_a_refused_newest_version_is_synced_nowhere(install: Install, name: str)
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_key_that_app_service_cannot_use_is_refused(install: Install, name: str) -> None:
-    """A key that the copy or the binding cannot use is refused there, by name."""
+    """Certroll refuses a version whose key App Service cannot use, and names the reason."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -79,7 +79,7 @@ def test_a_key_that_app_service_cannot_use_is_refused(install: Install, name: st
 
 
 def test_an_older_good_version_stays_the_target_while_the_newest_is_refused(install: Install) -> None:
-    """A binding left behind is carried to the version that is live, though the newest one is refused."""
+    """Certroll moves bindings to the version that the certificates in their webspaces already have."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before, good = shown(world), renew(world)
@@ -91,7 +91,7 @@ def test_an_older_good_version_stays_the_target_while_the_newest_is_refused(inst
 
 
 def test_a_name_that_is_no_longer_covered_keeps_its_certificate(install: Install) -> None:
-    """The copy that serves the lost name is not synced; the other webspace's copy is."""
+    """Certroll does not sync a certificate if the new version leaves one of its bound host names uncovered."""
     world = small_world()
     build = Builder(world)
     world.vaults[VAULT].renew("other", host_names=("other.contoso.com", "extra.contoso.com"))
@@ -107,7 +107,7 @@ def test_a_name_that_is_no_longer_covered_keeps_its_certificate(install: Install
 
 
 def test_a_binding_that_is_not_covered_does_not_block_the_others(install: Install) -> None:
-    """Where the webspace holds the new version already, only the uncovered binding stays behind."""
+    """If the webspace holds the new version already, only the uncovered binding keeps the old version."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before = shown(world)
@@ -120,7 +120,7 @@ def test_a_binding_that_is_not_covered_does_not_block_the_others(install: Instal
 
 
 def test_close_to_expiry_a_lost_name_does_not_take_the_others_with_it(install: Install) -> None:
-    """With less than 72 h left the copy is synced all the same, and the uncovered name is reported."""
+    """Less than 72 hours before expiry Certroll syncs despite an uncovered host name, and reports that name."""
     world = small_world(Knobs(sync_moves_bindings=False))
     world.clock.advance(timedelta(days=26))
     installation = install(world)
@@ -133,7 +133,7 @@ def test_close_to_expiry_a_lost_name_does_not_take_the_others_with_it(install: I
 
 
 def test_a_vault_that_may_not_be_read_is_reported_with_the_cure(install: Install) -> None:
-    """A denied vault stalls its own lineages, says which role is missing, and retries nothing."""
+    """If the vault denies access, Certroll reports the missing role and does not retry."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -148,7 +148,7 @@ def test_a_vault_that_may_not_be_read_is_reported_with_the_cure(install: Install
 
 
 def test_app_service_without_rights_on_the_vault_is_reported(install: Install) -> None:
-    """Where App Service's own principal may not read the vault, its refusal is reported and nothing is repeated."""
+    """Certroll reports Azure's refusal if App Service's own principal may not read the vault."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -162,7 +162,7 @@ def test_app_service_without_rights_on_the_vault_is_reported(install: Install) -
 
 
 def test_a_missing_write_role_is_reported_and_the_rest_goes_on(install: Install) -> None:
-    """Without the right to write one site's bindings, that site is reported and the others are carried."""
+    """Certroll reports a site whose bindings it may not write, and moves all other bindings."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -175,7 +175,7 @@ def test_a_missing_write_role_is_reported_and_the_rest_goes_on(install: Install)
 
 
 def test_a_hidden_subscription_is_a_blind_spot_and_not_an_empty_one(install: Install) -> None:
-    """A named subscription that the identity may not read is said to be unseen."""
+    """Certroll reports a subscription of its settings that it may not read, and does not treat it as empty."""
     world = small_world()
     subscription = next(iter(world.subscriptions))
     installation = install(world, subscriptions=(subscription,))
@@ -187,7 +187,7 @@ def test_a_hidden_subscription_is_a_blind_spot_and_not_an_empty_one(install: Ins
 
 
 def test_a_site_that_only_its_plan_names_blocks_the_sync_of_its_webspace(install: Install) -> None:
-    """A site that role assignments hide from the lists may be served by the copy: it is not moved unseen."""
+    """A hidden site that only its plan lists blocks the sync in its webspace, because it may show the certificate."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -201,7 +201,7 @@ def test_a_site_that_only_its_plan_names_blocks_the_sync_of_its_webspace(install
 
 
 def test_an_opted_out_vault_certificate_is_left_alone(install: Install) -> None:
-    """`certroll: off` on the vault certificate keeps Certroll from any write, also when a renewal lost the tag."""
+    """The tag `certroll: off` on a vault certificate prevents every write, even if a renewal loses the tag."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -216,7 +216,7 @@ def test_an_opted_out_vault_certificate_is_left_alone(install: Install) -> None:
 
 
 def test_an_opted_out_slot_is_spared_our_writes(install: Install) -> None:
-    """A slot's own tag spares that slot alone."""
+    """The tag `certroll: off` on a slot excludes only that slot."""
     world = small_world(Knobs(sync_moves_bindings=False))
     slot = next(site for site in world.web.sites.values() if site.slot)
     world.web.put_site(replace(slot, tags={"certroll": "off"}))
@@ -229,7 +229,7 @@ def test_an_opted_out_slot_is_spared_our_writes(install: Install) -> None:
 
 
 def test_two_webspaces_with_the_same_resource_names_are_kept_apart(install: Install) -> None:
-    """Two subscriptions with the same group, plan, site and copy names: each copy serves its own."""
+    """Certroll keeps two webspaces apart whose resources have the same names in different subscriptions."""
     world = small_world(Knobs(sync_moves_bindings=False))
     build = Builder(world)
     twin = build.add_group("contoso", build.add_subscription("Twin"))
@@ -247,7 +247,7 @@ def test_two_webspaces_with_the_same_resource_names_are_kept_apart(install: Inst
 
 @pytest.mark.parametrize("second", ["accept", "refuse"])
 def test_two_imports_of_one_vault_certificate_are_reported(install: Install, second: str) -> None:
-    """The bindings are carried whatever Azure makes of the second copy, and somebody is told to delete it."""
+    """Certroll reports a second import of the same vault certificate, and still moves the bindings."""
     world = small_world(Knobs(sync_moves_bindings=False, second_import_same_thumbprint=second))  # type: ignore[arg-type]
     plan = next(plan for plan in world.web.plans.values() if not plan.linux)
     Builder(world).add_copy("web", plan, name="second")
@@ -263,7 +263,7 @@ def test_two_imports_of_one_vault_certificate_are_reported(install: Install, sec
 
 @pytest.mark.real_storage
 def test_somebody_else_moves_a_binding_meanwhile(install: Install) -> None:
-    """A binding that changed between plan and write is planned again, and what others did to it is not undone."""
+    """Certroll does not undo a change that another person made to a binding between plan and write."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -304,7 +304,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_foreign_event_is_recorded_and_accepted(install: Install, name: str) -> None:
-    """An event that is not for us is written down with its reason, puts nothing on the queue and asks Azure nothing."""
+    """Certroll records the reason for a foreign event, queues no message and sends Azure no request."""
     world = small_world()
     installation = install(world)
     world.journal.clear()
@@ -317,7 +317,7 @@ def test_a_foreign_event_is_recorded_and_accepted(install: Install, name: str) -
 
 @pytest.mark.parametrize("kind", ["NearExpiry", "Expired"])
 def test_expiry_events_are_findings_and_also_reconcile(install: Install, kind: str) -> None:
-    """An expiry event is recorded, and what a missed renewal left undone is done."""
+    """Certroll records an expiry event as a finding and makes up for a missed renewal."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -338,7 +338,7 @@ def test_expiry_events_are_findings_and_also_reconcile(install: Install, kind: s
 )
 @pytest.mark.real_storage
 def test_a_message_that_cannot_be_read_is_kept_at_once(install: Install, body: str) -> None:
-    """A malformed message is kept with its cause after one look, and can be put back."""
+    """A malformed message becomes a dead letter at its first delivery, and an operator can replay it."""
     installation = install(small_world())
     installation.queue.put("certificates", body)
     installation.deliver_all()
@@ -352,7 +352,7 @@ def test_a_message_that_cannot_be_read_is_kept_at_once(install: Install, body: s
 
 
 def test_a_tampered_site_id_is_kept_and_touches_nothing(install: Install) -> None:
-    """A site message whose id leads elsewhere is not followed."""
+    """A message with a forged site id becomes a dead letter, and Certroll sends Azure no request."""
     world = small_world()
     installation = install(world)
     evil = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/../../z"
@@ -366,7 +366,7 @@ def test_a_tampered_site_id_is_kept_and_touches_nothing(install: Install) -> Non
 
 @pytest.mark.real_storage
 def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install) -> None:
-    """What fails for good is not lost: body and cause are kept, and a replay brings the renewal about."""
+    """A message that fails five times becomes a dead letter with its cause, and a replay finishes the renewal."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -384,7 +384,7 @@ def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install
 
 
 def test_a_failing_run_raises_what_happened(install: Install) -> None:
-    """The trigger fails with Azure's own words, so that the host delivers the message again."""
+    """A failing run raises Azure's own words, so that the host delivers the message again."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -395,7 +395,7 @@ def test_a_failing_run_raises_what_happened(install: Install) -> None:
 
 
 def test_a_deleted_vault_certificate_is_reported(install: Install) -> None:
-    """A copy whose vault certificate is gone is reported, not repaired."""
+    """Certroll reports an imported certificate whose vault certificate was deleted."""
     world = small_world()
     installation = install(world)
     world.vaults[VAULT].delete("web")

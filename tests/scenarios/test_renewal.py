@@ -1,4 +1,4 @@
-"""The main job, and the events that start it."""
+"""Check the renewal of a certificate from the vault to every binding, and the events that start a renewal."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from local.azure.scripting.knobs import Knobs
 from local.stand import Stand
 from local.worlds.contoso import WEB_VAULT, contoso
 from shared.domain.plan import Mode
-from shared.domain.ports import Ports
+from shared.ports import Ports
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
@@ -19,7 +19,7 @@ from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, s
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_a_renewal_reaches_every_binding(install: Install, stand: Stand, moves: bool) -> None:  # noqa: FBT001
-    """Every binding of the lineage serves the new certificate, and no kind of binding and no address has changed."""
+    """After a renewal every binding of the certificate serves the new version, with the same kind and address."""
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world, watched=True)
     before = shown(world)
@@ -34,7 +34,7 @@ def test_a_renewal_reaches_every_binding(install: Install, stand: Stand, moves: 
 
 
 def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:
-    """Two subscriptions, two vaults, three webspaces, slots, a stopped site: what renews is carried, nothing else."""
+    """In a fleet with two subscriptions and three webspaces Certroll moves exactly the affected bindings."""
     world = contoso()
     world.knobs.turn(sync_moves_bindings=False)
     installation = install(world, watched=True)
@@ -54,7 +54,7 @@ def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:
 
 
 def test_a_second_run_writes_nothing(install: Install) -> None:
-    """With nothing to do, neither the event nor the sweep writes to Azure."""
+    """After a finished renewal neither an event nor the sweep writes to Azure."""
     world = small_world()
     installation = install(world, watched=True)
     renew(world)
@@ -69,7 +69,7 @@ def test_a_second_run_writes_nothing(install: Install) -> None:
 
 
 def test_a_doubled_event_changes_nothing(install: Install) -> None:
-    """The same event twice leads to the same end with the same writes as once."""
+    """If the same event arrives twice, Certroll writes as often as for one event."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -82,7 +82,7 @@ def test_a_doubled_event_changes_nothing(install: Install) -> None:
 
 
 def test_reordered_events_end_at_the_newest_version(install: Install) -> None:
-    """An older version's event that arrives last does not bring the older version back."""
+    """A late event of an older version does not bring the older version back."""
     world = small_world()
     installation = install(world, watched=True)
     before = shown(world)
@@ -98,7 +98,7 @@ def test_reordered_events_end_at_the_newest_version(install: Install) -> None:
 
 
 def test_a_lost_event_is_found_by_the_sweep(install: Install) -> None:
-    """Without any event the sweep finds the lineage that has work, and only that one."""
+    """Without any event the sweep queues exactly the certificate that needs work."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -109,7 +109,7 @@ def test_a_lost_event_is_found_by_the_sweep(install: Install) -> None:
 
 @pytest.mark.parametrize("lost", range(8))
 def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
-    """Whatever message is lost on the way, the next sweep leads to the same end."""
+    """Whichever message is lost, later sweeps finish the renewal."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -129,7 +129,7 @@ def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
 
 @pytest.mark.real_storage
 def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
-    """Where the journal is lost half-way, the sweep starts the rollout again and ends it."""
+    """If the journal is lost during a rollout, the sweep starts the rollout again and finishes it."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -149,28 +149,28 @@ def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_two_instances_at_once_end_where_one_does(install: Install, two_ports: tuple[Ports, Ports], seed: int) -> None:
-    """Two instances that work on the same queues at the same time write no more than one, and disturb nothing."""
+    """Two instances that work on the same queues at the same time write as often as a single instance."""
     world = small_world(Knobs(sync_moves_bindings=False), seed)
-    one = install(world, watched=True)
-    two = one.another_instance(two_ports[1])
+    installation = install(world, watched=True)
+    two = installation.another_instance(two_ports[1])
     before, new = shown(world), renew(world)
     for _ in range(3):
-        one.look_at(VAULT, "web")
-    threads = [threading.Thread(target=instance.deliver_all) for instance in (one, two)]
+        installation.look_at(VAULT, "web")
+    threads = [threading.Thread(target=instance.deliver_all) for instance in (installation, two)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    one.deliver_all()
-    one.sweep()
-    one.deliver_all()
+    installation.deliver_all()
+    installation.sweep()
+    installation.deliver_all()
     assert shown(world) == after_renewal(before, new)
     assert writes(world) == 2 + len(MOVING)
-    assert one.errors == []
+    assert installation.errors == []
 
 
 def test_observe_mode_plans_and_writes_nothing(install: Install) -> None:
-    """Without CERTROLL_MODE=apply everything is planned and said, and nothing is written."""
+    """Without CERTROLL_MODE=apply Certroll reports its plan and writes nothing."""
     world = small_world()
     installation = install(world, watched=True, mode=Mode.OBSERVE)
     before = shown(world)
@@ -184,7 +184,7 @@ def test_observe_mode_plans_and_writes_nothing(install: Install) -> None:
 
 
 def test_a_random_order_of_messages_ends_the_same(install: Install) -> None:
-    """Queues promise no order; whatever the order, the end is the same."""
+    """Certroll finishes all renewals even if the messages arrive in a random order."""
     order = random.Random(7)  # noqa: S311 - a seeded order, not a secret
     world = contoso()
     installation = install(world, watched=True)

@@ -1,4 +1,4 @@
-"""Requests are counted as money is."""
+"""Count the requests that Certroll sends to Azure, because each request costs time and quota."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ LISTING = re.compile(
 
 
 def _reads(world: World) -> list[Entry]:
-    """Return the reads of one thing, other than app settings."""
+    """Return the read requests for single resources, except app settings."""
     return [e for e in world.journal.reads(ARM) if not LISTING.search(e.path) and not e.path.endswith(SETTINGS)]
 
 
@@ -38,12 +38,16 @@ def _settings_read(world: World) -> Counter[str]:
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
 def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> None:  # noqa: FBT001
-    """Writes: one per stale copy, and one per stale binding that Azure has not moved.
+    """A renewal sends the smallest number of requests that its checks need.
 
-    Reads beside the listings: two per affected site, one more for a slot, whose site may be opted out; one per binding
-    that is overwritten, one per copy before it is synced; then the verifying pass, which reads each copy once and,
-    where a binding was overwritten, its site again. The settings of each site and slot are read once per observation of
-    the fleet: one for each of the two webspaces, and one that finds nothing left. A site's own run reads none.
+    Certroll writes each stale certificate once, and each stale binding that Azure has not moved.
+
+    Certroll reads each affected site twice, and the parent of a slot once for its opt-out. Certroll reads each binding
+    before an overwrite and each imported certificate before its sync. The final check reads each certificate once, and
+    each site whose binding was overwritten.
+
+    Each inspection of the fleet reads the settings of each site and slot once. Certroll inspects the fleet once for
+    each of the two webspaces and a last time at the end. The run of a site reads no settings.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)
@@ -59,13 +63,13 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
 
 
 def _requests(world: World) -> Counter[tuple[str, str]]:
-    """Return how often each thing of one webspace was asked for in which way, listings aside."""
+    """Return how often each resource was requested by each method, without lists."""
     found = (e for e in world.journal.entries() if e.host == ARM and not LISTING.search(e.path))
     return Counter((e.method, e.path.rpartition("/Microsoft.Web/")[2]) for e in found)
 
 
 def _rolled(install: Install, queue: str) -> tuple[Street, Counter[tuple[str, str]]]:
-    """Roll one app of two webspaces; return what the messages of one queue asked of ARM."""
+    """Roll an app, and return the ARM requests that the messages of one queue caused."""
     town = street()
     town.linux_app("billing")
     age(town)
@@ -82,10 +86,11 @@ def _rolled(install: Install, queue: str) -> tuple[Street, Counter[tuple[str, st
 
 
 def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> None:
-    """One PUT of the settings, which is one restart; else each thing is read once per look.
+    """Rolling an app costs one write of its settings, which is one restart, and eleven reads.
 
-    Two looks, before the write and after it has settled: the site, its settings and the two copies that it may name.
-    Around the write: the site for its ETag and the settings once more before it, the settings after it.
+    Certroll inspects the app before the write and after the settings have settled. Each inspection reads the site, its
+    settings and the two certificates that the app may name. Around the write Certroll also reads the site for its ETag,
+    and the settings before and after.
     """
     town, asked = _rolled(install, "sites")
     kept = town.kept()[0].name
@@ -100,10 +105,10 @@ def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> No
 
 
 def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Install) -> None:
-    """In the certificate's own run: is it there, the upload, and is it there now; beside three requests per sync.
+    """Keeping an old version for an app costs one upload and two reads around it.
 
-    The settings of the fleet are read once for each of the two webspaces, and once more when all is done: what is on
-    its way is not looked for.
+    Certroll also reads the fleet's settings once for each of the two webspaces, and once at the end of the renewal.
+    Each sync of a certificate costs three requests.
     """
     town, asked = _rolled(install, "certificates")
     kept = f"certificates/{town.kept()[0].name}"
@@ -119,7 +124,7 @@ def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Ins
 
 @pytest.mark.parametrize("apps", [1, 3])
 def test_each_app_of_a_roll_is_written_and_restarted_once(install: Install, apps: int) -> None:
-    """However many apps name the old version: one PUT of settings and one restart for each, and nothing more later."""
+    """Certroll writes and restarts each app that names the old version exactly once."""
     town = street()
     names = {f"app{number}" for number in range(apps)}
     for name in names:
@@ -139,7 +144,7 @@ def test_each_app_of_a_roll_is_written_and_restarted_once(install: Install, apps
 
 
 def _fleet_with(lineages: int) -> World:
-    """Return one fleet of 20 sites; only the number of vault certificates behind its copies differs."""
+    """Return a fleet of 20 sites, whose 100 imported certificates come from so many vault certificates."""
     world = World(Clock(), knobs=Knobs())
     build = Builder(world)
     plan = build.add_plan()
@@ -156,9 +161,9 @@ def _fleet_with(lineages: int) -> World:
 
 
 def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Install) -> None:
-    """The fleet is observed once, and the settings of each app are read once: the number of lineages does not matter.
+    """A sweep sends the same number of ARM requests for 10 and for 100 vault certificates.
 
-    The six listings: subscriptions, certificates, plans, sites, sites that have slots, and the sites of the plan.
+    The six lists contain subscriptions, certificates, plans, sites, sites with slots, and the sites of the plan.
     """
     counts = []
     for lineages in (10, 100):
@@ -172,7 +177,7 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
 
 
 def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(install: Install) -> None:
-    """Empty CERTROLL_SUBSCRIPTIONS costs one more read, and each subscription without a copy two."""
+    """Without CERTROLL_SUBSCRIPTIONS Certroll lists all subscriptions, and reads plans only where imports are."""
     world = small_world()
     build = Builder(world)
     build.add_group("elsewhere", build.add_subscription("Elsewhere"))
@@ -186,7 +191,7 @@ def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(i
 
 
 def test_waiting_for_sites_costs_no_request(install: Install) -> None:
-    """While sites are on their way, the certificate's own run asks ARM nothing."""
+    """A run that waits for sites sends ARM no request."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     renew(world)
@@ -206,7 +211,7 @@ def test_waiting_for_sites_costs_no_request(install: Install) -> None:
 
 
 def _vault_reads(world: World) -> Counter[str]:
-    """Return what the vaults were asked for and answered, by kind of request."""
+    """Return how often the vaults answered each kind of request."""
     entries = [e for e in world.journal.entries() if e.host.endswith(".vault.azure.net") and e.status == OK]
     return Counter(
         re.sub(r"/(web|order)\b", "/{name}", re.sub(r"/[0-9a-f]{32}$", "/{version}", e.path)) for e in entries
@@ -214,7 +219,7 @@ def _vault_reads(world: World) -> Counter[str]:
 
 
 def test_a_sweep_reads_each_vault_object_and_no_secret_twice(install: Install) -> None:
-    """Two requests per vault, two per certificate; a secret's versions are listed, and each value is read once."""
+    """A repeated sweep lists each vault and each object's versions once, and reads no secret value again."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -236,7 +241,7 @@ def test_a_sweep_reads_each_vault_object_and_no_secret_twice(install: Install) -
 
 
 def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
-    """No list of a webspace has their certificates, so each of them is asked once per look."""
+    """Certroll reads the certificates of each Flex Consumption site once, because no webspace lists them."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -254,7 +259,10 @@ def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
 
 
 def test_public_certificates_are_read_where_they_matter(install: Install) -> None:
-    """Only targets, and apps whose load list names what their webspace lacks, are asked for theirs."""
+    """Certroll reads public certificates only where they matter.
+
+    That is the case if a tag names the site, or if the site's load list names an unknown thumbprint.
+    """
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",), tags={"certroll-public-to": "wanted"})

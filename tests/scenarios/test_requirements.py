@@ -1,4 +1,4 @@
-"""A version that is worse than the one in use goes nowhere that it matters."""
+"""Check that a version which is worse than the version in use reaches no place where this matters."""
 
 from collections import Counter
 from dataclasses import replace
@@ -19,13 +19,13 @@ from tests.scenarios.worlds import AGE, VAULT, after_renewal, renew, shown, smal
 
 
 def _reads_of_the_vault(world: World) -> Counter[str]:
-    """Return how often each thing of the vault was read."""
+    """Return how often each address of the vault was read."""
     host = f"{VAULT}.vault.azure.net"
     return Counter(entry.path for entry in world.journal.entries() if entry.host == host and entry.status == 200)
 
 
 def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> None:
-    """A renewal without server authentication is neither synced nor bound, and people are told why."""
+    """Certroll neither syncs nor binds a version without server authentication, and reports the reason."""
     world = small_world()
     installation = install(world, watched=True)
     before = shown(world)
@@ -39,7 +39,7 @@ def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> N
 
 @pytest.mark.real_storage
 def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> None:
-    """A renewal without client authentication reaches no app: after any restart it presents the old one."""
+    """An app keeps its old version if the new version lacks client authentication."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world, watched=True)
@@ -53,7 +53,7 @@ def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> No
         town.world.clock.advance(timedelta(hours=1))
     assert watch.troubles == []
     assert ("app settings of billing", "ClientAuthLost") in installation.findings()
-    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert [copy.thumbprint for copy in town.kept()] == [town.old]
     assert installation.errors == []
 
 
@@ -65,7 +65,7 @@ def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> No
     ],
 )
 def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tuple[str, ...], more: int) -> None:
-    """A look at a vault certificate costs two requests, and one more where the old version decides."""
+    """Reading a vault certificate costs two requests, and a third if Certroll must compare the old version."""
     world = small_world()
     installation = install(world, watched=True)
     old = world.vaults[VAULT].certificates["web"].newest.id
@@ -84,7 +84,7 @@ def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tu
 def test_a_version_in_use_that_cannot_be_read_is_not_known(
     install: Install, monkeypatch: pytest.MonkeyPatch, usages: tuple[str, ...]
 ) -> None:
-    """A broken version in use holds up nothing by itself, and is never taken to have been as bad as the new one."""
+    """An unreadable version in use delays no good version, and never excuses a worse version."""
     world = small_world()
     installation = install(world, watched=True)
     before = shown(world)
@@ -100,7 +100,7 @@ def test_a_version_in_use_that_cannot_be_read_is_not_known(
 
 
 def test_what_is_missing_above_a_secret_is_told(install: Install) -> None:
-    """The value of a secret is read anyway, so it is said where its chain ends; the certificate goes its way."""
+    """Certroll warns of an incomplete chain in a secret, and still binds the certificate."""
     world = World(Clock())
     build = Builder(world)
     build.add_secret("order-0d5f", ("shop.contoso.com",))

@@ -1,4 +1,4 @@
-"""A process that dies in the middle of a roll, and a journal that is lost."""
+"""Check rolls of app settings whose process dies at any write or whose journal is lost."""
 
 from datetime import timedelta
 
@@ -17,7 +17,10 @@ MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, dying once after that write; say whether it came to that. An hour later the sweep comes."""
+    """Deliver everything, with a crash after the given write; return True if the crash happened.
+
+    An hour after a crash the sweep runs.
+    """
     died = False
     with crasher.crashing_after(write):
         try:
@@ -35,7 +38,7 @@ def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> b
 def roll_dying(
     install: Install, crasher: Crasher, write: int, *, refused: bool
 ) -> tuple[Street, Installation, str, bool]:
-    """Return a town with one app after a roll whose process died after that write, and whether it came to that."""
+    """Return a world with one app after a roll with a crash at the given write, and whether the crash happened."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -44,7 +47,7 @@ def roll_dying(
     with AppWatch(town.world) as watch:
         new = town.renew()
         installation.look_at(VAULT, CLIENT)
-        if refused:  # what comes before the write of the settings is the other test's
+        if refused:  # the other test crashes the process before the write of the settings
             installation.deliver_all(timedelta(seconds=30))
         died = deliver_dying(installation, crasher, write)
     assert installation.errors == [], f"after a crash at write {write}"
@@ -54,7 +57,7 @@ def roll_dying(
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
-    """The app uses the new version, restarted at most once more than needed, and no call was lost on the way."""
+    """After a crash at any write the app uses the new version, with at most one extra restart and no failed call."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town, installation, new, died = roll_dying(install, crasher, write, refused=False)
         assert town.settings("billing")[LIST] == f"{town.old},{new}", f"after a crash at write {write}"
@@ -69,7 +72,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install, crasher: Crasher, part: int) -> None:
-    """The partner refuses the new version: whichever write is the last of a process, the old values return."""
+    """After a crash at any write of a rollback Certroll still restores the last good values."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town, installation, _, died = roll_dying(install, crasher, write, refused=True)
         before = owned({LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -84,7 +87,7 @@ def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install,
 
 @pytest.mark.parametrize("minutes", [0, 1, 10])
 def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: int) -> None:
-    """Whenever it is lost: the app ends on the new version, asked again, and is not restarted again."""
+    """After the journal is lost during a roll, the app ends on the new version without a second restart."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -102,7 +105,7 @@ def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: i
 
 
 def test_a_lost_hold_is_found_again(install: Install) -> None:
-    """Without the journal nobody knows that the version failed: it fails again at the first app, and is taken back."""
+    """If the journal forgets a failed version, the version fails again on one app and Certroll rolls that app back."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -120,7 +123,7 @@ def test_a_lost_hold_is_found_again(install: Install) -> None:
 
 
 def test_an_overlap_without_a_record_that_fails_has_nothing_to_go_back_to(install: Install) -> None:
-    """Somebody wrote old and new by hand: the app is asked; where it fails people are told, and nothing is written."""
+    """Certroll reports a failing app whose owner wrote the new version by hand, and writes nothing."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)

@@ -1,4 +1,4 @@
-"""Rolls that meet people, pipelines and outages at the worst moment: nothing is lost, nothing goes round for ever."""
+"""Check that rolls which meet people, pipelines and outages lose no work of others and end."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,18 +17,18 @@ from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
 
 SOON, LATER = timedelta(minutes=10), timedelta(minutes=75)
-"""What a roll and its way back take; and a soak of an hour besides."""
+"""`SOON` is the time for a roll and its rollback; `LATER` adds a soak time of one hour."""
 WRITTEN = timedelta(seconds=70)
-"""How long it takes until the first app is written, and not asked yet."""
+"""The time until Certroll has written the first app and has not probed the app yet."""
 FAILING = timedelta(seconds=150)
-"""How long it takes until the first app was asked and failed, and not for long enough."""
+"""The time until the first app has failed its probe, but not for long enough to be rolled back."""
 MANY = 20
 SETTINGS = r"/config/appsettings$"
 MOST = 150
 
 
 def begin(town: Street, installation: Installation, during: timedelta, **differences: object) -> str:
-    """Renew the client certificate, deliver for that long, and return the new thumbprint."""
+    """Renew the client certificate, deliver messages for the given time, and return the new thumbprint."""
     new = town.renew(**differences)
     installation.look_at(VAULT, CLIENT)
     delivered(installation, during)
@@ -36,7 +36,7 @@ def begin(town: Street, installation: Installation, during: timedelta, **differe
 
 
 def delivered(installation: Installation, during: timedelta, most: int = MOST) -> int:
-    """Deliver everything, and return how many messages that were; more than `most` is a storm."""
+    """Deliver all messages and return their number; fail if more than `most` messages come."""
     until, count = installation.clock.now() + during, 0
     while (message := installation.queue.take(until)) is not None:
         count += 1
@@ -46,20 +46,20 @@ def delivered(installation: Installation, during: timedelta, most: int = MOST) -
 
 
 def sweep(installation: Installation, after: timedelta = LATER, during: timedelta = SOON) -> None:
-    """Let that time pass, then sweep and deliver."""
+    """Let the time `after` pass, then run the sweep and deliver messages."""
     installation.clock.advance(after)
     installation.sweep()
     delivered(installation, during)
 
 
 def many(town: Street) -> dict[str, str]:
-    """Return the settings of an app that has many of them."""
+    """Return the settings of an app that has many settings."""
     others = {f"FEATURE_{number}": "x" for number in range(MANY)}
     return {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12", **others}
 
 
 def without_features(settings: dict[str, str]) -> dict[str, str]:
-    """Return settings without what `many` added."""
+    """Return the settings without the settings that `many` added."""
     return {key: value for key, value in settings.items() if not key.startswith("FEATURE_")}
 
 
@@ -74,7 +74,7 @@ def refuse_writes(town: Street, name: str, **how: object) -> None:
 
 
 def looks(town: Street) -> int:
-    """Return how often somebody listed the certificates."""
+    """Return how often Certroll listed the certificates, which is once per inspection of the fleet."""
     return sum(entry.path.endswith("/certificates") and entry.method == "GET" for entry in town.world.journal.entries())
 
 
@@ -82,7 +82,7 @@ def looks(town: Street) -> int:
 
 
 def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(install: Install) -> None:
-    """A lock on one app makes no storm: one try for each look from outside; without the lock the app rolls."""
+    """Certroll retries a locked app only when a sweep or an event asks, and rolls the app once the lock is gone."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("locked")
@@ -99,7 +99,7 @@ def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(instal
 
 
 def test_an_app_whose_settings_shrank_is_tried_again_by_the_sweep_alone(install: Install) -> None:
-    """The fleet's reads are whole and the app's own are not: no storm, and nothing is written over what was missing."""
+    """Certroll never overwrites settings that were missing from a read, and refuses the app without endless retries."""
     town = street()
     town.linux_app("aaa")
     town.app("bbb", many(town), setting=PATH)
@@ -119,7 +119,7 @@ def test_an_app_whose_settings_shrank_is_tried_again_by_the_sweep_alone(install:
 
 
 def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Install) -> None:
-    """The write was applied and its answer lost, then the role was gone for a while: what broke is taken back."""
+    """Certroll rolls back a failing app whose write took effect although Azure's answer was lost."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -137,7 +137,7 @@ def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Insta
 
 
 def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
-    """Behind private endpoints no app answers: the fleet is looked at about as often as there are apps."""
+    """If no app answers its probe, Certroll inspects the fleet about as often as there are apps."""
     town = street()
     names = [f"app{number}" for number in range(4)]
     for name in names:
@@ -153,7 +153,7 @@ def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
 
 
 def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
-    """Production rolls at once, although its staging slot is stopped, as most are between deployments."""
+    """Certroll rolls a production site at once although its staging slot is stopped."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -164,7 +164,7 @@ def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
 
 
 def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(install: Install) -> None:
-    """A pipeline deletes the slot after the write: production rolls within the soak, and nothing goes on for ever."""
+    """If a pipeline deletes a slot after its write, Certroll rolls the production site within the soak time."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -182,7 +182,7 @@ def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(i
 
 @pytest.mark.real_storage
 def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(install: Install) -> None:
-    """Their write meets ours and the app does not answer for a moment: it passed before, so what breaks it goes."""
+    """Certroll still rolls back a failing app that a colleague edited and restarted during the roll."""
     town = street()
     app = town.linux_app("billing")
     town.linux_app("shipping")
@@ -193,7 +193,7 @@ def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(insta
         app.script = [(503, {}, "restarting")]
         return {**settings, "FEATURE": "off"}
 
-    # the fleet's read, the read of the app's run, and the careful one before the write
+    # The colleague acts before the third read: the fleet's, the app's run's, and the careful read before the write.
     town.world.meddle(town.site("billing"), edit=edit, before="POST", nth=3)
     town.partner.accept_only(town.old)
     new = begin(town, installation, SOON)
@@ -204,7 +204,7 @@ def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(insta
 
 
 def test_an_owner_who_tidies_up_gets_the_last_good_values_back(install: Install) -> None:
-    """Most settings went after our write: an hour later that is believed, and the broken app is taken back."""
+    """If an owner deletes most settings after the write, Certroll accepts that an hour later and rolls the app back."""
     town = street()
     town.app("billing", many(town), setting=PATH)
     installation = install(age(town).world)
@@ -219,7 +219,7 @@ def test_an_owner_who_tidies_up_gets_the_last_good_values_back(install: Install)
 
 
 def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> None:
-    """The way back was locked for long; then Azure forgets most settings in some answers: none of them is lost."""
+    """Certroll loses no setting in a late rollback, even if Azure's answers omit most settings."""
     town = street()
     town.app("billing", many(town), setting=PATH)
     installation = install(age(town).world)
@@ -237,7 +237,7 @@ def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> 
 
 
 def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None:
-    """After our write a setting of their own pins the new version: it stays in the list when ours is taken back."""
+    """A rollback keeps a thumbprint in the load list that another person's setting names."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -255,7 +255,7 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
-    """The way back meets a lock and an operator releases the hold: refused, and the last good values come back."""
+    """During a rollback Certroll refuses an operator's release of the failed version, and finishes the rollback."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -274,23 +274,23 @@ def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) 
 
 @pytest.mark.real_storage
 def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another run records the app while an operator releases the hold: refused, and what it recorded stays."""
+    """Certroll refuses an operator's release of a version while another run records a result of the same app."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
     town.partner.accept_only(town.old)
     begin(town, installation, SOON)
     assert installation.rolls() == {"billing": "RolledBack"}
-    journal = installation.ports.journal
-    read = journal.rollout
+    ports = installation.ports
+    read = ports.rollouts.rollout
 
     def read_and_overtaken(ref: VaultCertificateRef, version: str) -> Rollout:
         rollout = read(ref, version)
         for roll in rollout.rolls:
-            journal.put_roll(ref, roll)
+            ports.settings_rolls.put_roll(ref, roll)
         return rollout
 
-    monkeypatch.setattr(journal, "rollout", read_and_overtaken)
+    monkeypatch.setattr(ports.rollouts, "rollout", read_and_overtaken)
     with pytest.raises(Conflict, match="billing"):
         installation.release(VAULT, CLIENT)
     assert installation.rolls() == {"billing": "RolledBack"}
@@ -300,30 +300,32 @@ def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, m
 def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two apps the one that no other run recorded is released, and named, and tried again at once."""
+    """An operator's release retries all apps except those whose results another run records at the same time."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
     town.partner.accept_only(town.old)
     begin(town, installation, SOON)
-    journal = installation.ports.journal
-    read = journal.rollout
+    ports = installation.ports
+    read = ports.rollouts.rollout
 
     def read_and_overtaken(ref: VaultCertificateRef, version: str) -> Rollout:
         rollout = read(ref, version)
         (held,) = rollout.rolls
-        another = journal.put_roll(ref, replace(held, site=replace(held.site, name="another"), revision=None))
-        journal.put_roll(ref, another)
+        another = ports.settings_rolls.put_roll(
+            ref, replace(held, site=replace(held.site, name="another"), revision=None)
+        )
+        ports.settings_rolls.put_roll(ref, another)
         return replace(rollout, rolls=(held, another))
 
-    monkeypatch.setattr(journal, "rollout", read_and_overtaken)
+    monkeypatch.setattr(ports.rollouts, "rollout", read_and_overtaken)
     assert installation.release(VAULT, CLIENT) == "billing"
     assert installation.rolls() == {"another": "RolledBack"}
 
 
 @pytest.mark.real_storage
 def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install: Install) -> None:
-    """Slot and production change settings between the write and the verdict: both are rolled in the end."""
+    """If a slot is swapped during its roll, the slot and the production site both end on the new version."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -339,7 +341,7 @@ def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install:
 
 
 def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> None:
-    """Both are renewed at once: one after the other is rolled and proven, and the app restarts twice."""
+    """If two certificates of an app are renewed together, the app restarts once for each."""
     town = street()
     second = town.build.add_certificate("second", ("second.contoso.com",)).thumbprint
     town.build.add_copy("second", town.linux, name="second-linux")
@@ -354,11 +356,11 @@ def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> No
     assert town.restarts("billing") == 2
 
 
-# ------------------------------------------------------------------------------- versions that come, go, or are bad
+# ----------------------------------------------------------------------------------------------------- bad versions
 
 
 def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(install: Install) -> None:
-    """The partner refuses both: the app gets back what worked, and not the version between."""
+    """If a second bad version follows the first, the app still gets its last good version back."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -372,14 +374,14 @@ def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(i
 
 
 def disable(town: Street) -> None:
-    """Disable the newest version, as the runbook tells operators to."""
+    """Disable the newest version, as operators do with a bad certificate."""
     certificate = town.world.vaults[VAULT].certificates[CLIENT]
     certificate.versions[certificate.versions.index(certificate.newest)] = replace(certificate.newest, enabled=False)
     assert not certificate.newest.enabled
 
 
 def forbid(town: Street) -> None:
-    """Take away the right to read the vault certificate."""
+    """Take away Certroll's right to read the vault certificate."""
     town.world.faults.add(Fault("denied", "GET", path=f"/certificates/{CLIENT}", times=None))
 
 
@@ -387,7 +389,7 @@ def forbid(town: Street) -> None:
 def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
     install: Install, withdraw: Callable[[Street], None], during: timedelta
 ) -> None:
-    """Bringing old values back needs no vault: the app gets what worked, whatever the vault says meanwhile."""
+    """Certroll rolls back a failing app even if the version was disabled or the vault cannot be read."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -402,7 +404,7 @@ def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
 
 
 def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: Install) -> None:
-    """Azure's own sync imports what the gate refuses: the version that apps name is kept beside it."""
+    """If Azure's own sync imports a refused version, Certroll uploads the version again that apps name."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -410,12 +412,12 @@ def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: In
     town.world.nightly_sync()
     installation.look_at(VAULT, CLIENT)
     delivered(installation, SOON)
-    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert [copy.thumbprint for copy in town.kept()] == [town.old]
     assert town.world.apps.troubles() == ()
 
 
 def test_every_app_of_a_certificate_that_was_made_again_is_rolled(install: Install) -> None:
-    """The vault knows nothing of what the copies held before; the second app is rolled as the first one is."""
+    """Certroll rolls every app of a vault certificate that was deleted and created again under its name."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
@@ -431,7 +433,7 @@ def test_every_app_of_a_certificate_that_was_made_again_is_rolled(install: Insta
 
 
 def test_an_app_that_was_stopped_through_two_renewals_is_ready_for_the_last(install: Install) -> None:
-    """It is written for the newer version too, and holds up nobody."""
+    """An app that was stopped during two renewals gets the newest version and delays no other app."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("zzz")
@@ -445,10 +447,10 @@ def test_an_app_that_was_stopped_through_two_renewals_is_ready_for_the_last(inst
 
 @pytest.mark.parametrize("why", ["it is stopped", "its settings may not be read"])
 def test_an_unfinished_roll_of_an_earlier_version_holds_up_no_binding(install: Install, why: str) -> None:
-    """An app that cannot be judged shows its visitors the newer version all the same."""
+    """An app with an unfinished roll still shows its visitors the newer version."""
     town = street(Knobs(sync_moves_bindings=False))
     town.linux_app("billing")
-    copy = next(one for one in town.world.web.certificates.values() if one.name == "client-linux")
+    copy = next(copy for copy in town.world.web.certificates.values() if copy.name == "client-linux")
     town.build.add_host(town.site("billing"), SUBJECT, copy)
     installation = install(age(town).world)
     begin(town, installation, WRITTEN)
@@ -466,7 +468,7 @@ def test_an_unfinished_roll_of_an_earlier_version_holds_up_no_binding(install: I
 
 
 def test_an_outage_of_the_app_itself_is_no_proof_against_the_version(install: Install) -> None:
-    """It fails with the last good values as well: they stay, people are told, and the others are not held."""
+    """An app that also fails with the last good values does not stop the roll of other apps."""
     town = street()
     app = town.linux_app("aaa")
     town.linux_app("bbb")
@@ -480,7 +482,7 @@ def test_an_outage_of_the_app_itself_is_no_proof_against_the_version(install: In
 
 
 def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Install) -> None:
-    """New processes fail and an old one answers for fifty minutes beside them: the roll is taken back in the end."""
+    """Certroll rolls back an app whose new processes fail, although an old process still answers for fifty minutes."""
     town = street(Knobs(restart_seconds=60, old_process_answers=3000))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -492,7 +494,7 @@ def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Inst
 
 
 def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> None:
-    """An app that takes ten minutes to start fails every probe of its first minutes: that is no loop of restarts."""
+    """An app that needs ten minutes to start is restarted at most four times."""
     town = street()
     app = town.linux_app("aaa")
     installation = install(age(town).world)
@@ -505,7 +507,7 @@ def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> No
 
 
 def deliver_to_slow(town: Street, installation: Installation, say: Callable[[bool], None]) -> None:
-    """Deliver for an hour and more, the app being down for ten minutes after each restart."""
+    """Deliver for over an hour, while the app is down for ten minutes after each restart."""
     until, seen, up_at = installation.clock.now() + LATER, town.restarts("aaa"), installation.clock.now()
     while (message := installation.queue.take(until)) is not None:
         say(installation.clock.now() < up_at)
@@ -517,7 +519,7 @@ def deliver_to_slow(town: Street, installation: Installation, say: Callable[[boo
 
 
 def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Install, crasher: Crasher) -> None:
-    """The process dies with its write, the next reads show what was before, the app starts: it is taken back."""
+    """Certroll rolls back a failing app after a crash at its write and stale reads of its settings."""
     town = street(Knobs(restart_seconds=200))
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -539,7 +541,7 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
 
 @pytest.mark.real_storage
 def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install) -> None:
-    """The others roll, and the next sweep finds nothing to do."""
+    """Certroll forgets an app that is deleted during its roll, and rolls the other apps."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
@@ -553,7 +555,7 @@ def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install
 
 
 def test_a_setting_that_is_no_valid_text_holds_up_nobody(install: Install) -> None:
-    """A lone surrogate in a setting of one app: the others roll, and the value is told to nobody."""
+    """An app whose setting is no valid text delays no roll of other apps."""
     town = street()
     town.linux_app("good")
     town.build.add_site("odd", town.linux, settings={"X": "odd-value-\ud800"})

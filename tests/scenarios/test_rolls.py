@@ -1,4 +1,4 @@
-"""Rolling thumbprints through app settings, as the owner of an app would see it."""
+"""Check how Certroll rolls thumbprints through app settings, as the owner of an app sees it."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,14 +27,14 @@ def roll(town: Street, installation: Installation, during: timedelta = HOURS) ->
 
 
 def next_hour(start: datetime, now: datetime) -> datetime:
-    """Return the next full hour after the start, as the sweep runs."""
+    """Return the next full hour after the start, at which the sweep runs."""
     return start + timedelta(hours=(now - start) // timedelta(hours=1) + 1)
 
 
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -> None:
-    """The list holds old and new, the pin names the new one, the app restarted once, and its call never failed."""
+    """A Linux app lists both versions, uses the new one after a single restart, and never fails a call."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -44,11 +44,11 @@ def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -
     assert town.restarts("billing") == 1
     assert watch.troubles == []
     assert installation.rolls() == {"billing": "Validated"}
-    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert [copy.thumbprint for copy in town.kept()] == [town.old]
 
 
 def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
-    """Windows store, Windows container path, bare pin, `*` with a pin, a slot, another list: no call ever fails."""
+    """Apps on Windows and Linux, in containers and in slots never fail a call during a roll."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old.lower(), PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -78,7 +78,7 @@ def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
 
 
 def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Install) -> None:
-    """After two renewals the list holds the last two versions, not three."""
+    """After two renewals the load list holds only the last two versions."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -92,7 +92,7 @@ def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Instal
 
 
 def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install: Install) -> None:
-    """Somebody uploads old and new by hand: no copy is made, the settings roll all the same."""
+    """Certroll rolls the settings of an app whose owner uploaded both versions, and uploads nothing."""
     town = street()
     plan = town.build.add_plan("hand", location="eastus")
     old = town.world.vaults[VAULT].certificates[CLIENT].newest
@@ -111,7 +111,7 @@ def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install
 
 
 def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Install) -> None:
-    """Uploads have no vault written on them; the sweep looks for the versions of every certificate in scope."""
+    """The sweep finds apps behind uploads by comparing each certificate's versions with the uploads' thumbprints."""
     town = street()
     plan = town.build.add_plan("hand", location="eastus")
     town.build.add_upload(town.world.vaults[VAULT].certificates[CLIENT].newest, plan)
@@ -128,7 +128,7 @@ def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Inst
 
 
 def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
-    """Azure replaced the copy before anybody told Certroll: the old version comes back beside it, and the app rolls."""
+    """If Azure's nightly sync brings the new version first, Certroll uploads the old one again and rolls the app."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -144,7 +144,7 @@ def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
 
 
 def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
-    """Where the import renames the thumbprint in load lists, the pins follow and the app works."""
+    """If Azure replaces the thumbprint in load lists, Certroll updates the other settings and the app works."""
     town = street(Knobs(import_rewrites_load_list=True))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -157,14 +157,14 @@ def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
 
 @pytest.mark.parametrize("answer", ["accept", "refuse", "resolve"])
 def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install: Install, answer: str) -> None:
-    """Where Azure takes no second copy of a thumbprint the old version goes up right after the sync."""
+    """If Azure refuses an upload because the thumbprint exists, Certroll uploads the old version after the sync."""
     town = street(Knobs(second_import_same_thumbprint=answer))  # type: ignore[arg-type]
     town.world.web.certificates.remove(next(c.id for c in town.world.web.certificates.values() if "windows" in c.name))
     town.linux_app("billing")
     installation = install(age(town).world)
     with AppWatch(town.world) as watch:
         new = roll(town, installation)
-    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert [copy.thumbprint for copy in town.kept()] == [town.old]
     assert town.settings("billing")[LIST] == f"{town.old},{new}"
     assert installation.rolls() == {"billing": "Validated"}
     if answer == "accept":
@@ -175,7 +175,7 @@ def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install:
 
 
 def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -> None:
-    """The second copy does not replace the first under the same name."""
+    """Certroll uploads the old version into two webspaces of one resource group under different names."""
     town = street()
     plan = town.build.add_plan("second", webspace="contoso-WestEuropewebspace-other", linux=True)
     town.build.add_copy(CLIENT, plan, name="client-second")
@@ -184,7 +184,7 @@ def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -
     installation = install(age(town).world)
     with AppWatch(town.world) as watch:
         roll(town, installation)
-    assert len(town.kept()) == len({one.webspace.key for one in town.kept()}) == 2
+    assert len(town.kept()) == len({copy.webspace.key for copy in town.kept()}) == 2
     assert watch.troubles == []
 
 
@@ -193,7 +193,7 @@ def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -
 
 @pytest.mark.real_storage
 def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install) -> None:
-    """The app's call fails with the new version: the last good values return, the version is held, people are told."""
+    """If the partner refuses the new version, Certroll restores the old settings and writes the version to no app."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -217,7 +217,7 @@ def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install)
 
 
 def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -> None:
-    """The partner learned the new certificate: released by hand, every app rolls."""
+    """After an operator releases a version that failed, Certroll rolls every app to this version."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -233,7 +233,7 @@ def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -
 
 
 def test_a_newer_version_ends_a_hold(install: Install) -> None:
-    """The version that failed is passed over: the next one goes from the last good one."""
+    """After one version failed, Certroll still rolls apps from the last good version to a newer one."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -250,7 +250,7 @@ def test_a_newer_version_ends_a_hold(install: Install) -> None:
 
 
 def test_a_probe_that_fails_twice_and_then_passes_is_not_rolled_back(install: Install) -> None:
-    """A new process may need a moment."""
+    """Certroll does not roll back an app that passes its probe after two failures."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -264,7 +264,7 @@ def test_a_probe_that_fails_twice_and_then_passes_is_not_rolled_back(install: In
 
 
 def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install: Install) -> None:
-    """It proves nothing: another app goes first, its own roll ends unproven, its settings stay rolled."""
+    """Certroll rolls an app that was broken before after other apps, and never rolls it back."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta")
@@ -277,7 +277,7 @@ def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install:
 
 
 def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) -> None:
-    """Nothing can be proven: they follow each other after the soak."""
+    """If every app was broken before, Certroll rolls the apps one after the other, each after the soak time."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta").broken = True
@@ -291,7 +291,7 @@ def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) 
 
 
 def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) -> None:
-    """Linux may defer a restart by 40 minutes; the roll is proven when the new process answers alone."""
+    """A roll is proven when the new process answers alone; Linux may defer a restart by 40 minutes."""
     town = street(Knobs(restart_seconds=60, old_process_answers=1800))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -303,7 +303,7 @@ def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) ->
 
 
 def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are_told(install: Install) -> None:
-    """The list goes from old to new; the app rolls, and the report says that there was no overlap."""
+    """Without the right to read secrets Certroll replaces the old version and reports that no overlap exists."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -316,7 +316,7 @@ def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are
 
 
 def test_without_a_last_good_version_a_failed_roll_is_left_for_a_person(install: Install) -> None:
-    """Nothing that is live could be written back: Certroll says so and touches nothing more."""
+    """If no last good version exists any more, Certroll reports a failed roll and writes nothing more."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -337,7 +337,7 @@ def deny_secrets(town: Street) -> None:
 
 
 def test_slots_go_before_their_production_site(install: Install) -> None:
-    """The slot is proven before production restarts."""
+    """Certroll rolls a slot before its production site."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -350,7 +350,7 @@ def test_slots_go_before_their_production_site(install: Install) -> None:
 
 
 def test_one_app_goes_first(install: Install) -> None:
-    """While the first app settles, no other one has been written."""
+    """Certroll writes a single app first, and the other apps only when that app is proven."""
     town = street()
     for name in ("a", "b", "c"):
         town.linux_app(name)
@@ -364,7 +364,7 @@ def test_one_app_goes_first(install: Install) -> None:
 
 
 def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> None:
-    """The first, then two at a time, until all are done; none is lost."""
+    """At most `max_restarts` apps of a plan restart at the same time."""
     town = street()
     names = [f"app{number}" for number in range(4)]
     for name in names:
@@ -379,7 +379,7 @@ def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> 
 
 
 def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Install) -> None:
-    """Nothing is proven, nothing is rolled back, nothing freezes."""
+    """If apps have no probe, Certroll rolls the next app after the soak time."""
     town = street()
     town.linux_app("a", tags={})
     town.linux_app("b", tags={})
@@ -394,7 +394,7 @@ def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Insta
 
 
 def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> None:
-    """Its settings are ready; nobody starts it."""
+    """Certroll rolls a stopped app without starting it, and proves the roll when its owner starts it."""
     town = street()
     site = town.build.add_site(
         "billing", town.linux, tags=PROBE, settings=owned({LIST: town.old, PIN: town.old}), state="Stopped"
@@ -413,7 +413,7 @@ def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> No
 
 
 def test_restarts_wait_for_the_window(install: Install) -> None:
-    """An evening's renewal restarts nothing before the window of the night, and then all that waited."""
+    """Certroll restarts apps only inside the restart window."""
     town = street()
     town.linux_app("billing")
     town.world.clock.advance(timedelta(hours=14))
@@ -432,7 +432,7 @@ def test_restarts_wait_for_the_window(install: Install) -> None:
 
 
 def test_a_window_that_opens_after_the_end_is_said_at_once(install: Install) -> None:
-    """Nobody is to learn it on the day."""
+    """Certroll reports at once if the old version expires before the restart window opens."""
     town = street()
     town.linux_app("billing")
     town.world.clock.advance(timedelta(days=27))
@@ -444,7 +444,7 @@ def test_a_window_that_opens_after_the_end_is_said_at_once(install: Install) -> 
 
 
 def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None:
-    """A template writes its own list: after the second time Certroll stops and says so; a day later it tries again."""
+    """After others have undone a roll twice, Certroll reports the conflict and retries a day later."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -457,7 +457,7 @@ def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None
         installation.deliver_all(timedelta(hours=1))
     assert town.settings("billing") == before
     assert ("app settings of billing", "FoughtOver") in installation.findings()
-    assert town.restarts("billing") == 2 + 2  # two rolls of ours, two changes of theirs
+    assert town.restarts("billing") == 2 + 2  # two rolls of Certroll, and two changes of the template
     town.world.clock.advance(timedelta(days=1))
     installation.sweep()
     installation.deliver_all(timedelta(hours=1))
@@ -468,7 +468,7 @@ def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None
 
 
 def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(install: Install) -> None:
-    """With the tag it restarts once and uses the new version; without it is told that it will not see it."""
+    """Certroll restarts an app with the load list `*` only if the app has the tag `certroll-restart`."""
     town = street()
     town.app("asks", {LIST: "*"}, subject=SUBJECT, tags=PROBE | {"certroll-restart": "on"})
     town.app("waits", {LIST: "*"}, subject=SUBJECT)
@@ -484,7 +484,7 @@ def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(ins
 
 
 def test_retirement_happens_where_it_is_asked_for(install: Install) -> None:
-    """The tag takes the old version out of the list once the new one is proven; the app restarts for it once more."""
+    """With the tag `certroll-retire` Certroll removes the old version after the proof, with a second restart."""
     town = street()
     town.linux_app("billing", tags=PROBE | {"certroll-retire": "on"})
     installation = install(age(town).world)
@@ -499,7 +499,7 @@ def test_retirement_happens_where_it_is_asked_for(install: Install) -> None:
 
 
 def test_key_vault_references_are_left_alone_and_fetched_again(install: Install) -> None:
-    """The setting stays; what it leads to is the new version within minutes."""
+    """Certroll leaves a Key Vault reference unchanged and makes App Service fetch its value again."""
     town = street()
     town.linux_app("billing")
     reference = f"@Microsoft.KeyVault(SecretUri=https://{VAULT}.vault.azure.net/secrets/{CLIENT})"

@@ -1,4 +1,4 @@
-"""Rolling roots through the root lists of apps in an App Service Environment, as the owners of apps would see it."""
+"""Check how Certroll rolls roots through the root lists of apps in an App Service Environment."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,9 +8,9 @@ import pytest
 
 from local.azure.vault.authority import Authority, Leaf, Request, authority
 from local.azure.watching.app_watch import AppWatch
+from shared.domain.budget import MostDown
 from shared.domain.messages import Cause
 from shared.domain.names import EnvironmentRef, SiteRef
-from shared.domain.waves import MostDown
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
@@ -26,7 +26,7 @@ ASKED = {"certroll-root-on": "billing"}
 
 
 def look(town: Hosted, installation: Installation, during: timedelta = HOURS) -> None:
-    """Have the root looked at, and deliver everything."""
+    """Queue the message that the root's event causes, and deliver everything."""
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(during)
     assert installation.errors == []
@@ -43,7 +43,7 @@ def roll(town: Hosted, installation: Installation, fresh: Authority | None = Non
 
 
 def tell(installation: Installation) -> None:
-    """Let the certificate's own run tell apps to go, and no app's run begin."""
+    """Deliver only the message that makes Certroll decide which apps may roll, and no message for an app."""
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     message = installation.queue.take(installation.clock.now())
     assert message is not None
@@ -51,7 +51,7 @@ def tell(installation: Installation) -> None:
 
 
 def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: str) -> None:
-    """Deliver everything; that app does not work while its settings name the root."""
+    """Deliver everything, while the named app fails whenever its root list names the root."""
     app, until = town.world.apps.of(town.site(name)), installation.clock.now() + HOURS
     assert app is not None
     while (message := installation.queue.take(until)) is not None:
@@ -65,7 +65,7 @@ def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: 
 
 
 def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install) -> None:
-    """Old and new stand beside each other everywhere, each app restarted once, and the partner may move."""
+    """Every root list names the old and the new root after one restart of each app, and no call fails."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     fresh = Authority("Corp 2")
@@ -85,7 +85,7 @@ def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install)
 
 
 def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
-    """Nothing of it is in any webspace: the root lists alone say where it is used."""
+    """The sweep finds a new root by the root lists of apps, because no webspace contains the root."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     new = town.renew()
@@ -96,7 +96,7 @@ def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
 
 
 def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Install) -> None:
-    """The roll of a root is a roll: first one app, a slot before production, and one restart of a plan at a time."""
+    """Certroll rolls a root through one app of a plan at a time, and through a slot before its site."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     town.renew()
@@ -113,7 +113,7 @@ def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Ins
 
 @pytest.mark.real_storage
 def test_the_next_roll_takes_the_root_before_the_last_one_out(install: Install) -> None:
-    """After two renewals a list names the last two roots, not three."""
+    """After two renewals a root list names only the last two roots."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     first = roll(town, installation)
@@ -123,7 +123,7 @@ def test_the_next_roll_takes_the_root_before_the_last_one_out(install: Install) 
 
 
 def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
-    """With the tag the old root leaves the list when the new one is proven, at the price of one more restart."""
+    """With the tag `certroll-retire` Certroll removes the old root from the list once the new root is proven."""
     town = hosted()
     town.app("billing", tags={**PROBE, "certroll-retire": "on"})
     town.upload("billing")
@@ -131,7 +131,7 @@ def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
     installation = install(town.world)
     fresh = Authority("Corp 2")
     town.renew(fresh)
-    town.partner.move_to(None)  # whom everybody trusts, so that the roots alone are looked at
+    town.partner.move_to(None)  # every app trusts this partner, so that only the root list matters
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(HOURS)
     installation.sweep()
@@ -141,7 +141,7 @@ def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
 
 
 def test_an_app_that_names_it_in_both_lists_is_written_once(install: Install) -> None:
-    """Load list, root list and pin go in one write, whatever the others name."""
+    """Certroll changes load list, root list and pin of an app in a single write."""
     town = hosted(**{"certroll-public-to": "billing"})
     town.app("billing", {ROOTS: town.old, LIST: f"{town.old},{STRANGER}", "PINNED_ROOT": town.old})
     town.upload("billing")
@@ -155,7 +155,7 @@ def test_an_app_that_names_it_in_both_lists_is_written_once(install: Install) ->
 
 
 def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> None:
-    """Its last good value returns as it was, the version is held, and the other apps stay as they are."""
+    """Certroll rolls back an app that fails with the new root, and leaves the other apps unchanged."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     before = {name: town.settings(name) for name in town.restarts()}
@@ -183,7 +183,7 @@ def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> 
     ids=["no setting", "an empty one", "another's root", "something odd"],
 )
 def test_a_tagged_app_gets_the_setting(install: Install, before: dict[str, str], after: dict[str, str]) -> None:
-    """The certificate comes first, then the setting; nothing else of its settings changes, and it restarts once."""
+    """Certroll uploads the root to a tagged app, then adds the root to the app's list, with one restart."""
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
@@ -203,7 +203,7 @@ def test_a_tagged_app_gets_the_setting(install: Install, before: dict[str, str],
 
 @pytest.mark.parametrize("before", [{}, {ROOTS: ""}, {ROOTS: STRANGER}], ids=["none", "an empty one", "another's"])
 def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict[str, str]) -> None:
-    """Where the tagged app fails with it, its settings are as they were: what was not there is not left empty."""
+    """If a tagged app fails with its new root list, Certroll restores the settings and leaves no empty setting."""
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
@@ -219,7 +219,7 @@ def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict
 
 
 def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> None:
-    """A template that leaves it out wins after two times: for a day it is not written, and people are told."""
+    """If a template removes the root list twice, Certroll stops writing it for a day and reports the conflict."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -235,7 +235,7 @@ def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> Non
 
 
 def test_the_sweep_finds_a_tag_without_any_event(install: Install) -> None:
-    """A root that is in no list and on no app yet is looked after because its tag asks for it."""
+    """The sweep finds a root that only a tag requests."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -246,7 +246,7 @@ def test_the_sweep_finds_a_tag_without_any_event(install: Install) -> None:
 
 
 def test_slots_and_groups_are_named_in_the_tag(install: Install) -> None:
-    """Each slot is named by itself; what the tag names in vain is reported, and the others get theirs."""
+    """A tag names each slot separately, and Certroll reports a name that does not exist."""
     tags = {"certroll-root-on": "contoso/billing/staging, contoso/orders", "certroll-root-on-2": "nowhere"}
     town = hosted(**tags)
     for name in ("billing", "orders"):
@@ -261,7 +261,7 @@ def test_slots_and_groups_are_named_in_the_tag(install: Install) -> None:
 
 
 def test_an_ambiguous_name_is_not_guessed_by_the_apps_own_run(install: Install) -> None:
-    """An app that is rolled for another reason gets nothing that the tag may have meant for its namesake."""
+    """Certroll adds no root list to an app whose name in the tag is ambiguous."""
     tags = {"certroll-root-on": "billing"}
     town = hosted(**tags)
     group = town.build.add_group("elsewhere")
@@ -280,7 +280,7 @@ def test_an_ambiguous_name_is_not_guessed_by_the_apps_own_run(install: Install) 
 
 
 def test_what_a_sibling_has_is_not_uploaded_again(install: Install) -> None:
-    """A public certificate on any app of the plan serves all of them; one on another plan serves none."""
+    """Certroll does not upload a root that another app of the same plan already has."""
     town = two_apps_and_a_slot()
     far = town.app("far", plan=town.build.add_plan("windows-2", environment=town.ase))
     town.upload("far")
@@ -298,7 +298,7 @@ def test_what_a_sibling_has_is_not_uploaded_again(install: Install) -> None:
 
 
 def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> None:
-    """Between the leave to go and the write somebody deletes it: the list stays as it is until it is back."""
+    """If somebody deletes the new root before the write, the list stays unchanged until the root is back."""
     town = hosted()
     town.app("billing")
     town.upload("billing")
@@ -311,7 +311,7 @@ def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> Non
     installation.deliver_all(timedelta(minutes=1))
     assert town.settings("billing") == owned({ROOTS: town.old})
     assert ("app billing", "NotLive") in installation.findings()
-    for _ in range(2):  # it counts as the first to go for an hour
+    for _ in range(2):  # the app counts as the first app for an hour
         installation.sweep()
         installation.deliver_all(HOURS)
     assert town.settings("billing") == owned({ROOTS: f"{town.old},{new}"})
@@ -319,7 +319,7 @@ def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> Non
 
 
 def test_an_app_that_is_out_gets_no_certificate_for_the_others(install: Install) -> None:
-    """`certroll: off` spares an app: another one of the plan gets the certificate, and its list stays as it is."""
+    """Certroll uploads the root to another app of the plan if one app has the tag `certroll: off`."""
     town = hosted()
     town.app("archive", tags={**PROBE, "certroll": "off"})
     town.app("billing")
@@ -333,7 +333,7 @@ def test_an_app_that_is_out_gets_no_certificate_for_the_others(install: Install)
 
 
 def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: Install) -> None:
-    """It is deleted when its grace is over and the last list of the plan has left it, whichever app has it."""
+    """Certroll deletes an old root only after its grace period, when no root list of the plan names the root."""
     town = hosted()
     for name in ("billing", "orders"):
         town.app(name, tags={**PROBE, "certroll-retire": "on"} if name == "billing" else PROBE)
@@ -360,7 +360,7 @@ def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: In
 
 
 def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
-    """An app of the plan that Certroll may not see may trust it: it is not deleted, and people are told."""
+    """Certroll keeps an old root while an app of the plan is hidden, and reports the blind spot."""
     town = hosted()
     town.app("billing", tags={**PROBE, "certroll-retire": "on"})
     town.upload("billing")
@@ -381,7 +381,7 @@ def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
 
 
 def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
-    """Of an app on Linux the load list is rolled, also where somebody else was faster; the root list stays."""
+    """Certroll rolls the load list of a Linux app and leaves its root list unchanged, which has no effect on Linux."""
     tags = {"certroll-public-to": "billing, orders"}
     town = hosted(**tags)
     linux = town.build.add_plan("linux", linux=True, environment=town.ase)
@@ -406,14 +406,17 @@ def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
 @pytest.mark.parametrize("where", ["Linux", "container", "multi-tenant"])
 @pytest.mark.parametrize("asked", [True, False], ids=["asked by the tag", "in the list"])
 def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, asked: bool) -> None:  # noqa: FBT001
-    """On Linux, in a container, outside of an environment: a reason with the cure, and not one write."""
+    """Certroll never writes a root list where App Service ignores it, and reports the next step.
+
+    App Service ignores root lists on Linux, in containers and outside of environments.
+    """
     tags = ASKED if asked else {}
     town = hosted(**tags)
     environment = None if where == "multi-tenant" else town.ase
     plan = town.build.add_plan("there", linux=where == "Linux", environment=environment)
     settings = {} if asked else {ROOTS: town.old}
     town.app("billing", settings, plan, windows_container=where == "container")
-    if not asked:  # a wrong setting is seen where settings are read anyway
+    if not asked:  # Certroll sees a useless root list only where it reads settings for another reason
         town.build.add_upload(town.build.add_certificate("web", ("www.contoso.com",)), plan)
     town.partner.move_to(None)
     installation = install(town.world)
@@ -438,9 +441,9 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
 )
 @pytest.mark.parametrize("asked", [True, False], ids=["asked by the tag", "in the list"])
 def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: str | None, asked: bool) -> None:  # noqa: FBT001
-    """It is neither uploaded nor named anywhere, and people are told why; the old root stays as it is.
+    """Certroll neither uploads nor lists a certificate that is no root, and reports the reason.
 
-    An expired version never becomes the current one, so nothing is asked of it.
+    An expired version never becomes the current version, so Certroll reports nothing about it.
     """
     tags = ASKED if asked else {}
     town = hosted(**tags)
@@ -461,7 +464,7 @@ def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: st
 
 
 def test_who_shares_a_root_is_named_once(install: Install) -> None:
-    """One finding for the plan, with the apps whose own list lacks it; none of those that are out, and no write."""
+    """One finding per plan names the apps that trust a root only because another app of the plan lists it."""
     town = two_apps_and_a_slot()
     for name, tags in (("quiet", PROBE), ("other", {}), ("out", {"certroll": "off"})):
         town.app(name, {}, tags=tags)
@@ -483,13 +486,16 @@ def test_who_shares_a_root_is_named_once(install: Install) -> None:
 
 
 def asked_of_arm(town: Hosted) -> Counter[tuple[str, str]]:
-    """Return how often each thing below a site was asked for."""
+    """Return how often each resource below a site was requested."""
     found = (e for e in town.world.journal.entries() if e.host == ARM and "/sites/" in e.path)
     return Counter((entry.method, entry.path.partition("/sites/")[2].lower()) for entry in found)
 
 
 def test_looking_for_a_root_reads_each_app_once(install: Install) -> None:
-    """Settings of each Windows app of an environment; public certificates only on the plan that lists the root."""
+    """To find the users of a root, Certroll reads the settings of each Windows app of the environment once.
+
+    Certroll reads public certificates only on the plan that lists the root.
+    """
     town = two_apps_and_a_slot()
     town.app("far", {ROOTS: STRANGER}, town.build.add_plan("windows-2", environment=town.ase))
     town.app("linux", {}, town.build.add_plan("linux", linux=True, environment=town.ase))
@@ -510,7 +516,7 @@ def test_looking_for_a_root_reads_each_app_once(install: Install) -> None:
 
 
 def test_a_certificate_that_can_be_no_root_costs_no_more(install: Install) -> None:
-    """For what somebody issued nothing is read in an environment beyond what is near its copies."""
+    """For a certificate that cannot be a root Certroll reads no app settings in an environment."""
     town = two_apps_and_a_slot()
     town.build.add_certificate("web", ("www.contoso.com",))
     installation = install(town.world)
@@ -521,7 +527,7 @@ def test_a_certificate_that_can_be_no_root_costs_no_more(install: Install) -> No
 
 
 def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
-    """In an app's own run the two certificates of a sibling, and the sibling; beside what any roll takes."""
+    """The roll of an app also reads the sibling app that has the root, and its two public certificates."""
     town = hosted()
     for name in ("billing", "orders"):
         town.app(name, {ROOTS: town.old} if name == "orders" else {})
@@ -555,7 +561,7 @@ def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
-    """A list that is rolled, and one that is begun: whichever write is the last of a process, both are right."""
+    """After a crash at any write Certroll still rolls one app's root list and adds the list of another app."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         tags = {"certroll-root-on": "orders"}
         town = hosted()
@@ -583,7 +589,10 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, dying once after that write; say whether it came to that. Then the sweep comes."""
+    """Deliver everything, with a crash after the given write; return True if the crash happened.
+
+    After a crash the sweep runs.
+    """
     try:
         with crasher.crashing_after(write):
             deliver_to_picky(town, installation, "billing", town.old)
@@ -598,7 +607,7 @@ def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Cr
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, crasher: Crasher, part: int) -> None:
-    """The app fails with the setting that was begun: whichever write is the last of a process, it goes again."""
+    """After a crash at any write of a rollback Certroll removes the root list that it had added."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town = hosted(**ASKED)
         town.app("billing", {})
@@ -620,7 +629,7 @@ def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, cras
 
 
 def several(*names: str) -> Hosted:
-    """Return an environment in which these apps list the root, which is on one of them."""
+    """Return an environment in which the named apps list the root, and the first app has it."""
     town = hosted()
     for name in names:
         town.app(name)
@@ -631,7 +640,7 @@ def several(*names: str) -> Hosted:
 
 @pytest.mark.parametrize(("most", "expected"), [("1", 1), ("50%", 2), ("100%", 3)])
 def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, most: str, expected: int) -> None:
-    """What may be stopped at once is rolled at once, after the first one alone; every app is rolled in the end."""
+    """After the first app Certroll rolls as many apps at once as the setting `ase_max_unavailable` permits."""
     town = several("api", "billing", "orders", "users")
     installation = install(town.world, ase_max_unavailable=MostDown.parse(most))
     town.renew()
@@ -642,7 +651,7 @@ def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, mo
 
 
 def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) -> None:
-    """Of two apps of a group one is left alone until the other has proven the new root, also where all may be down."""
+    """Certroll rolls only one of two apps of a group at a time, even if all apps may be down."""
     town = several("api", "billing")
     for name in ("api", "billing"):
         site = town.site(name)
@@ -655,17 +664,17 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
 
 
 def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
-    """While a wave has taken as many apps of another plan down as may be, no app is rolled."""
+    """Certroll rolls no app while as many apps of the environment are down as the settings permit."""
     town = several("billing")
     installation = install(town.world, ase_max_unavailable=MostDown.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)
     other = SiteRef.parse(town.site("billing").id.replace("billing", "elsewhere"))
-    journal = installation.ports.journal
+    restart_claims = installation.ports.restart_claims
     town.renew()
-    assert journal.claim_restart(environment.resource_id, other, environment, 1)
+    assert restart_claims.claim(environment.resource_id, other, environment, 1)
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(timedelta(minutes=20))
     assert town.restarts() == {"billing": 0}
-    journal.restarted(environment.resource_id, other, environment)
+    restart_claims.give_back(environment.resource_id, other, environment)
     installation.deliver_all(HOURS)
     assert installation.rolls() == {"billing": "Validated"}

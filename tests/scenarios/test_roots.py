@@ -1,4 +1,4 @@
-"""Root certificates of App Service Environments: put beside the old ones, and trusted by apps wave after wave."""
+"""Check that Certroll adds root certificates to App Service Environments and restarts their apps in waves."""
 
 import json
 import logging
@@ -20,15 +20,15 @@ from local.azure.watching.down_watch import DownWatch
 from local.azure.web.resources import RUNNING, STOPPED
 from local.azure.world import World
 from shared.cycle_environment import remind
+from shared.domain.budget import MostDown
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.names import HostName
 from shared.domain.plan import Mode
-from shared.domain.ports import AppProbe
 from shared.domain.probe import ProbeSight
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
-from shared.domain.waves import MostDown
 from shared.domain.window import RestartWindow
+from shared.ports.probes import AppProbe
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
@@ -42,19 +42,19 @@ ARM = "management.azure.com"
 
 
 def carried(installation: Installation) -> None:
-    """Look at the root's vault object, and deliver whatever follows."""
+    """Queue the message that the root's event causes, and deliver everything that follows."""
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all()
 
 
 def swept(installation: Installation) -> None:
-    """Sweep, and deliver whatever follows."""
+    """Sweep, and deliver everything that follows."""
     installation.sweep_everything()
     installation.deliver_all()
 
 
 def held(install: Install, apps: Literal[3, 7] = 3, most: MostDown = ONE) -> tuple[Hosted, Installation]:
-    """Return an environment whose waves are held up by a slot, the first of all, which did not come up."""
+    """Return an environment where Certroll restarts no further app, because a restarted slot fails its probe."""
     hosted = Hosted(apps=apps)
     installation = install(hosted.world, ase_max_unavailable=most)
     hosted.apps["shop/staging"].failing_starts = None
@@ -72,7 +72,7 @@ def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
 
 
 def stopped_at_once(world: World) -> int:
-    """Return how many sites were stopped at the same moment at most, as the world's journal tells it."""
+    """Return the largest number of sites that were stopped at the same moment, from the world's journal."""
     stopped: set[str] = set()
     most = 0
     for change in world.journal.changes():
@@ -86,20 +86,20 @@ def stopped_at_once(world: World) -> int:
 
 
 def is_open(installation: Installation) -> bool:
-    """Say whether an environment has something left."""
+    """Return True if Certroll still has to restart apps of any environment."""
     return any(cycle.is_open for cycle in installation.ports.cycles.all())
 
 
 def cycles(world: World) -> list[str]:
-    """Return the sites that were stopped, in order."""
+    """Return the names of the sites that were stopped, in order."""
     words = (change.split() for change in world.journal.changes())
-    return [one[1] for one in words if one[0] == "site" and one[-1] == "stopped"]
+    return [change[1] for change in words if change[0] == "site" and change[-1] == "stopped"]
 
 
 def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
-    """Return the events of that name."""
+    """Return the log events with the given name."""
     found = (json.loads(record.getMessage()) for record in caplog.records if record.name == "certroll")
-    return [one for one in found if one["event"] == name]
+    return [event for event in found if event["event"] == name]
 
 
 # ----------------------------------------------------------------------------------------------- add, roll over, remove
@@ -108,7 +108,7 @@ def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("form", ["pem", "der", "certificate"])
 @pytest.mark.real_transport
 def test_the_first_root_is_put_and_trusted(install: Install, form: Literal["pem", "der", "certificate"]) -> None:
-    """A root in any form that a vault can keep it in gets into the environment, and every app that ran trusts it."""
+    """Certroll adds a root of any vault format to the environment, and every running app trusts the root."""
     hosted = Hosted(apps=12, tags={})
     kind = "certificate" if form == "certificate" else "secret"
     hosted.build.add_root_object("extra", hosted.new.root_leaf, form=form, tags=TAGS)
@@ -121,7 +121,7 @@ def test_the_first_root_is_put_and_trusted(install: Install, form: Literal["pem"
 
 
 def test_a_new_root_comes_beside_the_old_and_apps_trust_it(install: Install) -> None:
-    """Every app that ran trusts both roots afterwards, no more were down than allowed, and the partner may move."""
+    """Every app that ran trusts both roots, and never were more apps down than permitted."""
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     before, new = hosted.states(), hosted.put_new()
@@ -139,7 +139,7 @@ def test_a_new_root_comes_beside_the_old_and_apps_trust_it(install: Install) -> 
 
 
 def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
-    """Without waves the root is put and the apps are named, but none trusts it: the partner's move breaks them all."""
+    """Without permission to restart apps Certroll adds the root and names the apps that an operator must restart."""
     hosted = Hosted()
     installation = install(hosted.world)
     hosted.put_new()
@@ -153,7 +153,7 @@ def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
 
 
 def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
-    """Apps that wait for a limit are cycled by the next sweep once there is one."""
+    """The next sweep starts to restart apps after an operator sets `ase_max_unavailable`."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -167,7 +167,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
 def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     install: Install, knobs: tuple[bool, bool]
 ) -> None:
-    """Where Azure hides the certificate or its thumbprint, ours is known all the same, and put and cycled once."""
+    """Certroll adds its root only once, even if Azure hides the root's certificate or thumbprint."""
     hosted = Hosted(apps=3, knobs=Knobs(roots_show_blob=knobs[0], roots_show_thumbprint=knobs[1]))
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -179,7 +179,7 @@ def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
 
 
 def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Install) -> None:
-    """It stays until every app was cycled and the grace is over, and without CERTROLL_DELETE_SUPERSEDED for ever."""
+    """Certroll deletes an old root only with CERTROLL_DELETE_SUPERSEDED, after the grace period and all restarts."""
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     new, old = hosted.put_new(), hosted.old.root_leaf.thumbprint
@@ -208,7 +208,7 @@ def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Instal
 
 
 def test_the_old_root_stays_while_an_app_was_not_cycled(install: Install) -> None:
-    """Where waves are not allowed nothing proves that the apps trust the new root, and the old one stays."""
+    """Certroll keeps the old root while no proof exists that the apps trust the new root."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, delete_superseded=True, delete_grace=DAY)
     new = hosted.put_new()
@@ -219,7 +219,7 @@ def test_the_old_root_stays_while_an_app_was_not_cycled(install: Install) -> Non
 
 
 def test_several_roots_cost_one_stop(install: Install) -> None:
-    """Two new roots of which one comes a minute later are trusted after one stop and one start of each app."""
+    """Two roots that arrive shortly after each other cost each app a single stop and start."""
     hosted = Hosted(apps=3)
     other = Authority("Other Corp")
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -235,7 +235,7 @@ def test_several_roots_cost_one_stop(install: Install) -> None:
 
 
 def test_a_root_that_comes_during_the_waves_is_trusted_by_all(install: Install) -> None:
-    """Apps that were cycled before a second root came are cycled once more."""
+    """Certroll stops and starts an app again if a second root arrives after the app's first restart."""
     hosted = Hosted(apps=3)
     other = Authority("Other Corp")
     installation = install(hosted.world, ase_max_unavailable=TWO)
@@ -264,7 +264,7 @@ def _leaf(hosted: Hosted) -> Leaf:
     ],
 )
 def test_what_is_no_root_is_refused(install: Install, make: object, reason: str) -> None:
-    """It is named with the reason, nothing is put, and no app is stopped."""
+    """Certroll reports a certificate that is no root, adds nothing and stops no app."""
     hosted = Hosted(apps=3, tags={})
     hosted.build.add_root_object("wrong", make(hosted), tags=TAGS)  # type: ignore[operator]
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -276,7 +276,7 @@ def test_what_is_no_root_is_refused(install: Install, make: object, reason: str)
 
 
 def test_an_expired_root_is_refused(install: Install) -> None:
-    """A root that is past its end is not put."""
+    """Certroll does not add an expired root."""
     hosted = Hosted(apps=3, tags={})
     now = hosted.world.clock.now()
     late = Authority("Late", (now - 30 * DAY, now - DAY))
@@ -292,7 +292,7 @@ def test_an_expired_root_is_refused(install: Install) -> None:
     ("target", "reason"), [("nowhere", "NoSuchTarget"), ("ase, rg/a/b/c/d", "TargetInvalid")], ids=["unknown", "odd"]
 )
 def test_a_wrong_target_is_told(install: Install, target: str, reason: str) -> None:
-    """A tag that names no environment is a finding, and nothing is put anywhere."""
+    """Certroll reports a tag that names no environment, and adds no root."""
     hosted = Hosted(apps=3, tags={})
     hosted.build.add_root_object("extra", hosted.new.root_leaf, tags={"certroll-root-of": target})
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -303,7 +303,7 @@ def test_a_wrong_target_is_told(install: Install, target: str, reason: str) -> N
 
 
 def test_an_environment_that_operators_took_out_is_left_alone(install: Install) -> None:
-    """`certroll: off` on the environment keeps roots out of it."""
+    """Certroll adds no root to an environment with the tag `certroll: off`."""
     hosted = Hosted(apps=3)
     closed = hosted.build.add_environment("closed", hosted.group, tags={"certroll": "off"})
     tags = {"certroll-root-of": "network/closed"}
@@ -316,7 +316,7 @@ def test_an_environment_that_operators_took_out_is_left_alone(install: Install) 
 
 
 def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureFixture) -> None:
-    """In observe mode nothing is written; the log has the waves, the apps in each, and how long it would take."""
+    """In observe mode Certroll logs which apps it would restart together, and writes nothing."""
     hosted = Hosted()
     installation = install(hosted.world, mode=Mode.OBSERVE, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -330,12 +330,12 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
     assert max(len(wave) for wave in waves) == 3
     assert planned["by_hand"] == []
     assert planned["seconds"] == len(waves) * (60 + 120), "a minute each, and the settling of the app without a probe"
-    assert {one["site"] for one in planned["spared"]} == {"quiet", "spared"}
+    assert {app["site"] for app in planned["spared"]} == {"quiet", "spared"}
     assert hosted.world.journal.writes(ARM) == ()
 
 
 def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Install) -> None:
-    """Nobody is stopped for a root that Certroll did not put; people are told, and the route has all apps cycled."""
+    """Certroll reports a root that it did not add, and stops no app until an operator requests it."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
@@ -352,18 +352,18 @@ def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Insta
 def test_a_root_that_was_there_is_told_though_the_telling_failed(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The storage account does not answer just then: the next try tells people, for nobody else would."""
+    """If storage loses the finding about an existing root, Certroll reports it again on its next try."""
     installation = install(Hosted(apps=3).world, ase_max_unavailable=THREE)
-    journal, lost = installation.ports.journal, list[Finding]()
-    report = journal.report
+    findings, lost = installation.ports.findings, list[Finding]()
+    report = findings.report
 
     def losing_the_first(findings: tuple[Finding, ...]) -> None:
-        if not lost and any(one.reason is Reason.ROOT_WAS_THERE for one in findings):
+        if not lost and any(finding.reason is Reason.ROOT_WAS_THERE for finding in findings):
             lost.extend(findings)
             raise Unavailable("the table gives no answer")
         report(findings)
 
-    monkeypatch.setattr(journal, "report", losing_the_first)
+    monkeypatch.setattr(findings, "report", losing_the_first)
     carried(installation)
     assert lost
     assert ("environment network/ase", "RootWasThere") in installation.findings()
@@ -379,7 +379,10 @@ def test_a_root_that_was_there_is_told_though_the_telling_failed(
 def test_as_many_are_down_as_allowed_and_no_more(
     install: Install, caplog: pytest.LogCaptureFixture, most: str, in_all: int, front: int, back: int
 ) -> None:
-    """In all and on each plan: of eleven apps that run, six are on one plan and five on the other."""
+    """No more apps are down than permitted, in the environment and on each plan.
+
+    Of the eleven running apps six are on one plan and five are on the other.
+    """
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=MostDown.parse(most))
     hosted.put_new()
@@ -394,7 +397,7 @@ def test_as_many_are_down_as_allowed_and_no_more(
 
 
 def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
-    """Of apps that share a group one is always up, also across plans; a slot does not stand in for its site."""
+    """At least one app of a group is always up, and a slot does not replace its site."""
     hosted = Hosted()
     for name in ("api", "shop", "jobs"):
         hosted.tag(name, "certroll-group", "checkout, all")
@@ -408,7 +411,7 @@ def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
 
 
 def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None:
-    """Where all others of a group are stopped it is not stopped but reported, and goes on once another runs."""
+    """Certroll reports the last running app of a group, and stops it only when another app of the group runs."""
     hosted = Hosted()
     hosted.tag("quiet", "certroll-group", "pair")
     hosted.tag("jobs", "certroll-group", "pair")
@@ -424,7 +427,7 @@ def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None
 
 
 def test_waves_go_inside_the_window_only(install: Install) -> None:
-    """The root is put at once; no app is stopped before CERTROLL_RESTART_WINDOW opens."""
+    """Certroll adds the root at once, and stops apps only inside CERTROLL_RESTART_WINDOW."""
     hosted = Hosted(apps=3)
     now = hosted.world.clock.now()
     opens = now + 3 * HOUR
@@ -440,7 +443,7 @@ def test_waves_go_inside_the_window_only(install: Install) -> None:
 
 
 def test_our_own_site_is_never_stopped(install: Install) -> None:
-    """Certroll on one of the plans stops itself and its slots never, and says that people have to."""
+    """Certroll never stops its own site or slots, and reports that an operator must restart them."""
     hosted = Hosted(apps=3)
     shop = hosted.site("shop")
     installation = install(
@@ -456,17 +459,17 @@ def test_our_own_site_is_never_stopped(install: Install) -> None:
 
 
 def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install) -> None:
-    """While a roll of its settings has an app restarting it is not stopped; the others of its plan count it as down."""
+    """Certroll does not stop an app for a root while the app restarts for another certificate."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=ONE)
     api = hosted.site("api")
     rolling = hosted.ref("api")
-    assert installation.ports.journal.claim_restart(api.plan_id.lower(), rolling, hosted.lineage("web"), 1)
+    assert installation.ports.restart_claims.claim(api.plan_id.lower(), rolling, hosted.lineage("web"), 1)
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=timedelta(minutes=30))
     assert cycles(hosted.world) == []
-    installation.ports.journal.restarted(api.plan_id.lower(), rolling, hosted.lineage("web"))
+    installation.ports.restart_claims.give_back(api.plan_id.lower(), rolling, hosted.lineage("web"))
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.cycled
 
@@ -475,7 +478,7 @@ def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install
 
 
 def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
-    """An app that passed its probe and does not any more is reported, and the apps after it are left as they are."""
+    """If an app fails its probe after its restart, Certroll reports the app and stops no further apps."""
     hosted, installation = held(install, apps=7, most=TWO)
     assert ("environment network/ase", "WaveFailed") in installation.findings()
     assert set(cycles(hosted.world)) == {"shop/staging", "api"}
@@ -488,7 +491,7 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
 
 
 def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) -> None:
-    """`certroll: off` on an app that does not come up ends the hold."""
+    """After the tag `certroll: off` on a failed app, Certroll restarts the remaining apps."""
     hosted, installation = held(install, most=TWO)
     hosted.tag("shop/staging", "certroll", "off")
     swept(installation)
@@ -496,7 +499,7 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
 
 
 def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> None:
-    """An app that did not come up and is stopped now has not been mended: the others are left as they are."""
+    """If a person stops the failed app, Certroll still restarts no further apps."""
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     swept(installation)
@@ -504,7 +507,7 @@ def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> Non
 
 
 def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None:
-    """What fails its probe before the stop cannot fail by it: the partner moved too early, and the root mends it."""
+    """An app that failed its probe before the stop does not delay the restarts of other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.move_partner()
@@ -516,7 +519,7 @@ def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) -> None:
-    """However long Azure refuses to start an app, it is started in the end, and the rest goes on after it."""
+    """Certroll starts a stopped app in the end, however long Azure refuses the start."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=TWO)
     before = hosted.states()
@@ -529,7 +532,7 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
     assert set(cycles(hosted.world)) <= {"shop/staging", "api"}, "no other app is stopped while a start is owed"
     assert ("site shop/staging", "StartOwed") in installation.findings()
     front, web = hosted.front.id.lower(), hosted.lineage("web")
-    assert not installation.ports.journal.claim_restart(front, hosted.ref("api"), web, 1), "it counts as down"
+    assert not installation.ports.restart_claims.claim(front, hosted.ref("api"), web, 1), "it counts as down"
     hosted.world.faults.clear()
     installation.minutes(1)
     assert hosted.states()["shop/staging"] == RUNNING
@@ -539,7 +542,7 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
 
 
 def test_who_may_not_stop_apps_stops_none(install: Install) -> None:
-    """Without the right to stop apps the right is named, and every app goes on running."""
+    """Without the right to stop apps Certroll reports the missing right, and every app keeps running."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     before = hosted.states()
@@ -553,7 +556,7 @@ def test_who_may_not_stop_apps_stops_none(install: Install) -> None:
 @pytest.mark.parametrize("kind", ["applied_but_lost", "site_lock", "throttle"])
 @pytest.mark.parametrize("verb", ["stop", "start"])
 def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: str) -> None:
-    """Whatever happens to the answers to stops and starts, every app that ran runs, and trusts the root."""
+    """Whatever happens to the answers to stops and starts, every app runs in the end and trusts the root."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
     before = hosted.states()
@@ -569,7 +572,7 @@ def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: st
 
 
 def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
-    """Stops whose answers never came may happen minutes later: the timer starts the app again after each of them."""
+    """If Azure performs a lost stop minutes later, Certroll's timer starts the app again."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -579,13 +582,13 @@ def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
     assert set(hosted.states().items()) >= {("shop/staging", RUNNING)}
     hosted.world.faults.clear()
     for _ in range(2):
-        hosted.set_state("shop/staging", STOPPED)  # only now does Azure do what it was asked for
+        hosted.set_state("shop/staging", STOPPED)  # Azure performs the lost stop only now
         installation.minutes(1)
         assert hosted.states()["shop/staging"] == RUNNING
 
 
 def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
-    """Once an app was seen to run again nobody starts it any more: who stops it afterwards means it."""
+    """Certroll's timer does not start an app that a person stopped after its restart."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -597,7 +600,7 @@ def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
 
 
 def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
-    """Another root, and asking for a cycle, leave the hold; what was mended is stopped and started for that root."""
+    """Certroll restarts no further apps after a failed restart, even for a new root, until the failed app answers."""
     hosted, installation = held(install)
     other = Authority("Other Corp")
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
@@ -607,13 +610,13 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     installation.deliver_all()
     assert set(cycles(hosted.world)) == {"shop/staging"}
     hosted.apps["shop/staging"].failing_starts = 0
-    hosted.set_state("shop/staging", RUNNING)  # a restart, which mends it and brings no root
+    hosted.set_state("shop/staging", RUNNING)  # a restart repairs the app, but without the new root
     swept(installation)
     assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
 
 
 def test_people_may_say_that_they_did_it(install: Install) -> None:
-    """Who stopped and started the apps by hand says so: nothing is asked for any more, and no app is stopped later."""
+    """After an operator reports the restarts as done, Certroll stops no app."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -625,7 +628,7 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
 
 
 def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
-    """What did not come up is taken for done as well, and holds nobody up when the next root comes."""
+    """After an operator reports the restarts as done, an app that failed delays the next root no longer."""
     hosted, installation = held(install)
     other = Authority("Other Corp")
     installation.cycled("network", "ase")
@@ -636,7 +639,7 @@ def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
 
 
 def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
-    """Asking for an environment that Certroll was never given a root for is answered by its name."""
+    """An operator's request for an unknown environment is answered with the name of that environment."""
     hosted = Hosted(tags={})
     installation = install(hosted.world)
     for ask in (installation.cycle, installation.cycled):
@@ -645,7 +648,7 @@ def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
 
 
 def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> None:
-    """`certroll: off` on the environment, set in the middle, spares all that is left."""
+    """The tag `certroll: off` on an environment stops all its remaining restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -658,7 +661,7 @@ def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> No
 
 
 def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -> None:
-    """While another run holds a site the others are cycled, and it follows."""
+    """Certroll stops and starts the other apps first while another run holds the lease of one site."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -672,7 +675,7 @@ def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -
 
 @pytest.mark.parametrize("kind", ["denied", "server_error"])
 def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install, kind: Literal["denied"]) -> None:
-    """Where the list of roots cannot be read nothing is concluded from it: no app is cycled a second time."""
+    """If Azure does not list the roots, Certroll stops no app a second time."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -681,13 +684,13 @@ def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install,
     hosted.world.faults.add(Fault(kind, "GET", path=r"/publicCertificates$", status=503, times=None))
     swept(installation)
     assert cycles(hosted.world) == []
-    assert [one.path for one in hosted.world.journal.writes(ARM)] == []
+    assert [entry.path for entry in hosted.world.journal.writes(ARM)] == []
     assert "BlindSpot" in {found for _, found in installation.findings()}
 
 
 @pytest.mark.parametrize("kind", ["applied_but_lost", "throttle"])
 def test_a_lost_answer_to_the_put_forgets_no_app(install: Install, kind: Literal["throttle"]) -> None:
-    """Whatever happens to the answer to the put, the root is there once, and the apps are cycled once."""
+    """If Azure's answer to the upload of a root is lost, Certroll still restarts each app once."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -698,7 +701,7 @@ def test_a_lost_answer_to_the_put_forgets_no_app(install: Install, kind: Literal
 
 
 def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
-    """What Azure does not take is told, and asked for again by each sweep; when it is taken the apps are cycled."""
+    """Certroll reports a root that Azure refuses, and a later sweep adds it and restarts the apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -716,7 +719,7 @@ def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
 
 
 def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
-    """Where slots may not be listed people are told, and the sites are cycled all the same."""
+    """Certroll reports slots that it may not list, and still stops and starts the sites."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -727,7 +730,7 @@ def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
 
 
 def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
-    """Apps that take minutes to come up are asked on by the next run, and no wave begins before they answered."""
+    """The next run waits for a slow app, and Certroll restarts no other app before the slow app answers."""
     hosted = Hosted(apps=3, knobs=Knobs(restart_seconds=110))
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -746,7 +749,7 @@ def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
 
 
 def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> None:
-    """A stop was sent twice because the first answer was lost; when the first one happens later the timer starts it."""
+    """If a stop was sent twice and Azure performs one of them late, Certroll's timer starts the app again."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -763,7 +766,7 @@ def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> N
 
 
 def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) -> None:
-    """Where Azure says once that a site is not there, its start stays owed."""
+    """Certroll starts an app that it has stopped, even after a single 404 for the app."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -780,7 +783,7 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
 
 
 def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher) -> None:
-    """Where Azure goes on saying that a site is not there, its start is forgotten, and the others go on."""
+    """After an hour of 404 answers for a stopped app, Certroll drops its start and restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -790,17 +793,17 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
     (first,) = cycles(hosted.world)
     hosted.world.web.sites.remove(hosted.site(first).id)
     installation.minutes(1)
-    assert len(installation.ports.cycles.owed()) == 1
+    assert len(installation.ports.pending_starts.all()) == 1
     hosted.world.clock.advance(HOUR)
     installation.minutes(1)
-    assert installation.ports.cycles.owed() == ()
+    assert installation.ports.pending_starts.all() == ()
     installation.deliver_all()
     assert hosted.trusting(hosted.new) == hosted.cycled - {first}
 
 
 @pytest.mark.parametrize("standing", ["resolved", "by address"])
 def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(install: Install, standing: str) -> None:
-    """Apps are asked at the inbound address, so that one that fails holds the others up without the network's DNS."""
+    """In an internal environment Certroll probes at the inbound address, and a failed app stops further restarts."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments=standing)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -814,7 +817,7 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
 
 @pytest.mark.parametrize("hidden", ["its address", "its probe"])
 def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Install, hidden: str) -> None:
-    """Only its answer ends a hold: not a right that was lost, nor a tag that cannot be read any more."""
+    """A failed app still stops further restarts after Certroll loses a right or the probe tag becomes invalid."""
     hosted = Hosted()
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=MostDown(1))
@@ -831,7 +834,7 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
 
 
 def test_another_root_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """An app that was started, and is not asked yet when the next root comes, holds the others up if it fails."""
+    """A restarted app that fails its probe stops further restarts even if another root arrived before the probe."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=MostDown(1))
     for app in hosted.apps.values():
@@ -854,7 +857,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
 def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
     install: Install, crasher: Crasher, hidden: str
 ) -> None:
-    """An app that passed before its stop, and cannot be asked after its start, holds the others up."""
+    """An app that passed its probe before the stop and cannot be probed afterwards stops further restarts."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -874,7 +877,7 @@ def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
 
 
 def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(install: Install) -> None:
-    """`certroll: off` ends a hold whether the app runs or not, and people are told that it is left to them."""
+    """The tag `certroll: off` on a failed and stopped app lets Certroll restart the remaining apps."""
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     hosted.tag("shop/staging", "certroll", "off")
@@ -884,7 +887,7 @@ def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(instal
 
 
 def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Install) -> None:
-    """Who stops what failed has not mended it, at whatever moment."""
+    """If a person stops the failed app during its probe, Certroll still restarts no further apps."""
     hosted, installation = held(install)
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
     swept(installation)
@@ -892,7 +895,7 @@ def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Instal
 
 
 def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
-    """Also where other apps cannot be listed, because nobody could tag it any more."""
+    """After the failed app is deleted, Certroll restarts the other apps even if Azure denies one list of slots."""
     hosted, installation = held(install)
     hosted.build.add_slot(hosted.site("api"), "green")
     hosted.world.web.sites.remove(hosted.site("shop/staging").id)
@@ -902,7 +905,10 @@ def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
 
 
 def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: Install, crasher: Crasher) -> None:
-    """After `cycled` no old answer of an app counts when the next root comes, and its place is free again."""
+    """After an operator reports the restarts as done, no old probe result counts for the next root.
+
+    The restarted app also frees its unit of the plan's disruption budget.
+    """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -913,7 +919,7 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
     installation.cycled("network", "ase")
     installation.minutes(6)
     plan, other_roll = hosted.site("shop").plan_id.lower(), hosted.lineage("web")
-    assert installation.ports.journal.claim_restart(plan, hosted.ref("shop"), other_roll, 1), "its place is free"
+    assert installation.ports.restart_claims.claim(plan, hosted.ref("shop"), other_roll, 1), "its place is free"
     hosted.world.clock.advance(60 * DAY)
     hosted.apps["shop/staging"].broken = True
     before = len(cycles(hosted.world))
@@ -925,9 +931,9 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
 
 
 def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """An app that does not come up after a stop that nobody saw through holds the others up, and is not stopped again.
+    """After a crash at a start, a failing app stops further restarts and is not stopped again.
 
-    When it answers it is stopped and started once more: nobody knows that it was.
+    When the app answers again, Certroll stops and starts the app once more, because no record proves the first restart.
     """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -949,7 +955,7 @@ def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: I
 
 
 def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Install) -> None:
-    """What an app answered before a stop that Azure refused does not count when it breaks by itself later."""
+    """A probe result from before a refused stop does not count when the app breaks later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -962,7 +968,7 @@ def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Instal
 
 
 def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> None:
-    """Where the right to read one app is lost the others are cycled, and the environment is not done until it is."""
+    """An app that Certroll may not read delays no other app, and is restarted when Certroll may read it again."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -978,7 +984,7 @@ def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> N
 
 
 def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Install) -> None:
-    """An app that answered when it was cycled last, broke by itself, and was hidden since, holds nobody up."""
+    """A hidden app's probe result for an earlier root does not stop the restarts for the next root."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -995,7 +1001,7 @@ def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Ins
 
 @pytest.mark.parametrize("first", ["it was cycled", "it was stopped"])
 def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install: Install, first: str) -> None:
-    """What became of an app for one root does not count for the next one, though it could not be listed then."""
+    """An app that was hidden when a further root arrived is restarted for that root later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=DAY)
     if first == "it was stopped":
@@ -1015,7 +1021,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
 
 
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """An app that the timer started, and that does not come up as before, holds the others up as well."""
+    """After a crash, an app that fails its probe after the timer's start stops further restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1031,7 +1037,7 @@ def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher:
 
 
 def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None:
-    """An app that answers the second time counts as well, and is missed when it does not come up."""
+    """One failed probe before the stop does not mark an app as broken before."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1043,7 +1049,7 @@ def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None
 
 
 def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
-    """A root that another vault object is stays, however long ago this one has moved on."""
+    """Certroll keeps a root that is the current version of another vault object."""
     hosted = Hosted(apps=3)
     hosted.build.add_root_object("twin", hosted.old.root_leaf, tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
@@ -1056,7 +1062,7 @@ def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
 
 
 def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Install) -> None:
-    """A root that people have put is not put again because the list could not be read, and nobody is stopped."""
+    """If Azure does not list the roots, Certroll adds no existing root again and stops no app."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
@@ -1069,7 +1075,7 @@ def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Inst
 
 
 def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> None:
-    """While slots cannot be listed the environment is not done; once they can, they are cycled as well."""
+    """Certroll keeps an old root while slots are hidden, and restarts these slots once it can list them."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
     hosted.put_new()
@@ -1086,7 +1092,7 @@ def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> N
 
 
 def test_an_app_that_is_hidden_during_the_waves_is_not_forgotten(install: Install) -> None:
-    """What was listed is stopped and started, also where slots cannot be listed any more."""
+    """Certroll restarts a listed slot even if Azure denies the list of slots later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1100,7 +1106,7 @@ def test_an_app_that_is_hidden_during_the_waves_is_not_forgotten(install: Instal
 
 
 def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> None:
-    """Certroll was stopped for two days right after it had put a root: the apps are cycled when it is back."""
+    """If Certroll is down for two days after it added a root, the next sweep restarts the apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -1116,7 +1122,7 @@ def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> Non
 
 
 def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
-    """No event is needed for it, nor after the journal was lost; then people may have all apps cycled."""
+    """The sweep reports an existing root without any event, and an operator can then request the restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     swept(installation)
@@ -1128,7 +1134,7 @@ def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
 
 
 def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
-    """A root whose newest version lost its tag and has no content type is looked at all the same."""
+    """The sweep finds a root whose newest version has lost its tag and has no content type."""
     hosted = Hosted(apps=3, tags={})
     hosted.build.add_root_object("corp", hosted.old.root_leaf, form="der", tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1141,7 +1147,7 @@ def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
 
 
 def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Install) -> None:
-    """Who stops an app that does not come up has seen it; the others go on."""
+    """If a person stops a failing app during the probe after its restart, Certroll restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.apps["shop/staging"].failing_starts = None
@@ -1152,7 +1158,7 @@ def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Insta
 
 
 def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: Install) -> None:
-    """An app is up only when it passes three times in a row."""
+    """Certroll counts an app as up only after three passed probes in a row."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1163,7 +1169,7 @@ def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: I
 
 
 def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install) -> None:
-    """Who stops an app while it is asked the last time before its stop means it: nobody starts it."""
+    """Certroll does not start an app that a person stopped right before Certroll would have stopped it."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1174,7 +1180,7 @@ def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install)
 
 
 def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(install: Install) -> None:
-    """An app that has become the last one of a group is not stopped, although its wave was made before."""
+    """Certroll does not stop an app that a late tag has made the last running app of its group."""
     hosted = Hosted()
     hosted.tag("quiet", "certroll-group", "pair")
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -1186,7 +1192,7 @@ def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(instal
 
 
 def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(install: Install) -> None:
-    """`certroll: off` on the environment counts before the next wave, whatever time the run has left."""
+    """The tag `certroll: off` on an environment counts before the next restart within the same run."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1196,14 +1202,14 @@ def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(
 
 
 class Asking:
-    """The app probe, with somebody who does something when an app is asked for the n-th time."""
+    """An app probe that lets another person act when an app is probed for the n-th time."""
 
     def __init__(self, real: AppProbe, host: str, number: int, act: Callable[[], object]) -> None:
-        """Wait for it."""
+        """Take the host name and the number of the probe, and the action of the other person."""
         self._real, self._host, self._left, self._act = real, host, number, act
 
-    def ask(self, host: HostName, *more: Any) -> ProbeSight:  # noqa: ANN401 - as the port has it
-        """Ask the app, after doing what is to be done."""
+    def ask(self, host: HostName, *more: Any) -> ProbeSight:  # noqa: ANN401 - the signature of the port
+        """Probe the app, and let the other person act before the chosen probe."""
         if host.startswith(self._host):
             self._left -= 1
             if self._left == 0:
@@ -1212,12 +1218,12 @@ class Asking:
 
 
 def meddled(installation: Installation, host: str, number: int, act: Callable[[], object]) -> None:
-    """Have something done when an app whose host name begins so is asked for the n-th time."""
+    """Let another person act when an app whose host name begins with `host` is probed for the n-th time."""
     installation.ports = replace(installation.ports, app_probe=Asking(installation.ports.app_probe, host, number, act))
 
 
 def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> None:
-    """Where Azure refuses one stop the others are cycled, it is told, and nothing is owed for it."""
+    """If Azure refuses the stop of one app, Certroll reports the refusal and restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1225,11 +1231,11 @@ def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> Non
     carried(installation)
     assert hosted.trusting(hosted.new) == hosted.cycled - {"api"}
     assert ("environment network/ase", "DeniedByAzure") in installation.findings()
-    assert installation.ports.cycles.owed() == ()
+    assert installation.ports.pending_starts.all() == ()
 
 
 def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
-    """Who may stop apps and not start them has one app down, is told, and no other one is stopped."""
+    """If Azure refuses the start of an app, Certroll reports the refusal and stops no other app."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1246,7 +1252,7 @@ def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
 
 
 def test_people_are_told_again_with_the_next_root(install: Install) -> None:
-    """An app that they have to stop and start by hand is named for each root."""
+    """Certroll reports an app that an operator must restart again for each new root."""
     hosted = Hosted(apps=7)
     other = Authority("Other Corp")
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1262,7 +1268,7 @@ def test_people_are_told_again_with_the_next_root(install: Install) -> None:
 
 
 def test_who_says_that_it_is_done_ends_what_was_asked_for(install: Install) -> None:
-    """A cycle that was asked for, and then said to be done, stops nobody."""
+    """An operator's report that the restarts are done cancels an earlier request for restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
@@ -1273,7 +1279,7 @@ def test_who_says_that_it_is_done_ends_what_was_asked_for(install: Install) -> N
 
 
 def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> None:
-    """Where the inbound address of an internal environment is not known, apps are not judged by what is not seen."""
+    """If an internal environment's address is unknown, no app counts as failed."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1288,7 +1294,10 @@ def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> N
 
 
 def test_cycling_an_app_costs_few_requests(install: Install) -> None:
-    """An app is looked at, stopped, seen stopped, started, seen running, looked at; of a slot its site is read, too."""
+    """Restarting an app costs seven requests: five reads of the site, one stop and one start.
+
+    The restart of a slot also costs reads of the slot's site.
+    """
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -1297,8 +1306,8 @@ def test_cycling_an_app_costs_few_requests(install: Install) -> None:
     while (message := installation.queue.take(hosted.world.clock.now() + HOUR)) is not None:
         hosted.world.journal.clear()
         installation.deliver(message)
-        entries = (one for one in hosted.world.journal.entries() if one.host == ARM)
-        asked += Counter(kind_of(one) for one in entries) if message.queue == "environments" else Counter()
+        entries = (entry for entry in hosted.world.journal.entries() if entry.host == ARM)
+        asked += Counter(kind_of(entry) for entry in entries) if message.queue == "environments" else Counter()
     apps, runs = len(hosted.cycled), 2
     assert asked["stop"] == asked["start"] == apps
     assert asked["site"] == 5 * apps + 2 + 1, "and twice the site of the slot; an app without a probe once more"
@@ -1307,7 +1316,7 @@ def test_cycling_an_app_costs_few_requests(install: Install) -> None:
 
 
 def kind_of(entry: Entry) -> str:
-    """Return what a request to ARM is about."""
+    """Return the kind of a request to ARM."""
     last = entry.path.rpartition("/")[2]
     if last in {"stop", "start"}:
         return last
@@ -1315,9 +1324,10 @@ def kind_of(entry: Entry) -> str:
 
 
 def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: Install) -> None:
-    """Where vault objects are roots: the environments of each subscription, and of those named their roots and plans.
+    """The sweep reads environments only if a vault object has a root tag.
 
-    Where no vault object is one, nothing is asked of environments.
+    With such a tag the sweep lists the environments of each subscription. The sweep also lists the roots, plans and
+    sites of each environment that the tag names.
     """
     counts = []
     for tags in ({}, TAGS):
@@ -1326,7 +1336,7 @@ def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: 
         installation.sweep()
         hosted.world.journal.clear()
         installation.sweep()
-        paths = [one.path.lower() for one in hosted.world.journal.reads(ARM)]
+        paths = [entry.path.lower() for entry in hosted.world.journal.reads(ARM)]
         counts.append((len(paths), sum("hostingenvironments" in path for path in paths)))
     (without, none), (with_roots, asked) = counts
     assert none == 0
@@ -1349,7 +1359,7 @@ def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: 
 def test_a_crash_after_any_write_leaves_no_app_down(
     install: Install, crasher: Crasher, apps: Literal[3, 12], first: int, step: int
 ) -> None:
-    """Whichever write is a process's last, every app that ran is up a minute later, and trusts the root in the end."""
+    """After a crash at any write every app runs again within a minute, and trusts the root in the end."""
     for write in range(first, MOST_WRITES, step):
         hosted = Hosted(apps=apps)
         installation = install(hosted.world, ase_max_unavailable=TWO)
@@ -1374,7 +1384,7 @@ def test_a_crash_after_any_write_leaves_no_app_down(
 
 
 def dies(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Carry the root, dying once after that write; say whether it came to that."""
+    """Deliver the root's messages, with a crash after the given write; return True if the crash happened."""
     try:
         with crasher.crashing_after(write):
             carried(installation)

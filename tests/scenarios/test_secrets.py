@@ -1,4 +1,4 @@
-"""Nothing secret leaves the memory of the process: markers are looked for in everything that is written or said."""
+"""Check that no secret leaves the memory of the process, by searching everything that Certroll writes for markers."""
 
 import base64
 import logging
@@ -27,7 +27,7 @@ TOKEN = "0badc0de" * 5
 
 
 def everything_written(installation: Installation, caplog: pytest.LogCaptureFixture, sent: list[str]) -> str:
-    """Return every table row, every queue message, every log line and every raised error as one text."""
+    """Return every table row, queue message, log line and raised error as one text."""
     rows = [str(row) for table in TABLES for row in installation.rows(table)]
     errors = [repr(error) + str(error.__cause__) + str(error.__context__) for error in installation.errors]
     return "\n".join([*rows, *sent, caplog.text, *errors, *(record.getMessage() for record in caplog.records)])
@@ -39,7 +39,7 @@ def everything_written(installation: Installation, caplog: pytest.LogCaptureFixt
 def test_no_value_key_password_or_pfx_is_written_anywhere(
     install: Install, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    """Values of unrelated settings, private keys, PFX bytes and passwords are in no log, table, message or error."""
+    """No log, table, message or error contains unrelated settings, private keys, PFX bytes or passwords."""
     town = street()
     town.app("billing", {LIST: town.old, PIN: town.old, "API_TOKEN": TOKEN}, setting=PIN)
     built: list[Pfx] = []
@@ -93,7 +93,7 @@ CASES += [
 def test_nothing_of_a_vaults_secret_is_written_anywhere(
     install: Install, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str, trouble: str
 ) -> None:
-    """A secret that is read for what it certifies, or to be uploaded, is in no log, table, message or error."""
+    """No log, table, message or error contains any part of a vault secret that Certroll reads."""
     world = one_upload(kind, {"API_TOKEN": TOKEN})
     vault = world.vaults[VAULT]
     installation = install(world)
@@ -125,7 +125,7 @@ def test_nothing_of_a_vaults_secret_is_written_anywhere(
 
 
 def leaves(world: World) -> list[Leaf]:
-    """Return every certificate of the lineage with its key."""
+    """Return every version of the vault certificate or secret with its private key."""
     vault = world.vaults[VAULT]
     if vault.certificate("web"):
         return [version.leaf for version in vault.certificates["web"].versions]
@@ -133,6 +133,6 @@ def leaves(world: World) -> list[Leaf]:
 
 
 def test_messages_hold_names_only() -> None:
-    """A queue message says which certificate and which site, and nothing of their contents."""
+    """A queue message contains only the names of a certificate and a site, without their contents."""
     assert set(CertificateMessage.__slots__) == {"ref", "cause", "waits"}
     assert set(SiteMessage.__slots__) == {"site", "ref", "waits"}

@@ -1,4 +1,4 @@
-"""Whatever others do to an app's settings, and however Azure answers: nobody's work is lost, and ours is done once."""
+"""Check that Certroll's writes of app settings lose no work of others, however Azure answers."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ LISTED = r"/config/appsettings/list$"
 def rolled(
     install: Install, prepare: Callable[[Street], object], knobs: Knobs | None = None
 ) -> tuple[Street, Installation, str]:
-    """Return a town with one app, rolled after that preparation."""
+    """Return a world with one app after the function `prepare` and a roll."""
     town = street(knobs)
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -35,19 +35,19 @@ def rolled(
 
 
 def put_in(key: str, value: str) -> Callable[[dict[str, str]], dict[str, str]]:
-    """Return the edit of a colleague."""
+    """Return a function that sets one app setting, as a colleague's edit."""
     return lambda settings: {**settings, key: value}
 
 
 def is_rolled(town: Street, new: str) -> bool:
-    """Say whether the app names old and new as it should."""
+    """Return True if the app's load list names the old and the new version, and its pin names the new version."""
     settings = town.settings("billing")
     return settings[LIST] == f"{town.old},{new}" and settings[PATH].endswith(f"{new}.p12")
 
 
 @pytest.mark.parametrize(("nth", "changed"), [(2, "NEW_ONE"), (3, "DB_PASSWORD"), (4, "FEATURE")])
 def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: str) -> None:
-    """A colleague changes another setting just before one of our reads: it stays, and the roll is done."""
+    """An edit that a colleague makes just before one of Certroll's reads survives the roll."""
     town, installation, new = rolled(
         install,
         lambda town: town.world.meddle(town.site("billing"), edit=put_in(changed, "theirs"), before="POST", nth=nth),
@@ -61,7 +61,7 @@ def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: s
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_an_edit_after_our_write_survives(install: Install) -> None:
-    """What a colleague writes after us is theirs."""
+    """An edit that a colleague makes after Certroll's write survives."""
     town, installation, new = rolled(
         install, lambda town: town.world.meddle(town.site("billing"), edit=put_in("FEATURE", "off"), after="PUT")
     )
@@ -71,7 +71,7 @@ def test_an_edit_after_our_write_survives(install: Install) -> None:
 
 
 def test_an_edit_between_read_and_write_survives_where_if_match_is_honoured(install: Install) -> None:
-    """Azure refuses the write; it is planned again, on what the colleague wrote."""
+    """If Azure honours If-Match, an edit between Certroll's read and write survives the roll."""
     town, installation, new = rolled(
         install,
         lambda town: town.world.meddle(town.site("billing"), edit=put_in("FEATURE", "off"), after="POST", nth=3),
@@ -83,7 +83,7 @@ def test_an_edit_between_read_and_write_survives_where_if_match_is_honoured(inst
 
 
 def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Install) -> None:
-    """The edit is made on the list as it stands when it is written."""
+    """Certroll edits the load list that the app has at the time of the write, so a colleague's new entry survives."""
     stranger = "AB" * 20
     town, _, new = rolled(
         install,
@@ -96,7 +96,7 @@ def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Ins
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None:
-    """Azure answers once with no settings at all: not one of them is lost."""
+    """Certroll loses no setting if Azure once answers with no settings at all."""
     town, installation, new = rolled(install, lambda town: town.world.misread(town.site("billing"), nth=nth))
     assert set(town.settings("billing")) == {"DB_PASSWORD", "FEATURE", LIST, PATH, "ZZZ"}
     assert installation.errors == []
@@ -105,7 +105,7 @@ def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None
 
 @pytest.mark.parametrize("reads", [(3,), (2, 3, 4, 5)])
 def test_a_shrunken_read_is_never_written_back(install: Install, reads: tuple[int, ...]) -> None:
-    """Azure forgets most settings in some answers, in the same way each time: not one of them is lost."""
+    """Certroll loses no setting if some answers of Azure omit most settings."""
 
     def forget(town: Street) -> None:
         many = {f"SETTING_{number}": str(number) for number in range(20)}
@@ -121,7 +121,7 @@ def test_a_shrunken_read_is_never_written_back(install: Install, reads: tuple[in
 
 
 def test_settings_that_may_not_be_read_are_a_blind_spot_and_hold_up_nobody_else(install: Install) -> None:
-    """One app's settings are denied: people are told, the other app rolls, and the old version is kept for both."""
+    """Certroll reports an app whose settings Azure denies, rolls the other app, and keeps the old version for both."""
     town = street()
     town.linux_app("billing")
     town.linux_app("secretive")
@@ -138,7 +138,7 @@ def test_settings_that_may_not_be_read_are_a_blind_spot_and_hold_up_nobody_else(
 
 
 def test_an_unreadable_app_alone_keeps_its_old_version(install: Install) -> None:
-    """Nobody knows what it names: what the sync would take away stays beside the new version."""
+    """Certroll keeps the old version next to the new one while an app's settings are unreadable."""
     town = street()
     town.linux_app("secretive")
     installation = install(age(town).world)
@@ -147,12 +147,12 @@ def test_an_unreadable_app_alone_keeps_its_old_version(install: Install) -> None
         town.renew()
         installation.look_at(VAULT, CLIENT)
         installation.deliver_all(HOURS)
-    assert [one.thumbprint for one in town.kept()] == [town.old]
+    assert [copy.thumbprint for copy in town.kept()] == [town.old]
     assert watch.troubles == []
 
 
 def test_sticky_settings_stay_with_their_slot(install: Install) -> None:
-    """Which settings stick is not touched: nobody writes the list of their names."""
+    """Certroll never writes the list of slot-sticky setting names."""
     town = street()
     town.linux_app("billing")
     sticky = town.site("billing")
@@ -185,7 +185,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.real_transport
 def test_faults_change_nothing_but_the_time(install: Install, fault: Callable[[], Fault]) -> None:
-    """One write that changes something, one restart, the app proven, its call never lost."""
+    """Under any fault Certroll still restarts the app once and proves it, and no call of the app fails."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -210,7 +210,7 @@ KNOBS: dict[str, Knobs] = {
 
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_every_knob_ends_in_the_same_state(install: Install, knobs: Knobs) -> None:
-    """Where nobody knows what Azure does, both answers lead to apps that use the new version."""
+    """Apps use the new version whatever Azure does where its documentation is silent."""
     town = street(Knobs(**{name: getattr(knobs, name) for name in knobs.__slots__}))
     town.linux_app("billing")
     town.app("orders", {LIST: town.old, PIN: town.old}, setting=PIN, plan=town.windows)
@@ -227,7 +227,7 @@ def test_every_knob_ends_in_the_same_state(install: Install, knobs: Knobs) -> No
 
 
 def test_a_probe_tag_that_is_no_path_is_reported_and_asks_nobody(install: Install) -> None:
-    """A tag that points to another host is refused; the app rolls unproven."""
+    """Certroll refuses a probe tag that names another host, and sends no probe."""
     town = street()
     app = town.linux_app("billing", tags={"certroll-probe": "https://evil.example/health 200"})
     installation = install(age(town).world)
@@ -240,7 +240,7 @@ def test_a_probe_tag_that_is_no_path_is_reported_and_asks_nobody(install: Instal
 
 
 def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> None:
-    """The app is set aside, rolled, and never taken back for it."""
+    """Certroll reports a probe that redirects, follows no redirect, and never rolls the app back because of it."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -254,7 +254,7 @@ def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> No
 
 
 def test_a_list_with_unknown_thumbprints_keeps_them_and_says_so(install: Install) -> None:
-    """They may be somebody's; Certroll names them and lets them be."""
+    """Certroll keeps unknown thumbprints in a load list and reports them."""
     town = street()
     stranger = "CD" * 20
     town.app("billing", {LIST: f"{stranger},{town.old},junk", PIN: town.old}, setting=PIN)
@@ -270,7 +270,7 @@ def test_a_list_with_unknown_thumbprints_keeps_them_and_says_so(install: Install
 
 
 def test_a_pin_of_two_lineages_is_left_to_a_person(install: Install) -> None:
-    """The same certificate was imported under two names; nobody can say which one the app follows."""
+    """Certroll reports a pin that may belong to two vault certificates, and leaves the app unchanged."""
     town = street()
     vault = town.world.vaults[VAULT]
     twin = vault.certificates[CLIENT].newest
@@ -287,7 +287,7 @@ def test_a_pin_of_two_lineages_is_left_to_a_person(install: Install) -> None:
 
 
 def test_an_app_that_opted_out_is_left_alone_and_keeps_its_version(install: Install) -> None:
-    """The sync cannot be spared to it, the loss of its certificate can."""
+    """Certroll leaves an app that opted out unchanged, and keeps its old version in App Service."""
     town = street()
     town.linux_app("billing", tags=PROBE | {"certroll": "off"})
     installation = install(age(town).world)
@@ -302,7 +302,7 @@ def test_an_app_that_opted_out_is_left_alone_and_keeps_its_version(install: Inst
 
 
 def test_our_own_app_is_never_rolled(install: Install) -> None:
-    """Certroll would restart itself in the middle of its work."""
+    """Certroll never rolls its own app, because it would restart itself during its work."""
     town = street()
     town.linux_app("certroll")
     installation = install(age(town).world, own_site="certroll", own_subscription=town.linux.subscription.lower())
@@ -314,7 +314,7 @@ def test_our_own_app_is_never_rolled(install: Install) -> None:
 
 
 def test_observing_writes_nothing_and_tells_who_uses_what(install: Install, caplog: pytest.LogCaptureFixture) -> None:
-    """The dry run names app, setting, certificate and age, and changes nothing."""
+    """In observe mode Certroll logs the app, setting, certificate and age of each use, and writes nothing."""
     town = street()
     town.linux_app("billing")
     from shared.domain.plan import Mode  # noqa: PLC0415

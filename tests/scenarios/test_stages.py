@@ -1,4 +1,4 @@
-"""One webspace first, and what decides whether the others follow."""
+"""Check that one webspace gets a new version first, and what decides whether the other webspaces follow."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: Install) -> None:
-    """Nothing is written in the second webspace before the first one is proven."""
+    """Certroll writes nothing in the second webspace before the first webspace is proven."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -31,7 +31,7 @@ def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: 
 
 
 def test_a_first_stage_that_serves_another_certificate_holds_the_version(install: Install) -> None:
-    """Where the first webspace is seen to serve another certificate, no other webspace is touched, and it is said."""
+    """If the first webspace serves another certificate, Certroll writes the version to no other webspace."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -46,7 +46,7 @@ def test_a_first_stage_that_serves_another_certificate_holds_the_version(install
 
 
 def test_a_newer_version_ends_the_hold(install: Install) -> None:
-    """A version that failed holds only itself: the next one rolls out."""
+    """After one version failed, Certroll still rolls out a newer version."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before = shown(world)
@@ -62,7 +62,7 @@ def test_a_newer_version_ends_the_hold(install: Install) -> None:
 
 
 def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
-    """A front end that was only slow does not hold the version for ever: the sweep looks at what failed again."""
+    """If a slow front end serves a failed version later, the sweep notices that and continues the rollout."""
     world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -83,7 +83,7 @@ def _unreachable(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unreachable_host_does_not_freeze_the_stages(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing can be proven, the second webspace follows after the soak, and not before."""
+    """If no handshake proves the first webspace, the second webspace follows after the soak time."""
     world = small_world()
     installation = install(world)
     _unreachable(stand, monkeypatch)
@@ -101,7 +101,7 @@ def test_an_unreachable_host_does_not_freeze_the_stages(
 def test_close_to_expiry_unproven_holds_nothing(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With less than 72 h left on the old certificate, an unreachable first stage does not wait for the soak."""
+    """Less than 72 hours before expiry Certroll skips the soak time after an unreachable first webspace."""
     world = small_world()
     installation = install(world)
     _unreachable(stand, monkeypatch)
@@ -113,7 +113,7 @@ def test_close_to_expiry_unproven_holds_nothing(
 
 
 def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None:
-    """A forged message for a site whose turn has not come moves nothing there."""
+    """A forged message for a site whose turn has not come changes nothing there."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -131,7 +131,7 @@ def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_a_rollback_by_hand_is_not_undone_while_the_version_is_held(install: Install) -> None:
-    """Where a person puts the old certificate back after a failure, no sweep writes the failed version again."""
+    """After a person puts the old certificate back by hand, no sweep writes the failed version again."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before = shown(world)

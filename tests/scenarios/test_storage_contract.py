@@ -1,7 +1,7 @@
-"""What the journal, the leases and the queues may rely on, asked of the storage in memory and of Azurite alike.
+"""Check what the journal, the leases and the queues rely on, for storage in memory and for Azurite.
 
-Each case runs against both. Where Azurite would have to be waited for, a lease is broken instead; in memory time is
-the world's clock.
+Each case runs against storage in memory and against Azurite. To avoid a wait on Azurite, the test breaks a lease
+instead. In memory the test advances the world's clock.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from shared.clients.tables import JOURNAL, TRANSACTION, StorageTables, Tables
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
-from shared.domain.ports import Leases, Queue
+from shared.ports.storage import Leases, Queue
 from tests.memory_storage import MemoryLeases, MemoryTables
 from tests.scenarios.installation import WorldQueue
 from tests.scenarios.storage import AzuriteStorage
@@ -47,7 +47,7 @@ both = pytest.mark.parametrize("kind", ["in memory", "on Azurite"])
 
 @pytest.fixture
 def storage(request: pytest.FixtureRequest) -> Azurite:
-    """Azurite without tables, leases and messages."""
+    """Return Azurite after deleting its tables, leases and messages."""
     azurite: Azurite = request.getfixturevalue("azurite")
     AzuriteStorage(azurite.connection_string).clear()
     with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
@@ -57,7 +57,7 @@ def storage(request: pytest.FixtureRequest) -> Azurite:
 
 
 def row(key: str = "row", partition: str = "partition", **properties: object) -> dict[str, object]:
-    """Return a row."""
+    """Return a row with these keys and properties."""
     return {"PartitionKey": partition, "RowKey": key, **properties}
 
 
@@ -66,7 +66,7 @@ def row(key: str = "row", partition: str = "partition", **properties: object) ->
 
 @pytest.fixture
 def tables(kind: str, request: pytest.FixtureRequest) -> Iterator[Tables]:
-    """Tables without a row."""
+    """Yield tables without a row."""
     if kind == "in memory":
         yield MemoryTables()
         return
@@ -76,14 +76,14 @@ def tables(kind: str, request: pytest.FixtureRequest) -> Iterator[Tables]:
 
 
 def properties(found: Entity | None) -> dict[str, object]:
-    """Return what a row holds beside its keys."""
+    """Return the properties of a row without its keys."""
     assert found is not None
     return {name: value for name, value in found.items() if name not in {"PartitionKey", "RowKey"}}
 
 
 @both
 def test_nothing_is_there_before_it_is_written(tables: Tables) -> None:
-    """A table that nobody wrote to has no row, and nothing to delete; that is no error."""
+    """A table that does not exist yet has no row, and deleting its rows raises no error."""
     assert tables.rows(JOURNAL, "partition") == ()
     assert tables.row(JOURNAL, "partition", "row") is None
     tables.delete(JOURNAL, "partition", "row")
@@ -98,7 +98,7 @@ def test_nothing_is_there_before_it_is_written(tables: Tables) -> None:
     ids=repr,
 )
 def test_a_value_comes_back_as_it_was_written(tables: Tables, rows: int, value: object) -> None:
-    """Text, bool, numbers and moments keep their value and their type, in a single row and in a batch."""
+    """Texts, booleans, numbers and datetimes keep value and type, in a single row and in a batch."""
     tables.write(JOURNAL, [row(f"row{number}", value=value) for number in range(rows)])
     for found in tables.rows(JOURNAL, "partition"):
         assert properties(found) == {"value": value}
@@ -107,7 +107,7 @@ def test_a_value_comes_back_as_it_was_written(tables: Tables, rows: int, value: 
 
 @both
 def test_a_moment_comes_back_in_utc(tables: Tables) -> None:
-    """A moment of another zone is the same moment, to the microsecond."""
+    """A datetime of another time zone comes back as the same moment in UTC, exact to the microsecond."""
     tables.write(JOURNAL, [row(at=AT.astimezone(timezone(timedelta(hours=5))))])
     found = properties(tables.row(JOURNAL, "partition", "row"))["at"]
     assert isinstance(found, datetime)
@@ -116,7 +116,7 @@ def test_a_moment_comes_back_in_utc(tables: Tables) -> None:
 
 @both
 def test_a_property_without_a_value_is_none(tables: Tables) -> None:
-    """What is None is not stored, and leaves a stored value as it is."""
+    """A property with the value None is not stored, and leaves a stored value unchanged."""
     tables.write(JOURNAL, [row(kept="old", absent=None)])
     tables.write(JOURNAL, [row(kept=None)])
     assert properties(tables.row(JOURNAL, "partition", "row")) == {"kept": "old"}
@@ -125,7 +125,7 @@ def test_a_property_without_a_value_is_none(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("rows", [1, 2], ids=["a row", "a batch"])
 def test_an_upsert_merges(tables: Tables, rows: int) -> None:
-    """Properties that are not named stay, those that are named change; it is so in a single row and in a batch."""
+    """An upsert changes the named properties and keeps the others, in a single row and in a batch."""
     keys = [f"row{number}" for number in range(rows)]
     tables.write(JOURNAL, [row(key, kept="old", changed="old") for key in keys])
     tables.write(JOURNAL, [row(key, changed="new", added="new") for key in keys])
@@ -136,7 +136,7 @@ def test_an_upsert_merges(tables: Tables, rows: int) -> None:
 
 @both
 def test_a_put_replaces(tables: Tables) -> None:
-    """A row that is put in place of a revision keeps nothing of what it held."""
+    """A row that replaces a revision keeps no property of that revision."""
     revision = tables.put(row(old="old"), None, "the record")
     tables.put(row(new="new"), revision, "the record")
     assert properties(tables.row(JOURNAL, "partition", "row")) == {"new": "new"}
@@ -144,7 +144,7 @@ def test_a_put_replaces(tables: Tables) -> None:
 
 @both
 def test_rows_come_in_the_order_of_their_keys(tables: Tables) -> None:
-    """In whatever order they were written; and only those of the partition."""
+    """The rows of a partition come in the order of their keys, without rows of other partitions."""
     for key in ("b", "c", "a"):
         tables.write(JOURNAL, [row(key)])
     tables.write(JOURNAL, [row("a", "another")])
@@ -153,7 +153,7 @@ def test_rows_come_in_the_order_of_their_keys(tables: Tables) -> None:
 
 @both
 def test_tables_are_apart(tables: Tables) -> None:
-    """A row of one table is not in another, also under the same keys."""
+    """A row of one table does not appear in another table under the same keys."""
     tables.write(JOURNAL, [row(of="journal")])
     tables.write(HISTORY, [row(of="history")])
     tables.delete(HISTORY, "partition", "row")
@@ -163,14 +163,14 @@ def test_tables_are_apart(tables: Tables) -> None:
 
 @both
 def test_a_partition_of_several_pages_is_read_whole(tables: Tables) -> None:
-    """Azure answers a thousand rows a page; all of them are returned."""
+    """All rows of a partition are returned, although Azure sends at most a thousand rows per page."""
     tables.write(JOURNAL, (row(f"{number:04}") for number in range(1001)))
     assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == [f"{n:04}" for n in range(1001)]
 
 
 @both
 def test_what_is_read_is_a_copy(tables: Tables) -> None:
-    """Who changes what was read changes nothing that is stored."""
+    """Changing a row after reading it does not change the stored row."""
     tables.write(JOURNAL, [row(value="stored")])
     found = tables.row(JOURNAL, "partition", "row")
     assert found is not None
@@ -183,7 +183,7 @@ def test_what_is_read_is_a_copy(tables: Tables) -> None:
 
 @both
 def test_a_new_row_is_put_once(tables: Tables) -> None:
-    """Of two who put the same new row the second is told; the first one's row stays."""
+    """If two runs put the same new row, the second run gets a conflict and the first row stays."""
     tables.put(row(by="first"), None, "the record")
     with pytest.raises(Conflict, match="the record was written by another run"):
         tables.put(row(by="second"), None, "the record")
@@ -192,7 +192,7 @@ def test_a_new_row_is_put_once(tables: Tables) -> None:
 
 @both
 def test_a_revision_is_replaced_once(tables: Tables) -> None:
-    """Of two who read the same revision the second is told; the first one's row stays."""
+    """If two runs replace the same revision, the second run gets a conflict and the first row stays."""
     revision = tables.put(row(by="nobody"), None, "the record")
     tables.put(row(by="first"), revision, "the record")
     with pytest.raises(Conflict, match="the record was written by another run"):
@@ -203,7 +203,7 @@ def test_a_revision_is_replaced_once(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("how", ["put", "upserted alone", "upserted in a batch"])
 def test_every_write_makes_a_new_revision(tables: Tables, how: str) -> None:
-    """Whichever way a row is written, also with the same values, the revision from before is no longer good."""
+    """Every write of a row makes its earlier revision invalid, even if the values are equal."""
     revision = tables.put(row(), None, "the record")
     if how == "put":
         tables.put(row(), revision, "the record")
@@ -215,7 +215,7 @@ def test_every_write_makes_a_new_revision(tables: Tables, how: str) -> None:
 
 @both
 def test_the_revision_that_is_read_is_the_one_that_was_returned(tables: Tables) -> None:
-    """Who put a row, who reads it, and who reads its partition hold the same revision."""
+    """A row has the same revision after a put, a read of the row and a read of its partition."""
     revision = tables.put(row(), None, "the record")
     found = tables.row(JOURNAL, "partition", "row")
     assert found is not None
@@ -225,7 +225,7 @@ def test_the_revision_that_is_read_is_the_one_that_was_returned(tables: Tables) 
 
 @both
 def test_a_row_that_is_gone_is_not_put_in_place_of_its_revision(tables: Tables) -> None:
-    """What was deleted meanwhile is not made again by who knows only its revision."""
+    """A write for the revision of a deleted row is refused and does not create the row again."""
     revision = tables.put(row(), None, "the record")
     tables.delete(JOURNAL, "partition", "row")
     with pytest.raises(Conflict):
@@ -235,14 +235,14 @@ def test_a_row_that_is_gone_is_not_put_in_place_of_its_revision(tables: Tables) 
 
 @both
 def test_a_table_that_is_gone_holds_no_revision(tables: Tables) -> None:
-    """A revision of a table that was never made, or was lost, is no longer there."""
+    """A write for a revision of a missing table is refused."""
     with pytest.raises(Conflict):
         tables.put(row(), NO_REVISION, "the record")
 
 
 @both
 def test_only_the_revision_that_was_read_is_deleted(tables: Tables) -> None:
-    """What another run wrote meanwhile stays, and who wanted it gone is told."""
+    """A delete of an old revision is refused, and a row that another run has written stays."""
     revision = tables.put(row(by="first"), None, "the record")
     newer = tables.put(row(by="second"), revision, "the record")
     with pytest.raises(Conflict, match="the record was written by another run"):
@@ -254,7 +254,7 @@ def test_only_the_revision_that_was_read_is_deleted(tables: Tables) -> None:
 
 @both
 def test_a_row_is_deleted_alone(tables: Tables) -> None:
-    """Its neighbours stay; deleting it again is no error."""
+    """Deleting a row keeps its neighbours, and deleting the row twice raises no error."""
     tables.write(JOURNAL, [row("a"), row("b")])
     tables.delete(JOURNAL, "partition", "a")
     tables.delete(JOURNAL, "partition", "a")
@@ -266,14 +266,14 @@ def test_a_row_is_deleted_alone(tables: Tables) -> None:
 
 @both
 def test_nothing_to_write_writes_nothing(tables: Tables) -> None:
-    """No rows are no error."""
+    """A write of no rows raises no error."""
     tables.write(JOURNAL, [])
     assert tables.rows(JOURNAL, "partition") == ()
 
 
 @both
 def test_a_batch_is_written_whole_or_not_at_all(tables: Tables) -> None:
-    """One row that storage refuses keeps the other rows of its batch out, before and behind it."""
+    """If storage refuses one row of a batch, no row of this batch is stored."""
     rows = [row(f"{number:02}", value="x" * (33_000 if number == 1 else 1)) for number in range(3)]
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, rows)
@@ -282,7 +282,7 @@ def test_a_batch_is_written_whole_or_not_at_all(tables: Tables) -> None:
 
 @both
 def test_batches_are_written_in_order(tables: Tables) -> None:
-    """A refused row ends the writing: earlier batches are stored, its own and the later ones are not."""
+    """A refused row ends the write: earlier batches are stored, and later batches are not."""
     rows = [row(f"{n:03}", value="x" * (33_000 if n == TRANSACTION + 1 else 1)) for n in range(3 * TRANSACTION)]
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, rows)
@@ -291,14 +291,14 @@ def test_batches_are_written_in_order(tables: Tables) -> None:
 
 @both
 def test_a_batch_is_of_one_partition(tables: Tables) -> None:
-    """Rows of two partitions are refused together."""
+    """A batch with rows of two partitions is refused."""
     with pytest.raises((HttpResponseError, ValueError)):
         tables.write(JOURNAL, [row("a", "one"), row("a", "another")])
 
 
 @both
 def test_a_batch_names_a_row_once(tables: Tables) -> None:
-    """Storage would not know which of the two is meant."""
+    """A batch that contains the same row twice is refused."""
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, [row(value="first"), row(value="second")])
 
@@ -309,7 +309,7 @@ def test_a_batch_names_a_row_once(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("rows", [1, 2], ids=["a row", "a batch"])
 def test_a_property_holds_32_k_characters(tables: Tables, rows: int) -> None:
-    """As many fit, in UTF-16; one more is refused."""
+    """A property holds 32 Ki characters in UTF-16, and a longer value is refused."""
     tables.write(JOURNAL, [row(f"row{number}", value="x" * 32 * 1024) for number in range(rows)])
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, [row(f"row{number}", value="x" * (32 * 1024 + 1)) for number in range(rows)])
@@ -319,7 +319,7 @@ def test_a_property_holds_32_k_characters(tables: Tables, rows: int) -> None:
 @both
 @pytest.mark.parametrize("character", ["/", "\\", "#", "?"])
 def test_a_key_holds_no_character_of_a_path(tables: Tables, character: str) -> None:
-    """Keys of ours are hashes because of that."""
+    """A key with a path character is refused, which is why Certroll's keys are hashes."""
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, [row(f"a{character}b"), row("c")])
     assert tables.rows(JOURNAL, "partition") == ()
@@ -327,7 +327,10 @@ def test_a_key_holds_no_character_of_a_path(tables: Tables, character: str) -> N
 
 @both
 def test_a_row_holds_a_megabyte(tables: Tables) -> None:
-    """Azure counts UTF-16, Azurite UTF-8: what is less in both is stored, what is more in both is refused."""
+    """A row of 480,000 characters is stored, and a row of 1,080,000 characters is refused.
+
+    The limit is one megabyte, which Azure counts in UTF-16 and Azurite counts in UTF-8.
+    """
     tables.write(JOURNAL, [row("small", **{f"part{number}": "x" * 30_000 for number in range(16)})])
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, [row("large", **{f"part{number}": "x" * 30_000 for number in range(36)})])
@@ -337,7 +340,7 @@ def test_a_row_holds_a_megabyte(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, object()], ids=["too large", "too small", "no value"])
 def test_what_storage_has_no_type_for_is_refused(tables: Tables, value: object) -> None:
-    """A whole number has 32 bits; whatever else is written is text, a bool or a moment."""
+    """A number of more than 32 bits is refused, as is any value other than a text, a boolean or a datetime."""
     with pytest.raises(TypeError):
         tables.write(JOURNAL, [row(value=value)])
 
@@ -347,18 +350,18 @@ def test_what_storage_has_no_type_for_is_refused(tables: Tables, value: object) 
 
 @dataclass(frozen=True, slots=True)
 class LeaseStand:
-    """Leases, and what may befall them."""
+    """Leases, with functions that take them away."""
 
     leases: Leases
     lose_all: Callable[[], None]
-    """Somebody takes every lease away."""
+    """The function that takes every lease away from its holder."""
     die: Callable[[object], None]
-    """The holder of this lease renews it no more, and as much time goes by as a lease lasts."""
+    """The function that stops the renewals of this lease and lets a lease's duration pass."""
 
 
 @pytest.fixture
 def stand_of_leases(kind: str, request: pytest.FixtureRequest) -> Iterator[LeaseStand]:
-    """Leases that nobody holds."""
+    """Yield leases without a holder."""
     if kind == "in memory":
         clock = Clock()
         leases = MemoryLeases(clock)
@@ -376,7 +379,7 @@ def stand_of_leases(kind: str, request: pytest.FixtureRequest) -> Iterator[Lease
 
 @both
 def test_a_lease_has_one_holder(stand_of_leases: LeaseStand) -> None:
-    """While somebody holds it nobody else gets it, and the message names what it is on."""
+    """A lease has only one holder, and the error for other instances contains the lease's name."""
     with stand_of_leases.leases.hold("site x") as lease:
         with pytest.raises(LeaseBusy, match="another instance is at work on site x"):
             stand_of_leases.leases.hold("site x").__enter__()
@@ -385,7 +388,7 @@ def test_a_lease_has_one_holder(stand_of_leases: LeaseStand) -> None:
 
 @both
 def test_names_are_apart(stand_of_leases: LeaseStand) -> None:
-    """Who holds one name keeps nobody from another."""
+    """The holder of one name's lease does not block the lease of another name."""
     with stand_of_leases.leases.hold("site x") as first, stand_of_leases.leases.hold("site y") as second:
         first.check()
         second.check()
@@ -394,7 +397,7 @@ def test_names_are_apart(stand_of_leases: LeaseStand) -> None:
 @both
 @pytest.mark.parametrize("how", ["done", "failed"])
 def test_a_lease_is_free_after_it_was_held(stand_of_leases: LeaseStand, how: str) -> None:
-    """At once, whether the work was done or failed."""
+    """A lease is free at once after its work has ended, with success or with an error."""
     with suppress(ZeroDivisionError), stand_of_leases.leases.hold("site x"):
         _ = 1 / (how == "done")
     with stand_of_leases.leases.hold("site x") as lease:
@@ -403,7 +406,7 @@ def test_a_lease_is_free_after_it_was_held(stand_of_leases: LeaseStand, how: str
 
 @both
 def test_a_lease_that_is_renewed_stays(stand_of_leases: LeaseStand) -> None:
-    """Renewing changes nothing for its holder, nor for others."""
+    """A renewed lease stays with its holder, and other instances cannot get it."""
     with stand_of_leases.leases.hold("site x") as lease:
         assert lease.renew()  # type: ignore[attr-defined]
         lease.check()
@@ -413,7 +416,7 @@ def test_a_lease_that_is_renewed_stays(stand_of_leases: LeaseStand) -> None:
 
 @both
 def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases: LeaseStand) -> None:
-    """From then on every check raises, naming what the lease was on; letting go is no error."""
+    """After a failed renewal every check of the lease raises an error that contains the lease's name."""
     with stand_of_leases.leases.hold("site x") as lease:
         stand_of_leases.lose_all()
         assert not lease.renew()  # type: ignore[attr-defined]
@@ -424,7 +427,7 @@ def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases
 
 @both
 def test_a_lease_of_the_dead_runs_out(stand_of_leases: LeaseStand) -> None:
-    """Another instance gets it; the one before notices, and does not let go of what is no longer its own."""
+    """Another instance gets the lease of a dead process, and the dead process cannot release the new lease."""
     with ExitStack() as after:
         with stand_of_leases.leases.hold("site x") as dead:
             stand_of_leases.die(dead)
@@ -438,7 +441,7 @@ def test_a_lease_of_the_dead_runs_out(stand_of_leases: LeaseStand) -> None:
 
 
 def test_a_lease_lasts_longer_than_its_holder_believes(storage: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two renewals may fail before the holder stops writing, and it stops before anybody else can get the lease."""
+    """A lease holder tolerates two failed renewals, and stops writing before another instance can get the lease."""
     assert 2 * RENEW_EVERY_SECONDS < SAFE_SECONDS < LEASE_SECONDS
     asked, send = [], requests.adapters.HTTPAdapter.send
 
@@ -459,7 +462,10 @@ def test_a_lease_lasts_longer_than_its_holder_believes(storage: Azurite, monkeyp
 
 @dataclass(frozen=True, slots=True)
 class QueueStand:
-    """The queues as they are sent to, and what arrives on each of them now, in order of the queues' names."""
+    """The queues to send to, and a function that returns the messages that are visible now.
+
+    The messages come in the order of their queues' names.
+    """
 
     queue: Queue
     arriving: Callable[[], list[tuple[str, str]]]
@@ -467,7 +473,7 @@ class QueueStand:
 
 @pytest.fixture
 def stand_of_queues(kind: str, request: pytest.FixtureRequest) -> Iterator[QueueStand]:
-    """Queues without a message."""
+    """Yield queues without a message."""
     if kind == "in memory":
         clock = Clock()
         queue = WorldQueue(clock)
@@ -480,7 +486,7 @@ def stand_of_queues(kind: str, request: pytest.FixtureRequest) -> Iterator[Queue
 
 
 def arriving(service: QueueServiceClient) -> list[tuple[str, str]]:
-    """Return what arrives on each queue of a storage account now."""
+    """Return the queue and the text of each message that is visible now in a storage account."""
     clients = (
         service.get_queue_client(queue, message_decode_policy=TextBase64DecodePolicy())
         for queue in service.list_queues()
@@ -490,7 +496,7 @@ def arriving(service: QueueServiceClient) -> list[tuple[str, str]]:
 
 @both
 def test_a_message_arrives_as_it_was_sent(stand_of_queues: QueueStand) -> None:
-    """Each on the queue of its kind, with the body that its trigger reads."""
+    """Each message arrives on the queue of its kind, with the body that its trigger reads."""
     stand_of_queues.queue.send_certificate(CERTIFICATE_MESSAGE)
     stand_of_queues.queue.send_site(SITE_MESSAGE)
     stand_of_queues.queue.send_environment(ENVIRONMENT_MESSAGE)
@@ -503,7 +509,7 @@ def test_a_message_arrives_as_it_was_sent(stand_of_queues: QueueStand) -> None:
 
 @both
 def test_a_delayed_message_does_not_arrive_before_its_time(stand_of_queues: QueueStand) -> None:
-    """What is sent with a delay does not arrive now; what is sent without one does."""
+    """A delayed message does not arrive at once, and a message without a delay does."""
     stand_of_queues.queue.send_certificate(CERTIFICATE_MESSAGE, HOUR)
     stand_of_queues.queue.send_site(SITE_MESSAGE, HOUR)
     stand_of_queues.queue.send_environment(ENVIRONMENT_MESSAGE, HOUR)
@@ -513,7 +519,7 @@ def test_a_delayed_message_does_not_arrive_before_its_time(stand_of_queues: Queu
 
 @both
 def test_a_body_is_put_back_as_it_was(stand_of_queues: QueueStand) -> None:
-    """Also one that no trigger can read: what failed is replayed as it came."""
+    """A replayed message arrives unchanged, even if no trigger can read its body."""
     body = 'not json: ☂ " \\ \n'
     stand_of_queues.queue.put_back("sites", body)
     assert stand_of_queues.arriving() == [("sites", body)]
@@ -521,7 +527,7 @@ def test_a_body_is_put_back_as_it_was(stand_of_queues: QueueStand) -> None:
 
 @both
 def test_messages_sent_twice_arrive_twice(stand_of_queues: QueueStand) -> None:
-    """Nothing is merged: each message is work of its own."""
+    """Two equal messages both arrive, because the queue merges no messages."""
     for _ in range(2):
         stand_of_queues.queue.send_site(SITE_MESSAGE)
     assert stand_of_queues.arriving() == [("sites", SITE_MESSAGE.body())] * 2

@@ -1,4 +1,4 @@
-"""Certificates that people uploaded, and certificates in secrets: nobody renews the ones, few see the others."""
+"""Check that Certroll renews certificates that people uploaded, and certificates in vault secrets."""
 
 import ssl
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Uploaded(NamedTuple):
 
 
 def uploads(knobs: Knobs | None = None, *, kind: str = "certificate", **differences: object) -> Uploaded:
-    """Return two webspaces with uploads of one vault object: an IP-based binding, SNI ones, and an app that pins it."""
+    """Return two webspaces with uploads of one vault object, three bindings and an app that pins the certificate."""
     world = World(Clock(), 0, knobs)
     build = Builder(world)
     names = ("*.contoso.com", "contoso.com")
@@ -55,7 +55,7 @@ def uploads(knobs: Knobs | None = None, *, kind: str = "certificate", **differen
 
 
 def renew(world: World, *, pem: bool = False) -> str:
-    """Renew, and return the new thumbprint."""
+    """Renew the certificate in the vault, and return the new thumbprint."""
     vault = world.vaults[VAULT]
     if vault.certificate("web"):
         return vault.renew("web").thumbprint
@@ -63,14 +63,14 @@ def renew(world: World, *, pem: bool = False) -> str:
 
 
 def copies(world: World) -> dict[str, int]:
-    """Return how often each thumbprint is there."""
+    """Return how many certificates in the webspaces have each thumbprint."""
     held = [copy.thumbprint for copy in world.web.certificates.values()]
     return {thumbprint: held.count(thumbprint) for thumbprint in held}
 
 
 @pytest.mark.parametrize("kind", ["certificate", "secret", "pem"])
 def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install, kind: str) -> None:
-    """The new version goes up beside the old one, host names and settings follow, and the old one stays."""
+    """Certroll uploads the new version, moves bindings and settings to it, and keeps the old upload."""
     uploaded = uploads(kind=kind)
     world = uploaded.world
     installation = install(world, watched=True)
@@ -81,13 +81,13 @@ def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install,
     assert set(installation.states().values()) == {"Proven"}
     assert installation.rolls() == {"orders": "Validated"}
     assert copies(world) == {uploaded.version.thumbprint: 2, new: 2}
-    assert writes(world) == 2 + 3 + 1  # an upload per webspace, a binding each, one app
+    assert writes(world) == 2 + 3 + 1  # an upload per webspace, three bindings and one app
     assert installation.sweep() == ()
     assert installation.errors == []
 
 
 def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
-    """App Service imports no elliptic keys from a vault, but takes them as an upload."""
+    """Certroll uploads a certificate with an elliptic key, which App Service cannot import from a vault."""
     uploaded = uploads(key_type="EC")
     installation = install(uploaded.world, watched=True)
     before, new = shown(uploaded.world), renew(uploaded.world)
@@ -98,7 +98,7 @@ def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
 
 @pytest.mark.real_transport
 def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
-    """What Certroll uploaded it renews, though people have taken their own upload away."""
+    """Certroll renews its own uploads even after people have deleted theirs."""
     uploaded = uploads()
     world = uploaded.world
     installation = install(world, watched=True)
@@ -116,7 +116,7 @@ def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
 
 
 def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
-    """Who binds one more host name to the old upload, when the site has the new version, gets the new one as well."""
+    """Certroll moves a host name that a person binds to the old upload after the renewal."""
     world = one_upload()
     old = next(iter(world.web.certificates.values()))
     installation = install(world, watched=True, meddled=True)
@@ -133,7 +133,7 @@ def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
 
 @pytest.mark.parametrize("reading", ["accept", "refuse", "resolve"])
 def test_a_version_that_is_there_already_is_used(install: Install, reading: str) -> None:
-    """Where somebody has uploaded the new version under another name or group, it is bound and not sent again."""
+    """Certroll binds a new version that a person has uploaded already, and does not upload it again."""
     uploaded = uploads(Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = uploaded.world
     installation = install(world, watched=True)
@@ -148,7 +148,7 @@ def test_a_version_that_is_there_already_is_used(install: Install, reading: str)
 
 
 def one_upload(kind: str = "certificate", settings: Mapping[str, str] | None = None) -> World:
-    """Return one webspace with one upload, bound to an IP-based host name and another."""
+    """Return one webspace with one upload, bound to an IP-based host name and to a second host name."""
     world = World(Clock())
     build = Builder(world)
     names = ("*.contoso.com",)
@@ -163,7 +163,7 @@ def one_upload(kind: str = "certificate", settings: Mapping[str, str] | None = N
 
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
-    """Whichever write is the last of a process, nothing is uploaded twice and every host name arrives."""
+    """After a crash at any write Certroll uploads nothing twice and moves every host name."""
     for write in range(1, MOST_WRITES):
         world = one_upload()
         installation = install(world, watched=True)
@@ -183,7 +183,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def imported_secret() -> World:
-    """Return a webspace with a copy of a certificate that lives in a secret, as purchased ones do."""
+    """Return a webspace with an imported certificate from a vault secret, which is how App Service stores purchases."""
     world = World(Clock())
     build = Builder(world)
     build.add_secret("order-0d5f", ("shop.contoso.com",))
@@ -194,7 +194,7 @@ def imported_secret() -> World:
 
 
 def vault_requests(world: World) -> list[str]:
-    """Return what the vaults were asked for."""
+    """Return the requests that the vaults received."""
     return [
         f"{entry.method} {entry.path}" for entry in world.journal.entries() if entry.host.endswith(".vault.azure.net")
     ]
@@ -202,7 +202,7 @@ def vault_requests(world: World) -> list[str]:
 
 @pytest.mark.parametrize("lost", [False, True], ids=["by its event", "by the sweep"])
 def test_a_copy_of_a_secret_is_synced(install: Install, lost: bool) -> None:  # noqa: FBT001
-    """A new version of the secret reaches the host name, though no vault certificate of that name exists."""
+    """A new version of a vault secret reaches the host name, although no vault certificate has that name."""
     world = imported_secret()
     installation = install(world, watched=True)
     before = shown(world)
@@ -218,7 +218,7 @@ def test_a_copy_of_a_secret_is_synced(install: Install, lost: bool) -> None:  # 
 
 
 def test_a_password_costs_one_request_and_is_not_read(install: Install) -> None:
-    """Every rotation of a password in the vault comes by; its value stays where it is, and nobody is told."""
+    """An event of a password secret costs one request, and Certroll does not read the password."""
     world = imported_secret()
     installation = install(world, watched=True)
     world.vaults[VAULT].set_secret("database", "hunter2-marker")
@@ -231,7 +231,7 @@ def test_a_password_costs_one_request_and_is_not_read(install: Install) -> None:
 
 
 def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install) -> None:
-    """Its certificate has an event of its own; the fleet is looked at once, not twice."""
+    """Certroll ignores the event of a vault certificate's own secret, because the certificate has an event itself."""
     uploaded = uploads()
     installation = install(uploaded.world, watched=True)
     installation.look_at(VAULT, "web", kind="secret")
@@ -240,7 +240,7 @@ def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install
 
 
 def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) -> None:
-    """Where a copy comes of a secret that somebody overwrote with something else, the sweep says so."""
+    """The sweep reports an imported certificate whose secret was overwritten by something else."""
     world = imported_secret()
     installation = install(world, watched=True)
     world.vaults[VAULT].set_secret("order-0d5f", "not a pfx", content_type="application/x-pkcs12")
@@ -254,7 +254,7 @@ def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) 
 
 
 def test_a_certificate_whose_key_a_secret_never_had_is_not_taken_over(install: Install) -> None:
-    """Who may write secrets, and knows a certificate that everybody sees, may not say what replaces it."""
+    """A secret with a certificate but without its key cannot replace an upload of that certificate."""
     uploaded = uploads()
     world = uploaded.world
     installation = install(world, watched=True, delete_superseded=True)

@@ -1,4 +1,4 @@
-"""What the Key Vault adapter reads of a vault beside its lineages, by Microsoft's own SDK."""
+"""Check how the Key Vault client reads secrets and lists certificates, by Microsoft's own SDK."""
 
 import base64
 import logging
@@ -32,7 +32,7 @@ REF = VaultCertificateRef.parse(VAULT, "certificate", "web")
 
 @pytest.fixture
 def world(stand: Stand) -> World:
-    """A vault with one certificate of two versions."""
+    """Return a vault with one certificate of two versions."""
     world = World(Clock())
     Builder(world).add_certificate("web", ("www.contoso.com",))
     world.vaults[VAULT].renew("web")
@@ -42,14 +42,14 @@ def world(stand: Stand) -> World:
 
 @pytest.fixture(scope="module")
 def vault(stand: Stand) -> KeyVault:
-    """The adapter over the SDK's clients."""
+    """Return Certroll's Key Vault client over the SDK's clients."""
     cloud = CLOUDS[CloudName.PUBLIC]
     retrying = Retrying(WorldClock(stand))
     return KeyVault(KeyVaults(make_credential(cloud, None), cloud), retrying, PfxEncryption.TRIPLE_DES)
 
 
 def held(pfx: Pfx) -> tuple[str, int, bool]:
-    """Return the certificate that a PFX holds, how many there are above it, and whether it holds its key."""
+    """Return the certificate in a PFX, the number of its chain certificates, and whether the PFX has its key."""
     opened = pkcs12.load_pkcs12(pfx.blob, pfx.password.encode())
     assert opened.cert is not None
     leaf = opened.cert.certificate
@@ -63,13 +63,13 @@ def expected(version: Version) -> Thumbprint:
 
 
 def test_superseded_version_is_read_with_its_key(world: World, vault: KeyVault) -> None:
-    """Each version gives its own certificate, key and chain, the newest as well as the one before."""
+    """Certroll reads the certificate, the key and the chain of any version, newest or older."""
     for version in world.vaults[VAULT].certificates["web"].versions:
         assert held(vault.pfx(REF, version.id, expected(version))) == (version.thumbprint, 1, True)
 
 
 def test_secret_of_a_pem_certificate_is_read(world: World, vault: KeyVault) -> None:
-    """A vault certificate whose policy says PEM gives a PFX as well."""
+    """Certroll builds a PFX from a vault certificate whose policy says PEM."""
     policy = Policy(subject="CN=www.contoso.com", content_type=PEM)
     version = world.vaults[VAULT].add("pem", ("www.contoso.com",), policy=policy)
     ref = VaultCertificateRef.parse(VAULT, "certificate", "pem")
@@ -77,7 +77,7 @@ def test_secret_of_a_pem_certificate_is_read(world: World, vault: KeyVault) -> N
 
 
 def test_throttled_secret_is_asked_for_again(world: World, vault: KeyVault) -> None:
-    """Reading a secret waits and tries again like any other read: by Certroll's clock, as long as Azure asks."""
+    """Certroll retries a throttled read of a secret after the time that Azure requests."""
     began = world.clock.now()
     newest = world.vaults[VAULT].certificates["web"].newest
     world.faults.add(Fault("throttle", "GET", path="^/secrets/", times=2))
@@ -86,7 +86,7 @@ def test_throttled_secret_is_asked_for_again(world: World, vault: KeyVault) -> N
 
 
 def test_denied_secret_names_the_role(world: World, vault: KeyVault) -> None:
-    """Who may not read the secret is told which role to grant, and where."""
+    """The error of a denied secret names the role to grant and its scope."""
     newest = world.vaults[VAULT].certificates["web"].newest
     world.vaults[VAULT].deny(operations={"secrets/get"})
     with pytest.raises(Denied, match=r"; grant the identity Key Vault Secrets User on the vault or on this secret$"):
@@ -95,13 +95,13 @@ def test_denied_secret_names_the_role(world: World, vault: KeyVault) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_version_that_is_gone_is_not_found(vault: KeyVault) -> None:
-    """A version that the vault does not know is said to be missing."""
+    """Certroll reports a version that the vault does not know as missing."""
     with pytest.raises(NotFound, match=f"^the secret of vault certificate contoso-kv/web, version {'0' * 32}: 404 "):
         vault.pfx(REF, "0" * 32, Thumbprint("A" * 40))
 
 
 def test_most_talkative_log_shows_no_secret(world: World, vault: KeyVault, caplog: pytest.LogCaptureFixture) -> None:
-    """With every logger at its lowest level, the SDK's log tells of the request and not of the key or the password."""
+    """The SDK's debug log contains the request and neither the key nor the password."""
     newest = world.vaults[VAULT].certificates["web"].newest
     with caplog.at_level(logging.DEBUG):
         for name in ("azure", "azure.core", "urllib3"):
@@ -114,13 +114,13 @@ def test_most_talkative_log_shows_no_secret(world: World, vault: KeyVault, caplo
 
 
 def _parts(read: bytes, pfx: Pfx) -> dict[str, str]:
-    """Return pieces of what must not be seen, by what they are."""
+    """Return the password and pieces of the PFX by name, none of which may be in the log."""
     text = base64.b64encode(read).decode()
     return {"its beginning": text[:24], "its middle": text[600:624], "its password": pfx.password}
 
 
 def test_all_certificates_of_a_vault_are_named(stand: Stand, vault: KeyVault) -> None:
-    """Whatever page they are on, disabled or not, all are there, and those of another vault are not."""
+    """Certroll lists all certificates of a vault over all pages, including disabled ones."""
     world = World(Clock(), knobs=Knobs(page_size=4))
     build = Builder(world)
     for number in range(10):
@@ -135,7 +135,7 @@ def test_all_certificates_of_a_vault_are_named(stand: Stand, vault: KeyVault) ->
 
 
 def test_denied_listing_names_the_vault_and_the_role(world: World, vault: KeyVault) -> None:
-    """Who may not list is told which vault it is, and which role to grant."""
+    """The error of a denied list names the vault and the role to grant."""
     world.vaults[VAULT].deny(operations={"certificates/list"})
     with pytest.raises(
         Denied, match=r"(?s)^the certificates of vault contoso-kv: 403 .*; grant the identity Key Vault Reader"

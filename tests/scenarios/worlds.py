@@ -1,4 +1,4 @@
-"""The small world that most scenarios run on, and what a user would see of it."""
+"""Build the small world that most scenarios run on, and read what a user would see of it."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -13,11 +13,11 @@ VAULT = "contoso-kv"
 NAME = "web"
 MOVING = ("api.contoso.com", "shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 AGE = timedelta(days=2)
-"""How old the world is: a slow front end serves what was there before, so there has to be a before."""
+"""The age of a new world: it needs a past, because a slow front end still serves an older certificate."""
 
 
 class Shown(NamedTuple):
-    """A host name as a user sees it."""
+    """The binding and the address of one host name, as a user sees them."""
 
     ssl_state: str | None
     thumbprint: str | None
@@ -25,9 +25,10 @@ class Shown(NamedTuple):
 
 
 def small_world(knobs: Knobs | None = None, seed: int = 0) -> World:
-    """Return two webspaces that share one vault certificate: an IP-based binding, a slot, and a stranger.
+    """Return two webspaces that share one vault certificate, with an IP-based binding, a slot and a bystander.
 
-    The webspace of `api` has the fewest bindings and goes first. `other.contoso.com` is on a lineage of its own.
+    Certroll starts with the webspace of `api`, because that webspace has the fewest bindings. The bystander
+    `other.contoso.com` shows another vault certificate.
     """
     world = World(Clock(), seed, knobs)
     build = Builder(world)
@@ -56,20 +57,20 @@ def shown(world: World) -> dict[str, Shown]:
 
 
 def after_renewal(before: dict[str, Shown], new: str, moving: tuple[str, ...] = MOVING) -> dict[str, Shown]:
-    """Return what is to be seen: the new thumbprint where it belongs, and nothing else changed."""
+    """Return the host names with the new thumbprint for the names in `moving`, and without any other change."""
     return {name: seen._replace(thumbprint=new) if name in moving else seen for name, seen in before.items()}
 
 
 def renew(world: World, name: str = NAME, **differences: object) -> str:
-    """Renew, and return the new thumbprint."""
+    """Renew a certificate in the vault, and return the new thumbprint."""
     return world.vaults[VAULT].renew(name, **differences).thumbprint  # type: ignore[arg-type]
 
 
 def writes(world: World) -> int:
-    """Return how often somebody wrote to ARM."""
+    """Return how many write requests Azure Resource Manager received."""
     return len(world.journal.writes("management.azure.com"))
 
 
 def bindings_and_addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
-    """Return what may never change: how each host name is bound, and at which address."""
+    """Return what must never change: the kind of binding and the address of each host name."""
     return {name: (seen.ssl_state, seen.address) for name, seen in shown(world).items()}

@@ -1,4 +1,4 @@
-"""What the trigger tests share: the real app, its trigger values, storage as a test sees it, and waiting for things."""
+"""Share among the trigger tests the real app, its trigger values, its storage and a way to wait."""
 
 import base64
 import json
@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 
 def queue_call(function: str, body: str) -> Call:
-    """Return a call of a queue's function with that message."""
+    """Return a call of a queue's function with the given message."""
     return Call(function, triggers.queue(triggers.message(body, utc_now()), function))
 
 
 def event_call(text: str) -> Call:
-    """Return a call of the event function with an event's text as it came."""
+    """Return a call of the event function with the unparsed text of an event."""
     return Call("vault_event", TriggerInput(Datum(text, "json"), {}))
 
 
@@ -52,7 +52,7 @@ def timer_call(function: str) -> Call:
 
 
 def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], str] = str) -> T:
-    """Return the first answer that is not empty; what is `told` explains why there was none."""
+    """Return the first answer of `ask` that is not empty; `told` explains a failure."""
     end = time.monotonic() + deadline
     while not (answer := ask()):
         assert time.monotonic() < end, f"did not happen within {deadline} s: {told()}"
@@ -61,13 +61,13 @@ def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], 
 
 
 class Storage:
-    """The storage account of the app: what is queued, and what people are told."""
+    """The storage account of the app, with its queues and its findings."""
 
     def __init__(self, connection_string: str) -> None:
         self.connection_string = connection_string
 
     def clear(self) -> None:
-        """Leave no message and no record."""
+        """Delete every message and every record."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             for name in ALL_QUEUES:
                 with suppress(ResourceNotFoundError):
@@ -77,7 +77,7 @@ class Storage:
                 service.delete_table(name)
 
     def send(self, queue: str, *contents: str) -> None:
-        """Put messages on a queue as they are, unencoded."""
+        """Put messages on a queue without encoding them."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             client = service.get_queue_client(queue)
             with suppress(ResourceExistsError):
@@ -86,7 +86,7 @@ class Storage:
                 client.send_message(content)
 
     def send_text(self, queue: str, text: str) -> None:
-        """Put a message on a queue as Certroll does."""
+        """Put a message on a queue in base64, as Certroll does."""
         self.send(queue, base64.b64encode(text.encode()).decode())
 
     def take_all(self, queue: str) -> list[dict[str, object]]:
@@ -110,7 +110,7 @@ class Storage:
                 return 0
 
     def findings(self) -> list[dict[str, object]]:
-        """Return what people are told."""
+        """Return the findings that Certroll recorded."""
         with TableServiceClient.from_connection_string(self.connection_string) as service:
             try:
                 return [dict(row) for row in service.get_table_client("certrollfindings").list_entities()]
@@ -118,5 +118,5 @@ class Storage:
                 return []
 
     def kept(self) -> list[dict[str, object]]:
-        """Return the messages that failed for good."""
+        """Return the dead letters, the messages that failed for good."""
         return [row for row in self.findings() if row.get("reason") == "Poisoned"]

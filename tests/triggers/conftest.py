@@ -1,4 +1,4 @@
-"""Real storage for all trigger tests."""
+"""Provide Azurite, Microsoft's storage emulator, for all trigger tests."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from tests.triggers.app import Storage
 
 @pytest.fixture(scope="package")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Return storage that nobody else uses."""
+    """Yield an Azurite that only the trigger tests use."""
     with Azurite(tmp_path_factory.mktemp("triggers") / "azurite.log") as running:
         yield running
 
 
 @pytest.fixture
 def storage(azurite: Azurite) -> Storage:
-    """Return that storage as tests look at it, empty."""
+    """Return the storage account on the tests' Azurite, without messages and records."""
     storage = Storage(azurite.connection_string)
     storage.clear()
     return storage

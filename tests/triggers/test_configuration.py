@@ -1,4 +1,4 @@
-"""What the Functions host reads in addition to the code: host.json, and what of the repository reaches Azure."""
+"""Check what the Functions host reads besides the code: host.json, and the list of files that reach Azure."""
 
 import json
 import shutil
@@ -40,36 +40,36 @@ KEPT_BACK = [
     ".pre-commit-config.yaml",
 ]
 NOT_IN_A_CHECKOUT = {"build/", "infra/", "local.settings.json", "__pycache__/"}
-"""Names that tools make, and the deployment templates to come."""
+"""Names in .funcignore that tools create, and the deployment templates that will be added later."""
 
 
 @pytest.fixture(scope="module")
 def host() -> HostSettings:
-    """Return host.json as the host reads it."""
+    """Return host.json as the Functions host reads it."""
     return configuration.read(ROOT, {})
 
 
 @pytest.fixture(scope="module")
 def ignored() -> GitIgnoreSpec:
-    """Return what is kept back from a deployment."""
+    """Return the patterns of the files that stay out of a deployment."""
     return GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text().splitlines())
 
 
 def test_failed_message_comes_back_five_times(host: HostSettings) -> None:
-    """A message that fails is seen again after two minutes, five times in all, in the encoding Certroll writes."""
+    """The host delivers a failed message five times, two minutes apart, in the encoding that Certroll writes."""
     assert host.queues.visibility_timeout == timedelta(minutes=2)
     assert host.queues.max_dequeue_count == 5
     assert host.queues.message_encoding == "base64"
 
 
 def test_run_ends_before_the_host_ends_it(host: HostSettings) -> None:
-    """A run that uses up its time, and then a whole round of retries, still ends by itself."""
+    """A run that uses all of its time and one full round of retries ends before the host's time limit."""
     assert host.function_timeout == FUNCTION_TIME_OUT == timedelta(minutes=10)
     assert host.function_timeout > TIME_BUDGET + PATIENCE
 
 
 def test_queues_work_in_azure_too() -> None:
-    """The extension that carries queues is named, and what Certroll tells about its work is not filtered away."""
+    """host.json names the extension bundle for queues and does not filter out Certroll's log events."""
     settings: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
     assert settings["extensionBundle"]["id"] == "Microsoft.Azure.Functions.ExtensionBundle"
     assert settings["extensionBundle"]["version"].startswith("[4.")
@@ -77,24 +77,24 @@ def test_queues_work_in_azure_too() -> None:
 
 
 def test_function_app_only_registers() -> None:
-    """function_app.py stays a list of what there is."""
+    """function_app.py stays a short list of the functions."""
     assert len((ROOT / "function_app.py").read_text().splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("path", KEPT_BACK)
 def test_what_is_not_the_app_stays_here(ignored: GitIgnoreSpec, path: str) -> None:
-    """Simulations, tests, documents and what tools leave behind reach no deployment."""
+    """Simulations, tests, documents and files that tools create stay out of every deployment."""
     assert ignored.match_file(path)
 
 
 def test_what_is_kept_back_exists() -> None:
-    """Each name in .funcignore that is no pattern is one of a checkout, or of what tools make in it."""
+    """Each name in .funcignore that is no pattern exists in a checkout, or is created there by a tool."""
     names = {line for line in (ROOT / ".funcignore").read_text().splitlines() if line[0] != "." and "*" not in line}
     assert {name for name in names - NOT_IN_A_CHECKOUT if not (ROOT / name).exists()} == set()
 
 
 def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> None:
-    """The files that are left make an app: every module of it is imported, without the rest of the repository."""
+    """The deployed files alone make a working app, in which every module can be imported."""
     for name in DEPLOYED:
         for path in (ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name]:
             relative = path.relative_to(ROOT)
@@ -104,7 +104,7 @@ def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == DEPLOYED
     modules = [".".join(p.relative_to(tmp_path).with_suffix("").parts) for p in sorted(tmp_path.rglob("*.py"))]
     imports = f"import importlib, sys\nsys.path.insert(0, '.')\nfor m in {modules}: importlib.import_module(m)"
-    result = subprocess.run(  # noqa: S603 - our own interpreter, no shell
+    result = subprocess.run(  # noqa: S603 - the test starts its own interpreter, without a shell
         [sys.executable, "-I", "-c", imports], cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")

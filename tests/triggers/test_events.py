@@ -1,4 +1,4 @@
-"""Events as Azure sends them, and as strangers might, through Microsoft's runtime into real storage."""
+"""Send events as Azure and strangers might, through Microsoft's runtime into real storage."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ CLOUD_EVENT: Mapping[str, object] = {
 
 
 def event(name: str, envelope: Mapping[str, object] = EVENT_GRID, **data: object) -> dict[str, object]:
-    """Return an event of the certificate of that name, with these differences in its data."""
+    """Return an event for the named certificate, with these differences in its data."""
     return {**envelope, "data": {**DATA, "ObjectName": name, **data}}
 
 
@@ -65,7 +65,7 @@ ACCEPTED: Mapping[str, dict[str, object]] = {
 
 
 class Refused(NamedTuple):
-    """An event that is accepted and not acted on, and what is recorded of it."""
+    """An event that Certroll accepts without acting on it, and the finding that Certroll records."""
 
     text: str
     reason: str
@@ -92,7 +92,7 @@ WARNINGS = {"CertificateNearExpiry": "NearExpiry", "CertificateExpired": "Expire
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of all the events: of each call, on the queue, and among the findings."""
+    """The results of all events: the outcome of each call, the queued messages and the findings."""
 
     outcomes: Mapping[str, Outcome]
     queued: list[dict[str, object]]
@@ -101,7 +101,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(azurite: Azurite) -> Seen:
-    """Return what became of one event of each shape."""
+    """Send one event of each shape, and return the results."""
     storage = Storage(azurite.connection_string)
     storage.clear()
     texts = {name: json.dumps(raw) for name, raw in ACCEPTED.items()} | {k: v.text for k, v in REFUSED.items()}
@@ -115,7 +115,7 @@ def seen(azurite: Azurite) -> Seen:
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_event_is_queued_however_it_is_written(seen: Seen, name: str) -> None:
-    """In whatever shape an event names a certificate of ours, that certificate is put on the queue once."""
+    """Certroll queues a certificate of its vaults once, whatever shape the event has."""
     assert seen.outcomes[name].error == ""
     queued = [message for message in seen.queued if message["name"] == name]
     expected = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": name, "cause": "event", "waits": 0}
@@ -124,7 +124,7 @@ def test_event_is_queued_however_it_is_written(seen: Seen, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_other_event_is_accepted_and_recorded(seen: Seen, name: str) -> None:
-    """An event that is not for us, or cannot be read, is not sent again by Azure, and people are told why."""
+    """Certroll accepts an unreadable or foreign event, so that Azure does not resend it, and records the reason."""
     assert seen.outcomes[name].error == ""
     assert seen.outcomes[name].succeeded
     _, reason, detail = REFUSED[name]
@@ -134,12 +134,12 @@ def test_other_event_is_accepted_and_recorded(seen: Seen, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "reason"), WARNINGS.items())
 def test_warning_is_recorded_and_looked_at(seen: Seen, kind: str, reason: str) -> None:
-    """What Key Vault warns of is told to people, and the certificate is looked at."""
+    """Certroll records an expiry warning of Key Vault as a finding, and queues the certificate."""
     subject = f"kv-shop/{kind.lower()}"
     assert [row["reason"] for row in seen.findings if row["subject"] == subject] == [reason]
     assert [message["name"] for message in seen.queued if message["name"] == kind.lower()] == [kind.lower()]
 
 
 def test_nothing_else_is_queued(seen: Seen) -> None:
-    """No event that was refused put anything on the queue."""
+    """Certroll queues no message for a refused event."""
     assert {message["name"] for message in seen.queued} == {*ACCEPTED, *(kind.lower() for kind in WARNINGS)}

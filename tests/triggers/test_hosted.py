@@ -1,4 +1,4 @@
-"""The whole app, hosted on a local Azure in real time: what Event Grid, the timer, the queues and people start."""
+"""Run the whole app, hosted on a local Azure in real time, as Event Grid, the timer, queues and people start it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,11 +23,11 @@ QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 AT_ONCE = {f"{QUEUES}visibilityTimeout": "00:00:00", f"{QUEUES}maxPollingInterval": "00:00:00.1"}
 ONE_BY_ONE = {f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}
 ASK_LATER = 600.0
-"""Seconds after which Azure wants to be asked again: longer than a run's patience, so that the run fails at once."""
+"""The Retry-After of the failing answers, in seconds, which exceeds a run's patience and fails the run at once."""
 
 
 class System:
-    """The hosted app, a world that it works on, and what a test asks of both."""
+    """The hosted app and its world, with the questions that tests ask of both."""
 
     def __init__(self, local: LocalApp, host: FunctionHost, world: World) -> None:
         self.local = local
@@ -36,16 +36,16 @@ class System:
         self.storage = Storage(local.azurite.connection_string)
 
     def subscribe(self, *hosts: FunctionHost) -> None:
-        """Let the app hear of the vault's events, at each of these hosts."""
+        """Subscribe the app to the vault's events, at each of these hosts."""
         for host in hosts or (self.host,):
             self.local.stand.deliver_to(host.webhook(EVENT_FUNCTION))
 
     def served(self) -> set[str]:
-        """Return the thumbprints that visitors of the names that are to move are shown."""
+        """Return the thumbprints that visitors of the host names receive which a renewal moves."""
         return {self.local.stand.visitor.handshake(name) for name in MOVING}
 
     def settle(self) -> None:
-        """Return when nothing of the test is left: no fault, no run under way, no message and no record."""
+        """Wait until the test has left no fault, no run, no message and no record."""
         self.world.faults.clear()
         eventually(self._is_idle, told=self.host.log.read_text)
 
@@ -55,11 +55,11 @@ class System:
         return status["running"] == 0 and not any(self.storage.count(queue) for queue in ALL_QUEUES)
 
     def wait_until_served(self, thumbprint: str) -> None:
-        """Return when every name that is to move serves that certificate."""
+        """Wait until every host name that a renewal moves serves the given certificate."""
         eventually(lambda: self.served() == {thumbprint}, told=self.host.log.read_text)
 
     def ran(self, function: str, host: FunctionHost | None = None, *, succeeded: bool = True) -> int:
-        """Return how often a function has ended in that way since the host was started."""
+        """Return how often a function has ended, with success or without, since the host was started."""
         status = requests.get(f"{(host or self.host).url}/admin/host/status", timeout=HANG).json()
         counts = [
             entry["count"]
@@ -69,21 +69,21 @@ class System:
         return sum(counts)
 
     def looked_at(self, host: FunctionHost | None = None) -> int:
-        """Return how often a host has looked at a vault certificate."""
+        """Return how often a host has inspected a vault certificate."""
         return self.ran("certificates_queue", host)
 
     def replay(self, key: str, queue: str = "certificates", **headers: str) -> requests.Response:
-        """Ask for a kept message to be put back."""
+        """Request the replay of a dead letter."""
         url = f"{self.host.url}/api/dead-letters/{queue}/{key}/replay"
         return requests.post(url, headers=headers, timeout=HANG)
 
     def with_key(self) -> dict[str, str]:
-        """Return the header that opens the app's own address."""
+        """Return the header with the function key that opens the app's HTTP routes."""
         return {"x-functions-key": self.host.ready.function_key}
 
 
 FOUND_BUSY = '"reason": "Busy"'
-"""What an instance says that found another one at work."""
+"""The log text of an instance that found another instance at work."""
 COPIES = 2
 WORK_QUEUES = ("certificates", "sites")
 Start = Callable[..., System]
@@ -91,26 +91,26 @@ _seeds = iter(range(1, 1000))
 
 
 def small_world(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> World:
-    """Return the scenarios' small world as of this moment, with ids that no other test has.
+    """Return the scenarios' small world at the present time, with ids that no other test has.
 
-    `pause` is what the world does in place of sleeping, where a fault delays an answer.
+    The world calls `pause` instead of sleeping when a fault delays an answer.
     """
     with pytest.MonkeyPatch.context() as patch:
-        # The world is as old as it makes itself, and ends up in the present, where the hosted app is.
+        # The world starts two days in the past and advances itself to the present, where the hosted app is.
         patch.setattr(worlds, "Clock", lambda: Clock.real(lambda: utc_now() - AGE, pause))
         return worlds.small_world(knobs, next(_seeds))
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
-    """Return everything running, with an app that redelivers what failed at once."""
+    """Yield the running local app, which redelivers failed messages at once."""
     with LocalApp(small_world(), AT_ONCE | ONE_BY_ONE, logs=tmp_path_factory.mktemp("hosted")) as running:
         yield running
 
 
 @pytest.fixture
 def start(local: LocalApp) -> Iterator[Start]:
-    """Return a function that gives the app a new world and empty storage, not yet subscribed to events."""
+    """Yield a function that gives the app a new world and empty storage, without a subscription to events."""
 
     def on(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> System:
         assert local.host is not None
@@ -126,7 +126,7 @@ def start(local: LocalApp) -> Iterator[Start]:
 
 
 def test_event_reaches_every_visitor(start: Start) -> None:
-    """After one event of the vault every host name of the lineage serves the new certificate, bound as it was."""
+    """After one vault event all host names of the certificate serve the new version, with unchanged bindings."""
     system = start()
     before = shown(system.world)
     system.subscribe()
@@ -139,7 +139,7 @@ def test_event_reaches_every_visitor(start: Start) -> None:
 
 
 def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
-    """Where no event arrives at all, the next turn of the timer brings every host name to the new certificate."""
+    """If no event arrives, the next run of the timer brings every host name to the new certificate."""
     system = start()
     before, new = shown(system.world), renew(system.world)
     answer = requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
@@ -149,7 +149,7 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
 
 
 def test_two_instances_end_where_one_does(start: Start) -> None:
-    """Of two instances that hear of a renewal one waits for the other; each binding is moved once, as by one alone."""
+    """If two instances hear of a renewal, the second waits for the first, and each binding is written once."""
     met = threading.Event()
     system = start(Knobs(sync_moves_bindings=False), lambda _: met.wait(HANG) and None)
     before, done = shown(system.world), system.looked_at()
@@ -168,7 +168,7 @@ def test_two_instances_end_where_one_does(start: Start) -> None:
 
 
 def test_poisoned_message_is_kept_and_put_back(start: Start) -> None:
-    """A message that fails five times is kept with its cause; whoever has the key puts it back, and it succeeds."""
+    """Certroll keeps a message that fails five times as a dead letter; a caller with the key can replay it."""
     system = start()
     failures = system.ran("certificates_queue", succeeded=False)
     system.world.faults.add(Fault("server_error", path="/serverfarms", times=None, status=503, retry_after=ASK_LATER))
@@ -198,14 +198,14 @@ def test_poisoned_message_is_kept_and_put_back(start: Start) -> None:
     ids=["an unknown key", "a key that is a query", "a key that no table can hold", "an unknown queue"],
 )
 def test_only_what_is_kept_is_put_back(start: Start, queue: str, key: str) -> None:
-    """For anything that is not kept the answer is that it is not there, and nothing is put on a queue."""
+    """A replay request for an unknown dead letter is answered 404, and Certroll queues no message."""
     system = start()
     assert system.replay(key, queue, **system.with_key()).status_code == 404
     assert [system.storage.count(name) for name in WORK_QUEUES] == [0, 0]
 
 
 def test_unreadable_messages_do_no_harm(start: Start) -> None:
-    """What is not base64 goes to the poison queue, what is not JSON is recorded, and the renewal goes through."""
+    """Messages that are not base64 or not JSON become dead letters, and the renewal still succeeds."""
     system = start()
     before = shown(system.world)
     for queue in WORK_QUEUES:

@@ -1,4 +1,4 @@
-"""What it costs to start: the app is imported in fresh processes, as after a cold start."""
+"""Measure the cost of a cold start by importing the app in fresh processes."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from tests.triggers.app import ROOT
 
 ROUNDS = 3
 MOST_YARDSTICKS = 10
-"""On the machine for which the bar of one second was set, ten yardsticks take a second."""
+"""The limit in yardsticks, which took one second on the machine on which the limit was chosen."""
 MOST_MEMORY_KB = 150 * 1024
 LOOKED_FOR = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 CHILD = f"""
@@ -33,7 +33,10 @@ print(json.dumps({{"cpu": cpu, "wall": wall, "yardstick": stick, "memory": memor
 
 @dataclass(frozen=True)
 class Import:
-    """What one import of function_app cost and did: seconds, the yardstick's too, and kilobytes of the process."""
+    """The cost of one import of function_app: the times are in seconds, the memory is in kilobytes.
+
+    `seen` names the network calls that the import made.
+    """
 
     cpu: float
     wall: float
@@ -43,8 +46,8 @@ class Import:
 
 
 def import_once() -> Import:
-    """Import function_app in a new process with an empty environment."""
-    result = subprocess.run(  # noqa: S603 - our own interpreter, no shell
+    """Import function_app in a new process with an empty environment, and return the cost."""
+    result = subprocess.run(  # noqa: S603 - the test starts its own interpreter, without a shell
         [sys.executable, "-W", "error", "-c", CHILD], cwd=ROOT, env={}, capture_output=True, timeout=HANG, check=False
     )
     assert (result.returncode, result.stderr) == (0, b"")
@@ -53,17 +56,17 @@ def import_once() -> Import:
 
 @pytest.fixture(scope="module")
 def imports() -> list[Import]:
-    """Return several imports; the first leaves the bytecode behind where there was none."""
+    """Return the costs of several imports; the first import writes the bytecode if none exists."""
     return [import_once() for _ in range(ROUNDS)]
 
 
 def test_import_needs_no_setting_and_no_network(imports: list[Import]) -> None:
-    """The app is imported with an empty environment and without a warning; no address is looked up or called."""
+    """The app can be imported with an empty environment, without warnings and without network calls."""
     assert [cost.seen for cost in imports] == [[]] * len(imports)
 
 
 def test_import_is_quick(imports: list[Import]) -> None:
-    """The best of a few cold imports takes less processor time than ten yardsticks, measured in the same process."""
+    """The best of three cold imports takes less processor time than ten yardsticks in the same process."""
     assert min(cost.cpu / cost.yardstick for cost in imports) < MOST_YARDSTICKS, imports
 
 

@@ -1,4 +1,4 @@
-"""The real app in Microsoft's runtime: which functions it has, and what each says where the settings are wrong."""
+"""Run the real app in Microsoft's runtime: the functions that it has, and their errors if settings are wrong."""
 
 import base64
 import re
@@ -87,33 +87,33 @@ Looked = tuple[Mapping[str, Mapping[str, object]], dict[str, Outcome]]
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
 def environment(request: pytest.FixtureRequest) -> str:
-    """Return the name of an environment in which nothing can work."""
+    """Return the name of an environment with missing or wrong settings, in which no function can work."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def looked_at(environment: str) -> Looked:
-    """Return the triggers that the runtime finds in that environment, and what became of a call of each."""
+    """Return the triggers that the runtime finds in that environment, and the outcome of a call of each."""
     seen = inspect(ROOT, ENVIRONMENTS[environment][0], CALLS)
     triggers = {name: found.trigger for name, found in seen.functions.items()}
     return triggers, dict(zip(INVOKED, seen.outcomes, strict=True))
 
 
 def without_name(trigger: Mapping[str, object]) -> dict[str, object]:
-    """Return a trigger as operators see it."""
+    """Return a trigger without its name and direction, as operators see it."""
     return {name: value for name, value in trigger.items() if name not in {"name", "direction"}}
 
 
 def test_functions_are_found_whatever_is_set(looked_at: Looked) -> None:
-    """With no setting, or only bad ones, Microsoft's runtime finds the same functions with the same triggers."""
+    """Microsoft's runtime finds the same functions and triggers with no settings or with wrong settings."""
     assert {name: without_name(trigger) for name, trigger in looked_at[0].items()} == TRIGGERS
 
 
 @pytest.mark.parametrize("function", INVOKED)
 def test_every_bad_setting_is_told_by_each_run(looked_at: Looked, environment: str, function: str) -> None:
-    """A function that runs with bad settings fails, and what the host reports names all of them.
+    """A function that runs with wrong settings fails, and the host's error names every wrong setting.
 
-    What starts apps again minds only those by which Azure is reached.
+    The timer that starts stopped apps reports only wrong settings of the connection to Azure.
     """
     outcome, problems = looked_at[1][function], ENVIRONMENTS[environment][1]
     told = [problem for problem in problems if function != "starts_timer" or problem.startswith(CONNECTION)]
@@ -124,7 +124,10 @@ def test_every_bad_setting_is_told_by_each_run(looked_at: Looked, environment: s
 
 
 def test_wrong_key_is_not_shown(azurite: Azurite) -> None:
-    """Where the storage account refuses its key, each function fails without showing it; the timer is as was set."""
+    """If the storage account refuses its key, each function fails without showing the key.
+
+    The timer keeps the schedule of the settings.
+    """
     real = azurite.connection_string
     wrong = real.replace(key_of(real), KEY)
     settings = {"CERTROLL_VAULTS": "kv-shop", STORAGE: wrong, "CERTROLL_SWEEP_SCHEDULE": WITH_OWN_SCHEDULE}
@@ -142,7 +145,7 @@ def key_of(connection_string: str) -> str:
 
 
 def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, tmp_path: Path) -> None:
-    """Whatever starts a function that cannot work, host and log say why, and show no account key."""
+    """Every trigger of a function with wrong settings logs the reason, and the log shows no account key."""
     settings = {**BAD, STORAGE: azurite.connection_string, **POLLING}
     storage.send_text("sites", SITE)
     with FunctionHost(ROOT, settings, log=tmp_path / "host.log") as host:

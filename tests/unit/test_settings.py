@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.budget import MostDown
 from shared.domain.errors import SettingsInvalid
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.plan import Intent, Mode
 from shared.domain.secret import PfxEncryption
 from shared.domain.vault_access import app_service, registration
-from shared.domain.waves import MostDown
 from shared.domain.where import CloudName, DnsServer, StorageAddress
 from shared.domain.window import RestartWindow
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule

@@ -1,1 +1,1 @@
-"""Public DNS of a world, and a real server for it."""
+"""The public DNS records of a world, and a DNS server that answers from them."""

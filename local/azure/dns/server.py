@@ -22,9 +22,10 @@ PLAIN_UDP = 512
 
 
 def answer(zones: Zones, wire: bytes, longest: int | None = None) -> bytes | None:
-    """Return the answer to a question as it came over the wire; None is silence.
+    """Return the answer to a DNS question in wire format, or None if the server stays silent.
 
-    With `longest` an answer that does not fit is cut off and says so, as over UDP.
+    `longest` is the size limit of a UDP answer in bytes. If the answer is longer, the server sends an empty answer with
+    the TC flag, which tells the client to ask over TCP.
     """
     request = dns.message.from_wire(wire)
     question = request.question[0]
@@ -56,10 +57,13 @@ def _fill(response: dns.message.Message, zones: Zones, name: str, kind: str) -> 
 
 
 class DnsServer:
-    """Answers over UDP and TCP on one loopback port, running from construction until `close`."""
+    """A DNS server for UDP and TCP on one loopback port, which runs from its construction until `close`."""
 
     def __init__(self, zones: Callable[[], Zones]) -> None:
-        """Listen on a free port; `zones` says whose records count at the time of a question."""
+        """Listen on a free port.
+
+        The server calls `zones` for every question, and answers from the records that `zones` returns.
+        """
         self._zones = zones
         self._tcp = Listener(self._serve_tcp, "dns-tcp")
         self.port, self._udp = self._listen()
@@ -71,38 +75,38 @@ class DnsServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the server."""
         self.close()
 
     @property
     def address(self) -> str:
-        """Where the server answers, as `ip:port`."""
+        """The address of the server, as `ip:port`."""
         return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Give back the port."""
+        """Stop the server and free its port."""
         self._udp.shutdown()
         self._udp.server_close()
         self._thread.join()
         self._tcp.close()
 
     def _listen(self) -> tuple[int, socketserver.UDPServer]:
-        """Return a port that both protocols got."""
+        """Return a port that is free for both UDP and TCP, and a UDP server on that port."""
         while True:
             port = self._tcp.listen()
             try:
                 return port, socketserver.UDPServer(("127.0.0.1", port), self._datagram_handler())
-            except OSError:  # somebody has that port for UDP
+            except OSError:  # another program uses the port for UDP
                 self._tcp.leave("127.0.0.1")
 
     def _datagram_handler(self) -> type[socketserver.BaseRequestHandler]:
         server = self
 
         class Datagram(socketserver.BaseRequestHandler):
-            """One question over UDP."""
+            """The handler of one DNS question that arrived over UDP."""
 
             def handle(self) -> None:
-                """Answer it, unless it is not readable or is met with silence."""
+                """Send the answer, unless the question is unreadable or a test scripted silence for its name."""
                 wire, socket = self.request
                 if (reply := server._answer(wire, PLAIN_UDP)) is not None:
                     socket.sendto(reply, self.client_address)

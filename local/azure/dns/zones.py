@@ -1,6 +1,6 @@
-"""Public DNS as a world has it: written records for custom host names, and Azure's own names.
+"""The public DNS of a world: records that tests write for custom host names, and Azure's own host names.
 
-Azure's own names lead to the sites by themselves.
+Each site or slot has a default host name that leads to the site's address; no test has to write that record.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,33 +15,40 @@ SOA_TEXT = "ns.{0}. hostmaster.{0}. 1 3600 600 86400 60"
 
 
 class Zones:
-    """The records of a world. Names are taken in any case, without a dot at the end."""
+    """The DNS records of a world.
+
+    Methods accept host names in upper or lower case, except `exists`, which needs lower case. Only `add`, `add_zone`
+    and `remove` accept a trailing dot.
+    """
 
     def __init__(self, address_of: Callable[[str], str | None]) -> None:
-        """Begin with Azure's own names alone; `address_of` says where one of them leads."""
+        """Begin without written records.
+
+        `address_of` returns the address to which one of Azure's own host names leads.
+        """
         self._address_of = address_of
         self._records: dict[tuple[str, str], tuple[str, ...]] = {}
         self._trouble: dict[str, Trouble] = {}
 
     def add(self, name: str, kind: Kind, value: str) -> None:
-        """Add a record as a zone file writes its value: an address, a name, `0 issue "digicert.com"`.
+        """Add a record whose value is spelled as in a zone file, such as `0 issue "digicert.com"`.
 
-        Names are whole ones, with their last dot or without.
+        Every name is fully qualified. The trailing dot of a name is optional.
         """
         key = (name.lower().rstrip("."), kind)
         plain = value.rstrip(".") if kind == "CNAME" else value
         self._records[key] = (*self._records.get(key, ()), plain)
 
     def add_zone(self, name: str) -> None:
-        """Make the name a zone of its own: a root domain, which owns an SOA record."""
+        """Make the name a zone of its own by adding an SOA record at the name."""
         self.add(name, "SOA", SOA_TEXT.format(name.lower()))
 
     def remove(self, name: str, kind: Kind) -> None:
-        """Take away the records of a name of that kind."""
+        """Remove all records of this kind at the name."""
         self._records.pop((name.lower().rstrip("."), kind), None)
 
     def to_json(self) -> list[dict[str, str]]:
-        """Return the records as JSON-ready values."""
+        """Return the written records as JSON-ready values."""
         return [
             {"name": name, "kind": kind, "value": value}
             for (name, kind), values in sorted(self._records.items())
@@ -49,30 +56,30 @@ class Zones:
         ]
 
     def trouble(self, name: str, how: Trouble | None) -> None:
-        """Answer questions for that name with silence or with SERVFAIL; None ends it."""
+        """Answer every question for the name with silence or SERVFAIL, or normally if `how` is None."""
         if how is None:
             self._trouble.pop(name.lower(), None)
         else:
             self._trouble[name.lower()] = how
 
     def trouble_of(self, name: str) -> Trouble | None:
-        """Return what is wrong with a name."""
+        """Return the trouble that a test scripted for the name, or None."""
         return self._trouble.get(name.lower())
 
     def values(self, name: str, kind: str) -> tuple[str, ...]:
-        """Return the values of the records of exactly that name and kind."""
+        """Return the values of the records with exactly this name and kind."""
         if kind == "A" and name.lower().endswith(f".{DEFAULT_DOMAIN}"):
             address = self._address_of(name)
             return () if address is None else (address,)
         return self._records.get((name.lower(), kind), ())
 
     def exists(self, name: str) -> bool:
-        """Return True if the name, or one below it, has a record of any kind."""
+        """Return True if the name, or a name below it, has a record of any kind."""
         known = [owner for owner, _ in self._records]
         return bool(self.values(name, "A")) or any(owner == name or owner.endswith(f".{name}") for owner in known)
 
     def resolve(self, name: str, kind: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        """Yield what a recursive resolver answers: the CNAMEs on the way, and the records at their end."""
+        """Yield what a recursive resolver answers: the CNAME records on the way, and the records at the end."""
         for _ in range(LONGEST_CHAIN):
             if found := self.values(name, kind):
                 yield name, kind, found

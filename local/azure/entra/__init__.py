@@ -1,1 +1,1 @@
-"""Entra: tokens, and the services that hand them out."""
+"""The simulated Entra: tokens, and the services that issue tokens."""

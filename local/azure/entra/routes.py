@@ -1,4 +1,4 @@
-"""The services that hand out tokens: login.microsoftonline.com, and App Service's managed-identity endpoint."""
+"""The services that issue tokens: login.microsoftonline.com, and App Service's managed-identity endpoint."""
 
 import time
 from typing import Any, Protocol
@@ -9,21 +9,21 @@ from local.azure.wire import Request, Response, json_response
 
 
 class TenantHolder(Protocol):
-    """What Entra needs of a world."""
+    """The part of a world that Entra reads."""
 
     tenant_id: str
 
 
 class Entra:
-    """login.microsoftonline.com for one world: discovery documents and tokens for client credentials."""
+    """The service login.microsoftonline.com of one world: discovery documents, and tokens for client credentials."""
 
     def __init__(self, world: TenantHolder, directory: Directory) -> None:
-        """Answer for that world's tenant and these principals."""
+        """Answer for the tenant of this world and for the principals of this directory."""
         self._world = world
         self._directory = directory
 
     def __call__(self, request: Request) -> Response:
-        """Return what Entra answers to that request."""
+        """Return Entra's response to the request."""
         if request.path.endswith("/discovery/instance"):
             return json_response(200, self._instances())
         if request.path.endswith("/.well-known/openid-configuration"):
@@ -86,20 +86,21 @@ def _refused(status: int, error: str, description: str) -> Response:
 
 
 class ManagedIdentity:
-    """The managed-identity endpoint inside App Service: plain HTTP, guarded by a header.
+    """The managed-identity endpoint inside App Service: plain HTTP, guarded by a secret header.
 
-    Azure docs, overview-managed-identity, "REST endpoint reference": api-version 2019-08-01, `resource`, the header
-    X-IDENTITY-HEADER, and optionally a client, principal or resource id for a user-assigned identity.
+    A request to this endpoint has the parameter `resource` and the header X-IDENTITY-HEADER (Azure docs,
+    overview-managed-identity, "REST endpoint reference", api-version 2019-08-01). A client, principal or resource id in
+    the request is optional and selects a user-assigned identity.
     """
 
     def __init__(self, world: TenantHolder, directory: Directory, header: str) -> None:
-        """Answer whoever sends that header."""
+        """Answer only requests whose X-IDENTITY-HEADER has the value `header`."""
         self._world = world
         self._directory = directory
         self._header = header
 
     def __call__(self, request: Request) -> Response:
-        """Return a token, or App Service's refusal."""
+        """Return a response with a token, or the refusal that App Service would send."""
         if request.headers.get("x-identity-header") != self._header:
             return json_response(401, {"statusCode": 401, "message": "The identity header is missing or wrong."})
         audience = request.query.get("resource")

@@ -1,6 +1,6 @@
-"""The principals of a tenant, and their tokens.
+"""The principals of a tenant, and the tokens of these principals.
 
-A token looks like one of Entra's and names its principal and its audience. No token is signed, and the local Azure
+A token looks like a token of Entra, and names its principal and its audience. No token is signed, and the local Azure
 checks no signature.
 """
 
@@ -23,7 +23,7 @@ AUDIENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who can get a token: a managed identity, or an application with a secret."""
+    """A principal that can get a token: a managed identity, or an application with a secret."""
 
     name: str
     object_id: str
@@ -38,14 +38,14 @@ CERTROLL = Principal(
     "2b8f5a10-77c1-4a0d-9c39-5b1a6e4d2f01",
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/certroll/providers/Microsoft.Web/sites/certroll",
 )
-"""The identity of the app under development; whoever asks the managed-identity endpoint for nobody else gets it."""
+"""The managed identity of Certroll, and the default of the managed-identity endpoint."""
 OPERATOR = Principal(
     "operator",
     "c1d5e9a2-3f40-4b6b-8e1d-7a9b2c4d6e80",
     "84f1b3c6-2a5d-4e7f-9b08-1c3d5e7f9a2b",
     secret="operator",  # noqa: S106 - of an application that exists nowhere else
 )
-"""A person's application: renews certificates and looks around with a command-line client."""
+"""The application with which an operator renews and inspects certificates from a command-line client."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Directory:
     principals: list[Principal] = field(default_factory=lambda: [CERTROLL, OPERATOR])
 
     def find(self, identifier: str) -> Principal | None:
-        """Return the principal with that client, object or resource id, in any spelling."""
+        """Return the principal that has this client, object or resource id, ignoring upper and lower case."""
         wanted = identifier.casefold()
         return next((principal for principal in self.principals if wanted in _identifiers(principal)), None)
 
@@ -66,7 +66,7 @@ def _identifiers(principal: Principal) -> set[str]:
 
 
 def token(tenant: str, principal: Principal, audience: str, issued: int) -> str:
-    """Return a token in the form of a JWT that names tenant, principal and audience."""
+    """Return an unsigned token in the form of a JWT, which names the tenant, the principal and the audience."""
     claims = {
         "aud": audience,
         "iss": f"https://sts.windows.net/{tenant}/",
@@ -91,7 +91,7 @@ def _encoded(value: Mapping[str, Any]) -> str:
 
 
 def claims_of(request: Request) -> Mapping[str, Any] | None:
-    """Return what the request's bearer token says, or None where there is no readable token."""
+    """Return the claims of the request's bearer token, or None if the request has no readable token."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     parts = text.split(".")
     if scheme.lower() != "bearer" or len(parts) != 3:  # noqa: PLR2004 - a JWT has three parts
@@ -104,11 +104,11 @@ def claims_of(request: Request) -> Mapping[str, Any] | None:
 
 
 def principal_of(request: Request) -> str | None:
-    """Return the object id of whoever sends the request, or None for a request without a token."""
+    """Return the object id of the principal that sent the request, or None if the request has no token."""
     claims = claims_of(request)
     return None if claims is None else claims.get("oid")
 
 
 def audience_fits(claims: Mapping[str, Any], service: str) -> bool:
-    """Return True if a token with these claims was issued for that service."""
+    """Return True if a token with these claims was issued for this service."""
     return str(claims.get("aud", "")).rstrip("/") in AUDIENCES[service]

@@ -1,1 +1,1 @@
-"""Event Grid: the events of Key Vault, and their delivery to webhooks."""
+"""The simulated Event Grid: the events of Key Vault, and the delivery of these events to webhooks."""

@@ -1,4 +1,4 @@
-"""An event of Key Vault, and the shapes in which it is written."""
+"""An event of Key Vault, and the spellings in which Azure may write the event."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +11,11 @@ Schema = Literal["EventGrid", "CloudEvents"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the payload is written: Azure's sample, its table and its SDKs disagree, so each spelling is a knob.
+    """The spelling of an event's payload, in which Azure's sample, Azure's table and the SDKs disagree.
 
-    Azure docs, event-schema-key-vault: the table has `id` and numbers for NBF and EXP; the sample has `Id`, the key
-    `ObjectName` with a trailing blank, strings for NBF and EXP, and a leading blank in the version.
+    In Azure's table (Azure docs, event-schema-key-vault), the key is `id`, and NBF and EXP are numbers. In Azure's
+    sample, the key is `Id`, and NBF and EXP are strings. In Azure's sample, the key `ObjectName` ends with a blank, and
+    the version begins with a blank.
     """
 
     schema: Schema = "EventGrid"
@@ -31,7 +32,7 @@ DOCUMENTED_TABLE = Shape(id_key="id", times_as="number")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event about one version of a vault object, and the shape it is written in."""
+    """One event about one version of a vault object, and the spelling in which the event is written."""
 
     id: str
     kind: Kind
@@ -48,12 +49,12 @@ class Event:
 
     @property
     def type(self) -> str:
-        """The event type as Event Grid names it."""
+        """The event type, as Event Grid names it."""
         return f"Microsoft.KeyVault.{self.object_type}{self.kind}"
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data section, in the shape's spelling."""
+        """The data section of the event, in the spelling of `shape`."""
         return {
             self.shape.id_key: self.url,
             "VaultName": self.vault,
@@ -66,7 +67,7 @@ class Event:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The whole event as JSON, in the shape's schema."""
+        """The whole event as JSON-ready values, in the schema of `shape`."""
         written = self.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
         shared = {"id": self.id, "subject": self.object_name, "data": self.data}
         if self.shape.schema == "CloudEvents":

@@ -1,6 +1,7 @@
-"""The events of a world: what it announces when a certificate or a secret changes, and who hears of it.
+"""The events of a world.
 
-Events go to subscribers at once. A subscriber is a plain callable.
+Key Vault announces each new version of a certificate or secret to the subscribers. A subscriber is a plain callable,
+which receives each event immediately.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +17,10 @@ Subscriber = Callable[[Event], None]
 
 
 class Events:
-    """The events of a world: every new version of a certificate or a plain secret is announced to the subscribers."""
+    """The events of a world, which its vaults announce to the subscribers."""
 
     def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault]) -> None:
-        """Start with no subscribers and the plain shape."""
+        """Begin without subscribers, and with the default spelling of events."""
         self._kernel = kernel
         self._vaults = vaults
         self.shape = Shape()
@@ -28,15 +29,20 @@ class Events:
         self._held: list[Event] | None = None
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Hand every later event to that callable; the result ends the subscription.
+        """Call the subscriber with every later event, and return a function that ends the subscription.
 
-        The callable runs while the world is locked, so it must be quick and must not ask the world over the network.
+        The subscriber runs while the world is locked. The subscriber must therefore be quick, and must not call the
+        world over the network.
         """
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
     def new_version(self, vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> None:
-        """Announce a new version; one of a certificate as its secret's too where that knob is set."""
+        """Announce a new version of a certificate or of a plain secret.
+
+        If the knob `certificate_events_have_secret_twins` is on, a certificate's version is also announced as a version
+        of the secret behind the certificate.
+        """
         plain = found.name.lower() in vault.secrets
         twins = self._kernel.knobs.certificate_events_have_secret_twins
         types: tuple[ObjectType, ...] = ("Certificate", "Secret") if twins else ("Certificate",)
@@ -51,9 +57,9 @@ class Events:
         version: str | None = None,
         object_type: ObjectType | None = None,
     ) -> Event:
-        """Return an event about an object of that vault, announced as if Azure had sent it now.
+        """Announce an event about a vault object as if Azure sent it now, and return the event.
 
-        It is announced as what it is, a certificate or a secret, unless another type is given: that of a twin.
+        The event names the object's real type, certificate or secret, unless `object_type` names another type.
         """
         source = self._vaults[vault.lower()]
         found = source.certificate(name) or source.secrets[name.lower()]
@@ -66,24 +72,27 @@ class Events:
         return event
 
     def repeat(self, event: Event | None = None) -> Event:
-        """Return the event (by default the last one), delivered once more under the same id."""
+        """Deliver the event, by default the latest, again under the same id, and return the event."""
         again = event or self.emitted[-1]
         self._hand_out(again)
         return again
 
     def hold(self) -> None:
-        """Keep back every event until `release` or `lose`."""
+        """Hold back every event until a test calls `release` or `lose`."""
         self._held = self._held or []
 
     def release(self) -> list[Event]:
-        """Return what was kept back, handed out newest first: the order that hurts."""
+        """Deliver the events that were held back, newest first, and return these events.
+
+        Subscribers have to cope with events in reverse order, because Event Grid does not promise any order.
+        """
         held, self._held = list(reversed(self._held or [])), None
         for event in held:
             self._hand_out(event)
         return held
 
     def lose(self) -> list[Event]:
-        """Return what was kept back; nobody will hear of it."""
+        """Return the events that were held back, without delivering them to any subscriber."""
         lost, self._held = self._held or [], None
         return lost
 

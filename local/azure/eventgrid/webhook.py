@@ -1,4 +1,4 @@
-"""Event Grid's push delivery: `WebhookDelivery` is a subscriber that posts events to a webhook over HTTP."""
+"""Event Grid's push delivery, by a subscriber of a world's events that posts each event to a webhook over HTTP."""
 
 import http.client
 import json
@@ -16,9 +16,12 @@ from local.azure.scripting.clock import Clock
 
 ACCEPTED = range(200, 205)
 NEVER_AGAIN = frozenset({400, 401, 403, 413})
-"""Answers of a webhook after which Event Grid gives up (Azure docs, Event Grid delivery and retry)."""
+"""Event Grid gives up after a webhook answers with one of these codes (Azure docs, Event Grid delivery and retry)."""
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200))
-"""The pauses between attempts (Azure docs, Event Grid delivery and retry); real ones have jitter and may skip."""
+"""The pauses between delivery attempts (Azure docs, Event Grid delivery and retry).
+
+Azure adds jitter to these pauses, and may skip attempts; the local Azure does neither.
+"""
 TIME_TO_LIVE = timedelta(hours=24)
 ANSWER_WITHIN = 30.0
 log = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A delivery that is due at a moment of the world's clock."""
+    """One attempt to deliver an event, due at a moment of the world's clock."""
 
     event: Event
     due: datetime
@@ -35,10 +38,11 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class WebhookDelivery:
-    """Event Grid's push delivery to one webhook: validated first, at least once, tried again after a failure.
+    """Event Grid's push delivery to one webhook, with retries after failed attempts.
 
-    It subscribes to events and posts them in its own schema, outside the world's lock. `pump` posts what is due on the
-    world's clock; between `start` and `stop` a thread pumps on every arrival and every `interval` real seconds.
+    The delivery posts events in its own `schema`, outside the world's lock. `pump` posts every event that is due by the
+    world's clock. Between `start` and `stop`, a thread calls `pump` whenever an event arrives, and every `interval`
+    real seconds.
     """
 
     url: str
@@ -54,14 +58,14 @@ class WebhookDelivery:
     _pumping: threading.RLock = field(default_factory=threading.RLock)
 
     def __call__(self, event: Event) -> None:
-        """Take the event; it is posted with the next pump."""
+        """Accept the event, which the next call of `pump` posts."""
         self._arrived.put(replace(event, shape=replace(event.shape, schema=self.schema)))
 
     def validate(self) -> None:
-        """Ask the webhook whether it wants these events; raise PermissionError where it does not say so.
+        """Ask the webhook whether it wants events; raise PermissionError unless it agrees.
 
-        Event Grid's own schema posts a code that has to come back; CloudEvents asks with OPTIONS (Azure docs, webhook
-        event delivery; CloudEvents HTTP webhook specification).
+        In Event Grid's own schema, Event Grid posts a code that the webhook has to return (Azure docs, webhook event
+        delivery). In CloudEvents, Event Grid sends an OPTIONS request (CloudEvents HTTP webhook specification).
         """
         if self.schema == "CloudEvents":
             status, _ = self._send("OPTIONS", None, {"WebHook-Request-Origin": "eventgrid.azure.net"})
@@ -72,7 +76,7 @@ class WebhookDelivery:
             raise PermissionError(f"The webhook {self.url.split('?')[0]} did not pass Event Grid's validation.")
 
     def pump(self) -> int:
-        """Return how many events were accepted, of all those that are due by the world's clock."""
+        """Post every event that is due by the world's clock, and return how many the webhook accepted."""
         with self._pumping:
             self._drain()
             now = self.clock.now()
@@ -81,12 +85,12 @@ class WebhookDelivery:
             return sum(self._deliver(attempt) for attempt in due)
 
     def start(self) -> None:
-        """Pump in a thread from now on."""
+        """Start a thread that calls `pump`."""
         self._thread = threading.Thread(target=self._run, name="event-grid", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what was not delivered stays undelivered."""
+        """Stop the thread; events that were not delivered stay undelivered."""
         self._stopped.set()
         self._arrived.put(None)
         if self._thread is not None:

@@ -1,1 +1,1 @@
-"""The front door of management.azure.com: what a request asks, who sends it, and what ARM itself answers."""
+"""The front door of ARM (management.azure.com): the parsing of requests, the checks, and ARM's own resources."""

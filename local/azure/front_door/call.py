@@ -1,4 +1,4 @@
-"""One call to ARM: the request, what its path names, who sends it; and lists in pages."""
+"""One call to ARM: the request, the resources that its path names, its sender, and the paging of lists."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ CONDITION = re.compile(r"\s*\(?\s*(\w+)\s+eq\s+'([^']*)'\s*\)?\s*", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: what ARM's front door has found out before a resource provider sees it."""
+    """One request to ARM, with what the front door finds out before a resource provider sees the request."""
 
     world: World
     request: Request
@@ -29,11 +29,11 @@ class Call:
     principal: str | None
 
     def __getitem__(self, name: str) -> str:
-        """Return what the path says at that place."""
+        """Return the segment of the path that the route's template gives this name."""
         return self.parameters[name]
 
     def payload(self) -> dict[str, Any]:
-        """Return the body, which has to be a JSON object."""
+        """Return the request body; refuse the request if the body is not a JSON object."""
         try:
             payload = self.request.json()
         except ValueError:
@@ -43,17 +43,20 @@ class Call:
         return payload
 
     def sees(self, resource_id: str) -> bool:
-        """Return True if a list may show that resource to the caller."""
+        """Return True if a list may show this resource to the caller."""
         return self.world.roles.may_read(self.principal, resource_id)
 
     def below(self, key: str) -> bool:
-        """Return True if a resource id, in lower case, belongs to the subscription or group that the call lists."""
+        """Return True if the resource belongs to the subscription or resource group that the call lists.
+
+        `key` is the resource id in lower case.
+        """
         group = self.parameters.get("group")
         scope = group_id(self["subscription"], group) if group else f"/subscriptions/{self['subscription']}"
         return key.startswith(f"{scope.lower()}/")
 
     def within(self, subscription: str, resource_group: str) -> bool:
-        """Return True if a resource belongs to what the call lists: a subscription, or a group of it."""
+        """Return True if the resource group belongs to the subscription or resource group that the call lists."""
         group = self.parameters.get("group")
         same = subscription.lower() == self["subscription"].lower()
         return same and (group is None or group.lower() == resource_group.lower())
@@ -64,24 +67,24 @@ class Call:
         return f"{site}/slots/{self['slot']}" if "slot" in self.parameters else site
 
     def site(self) -> Site:
-        """Return the site or slot as a reader is shown it."""
+        """Return the site or slot as readers see it, which may be an older state of the site."""
         return _found(self.world.web.sites.read(self.site_id()))
 
     def site_now(self) -> Site:
-        """Return the site or slot as it is, for a write."""
+        """Return the current state of the site or slot, for a write."""
         site = _found(self.world.web.sites.get(self.site_id()))
         self._check_unchanged(site)
         return site
 
     def plan(self) -> Plan:
-        """Return the plan that the path names."""
+        """Return the App Service plan that the path names."""
         plan = self.world.web.plans.read(web_id(self["subscription"], self["group"], "serverfarms", self["plan"]))
         if plan is None:
             raise refusals.absent("Microsoft.Web/serverFarms", self["plan"], self["group"])
         return plan
 
     def conditions(self) -> dict[str, set[str]]:
-        """Return the conditions of `$filter`, lower-cased: field to the values that it may have."""
+        """Return the conditions of `$filter` in lower case: each field with the values that it may have."""
         conditions: dict[str, set[str]] = {}
         for part in re.split(r"\s+(?:and|or)\s+", self.request.query.get("$filter", ""), flags=re.IGNORECASE):
             match = CONDITION.fullmatch(part)
@@ -93,7 +96,7 @@ class Call:
         return conditions
 
     def page(self, items: Iterable[Mapping[str, Any]], **more: object) -> Response:
-        """Return one page of a list, with a link to the next where there is more."""
+        """Return one page of a list, with a link to the next page if more entries follow."""
         everything = list(items)
         start, size = int(self.request.query.get("$skiptoken", "0") or "0"), self.world.knobs.page_size
         rest = start + size
@@ -115,12 +118,15 @@ Route = tuple[str, str, Function]
 
 
 def on_sites(*routes: Route) -> tuple[Route, ...]:
-    """Return the routes, relative to a site, for sites and for slots."""
+    """Return the routes twice, once for sites and once for slots.
+
+    The path of each given route is relative to a site.
+    """
     return tuple((method, base + template, function) for base in (SITE, SLOT) for method, template, function in routes)
 
 
 def _found(site: Site | None) -> Site:
-    """Return the site; a missing one is answered with an empty 404 (recorded azure-cli traffic)."""
+    """Return the site; refuse a missing site with an empty 404 (recorded azure-cli traffic)."""
     if site is None:
         raise Refused(Response(404))
     return site

@@ -1,4 +1,4 @@
-"""What ARM checks before a resource provider sees a request: that its scope exists, and the caller's role."""
+"""The checks of ARM before a resource provider sees a request: the scope exists, and the caller's role allows it."""
 
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -10,10 +10,10 @@ from local.azure.world import World
 
 
 def behind_front_door(world: World, function: Function) -> RoutedFunction:
-    """Return the function with ARM's own checks before it: scope, then role."""
+    """Return the function, preceded by two checks of ARM: the scope, and then the caller's role."""
 
     def checked(request: Request, parameters: Mapping[str, str]) -> Response:
-        """Return what the function answers, or refuse."""
+        """Return the response of the function, or refuse the request."""
         call = Call(world, request, parameters, principal_of(request))
         _check_scope(call)
         _check_role(call)
@@ -31,7 +31,10 @@ def _check_scope(call: Call) -> None:
 
 
 def _check_role(call: Call) -> None:
-    """Refuse as role assignments do. A POST is an action, which a mere reader may not take: listing settings is one."""
+    """Refuse the request if the caller's role does not allow it.
+
+    A POST is an action, and a reader's role allows no action. A client lists app settings with a POST.
+    """
     scope = unquote(call.request.path)
     reading = call.request.method == "GET"
     may = call.world.roles.may_read if reading else call.world.roles.may_write

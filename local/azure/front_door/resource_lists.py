@@ -1,4 +1,4 @@
-"""What ARM itself answers: subscriptions, groups, generic lists; and that of some things there are none."""
+"""The resources that ARM itself lists: subscriptions, tenants, resource groups, and resources of all types."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ Item = dict[str, Any]
 
 
 def list_subscriptions(call: Call) -> Response:
-    """Answer the subscriptions that the caller may see."""
+    """Respond with the subscriptions that the caller may see."""
     known = call.world.subscriptions.values()
     seen = [subscription for subscription in known if call.sees(f"/subscriptions/{subscription.id}")]
     payload = [_subscription(call.world, subscription) for subscription in seen]
@@ -22,30 +22,33 @@ def list_subscriptions(call: Call) -> Response:
 
 
 def get_subscription(call: Call) -> Response:
-    """Answer one subscription."""
+    """Respond with one subscription."""
     found = call.world.subscriptions[call["subscription"].lower()]
     return json_response(200, _subscription(call.world, found))
 
 
 def list_tenants(call: Call) -> Response:
-    """Answer the one tenant."""
+    """Respond with the only tenant."""
     tenant = call.world.tenant_id
     return json_response(200, {"value": [{"id": f"/tenants/{tenant}", "tenantId": tenant, "displayName": "Contoso"}]})
 
 
 def list_groups(call: Call) -> Response:
-    """Answer the resource groups of the subscription that the caller may see."""
+    """Respond with the resource groups of the subscription that the caller may see."""
     groups = (group for group in call.world.resource_groups.values() if call.within(group.subscription, group.name))
     return call.page(_group(group) for group in groups if call.sees(group.id))
 
 
 def get_group(call: Call) -> Response:
-    """Answer one resource group."""
+    """Respond with one resource group."""
     return json_response(200, _group(call.world.resource_groups[call["subscription"].lower(), call["group"].lower()]))
 
 
 def list_resources(call: Call) -> Response:
-    """Answer resources of all kinds, as `$filter` narrows them; createdTime only where `$expand` asks for it."""
+    """Respond with the resources of all types that match `$filter`.
+
+    An entry has `createdTime` only if `$expand` asks for that field.
+    """
     conditions = call.conditions()
     times = "createdtime" in call.request.query.get("$expand", "").lower()
     items = (item for item in _resources(call) if _meets(item, conditions))
@@ -53,7 +56,7 @@ def list_resources(call: Call) -> Response:
 
 
 def list_nothing(call: Call) -> Response:
-    """Answer that there is none: az asks for HSMs as well as vaults."""
+    """Respond with an empty list of managed HSMs, which the az CLI requests together with vaults."""
     return call.page(())
 
 

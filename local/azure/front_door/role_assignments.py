@@ -1,4 +1,4 @@
-"""Microsoft.Authorization: role assignments at subscriptions, groups and vaults, and the built-in roles."""
+"""Microsoft.Authorization: role assignments at subscriptions, resource groups and vaults, and the built-in roles."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ OF_NAME = re.compile(r"roleName\s+eq\s+'([^']+)'", re.IGNORECASE)
 
 
 def list_assignments(call: Call) -> Response:
-    """Answer the assignments at, above and below the scope; with `atScope()` none from below."""
+    """Respond with the role assignments at, above and below the scope.
+
+    With `atScope()` in `$filter`, the response has no assignments from below the scope.
+    """
     scope, wanted = _scope(call), call.request.query.get("$filter", "")
     principal = OF_PRINCIPAL.search(wanted)
     found = [
@@ -33,7 +36,7 @@ def list_assignments(call: Call) -> Response:
 
 
 def get_assignment(call: Call) -> Response:
-    """Answer one assignment that is at exactly this scope."""
+    """Respond with one role assignment at exactly this scope."""
     found = call.world.role_assignments.get(_assignment_id(call))
     if found is None:
         message = f"The role assignment '{call['assignment']}' is not found."
@@ -42,7 +45,11 @@ def get_assignment(call: Call) -> Response:
 
 
 def put_assignment(call: Call) -> Response:
-    """Answer the assignment, which takes effect at once; saying the same again changes nothing."""
+    """Create the role assignment, and respond with the assignment.
+
+    The assignment takes effect after the seconds of the knob `role_seconds`. Writing the same assignment again changes
+    nothing.
+    """
     wanted, known = _wanted(call), call.world.role_assignments.get(_assignment_id(call))
     if known is not None and known.what != wanted.what:
         message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
@@ -56,7 +63,10 @@ def put_assignment(call: Call) -> Response:
 
 
 def delete_assignment(call: Call) -> Response:
-    """Answer what the assignment was; it has no effect any more. An unknown one is an empty 204."""
+    """Delete the role assignment, and respond with the assignment.
+
+    The response to the deletion of an unknown assignment is an empty 204.
+    """
     gone = call.world.role_assignments.pop(_assignment_id(call), None)
     if gone is None:
         return Response(204)
@@ -65,14 +75,14 @@ def delete_assignment(call: Call) -> Response:
 
 
 def list_definitions(call: Call) -> Response:
-    """Answer the built-in roles that have to do with vaults, or the one whose name `$filter` asks for."""
+    """Respond with the built-in roles for vaults, or with the role that `$filter` names."""
     named = OF_NAME.search(call.request.query.get("$filter", ""))
     found = (definition for definition in ROLES if named is None or definition.name.casefold() == named[1].casefold())
     return call.page(_definition_json(call, definition) for definition in found)
 
 
 def get_definition(call: Call) -> Response:
-    """Answer one built-in role by its id."""
+    """Respond with the built-in role that has this id."""
     return json_response(200, _definition_json(call, _role(call["definition"])))
 
 

@@ -1,4 +1,4 @@
-"""Vaults as ARM shows them: who gets in, by roles or access policies and through the firewall; and changes of that."""
+"""Vaults as ARM shows and changes them: access by roles or access policies, and the firewall."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -20,28 +20,35 @@ Words = tuple[str, ...]
 
 
 def list_vaults(call: Call) -> Response:
-    """Answer the vaults of a subscription or a group."""
+    """Respond with the vaults of a subscription or a resource group."""
     vaults = (vault for vault in call.world.vaults.values() if call.within(vault.subscription, vault.resource_group))
     return call.page(_vault_json(call.world, vault) for vault in vaults if call.sees(vault.resource_id))
 
 
 def get_vault(call: Call) -> Response:
-    """Answer one vault."""
+    """Respond with one vault."""
     return json_response(200, _vault_json(call.world, _vault(call)))
 
 
 def put_vault(call: Call) -> Response:
-    """Answer the vault, which now lets in whom the request says: all of it, as az sends it after reading it."""
+    """Write the vault, and respond with the vault.
+
+    Access policies and network rules that the request omits are removed. The az CLI reads a vault first, and sends all
+    of the vault back.
+    """
     return _changed(call, replace(_vault(call).access, policies=(), network=None))
 
 
 def patch_vault(call: Call) -> Response:
-    """Answer the vault after a change of what the request names; the rest stays."""
+    """Change only the properties of the vault that the request names, and respond with the vault."""
     return _changed(call, _vault(call).access)
 
 
 def update_policies(call: Call) -> Response:
-    """Answer all access policies after these were added, replaced or removed, as the last part of the path says."""
+    """Add, replace or remove access policies, and respond with all policies of the vault.
+
+    The last segment of the path says whether policies are added, replaced or removed.
+    """
     edit = EDITS.get(call["kind"].lower())
     if edit is None:
         message = f"Access policies can be told to add, replace or remove, not to {call['kind']}."
@@ -57,7 +64,7 @@ def update_policies(call: Call) -> Response:
 
 
 def generic_vault(vault: Vault) -> Item:
-    """Return the vault as lists of resources of all kinds show it."""
+    """Return the vault as an entry in a list of resources of all types."""
     location = short_location(vault.location)
     return {
         "id": vault.resource_id,

@@ -1,7 +1,7 @@
-"""Orders of purchased certificates and their life on the world's clock: issued, stored in a vault, renewed, ended.
+"""Orders of purchased certificates, which the world issues, stores in a vault, renews and expires on its clock.
 
-Facts: Azure docs, "Create and manage an App Service certificate"; the models of azure-mgmt-certificateregistration.
-What is due happens when the next request to ARM comes, or when `settle` is called.
+Azure docs ("Create and manage an App Service certificate") and the models of azure-mgmt-certificateregistration
+describe orders. Work that is due happens at the next request to ARM, or when a test calls `settle`.
 """
 
 import base64
@@ -23,9 +23,9 @@ AUTOMATIC = timedelta(days=32)
 MANUAL = timedelta(days=60)
 VALIDITY = timedelta(days=198)
 REUSE = timedelta(days=198)
-"""How long a proof of the domain serves, and so a certificate is valid (Azure docs, industry-wide changes, 2026)."""
+"""The time for which a verified domain stays verified (Azure docs, industry-wide changes, 2026)."""
 ISSUING = timedelta(minutes=5)
-"""Azure docs say that a rekey takes one to ten minutes."""
+"""The time from a request until the certificate is issued; Azure docs say that a rekey takes one to ten minutes."""
 NEEDS = (
     "secrets/get",
     "secrets/list",
@@ -34,7 +34,7 @@ NEEDS = (
     "certificates/get",
     "certificates/list",
 )
-"""What the registration's principal needs in a vault (the access policy that the portal sets up)."""
+"""The rights that the registration's principal needs in a vault, as in the access policy that the portal creates."""
 PENDING = frozenset({"Pendingissuance", "PendingRekey"})
 WILDCARD = "StandardDomainValidatedWildCardSsl"
 STANDARD = "StandardDomainValidatedSsl"
@@ -45,7 +45,7 @@ _COMMON_NAME = re.compile(r"CN=([^,]+)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Stored:
-    """Where an order keeps its certificate, and which one is there."""
+    """The vault secret in which an order stores its certificate, and the thumbprint that the secret holds now."""
 
     vault_id: str
     secret_name: str
@@ -55,56 +55,71 @@ class Stored:
 
 @dataclass(slots=True)
 class Order:
-    """One order. `purchases` counts what was paid for; `hidden_until` is when it first shows what it was asked last."""
+    """One order of a purchased certificate."""
 
     subscription: str
     resource_group: str
     name: str
     host: str
     token: str
+    """The token that verifies the domain, if a TXT record contains it."""
     created: datetime
     product: str = STANDARD
+    """The product type: a standard or a wildcard certificate."""
     auto_renew: bool = True
+    """True if Azure renews the order by itself before its certificate ends."""
     key_size: int = 2048
     status: str = "Pendingissuance"
     certificate: Leaf | None = None
+    """The current certificate, or None before the first certificate is issued."""
     issued_at: datetime | None = None
     verified_at: datetime | None = None
+    """The time at which the domain was last verified."""
     wish: Wish | None = None
+    """The request in progress: issue, renew or reissue; None if no request is in progress."""
     due: datetime | None = None
+    """The time from which the requested certificate can be issued."""
     hidden_until: datetime | None = None
+    """The time until which readers do not see that a renewal or reissue is in progress."""
     purchases: int = 1
+    """The number of certificates that were paid for."""
     reissues: int = 0
+    """The number of reissues that were requested."""
     external_key: bool = False
+    """True if the private key is outside of Azure, so that the certificate is stored in no vault."""
     refuses_renewal: tuple[str, ...] = ()
+    """The reasons that a test gave for which Azure refuses to renew the order."""
     stored: dict[str, Stored] = field(default_factory=dict)
+    """The vault secrets in which the order stores its certificate, by the name of the sub-resource."""
     actions: list[tuple[str, datetime]] = field(default_factory=list)
+    """The history of the order: each action with its time."""
     tags: dict[str, str] = field(default_factory=dict)
     in_progress: bool = False
+    """True if a long-running write of the order is still in progress."""
 
     @property
     def id(self) -> str:
-        """The resource id."""
+        """The resource id of the order."""
         group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
         return f"{group}/providers/Microsoft.CertificateRegistration/certificateOrders/{self.name}"
 
     @property
     def serial(self) -> str:
-        """The serial number of the current certificate in hex, empty before the first."""
+        """The serial number of the current certificate in hexadecimal, or empty before the first certificate."""
         return f"{self.certificate.certificate.serial_number:032X}" if self.certificate else ""
 
     @property
     def ends(self) -> datetime | None:
-        """When the current certificate ends."""
+        """The time at which the current certificate expires, or None before the first certificate."""
         return self.certificate.certificate.not_valid_after_utc if self.certificate else None
 
     def shown_status(self, now: datetime) -> str:
-        """Return the status as a reader is shown it, which may be late."""
+        """Return the status that readers see, which may lag behind the order's real status."""
         late = self.hidden_until is not None and now < self.hidden_until and self.status in PENDING
         return "Issued" if late and self.certificate else self.status
 
     def not_renewable(self, now: datetime) -> tuple[str, ...]:
-        """Return why Azure would not renew the order now."""
+        """Return the reasons for which Azure would refuse to renew the order now."""
         reasons = list(self.refuses_renewal)
         if self.shown_status(now) != "Issued":
             reasons.append("RegistrationStatusNotSupportedForRenewal")
@@ -114,35 +129,41 @@ class Order:
 
 
 class Orders:
-    """The orders of a world, by lower-case resource id."""
+    """The orders of a world, by resource id in lower case."""
 
     def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault], zones: Zones) -> None:
-        """Begin without orders; certificates go into these vaults, and `zones` is the public DNS."""
+        """Begin without orders.
+
+        Certificates are stored in `vaults`, and domains are verified in `zones`, the public DNS of the world.
+        """
         self._kernel = kernel
         self._vaults = vaults
         self._zones = zones
         self._orders: dict[str, Order] = {}
 
     def __iter__(self) -> Iterator[Order]:
-        """Yield the orders in the order of their making."""
+        """Yield the orders, oldest first."""
         return iter(tuple(self._orders.values()))
 
     def get(self, resource_id: str) -> Order | None:
-        """Return the order with that id in any case, or None."""
+        """Return the order with this resource id in upper or lower case, or None."""
         return self._orders.get(resource_id.lower())
 
     def add(self, order: Order) -> Order:
-        """Return the order, which the world now has."""
+        """Add the order to the world, and return the order."""
         self._orders[order.id.lower()] = order
         order.actions.append(("CertificateOrderCreated", order.created))
         return order
 
     def remove(self, order: Order) -> None:
-        """Make the order be gone; its certificate is revoked."""
+        """Remove the order from the world."""
         del self._orders[order.id.lower()]
 
     def begin(self, order: Order, wish: Wish) -> None:
-        """Begin to issue, renew or reissue the order's certificate. A renewal is paid for, whatever comes of it."""
+        """Begin to issue, renew or reissue the order's certificate.
+
+        A renewal costs a purchase, even if Azure issues no certificate.
+        """
         now = self._kernel.clock.now()
         order.wish, order.due = wish, now + ISSUING
         order.status = "PendingRekey" if wish == "reissue" else "Pendingissuance"
@@ -152,7 +173,10 @@ class Orders:
         self._kernel.journal.note(f"order {order.name}: {wish} begun")
 
     def verify(self, order: Order) -> bool:
-        """Look for the token at the host name and the domains above it; whether it was there."""
+        """Look for the token in TXT records of the host name and its parent domains.
+
+        Return True if a TXT record contains the token.
+        """
         labels = order.host.removeprefix("*.").split(".")
         climbing = (".".join(labels[start:]) for start in range(len(labels) - 1))
         texts = (text for name in climbing for text in self._zones.values(name, "TXT"))
@@ -164,7 +188,7 @@ class Orders:
         return True
 
     def settle(self) -> None:
-        """Do what is due by now: renew by itself, issue what is verified, store what is issued, expire."""
+        """Bring every order up to date with the clock: expire, renew, issue, and store in a vault."""
         now = self._kernel.clock.now()
         with self._kernel.journal.apart():
             for order in self:
@@ -182,7 +206,7 @@ class Orders:
             self.store(order, stored)
 
     def issue(self, order: Order, at: datetime) -> Leaf:
-        """Return the new certificate of the order, which is valid from then on for 198 days."""
+        """Issue a certificate for the order that is valid for 198 days from `at`, and return the certificate."""
         names = (order.host, order.host.removeprefix("*.")) if order.product == WILDCARD else (order.host,)
         wanted = Request(names, at, at + VALIDITY, key_size=order.key_size, usages=(SERVER_AUTH,))
         order.certificate = authority().issue(wanted)
@@ -191,7 +215,7 @@ class Orders:
         return order.certificate
 
     def store(self, order: Order, stored: Stored, at: datetime | None = None) -> None:
-        """Write the newest certificate into the vault as a new version of the secret, where that is allowed."""
+        """Store the newest certificate as a new version of the vault secret, if the vault allows this."""
         if order.status == "Denied":
             stored.status = "CertificateOrderFailed"
         elif order.external_key:
@@ -224,7 +248,7 @@ def _is_verified(order: Order, now: datetime) -> bool:
 
 
 def _refusal(vault: Vault) -> str | None:
-    """Return the status that says why the vault does not take a certificate, or None where it does."""
+    """Return the status that names why the vault refuses certificates, or None if the vault accepts them."""
     refusals = (vault.refusal(REGISTRATION, operation) for operation in NEEDS)
     first = next((refusal for refusal in refusals if refusal is not None), None)
     if first is None:

@@ -1,4 +1,4 @@
-"""Certificate orders over the wire."""
+"""The routes of ARM for certificate orders."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,14 +15,14 @@ STORED = f"{ORDER}/certificates"
 
 
 def list_orders(call: Call) -> Response:
-    """Answer the orders of a subscription or a group."""
+    """Respond with the certificate orders of a subscription or a resource group."""
     orders = (order for order in call.world.orders if call.within(order.subscription, order.resource_group))
     now = call.world.clock.now()
     return call.page(order_json(order, now) for order in orders if call.sees(order.id))
 
 
 def get_order(call: Call) -> Response:
-    """Answer one order; a long-running write is over once somebody looked."""
+    """Respond with one certificate order. The first read ends a long-running write of the order."""
     order = _found(call)
     answer = order_json(order, call.world.clock.now())
     order.in_progress = False
@@ -30,7 +30,10 @@ def get_order(call: Call) -> Response:
 
 
 def put_order(call: Call) -> Response:
-    """Buy, or write an order that is there. It runs on: 201 and `InProgress`, until somebody looks."""
+    """Buy a certificate, or change an existing order, and respond with 201.
+
+    The order's provisioning state is `InProgress` until a client reads the order.
+    """
     properties = _properties(call)
     order = call.world.orders.get(_id(call))
     host = host_of(str(properties.get("distinguishedName") or ""))
@@ -45,7 +48,10 @@ def put_order(call: Call) -> Response:
 
 
 def patch_order(call: Call) -> Response:
-    """Write what the request names. The product type is required (azure-rest-api-specs)."""
+    """Change only the properties of the order that the request names.
+
+    Azure requires the product type in every PATCH of an order (azure-rest-api-specs).
+    """
     order, properties = _found(call), _properties(call)
     if not properties.get("productType"):
         raise refusals.invalid("ProductType", "It is required.")
@@ -56,7 +62,10 @@ def patch_order(call: Call) -> Response:
 
 
 def delete_order(call: Call) -> Response:
-    """Delete an order that no imported copy comes from (Azure docs, "Delete an App Service certificate")."""
+    """Delete the order, unless App Service still has a certificate that was imported from this order.
+
+    Azure docs, "Delete an App Service certificate", describe that Azure refuses to delete an order with imports.
+    """
     order = call.world.orders.get(_id(call))
     if order is None:
         return Response(204)
@@ -72,7 +81,7 @@ def delete_order(call: Call) -> Response:
 
 
 def renew(call: Call) -> Response:
-    """Begin a renewal, which is paid for."""
+    """Begin to renew the order, which costs a purchase."""
     order = _found(call)
     if reasons := order.not_renewable(call.world.clock.now()):
         raise refusals.bad(f"The certificate order {order.name} cannot be renewed: {', '.join(reasons)}.")
@@ -81,7 +90,7 @@ def renew(call: Call) -> Response:
 
 
 def reissue(call: Call) -> Response:
-    """Begin to issue the certificate again with a new key."""
+    """Begin to issue the order's certificate again with a new key."""
     order = _found(call)
     if order.shown_status(call.world.clock.now()) != "Issued":
         raise refusals.bad(f"The certificate order {order.name} is {order.status} and cannot be rekeyed.")
@@ -90,26 +99,26 @@ def reissue(call: Call) -> Response:
 
 
 def verify(call: Call) -> Response:
-    """Look for the token in public DNS; the answer does not say whether it was there."""
+    """Look for the token in public DNS; the response does not tell whether the token was there."""
     call.world.orders.verify(_found(call))
     call.world.orders.settle()
     return Response(204)
 
 
 def actions(call: Call) -> Response:
-    """Answer what happened to the order."""
+    """Respond with the history of the order."""
     shown = [{"actionType": kind, "createdAt": zulu(at)} for kind, at in _found(call).actions]
     return json_response(200, shown)
 
 
 def list_stored(call: Call) -> Response:
-    """Answer where the certificate is kept."""
+    """Respond with the vault secrets in which the order stores its certificate."""
     order = _found(call)
     return call.page(stored_json(order, name) for name in order.stored)
 
 
 def get_stored(call: Call) -> Response:
-    """Answer one place where the certificate is kept."""
+    """Respond with one of the vault secrets in which the order stores its certificate."""
     order = _found(call)
     if call["name"] not in order.stored:
         raise refusals.absent(f"{ORDER_TYPE}/certificates", call["name"], call["group"])
@@ -117,7 +126,7 @@ def get_stored(call: Call) -> Response:
 
 
 def put_stored(call: Call) -> Response:
-    """Keep the certificate in that vault from now on."""
+    """Store the order's certificate in this vault secret, now and after each renewal."""
     order, properties = _found(call), _properties(call)
     vault, secret = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if not vault or not secret:

@@ -1,4 +1,4 @@
-"""How Microsoft.CertificateRegistration writes an order."""
+"""The JSON form in which Microsoft.CertificateRegistration writes an order."""
 
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,8 @@ Item = dict[str, Any]
 def order_json(order: Order, now: datetime) -> Item:
     """Return the order as ARM writes it.
 
-    Recorded in 2022 (azure-cli test traffic): a short type, no offset in expirationTime, and `certificates` only where
-    the certificate was ever stored.
+    In certificate orders that azure-cli recorded in 2022, `type` is short and `expirationTime` has no UTC offset. An
+    order whose certificate was never stored in a vault has no `certificates`.
     """
     ends = order.ends
     next_renewal = ends - AUTOMATIC if ends and order.auto_renew else None
@@ -58,7 +58,7 @@ def _place(stored: Stored) -> Item:
 
 
 def stored_json(order: Order, name: str) -> Item:
-    """Return that place where the order keeps its certificate, as ARM writes it."""
+    """Return one of the vault secrets of the order, as ARM writes it."""
     identity = {"id": f"{order.id}/certificates/{name}", "name": name, "type": f"{ORDER_TYPE}/certificates"}
     return {**identity, "location": "global", "properties": _place(order.stored[name])}
 
@@ -81,5 +81,5 @@ def _details(leaf: Leaf | None) -> Item | None:
 
 
 def zulu(moment: datetime | None) -> str | None:
-    """Return the moment with seconds and a Z, or None for none."""
+    """Return the moment in ISO format with seconds and a final Z, or None if `moment` is None."""
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,1 +1,1 @@
-"""What runs on the sites: apps, their processes, and the certificates that a process holds."""
+"""The apps that run on sites: their processes, and the certificates that each process holds."""

@@ -1,6 +1,7 @@
-"""Running apps: processes that were made at a start, and the certificates that each of them found.
+"""Running apps: processes that a start made, and the certificates that each process found at its start.
 
-One is presented to a partner; another, public one may be needed to trust what somebody signed.
+An app presents a private certificate to a partner. An app may also need a public certificate, to verify what a partner
+signed.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -24,14 +25,15 @@ from local.azure.web.state import WebState
 PARTNER_DOMAIN = "partner.example"
 PROBE = "/health"
 Scripted = tuple[int, Mapping[str, str], str]
-"""An answer that a test puts into an app's mouth: status, headers, body."""
+"""An answer that a test scripts for an app: status, headers and body."""
 
 
 class Partner:
-    """Somebody whom apps call; what it accepts, and who issued its own certificate, may change at any time.
+    """A partner that apps call over TLS, and which a test may change at any time.
 
-    `own` is a private authority whose root nobody trusts who was not told to; None: the local one, trusted by all.
-    One that is `open_to_all` asks for no client certificate.
+    `own` is the private authority that issued the partner's certificate. An app trusts a private authority only if the
+    app has the root of this authority. If `own` is None, the local authority issued the partner's certificate, and
+    every app trusts the partner. A partner that is `open_to_all` asks for no client certificate.
     """
 
     def __init__(
@@ -43,93 +45,119 @@ class Partner:
         own: Authority | None = None,
         open_to_all: bool = False,
     ) -> None:
-        """Accept these thumbprints alone, or with None whatever the local authority has issued."""
+        """Make a partner that accepts only these thumbprints.
+
+        If `accepts` is None, the partner accepts every client certificate of the local authority.
+        """
         self.name, self.own, self.open_to_all = name, own, open_to_all
         self._changes = changes
         self._pinned = _pins(accepts)
 
     @property
     def host_name(self) -> str:
-        """Where the partner is called."""
+        """The host name at which apps call the partner."""
         return f"{self.name}.{PARTNER_DOMAIN}".lower()
 
     def accept_only(self, *thumbprints: str) -> None:
-        """Accept these thumbprints alone from now on, in any case."""
+        """Accept only these thumbprints from now on, in upper or lower case."""
         self._pinned = _pins(thumbprints)
         self._changes.note()
 
     def accept_authority(self) -> None:
-        """Accept from now on whatever the local authority has issued for clients."""
+        """Accept every client certificate of the local authority from now on."""
         self._pinned = None
         self._changes.note()
 
     def move_to(self, authority: Authority | None) -> None:
-        """Show from now on a certificate that this authority has issued; None is the local one."""
+        """Present a certificate of this authority from now on.
+
+        If `authority` is None, the partner presents a certificate of the local authority.
+        """
         self.own = authority
         self._changes.note()
 
     def is_trusted_with(self, roots: Roots) -> bool:
-        """Return True if somebody who trusts these roots and the public ones trusts the partner; nothing is sent."""
+        """Return True if a client trusts the partner, given these roots in addition to the public ones.
+
+        This function sends nothing over the network.
+        """
         return self.own is None or any(is_trusted_through(root, self.own.issuer) for root in roots)
 
     def admits(self, thumbprint: str) -> bool:
-        """Return True if a client certificate that TLS itself let pass is welcome."""
+        """Return True if the partner accepts a client certificate that has passed the TLS handshake."""
         return self._pinned is None or thumbprint in self._pinned
 
     def accepts(self, certificate: ImportedCertificate) -> bool:
-        """Return True if a call with that certificate and its chain would be welcome; nothing is sent."""
+        """Return True if the partner would accept a call with this certificate and its chain.
+
+        This function sends nothing over the network.
+        """
         return _is_trusted_client(certificate.public_der, certificate.chain_pem) and self.admits(certificate.thumbprint)
 
 
 @dataclass(slots=True)
 class Process:
-    """One process of an app. It answers from `up_at` until `gone_at`; None: until something ends it.
-
-    `trusted` is the thumbprint of the public certificate that it found; None: it found none, or looks for none. `roots`
-    are trusted in addition to the public ones.
-    """
+    """One process of an app."""
 
     loaded: Loaded
+    """The certificates that App Service loaded into the process at its start."""
     certificate: ImportedCertificate | None
+    """The certificate that the app presents to its partner, or None if the process found none."""
     up_at: datetime
+    """The time from which the process answers."""
     gone_at: datetime | None = None
+    """The time at which the process ends, or None if its end is not yet known."""
     trusted: str | None = None
+    """The thumbprint of the public certificate that the process found, or None."""
     roots: Roots = field(default=(), repr=False)
+    """The roots that the process trusts in addition to the public ones."""
 
     def answers(self, now: datetime) -> bool:
-        """Return True if the process answers at that moment."""
+        """Return True if the process answers at this moment."""
         return self.up_at <= now and not self.is_gone(now)
 
     def is_gone(self, now: datetime) -> bool:
-        """Return True if the process has ended by that moment."""
+        """Return True if the process has ended by this moment."""
         return self.gone_at is not None and self.gone_at <= now
 
 
 @dataclass(slots=True)
 class App:
-    """An app on a site or slot. `script` holds answers to give first; a `broken` app answers 500 whatever it holds.
-
-    `failing_starts` says how many of the next starts bring up nothing (None: all); what answers then goes on.
-    `injected` are the roots that its environment had when it was last started from a stop.
-    """
+    """An app on a site or slot."""
 
     site_id: str
+    """The resource id of the site or slot."""
     partner: Partner
+    """The partner that the app calls."""
     chosen: Chosen
+    """The way in which the app chooses its certificates."""
     probe: str = PROBE
+    """The path at which the app reports its health."""
     script: list[Scripted] = field(default_factory=list, repr=False)
+    """The answers that the app gives first, before it answers normally."""
     broken: bool = False
+    """True if the app answers 500 to every request, whatever certificates it holds."""
     processes: list[Process] = field(default_factory=list)
+    """The processes that answer or are starting, oldest first."""
     visits: int = 0
+    """The number of visits so far."""
     failing_starts: int | None = 0
+    """The number of next starts that bring up no process; None means that every start fails.
+
+    After a failed start, the processes that answer continue to answer.
+    """
     injected: Roots = field(default=(), repr=False)
+    """The roots that the app's environment had when the app was last started after a stop."""
 
     def answering(self, now: datetime) -> list[Process]:
-        """Return the processes that answer at that moment, the oldest first."""
+        """Return the processes that answer at this moment, oldest first."""
         return [process for process in self.processes if process.answers(now)]
 
     def comes_up(self) -> bool:
-        """Return True if the start that is due now brings up a process; it counts as one."""
+        """Return True if a start of the app that happens now brings up a process.
+
+        Each call of this function counts as one start.
+        """
         if self.failing_starts:
             self.failing_starts -= 1
             return False
@@ -141,10 +169,11 @@ class App:
         return self.visits - 1
 
     def replace_processes(self, fresh: Process, now: datetime, overlap: float) -> None:
-        """Let the fresh process follow the newest that answers, which goes `overlap` seconds after it is up.
+        """Let the fresh process replace the newest process that answers.
 
-        A process that is not up yet never will be: another start has overtaken it, and the one that it was to follow
-        stays. A process that answers together with its follower goes when it was to go.
+        The replaced process ends `overlap` seconds after the fresh process is up. A process that is still starting is
+        dropped, because the fresh process overtakes it. A process that was already being replaced keeps its planned
+        end.
         """
         kept = self.answering(now)
         for process in kept[-1:]:
@@ -153,10 +182,13 @@ class App:
 
 
 class Apps:
-    """The apps of a world, by site id in any case. Whoever reads or changes them holds the world's lock."""
+    """The apps of a world, by site id in upper or lower case.
+
+    Code that reads or changes the apps holds the world's lock.
+    """
 
     def __init__(self, kernel: Kernel, web: WebState) -> None:
-        """Begin without apps and partners; each app follows what happens to its site."""
+        """Begin without apps and partners. Each app will follow the starts and stops of its site."""
         self._kernel = kernel
         self._web = web
         web.add_follower(self.follow)
@@ -171,20 +203,23 @@ class Apps:
         own: Authority | None = None,
         open_to_all: bool = False,
     ) -> Partner:
-        """Return a new partner that accepts these thumbprints alone, or with None what the authority has issued."""
+        """Return a new partner that accepts only these thumbprints.
+
+        If `accepts` is None, the partner accepts every client certificate of the local authority.
+        """
         partner = Partner(name, self._kernel.changes, accepts, own=own, open_to_all=open_to_all)
         self.partners[partner.host_name] = partner
         return partner
 
     def add(self, site: Site, partner: Partner, chosen: Chosen, probe: str = PROBE) -> App:
-        """Return the new app of the site, started if the site runs."""
+        """Return the new app of the site. The app starts if the site is running."""
         app = self._apps[site.id.lower()] = App(site.id, partner, chosen, probe)
         current = self._web.sites.get(site.id) or site
         self.follow(current, starts=current.state == RUNNING, from_stop=True)
         return app
 
     def all(self) -> tuple[App, ...]:
-        """Return every app."""
+        """Return all apps."""
         return tuple(self._apps.values())
 
     def of(self, site: Site | None) -> App | None:
@@ -192,9 +227,9 @@ class Apps:
         return self._apps.get(site.id.lower()) if site else None
 
     def follow(self, site: Site, *, starts: bool, from_stop: bool) -> None:
-        """Let the app do what its site did: end its processes with it, or start them again.
+        """End the app's processes if its site stopped, or start a process if its site started.
 
-        Only a start that follows a stop, the first one among them, injects the roots of the app's environment.
+        The roots of the app's environment reach the app only at a start after a stop, or at its first start.
         """
         app = self.of(site)
         if app is None:
@@ -206,10 +241,11 @@ class Apps:
             self._start(app, site)
 
     def troubles(self) -> tuple[str, ...]:
-        """Return in words everything that an app would fail at: now, or in a process that is started now.
+        """Return every reason why an app on a running site would fail, as sentences.
 
-        Looked at are the apps on running sites: each process that answers or is coming up, and one made of the
-        present settings and webspace. Nothing is sent. Sentences name sites and thumbprints, never a setting's value.
+        This function checks each process that answers or is starting. This function also checks the process that a
+        start would make now from the present settings and certificates. This function sends nothing over the network. A
+        sentence names sites and thumbprints, and never the value of a setting.
         """
         with self._kernel.lock:
             return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))
@@ -264,7 +300,10 @@ def _pins(thumbprints: Collection[str] | None) -> frozenset[str] | None:
 
 @lru_cache(maxsize=512)
 def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
-    """Return True if a TLS server that trusts only the local root takes the certificate and chain, dates aside."""
+    """Return True if a TLS server that trusts only the local root accepts the certificate and chain.
+
+    This function ignores the dates of the certificate.
+    """
     return _is_for_clients(x509.load_der_x509_certificate(der)) and leads_to_root(der, chain_pem)
 
 

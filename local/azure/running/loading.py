@@ -1,8 +1,9 @@
-"""How certificates get from a webspace or a site into an app's process, and how its code finds them there.
+"""The loading of certificates from a webspace or site into an app's process, and how the app finds them there.
 
-Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*`, of private and of
-public certificates; what it names is put into a store on Windows, and into files named after the thumbprint on Linux
-and in Windows containers. The certificates of Flex Consumption sites have a switch of their own instead (az CLI 2.91).
+`WEBSITE_LOAD_CERTIFICATES` names thumbprints of private and public certificates, or `*` for all (Azure docs,
+configure-ssl-certificate-in-code). On Windows, App Service puts the named certificates into a certificate store. On
+Linux and in Windows containers, App Service writes files that are named after the thumbprints. The certificates of Flex
+Consumption sites have a switch of their own instead of this setting (az CLI 2.91).
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,16 +23,19 @@ Platform = Literal["linux", "windows", "windows container"]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How an app picks its certificates.
-
-    The one for its calls: by what a setting says, or the newest with a name. `trusts` names the setting that says which
-    public certificate it needs; an app with that alone makes no calls. An `anonymous` one calls without a certificate.
-    """
+    """The way in which an app chooses its certificates."""
 
     setting: str | None = None
+    """The app setting whose value names the certificate for calls, by thumbprint or by file path."""
     subject: str | None = None
+    """The name whose newest certificate the app uses for calls."""
     trusts: str | None = None
+    """The app setting that names the public certificate which the app needs.
+
+    An app with only this field makes no calls.
+    """
     anonymous: bool = False
+    """True if the app calls its partner without a certificate."""
 
     def __post_init__(self) -> None:
         ways = bool(self.setting) + bool(self.subject) + self.anonymous
@@ -48,26 +52,31 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The certificates that one process holds, as they were when it was made; nothing takes them away again."""
+    """The certificates that one process holds from its start to its end."""
 
     platform: Platform
     certificates: tuple[ImportedCertificate, ...] = field(repr=False)
+    """The private certificates."""
     public: tuple[str, ...] = ()
+    """The thumbprints of the public certificates."""
 
     @property
     def thumbprints(self) -> tuple[str, ...]:
-        """The thumbprints of the private certificates that are held; `public` has those of the public ones."""
+        """The thumbprints of the private certificates in the process."""
         return tuple(certificate.thumbprint for certificate in self.certificates)
 
     def choose(self, chosen: Chosen, settings: Mapping[str, str]) -> ImportedCertificate | None:
-        """Return what an app finds that chooses so under those settings, or None."""
+        """Return the certificate that the app finds for its calls under these settings, or None."""
         if chosen.subject is not None:
             return self._newest_named(chosen.subject)
         value = settings.get(chosen.setting or "", "")
         return self._by_thumbprint(value) or self._files().get(self._spelling(value))
 
     def trusted(self, chosen: Chosen, settings: Mapping[str, str]) -> str | None:
-        """Return the thumbprint of the public certificate that the app needs, if it finds it, by thumbprint or path."""
+        """Return the thumbprint of the public certificate that the app needs, or None if the app does not find it.
+
+        The app's setting names the certificate by thumbprint or by file path.
+        """
         value = settings.get(chosen.trusts or "", "")
         if value.upper() in self.public:
             return value.upper()
@@ -98,12 +107,15 @@ class Loaded:
         }
 
     def _spelling(self, path: str) -> str:
-        """Return the path as the file system compares it: on Linux every letter counts."""
+        """Return the path as the file system compares it. Linux paths distinguish upper and lower case."""
         return path if self.platform == "linux" else path.lower()
 
 
 def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
-    """Return what a process of the site that starts now would hold, of the certificates that the site may use."""
+    """Return the certificates that a process of the site would hold if the process started now.
+
+    `private` and `public` are the certificates that the site may use.
+    """
     wanted = frozenset(load_list(site.settings))
     held = {
         certificate.thumbprint: certificate.content
@@ -127,9 +139,10 @@ def _is_named(thumbprint: str, wanted: frozenset[str]) -> bool:
 
 
 def _is_in_reach(site: Site, certificate: PublicCertificate) -> bool:
-    """Return True if the site's code may look where the certificate is put: on Windows the user's store alone.
+    """Return True if the site's code can read the store in which the public certificate is.
 
-    In an environment it sees the machine's store too (Azure docs, configure-ssl-certificate-in-code: Isolated tier).
+    On Windows, code reads only the user's store. In an App Service Environment, code also reads the machine's store
+    (Azure docs, configure-ssl-certificate-in-code, Isolated tier).
     """
     return _platform(site) != "windows" or certificate.location == CURRENT_USER or site.environment is not None
 

@@ -1,8 +1,10 @@
-"""The roots that a process trusts as well as the public ones: those of its environment, and those that its plan lists.
+"""The roots that a process trusts in addition to the public ones, from its environment and from its plan.
 
-Azure docs, App Service Environment, overview of certificates: root certificates of an environment get into the trust
-store of an app when it is stopped and started, not when it restarts. `WEBSITE_LOAD_ROOT_CERTIFICATES` names public
-certificates of Windows code apps, by thumbprints with commas and no blanks, and serves all apps of the plan.
+The root certificates of an environment reach an app's trust store when the app is stopped and started (Azure docs, App
+Service Environment, overview of certificates). A restart of the app does not load new root certificates.
+`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of `WEBSITE_LOAD_ROOT_CERTIFICATES` is a list of
+thumbprints of public certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps
+of the plan.
 """
 
 from collections.abc import Iterator
@@ -12,18 +14,24 @@ from local.azure.web.state import WebState
 
 ROOT_LIST = "WEBSITE_LOAD_ROOT_CERTIFICATES"
 Roots = tuple[bytes, ...]
-"""Certificates as DER."""
+"""Root certificates as DER."""
 
 
 def injected(web: WebState, site: Site) -> Roots:
-    """Return what the site's environment, if it is in one, puts into the trust store of an app that starts now."""
+    """Return the roots that the site's environment puts into the trust store of an app that starts now.
+
+    Outside of an App Service Environment, this function returns no roots.
+    """
     if site.environment is None:
         return ()
     return tuple(dict.fromkeys(root.der for root in web.roots_of(site.environment) if root.is_root))
 
 
 def listed(web: WebState, site: Site) -> Roots:
-    """Return what the running Windows code apps on the site's plan list, of the public certificates there are on it."""
+    """Return the roots that are listed by the running Windows code apps on the site's plan.
+
+    A listed root has to be among the public certificates of the sites on this plan.
+    """
     if not _supports_list(site):
         return ()
     on_plan = [neighbour for neighbour in web.sites.values() if neighbour.plan_id.lower() == site.plan_id.lower()]

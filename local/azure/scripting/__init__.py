@@ -1,1 +1,1 @@
-"""What a test turns: the clock, knobs, faults and hidden scopes; and what it reads: journal and changes."""
+"""The means by which a test controls a world (clock, knobs, faults, roles) and observes it (journal, changes)."""

@@ -1,4 +1,4 @@
-"""Who hears of changes: after every request that wrote, and after every change that Azure or a test made by itself."""
+"""The notice of changes: listeners are called after every request or event that changed the world."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 class Changes:
-    """Tells the listeners after each change. What is changed within a batch counts as one change.
+    """The listeners to changes of a world, and the batches that group several changes into one.
 
-    A batch belongs to whoever holds the world's lock, so that nobody sees what a request has half done.
+    A batch holds the world's lock, so that nobody sees a request half done.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
@@ -19,16 +19,16 @@ class Changes:
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call the listener after each change from now on, with the world locked."""
+        """Call the listener after each change from now on, while the world is locked."""
         self._listeners.append(listener)
 
     def forget(self, listener: Callable[[], None]) -> None:
-        """Call that listener no more."""
+        """Stop calling this listener."""
         self._listeners.remove(listener)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Let everything that changes within be one change."""
+        """Treat all changes inside this context as one change."""
         with self._lock:
             self._depth += 1
             try:
@@ -39,12 +39,15 @@ class Changes:
                     self.settle()
 
     def note(self) -> None:
-        """Something has changed."""
+        """Record that the world has changed."""
         with self.batch():
             self._pending = True
 
     def settle(self) -> None:
-        """Tell of what has changed so far, even within a batch: what follows is somebody else's change."""
+        """Call the listeners now if the world has changed, even inside a batch.
+
+        Changes after this call count as a separate change, such as the edit of another client.
+        """
         with self._lock:
             pending, self._pending = self._pending, False
             for listener in tuple(self._listeners) if pending else ():

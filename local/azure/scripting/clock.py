@@ -1,4 +1,4 @@
-"""The clock of a world: a manual one for tests, one that follows real time for everything a person watches."""
+"""The clock of a world: a manual clock for tests, or a clock that follows real time."""
 
 import threading
 import time
@@ -6,42 +6,45 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-"""When a world begins that was given no clock: a Monday morning."""
+"""The default start of a world's clock, which is a Monday morning."""
 
 
 def _real_now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - the one place that reads real time for a world
+    return datetime.now(UTC)  # noqa: TID251 - only this function reads real time for a world
 
 
 class Clock:
-    """A manual clock: it moves only when told to, and sleeping moves it."""
+    """A manual clock, which only `advance`, `set` and `sleep` move."""
 
     def __init__(self, start: datetime = START) -> None:
-        """Begin at that moment."""
+        """Begin at this moment."""
         self._moment = start
         self._lock = threading.Lock()
 
     @staticmethod
     def real(now: Callable[[], datetime] = _real_now, sleep: Callable[[float], None] | None = None) -> "Clock":
-        """Return a clock that follows real time, plus what `advance` adds; its sleep really sleeps."""
-        return _RealClock(now, sleep or time.sleep)  # noqa: TID251 - the one place that sleeps for a world
+        """Return a clock that follows real time, plus the time that `advance` adds.
+
+        The method `sleep` of this clock really sleeps.
+        """
+        return _RealClock(now, sleep or time.sleep)  # noqa: TID251 - only this function sleeps for a world
 
     def now(self) -> datetime:
-        """Return the moment, in UTC."""
+        """Return the current moment of this clock, in UTC."""
         with self._lock:
             return self._moment
 
     def advance(self, by: timedelta) -> None:
-        """Move the clock by that much."""
+        """Move the clock forward by this duration."""
         with self._lock:
             self._moment += by
 
     def set(self, moment: datetime) -> None:
-        """Move the clock to that moment."""
+        """Move the clock to this moment."""
         self.advance(moment - self.now())
 
     def sleep(self, seconds: float) -> None:
-        """Return when that many seconds of this clock have gone by."""
+        """Wait until this many seconds of the clock have passed; a manual clock moves immediately."""
         self.advance(timedelta(seconds=seconds))
 
 

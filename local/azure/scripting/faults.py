@@ -1,4 +1,4 @@
-"""Scripted faults: what goes wrong, on which route, how often."""
+"""Scripted faults: the failures that a test injects, the requests that they strike, and how often."""
 
 import math
 import re
@@ -30,13 +30,13 @@ _writes_back: ContextVar[int] = ContextVar("writes_back", default=0)
 
 
 def writes_back() -> int:
-    """Return how many writes ago the request being served sees the world; 0 is now."""
+    """Return how many writes behind the present the state is that the current request sees."""
     return _writes_back.get()
 
 
 @contextmanager
 def seen_from(writes: int) -> Iterator[None]:
-    """Serve what happens within from the state of that many writes ago."""
+    """Let requests inside this context see the state from this many writes ago."""
     token = _writes_back.set(writes)
     try:
         yield
@@ -46,10 +46,9 @@ def seen_from(writes: int) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Fault:
-    """One fault: what happens, to which requests, how often.
+    """One scripted fault: its kind, the requests that it strikes, and how often it strikes.
 
-    `method`, `host` and `path` are regular expressions that have to match somewhere, in any case. `skip` matching
-    requests pass first; then the fault strikes `times` times (None: for ever).
+    `method`, `host` and `path` are regular expressions, which match anywhere in the request, in upper or lower case.
     """
 
     kind: Kind
@@ -57,35 +56,38 @@ class Fault:
     host: str = ""
     path: str = ""
     times: int | None = 1
+    """The number of requests that the fault strikes; None means every matching request."""
     skip: int = 0
+    """The number of matching requests that pass before the fault strikes."""
     seconds: float = 0.0
-    """Latency: how long the answer takes."""
+    """For `latency`: the seconds by which the response is delayed."""
     status: int = 500
-    """Server error: 500, 502 or 503."""
+    """For `server_error`: the status 500, 502 or 503."""
     retry_after: float | None = 1.0
-    """Throttle, site lock, server error: the Retry-After header; None leaves it out."""
+    """For `throttle`, `site_lock` and `server_error`: the Retry-After header in seconds; None omits it."""
     bucket: int = 0
-    """Throttle: how many requests pass before the first refusal."""
+    """For `throttle`: the number of requests that pass before the first refusal."""
     refill: float = 0.0
-    """Throttle: how many more may pass per second."""
+    """For `throttle`: the number of further requests that may pass per second."""
     applied: bool = False
-    """Dropped: whether the request takes effect before the connection is closed."""
+    """For `dropped`: True if the request takes effect before the connection is closed."""
     writes: int = 1
-    """Stale list: how many writes the answer is behind."""
+    """For `stale_list`: the number of writes by which the response is behind."""
     strikes: int = field(default=0, init=False)
+    """The number of requests that the fault has struck so far."""
 
     def matches(self, request: Request) -> bool:
-        """Return True if the fault concerns that request."""
+        """Return True if the fault's patterns match the request."""
         pairs = ((self.method, request.method), (self.host, request.host), (self.path, request.path))
         return all(re.search(pattern, text, re.IGNORECASE) for pattern, text in pairs)
 
     @property
     def is_over(self) -> bool:
-        """True if the fault has struck as often as it was to."""
+        """True if the fault has struck as often as `times` allows."""
         return self.times is not None and self.strikes >= self.times
 
     def due(self, request: Request) -> bool:
-        """Return True if the fault strikes this request; a request that is let through counts against `skip`."""
+        """Return True if the fault strikes this request; a request that passes is counted down in `skip`."""
         if self.is_over or not self.matches(request):
             return False
         if self.skip > 0:
@@ -97,13 +99,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Bucket:
-    """The tokens of a throttle: refilled by the world's clock, taken one per request."""
+    """The tokens of a throttle: each request takes one token, and the world's clock refills the bucket."""
 
     tokens: float
     at: datetime
 
     def take(self, fault: Fault, now: datetime) -> int | None:
-        """Return how many requests may still pass after this one, or None if this one may not."""
+        """Return the number of requests that may still pass after this one, or None to refuse this request."""
         refilled = self.tokens + (now - self.at).total_seconds() * fault.refill
         self.tokens, self.at = min(float(fault.bucket), refilled), now
         if self.tokens < 1:
@@ -113,10 +115,10 @@ class Bucket:
 
 
 class Faults:
-    """The faults of a world, in the order in which they were scripted."""
+    """The faults of a world, in the order in which a test scripted them."""
 
     def __init__(self, clock: Clock, journal: Journal) -> None:
-        """Begin with none."""
+        """Begin without faults."""
         self._clock = clock
         self._journal = journal
         self._faults: list[Fault] = []
@@ -129,21 +131,21 @@ class Faults:
             self._faults.extend(faults)
 
     def clear(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
             self._buckets.clear()
 
     def all(self) -> tuple[Fault, ...]:
-        """Return the faults, spent ones included, so that a test can see what struck."""
+        """Return all faults, including those that are over, so that a test can see which faults struck."""
         with self._lock:
             return tuple(self._faults)
 
     def around(self, request: Request, call: Call) -> Response:
-        """Return the answer to the request, as the faults let it through; raise Drop for none at all.
+        """Return the response to the request under the scripted faults; raise Drop if a fault drops the connection.
 
-        Latencies add up; of the others the first that matches strikes. The world must not be locked around this: a
-        latency sleeps, and others go on meanwhile.
+        Every matching latency and throttle applies to the request, and so does the first matching fault of another
+        kind. The caller must not hold the world's lock, because a latency sleeps while other requests continue.
         """
         pauses, throttles, fault = self._draw(request)
         for pause in pauses:
@@ -214,7 +216,7 @@ def _too_many(request: Request, fault: Fault) -> Response:
 
 
 def _site_lock(fault: Fault, _request: Request, _call: Call) -> Response:
-    """Refuse as Microsoft.Web does while something else changes the site (recorded azure-libraries-for-java)."""
+    """Refuse a change during another change of the site (recorded azure-libraries-for-java traffic)."""
     template = "Cannot acquire exclusive lock to create, update or delete this site. Retry the request later."
     return web_error(429, "429", "59206", template).adding(_retry_after(fault))
 

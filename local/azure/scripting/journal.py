@@ -1,6 +1,6 @@
-"""The journal of a world: every request, who sent it, how it was answered, and what a write changed.
+"""The journal of a world: every request with its sender and its status, and what each write changed.
 
-It never holds a body, so it never holds a secret.
+The journal records no request or response body, and therefore no secret.
 """
 
 import threading
@@ -16,14 +16,14 @@ from local.azure.scripting.clock import Clock
 from local.azure.wire import Request
 
 PLATFORM = "PLATFORM"
-"""The method of an entry that no request caused: Azure itself, or somebody who is no client, changed something."""
+"""The method of an entry for a change without a request: by Azure itself, or by a simulated other client."""
 NO_ANSWER = 0
 WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 @dataclass(slots=True)
 class Entry:
-    """One request, or one change that Azure made by itself."""
+    """One request to the local Azure, or one change that happened without a request."""
 
     number: int
     at: datetime
@@ -32,17 +32,23 @@ class Entry:
     path: str
     principal: str | None = None
     status: int = NO_ANSWER
+    """The HTTP status of the response, or `NO_ANSWER`."""
     changes: list[str] = field(default_factory=list)
+    """The changes that the request made, as sentences."""
     fault: str | None = None
+    """The kind of the scripted fault that struck the request, or None."""
 
     @property
     def change(self) -> str:
-        """What changed, in words; empty where nothing did."""
+        """The changes in words, or an empty string if the request changed nothing."""
         return "; ".join(self.changes)
 
     @property
     def is_write(self) -> bool:
-        """True if the request asked for a change; a POST counts if it made one."""
+        """True if the request asked for a change of the world.
+
+        A POST request counts as a write only if it changed something.
+        """
         return self.method in WRITES or (self.method == "POST" and bool(self.changes))
 
     def to_json(self) -> dict[str, Any]:
@@ -54,7 +60,7 @@ class Journal:
     """The entries of a world, oldest first."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin empty."""
+        """Begin without entries."""
         self._clock = clock
         self._entries: list[Entry] = []
         self._lock = threading.Lock()
@@ -62,7 +68,10 @@ class Journal:
 
     @contextmanager
     def recording(self, request: Request, principal: str | None = None) -> Iterator[Entry]:
-        """Record the request; changes noted within belong to it. The caller sets the entry's status."""
+        """Record the request, and add every change noted inside this context to its entry.
+
+        The caller sets the status of the entry.
+        """
         entry = self._append(request.method, request.host, request.path, principal)
         token = self._current.set(entry)
         try:
@@ -71,13 +80,19 @@ class Journal:
             self._current.reset(token)
 
     def note(self, change: str) -> None:
-        """Write down what just changed: with the request being served, else as something Azure did by itself."""
+        """Record a change in the entry of the current request.
+
+        Outside of a request, the change gets its own entry with the method `PLATFORM`.
+        """
         entry = self._current.get() or self._append(PLATFORM, "", "", None)
         entry.changes.append(change)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Let changes noted within belong to no request, even while one is being served: somebody else made them."""
+        """Record changes inside this context in entries of their own, even during a request.
+
+        Changes that no request made come from Azure itself or from a simulated other client.
+        """
         token = self._current.set(None)
         try:
             yield
@@ -85,7 +100,7 @@ class Journal:
             self._current.reset(token)
 
     def note_fault(self, fault: str) -> None:
-        """Write down that a scripted fault struck the request being served."""
+        """Record that a scripted fault struck the current request."""
         if (entry := self._current.get()) is not None:
             entry.fault = fault
 
@@ -95,19 +110,19 @@ class Journal:
             return tuple(self._entries)
 
     def writes(self, host: str | None = None) -> tuple[Entry, ...]:
-        """Return the requests that asked for a change, of one host or of all."""
+        """Return the requests that asked for a change, for one host or for all hosts."""
         return tuple(entry for entry in self._requests(host) if entry.is_write)
 
     def reads(self, host: str | None = None) -> tuple[Entry, ...]:
-        """Return the other requests, of one host or of all."""
+        """Return the requests that asked for no change, for one host or for all hosts."""
         return tuple(entry for entry in self._requests(host) if not entry.is_write)
 
     def counts(self, host: str | None = None) -> dict[str, int]:
-        """Return how many requests there were of each method, of one host or of all."""
+        """Return the number of requests by method, for one host or for all hosts."""
         return dict(Counter(entry.method for entry in self._requests(host)))
 
     def changes(self) -> tuple[str, ...]:
-        """Return every change in words, Azure's own included, in order."""
+        """Return every change in words and in order, including the changes that Azure made by itself."""
         return tuple(change for entry in self.entries() for change in entry.changes)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -115,7 +130,7 @@ class Journal:
         return [entry.to_json() for entry in self.entries()]
 
     def clear(self) -> None:
-        """Forget everything; numbering goes on from one."""
+        """Remove all entries; the numbers of new entries start at 1 again."""
         with self._lock:
             self._entries.clear()
 

@@ -1,4 +1,4 @@
-"""The knobs of a world: switches for what the sources leave open about Azure, and for what a test wants small."""
+"""The knobs of a world: switches for undocumented behaviour of Azure, and for limits that a test wants small."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -6,91 +6,128 @@ from typing import Any, Literal
 
 @dataclass(slots=True)
 class Knobs:
-    """One field per doubt. A client has to reach the same end under every setting."""
+    """The knobs of a world: switches for doubts about Azure.
+
+    A client has to succeed under every setting of the knobs.
+    """
 
     sync_moves_bindings: bool = True
-    """Whether importing a copy again moves the bindings on it. Docs say a sync updates them; users report both."""
-    reads_until_visible: int = 0
-    """How many reads of a resource still show it as it was before the last write. ARM promises no read-your-writes."""
-    wrong_echo: bool = False
-    """Whether the answer to a certificate PUT shows another copy's vault and the old thumbprint.
+    """True if importing a certificate again moves its bindings to the new version.
 
-    Recorded in azure-cli test_webapp_ssl_import, where another resource group's copy of the same thumbprint showed up.
+    Azure docs say that a sync updates bindings; users report both behaviours.
+    """
+    reads_until_visible: int = 0
+    """The number of reads of a resource that still show its state before the last write.
+
+    ARM does not promise that a client reads its own writes.
+    """
+    wrong_echo: bool = False
+    """True if the response to a certificate PUT shows another certificate's vault and the old thumbprint.
+
+    In the azure-cli recording test_webapp_ssl_import, the response showed a certificate of the same thumbprint in
+    another resource group.
     """
     if_match_honoured: bool = False
-    """Whether a PUT with a stale If-Match is refused with 412. No document says that Microsoft.Web looks at it."""
+    """True if a PUT with a stale If-Match is refused with 412. No document says that Microsoft.Web checks If-Match."""
     mismatch_refused: bool = True
-    """Whether a certificate is refused for a host name that it does not cover (04030, azure-powershell #12843)."""
-    second_import_same_thumbprint: Literal["accept", "refuse", "resolve"] = "accept"
-    """What a second copy of one thumbprint in one subscription and location meets, import or upload: reports differ.
+    """True if Azure refuses to bind a certificate to a host name that the certificate does not cover.
 
-    `refuse`: 409, also for a copy that a sync would make equal to another. `resolve`: a PUT under a new name answers
-    200, shows the first copy, and creates nothing. Writing a copy again as it is never is a second one.
+    Azure's extended error code is 04030 (azure-powershell #12843).
+    """
+    second_import_same_thumbprint: Literal["accept", "refuse", "resolve"] = "accept"
+    """The reaction to a second certificate with the same thumbprint in one subscription and location.
+
+    Users report different reactions, both for imports and for uploads:
+
+    - `accept`: Azure stores the second certificate.
+    - `refuse`: Azure answers 409.
+    - `resolve`: A PUT under a new name answers 200, shows the first certificate, and creates nothing.
+
+    Writing an existing certificate again under its own name is never a second certificate.
     """
     import_rewrites_load_list: bool = False
-    """Whether an import or sync that replaces a thumbprint renames it in `WEBSITE_LOAD_CERTIFICATES` of the webspace's
-    sites, which restarts them. No document says so; a user reports it (azure-docs #82903).
+    """True if an import or sync that replaces a thumbprint renames it in the load lists of the webspace's sites.
+
+    The load list is `WEBSITE_LOAD_CERTIFICATES`, and its change restarts the site. No document says so; a user reports
+    it (azure-docs #82903).
     """
     certificates_per_webspace: int = 1000
-    """How many private certificates a webspace takes (Azure docs, configure-ssl-certificate)."""
+    """The maximum number of private certificates in a webspace (Azure docs, configure-ssl-certificate)."""
     public_certificates_per_plan: int = 1000
-    """How many public certificates the sites of one plan take together (Azure docs, configure-ssl-certificate)."""
+    """The maximum number of public certificates of all sites of a plan together (docs, configure-ssl-certificate)."""
     aes_pfx_refused: bool = False
-    """Whether an upload encrypted with AES fails as if its password were wrong, and only triple DES is read.
+    """True if an upload encrypted with AES fails like an upload with a wrong password.
 
-    Earlier docs ask for triple DES, today's do not; users of OpenSSL 3 report the failure.
+    Earlier Azure docs ask for triple DES; current docs do not. Users of OpenSSL 3 report the failure.
     """
     serial_octets: int = 20
-    """How many octets the serial number of an upload may have. RFC 5280 allows 20, and more is refused.
+    """The maximum number of octets in the serial number of an upload.
 
-    Earlier docs say that App Service takes 10 of the 20 that OpenSSL 3 makes; nobody reports it.
+    RFC 5280 allows 20 octets. OpenSSL 3 makes serial numbers of 20 octets. Earlier Azure docs say that App Service
+    takes only 10 octets, but no user reports this limit.
     """
     site_certificates_hide_host_names: bool = False
-    """Whether the certificates of Flex Consumption sites show no host names (az CLI provides for that)."""
+    """True if the certificates of Flex Consumption sites show no host names. The az CLI handles this case."""
     flex_uses_webspace_certificates: bool = False
-    """Whether a Flex Consumption site may bind and load what its webspace holds, as well as its own certificates."""
+    """True if a Flex Consumption site may use the certificates of its webspace in addition to its own."""
     restart_seconds: float = 0.0
-    """Seconds of the world's clock from a start until the new process answers; the old one answers until then."""
+    """The seconds from a start until the new process answers; the old process answers until then."""
     old_process_answers: float = 0.0
-    """Seconds for which the old process answers too once the new one does, in turn by connection."""
-    slow_front_end: float = 0.0
-    """Seconds of the world's clock until the front ends serve what a write changed."""
-    certificate_events_have_secret_twins: bool = False
-    """Whether a new version of a certificate is announced as one of the secret behind it too. No document says so."""
-    role_seconds: float = 0.0
-    """Seconds of the world's clock until a new role assignment opens a vault. Docs speak of minutes (rbac-guide)."""
-    import_needs_certificates_get: bool = True
-    """Whether App Service has to be let at certificates as well as secrets to import a certificate.
+    """The seconds for which the old process continues to answer after the new process is up.
 
-    Azure docs, configure-ssl-certificate, ask for both; what it reads is the secret.
+    During this time, connections go to the two processes in turn.
+    """
+    slow_front_end: float = 0.0
+    """The seconds until the front ends serve the result of a write."""
+    certificate_events_have_secret_twins: bool = False
+    """True if a new version of a certificate also causes an event for the secret behind it. No document says so."""
+    role_seconds: float = 0.0
+    """The seconds until a new role assignment gives access to a vault. Azure docs speak of minutes (rbac-guide)."""
+    import_needs_certificates_get: bool = True
+    """True if an import needs App Service to have access to certificates in addition to secrets.
+
+    Azure docs, configure-ssl-certificate, ask for both rights, although App Service reads only the secret.
     """
     managed_issuance_seconds: float = 20.0
-    """Seconds of the world's clock until a managed certificate is issued or refused; at 0 the PUT itself says which."""
-    managed_hides_thumbprint: bool = True
-    """Whether a managed certificate shows neither thumbprint nor issuer nor dates, and its bindings no thumbprint."""
-    orders_renew_themselves: bool = True
-    """Whether Azure renews a purchased certificate 32 days before its end where automatic renewal is on."""
-    orders_show_late: float = 0.0
-    """Seconds for which an order that is renewed or reissued still reads as issued, and takes a second request."""
-    order_patch_forgets: bool = False
-    """Whether a PATCH of an order that does not name where its certificate is kept makes it kept nowhere."""
-    internal_environments: Literal["resolved", "by address", "unreachable"] = "resolved"
-    """How those who come through the proxy stand to internal App Service Environments.
+    """The seconds until a managed certificate is issued or refused.
 
-    `resolved`: in the network, and its DNS knows the names. `by address`: in the network, but names do not resolve.
-    `unreachable`: outside.
+    With 0, the response to the PUT already shows the outcome.
+    """
+    managed_hides_thumbprint: bool = True
+    """True if a managed certificate shows no thumbprint, issuer or dates.
+
+    Its host name bindings then show no thumbprint either.
+    """
+    orders_renew_themselves: bool = True
+    """True if Azure renews a purchased certificate 32 days before its end, given automatic renewal."""
+    orders_show_late: float = 0.0
+    """The seconds for which an order in renewal or reissue still has the status `Issued`.
+
+    During this time, the order accepts a second request.
+    """
+    order_patch_forgets: bool = False
+    """True if a PATCH of an order without `certificates` deletes the record of the vault secret."""
+    internal_environments: Literal["resolved", "by address", "unreachable"] = "resolved"
+    """The reach of internal App Service Environments for clients of the proxy.
+
+    - `resolved`: The client is in the virtual network, and its DNS resolves the environment's names.
+    - `by address`: The client is in the virtual network, but the names do not resolve.
+    - `unreachable`: The client is outside of the virtual network.
     """
     roots_show_blob: bool = True
-    """Whether the root certificates of an environment show what was uploaded; no document says which fields come."""
+    """True if a read of an environment's root certificate shows the uploaded certificate.
+
+    No document says which fields the response has.
+    """
     roots_show_thumbprint: bool = True
-    """Whether they show a thumbprint."""
+    """True if a read of an environment's root certificate shows its thumbprint."""
     certificates_show_created: bool = True
-    """Whether the generic list has `createdTime` for certificates of webspaces."""
+    """True if the generic list of resources has `createdTime` for certificates of webspaces."""
     page_size: int = 100
-    """How many entries a page of a list holds; small values make every client follow nextLink."""
+    """The number of entries in a page of a list; a small value makes every client follow nextLink."""
 
     def turn(self, **settings: Any) -> None:  # noqa: ANN401 - comes as JSON from the control port
-        """Set these knobs; an unknown one is a KeyError that names those that exist."""
+        """Set these knobs; raise a KeyError that lists all knobs if a name is unknown."""
         known = {knob.name for knob in fields(self)}
         if unknown := sorted(set(settings) - known):
             raise KeyError(f"No knob named {', '.join(unknown)}; there are {', '.join(sorted(known))}.")

@@ -1,1 +1,1 @@
-"""Key Vault: its state, its data plane, and the authority that issues for it."""
+"""The simulated Key Vault: vaults, certificates, secrets, and access to them."""

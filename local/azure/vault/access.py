@@ -1,4 +1,4 @@
-"""Who may do what in a vault: built-in roles and their assignments, access policies, the firewall."""
+"""The parts of access to a vault: built-in roles, role assignments, access policies and the firewall."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -18,14 +18,15 @@ EVERYTHING = "all"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A built-in role, and what it lets its bearer do with the content of a vault (data actions below `VAULTS`)."""
+    """A built-in role of Azure, with the data actions that it allows in a vault."""
 
     name: str
     id: str
     data_actions: tuple[str, ...] = ()
+    """The patterns of the allowed data actions, relative to `VAULTS`."""
 
     def lets(self, operation: str) -> bool:
-        """Return True if the role covers that operation of the data plane."""
+        """Return True if the role allows this operation of the data plane."""
         return any(fnmatchcase(data_action(operation), pattern) for pattern in self.data_actions)
 
 
@@ -53,7 +54,10 @@ ROLES = (
         ("secrets/getSecret/action", "secrets/readMetadata/action"),
     ),
 )
-"""Azure docs, built-in-roles and key-vault/general/rbac-guide. An Owner manages a vault, not what is in it."""
+"""The built-in roles that concern vaults (Azure docs, built-in-roles and key-vault/general/rbac-guide).
+
+An Owner manages a vault, but may not read its content.
+"""
 
 ACTIONS: Mapping[str, str] = {
     "certificates/get": "certificates/read",
@@ -64,16 +68,19 @@ ACTIONS: Mapping[str, str] = {
     "secrets/delete": "secrets/delete",
     "certificates/delete": "certificates/delete",
 }
-"""The data action behind each permission of a policy (Azure docs, permissions/security); others are `…/action`."""
+"""The data action for each permission of an access policy (Azure docs, permissions/security).
+
+A permission without an entry has the data action `{permission}/action`.
+"""
 
 
 def data_action(operation: str) -> str:
-    """Return the data action, below `VAULTS`, that the operation (`secrets/get`) is for roles."""
+    """Return the data action of an operation such as `secrets/get`, relative to `VAULTS`."""
     return ACTIONS.get(operation, f"{operation}/action")
 
 
 def role(name_or_id: str) -> Role:
-    """Return the built-in role with that name or id; a KeyError names those that exist."""
+    """Return the built-in role with this name or id; raise a KeyError that lists all roles if there is none."""
     wanted = name_or_id.rpartition("/")[2].casefold()
     found = next((known for known in ROLES if wanted in {known.name.casefold(), known.id}), None)
     if found is None:
@@ -83,9 +90,10 @@ def role(name_or_id: str) -> Role:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """A principal has a role at a scope and at everything below it.
+    """A role assignment: a principal has a role at a scope and at everything below the scope.
 
-    A condition is kept and shown, never judged: an assignment that has one lets nobody in.
+    The condition of a role assignment is stored and shown, but not evaluated. A role assignment with a condition gives
+    no access.
     """
 
     name: str
@@ -98,44 +106,45 @@ class RoleAssignment:
 
     @property
     def id(self) -> str:
-        """The assignment's resource id."""
+        """The resource id of the assignment."""
         return f"{self.scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{self.name}"
 
     @property
     def what(self) -> tuple[str, str, str]:
-        """What no two assignments have in common: principal, role and scope."""
+        """The unique key of the assignment: principal, role and scope."""
         return self.principal.lower(), self.role.id, self.scope.rstrip("/").lower()
 
     def reaches(self, resource_id: str) -> bool:
-        """Return True if the assignment is at that resource, or above it."""
+        """Return True if the assignment's scope is this resource or a parent of it."""
         return is_within(resource_id, self.scope)
 
     def gives(self, principal: str, resource_id: str, since: datetime) -> bool:
-        """Return True if the principal has had the role on that resource since that moment."""
+        """Return True if the principal has had the role on this resource since this moment."""
         own = self.concerns(principal) and self.condition is None
         return own and self.reaches(resource_id) and self.created <= since
 
     def concerns(self, principal: str) -> bool:
-        """Return True if the assignment is that principal's, named by its object id."""
+        """Return True if the assignment belongs to the principal with this object id."""
         return self.principal.casefold() == principal.casefold()
 
 
 def is_within(resource_id: str, scope: str) -> bool:
-    """Return True if the resource is the scope, or lies below it; `/` is everything."""
+    """Return True if the resource is the scope itself or below it. The scope `/` contains every resource."""
     return f"{resource_id.rstrip('/').lower()}/".startswith(f"{scope.rstrip('/').lower()}/")
 
 
 def assignment(principal: str, role_name: str, scope: str, created: datetime) -> RoleAssignment:
-    """Return an assignment whose name follows from what it says, so that it is the same in every run."""
+    """Return a role assignment whose name is the same in every run, because its content determines the name."""
     name = str(uuid5(NAMESPACE_URL, f"{principal} {role_name} {scope}".lower()))
     return RoleAssignment(name, scope, role(role_name), principal, created)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """What a vault without roles lets one principal do, in Key Vault's words: `Get`, `list`, `all`.
+    """An access policy: the permissions of one principal in a vault that does not use roles.
 
-    With an `application_id` it is for those who come through that application, and never for the principal itself.
+    A permission is a word of Key Vault, such as `Get`, `list` or `all`. A policy with an `application_id` is for users
+    of this application, and not for the principal itself.
     """
 
     object_id: str
@@ -145,16 +154,19 @@ class AccessPolicy:
     application_id: str | None = None
 
     def concerns(self, principal: str) -> bool:
-        """Return True if the policy is that principal's, named by its object id."""
+        """Return True if the policy belongs to the principal with this object id."""
         return self.application_id is None and self.object_id.casefold() == principal.casefold()
 
     def is_about(self, other: "AccessPolicy") -> bool:
-        """Return True if both policies are for the same principal, coming the same way."""
+        """Return True if both policies have the same principal and the same application."""
         mine, its = (policy.object_id + (policy.application_id or "") for policy in (self, other))
         return mine.casefold() == its.casefold()
 
     def lets(self, operation: str) -> bool:
-        """Return True if the policy covers that operation. That `all` leaves out purge is a guess."""
+        """Return True if the access policy allows this operation.
+
+        The permission `all` does not include purge, which is a guess.
+        """
         kind, _, verb = operation.partition("/")
         granted = {word.casefold() for word in {"secrets": self.secrets, "certificates": self.certificates}[kind]}
         return verb in granted or (EVERYTHING in granted and verb != "purge")
@@ -162,7 +174,7 @@ class AccessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NetworkRules:
-    """A vault's firewall as ARM shows it; a bypass that nobody states is that of the trusted services."""
+    """The firewall rules of a vault, as ARM shows them. By default, trusted services bypass the firewall."""
 
     bypass: str = TRUSTED_SERVICES
     default_action: str = "Allow"
@@ -172,27 +184,31 @@ class NetworkRules:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who gets into a vault: by roles or by access policies, and from where."""
+    """The access settings of a vault: roles or access policies, and the firewall."""
 
     by_roles: bool = True
+    """True if roles decide on access; False if access policies decide."""
     policies: tuple[AccessPolicy, ...] = ()
+    """The access policies of the vault."""
     network: NetworkRules | None = NetworkRules()
+    """The firewall rules, or None if the vault has none."""
     public: str = "Enabled"
+    """Azure's setting `publicNetworkAccess`."""
 
     @property
     def is_closed(self) -> bool:
-        """True if only named networks, private endpoints and, with the bypass, Microsoft's services get in."""
+        """True if the firewall admits only named networks, private endpoints and services that bypass it."""
         rules = self.network or NetworkRules()
         return rules.default_action.casefold() == "deny" or self.public.casefold() == "disabled"
 
     @property
     def admits_services(self) -> bool:
-        """True if Microsoft's trusted services get through the firewall."""
+        """True if the firewall admits Microsoft's trusted services."""
         bypass = (self.network or NetworkRules()).bypass
         return not self.is_closed or bypass.casefold() == TRUSTED_SERVICES.casefold()
 
     def refusal(self, object_id: str, operation: str, roles: Collection[Role]) -> Mechanism | None:
-        """Return what keeps a trusted service with these roles from that operation, or None where nothing does."""
+        """Return the mechanism that denies the operation to a trusted service with these roles, or None."""
         if not self.admits_services:
             return "firewall"
         if self.by_roles:
@@ -201,7 +217,10 @@ class Access:
         return None if any(policy.lets(operation) for policy in own) else "policy"
 
     def with_policy(self, wanted: AccessPolicy) -> "Access":
-        """Return this with that access policy in place of the one for the same principal; one without rights goes."""
+        """Return these settings with this access policy instead of the principal's previous one.
+
+        A policy without permissions removes the previous policy.
+        """
         empty = not (wanted.secrets or wanted.certificates or wanted.keys)
         others = tuple(policy for policy in self.policies if not policy.is_about(wanted))
         return replace(self, policies=others if empty else (*others, wanted))

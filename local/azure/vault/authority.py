@@ -1,7 +1,8 @@
-"""The certificate authority of a simulated Azure, and the keys it hands out.
+"""The certificate authority of the simulated Azure, and the private keys of its certificates.
 
-No key is stored: the authority and the keys are made in the running process. RSA keys are slow to make, so a few are
-made on demand and taken in turn; successive certificates differ in key and in serial number all the same.
+The running process makes the authority and all keys, and stores none of them. RSA keys are slow to make, so a few RSA
+keys are made on demand and used in turn. Two certificates that the authority issues in succession always differ in key
+and serial number.
 """
 
 import functools
@@ -34,13 +35,13 @@ _FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 @dataclass(slots=True)
 class KeyPool:
-    """Private keys, made when first asked for and then handed out in turn."""
+    """A pool of private keys, which makes keys on demand and returns them in turn."""
 
     _rings: dict[tuple[KeyType, int], Iterator[PrivateKey]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, key_type: KeyType = "RSA", size: int = 2048) -> PrivateKey:
-        """Return another key of that kind than the call before did."""
+        """Return a key of this kind that differs from the key of the previous call."""
         with self._lock:
             return next(self._rings.setdefault((key_type, size), _ring(key_type, size)))
 
@@ -61,10 +62,11 @@ def _new_key(key_type: KeyType, size: int) -> PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A certificate with its private key and the chain above it (without the root)."""
+    """A certificate with its private key and its chain, which does not include the root."""
 
     certificate: x509.Certificate
     private_key: PrivateKey | None
+    """The private key, or None if only its owner has it."""
     chain: tuple[x509.Certificate, ...] = ()
 
     @property
@@ -74,12 +76,12 @@ class Leaf:
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 of the certificate in upper-case hex, the form that App Service uses."""
+        """The SHA-1 hash of the certificate in upper-case hexadecimal, as App Service writes it."""
         return self.certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - Azure's identifier, not a safeguard
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """The DNS names that the certificate covers, as written in it."""
+        """The DNS names that the certificate covers, in their original spelling."""
         return dns_names(self.certificate)
 
     @property
@@ -89,12 +91,12 @@ class Leaf:
 
     @property
     def key_type(self) -> KeyType:
-        """The kind of the certificate's public key."""
+        """The type of the certificate's public key."""
         return "EC" if isinstance(self.certificate.public_key(), ec.EllipticCurvePublicKey) else "RSA"
 
     @property
     def chain_pem(self) -> bytes:
-        """The certificates above this one, as PEM."""
+        """The chain of the certificate, as PEM."""
         return b"".join(above.public_bytes(Encoding.PEM) for above in self.chain)
 
     @property
@@ -104,15 +106,18 @@ class Leaf:
 
     @property
     def private_key_pem(self) -> bytes:
-        """The private key as unencrypted PKCS #8 PEM; empty where the key is not known."""
+        """The private key as unencrypted PKCS #8 PEM, or empty if the key is not known."""
         return b"" if self.private_key is None else key_pem(self.private_key)
 
     def without_key(self) -> "Leaf":
-        """Return the certificate alone: what a vault shows of one whose key must not leave it."""
+        """Return the certificate and its chain without the private key.
+
+        A vault shows a certificate without its key if the key is not exportable.
+        """
         return Leaf(self.certificate, None, self.chain)
 
     def pfx(self) -> bytes:
-        """Return certificate, key and chain as PFX without a password, as a vault's secret holds them."""
+        """Return certificate, key and chain as a PFX without a password, like the secret behind a vault certificate."""
         return pkcs12.serialize_key_and_certificates(
             None, self.private_key, self.certificate, list(self.chain), NoEncryption()
         )
@@ -135,7 +140,7 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a certificate shall say."""
+    """A request for a certificate: its names, dates, key and usages."""
 
     host_names: tuple[str, ...]
     not_before: datetime
@@ -145,26 +150,31 @@ class Request:
     self_signed: bool = False
     usages: tuple[str, ...] = (SERVER_AUTH, CLIENT_AUTH)
     subject: x509.Name | None = None
+    """The subject; None stands for the first host name."""
 
     @property
     def name(self) -> x509.Name:
-        """The subject: as asked for, else the first host name."""
+        """The subject of the certificate, by default the first host name."""
         return self.subject or common_name((self.host_names or ("unnamed",))[0])
 
 
 def common_name(text: str) -> x509.Name:
-    """Return a name that consists of a common name alone, cut to the length X.509 allows."""
+    """Return a name that has only a common name, cut to the maximum length in X.509."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:COMMON_NAME_LIMIT])])
 
 
 class Authority:
-    """A root, an issuing CA below it, and a pool of keys for those who ask for certificates.
+    """A certificate authority: a root, an issuing CA below the root, and a pool of keys for certificates.
 
-    Two of one name have different keys, and trust in one is none in the other.
+    Two authorities with the same name have different keys. A client that trusts one authority does not trust another
+    authority of the same name.
     """
 
     def __init__(self, name: str = LOCAL, span: tuple[datetime, datetime] = _FOREVER) -> None:
-        """Make the keys of root and issuing CA, both valid for that span; elliptic curves, as issuing is then quick."""
+        """Make the root and the issuing CA, both valid for this span.
+
+        The root and the issuing CA use elliptic-curve keys, because these keys sign quickly.
+        """
         self.keys = KeyPool()
         root_key, self._key = _new_key("EC", 256), _new_key("EC", 256)
         root_name, issuer_name = common_name(f"{name} Root CA"), common_name(f"{name} Issuing CA")
@@ -175,16 +185,16 @@ class Authority:
 
     @property
     def root(self) -> x509.Certificate:
-        """The root's certificate."""
+        """The certificate of the root."""
         return self.root_leaf.certificate
 
     @property
     def root_pem(self) -> bytes:
-        """The root as PEM: what a client has to trust."""
+        """The certificate of the root as PEM, which clients have to trust."""
         return self.root.public_bytes(Encoding.PEM)
 
     def issue(self, request: Request) -> Leaf:
-        """Return a certificate that says what was asked for, with a key from the pool."""
+        """Issue a certificate for this request, with a key from the pool, and return it."""
         key = self.keys.take(request.key_type, request.key_size)
         builder = _leaf_builder(request, key.public_key())
         if request.self_signed:
@@ -192,7 +202,7 @@ class Authority:
         return Leaf(_signed(builder, self.issuer.subject, self._key), key, (self.issuer,))
 
     def sign(self, request: x509.CertificateSigningRequest, not_before: datetime, not_after: datetime) -> Leaf:
-        """Return a certificate for a signing request whose private key stays with its owner."""
+        """Issue a certificate for a signing request, whose private key stays with its owner."""
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         wanted = Request(tuple(names.get_values_for_type(x509.DNSName)), not_before, not_after, subject=request.subject)
         public_key = request.public_key()
@@ -203,7 +213,7 @@ class Authority:
 
 @functools.lru_cache(maxsize=1)
 def authority() -> Authority:
-    """Return the one authority of this process; worlds come and go, what clients trust stays."""
+    """Return the local authority, of which the process has only one, so that all worlds share its root."""
     return Authority()
 
 
@@ -279,7 +289,7 @@ def _signed(builder: x509.CertificateBuilder, issuer: x509.Name, key: PrivateKey
 
 @functools.lru_cache(maxsize=512)
 def leads_to_root(der: bytes, chain_pem: bytes) -> bool:
-    """Return True if a certificate that comes with that chain leads to the local authority's root, dates aside."""
+    """Return True if the certificate and its chain lead to the local authority's root, ignoring dates."""
     chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
     return _leads_to_root(x509.load_der_x509_certificate(der), chain)
 
@@ -301,12 +311,12 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def is_trusted_through(root_der: bytes, issuer: x509.Certificate) -> bool:
-    """Return True if that root has signed an authority's issuing CA, dates aside."""
+    """Return True if this root has signed the certificate of an issuing CA, ignoring dates."""
     return _issued(x509.load_der_x509_certificate(root_der), issuer)
 
 
 def server_leaf(*host_names: str, by: Authority | None = None) -> Leaf:
-    """Return a long-lived certificate for servers of the simulation itself; its key is quick to shake hands with."""
+    """Return a long-lived certificate for servers of the simulation, with an elliptic-curve key for fast handshakes."""
     not_before, not_after = _FOREVER
     span = (not_before + timedelta(days=1), not_after - timedelta(days=1))
     return (by or authority()).issue(Request(host_names, *span, key_type="EC", key_size=256))

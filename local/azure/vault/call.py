@@ -1,4 +1,4 @@
-"""A call to Key Vault's data plane: what its path names, the routes, and lists in pages."""
+"""One call to Key Vault's data plane: the objects that its path names, the routes, and the paging of lists."""
 
 import base64
 import re
@@ -17,7 +17,7 @@ PAGE_SIZE = 25
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has passed authentication: to which vault, about which object."""
+    """An authenticated request to a vault, with the name and version of an object in its path."""
 
     vault: Vault
     request: Request
@@ -26,7 +26,7 @@ class Call:
 
     @property
     def certificate(self) -> VaultCertificate:
-        """The certificate that the request names; refused where there is none."""
+        """The certificate that the request names; a missing certificate is refused."""
         found = self.vault.certificate(self.name)
         if found is None:
             raise wire.missing(self.name)
@@ -34,7 +34,7 @@ class Call:
 
     @property
     def found(self) -> tuple[VaultCertificate, Version]:
-        """The certificate and the version that the request names; without a version the latest."""
+        """The certificate that the request names, and its named version or else its latest version."""
         certificate = self.certificate
         if not certificate.versions:
             raise wire.missing(self.name)
@@ -45,7 +45,7 @@ class Call:
 
     @property
     def pending(self) -> tuple[VaultCertificate, Operation]:
-        """The certificate and its operation; refused where nothing is pending."""
+        """The certificate and its pending operation; the request is refused if no operation is pending."""
         certificate = self.certificate
         if certificate.pending is None:
             raise Refused(404, "PendingCertificateNotFound", f"Pending certificate not found: {self.name}")
@@ -62,7 +62,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and path of the data plane, the permission it needs, and what answers it."""
+    """A route of the data plane: method, path, the permission that it needs, and the function that answers."""
 
     method: str
     path: re.Pattern[str]
@@ -71,7 +71,7 @@ class Route:
 
 
 def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
-    """Refuse a name that is none, and one that a deleted object of that kind still holds."""
+    """Refuse an invalid name, and a name that a deleted object of this kind still has."""
     if not NAME_RULE.fullmatch(call.name):
         raise Refused(400, "BadParameter", f"The {kind.lower()} name {call.name} is not valid.")
     if call.name.lower() in deleted:
@@ -80,7 +80,7 @@ def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
 
 
 def page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
-    """Return one page of a list, with a link to the next where there is more."""
+    """Return one page of a list, with a link to the next page if more entries follow."""
     query = call.request.query
     size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.kernel.knobs.page_size)
     start = _offset(query.get("$skiptoken", ""))
@@ -99,7 +99,7 @@ def _offset(token: str) -> int:
 
 
 def routes(lines: Iterable[tuple[str, str, str, Callable[[Call], Response]]]) -> tuple[Route, ...]:
-    """Return the routes for these lines: method, path, permission, and what answers."""
+    """Return the routes that these lines describe with method, path, permission and function."""
 
     def pattern(path: str) -> re.Pattern[str]:
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)

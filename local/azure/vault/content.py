@@ -1,4 +1,4 @@
-"""What the value of a secret holds, where it holds a certificate: a PFX in base64, or PEM."""
+"""The reading of a certificate in the value of a secret, which is PEM or a PFX in base64."""
 
 import base64
 import binascii
@@ -16,9 +16,9 @@ KEY_MARK = b"PRIVATE KEY-----"
 
 
 def read(value: str, password: str = "") -> tuple[Leaf, str]:
-    """Return the certificate in a value, and the content type that fits it; a ValueError where it cannot be read.
+    """Return the certificate in a value, and the matching content type; raise ValueError if it cannot be read.
 
-    PEM comes as it is, or in base64 as the SDKs send it to an import. A certificate may come without its key.
+    PEM may be plain, or in base64 as the SDKs send it to an import. A certificate may lack its private key.
     """
     try:
         blob = value.encode() if PEM_MARK.decode() in value else base64.b64decode(value)
@@ -29,7 +29,7 @@ def read(value: str, password: str = "") -> tuple[Leaf, str]:
 
 @functools.lru_cache(maxsize=64)
 def certificate_in(value: str) -> tuple[Leaf, str] | None:
-    """Return what `read` finds without a password, or None where the value is something else."""
+    """Return the certificate in a value without a password, or None if the value holds no certificate."""
     try:
         return read(value)
     except ValueError:

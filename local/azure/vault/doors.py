@@ -1,4 +1,4 @@
-"""Who gets into a vault: roles, access policies, the firewall, and the denials that a test states."""
+"""The decision on access to a vault: roles, access policies, the firewall, and denials that a test states."""
 
 from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass, replace
@@ -20,27 +20,31 @@ from local.azure.vault.access import (
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Operations that a vault refuses a principal, and by which of its mechanisms."""
+    """A denial: the operations that a vault refuses to a principal, and the mechanism that refuses them."""
 
     principal: str
     how: Mechanism = "rbac"
     operations: frozenset[str] = frozenset({"*"})
 
     def covers(self, principal: str, operation: str) -> bool:
-        """Return True if this denial stands against that principal and operation."""
+        """Return True if the denial applies to this principal and operation."""
         concerned = self.principal == EVERYONE or self.principal.casefold() == principal.casefold()
         return concerned and any(fnmatchcase(operation, pattern) for pattern in self.operations)
 
 
 class Doors:
-    """Who gets into one vault. Denials stand against anybody; `access` decides for `PROVIDERS` alone.
+    """The access control of one vault.
 
-    `access` is what Azure shows of the vault: roles or access policies, and the firewall. A caller that is no provider
-    may do everything that no denial forbids.
+    Denials apply to every principal; `access` applies only to `PROVIDERS`. `access` is what Azure shows of the vault:
+    roles or access policies, and the firewall. A principal that is not in `PROVIDERS` may do everything that no denial
+    forbids.
     """
 
     def __init__(self, kernel: Kernel, assignments: MutableMapping[str, RoleAssignment], resource_id: str) -> None:
-        """Let no provider in; `assignments` are those of the world, by lower-case resource id."""
+        """Begin without access for the principals in `PROVIDERS`.
+
+        `assignments` are the role assignments of the world, by resource id in lower case.
+        """
         self.kernel = kernel
         self.resource_id = resource_id
         self.access = Access()
@@ -48,17 +52,17 @@ class Doors:
         self._assignments = assignments
 
     def deny(self, principal: str = EVERYONE, how: Mechanism = "rbac", operations: Collection[str] = ("*",)) -> None:
-        """Refuse these operations (`certificates/get`, `secrets/*` …) to that principal from now on."""
+        """Refuse these operations to this principal from now on, such as `certificates/get` or `secrets/*`."""
         self.denials.append(Denial(principal, how, frozenset(operations)))
 
     def allow(self, principal: str = EVERYONE) -> None:
-        """Lift the denials that name that principal; `*` lifts all."""
+        """Remove the denials of this principal; `*` removes all denials."""
         self.denials = [] if principal == EVERYONE else [kept for kept in self.denials if kept.principal != principal]
 
     def refusal(self, principal: str, operation: str) -> Denial | None:
-        """Return what stands against that principal and operation, or None if the principal may do it.
+        """Return the denial of this operation to this principal, or None if the principal may do it.
 
-        A provider is known by its application id and by its object id.
+        The application id and the object id both identify a principal in `PROVIDERS`.
         """
         names = {provider: {provider, self.kernel.object_id(provider)} for provider in PROVIDERS}
         known = next((provider for provider in PROVIDERS if principal.lower() in names[provider]), principal)
@@ -66,17 +70,20 @@ class Doors:
         return stated or (self._no_access(known, operation) if known in PROVIDERS else None)
 
     def lets(self, principal: str, operation: str) -> bool:
-        """Return True if that principal may do that (`secrets/get`, `certificates/list` …) in this vault."""
+        """Return True if the principal may do an operation such as `secrets/get` in this vault."""
         return self.refusal(principal, operation) is None
 
     def assign(self, application_id: str, role: str = CERTIFICATE_USER, scope: str | None = None) -> None:
-        """Give the application that built-in role on this vault, or on a scope above it: a resource id."""
+        """Give the application a built-in role on this vault, or on a scope above the vault.
+
+        `scope` is a resource id.
+        """
         principal, now = self.kernel.object_id(application_id), self.kernel.clock.now()
         given = assignment(principal, role, scope or self.resource_id, now)
         self._assignments[given.id.lower()] = given
 
     def unassign(self, application_id: str) -> None:
-        """Take from the application its roles on this vault, those at a scope above included."""
+        """Remove all roles that the application has on this vault, including roles at a scope above the vault."""
         principal, assignments = self.kernel.object_id(application_id), self._assignments
         for key, given in tuple(assignments.items()):
             if given.concerns(principal) and given.reaches(self.resource_id):
@@ -90,13 +97,16 @@ class Doors:
         certificates: Collection[str] = (),
         keys: Collection[str] = (),
     ) -> None:
-        """Make this the application's access policy; the vault goes by access policies from now on."""
+        """Set the application's access policy, and make the vault use access policies instead of roles."""
         principal = self.kernel.object_id(application_id)
         own = AccessPolicy(principal, tuple(secrets), tuple(certificates), tuple(keys))
         self.access = replace(self.access, by_roles=False).with_policy(own)
 
     def close(self, bypass: str = "AzureServices") -> None:
-        """Let only named networks in, and Microsoft's trusted services unless `bypass` is `None`, the word."""
+        """Close the firewall to all except named networks and Microsoft's trusted services.
+
+        If `bypass` is the string `None`, the firewall also refuses trusted services.
+        """
         self.access = replace(self.access, network=NetworkRules(bypass, "Deny"))
 
     def _no_access(self, application_id: str, operation: str) -> Denial | None:

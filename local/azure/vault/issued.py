@@ -1,4 +1,4 @@
-"""A certificate as App Service keeps it, whether it came from a vault or was uploaded."""
+"""A certificate as App Service stores it after an import from a vault or after an upload."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from local.azure.vault.policy import PKCS12
 
 @dataclass(frozen=True, slots=True)
 class ImportedCertificate:
-    """What App Service takes over from a vault, and what its front ends then serve."""
+    """A certificate that App Service has imported or received, and that its front ends serve."""
 
     thumbprint: str
     host_names: tuple[str, ...]
@@ -26,7 +26,7 @@ class ImportedCertificate:
 
 
 def imported(leaf: Leaf, content_type: str = PKCS12) -> ImportedCertificate:
-    """Return the certificate as App Service keeps it, whether it came from a vault or was uploaded."""
+    """Return the certificate as App Service stores it after an import or an upload."""
     return ImportedCertificate(
         thumbprint=leaf.thumbprint,
         host_names=leaf.host_names,

@@ -1,4 +1,4 @@
-"""What is in a vault: certificates, their versions and pending operations; and why an object is not handed out."""
+"""The objects in a vault: certificates, versions, pending operations; and the reasons why a vault refuses an object."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -15,32 +15,32 @@ NAME_RULE = re.compile(r"[0-9A-Za-z-]{1,127}")
 
 
 class VaultRefusal(Exception):
-    """The vault does not hand out what was asked for."""
+    """The vault does not give the requested object to App Service."""
 
 
 class VaultDenied(VaultRefusal):
-    """The caller may not read this vault."""
+    """The principal may not read this vault."""
 
 
 class VaultMissing(VaultRefusal):
-    """No vault has that resource id."""
+    """No vault has this resource id."""
 
 
 class VaultObjectMissing(VaultRefusal):
-    """The vault has neither a certificate nor a secret of that name."""
+    """The vault has neither a certificate nor a secret with this name."""
 
 
 class VaultObjectDisabled(VaultRefusal):
-    """The newest version is disabled."""
+    """The newest version of the object is disabled."""
 
 
 class VaultObjectUnusable(VaultRefusal):
-    """App Service cannot import the newest version: no certificate, no private key, PEM, or not an RSA key."""
+    """App Service cannot import the newest version, for instance because its key is not an RSA key."""
 
 
 @dataclass(slots=True)
 class Version:
-    """One version of a vault certificate; its certificate never changes, its attributes may."""
+    """One version of a vault certificate. The certificate of a version never changes; its attributes may change."""
 
     id: str
     leaf: Leaf
@@ -52,17 +52,17 @@ class Version:
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 of the certificate in upper-case hex."""
+        """The SHA-1 hash of the certificate in upper-case hexadecimal."""
         return self.leaf.thumbprint
 
     @property
     def not_before(self) -> datetime:
-        """When the certificate's validity begins."""
+        """The time at which the certificate becomes valid."""
         return self.leaf.certificate.not_valid_before_utc
 
     @property
     def not_after(self) -> datetime:
-        """When the certificate's validity ends."""
+        """The time at which the certificate expires."""
         return self.leaf.certificate.not_valid_after_utc
 
     @property
@@ -77,10 +77,10 @@ class Version:
 
     @property
     def import_problem(self) -> str | None:
-        """Why App Service cannot import this version, or None where it can.
+        """The reason why App Service cannot import this version, or None if it can.
 
-        It reads the secret behind the certificate, which has to be a PFX without a password, of content type
-        `application/x-pkcs12`, with an RSA key (Azure docs, configure-ssl-certificate).
+        App Service reads the secret behind the certificate. The secret has to be a PFX without a password, of content
+        type `application/x-pkcs12`, with an RSA key (Azure docs, configure-ssl-certificate).
         """
         problems = {
             "its private key is not exportable": not self.policy.exportable,
@@ -91,13 +91,13 @@ class Version:
         return next((problem for problem, applies in problems.items() if applies), None)
 
     def imported(self) -> ImportedCertificate:
-        """Return what App Service keeps of this version."""
+        """Return this version as App Service stores it after an import."""
         return imported(self.leaf, self.policy.content_type)
 
 
 @dataclass(slots=True)
 class Operation:
-    """A certificate being made: it completes when somebody looks, or by a merge."""
+    """The pending creation of a certificate, which completes at once or by a merge."""
 
     request_id: str
     policy: Policy
@@ -112,7 +112,7 @@ class Operation:
 
 @dataclass(slots=True)
 class VaultCertificate:
-    """A certificate of a vault: a name, the policy for its next version, and the versions, oldest first."""
+    """A certificate of a vault: its name, the policy for its next version, and its versions, oldest first."""
 
     name: str
     policy: Policy
@@ -123,11 +123,11 @@ class VaultCertificate:
 
     @property
     def newest(self) -> Version:
-        """The version that was made last, whether enabled or not."""
+        """The version that was made last, enabled or not."""
         return self.versions[-1]
 
     def version(self, identifier: str) -> Version | None:
-        """Return the version with that id, or None."""
+        """Return the version with this id, or None."""
         return next((version for version in self.versions if version.id == identifier), None)
 
 
@@ -135,15 +135,15 @@ AnyVersion_co = TypeVar("AnyVersion_co", bound=Version | SecretVersion, covarian
 
 
 class Versioned(Protocol[AnyVersion_co]):
-    """A certificate or a plain secret: what has versions, oldest first."""
+    """A vault object with versions: a certificate or a plain secret."""
 
     @property
     def versions(self) -> Sequence[AnyVersion_co]:
-        """The versions, oldest first."""
+        """The versions of the object, oldest first."""
 
 
 class Differences(TypedDict, total=False):
-    """In what a new version shall differ from what name and policy alone would give."""
+    """The properties of a new version that differ from the defaults of its certificate and policy."""
 
     not_before: datetime
     not_after: datetime
@@ -159,12 +159,12 @@ class Differences(TypedDict, total=False):
 
 
 class RenewalDifferences(Differences, total=False):
-    """The same, where the names may differ too."""
+    """The properties in which a renewed version differs from the defaults, which may include its host names."""
 
     host_names: Collection[str]
 
 
 def check_name(name: str) -> None:
-    """Raise a ValueError if Key Vault takes no object of that name."""
+    """Raise a ValueError if Key Vault does not allow this name for an object."""
     if not NAME_RULE.fullmatch(name):
         raise ValueError(f"Key Vault takes letters, digits and dashes in the name of an object, not {name!r}.")

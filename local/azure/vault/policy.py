@@ -1,4 +1,4 @@
-"""A certificate's policy: what its next version shall look like, in the words of Key Vault."""
+"""The policy of a vault certificate, which describes its next version in the terms of Key Vault."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ RENEW_AT_80_PERCENT = ({"trigger": {"lifetime_percentage": 80}, "action": {"acti
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a new version of a certificate is made from."""
+    """The policy from which Key Vault makes a new version of a certificate."""
 
     host_names: tuple[str, ...] = ()
     subject: str = ""
@@ -36,7 +36,7 @@ class Policy:
 
     @property
     def subject_name(self) -> x509.Name | None:
-        """The subject as X.509 has it, or None where the policy leaves it to the host names."""
+        """The subject as an X.509 name, or None if the host names decide the subject."""
         return x509.Name.from_rfc4514_string(self.subject) if self.subject else None
 
     def to_wire(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Policy:
         }
 
     def merged(self, wire: Mapping[str, Any]) -> "Policy":
-        """Return this policy with what the request names; what it does not name stays."""
+        """Return this policy with the properties that the request names; other properties stay unchanged."""
         found = {name: value for name, value in _named(wire).items() if value is not None}
         return replace(self, **found)
 

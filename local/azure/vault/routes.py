@@ -1,4 +1,4 @@
-"""Key Vault's data plane: `https://{vault}.vault.azure.net`, its front door and its certificates."""
+"""Key Vault's data plane, `https://{vault}.vault.azure.net`: its authentication and the routes for certificates."""
 
 import base64
 import binascii
@@ -22,23 +22,26 @@ from local.azure.wire import Request, Response
 
 HOST_SUFFIX = ".vault.azure.net"
 API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
-"""Both forms are in use: 7.4 by az CLI 2.91, 2026-04-01 by azure-keyvault-certificates 4.12.0."""
+"""The form of an api-version: az CLI 2.91 sends 7.4, azure-keyvault-certificates 4.12.0 sends 2026-04-01."""
 
 
 class KeyVault:
     """The data planes of all vaults of a world."""
 
     def __init__(self, vaults: Mapping[str, Vault], tenant_id: str) -> None:
-        """Answer from these vaults, by lower-case name, to the tokens of that tenant."""
+        """Answer requests to these vaults, which are keyed by name in lower case.
+
+        A client without a token is told to get a token of the tenant `tenant_id`.
+        """
         self._vaults = vaults
         self._tenant_id = tenant_id
 
     def knows(self, host: str) -> bool:
-        """Return True if that host name is a vault of this world; others do not resolve."""
+        """Return True if the host name belongs to a vault of this world."""
         return host.endswith(HOST_SUFFIX) and host.removesuffix(HOST_SUFFIX) in self._vaults
 
     def __call__(self, request: Request) -> Response:
-        """Return what Key Vault answers to that request."""
+        """Return Key Vault's response to the request."""
         vault = self._vaults[request.host.removesuffix(HOST_SUFFIX)]
         claims = claims_of(request)
         if claims is None:
@@ -66,14 +69,17 @@ def _dispatch(vault: Vault, request: Request, principal: str) -> Response:
 
 
 def list_certificates(call: Call) -> Response:
-    """Return a page of the vault's certificates, each with its newest version's attributes."""
+    """Respond with a page of the vault's certificates, with the attributes of their newest versions."""
     ready = [certificate for certificate in call.vault.certificates.values() if certificate.versions]
     items = [wire.item(call.vault, certificate, certificate.newest, versioned=False) for certificate in ready]
     return page(call, items)
 
 
 def list_versions(call: Call) -> Response:
-    """Return a page of a certificate's versions, in no useful order: clients must not take the last for the newest."""
+    """Respond with a page of a certificate's versions, ordered by id.
+
+    Key Vault promises no order, so clients must not treat the last version as the newest.
+    """
     certificate = call.vault.certificate(call.name)
     versions = certificate.versions if certificate else []
     ordered = sorted(versions, key=lambda version: version.id)
@@ -81,12 +87,12 @@ def list_versions(call: Call) -> Response:
 
 
 def get_certificate(call: Call) -> Response:
-    """Return a version in full, enabled or not."""
+    """Respond with a whole version of a certificate, enabled or not."""
     return answer(200, wire.bundle(call.vault, *call.found))
 
 
 def update_certificate(call: Call) -> Response:
-    """Return the version after a change of its attributes or tags; what the request does not name stays."""
+    """Change only the attributes and tags of the version that the request names."""
     certificate, version = call.found
     wanted = wire.json_body(call.request)
     version.enabled = (wanted.get("attributes") or {}).get("enabled", version.enabled)
@@ -99,19 +105,23 @@ def update_certificate(call: Call) -> Response:
 
 
 def get_policy(call: Call) -> Response:
-    """Return the certificate's policy."""
+    """Respond with the certificate's policy."""
     return answer(200, wire.policy(call.vault, call.certificate))
 
 
 def update_policy(call: Call) -> Response:
-    """Return the certificate's policy after the change; existing versions stay as they are."""
+    """Change the certificate's policy; existing versions stay unchanged."""
     certificate = call.certificate
     certificate.policy = certificate.policy.merged(wire.json_body(call.request))
     return get_policy(call)
 
 
 def create_certificate(call: Call) -> Response:
-    """Return an operation in progress; unless the issuer is Unknown, its version is already there."""
+    """Create a version of a certificate, and respond with an operation in progress.
+
+    If the issuer is `Unknown`, the operation waits for a merge. If the issuer is not `Unknown`, the new version exists
+    before the response.
+    """
     _check_name(call)
     wanted = wire.json_body(call.request)
     certificate = call.vault.ensure(call.name, Policy())
@@ -138,13 +148,13 @@ def _new_operation(vault: Vault, policy: Policy, tags: dict[str, str], *, enable
 
 
 def get_pending(call: Call) -> Response:
-    """Return the operation and its status now."""
+    """Respond with the pending operation and its present status."""
     certificate, operation = call.pending
     return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
 
 
 def cancel_pending(call: Call) -> Response:
-    """Return the operation, cancelled where the request asks for that and it is still in progress."""
+    """Cancel the operation if the request asks for it and the operation is still in progress."""
     _, operation = call.pending
     operation.cancelled = bool(wire.json_body(call.request).get("cancellation_requested"))
     if operation.cancelled and operation.status == "inProgress":
@@ -153,14 +163,14 @@ def cancel_pending(call: Call) -> Response:
 
 
 def delete_pending(call: Call) -> Response:
-    """Return the operation, which is then gone."""
+    """Delete the pending operation, and respond with it."""
     certificate, operation = call.pending
     certificate.pending = None
     return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
 
 
 def merge_certificate(call: Call) -> Response:
-    """Return the version made of a signed certificate and the key that was waiting for it."""
+    """Make a version from a signed certificate and the pending operation's key."""
     certificate, operation = call.pending
     wanted = wire.json_body(call.request)
     chain = [_certificate(text) for text in wanted.get("x5c") or []]
@@ -186,7 +196,10 @@ def _same_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
 
 
 def import_certificate(call: Call) -> Response:
-    """Return the version made of an imported PFX or PEM; the certificate's policy follows what was imported."""
+    """Make a version from an imported PFX or PEM, and respond with this version.
+
+    The certificate's policy adopts the key type, host names and content type of the import.
+    """
     _check_name(call)
     wanted = wire.json_body(call.request)
     given = wanted.get("policy") or {}
@@ -222,24 +235,24 @@ def _check_name(call: Call) -> None:
 
 
 def delete_certificate(call: Call) -> Response:
-    """Return the certificate, now deleted and recoverable."""
+    """Delete the certificate, which stays recoverable."""
     _ = call.found
     return answer(200, wire.deleted_bundle(call.vault, call.vault.delete(call.name)))
 
 
 def get_deleted(call: Call) -> Response:
-    """Return a deleted certificate."""
+    """Respond with a deleted certificate."""
     return answer(200, wire.deleted_bundle(call.vault, call.deleted))
 
 
 def purge_deleted(call: Call) -> Response:
-    """Return nothing; the deleted certificate is gone for good."""
+    """Purge the deleted certificate, which cannot be recovered afterwards."""
     del call.vault.deleted[call.deleted.name.lower()]
     return answer(204)
 
 
 def recover_deleted(call: Call) -> Response:
-    """Return the certificate, live again."""
+    """Recover the deleted certificate."""
     certificate = call.vault.recover(call.deleted.name)
     return answer(200, wire.bundle(call.vault, certificate, certificate.newest))
 

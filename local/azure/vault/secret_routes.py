@@ -1,4 +1,4 @@
-"""Key Vault's data plane below /secrets: plain secrets, and what stands behind certificates."""
+"""Key Vault's data plane below /secrets: plain secrets, and the secrets behind certificates."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +12,20 @@ from local.azure.wire import Response
 
 
 def list_secrets(call: Call) -> Response:
-    """Return a page of the vault's secrets, each with its newest version's attributes; certificates have one too."""
+    """Respond with a page of the vault's secrets, with the attributes of their newest versions.
+
+    The list includes the secrets behind certificates.
+    """
     names = sorted({*call.vault.certificates, *call.vault.secrets})
     found = (secret for secret in map(call.vault.secret, names) if secret is not None)
     return page(call, [wire.secret_item(call.vault, secret, secret.newest, versioned=False) for secret in found])
 
 
 def list_versions(call: Call) -> Response:
-    """Return a page of a secret's versions, in no useful order: clients must not take the last for the newest."""
+    """Respond with a page of a secret's versions, ordered by id.
+
+    Key Vault promises no order, so clients must not treat the last version as the newest.
+    """
     found = call.vault.secret(call.name)
     if found is None:
         return page(call, [])
@@ -28,7 +34,7 @@ def list_versions(call: Call) -> Response:
 
 
 def get_secret(call: Call) -> Response:
-    """Return a secret with its value; that of a disabled version is refused."""
+    """Respond with a secret and its value; refuse a disabled version."""
     found, version = _found(call)
     if not version.enabled:
         raise Refused(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
@@ -36,7 +42,7 @@ def get_secret(call: Call) -> Response:
 
 
 def set_secret(call: Call) -> Response:
-    """Return the new version of a plain secret, which is made if it was not there."""
+    """Set a new version of a plain secret, which is created if it does not exist."""
     check_name(call, call.vault.deleted_secrets, "Secret")
     check_name(call, call.vault.deleted, "Certificate")
     if call.vault.certificate(call.name):
@@ -58,7 +64,10 @@ def set_secret(call: Call) -> Response:
 
 
 def update_secret(call: Call) -> Response:
-    """Return the version, without its value, after a change; what the request does not name stays."""
+    """Change only the properties of the secret version that the request names.
+
+    The response does not contain the value of the secret.
+    """
     found, version = _plain(call, "update")
     wanted = wire.json_body(call.request)
     attributes = wanted.get("attributes") or {}
@@ -73,29 +82,29 @@ def update_secret(call: Call) -> Response:
 
 
 def delete_secret(call: Call) -> Response:
-    """Return the plain secret, now deleted and recoverable."""
+    """Delete the plain secret, which stays recoverable."""
     found, _ = _plain(call, "delete")
     return answer(200, wire.deleted_secret(call.vault, call.vault.delete_secret(found.name)))
 
 
 def list_deleted(call: Call) -> Response:
-    """Return a page of the deleted plain secrets."""
+    """Respond with a page of the deleted plain secrets."""
     return page(call, [wire.deleted_secret(call.vault, secret) for secret in call.vault.deleted_secrets.values()])
 
 
 def get_deleted(call: Call) -> Response:
-    """Return a deleted plain secret."""
+    """Respond with a deleted plain secret."""
     return answer(200, wire.deleted_secret(call.vault, _deleted(call)))
 
 
 def purge_deleted(call: Call) -> Response:
-    """Return nothing; the deleted secret is gone for good."""
+    """Purge the deleted secret, which cannot be recovered afterwards."""
     del call.vault.deleted_secrets[_deleted(call).name.lower()]
     return answer(204)
 
 
 def recover_deleted(call: Call) -> Response:
-    """Return the plain secret, live again."""
+    """Recover the deleted plain secret."""
     found = call.vault.recover_secret(_deleted(call).name)
     return answer(200, wire.secret_item(call.vault, found, found.newest, versioned=True))
 

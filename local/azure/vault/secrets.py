@@ -1,4 +1,4 @@
-"""Plain secrets of a vault: values that no certificate stands behind, though they may hold one."""
+"""The plain secrets of a vault: secrets without a Key Vault certificate, whose values may hold a certificate."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,7 @@ from local.azure.vault.policy import PEM, PKCS12
 
 @dataclass(slots=True)
 class SecretVersion:
-    """One version of a plain secret; its value never changes, its attributes may.
-
-    `not_before` and `not_after` are what somebody wrote beside the value, not what a certificate in it says; Key Vault
-    hands out the value outside of them all the same (Azure docs, about-secrets).
-    """
+    """One version of a plain secret. The value of a version never changes; its attributes may change."""
 
     id: str
     value: str = field(repr=False)
@@ -26,11 +22,19 @@ class SecretVersion:
     enabled: bool = True
     tags: dict[str, str] = field(default_factory=dict)
     not_before: datetime | None = None
+    """The start date that a client set on the version, independent of any certificate in the value.
+
+    Key Vault also gives out the value before this date (Azure docs, about-secrets).
+    """
     not_after: datetime | None = None
+    """The end date that a client set on the version, independent of any certificate in the value.
+
+    Key Vault also gives out the value after this date (Azure docs, about-secrets).
+    """
 
     @property
     def leaf(self) -> Leaf:
-        """The certificate in the value; a ValueError where there is none."""
+        """The certificate in the value. Reading this property raises ValueError if the value holds no certificate."""
         found = certificate_in(self.value)
         if found is None:
             raise ValueError(f"Version {self.id} of this secret holds no certificate.")
@@ -38,7 +42,7 @@ class SecretVersion:
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 of the certificate in the value, in upper-case hex."""
+        """The SHA-1 hash of the certificate in the value, in upper-case hexadecimal."""
         return self.leaf.thumbprint
 
     @property
@@ -53,16 +57,16 @@ class SecretVersion:
 
     @property
     def is_pem(self) -> bool:
-        """True if the value is a certificate in PEM, whatever its content type says."""
+        """True if the value is a certificate in PEM, independent of the content type."""
         found = certificate_in(self.value)
         return found is not None and found[1] == PEM
 
     @property
     def import_problem(self) -> str | None:
-        """Why App Service cannot import this version, or None where it can.
+        """The reason why App Service cannot import this version, or None if it can.
 
-        It needs a PFX without a password, in a secret of content type `application/x-pkcs12`, with an RSA key (Azure
-        docs, configure-ssl-certificate).
+        App Service needs a PFX without a password and with an RSA key. The content type of the secret has to be
+        `application/x-pkcs12` (Azure docs, configure-ssl-certificate).
         """
         found = certificate_in(self.value)
         if (self.content_type or "").lower() != PKCS12:
@@ -76,7 +80,7 @@ class SecretVersion:
 
 @dataclass(slots=True)
 class Secret:
-    """A plain secret of a vault: a name, and the versions, oldest first."""
+    """A plain secret of a vault: its name, and its versions, oldest first."""
 
     name: str
     versions: list[SecretVersion] = field(default_factory=list)
@@ -84,19 +88,16 @@ class Secret:
 
     @property
     def newest(self) -> SecretVersion:
-        """The version that was set last, whether enabled or not."""
+        """The version that was set last, enabled or not."""
         return self.versions[-1]
 
     def version(self, identifier: str) -> SecretVersion | None:
-        """Return the version with that id, or None."""
+        """Return the version with this id, or None."""
         return next((version for version in self.versions if version.id == identifier), None)
 
 
 class SecretDifferences(TypedDict, total=False):
-    """In what a certificate in a plain secret, or its version, shall differ from the ordinary.
-
-    `dated` writes the certificate's dates beside the value too.
-    """
+    """The properties in which a new plain secret with a certificate differs from the defaults."""
 
     not_before: datetime
     not_after: datetime
@@ -109,3 +110,4 @@ class SecretDifferences(TypedDict, total=False):
     content_type: str
     tags: Mapping[str, str]
     dated: bool
+    """True if the secret version also gets the dates of its certificate."""

@@ -1,4 +1,4 @@
-"""The state of Key Vault: vaults, their certificates and plain secrets, and the versions of each."""
+"""The state of Key Vault: vaults, their certificates and plain secrets, and the versions of both."""
 
 import base64
 import re
@@ -40,7 +40,7 @@ VAULT_ID = re.compile(
 
 
 class Place(TypedDict, total=False):
-    """Where a vault is, and its tags."""
+    """The subscription, resource group, location and tags of a vault."""
 
     subscription: Required[str]
     resource_group: Required[str]
@@ -49,11 +49,11 @@ class Place(TypedDict, total=False):
 
 
 Announce = Callable[["Vault", VaultCertificate | Secret, Version | SecretVersion], None]
-"""What a vault calls with each new version of an object."""
+"""The function that a vault calls with each new version of an object."""
 
 
 class Vault(Doors):
-    """One vault: certificates and plain secrets by lower-case name, behind its doors."""
+    """One vault, with its certificates and plain secrets by name in lower case, and its access control."""
 
     def __init__(
         self,
@@ -63,10 +63,12 @@ class Vault(Doors):
         name: str,
         **place: Unpack[Place],
     ) -> None:
-        """Make an empty vault that goes by roles and lets no provider in; it announces each new version.
+        """Make an empty vault that uses roles and gives no access to the principals in `PROVIDERS`.
 
-        `latest_skips_disabled` is a knob. The sources do not settle what a read without a version gets if the newest
-        version is disabled: a refusal, as documented for secrets, or the newest enabled version. The default refuses.
+        The vault calls `announce` with each new version. `latest_skips_disabled` is a knob for a read without a version
+        if the newest version is disabled. The sources leave open whether Key Vault refuses such a read or returns the
+        newest enabled version. By default, the local Azure refuses to read a disabled secret, as Azure docs describe
+        for secrets.
         """
         group = f"/subscriptions/{place['subscription']}/resourceGroups/{place['resource_group']}"
         super().__init__(kernel, assignments, f"{group}/providers/Microsoft.KeyVault/vaults/{name}")
@@ -88,11 +90,11 @@ class Vault(Doors):
         return f"https://{self.name.lower()}.vault.azure.net"
 
     def certificate(self, name: str) -> VaultCertificate | None:
-        """Return the certificate of that name in any spelling, or None."""
+        """Return the certificate with this name in upper or lower case, or None."""
         return self.certificates.get(name.lower())
 
     def secret(self, name: str) -> VaultCertificate | Secret | None:
-        """Return what `/secrets/{name}` leads to, in any spelling: a certificate with versions, or a plain secret."""
+        """Return the object that `/secrets/{name}` names: a certificate with versions, or a plain secret, or None."""
         certificate = self.certificate(name)
         return certificate if certificate and certificate.versions else self.secrets.get(name.lower())
 
@@ -104,17 +106,18 @@ class Vault(Doors):
         policy: Policy | None = None,
         **differences: Unpack[Differences],
     ) -> Version:
-        """Return the first version of a new certificate for these host names."""
+        """Create a certificate for these host names, and return its first version."""
         policy = policy or Policy(subject=f"CN={next(iter(host_names), name)}")
         with self.kernel.lock:
             self._entry(name, replace(policy, host_names=tuple(host_names)))
             return self.renew(name, **differences)
 
     def renew(self, name: str, **differences: Unpack[RenewalDifferences]) -> Version:
-        """Return a new version of the certificate: same names and policy, new key, but for the differences given.
+        """Create a version of the certificate with a new key, and return the version.
 
-        The differences concern this one version, as when an operator imports it; the certificate's policy takes over
-        what an import would change (key, exportability, content type), and the next renewal keeps it.
+        The version has the same names and policy, except for `differences`. If the key, exportability or content type
+        differs, the certificate's policy adopts the difference for all later renewals. A difference of any other kind
+        applies only to this version.
         """
         certificate = self.certificates[name.lower()]
         policy = _changed(certificate.policy, differences)
@@ -138,7 +141,7 @@ class Vault(Doors):
     def append(
         self, certificate: VaultCertificate, leaf: Leaf, policy: Policy, **differences: Unpack[RenewalDifferences]
     ) -> Version:
-        """Return the new newest version of the certificate, made of that leaf; subscribers have been told."""
+        """Append a version with this certificate, announce the version to subscribers, and return it."""
         created = differences.get("created", self.kernel.clock.now())
         version = Version(
             id=self.new_id(),
@@ -156,18 +159,18 @@ class Vault(Doors):
         return version
 
     def ensure(self, name: str, policy: Policy) -> VaultCertificate:
-        """Return the certificate of that name, made with that policy if it was not there."""
+        """Return the certificate with this name, which is created with this policy if it does not exist."""
         return self.certificate(name) or self._entry(name, policy)
 
     def delete(self, name: str) -> VaultCertificate:
-        """Return the certificate, now among the deleted ones (soft delete)."""
+        """Move the certificate to the deleted certificates (soft delete), and return it."""
         certificate = self.certificates.pop(name.lower())
         certificate.deleted_at = self.kernel.clock.now()
         self.deleted[name.lower()] = certificate
         return certificate
 
     def recover(self, name: str) -> VaultCertificate:
-        """Return the certificate, again among the live ones."""
+        """Recover the deleted certificate, and return it."""
         certificate = self.deleted.pop(name.lower())
         certificate.deleted_at = None
         self.certificates[name.lower()] = certificate
@@ -185,9 +188,9 @@ class Vault(Doors):
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> SecretVersion:
-        """Return the new newest version of a plain secret, which is made if it was not there; subscribers were told.
+        """Append a version to a plain secret, announce the version to subscribers, and return it.
 
-        A ValueError where the name is none, or is a certificate's.
+        A missing secret is created. Raise ValueError if the name is invalid or belongs to a certificate.
         """
         check_name(name)
         if self.certificate(name):
@@ -205,10 +208,10 @@ class Vault(Doors):
     def set_pfx_secret(
         self, name: str, host_names: Collection[str], *, pem: bool = False, **differences: Unpack[SecretDifferences]
     ) -> SecretVersion:
-        """Return the new newest version of a plain secret that holds a new certificate for these host names.
+        """Issue a certificate for these host names, set it as a plain secret, and return the version.
 
-        As purchased certificates are stored: key, certificate and chain as PKCS12 without a password, in base64; with
-        `pem` as PEM.
+        The value of the secret has the form of a purchased certificate: key, certificate and chain as PKCS12 without a
+        password, in base64. If `pem` is True, the value of the secret is PEM.
         """
         created = differences.get("created", self.kernel.clock.now())
         leaf = authority().issue(_wanted(tuple(host_names), created, differences))
@@ -228,10 +231,11 @@ class Vault(Doors):
     def renew_secret(
         self, name: str, host_names: Collection[str] | None = None, **differences: Unpack[SecretDifferences]
     ) -> SecretVersion:
-        """Return a new version of a plain secret that holds a certificate: same names, kind of key and wrapping.
+        """Issue a new certificate for a plain secret that holds a certificate, and return the new version.
 
-        Tags belong to a version, and the new one has none unless they are given. A KeyError where there is no such
-        secret, a ValueError where it holds no certificate.
+        The new version has the same names, key type and encoding, unless `differences` or `host_names` change them. The
+        new version has no tags unless `differences` names tags. Raise KeyError if the secret does not exist, and
+        ValueError if the secret holds no certificate.
         """
         newest = self.secrets[name.lower()].newest
         wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
@@ -241,29 +245,30 @@ class Vault(Doors):
         return self.set_pfx_secret(name, host_names or newest.host_names, pem=newest.is_pem, **wanted)
 
     def delete_secret(self, name: str) -> Secret:
-        """Return the plain secret, now among the deleted ones (soft delete)."""
+        """Move the plain secret to the deleted secrets (soft delete), and return it."""
         secret = self.secrets.pop(name.lower())
         secret.deleted_at = self.kernel.clock.now()
         self.deleted_secrets[name.lower()] = secret
         return secret
 
     def recover_secret(self, name: str) -> Secret:
-        """Return the plain secret, again among the live ones."""
+        """Recover the deleted plain secret, and return it."""
         secret = self.deleted_secrets.pop(name.lower())
         secret.deleted_at = None
         self.secrets[name.lower()] = secret
         return secret
 
     def latest(self, found: Versioned[AnyVersion_co]) -> AnyVersion_co:
-        """Return the version that a read without a version means, enabled or not."""
+        """Return the version that a read without a version gets, enabled or not."""
         enabled = [version for version in found.versions if version.enabled]
         return enabled[-1] if self.latest_skips_disabled and enabled else found.versions[-1]
 
     def newest_importable(self, name: str, principal: str = APP_SERVICE) -> ImportedCertificate:
-        """Return what App Service gets when it imports that object; raise a VaultRefusal where it gets nothing.
+        """Return the certificate that App Service imports from this vault object.
 
-        It reads a secret: the one behind a certificate, or a plain one. For a certificate it is documented to need the
-        right to read that too; a knob says whether it does.
+        Raise VaultRefusal if the vault refuses. App Service reads a secret: a plain secret, or the secret behind a
+        certificate. To import a certificate, App Service also needs the right to read certificates, according to Azure
+        docs. The knob `import_needs_certificates_get` decides whether App Service needs this right.
         """
         found = self.secret(name)
         if not self._may_import(principal, certificate=isinstance(found, VaultCertificate)):
@@ -283,7 +288,7 @@ class Vault(Doors):
         return all(self.lets(principal, operation) for operation in needed)
 
     def new_id(self) -> str:
-        """Return a fresh version id: 32 hex digits from the world's seed."""
+        """Return a fresh version id of 32 hexadecimal digits, which the world's seed determines."""
         return f"{self.kernel.random.getrandbits(128):032x}"
 
     def _entry(self, name: str, policy: Policy) -> VaultCertificate:
@@ -296,7 +301,7 @@ class Vault(Doors):
 
 
 def find_vault(vaults: Mapping[str, Vault], vault_id: str) -> Vault:
-    """Return the vault with that resource id, in any spelling; raise VaultMissing if there is none."""
+    """Return the vault with this resource id in upper or lower case; raise VaultMissing if there is none."""
     match = VAULT_ID.fullmatch(vault_id)
     vault = vaults.get(match["name"].lower()) if match else None
     if vault is None or vault.resource_id.lower() != vault_id.rstrip("/").lower():

@@ -1,4 +1,4 @@
-"""Key Vault's JSON: bundles, list items, operations and errors as the data plane writes them."""
+"""The JSON form of Key Vault's data plane: bundles, list items, operations and errors."""
 
 import base64
 import json
@@ -20,10 +20,10 @@ RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": PURGE_A
 
 
 class Refused(AzureRefused):
-    """The data plane refuses, in Key Vault's error envelope."""
+    """The data plane refuses a request, in Key Vault's error envelope."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
-        """Make the response that says why."""
+        """Make the response with the reason for the refusal."""
         error: dict[str, Any] = {"code": code, "message": message}
         if inner is not None:
             error["innererror"] = {"code": inner}
@@ -44,14 +44,14 @@ def answer(status: int, payload: Mapping[str, Any] | None = None, headers: Mappi
 
 
 def challenge(tenant: str, message: str) -> Response:
-    """Return the 401 that tells a client where to get a token and for which resource."""
+    """Return the 401 that tells a client where to get a token, and for which resource."""
     authority = f'authorization="https://login.microsoftonline.com/{tenant}"'
     header = {"WWW-Authenticate": f'Bearer {authority}, resource="https://vault.azure.net"'}
     return answer(401, {"error": {"code": "Unauthorized", "message": message}}, header)
 
 
 def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refused:
-    """Return the 403 of the mechanism that denies (shapes as users of Key Vault report them)."""
+    """Return the 403 of the mechanism that denies the operation, in the form that users of Key Vault report."""
     caller = f"appid={principal};oid={principal};iss=https://sts.windows.net/{vault.kernel.tenant_id}/"
     where = f"{vault.name};location={vault.location}"
     kind, _, verb = operation.partition("/")
@@ -74,7 +74,7 @@ def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refu
 
 
 def missing(name: str, version: str = "") -> Refused:
-    """Return the 404 for a certificate or one of its versions."""
+    """Return the 404 for a missing certificate or version."""
     wanted = f"{name}/{version}" if version else name
     return Refused(
         404, "CertificateNotFound", f"A certificate with (name/id) {wanted} was not found in this key vault."
@@ -82,12 +82,12 @@ def missing(name: str, version: str = "") -> Refused:
 
 
 def secret_missing(name: str) -> Refused:
-    """Return the 404 for a secret or one of its versions."""
+    """Return the 404 for a missing secret or version."""
     return Refused(404, "SecretNotFound", f"A secret with (name/id) {name} was not found in this key vault.")
 
 
 def managed(verb: str) -> Refused:
-    """Return the 403 for a change of what stands behind a certificate (as users of Key Vault report it)."""
+    """Return the 403 for a change of the secret behind a certificate, as users of Key Vault report it."""
     message = f'Operation "{verb}" is not allowed as this object\'s lifetime is managed by Key Vault.'
     return Refused(403, "Forbidden", message, "SecretManagedByKeyVault")
 
@@ -98,12 +98,12 @@ def unix(moment: datetime) -> int:
 
 
 def thumbprint(version: Version) -> str:
-    """Return the SHA-1 as `x5t`: base64url without padding."""
+    """Return the SHA-1 thumbprint as `x5t`: in base64url without padding."""
     return base64.urlsafe_b64encode(bytes.fromhex(version.thumbprint)).rstrip(b"=").decode()
 
 
 def attributes(version: Version | SecretVersion) -> dict[str, Any]:
-    """Return a version's attributes; moments are integers, and a plain secret may lack its dates."""
+    """Return the attributes of a version. Dates are integers, and a plain secret may have no dates."""
     return {
         "enabled": version.enabled,
         **({"nbf": unix(version.not_before)} if version.not_before else {}),
@@ -114,7 +114,7 @@ def attributes(version: Version | SecretVersion) -> dict[str, Any]:
 
 
 def item(vault: Vault, certificate: VaultCertificate, version: Version, *, versioned: bool) -> dict[str, Any]:
-    """Return an entry of a list: neither the certificate itself nor its policy is in it."""
+    """Return a version as an entry in a list of certificates, without the certificate itself and its policy."""
     address = f"{vault.url}/certificates/{certificate.name}"
     return {
         "id": f"{address}/{version.id}" if versioned else address,
@@ -136,7 +136,7 @@ def policy(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
 
 
 def bundle(vault: Vault, certificate: VaultCertificate, version: Version) -> dict[str, Any]:
-    """Return a version in full; certificate, key and secret share the version's id."""
+    """Return a whole version of a certificate. Certificate, key and secret share the version's id."""
     name = f"{certificate.name}/{version.id}"
     pending = {"id": f"{vault.url}/certificates/{certificate.name}/pending"}
     return {
@@ -153,7 +153,7 @@ def bundle(vault: Vault, certificate: VaultCertificate, version: Version) -> dic
 
 
 def deleted_bundle(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
-    """Return a deleted certificate: its newest version, and until when it can be recovered."""
+    """Return a deleted certificate: its newest version, and the end of the recovery period."""
     at = certificate.deleted_at or vault.kernel.clock.now()
     return bundle(vault, certificate, certificate.newest) | {
         "recoveryId": f"{vault.url}/deletedcertificates/{certificate.name}",
@@ -165,9 +165,10 @@ def deleted_bundle(vault: Vault, certificate: VaultCertificate) -> dict[str, Any
 def secret_item(
     vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion, *, versioned: bool
 ) -> dict[str, Any]:
-    """Return an entry of a list of secrets, without the value; only what stands behind a certificate is `managed`.
+    """Return a version as an entry in a list of secrets, without its value.
 
-    Azure leaves out what a plain secret was not given: content type, dates, tags.
+    Only the secret behind a certificate has the field `managed`. Key Vault omits the content type, dates and tags that
+    a plain secret lacks.
     """
     address = f"{vault.url}/secrets/{found.name}"
     plain = isinstance(found, Secret)
@@ -181,14 +182,17 @@ def secret_item(
 
 
 def secret(vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> dict[str, Any]:
-    """Return a secret with its value: behind a certificate a PFX without a password, or PEM, as its policy says."""
+    """Return a secret version with its value.
+
+    The value of a secret behind a certificate is a PFX without a password, or PEM, as the certificate's policy says.
+    """
     key = {} if isinstance(found, Secret) else {"kid": f"{vault.url}/keys/{found.name}/{version.id}"}
     value = version.value if isinstance(version, SecretVersion) else _secret_value(version)
     return {"value": value} | secret_item(vault, found, version, versioned=True) | key
 
 
 def deleted_secret(vault: Vault, found: Secret) -> dict[str, Any]:
-    """Return a deleted secret without its value, and until when it can be recovered."""
+    """Return a deleted secret without its value, and the end of the recovery period."""
     at = found.deleted_at or vault.kernel.clock.now()
     return secret_item(vault, found, found.newest, versioned=True) | {
         "recoveryId": f"{vault.url}/deletedsecrets/{found.name}",
@@ -206,7 +210,7 @@ def _secret_value(version: Version) -> str:
 
 
 def operation(vault: Vault, certificate: VaultCertificate, pending: Operation, *, status: str) -> dict[str, Any]:
-    """Return a certificate operation."""
+    """Return the pending operation of a certificate."""
     address = f"{vault.url}/certificates/{certificate.name}"
     unknown = pending.policy.issuer_name == "Unknown"
     waiting = (
@@ -227,7 +231,7 @@ def operation(vault: Vault, certificate: VaultCertificate, pending: Operation, *
 
 
 def json_body(request: Request) -> dict[str, Any]:
-    """Return the request's JSON object; refuse anything else as Key Vault does."""
+    """Return the request's JSON object; refuse any other body as Key Vault does."""
     try:
         found = json.loads(request.body or b"{}")
     except ValueError as wrong:

@@ -1,1 +1,1 @@
-"""Watches over a whole world for tests and the demo: they note what goes wrong, and change nothing."""
+"""Watches over a world for tests and the demo: a watch records failures, and changes nothing."""

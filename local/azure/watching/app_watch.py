@@ -1,4 +1,4 @@
-"""A watch over the apps' outbound calls, for tests: no change of the world may break one."""
+"""A watch for tests, which records every outbound call of an app that would fail after a change of the world."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,26 +9,27 @@ from local.azure.world import World
 
 @dataclass(slots=True)
 class AppWatch:
-    """Looks at `world.apps.troubles()` at once and after every change of the world, while it is open.
+    """A watch that reads `world.apps.troubles()` at its start and after every change of the world.
 
-    `troubles` holds each trouble with the moment of the world's clock at which it began; `looks` counts. A request is
-    one change, whatever it changes on the way.
+    For a watch, one request is one change of the world, even if the request writes several resources.
     """
 
     world: World
     troubles: list[tuple[datetime, str]] = field(default_factory=list)
+    """Each trouble of an app, with the moment of the world's clock at which it began."""
     looks: int = 0
+    """The number of inspections so far."""
     _standing: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
-        """Return the watch, after its first look."""
+        """Return the watch, after a first inspection of the world."""
         with self.world.lock:
             self.world.changes.listen(self._look)
             self._look()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Look no more."""
+        """Stop watching."""
         self.world.changes.forget(self._look)
 
     def _look(self) -> None:

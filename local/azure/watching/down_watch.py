@@ -1,4 +1,4 @@
-"""A watch over the apps that do not answer, for tests and the demo: how many of them at the same moment."""
+"""A watch for tests and the demo, which records how many apps are down at the same moment."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,25 +9,26 @@ from local.azure.world import World
 
 GROUP_TAG = "certroll-group"
 Down = frozenset[str]
-"""The resource ids, in lower case, of sites and slots."""
+"""The resource ids of sites and slots, in lower case."""
 
 
 @dataclass(slots=True)
 class DownWatch:
-    """Notes at once and after every change of the world which sites and slots are down, while it is open.
+    """A watch that records which sites and slots are down, at its start and after every change of the world.
 
-    A site is down when it is stopped, or has an app that does not answer, as while it starts. One that was down
-    already counts once it has been up. With time alone an app can only come up, so the most are down right after a
-    change; a request is one change.
+    A site is down if it is stopped, or if it has an app that does not answer. An app does not answer while it starts. A
+    site that is down when the watch begins counts only after it has been up. Time alone can only bring apps up, so the
+    number of down sites is highest right after a change. For a watch, one request is one change of the world.
     """
 
     world: World
     moments: list[tuple[datetime, Down]] = field(default_factory=list)
+    """The sites that were down after each change, with the moment of the world's clock."""
     _never_up: Down = frozenset()
     _coming_up: dict[str, datetime] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        """Return the watch, after its first look."""
+        """Return the watch, after a first inspection of the world."""
         with self.world.lock:
             self._never_up = self._not_answering()
             self.world.changes.listen(self._look)
@@ -35,11 +36,11 @@ class DownWatch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Look no more."""
+        """Stop watching."""
         self.world.changes.forget(self._look)
 
     def down_now(self) -> Down:
-        """Return what is down at this moment, and was up before."""
+        """Return the sites and slots that are down now and were up before."""
         with self.world.lock:
             now, down = self.world.clock.now(), self._not_answering()
             came_up = {key for key, moment in self._coming_up.items() if moment <= now}
@@ -48,10 +49,11 @@ class DownWatch:
             return down - self._never_up
 
     def most_down(self, *, plan: str | None = None, group: str | None = None) -> int:
-        """Return how many were down at the same moment at most: in all, on that plan, or of that group.
+        """Return the largest number of sites that were down at the same moment.
 
-        A plan is named by its resource id. A group is a value of the tag `certroll-group`; a slot does not have the
-        groups of its site. Both are looked up now.
+        If `plan` is given, only sites on the plan with this resource id count. If `group` is given, only sites with
+        this value of the tag `certroll-group` count. A slot does not inherit the groups of its site. The plans and tags
+        of the sites are read when `most_down` is called.
         """
         with self.world.lock:
             members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}
@@ -71,7 +73,7 @@ class DownWatch:
         return frozenset(key for key, site in self._sites().items() if not self._is_up(site))
 
     def _starts_of(self, key: str) -> list[datetime]:
-        """Return when the app of that site is up by itself, if it is starting."""
+        """Return the times at which the processes of the site's app come up."""
         app = self.world.apps.of(self.world.web.sites.get(key))
         return [process.up_at for process in app.processes] if app else []
 

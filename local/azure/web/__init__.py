@@ -1,1 +1,1 @@
-"""Microsoft.Web: App Service's plans, sites, certificates and bindings."""
+"""The simulated Microsoft.Web, with App Service plans, sites, certificates and host name bindings."""

@@ -1,4 +1,4 @@
-"""What happens when a site's app settings change: they are stored, the site restarts, the journal names the keys."""
+"""The writes of app settings: the settings are stored, the site restarts, and the journal names the changed keys."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,18 +11,18 @@ from local.azure.web.state import WebState
 
 
 class AppSettings:
-    """The writes of app settings in a world. A write restarts its site if the site's processes would see a change."""
+    """The writes of app settings in a world. A write restarts its site if a value changed."""
 
     def __init__(self, kernel: Kernel, web: WebState, references: References) -> None:
-        """Write to the sites of that state; `references` reads what Key Vault references mean."""
+        """Write app settings to the sites of `web`. `references` resolves Key Vault references."""
         self._kernel = kernel
         self._web = web
         self._references = references
 
     def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
-        """Return the site with exactly these settings; a change of a value restarts it.
+        """Store exactly these settings, and return the site.
 
-        Azure docs, configure-common.
+        The site restarts if a value changed (Azure docs, configure-common).
         """
         names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
         after = self._web.put_site(replace(site, settings=dict(settings), restarts=site.restarts + bool(names)))
@@ -32,9 +32,10 @@ class AppSettings:
         return after
 
     def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
-        """Name the certificate in each load list that named the old thumbprint, if the knob says so.
+        """Replace the old thumbprint in every load list by the thumbprint of the certificate.
 
-        Only sites that may use the certificate are changed.
+        This function does nothing unless the knob `import_rewrites_load_list` is on. Only the load lists of sites that
+        may use the certificate are changed.
         """
         if not self._kernel.knobs.import_rewrites_load_list:
             return
@@ -45,7 +46,10 @@ class AppSettings:
                 self.store(site, {**site.settings, LOAD_LIST: renamed}, by="the import")
 
     def refresh_references(self, site: Site) -> Site:
-        """Return the site with its references read again; the site has restarted if one leads to another version."""
+        """Resolve the site's Key Vault references again, and return the site.
+
+        The site restarts if a reference now resolves to another version.
+        """
         fresh = self._references.resolved(site)
         moved = sorted(name for name, found in fresh.items() if found.active_version != _active(site, name))
         if not moved:

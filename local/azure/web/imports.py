@@ -1,4 +1,4 @@
-"""How a certificate gets into a webspace, from a vault or by upload, and what becomes of the bindings on it."""
+"""Imports and uploads of certificates into a webspace, and the move of host name bindings to a new version."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,24 +16,25 @@ INITIALIZED = "Initialized"
 
 
 class Imports:
-    """The imports and uploads of a world's certificates, and the syncs of imported copies."""
+    """The imports and uploads of a world's certificates, and the syncs of imported certificates."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings, vaults: Mapping[str, Vault]) -> None:
-        """Read from these vaults, and write to the certificates, bindings and app settings of that state."""
+        """Import from these vaults into the certificates, bindings and app settings of the world."""
         self._kernel = kernel
         self._web = web
         self._settings = settings
         self._vaults = vaults
 
     def fetch(self, source: Source, reader: str = APP_SERVICE) -> ImportedCertificate:
-        """Return what the vault hands to that principal now; raise a VaultRefusal if it hands out nothing."""
+        """Return the certificate that the vault gives to the reader now; raise VaultRefusal if the vault refuses."""
         return find_vault(self._vaults, source.vault_id).newest_importable(source.secret_name, reader)
 
     def install(self, certificate: Certificate) -> None:
-        """Store the copy. If it replaces other content in place, its bindings move, as the knob says.
+        """Store the certificate, and move the bindings of replaced content if the knob says so.
 
-        App Service team, "Deploying Azure Web App Certificate through Key Vault": creating the certificate again with
-        the same body updates it in place and migrates every app that uses it.
+        The knob `sync_moves_bindings` decides whether bindings move. The App Service team wrote in "Deploying Azure Web
+        App Certificate through Key Vault" that creating a certificate again with the same body updates the certificate
+        in place. According to this article, the update migrates every app that uses the certificate.
         """
         before = self._web.certificate(certificate.id)
         self._web.put_certificate(certificate)
@@ -47,8 +48,7 @@ class Imports:
     def move_bindings(self, certificate: Certificate, old: str) -> None:
         """Move every binding that may use the certificate from the old thumbprint to the certificate's.
 
-        A host name that the new content does not cover keeps its old thumbprint while the `mismatch_refused` knob is
-        on.
+        If the knob `mismatch_refused` is on, a host name that the new content does not cover keeps its old thumbprint.
         """
         for site, host in tuple(self._web.using(certificate, old)):
             if self._kernel.knobs.mismatch_refused and not certificate.covers(host.name):
@@ -56,7 +56,7 @@ class Imports:
             self._rebind(site, host, certificate.thumbprint)
 
     def sync_all(self) -> None:
-        """Bring every imported copy, and its bindings, to what its vault hands out now."""
+        """Sync every imported certificate and its bindings with the newest version in its vault."""
         for certificate in self._web.all_certificates():
             if certificate.source is not None:
                 self._sync(certificate, certificate.source)

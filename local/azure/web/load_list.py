@@ -1,6 +1,7 @@
-"""The load list: the app setting that names the certificates which a site's processes get.
+"""The load list: the app setting that names the certificates which App Service loads into a site's processes.
 
-Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*`.
+Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*` for all
+certificates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,15 +11,15 @@ EVERYTHING = "*"
 
 
 def load_list(settings: Mapping[str, str]) -> Iterator[str]:
-    """Return the entries of the load list in upper case; blanks and empty entries do not count."""
+    """Return the entries of the load list in upper case, without blanks and empty entries."""
     entries = (entry.strip().upper() for entry in settings.get(LOAD_LIST, "").split(","))
     return (entry for entry in entries if entry)
 
 
 def rename(value: str, old: str, new: str) -> str:
-    """Return the load list with the new thumbprint in place of the old one; other entries stay as they are written.
+    """Return the load list with the new thumbprint instead of the old one, and other entries unchanged.
 
-    Both thumbprints are in upper case, as the simulation keeps them. The list may be in any case.
+    The old and the new thumbprint have to be in upper case. The entries of the list may be in upper or lower case.
     """
     if old not in {entry.strip().upper() for entry in value.split(",")}:
         return value

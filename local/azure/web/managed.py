@@ -1,6 +1,7 @@
-"""Free managed certificates: asked for with a `canonicalName`, judged by public DNS, issued later, renewed by Azure.
+"""Free managed certificates: a client orders one, public DNS decides, and Azure issues and renews it.
 
-Azure docs, configure-ssl-certificate, "Create a free managed certificate".
+A PUT with a `canonicalName` is an order of a managed certificate. Azure docs, configure-ssl-certificate, describe the
+steps in "Create a free managed certificate".
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ AUTHORITY = "digicert.com"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A managed certificate that a client asked for. Azure issues or refuses it when it is due."""
+    """An order of a managed certificate, which Azure issues or refuses when the order is due."""
 
     key: str
     wanted: Certificate
@@ -30,14 +31,14 @@ class Order:
     due: datetime
     finished: bool = False
     trouble: str | None = None
-    """Why Azure refused a finished order; None if it issued the certificate."""
+    """The reason why Azure refused the order; None if the order is unfinished or was issued."""
 
 
 class ManagedCertificates:
-    """The orders of a world, by the id of their operation."""
+    """The orders of managed certificates of a world, by operation id."""
 
     def __init__(self, kernel: Kernel, web: WebState, zones: Zones, imports: Imports) -> None:
-        """Begin without orders; `zones` is the public DNS that decides on them."""
+        """Begin without orders. `zones` is the public DNS that decides the orders."""
         self._kernel = kernel
         self._web = web
         self._zones = zones
@@ -45,7 +46,7 @@ class ManagedCertificates:
         self._orders: dict[str, Order] = {}
 
     def ask(self, wanted: Certificate, plan: Plan) -> Order:
-        """Return the order for the certificate: the unfinished one if there is one, else a new one."""
+        """Return the unfinished order for this certificate, or a new order if there is none."""
         unfinished = (order for order in self._orders.values() if not order.finished)
         running = next((order for order in unfinished if order.wanted.id == wanted.id), None)
         if running is not None:
@@ -58,19 +59,19 @@ class ManagedCertificates:
         return self._orders[key]
 
     def order(self, subscription: str, key: str) -> Order | None:
-        """Return the order of that operation in that subscription, or None."""
+        """Return the order of this operation in this subscription, or None."""
         order = self._orders.get(key)
         return order if order and order.wanted.subscription.lower() == subscription.lower() else None
 
     def settle(self) -> None:
-        """Issue or refuse what is due by now."""
+        """Issue or refuse every order that is due."""
         now = self._kernel.clock.now()
         for key, order in self._orders.items():
             if not order.finished and order.due <= now:
                 self._orders[key] = self._finished(order)
 
     def renew(self) -> None:
-        """Renew as Azure does: 45 days before the end, if the prerequisites still hold."""
+        """Renew every managed certificate that ends within 45 days, if DNS still allows it."""
         now = self._kernel.clock.now()
         for old in tuple(self._web.certificates.values()):
             if old.managed is None or old.content.not_after - now > RENEWED_BEFORE or self._trouble(old):
@@ -81,7 +82,7 @@ class ManagedCertificates:
             self._imports.move_bindings(fresh, old.thumbprint)
 
     def new_content(self, host_name: str) -> ImportedCertificate:
-        """Return what the authority issues now for that host name."""
+        """Issue a certificate for this host name now, and return it."""
         now = self._kernel.clock.now()
         return imported(authority().issue(Request((host_name,), now, now + SIX_MONTHS, usages=(SERVER_AUTH,))))
 
@@ -101,7 +102,7 @@ class ManagedCertificates:
         return self.dns_trouble(site, host_name)
 
     def dns_trouble(self, site: Site, host_name: str) -> str | None:
-        """Return what public DNS has against a certificate for that host name of the site, or None."""
+        """Return the reason why public DNS does not allow a certificate for the host name, or None."""
         alias, target = self._zones.values(host_name, "CNAME"), site.default_host_name
         if self._zones.values(host_name, "SOA"):
             addresses = set(self._zones.values(host_name, "A"))

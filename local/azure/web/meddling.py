@@ -1,4 +1,4 @@
-"""Other people at work: scripted edits of app settings between two requests, and reads that show too little."""
+"""Other clients at work: scripted edits of app settings between two requests, and reads that show wrong settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,17 +17,21 @@ SOMEBODY = "somebody else"
 
 @dataclass(slots=True)
 class Meddling:
-    """One scripted interference with a site's app settings; `struck` says whether it has happened."""
+    """One scripted interference of another client with a site's app settings."""
 
     site_id: str
     when: When
+    """The position of the interference: before or after the request."""
     method: Method
+    """The request at which the interference happens: POST reads the settings, and PUT writes them."""
     edit: Edit
     left: int
+    """The number of such requests until the interference happens."""
     struck: bool = False
+    """True if the interference has happened."""
 
     def is_due(self, when: When, method: Method, site_id: str) -> bool:
-        """Return True if the interference happens now; each call for its moment counts."""
+        """Return True if the interference happens now; each call at its position counts one request down."""
         if self.struck or (when, method, site_id.lower()) != (self.when, self.method, self.site_id.lower()):
             return False
         self.left -= 1
@@ -36,7 +40,7 @@ class Meddling:
 
 
 class OtherPeople:
-    """Other people who change a world's app settings, at the moment that a test scripts."""
+    """The other clients that change a world's app settings, at the moments that a test scripts."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings) -> None:
         """Begin without scripts."""
@@ -47,29 +51,33 @@ class OtherPeople:
         self._misreads: list[Meddling] = []
 
     def script_edit(self, script: Meddling) -> Meddling:
-        """Return the script, which will be carried out once."""
+        """Add a script for one edit, and return the script."""
         self._edits.append(script)
         return script
 
     def script_misread(self, script: Meddling) -> Meddling:
-        """Return the script: what one read shows in place of the settings as they are."""
+        """Add a script for one wrong answer to a read, and return the script."""
         self._misreads.append(script)
         return script
 
     def reach(self, when: When, method: Method, site_id: str) -> None:
-        """Carry out what was scripted for this moment of a request to that site's app settings."""
+        """Make the edits that are scripted for this position of a request to the site's app settings."""
         for script in self._edits:
             if script.is_due(when, method, site_id):
                 self.edit(script.site_id, script.edit)
 
     def shown(self, site: Site) -> dict[str, str]:
-        """Return the settings as this read shows them."""
+        """Return the settings that this read shows, which a script may have changed."""
         settings = dict(site.settings)
         due = [script for script in self._misreads if script.is_due("before", "POST", site.id)]
         return dict(due[0].edit(settings)) if due else settings
 
     def edit(self, site_id: str, edit: Edit) -> None:
-        """Change the site's settings now, as a write of its own: new ETag, a restart, its own line in the journal."""
+        """Change the site's settings now, as a separate write of another client.
+
+        The write gives the site a new ETag. If the edit changes a value, the site restarts, and the journal gets a
+        separate entry for the edit.
+        """
         site = self._web.sites.get(site_id)
         if site is None:
             raise KeyError(f"No site {site_id} to change the settings of.")

@@ -1,7 +1,11 @@
-"""Key Vault references in app settings: what App Service makes of them when it looks.
+"""Key Vault references in app settings, and what App Service resolves them to.
 
-Azure docs, app-service-key-vault-references: `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])`
-or `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])`. Without a version the newest one is taken.
+Azure docs (app-service-key-vault-references) describe two forms of a reference.
+
+- `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])` names the secret by its address.
+- `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])` names the vault and the secret.
+
+A reference without a version resolves to the newest version of the secret.
 """
 
 import re
@@ -19,21 +23,22 @@ RESOLVED = "Resolved"
 
 
 def is_reference(value: str) -> bool:
-    """Return True if a setting's value means a secret in a vault, well spelt or not."""
+    """Return True if a setting's value is a Key Vault reference, even with invalid syntax."""
     return value.lower().startswith("@microsoft.keyvault(")
 
 
 class References:
-    """The Key Vault references of a world's sites, read from its vaults."""
+    """The Key Vault references of a world's sites, resolved from its vaults."""
 
     def __init__(self, vaults: Mapping[str, Vault]) -> None:
-        """Read from these vaults, by lower-case name."""
+        """Resolve references with the secrets of these vaults, which are keyed by name in lower case."""
         self._vaults = vaults
 
     def resolved(self, site: Site) -> Mapping[str, Resolution]:
-        """Return what the site's references mean now, by name of the setting.
+        """Return the resolution of each Key Vault reference of the site now, by name of the setting.
 
-        `vault.deny(site.id)` denies the vault to that site alone: the site's id stands for its identity.
+        The site's resource id stands for its managed identity. A test denies the vault to this site with
+        `vault.deny(site.id)`.
         """
         named = ((name, value) for name, value in site.settings.items() if is_reference(value))
         return {name: _resolve(self._vaults, site, value) for name, value in named}
@@ -67,7 +72,10 @@ def _looked_up(vault: Vault, named: Resolution) -> Resolution:
 
 
 def _parts(value: str) -> tuple[str, str, str] | None:
-    """Return vault, secret and version (empty: the newest), or None where the reference is not well spelt."""
+    """Return vault, secret and version of a reference, or None if its syntax is invalid.
+
+    An empty version in the result stands for the newest version of the secret.
+    """
     match = REFERENCE.fullmatch(value)
     inside = match["inside"] if match else ""
     pairs = (part.partition("=") for part in inside.split(";"))

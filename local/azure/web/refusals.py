@@ -1,4 +1,4 @@
-"""How Microsoft.Web says no."""
+"""The refusals of Microsoft.Web and ARM, as exceptions."""
 
 from local.azure.wire import Refused, arm_error, web_error
 
@@ -6,7 +6,7 @@ CANNOT_FIND = "Cannot find {0} with name {1}."
 
 
 def missing(kind: str, name: str) -> Refused:
-    """Return the refusal for something that Microsoft.Web does not find (recorded azure-cli traffic)."""
+    """Return the refusal for an object that Microsoft.Web does not find (recorded azure-cli traffic)."""
     return Refused(web_error(404, "NotFound", "51004", CANNOT_FIND, kind, name))
 
 
@@ -17,7 +17,7 @@ def absent(resource_type: str, name: str, group: str) -> Refused:
 
 
 def bad(message: str) -> Refused:
-    """Return the refusal for a request that Microsoft.Web cannot carry out as it is."""
+    """Return the refusal for a request that Microsoft.Web cannot process."""
     return Refused(web_error(400, "BadRequest", None, "{0}", message))
 
 
@@ -32,13 +32,13 @@ def conflict(template: str, *parameters: str, extended_code: str | None = None) 
 
 
 def in_use(thumbprint: str, host_name: str) -> Refused:
-    """Return the refusal to take away a certificate that a host name is bound to (docs, azure support articles)."""
+    """Return the refusal to delete a certificate that a host name is bound to (Azure support articles)."""
     return conflict(
         "Cannot remove certificate with thumbprint {0} because it is used for hostname {1}.", thumbprint, host_name
     )
 
 
 def mismatch(thumbprint: str, host_name: str) -> Refused:
-    """Return the refusal to bind a certificate to a host name it does not cover (azure-powershell #12843)."""
+    """Return the refusal to bind a certificate to a host name that it does not cover (azure-powershell #12843)."""
     template = "The certificate with thumbprint '{0}' does not match the hostname '{1}'."
     return conflict(template, thumbprint, host_name, extended_code="04030")

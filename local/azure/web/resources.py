@@ -1,4 +1,4 @@
-"""The resources of Microsoft.Web, as frozen values: plans, sites and slots, host names, certificates."""
+"""The resources of Microsoft.Web as immutable values: plans, sites, slots, host names and certificates."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ StoreLocation = Literal["CurrentUserMy", "LocalMachineMy", "Unknown"]
 CURRENT_USER: StoreLocation = "CurrentUserMy"
 STORE_LOCATIONS: tuple[StoreLocation, ...] = (CURRENT_USER, "LocalMachineMy", "Unknown")
 FLEX = "FC"
-"""How the sizes of Flex Consumption plans begin; there is FC1 alone."""
+"""The prefix of the sizes of Flex Consumption plans, of which the only one is FC1."""
 
 RUNNING = "Running"
 STOPPED = "Stopped"
@@ -37,12 +37,12 @@ REGIONS = {
 
 
 def short_location(location: str) -> str:
-    """Return the location as generic resources write it: `westeurope`."""
+    """Return the location as generic resources write it, such as `westeurope`."""
     return location.replace(" ", "").lower()
 
 
 def display_location(location: str) -> str:
-    """Return the location as Microsoft.Web writes it: `West Europe`."""
+    """Return the location as Microsoft.Web writes it, such as `West Europe`."""
     return REGIONS.get(short_location(location), location)
 
 
@@ -57,7 +57,7 @@ def web_id(subscription: str, resource_group: str, kind: str, name: str) -> str:
 
 
 def covers(pattern: str, host_name: str) -> bool:
-    """Return True if a name in a certificate covers a host name; a wildcard stands for exactly one label (RFC 6125)."""
+    """Return True if a name in a certificate covers the host name. A wildcard covers exactly one label (RFC 6125)."""
     pattern, host_name = pattern.lower(), host_name.lower()
     if pattern == host_name:
         return True
@@ -67,43 +67,45 @@ def covers(pattern: str, host_name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Webspace:
-    """Where certificates live and who shares them: a subscription and Azure's `webSpace` string."""
+    """A webspace: the unit of a subscription whose sites share certificates and an inbound address."""
 
     subscription: str
     name: str
 
     @property
     def key(self) -> tuple[str, str]:
-        """What two spellings of the same webspace have in common."""
+        """The key of the webspace, which is the same for every spelling of its name."""
         return self.subscription.lower(), self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An App Service Environment v3. An `internal` one has its one inbound address inside a virtual network."""
+    """An App Service Environment v3."""
 
     subscription: str
     resource_group: str
     name: str
     location: str
     address: str
+    """The inbound address that all apps of the environment share."""
     internal: bool = True
+    """True if the inbound address is inside a virtual network."""
     tags: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
 
     @property
     def id(self) -> str:
-        """The environment's resource id."""
+        """The resource id of the environment."""
         return web_id(self.subscription, self.resource_group, "hostingEnvironments", self.name)
 
     @property
     def dns_suffix(self) -> str:
-        """What the platform's names of its sites end with (Azure docs, App Service Environment: using)."""
+        """The end of the default host names of an environment's sites (Azure docs, environment/using)."""
         return f"{self.name}.{INTERNAL_DOMAIN if self.internal else EXTERNAL_DOMAIN}".lower()
 
     @property
     def webspace(self) -> Webspace:
-        """The webspace of its plans, unless another is said: a certificate is uploaded once for all of its apps."""
+        """The default webspace of an environment's plans: a certificate is uploaded once for all of the apps."""
         region = display_location(self.location).replace(" ", "")
         return Webspace(self.subscription, f"{self.resource_group}-{region}webspace-{self.name}")
 
@@ -124,7 +126,7 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """The plan's resource id."""
+        """The resource id of the plan."""
         return web_id(self.subscription, self.resource_group, "serverfarms", self.name)
 
     @property
@@ -135,42 +137,46 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host name of a site, and how it is bound: an `ssl_state` of None was never bound at all."""
+    """A host name of a site, with its TLS binding."""
 
     name: str
     ssl_state: SslState | None = None
+    """The kind of TLS binding; None if the host name was never bound."""
     thumbprint: str | None = None
     virtual_ip: str | None = None
+    """The dedicated address of an IP-based binding, or None."""
     record_type: str | None = None
     host_name_type: str = "Verified"
     resource_type: str = "Website"
     hidden: bool = False
+    """True if reads hide the thumbprint of a managed certificate."""
 
     @property
     def shown_thumbprint(self) -> str | None:
-        """The thumbprint as reads show it; that of a managed certificate may be hidden."""
+        """The thumbprint that reads show, or None if reads hide the thumbprint."""
         return None if self.hidden else self.thumbprint
 
     @property
     def is_bound(self) -> bool:
-        """True if TLS is bound to the host name."""
+        """True if the host name has a TLS binding."""
         return self.ssl_state in {SNI, IP_BASED}
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What App Service made of one Key Vault reference when it last looked: at a start, or when told to refresh."""
+    """The outcome of a Key Vault reference when App Service last resolved it, at a start or at a refresh."""
 
     status: str
     vault_name: str | None = None
     secret_name: str | None = None
     secret_version: str | None = None
     active_version: str | None = None
+    """The version that the app received, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site, or a slot of one; hosts are keyed by lower-case name, the default host name first."""
+    """A site, or a slot of a site."""
 
     subscription: str
     resource_group: str
@@ -179,13 +185,16 @@ class Site:
     location: str
     webspace: Webspace
     slot: str | None = None
+    """The name of the slot, or None for the site itself."""
     linux: bool = False
     windows_container: bool = False
     flex: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
+    """The host names by name in lower case, beginning with the default host name."""
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[str, Resolution] = field(default_factory=dict)
+    """The outcome of each Key Vault reference, by name of the app setting."""
     sticky_settings: tuple[str, ...] = ()
     configuration: Mapping[str, object] = field(default_factory=dict)
     properties: Mapping[str, object] = field(default_factory=dict)
@@ -198,18 +207,18 @@ class Site:
 
     @property
     def id(self) -> str:
-        """The site's resource id, with the slot."""
+        """The resource id of the site or slot."""
         site = web_id(self.subscription, self.resource_group, "sites", self.name)
         return f"{site}/slots/{self.slot}" if self.slot else site
 
     @property
     def full_name(self) -> str:
-        """The name as ARM shows it: `site` or `site/slot`."""
+        """The name that ARM shows: `site` or `site/slot`."""
         return f"{self.name}/{self.slot}" if self.slot else self.name
 
     @property
     def kind(self) -> str:
-        """The kind as ARM shows it."""
+        """The kind that ARM shows."""
         if self.flex:
             return "functionapp,linux"
         if self.windows_container:
@@ -218,12 +227,12 @@ class Site:
 
     @property
     def default_host_name(self) -> str:
-        """The host name that the platform gives: `site.azurewebsites.net`, `site-slot.azurewebsites.net`."""
+        """The host name that App Service assigns, such as `site-slot.azurewebsites.net`."""
         return f"{self.full_name.replace('/', '-')}.{self.default_domain}".lower()
 
     @property
     def default_domain(self) -> str:
-        """What the platform's host names of the site end with."""
+        """The end of the site's default host name."""
         return self.environment.dns_suffix if self.environment else DEFAULT_DOMAIN
 
     @property
@@ -234,7 +243,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an imported copy came from: a vault's resource id and the name of its object."""
+    """The vault object from which a certificate was imported."""
 
     vault_id: str
     secret_name: str
@@ -242,12 +251,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate with its private key: a copy imported from a vault, or one that was uploaded (no source).
-
-    It belongs to a webspace, or with `site_id` to that Flex Consumption site or slot alone; then `loaded` says whether
-    the app's code gets it, and `by_site_identity` whether the site's own identity reads the vault. `managed` is the
-    host name that Azure manages it for; `hidden` says that reads show neither its thumbprint nor its dates.
-    """
+    """A certificate with its private key, imported from a vault or uploaded."""
 
     subscription: str
     resource_group: str
@@ -256,45 +260,51 @@ class Certificate:
     webspace: Webspace
     content: ImportedCertificate
     source: Source | None = None
+    """The vault object of an imported certificate; None for an upload."""
     tags: Mapping[str, str] = field(default_factory=dict)
     status: str = "Initialized"
     site_id: str | None = None
+    """The Flex Consumption site or slot that owns the certificate; None if the webspace owns it."""
     loaded: bool = False
+    """True if App Service loads this certificate of a Flex Consumption site into the app."""
     by_site_identity: bool = False
+    """True if the identity of the Flex Consumption site reads the vault, instead of App Service."""
     managed: str | None = None
+    """The host name of a free managed certificate; None for other certificates."""
     hidden: bool = False
+    """True if reads show neither the thumbprint nor the dates."""
     created: datetime | None = None
 
     @property
     def id(self) -> str:
-        """The certificate's resource id."""
+        """The resource id of the certificate."""
         if self.site_id is not None:
             return f"{self.site_id}/certificates/{self.name}"
         return web_id(self.subscription, self.resource_group, "certificates", self.name)
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """Who may use the certificate: what the sites that may have in common."""
+        """The key of the site or webspace whose sites may use the certificate."""
         return self.webspace.key if self.site_id is None else (self.site_id.lower(),)
 
     @property
     def reader(self) -> str:
-        """The principal that reads the vault: App Service, or the site's identity, called by the site's id."""
+        """The principal that reads the vault, which is App Service or the site's identity (named by the site's id)."""
         return self.site_id if self.site_id is not None and self.by_site_identity else APP_SERVICE
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 of the certificate in upper-case hex."""
+        """The SHA-1 hash of the certificate in upper-case hexadecimal."""
         return self.content.thumbprint
 
     def covers(self, host_name: str) -> bool:
-        """Return True if the certificate names the host name, itself or by a wildcard."""
+        """Return True if a name or wildcard of the certificate covers the host name."""
         return any(covers(name, host_name) for name in self.content.host_names)
 
 
 @dataclass(frozen=True, slots=True)
 class PublicCertificate:
-    """A certificate without a private key that was given to one site or slot, for its code to load."""
+    """A certificate without a private key, which the code of one site or slot may load."""
 
     site_id: str
     name: str
@@ -303,36 +313,37 @@ class PublicCertificate:
 
     @property
     def id(self) -> str:
-        """The certificate's resource id."""
+        """The resource id of the certificate."""
         return f"{self.site_id}/publicCertificates/{self.name}"
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 of the certificate in upper-case hex."""
+        """The SHA-1 hash of the certificate in upper-case hexadecimal."""
         return thumbprint_of(self.der)
 
 
 @dataclass(frozen=True, slots=True)
 class RootCertificate:
-    """A public certificate of an App Service Environment. Its apps trust it from a start on, if it `is_root`."""
+    """A public certificate of an App Service Environment."""
 
     environment_id: str
     name: str
     location: str
     der: bytes = field(repr=False)
     is_root: bool = True
+    """True if the environment's apps trust the certificate after their next stop and start."""
 
     @property
     def id(self) -> str:
-        """The certificate's resource id."""
+        """The resource id of the certificate."""
         return f"{self.environment_id}/publicCertificates/{self.name}"
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 of the certificate in upper-case hex."""
+        """The SHA-1 hash of the certificate in upper-case hexadecimal."""
         return thumbprint_of(self.der)
 
 
 def thumbprint_of(der: bytes) -> str:
-    """Return the SHA-1 of a certificate in upper-case hex."""
+    """Return the SHA-1 hash of a certificate in upper-case hexadecimal."""
     return hashlib.sha1(der).hexdigest().upper()  # noqa: S324 - Azure's identifier, not a safeguard

@@ -1,4 +1,4 @@
-"""The state of App Service: plans, sites, certificates, inbound addresses, and what the front ends serve."""
+"""The state of App Service: plans, sites, certificates, inbound addresses, and the certificates of the front ends."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -29,23 +29,28 @@ from local.azure.web.store import History, Store
 
 SHARED_ADDRESS_PREFIX = "sni."
 CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
-"""Since when an upload brings its chain to the servers of an environment (Azure docs, overview-certificates)."""
+"""The servers of an environment get the chain of each upload since this date (docs, overview-certificates)."""
 
 
 class Follower(Protocol):
-    """What hears of each write of a site: an app does what its site does."""
+    """A function that is called after each write of a site, so that an app can follow its site."""
 
     def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
-        """Follow the site: `starts` if its processes are new, `from_stop` if the site did not run before."""
+        """Follow the site after a write.
+
+        `starts` is True if the site gets new processes. `from_stop` is True if the site was not running before the
+        write.
+        """
 
 
 class WebState:
-    """Everything of Microsoft.Web in a world. Methods that front ends call take the world's lock themselves."""
+    """The whole state of Microsoft.Web in a world. Each method that front ends call locks the world."""
 
     def __init__(self, kernel: Kernel, resolve: Callable[[Site], Mapping[str, Resolution]]) -> None:
-        """Begin empty; addresses come from the world's seed, so that they are the same each time.
+        """Begin empty.
 
-        `resolve` says what the Key Vault references of a site mean now.
+        The world's seed determines the addresses. `resolve` returns what the Key Vault references of a site resolve to
+        now.
         """
         self._kernel = kernel
         self._resolve = resolve
@@ -62,14 +67,15 @@ class WebState:
         self._chainless: set[tuple[str, ...]] = set()
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
-        self._random = random.Random(kernel.random.getrandbits(32))  # noqa: S311 - addresses that a test can repeat
+        self._random = random.Random(kernel.random.getrandbits(32))  # noqa: S311 - repeatable addresses for tests
         self._index: tuple[int, dict[str, Site]] = (-1, {})
 
     def served(self, host_name: str, address: str) -> ImportedCertificate | None:
-        """Return what a handshake for that host name at that address shows; None is the platform's own certificate.
+        """Return the certificate in a TLS handshake for this host name at this address.
 
-        A dedicated address knows one certificate, whatever host name is asked for; the shared address of a webspace
-        goes by SNI (Azure docs, configure-ssl-bindings).
+        A result of None stands for the platform's own certificate. A dedicated address serves one certificate for every
+        host name. At the shared address of a webspace, SNI selects the certificate (Azure docs,
+        configure-ssl-bindings).
         """
         with self._kernel.lock:
             dedicated = next((site for site in self._sites_seen() if _owns(site, address)), None)
@@ -82,7 +88,7 @@ class WebState:
             return self._content(site, host)
 
     def address_of(self, host_name: str) -> str | None:
-        """Return the inbound address that the host name leads to, as public DNS would say."""
+        """Return the inbound address to which public DNS leads for the host name, or None."""
         with self._kernel.lock:
             bare = host_name.lower().removeprefix(SHARED_ADDRESS_PREFIX)
             site = self._hosting(host_name) or (self._hosting(bare) if bare.endswith(DEFAULT_DOMAIN) else None)
@@ -91,41 +97,47 @@ class WebState:
             return _dedicated_address(site, host_name.lower()) or self.shared_address(site.webspace)
 
     def addresses(self) -> frozenset[str]:
-        """Return every inbound address in use: one per webspace or environment, one per IP-based binding."""
+        """Return all inbound addresses: one for each webspace or environment, one for each IP-based binding."""
         with self._kernel.lock:
             shared = {self.shared_address(plan.webspace) for plan in self.plans.values()}
             hosts = (host for site in self.sites.values() for host in site.hosts.values())
             return frozenset(shared | {host.virtual_ip for host in hosts if host.virtual_ip})
 
     def state_of(self, host_name: str) -> str | None:
-        """Return `Running` or `Stopped` for the site behind the host name, or None where there is none."""
+        """Return `Running` or `Stopped` for the site behind the host name, or None if there is no site."""
         with self._kernel.lock:
             site = self.site_behind(host_name)
             return None if site is None else site.state
 
     def site_behind(self, host_name: str) -> Site | None:
-        """Return the site that the front ends lead the host name to, a wildcard's included."""
+        """Return the site that the front ends choose for the host name, by exact name or by wildcard."""
         return self._hosting(host_name)
 
     def domain_behind(self, host_name: str) -> str:
-        """Return what the platform's own host names end with where the host name leads to."""
+        """Return the end of the default host name of the site behind the host name."""
         site = self._hosting(host_name)
         return DEFAULT_DOMAIN if site is None else site.default_domain
 
     def shared_address(self, webspace: Webspace) -> str:
-        """Return the address that the sites of the webspace share; the first call gives it one."""
+        """Return the address that the sites of the webspace share.
+
+        The first call for a webspace assigns the address.
+        """
         if webspace.key not in self._shared:
             self._shared[webspace.key] = self.new_address()
         return self._shared[webspace.key]
 
     def put_plan(self, plan: Plan) -> None:
-        """Store the plan; its webspace has the address of its environment."""
+        """Store the plan. The plan's webspace shares the address of its environment."""
         if plan.environment is not None:
             self._shared[plan.webspace.key] = plan.environment.address
         self.plans.put(plan.id, plan)
 
     def is_public(self, host: str) -> bool:
-        """Return True if the internet leads to the host name or address: it is not in an internal environment."""
+        """Return True if the internet can reach the host name or address.
+
+        The internet cannot reach the host names and addresses of internal environments.
+        """
         internal = [environment for environment in self.environments.values() if environment.internal]
         site = self._hosting(host)
         inside = site is not None and site.environment in internal
@@ -141,11 +153,14 @@ class WebState:
                 return address
 
     def add_follower(self, follower: Follower) -> None:
-        """Tell that follower of each write of a site from now on."""
+        """Call this follower after each write of a site from now on."""
         self._followers.append(follower)
 
     def put_site(self, site: Site) -> Site:
-        """Return the site as stored: with a new ETag and the time of the change; its app has started if it did."""
+        """Store the site with a new ETag and the current time, and return the stored site.
+
+        The followers of the site's writes then start or stop the site's app.
+        """
         before = self.sites.get(site.id)
         starts, ran = _starts(before, site), before is not None and before.state == RUNNING
         stored = replace(
@@ -161,9 +176,10 @@ class WebState:
         return stored
 
     def put_certificate(self, certificate: Certificate) -> None:
-        """Store the certificate and hand it to the front ends, which keep what they once got.
+        """Store the certificate, and give its content to the front ends.
 
-        It was created when it was first stored, unless it says another moment.
+        Front ends never lose the content of a certificate. The creation time of a certificate is the time of its first
+        write, unless the certificate names another time.
         """
         before = self.certificate(certificate.id)
         born = (before.created if before else certificate.created) or self._kernel.clock.now()
@@ -175,39 +191,41 @@ class WebState:
         store.put(certificate.id, certificate)
 
     def add_chain(self, site: Site, thumbprint: str | None) -> None:
-        """Let the servers that the site is on know the chain of the certificate, which is bound now.
+        """Give the chain of a newly bound certificate to the servers of the site.
 
-        Of an upload from before October 2023 they do not: it has to be uploaded again, and then bound.
+        The servers of an environment do not learn the chain of an upload from before October 2023. An upload from
+        before October 2023 has to be uploaded again and then bound again.
         """
         same = (certificate for certificate in self.certificates_for(site) if certificate.thumbprint == thumbprint)
         if any(certificate.created is not None and certificate.created >= CHAINS_ADDED_SINCE for certificate in same):
             self._chainless.discard((*site.webspace.key, str(thumbprint)))
 
     def remove_certificate(self, certificate: Certificate) -> None:
-        """Make the certificate be gone; front ends keep what they once got."""
+        """Delete the certificate; front ends keep its content."""
         store = self.certificates if certificate.site_id is None else self.site_certificates
         store.remove(certificate.id)
 
     def certificate(self, resource_id: str) -> Certificate | None:
-        """Return the certificate with that resource id, of a webspace or of a site, as it is."""
+        """Return the current certificate with this resource id, of a webspace or of a site, or None."""
         return self.certificates.get(resource_id) or self.site_certificates.get(resource_id)
 
     def all_certificates(self) -> tuple[Certificate, ...]:
-        """Return the certificates of all webspaces and sites as they are; the public ones are not among them."""
+        """Return the current private certificates of all webspaces and sites."""
         return (*self.certificates.values(), *self.site_certificates.values())
 
     def sites_in(self, webspace: Webspace) -> Iterator[Site]:
-        """Return the sites and slots of a webspace as they are."""
+        """Return the sites and slots of a webspace in their current state."""
         return (site for site in self.sites.values() if site.webspace.key == webspace.key)
 
     def certificates_in(self, webspace: Webspace) -> Iterator[Certificate]:
-        """Return the certificates of a webspace as they are."""
+        """Return the current certificates of a webspace."""
         return (certificate for certificate in self.certificates.values() if certificate.webspace.key == webspace.key)
 
     def certificates_for(self, site: Site) -> Iterator[Certificate]:
-        """Return the certificates that the site or slot may use as they are: its own first, then its webspace's.
+        """Return the current certificates that the site or slot may use, its own first.
 
-        A Flex Consumption site uses its own alone, unless the knob lets it use its webspace's too.
+        A Flex Consumption site uses the certificates of its webspace only if the knob `flex_uses_webspace_certificates`
+        is on.
         """
         yield from (
             certificate for certificate in self.site_certificates.values() if certificate.scope == (site.id.lower(),)
@@ -216,7 +234,7 @@ class WebState:
             yield from self.certificates_in(site.webspace)
 
     def public_certificates_of(self, site: Site) -> Iterator[PublicCertificate]:
-        """Return the public certificates of the site or slot as they are."""
+        """Return the current public certificates of the site or slot."""
         return (
             certificate
             for certificate in self.public_certificates.values()
@@ -224,18 +242,21 @@ class WebState:
         )
 
     def roots_of(self, environment: Environment) -> Iterator[RootCertificate]:
-        """Return the public certificates of the environment as they are."""
+        """Return the current public certificates of the environment."""
         return (root for root in self.roots.values() if root.environment_id.lower() == environment.id.lower())
 
     def sites_with(self, certificate: Certificate) -> Iterator[Site]:
-        """Return the sites and slots that may use the certificate, as they are."""
+        """Return the current sites and slots that may use the certificate."""
         if certificate.site_id is None:
             return (site for site in self.sites_in(certificate.webspace) if self._shares(site))
         owner = self.sites.get(certificate.site_id)
         return iter(() if owner is None else (owner,))
 
     def using(self, certificate: Certificate, thumbprint: str) -> Iterator[tuple[Site, Host]]:
-        """Return the sites and host names that may use the certificate and are bound to that thumbprint."""
+        """Return each host name that is bound to this thumbprint, with its site.
+
+        This function returns only sites that may use the certificate.
+        """
         return (
             (site, host)
             for site in self.sites_with(certificate)
@@ -244,7 +265,7 @@ class WebState:
         )
 
     def site_with_host(self, host_name: str) -> Site | None:
-        """Return the site that has exactly that host name."""
+        """Return the site that has exactly this host name, or None."""
         return self._hosts().get(host_name.lower())
 
     def _content(self, site: Site, host: Host | None) -> ImportedCertificate | None:
@@ -273,7 +294,7 @@ class WebState:
         return self._index[1]
 
     def _seen(self, site: Site) -> Site:
-        """Return the site as the front ends know it, who may be slow to hear of a change."""
+        """Return the site as the front ends know it. The knob `slow_front_end` delays the front ends."""
         return self.sites.before(self._kernel.knobs.slow_front_end).get(site.id.lower()) or site
 
     def _sites_seen(self) -> Iterator[Site]:
@@ -282,7 +303,7 @@ class WebState:
 
 
 def _starts(before: Site | None, after: Site) -> bool:
-    """Return True if the site gets new processes: the site is new, was stopped, or restarts."""
+    """Return True if the site gets new processes, because it is new, was stopped, or restarts."""
     ran = before is not None and before.state == RUNNING
     return after.state == RUNNING and (not ran or before is None or after.restarts > before.restarts)
 
@@ -297,7 +318,10 @@ def _owns(site: Site, address: str) -> bool:
 
 
 def _dedicated_address(site: Site, host_name: str) -> str | None:
-    """Return the dedicated address that the host name leads to: its own, or the site's for its default host name."""
+    """Return the dedicated address to which the host name leads, or None.
+
+    The default host name of a site leads to the dedicated address of the site, if the site has such an address.
+    """
     host = _host_of(site, host_name)
     if host is not None and host.ssl_state == IP_BASED:
         return host.virtual_ip

@@ -1,4 +1,4 @@
-"""Resources by id, with their past: what a slow or stale reader still sees, and what front ends still serve."""
+"""The resources of Microsoft.Web by id, with their history for slow readers, stale readers and front ends."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,20 +17,22 @@ REMEMBERED_CHANGES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource became another value, or came into being, or went."""
+    """One change of a resource: a new value, a creation or a removal."""
 
     write: int
+    """The number of the write to which the change belongs."""
     at: datetime
     kind: str
     key: str
     before: object | None
+    """The value before the change, or None if the resource did not exist."""
 
 
 class History:
-    """The changes of all stores, newest last. Changes of one write belong together."""
+    """The changes of all resource stores, oldest first. One write of a client may change several resources."""
 
     def __init__(self, clock: Clock, knobs: Knobs, changes: Changes) -> None:
-        """Begin empty."""
+        """Begin without changes."""
         self.changes = changes
         self.clock = clock
         self.knobs = knobs
@@ -39,25 +41,25 @@ class History:
         self._changes: deque[Change] = deque(maxlen=REMEMBERED_CHANGES)
 
     def begin_write(self) -> None:
-        """Let the changes that follow belong to a new write."""
+        """Let the following changes belong to a new write."""
         self.write += 1
 
     def record(self, kind: str, key: str, before: object | None) -> None:
-        """Remember what a resource was before it changed."""
+        """Record the value of a resource before its change."""
         self.length += 1
         self._changes.append(Change(self.write, self.clock.now(), kind, key, before))
 
     def before_writes(self, kind: str, writes: int) -> dict[str, object | None]:
-        """Return what the resources of that kind that the last writes changed were before them.
+        """Return the earlier value of each resource of this kind that the last writes changed.
 
-        What a world was built with came before any write: no reader is so far behind that it is missing.
+        The resources with which a world was built do not belong to any write, so every reader sees them.
         """
         newest = list(dict.fromkeys(change.write for change in reversed(self._changes) if change.write))[:writes]
         concerned = set(newest)
         return {change.key: change.before for change in self._newest(kind) if change.write in concerned}
 
     def before_moment(self, kind: str, moment: datetime) -> dict[str, object | None]:
-        """Return what the resources of that kind that changed after the moment were at it."""
+        """Return the value at this moment of each resource of this kind that changed later."""
         recent: dict[str, object | None] = {}
         for change in self._newest():
             if change.at <= moment:
@@ -78,58 +80,68 @@ class _Shadow:
 
 
 class Store(Generic[Resource]):
-    """The resources of one kind, by resource id in any case.
+    """The resources of one kind, by resource id in upper or lower case.
 
-    `get` and `values` are the truth, which writers work on. `read` and `listing` are what a reader is shown.
+    `get` and `values` return the current resources, on which writers work. `read` and `listing` return the resources
+    that a client sees, which may be older.
     """
 
     def __init__(self, kind: str, history: History) -> None:
-        """Begin empty."""
+        """Begin without resources."""
         self._kind = kind
         self._history = history
         self._values: dict[str, Resource] = {}
         self._shadows: dict[str, _Shadow] = {}
 
     def get(self, key: str) -> Resource | None:
-        """Return the resource as it is."""
+        """Return the current resource, or None."""
         return self._values.get(key.lower())
 
     def values(self) -> Iterator[Resource]:
-        """Return all resources as they are."""
+        """Return all current resources."""
         return iter(tuple(self._values.values()))
 
     def put(self, key: str, value: Resource) -> None:
-        """Make the resource that value."""
+        """Store this value of the resource."""
         self._remember(key.lower())
         self._values[key.lower()] = value
         self._history.changes.note()
 
     def remove(self, key: str) -> None:
-        """Make the resource be gone."""
+        """Remove the resource."""
         self._remember(key.lower())
         del self._values[key.lower()]
         self._history.changes.note()
 
     def read(self, key: str) -> Resource | None:
-        """Return the resource as a reader is shown it; it counts as one read of it."""
+        """Return the resource that a client sees.
+
+        Each call of this function counts as one read for the knob `reads_until_visible`.
+        """
         key = key.lower()
         past = self._past()
         return past[key] if key in past else self._visible(key)
 
     def listing(self, wanted: Callable[[str], bool]) -> list[Resource]:
-        """Return the resources with a wanted id as a reader of a list is shown them: one read of each."""
+        """Return the resources with a wanted id that a client sees in a list.
+
+        A list counts as one read of each resource for the knob `reads_until_visible`.
+        """
         past = self._past()
         keys = filter(wanted, dict.fromkeys([*self._values, *self._shadows, *past]))
         shown = (past[key] if key in past else self._visible(key) for key in keys)
         return [value for value in shown if value is not None]
 
     def overview(self, wanted: Callable[[str], bool]) -> list[Resource]:
-        """Return the resources with a wanted id as a list that says little shows them: no read of any."""
+        """Return the resources with a wanted id that a client sees in the generic list.
+
+        The generic list does not count as a read for the knob `reads_until_visible`.
+        """
         values = {**self._values, **self._past()}
         return [value for key, value in values.items() if value is not None and wanted(key)]
 
     def before(self, delay: float) -> dict[str, Resource | None]:
-        """Return, of the resources that changed within the last `delay` seconds, what they were before that."""
+        """Return the earlier value of each resource that changed within the last `delay` seconds."""
         if delay <= 0:
             return {}
         moment = self._history.clock.now() - timedelta(seconds=delay)

@@ -1,6 +1,7 @@
-"""Uploads as App Service judges them: what a PFX has to be, and what a public certificate has to be.
+"""The checks of App Service on uploads: the requirements of a PFX and of a public certificate.
 
-Refusals quote nothing of what was uploaded, and carry no error of a parser, which may.
+A refusal of an upload quotes nothing of the upload. A refusal of an upload also omits the parser's error, because this
+error might quote the upload.
 """
 
 import base64
@@ -19,7 +20,7 @@ from local.azure.vault.issued import ImportedCertificate, imported
 from local.azure.web import refusals
 
 NOT_LOADED = "At least one certificate is not valid (Certificate failed validation because it could not be loaded.)"
-"""What users report for a PFX that cannot be read, a wrong password among the causes."""
+"""The text that users report for an unreadable PFX, for instance with a wrong password."""
 NO_PASSWORD = "The certificate file has to be protected by a password."  # noqa: S105 - a sentence, not a password
 NO_KEY = "The certificate file holds no certificate with its private key."
 NO_PUBLIC_CERTIFICATE = "The file is no public certificate in DER or PEM."
@@ -27,16 +28,22 @@ HOLDS_A_KEY = "The file holds a private key; a public certificate comes without 
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 MINIMUM_RSA_BITS = 2048
 AES_CBC = b"\x60\x86\x48\x01\x65\x03\x04\x01"
-"""How the object identifiers of AES begin in DER; a PFX names its encryption in the clear."""
+"""The first bytes of the object identifiers of AES-CBC in DER; a PFX names its encryption in clear text."""
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
-    """Return the certificate, key and chain of a PFX, the chain just as it came; raise a Refused as Azure does.
+    """Return the certificate, key and chain of a PFX; raise Refused if App Service would refuse the PFX.
 
-    Refused are what cannot be read with the password, what no password protects, what holds no certificate with its
-    private key, weak keys, and as the knobs say encryption by AES and long serial numbers. Dates, names, usages and
-    the chain are not judged (Azure docs, configure-ssl-certificate: requirements of private certificates).
+    - App Service refuses a PFX that the given password does not open.
+    - App Service refuses a PFX without a password.
+    - App Service refuses a PFX without a certificate and its private key.
+    - App Service refuses a PFX with a weak key.
+    - App Service refuses a PFX that AES encrypts, if the knob `aes_pfx_refused` is on.
+    - App Service refuses a serial number with more octets than the knob `serial_octets` allows.
+
+    App Service does not check dates, names, usages or the chain (Azure docs, configure-ssl-certificate, requirements of
+    private certificates).
     """
     packed = _decoded(blob)
     if _opened(packed, None) is not None:
@@ -51,7 +58,10 @@ def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
 
 
 def read_public(blob: str) -> bytes:
-    """Return the DER of a public certificate that came as DER or PEM; raise a Refused for anything else."""
+    """Return the DER of a public certificate in DER or PEM.
+
+    Raise Refused if the upload is anything except one public certificate.
+    """
     data = _decoded(blob)
     if b"PRIVATE KEY-----" in data or _opened(data, None) is not None:
         raise refusals.bad(HOLDS_A_KEY)

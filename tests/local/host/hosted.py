@@ -1,4 +1,4 @@
-"""What the tests of the host share: the folder of the apps, and queues as a test sees them."""
+"""This module gives the host's tests the folder of the sample apps and access to Azurite's queues."""
 
 import base64
 import threading
@@ -21,37 +21,40 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Storage:
-    """Azurite, and how tests talk to its queues."""
+    """A running Azurite, with functions that tests use to reach its queues."""
 
     connection_string: str
 
     @property
     def settings(self) -> dict[str, str]:
-        """App settings of a host on this storage that polls quickly."""
+        """The app settings of a host that uses this Azurite and polls its queues quickly."""
         return {"AzureWebJobsStorage": self.connection_string, "SAMPLE_SCHEDULE": NEVER, **QUICK}
 
     @property
     def service(self) -> QueueServiceClient:
-        """The queue service."""
+        """The client of Azurite's queue service."""
         return QueueServiceClient.from_connection_string(self.connection_string)
 
     def queue(self, name: str) -> QueueClient:
-        """One queue, which need not exist."""
+        """Return the client of that queue, even if the queue does not exist."""
         return self.service.get_queue_client(name)
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a queue."""
+        """Return True if the queue exists."""
         return name in {found.name for found in self.service.list_queues(name_starts_with=name)}
 
     def send(self, name: str, *texts: str) -> None:
-        """The messages are in the queue, which exists."""
+        """Send messages to the queue, and create a missing queue first."""
         if not self.exists(name):
             self.queue(name).create_queue()
         for text in texts:
             self.queue(name).send_message(base64.b64encode(text.encode()).decode())
 
     def take(self, name: str, wanted: Callable[[str], bool] = lambda _: True) -> str:
-        """The text of the next message that is wanted, which is removed; others stay invisible for a moment."""
+        """Wait for the first message that `wanted` accepts, remove that message and return its text.
+
+        Messages that `wanted` rejects stay invisible for a second.
+        """
         return eventually(lambda: self._take(name, wanted))
 
     def _take(self, name: str, wanted: Callable[[str], bool]) -> str | None:
@@ -68,7 +71,7 @@ class Storage:
 
 
 def eventually(ask: Callable[[], T | None], deadline: float = HANG) -> T:
-    """The first answer that is not empty."""
+    """Call `ask` until its result is not empty, and return that result."""
     end = time.monotonic() + deadline
     while not (answer := ask()):
         assert time.monotonic() < end, "did not happen in time"

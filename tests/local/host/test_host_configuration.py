@@ -12,13 +12,13 @@ QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 
 
 def host_json(folder: Path, **content: object) -> Path:
-    """Write a host.json into the folder."""
+    """Write a host.json into the folder, and return the folder."""
     (folder / "host.json").write_text(json.dumps({"version": "2.0", **content}))
     return folder
 
 
 def test_defaults(tmp_path: Path) -> None:
-    """A host.json that says nothing has the defaults of Azure's documentation."""
+    """The host uses the defaults of Azure's documentation for values that host.json omits."""
     settings = read(host_json(tmp_path), {})
     queues = settings.queues
     assert (queues.batch_size, queues.max_dequeue_count, queues.new_batch_threshold) == (16, 5, 8)
@@ -27,7 +27,7 @@ def test_defaults(tmp_path: Path) -> None:
 
 
 def test_app_settings_override(tmp_path: Path) -> None:
-    """An AzureFunctionsJobHost__ setting wins over host.json, whatever the case of its parts."""
+    """An AzureFunctionsJobHost__ setting overrides host.json, in any letter case."""
     app = host_json(tmp_path, extensions={"queues": {"visibilityTimeout": "00:02:00", "batchSize": 4}})
     queues = read(app, {f"{QUEUES}VISIBILITYTIMEOUT": "00:00:03", f"{QUEUES}maxDequeueCount": "2"}).queues
     assert (queues.visibility_timeout, queues.batch_size) == (timedelta(seconds=3), 4)
@@ -39,13 +39,13 @@ def test_app_settings_override(tmp_path: Path) -> None:
     [({f"{QUEUES}batchSize": "many"}, "batchSize"), ({f"{QUEUES}visibilityTimeout": "2 min"}, "visibilityTimeout")],
 )
 def test_impossible_setting(tmp_path: Path, settings: dict[str, str], why: str) -> None:
-    """A value that cannot be read is refused by name."""
+    """The host refuses an unreadable setting and names the setting."""
     with pytest.raises(ConfigurationInvalid, match=why):
         read(host_json(tmp_path), settings)
 
 
 def test_missing_host_json(tmp_path: Path) -> None:
-    """A folder without host.json is no function app."""
+    """The host refuses a folder without host.json."""
     with pytest.raises(ConfigurationInvalid, match=r"host\.json is missing"):
         read(tmp_path, {})
 
@@ -60,12 +60,12 @@ def test_missing_host_json(tmp_path: Path) -> None:
     ],
 )
 def test_time_span(text: str, expected: timedelta) -> None:
-    """Time spans are read as .NET writes them."""
+    """The host reads time spans in the format of .NET."""
     assert time_span(text, "x") == expected
 
 
 def test_binding_expressions() -> None:
-    """Every %NAME% is replaced by its setting, and a missing one is named."""
+    """The host replaces every `%NAME%` by the setting of that name, and names a missing setting."""
     assert resolve("a-%X%-%Y%", {"X": "1", "Y": "2"}) == "a-1-2"
     with pytest.raises(ConfigurationInvalid, match="%Z%"):
         resolve("%Z%", {})
@@ -81,7 +81,7 @@ def test_binding_expressions() -> None:
     ],
 )
 def test_schedule(expression: str, expected: datetime) -> None:
-    """A schedule has seconds first where it has six fields."""
+    """A timer schedule of six fields begins with seconds, and a schedule of five fields with minutes."""
     assert Schedule(expression).after(NOW) == expected
 
 
@@ -89,6 +89,6 @@ def test_schedule(expression: str, expected: datetime) -> None:
     "expression", ["", "* * * *", "0 0 0 L * *", "0 0 0 ? * *", "@hourly", "0 99 * * * *", "0 0 0 1#2 * *"]
 )
 def test_refused_schedule(expression: str) -> None:
-    """What NCRONTAB does not know is refused, even where croniter knows it."""
+    """The host refuses a schedule that NCRONTAB does not support, even if croniter supports it."""
     with pytest.raises(ConfigurationInvalid):
         Schedule(expression)

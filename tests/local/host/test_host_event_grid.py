@@ -9,13 +9,13 @@ from tests.local.host.hosted import Storage
 
 
 def post(host: FunctionHost, body: object, kind: str = "Notification", function: str = "on_event") -> requests.Response:
-    """Deliver as Event Grid does."""
+    """Deliver an event to the host as Event Grid does."""
     data = body if isinstance(body, str) else json.dumps(body)
     return requests.post(host.webhook(function), data=data, headers={"aeg-event-type": kind}, timeout=HANG)
 
 
 def test_event_reaches_queue_function(host: FunctionHost, storage: Storage) -> None:
-    """An event is answered with 202, and the messages its function put out reach the next function."""
+    """The host answers an event with 202, and the function's output messages reach the next function."""
     assert post(host, [{"data": "one"}]).status_code == 202
     for order in ("first", "second"):
         done = json.loads(storage.take("done", lambda text, order=order: f"{order} one" in text))
@@ -23,32 +23,35 @@ def test_event_reaches_queue_function(host: FunctionHost, storage: Storage) -> N
 
 
 def test_single_event_as_object(host: FunctionHost, storage: Storage) -> None:
-    """An event need not come in an array."""
+    """The host accepts an event outside an array."""
     assert post(host, {"data": "bare", "specversion": "1.0", "time": "no time at all"}).status_code == 202
     assert storage.take("done", lambda text: "first bare" in text)
 
 
 def test_one_failure_fails_the_delivery(host: FunctionHost, storage: Storage) -> None:
-    """Every event of a delivery is handled, and one failure makes Event Grid send all of them again."""
+    """The host handles every event of a delivery, and answers 500 if any event fails.
+
+    Event Grid sends a delivery again if the host answers 500.
+    """
     answer = post(host, [{"data": "fail"}, {"data": "other"}])
     assert (answer.status_code, "asked to fail" in answer.text) == (500, True)
     assert storage.take("done", lambda text: "first other" in text)
 
 
 def test_handshake_in_event_grid_schema(host: FunctionHost) -> None:
-    """A subscription is validated by sending its code back, without invoking the function."""
+    """The host validates a subscription by returning its code, without invoking the function."""
     answer = post(host, [{"data": {"validationCode": "abc"}}], "SubscriptionValidation")
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "abc"})
 
 
 def test_handshake_with_data_as_text(host: FunctionHost) -> None:
-    """The validation event in CloudEvents form carries its data as JSON in a string."""
+    """The host accepts a validation event whose data is JSON in a string, as in CloudEvents form."""
     answer = post(host, {"data": json.dumps({"validationCode": "abc"})}, "SubscriptionValidation")
     assert answer.json() == {"validationResponse": "abc"}
 
 
 def test_cloud_events_handshake(host: FunctionHost) -> None:
-    """A CloudEvents subscription asks with OPTIONS, and its origin is allowed."""
+    """The host answers a CloudEvents subscription's OPTIONS request by allowing its origin."""
     origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
     answer = requests.options(host.webhook("on_event"), headers=origin, timeout=HANG)
     assert (answer.status_code, answer.headers["WebHook-Allowed-Origin"]) == (200, "eventgrid.azure.net")
@@ -68,5 +71,5 @@ def test_cloud_events_handshake(host: FunctionHost) -> None:
     ],
 )
 def test_other_answers(host: FunctionHost, body: str, kind: str, function: str, status: int) -> None:
-    """The webhook answers with the status the .NET host answers with."""
+    """The webhook answers with the same status as the .NET host."""
     assert post(host, body, kind, function).status_code == status

@@ -15,14 +15,14 @@ HEAD = "from typing import List\nimport azure.functions as func\napp = func.Func
 
 
 def app_of(folder: Path, code: str, host_json: str = HOST_JSON) -> Path:
-    """Write an app into the folder."""
+    """Write an app into the folder, and return the folder."""
     (folder / "function_app.py").write_text(HEAD + code)
     (folder / "host.json").write_text(host_json)
     return folder
 
 
 def test_schedule_fires(storage: Storage, tmp_path: Path) -> None:
-    """A timer runs by its schedule, which an app setting may hold."""
+    """The host runs a timer function by its schedule, which an app setting can contain."""
     settings = {**storage.settings, "SAMPLE_SCHEDULE": "* * * * * *"}
     with FunctionHost(APPS / "sample", settings, log=tmp_path / "log") as host:
         assert storage.take("ticks")
@@ -38,7 +38,7 @@ def test_schedule_fires(storage: Storage, tmp_path: Path) -> None:
     ],
 )
 def test_function_in_error(storage: Storage, tmp_path: Path, settings: dict[str, str], why: str) -> None:
-    """A function that cannot be listened for is in error, and the others run."""
+    """The host reports a function whose trigger is invalid, and runs the app's other functions."""
     given = {name: value for name, value in storage.settings.items() if name != "SAMPLE_SCHEDULE"} | settings
     with FunctionHost(APPS / "sample", given, log=tmp_path / "log") as host:
         assert list(host.ready.errors) == ["on_time"]
@@ -47,13 +47,13 @@ def test_function_in_error(storage: Storage, tmp_path: Path, settings: dict[str,
 
 
 def test_missing_storage_setting(tmp_path: Path) -> None:
-    """Without its connection setting a queue function is in error, which names the setting."""
+    """The host reports a queue function whose connection setting is missing, and names the setting."""
     with FunctionHost(APPS / "sample", {"SAMPLE_SCHEDULE": "0 0 0 1 1 *"}, log=tmp_path / "log") as host:
         assert "AzureWebJobsStorage" in host.ready.errors["on_work"]
 
 
 def test_disabled_function(storage: Storage, tmp_path: Path) -> None:
-    """The setting AzureWebJobs.<name>.Disabled keeps a function out."""
+    """The host does not run a function whose setting `AzureWebJobs.<name>.Disabled` is true."""
     settings = {**storage.settings, "AzureWebJobs.on_event.Disabled": "true"}
     with FunctionHost(APPS / "sample", settings, log=tmp_path / "log") as host:
         assert "on_event" not in host.ready.functions
@@ -76,14 +76,14 @@ def test_disabled_function(storage: Storage, tmp_path: Path) -> None:
     ],
 )
 def test_refused_app(tmp_path: Path, code: str, host_json: str, why: str) -> None:
-    """An app that cannot be hosted is refused at the start with the reason."""
+    """The host refuses to start an invalid app, and names the reason."""
     app = app_of(tmp_path, code, host_json)
     with pytest.raises(StartFailed, match=why):
         FunctionHost(app, {}, log=tmp_path / "log").start()
 
 
 def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app sees its settings and nothing else of the developer's shell."""
+    """The app sees only its app settings, and no variables of the developer's shell."""
     monkeypatch.setenv("CERTROLL_LEAKED", "1")
     code = (
         "import json, os\n"
@@ -97,7 +97,7 @@ def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_sleep_is_told(tmp_path: Path) -> None:
-    """The log says how long the app sleeps, so that a wait can be counted where it takes no message and no request."""
+    """The host logs how long the app sleeps, so that tests can count waits without messages or requests."""
     code = (
         "import time\n"
         "@app.route(route='nap', auth_level=func.AuthLevel.ANONYMOUS)\n"
@@ -112,7 +112,7 @@ def test_every_sleep_is_told(tmp_path: Path) -> None:
 
 
 def test_index_lists_bindings() -> None:
-    """An app can be indexed by Microsoft's runtime without being hosted."""
+    """`index` lists an app's functions and bindings with Microsoft's runtime, without hosting the app."""
     functions = index(APPS / "sample", {})
     assert functions["on_event"].trigger_type == "eventGridTrigger"
     assert functions["on_time"].trigger["schedule"] == "%SAMPLE_SCHEDULE%"
@@ -120,7 +120,7 @@ def test_index_lists_bindings() -> None:
 
 
 def test_index_refuses(tmp_path: Path) -> None:
-    """Indexing passes on what the runtime says about an app it refuses."""
+    """`index` raises the runtime's own message for an app that the runtime refuses."""
     shutil.copytree(APPS / "sample", tmp_path / "app")
     (tmp_path / "app" / "function_app.py").write_text("app = None\n")
     with pytest.raises(IndexingFailed, match="Could not find top level function app instances"):
@@ -128,7 +128,7 @@ def test_index_refuses(tmp_path: Path) -> None:
 
 
 def test_inspect_invokes() -> None:
-    """Calls come back with their outputs or their error, and a raw body reaches a function that takes text."""
+    """`inspect` returns each call's outputs or its error, and passes a raw body to a function that takes text."""
     good = Call("on_event", triggers.event_grid({"data": "x"}))
     bad = Call("on_event", TriggerInput(Datum("{nope", "json"), {}))
     first, second = inspect(APPS / "sample", {}, [good, bad]).outcomes

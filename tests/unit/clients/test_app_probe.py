@@ -1,4 +1,4 @@
-"""A real question to a real TLS server, and what the app's answer is taken to say."""
+"""The app probe sends a real request to a real TLS server and judges the app's answer."""
 
 import gzip
 import logging
@@ -40,19 +40,19 @@ Answer = Callable[[socket.socket], object]
 
 
 def says(body: bytes | str, status: str = "200 OK", *headers: str) -> Answer:
-    """Return an answer in full, as an app gives it."""
+    """Return an HTTP answer with status, headers and body, as an app sends it."""
     raw = body.encode() if isinstance(body, str) else body
     lines = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(raw)}", *headers))
     return sends(lines.encode() + b"\r\n" + raw)
 
 
 def sends(*parts: bytes) -> Answer:
-    """Return an answer of these bytes, after which the connection is closed."""
+    """Return an answer that sends these bytes and then closes the connection."""
     return lambda there: [there.sendall(part) for part in parts]
 
 
 def drips(start: bytes, drop: bytes) -> Answer:
-    """Return an answer that goes on for ever, drop by drop."""
+    """Return an answer that repeats the bytes `drop` after `start` and never ends."""
 
     def answer(there: socket.socket) -> None:
         there.sendall(start)
@@ -63,27 +63,28 @@ def drips(start: bytes, drop: bytes) -> Answer:
 
 
 def keeps_silent(there: socket.socket) -> None:
-    """Say nothing until the visitor hangs up."""
+    """Read the request and send no answer until the client closes the connection."""
     while there.recv(65_536):
         pass
 
 
 class Nothing:
-    """A simulated Azure of which nothing is known: all host names are the outside world's."""
+    """This simulated Azure knows no host name, so the proxy forwards every connection to the test's app."""
 
     def knows(self, _: str) -> bool:
-        """Say that it is none of ours."""
+        """Return False for every host name, so that the proxy forwards the connection."""
         return False
 
     def handle(self, request: Asked) -> Response:
-        """Fail, because nothing is asked of it."""
+        """Fail, because the proxy must not send any request to this simulated Azure."""
         raise AssertionError(request.host)
 
 
 class App:
-    """A TLS server in the place of a site, behind a proxy; it keeps what it was asked.
+    """This TLS server acts as an App Service site behind a proxy, and records each request.
 
-    Each connection gets the same answer; `unsafe` is one before TLS. `gone` is set when a visitor hung up on it.
+    The server gives the same `answer` on each connection. It calls `unsafe` on each connection before the TLS
+    handshake. It sets `gone` when a client has closed the connection during the answer.
     """
 
     def __init__(self) -> None:
@@ -107,11 +108,11 @@ class App:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead here, and nobody else past the proxy."""
+        """Return the environment variables that send every request through the proxy to this app."""
         return {name: value for name, value in self.proxy.environment().items() if name.lower() != "no_proxy"}
 
     def leave(self) -> None:
-        """Listen no more."""
+        """Stop listening, so that the proxy can no longer connect to this app."""
         self._port.leave("127.0.0.1")
 
     def _resolve(self, host: str) -> tuple[str, int]:
@@ -134,7 +135,7 @@ class App:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    """A site that the environment leads to, whatever the host name."""
+    """Yield an app that the proxy variables of the process lead to, whatever the host name."""
     for name in (*PROXIES, *BUNDLES):
         monkeypatch.delenv(name, raising=False)
     with App() as app:
@@ -145,7 +146,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
 
 def _ended() -> None:
-    """Fail where a question is still under way."""
+    """Fail if a thread of the app probe is still running."""
     for thread in threading.enumerate():
         if thread.name == "app-probe":
             thread.join(HANG)
@@ -155,7 +156,7 @@ def _ended() -> None:
 def ask(
     probe: Probe = PROVING, time_out: float = HANG, host: HostName = HOST, address: str | None = None
 ) -> ProbeSight:
-    """Ask whether the new certificate is in use, or still the old one."""
+    """Return what the app probe finds when it asks for the new certificate instead of the old."""
     return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}), address)
 
 
@@ -171,7 +172,7 @@ def ask(
     ],
 )
 def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) -> None:
-    """What the app answers is judged, and told with the host and the path that were asked."""
+    """The result has the verdict on the app's answer, and names the host and the path."""
     app.answer = says(body)
     sight = ask()
     assert sight.verdict is verdict
@@ -179,7 +180,7 @@ def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) ->
 
 
 def test_one_plain_get_goes_out(app: App) -> None:
-    """The app is asked once, for the path and query of the tag, with nothing that says more of us than our name."""
+    """The probe sends a single GET for the tag's path and query, with only four plain headers."""
     ask()
     assert app.hosts == [HOST]
     (request,) = app.requests
@@ -194,7 +195,7 @@ def test_one_plain_get_goes_out(app: App) -> None:
 
 
 def test_app_is_asked_at_an_address(app: App) -> None:
-    """Where the host name resolves for others alone, the same question goes to the address that is given."""
+    """The probe can send its request to a given IP address instead of the address that DNS names."""
     app.answer = says(f"shown: {NEW}")
     sight = ask(address="10.0.0.4")
     assert (sight.verdict, app.hosts) == (Verdict.PASSED, ["10.0.0.4"])
@@ -205,7 +206,7 @@ def test_app_is_asked_at_an_address(app: App) -> None:
 
 @pytest.mark.parametrize("of", ["evil.example", "10.0.0.4"])
 def test_what_answers_at_an_address_has_to_be_the_host(app: App, of: str) -> None:
-    """At an address, too, only who can show the host's own certificate is told anything."""
+    """The probe sends a request to a given address only if that server's certificate is valid for the host name."""
     app.leaf = server_leaf(of)
     sight = ask(address="10.0.0.4")
     assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
@@ -232,7 +233,7 @@ def test_what_answers_at_an_address_has_to_be_the_host(app: App, of: str) -> Non
     ],
 )
 def test_no_path_leads_to_another_host(app: App, path: str) -> None:
-    """A path that looks like a host name, or like a header, is a path of the host that was given."""
+    """A probe path that looks like a host name or a header is sent as a path of the given host."""
     app.answer = says(f"shown: {NEW}")
     assert ask(Probe(path)).verdict is Verdict.PASSED
     assert app.hosts == [HOST]
@@ -243,15 +244,17 @@ def test_no_path_leads_to_another_host(app: App, path: str) -> None:
 
 
 def test_question_under_way_does_not_hold_up_the_end_of_the_process(app: App) -> None:
-    """The host may stop the process while an app is being asked."""
+    """The host can stop the process while the probe of an app is still running."""
     held: list[bool] = []
-    app.answer = lambda _: held.extend(not one.daemon for one in threading.enumerate() if one.name == "app-probe")
+    app.answer = lambda _: held.extend(
+        not thread.daemon for thread in threading.enumerate() if thread.name == "app-probe"
+    )
     ask()
     assert held == [False]
 
 
 def test_redirect_to_another_host_is_not_followed(app: App) -> None:
-    """An app that sends its visitor elsewhere has failed; nobody else is asked, and where to is not repeated."""
+    """The probe fails if the app redirects, does not follow the redirect, and does not log its target."""
     app.answer = says("", "302 Found", "Location: https://evil.example/?token=pear")
     sight = ask()
     assert (sight.verdict, sight.redirected) == (Verdict.FAILED, True)
@@ -260,7 +263,7 @@ def test_redirect_to_another_host_is_not_followed(app: App) -> None:
 
 
 def test_nothing_is_kept_between_two_questions(app: App) -> None:
-    """Each question goes over a connection of its own, and brings no cookie back: it may meet any instance."""
+    """Each probe uses a new connection and sends no cookie, so that any instance may answer."""
     app.answer = says("", "200 OK", "Set-Cookie: ARRAffinity=pear; Path=/; Secure")
     probe = AppProbe(HANG)
     for _ in range(2):
@@ -270,7 +273,7 @@ def test_nothing_is_kept_between_two_questions(app: App) -> None:
 
 
 def test_no_credentials_are_sent(app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Credentials that lie on the machine for this very host stay there."""
+    """The probe sends no credentials, even if a netrc file on the machine has some for the host."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login pear password plum")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -301,20 +304,20 @@ def test_no_credentials_are_sent(app: App, monkeypatch: pytest.MonkeyPatch, tmp_
     ],
 )  # fmt: skip
 def test_beginning_of_the_answer_is_read(app: App, answer: Answer, verdict: Verdict) -> None:
-    """The first 64 KB of an answer count, however they come over the wire."""
+    """The probe reads the first 64 KB of an answer, in whatever encoding or chunks the app sends it."""
     app.answer = answer
     assert ask().verdict is verdict
 
 
 def test_answer_without_end_is_not_read_to_its_end(app: App) -> None:
-    """An app that never stops talking is judged by how it begins, and left."""
+    """The probe judges an endless answer by its first bytes and closes the connection."""
     app.answer = sends(HEAD + b"\r\nyyy", *[b"x" * READ_AT_MOST] * 1000)
     assert ask(Probe("/", 200, "yyy")).verdict is Verdict.PASSED
     assert app.gone.wait(HANG)
 
 
 def test_answer_with_another_status_is_not_read(app: App) -> None:
-    """What an app has to say to a failure is waited for by nobody."""
+    """The probe closes the connection at once if the app answers with an unexpected status."""
     app.answer = drips(b"HTTP/1.1 500 Oops\r\nContent-Length: 9999999\r\n\r\n", b"x")
     assert ask().detail == f"{HOST}/health answered 500, not 200"
     assert app.gone.wait(HANG)
@@ -339,7 +342,7 @@ def test_answer_with_another_status_is_not_read(app: App) -> None:
 def test_what_is_no_answer_fails_and_is_not_quoted(
     app: App, caplog: pytest.LogCaptureFixture, answer: Answer, why: str
 ) -> None:
-    """What cannot be read is a failure with a plain cause; the app's words go into no detail and no log."""
+    """An unreadable answer fails with a plain cause, and neither result nor log quotes the app's words."""
     caplog.set_level(logging.DEBUG)
     app.answer = answer
     assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: {why}")
@@ -349,7 +352,7 @@ def test_what_is_no_answer_fails_and_is_not_quoted(
 def test_what_nobody_thought_of_fails_as_well(
     app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A fault of the libraries themselves is a failure like any other, and says no more than its name."""
+    """An unexpected exception inside a library fails the probe, and the result shows only its class."""
     monkeypatch.setattr(Request, "prepare", lambda _: {}["pear"])
     assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: KeyError")
     assert app.hosts == []
@@ -357,7 +360,7 @@ def test_what_nobody_thought_of_fails_as_well(
 
 
 def test_noise_is_an_answer_like_any_other(app: App) -> None:
-    """Whatever an app sends, spoilt anywhere, there is a sight in good time, and none that proves."""
+    """The probe fails before its time-out for an answer with randomly changed bytes, and never passes it."""
     good = HEAD + b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for seed in range(30):
         noise, spoilt = random.Random(seed), bytearray(good)  # noqa: S311 - nothing is to be secret
@@ -368,7 +371,7 @@ def test_noise_is_an_answer_like_any_other(app: App) -> None:
 
 
 def test_headers_that_cannot_be_read_are_not_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """A header that is none costs nothing, and those that follow stay out of the log."""
+    """The probe ignores a malformed header, and the headers after it do not appear in the log."""
     caplog.set_level(logging.DEBUG)
     app.answer = sends(HEAD + b"banana\r\nSet-Cookie: session=pear\r\n\r\n", f"shown: {NEW}".encode())
     assert ask().verdict is Verdict.PASSED
@@ -377,14 +380,14 @@ def test_headers_that_cannot_be_read_are_not_logged(app: App, caplog: pytest.Log
 
 
 def test_what_others_log_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """The SDKs, which use the same library, keep their log."""
+    """The Azure SDKs also log through urllib3, and the app probe leaves their log messages in place."""
     AppProbe()
     logging.getLogger("urllib3.connection").warning("of a vault")
     assert caplog.messages == ["of a vault"]
 
 
 def leaf_of_the_past() -> Leaf:
-    """Return a certificate for the host that ran out."""
+    """Return a certificate for the host that expired in 2020."""
     span = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
     return authority().issue(Wanted((HOST,), *span, key_type="EC", key_size=256))
 
@@ -397,14 +400,14 @@ def leaf_of_the_past() -> Leaf:
     ],
 )
 def test_bad_certificate_fails(app: App, leaf: Callable[[], Leaf], why: str) -> None:
-    """A server that cannot show who it is, is told nothing and not believed."""
+    """The probe fails and sends no request if the server's certificate is invalid for the host."""
     app.leaf = leaf()
     assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: SSLCertVerificationError: {why}")
     assert app.requests == []
 
 
 def test_only_the_roots_of_the_environment_are_trusted(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the environment's bundle, a private authority is trusted by nobody."""
+    """The probe trusts a private root certificate only if a variable such as `REQUESTS_CA_BUNDLE` names its file."""
     for name in BUNDLES:
         monkeypatch.delenv(name)
     sight = ask()
@@ -413,14 +416,14 @@ def test_only_the_roots_of_the_environment_are_trusted(app: App, monkeypatch: py
 
 
 def test_missing_bundle_fails(app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where the environment names a bundle that is not there, nothing is asked without one."""
+    """The probe fails before any connection if `REQUESTS_CA_BUNDLE` names a missing file."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
     assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: OSError")
     assert app.hosts == []
 
 
 def test_what_does_not_speak_tls_fails(app: App) -> None:
-    """Nothing is asked in the clear."""
+    """The probe sends no request over a connection on which the TLS handshake failed."""
     app.unsafe = lambda there: there.recv(1) and there.sendall(b"220 pear ESMTP\r\n")
     sight = ask()
     assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
@@ -429,17 +432,17 @@ def test_what_does_not_speak_tls_fails(app: App) -> None:
 
 
 def test_nobody_behind_the_proxy_fails(app: App) -> None:
-    """Where the proxy finds nobody at the host, the cause is told."""
+    """The probe reports the cause if the proxy cannot connect to the host."""
     app.leave()
     assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: ProxyError: OSError")
 
 
 def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody listens at the proxy, the cause is told, and the proxy's password is not."""
+    """The probe reports a proxy that refuses connections, and hides the password of the proxy."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # the port is taken, so that nobody else begins to listen there
+        deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
         monkeypatch.setenv("HTTPS_PROXY", f"http://plum:pear@127.0.0.1:{deaf.getsockname()[1]}")
         sight = ask()
     assert sight == ProbeSight(
@@ -449,7 +452,7 @@ def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.Monke
 
 
 def test_proxy_is_passed_by_where_the_environment_says_so(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that NO_PROXY names is asked directly."""
+    """The probe connects directly to a host that `NO_PROXY` names."""
     monkeypatch.setenv("NO_PROXY", "direct.invalid")
     sight = ask(host=HostName("direct.invalid"))
     assert sight.verdict is Verdict.FAILED
@@ -470,20 +473,20 @@ def test_proxy_is_passed_by_where_the_environment_says_so(app: App, monkeypatch:
     ],
 )
 def test_slow_app_is_left_when_the_time_is_over(app: App, answer: Answer) -> None:
-    """An app gets so many seconds for its whole answer, however alive it seems; then its connection is cut."""
+    """The probe closes the connection of an app whose whole answer takes longer than the time-out."""
     app.answer = answer
     assert_left_in_time()
     assert len(app.requests) == 1
 
 
 def test_slow_handshake_is_left_when_the_time_is_over(app: App) -> None:
-    """What does not come as far as TLS is left as well."""
+    """The probe gives up after the time-out if the server never answers the TLS handshake."""
     app.unsafe = keeps_silent
     assert_left_in_time()
 
 
 def test_slow_proxy_is_left_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that opens the tunnel letter by letter takes no more time than an app may."""
+    """The probe gives up after the time-out if the proxy answers `CONNECT` too slowly."""
     slow = drips(b"HTTP/1.", b"1")
     with closing(Listener(lambda connection: slow(connection.socket), "proxy")) as proxy:
         through(monkeypatch, proxy.listen())
@@ -491,22 +494,23 @@ def test_slow_proxy_is_left_when_the_time_is_over(monkeypatch: pytest.MonkeyPatc
 
 
 def test_slow_connection_is_left_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no connection comes about, the question is given up, and so is the connection when it comes about."""
+    """The probe gives up after the time-out if the TCP connection to the proxy stays pending."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         through(monkeypatch, full.getsockname()[1])
-        waiting.enter_context(socket.create_connection(full.getsockname()))  # one more than the backlog is taken in
+        # Linux accepts a connection more than the backlog.
+        waiting.enter_context(socket.create_connection(full.getsockname()))
         assert_left_in_time()
 
 
 def through(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """Have the environment name the proxy on that port, and no other."""
+    """Set the environment variables so that every request goes through the proxy on that port."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
 
 
 def assert_left_in_time() -> None:
-    """Fail where a question takes longer than it may, or goes on behind our back."""
+    """Fail if a probe takes longer than its time-out, or if the thread of the probe runs on afterwards."""
     before = time.monotonic()
     sight = ask(time_out=SOON)
     assert SOON <= time.monotonic() - before < HANG
@@ -516,7 +520,7 @@ def assert_left_in_time() -> None:
 
 
 def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
-    """A connection that comes about after its question was given up ends at once."""
+    """The probe closes a connection at once if it is established only after the time-out."""
     line, (here, there) = _Line(HOST), socket.socketpair()
     with here, there:
         line.cut()
@@ -526,5 +530,5 @@ def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
 
 
 def test_real_apps_get_thirty_seconds() -> None:
-    """Without a word on it, an answer may take 30 seconds in all."""
+    """By default, the probe gives an app 30 seconds for its whole answer."""
     assert (AppProbe()._time_out, TIME_OUT_SECONDS) == (30.0, 30.0)

@@ -1,4 +1,4 @@
-"""From what Azure answers to what the core understands."""
+"""Certroll translates each error of the Azure SDK into an error class of its domain."""
 
 import json
 from datetime import timedelta
@@ -49,18 +49,18 @@ LOCK = {
 
 
 def arm(code: str, message: str) -> dict[str, object]:
-    """Return ARM's own error envelope."""
+    """Return the error envelope of Azure Resource Manager (ARM)."""
     return {"error": {"code": code, "message": message}}
 
 
 def web(code: str, message: str, extended: str = "") -> dict[str, object]:
-    """Return Microsoft.Web's error envelope, which has no wrapper."""
+    """Return the error envelope of Microsoft.Web, which has no outer `error` object."""
     entity = {"ErrorEntity": {"ExtendedCode": extended, "Code": code}}
     return {"Code": code, "Message": message, "Details": [{"Message": message}, entity]}
 
 
 def answer(status: int, body: object = None, headers: dict[str, str] | None = None) -> HttpResponseError:
-    """Return the SDK's error for an answer, made of the SDK's own parts; a body that is a text is sent as it is."""
+    """Return the SDK's error for an HTTP answer; a body of type `str` is sent unchanged."""
     wire = requests.Response()
     wire.status_code = status
     wire.headers.update(headers or {})
@@ -70,7 +70,7 @@ def answer(status: int, body: object = None, headers: dict[str, str] | None = No
 
 
 def translated(error: SdkError, *, writing: bool = False, cure: str = "") -> AzureError:
-    """Return what the core gets to see."""
+    """Return the domain error for an error of the Azure SDK."""
     return translate(error, WHAT, writing=writing, now=NOW, cure=cure)
 
 
@@ -154,7 +154,7 @@ def translated(error: SdkError, *, writing: bool = False, cure: str = "") -> Azu
     ],
 )
 def test_error_is_understood(error: SdkError, kind: type[AzureError], words: str, *, writing: bool) -> None:
-    """Each answer becomes the one kind of error that says what to do, and tells what Azure said of which thing."""
+    """Certroll translates each Azure error into a single class, whose message names the resource and quotes Azure."""
     found = translated(error, writing=writing)
     assert type(found) is kind
     assert str(found).startswith(f"{WHAT}: {words}")
@@ -172,7 +172,7 @@ def test_error_is_understood(error: SdkError, kind: type[AzureError], words: str
     ],
 )
 def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> None:
-    """What is worth asking again when reading leaves it open, when writing, whether it was done."""
+    """A write without a clear answer raises `OutcomeUnknown`, because Azure may have applied the write."""
     read, written = translated(error), translated(error, writing=True)
     assert (type(read), type(written)) == (Unavailable, OutcomeUnknown)
     assert str(read) == str(written)
@@ -180,7 +180,7 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
 
 
 def test_denial_names_the_cure() -> None:
-    """Where a right is missing, the message says which to grant; no other message does."""
+    """Only the message for a denied request names the role that the operator has to grant."""
     cure = "grant the identity Reader"
     for status in (401, 403):
         refused = answer(status, arm("AuthorizationFailed", "No."))
@@ -190,14 +190,14 @@ def test_denial_names_the_cure() -> None:
 
 
 def test_long_answers_are_cut() -> None:
-    """A page of HTML or a message of a megabyte does not fill the log."""
+    """Certroll shortens a long error message of Azure, and drops an HTML page from its error message."""
     assert len(str(translated(answer(400, arm("BadRequest", "x" * 1_000_000))))) < 500
     assert len(str(translated(ServiceRequestError("y" * 1_000_000)))) < 500
     assert "html" not in str(translated(answer(503, "<html>" * 1000)))
 
 
 def test_error_without_words_is_still_named() -> None:
-    """An error that says nothing is still known by the thing that it concerns."""
+    """An error with an empty message still names the resource that Certroll asked for."""
     assert str(translated(ServiceRequestError(""))) == f"{WHAT}: no connection: "
 
 
@@ -207,7 +207,7 @@ def test_error_without_words_is_still_named() -> None:
     ids=["throttled", "locked", "unavailable", "too slow"],
 )
 def test_retry_after_is_carried_along(body: object, status: int) -> None:
-    """When Azure says when to come back, every error that is tried again knows it."""
+    """Every transient error carries the wait that Azure's `Retry-After` header asks for."""
     found = translated(answer(status, body, {"retry-after": "17"}))
     assert isinstance(found, Transient)
     assert found.retry_after == timedelta(seconds=17)
@@ -239,5 +239,5 @@ def test_retry_after_is_carried_along(body: object, status: int) -> None:
     ],
 )
 def test_retry_after_is_read(text: str | None, wait: timedelta | None) -> None:
-    """Retry-After is understood in seconds and as a date; what is neither asks for nothing."""
+    """Certroll reads `Retry-After` as seconds or as an HTTP date, and ignores every other value."""
     assert parse_retry_after(text, NOW) == wait

@@ -1,4 +1,4 @@
-"""App Service Environments and their root certificates as they come over the wire, in every form that they may have."""
+"""Certroll reads App Service Environments and their root certificates in every form that ARM sends."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ API = "api-version=2024-04-01"
 
 
 class Wire:
-    """The clients of an Azure that gives these answers to plain requests in turn; it keeps what it was asked."""
+    """This fake client returns the given answers to plain requests in turn, and records each request."""
 
     def __init__(self, *answers: dict[str, Any], environments: object = None) -> None:
         self.asked: list[tuple[str, str, object]] = []
@@ -33,12 +33,12 @@ class Wire:
         self.app_service_environments = environments
 
     def client(self, subscription: str) -> "Wire":
-        """Return the client of the subscription."""
+        """Return this client, after a check that the subscription is the expected subscription."""
         assert subscription == SUBSCRIPTION
         return self
 
     def send_request(self, request: HttpRequest) -> object:
-        """Return the next answer."""
+        """Record the request and return the next of the given answers."""
         body = json.loads(request.content) if isinstance(request.content, str) else request.content
         self.asked.append((request.method, request.url, body))
         answer = self._answers.pop(0)
@@ -46,28 +46,28 @@ class Wire:
 
 
 def over(*answers: dict[str, Any], environments: object = None) -> tuple[Environments, Wire]:
-    """Return the adapter over that Azure, and the Azure."""
+    """Return the client for App Service Environments over a fake Azure, and the fake Azure itself."""
     wire = Wire(*answers, environments=environments)
     return Environments(cast("Any", wire), Retrying(ManualClock())), wire
 
 
 def model(wire: dict[str, Any]) -> object:
-    """Return an answer as the SDK gives it."""
+    """Return an answer in the form of an SDK model."""
     return SimpleNamespace(as_dict=lambda: wire)
 
 
 def paged(*wires: dict[str, Any]) -> object:
-    """Return a list as the SDK gives it, with one entry on each page."""
+    """Return a list in the form of an SDK pager, with a single entry on each page."""
     return SimpleNamespace(by_page=lambda: iter([model(wire)] for wire in wires))
 
 
 def root_wire(name: str = "corp-root", **properties: object) -> dict[str, Any]:
-    """Return a root certificate as ARM writes it."""
+    """Return a root certificate in the JSON form of ARM."""
     return {"id": f"{ROOTS}/{name}", "name": name, "location": "West Europe", "properties": properties}
 
 
 def environment_wire(name: str = "ase", **properties: object) -> dict[str, Any]:
-    """Return an environment as ARM writes it."""
+    """Return an App Service Environment in the JSON form of ARM."""
     resource_id = f"{ASE.resource_id.removesuffix('ase')}{name}"
     return {"id": resource_id, "location": "West Europe", "tags": {"team": "web"}, "properties": properties}
 
@@ -106,7 +106,11 @@ def environment_wire(name: str = "ase", **properties: object) -> dict[str, Any]:
     ],
 )
 def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertificate) -> None:
-    """Which root it is comes from its thumbprint, else from what it holds, else from a name of ours, else from none."""
+    """Certroll reads a root's thumbprint from its properties, its blob, or a name that Certroll wrote.
+
+    The thumbprint in the properties takes precedence over the blob, and the blob over the name. A root's thumbprint
+    is None if properties, blob and name do not give it.
+    """
     adapter, azure = over(wire, {"value": [wire]})
     ref = RootRef(ASE, expected.ref.name)
     assert adapter.root(ref) == expected
@@ -129,7 +133,10 @@ def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertific
     ],
 )
 def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str) -> None:
-    """A root that makes no sense is a blind spot beside the others, and by itself an error that says what is odd."""
+    """Certroll lists an unreadable root as a blind spot and still lists the other roots.
+
+    A read of a single unreadable root raises an error that names the problem.
+    """
     good = root_wire("other", isRoot=True, thumbprint=OLD)
     adapter, _ = over({"value": [wire, good]}, wire)
     listed = adapter.roots(ASE)
@@ -150,16 +157,16 @@ def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str
     ],
 )
 def test_what_is_no_list_is_refused(answer: Any, problem: str) -> None:  # noqa: ANN401 - JSON of any shape
-    """Whatever answers in Azure's stead is not taken for an environment without roots."""
+    """Certroll refuses an answer that has no list of roots, instead of reading an environment without roots."""
     with pytest.raises(Rejected, match=problem):
         over(answer)[0].roots(ASE)
 
 
 def test_roots_of_all_pages_are_listed() -> None:
-    """A list that goes on is read to its end, from where Azure says that it goes on."""
+    """Certroll follows each `nextLink` of Azure until the list of roots is complete."""
     first = {"value": [root_wire("a", isRoot=True, thumbprint=OLD)], "nextLink": "https://arm/next"}
     adapter, azure = over(first, {"value": None, "nextLink": "https://arm/last"}, {"value": [root_wire("b")]})
-    assert [one.ref.name for one in adapter.roots(ASE).found] == ["a", "b"]
+    assert [root.ref.name for root in adapter.roots(ASE).found] == ["a", "b"]
     assert azure.asked == [
         ("GET", f"{ROOTS}?{API}", None),
         ("GET", "https://arm/next", None),
@@ -169,7 +176,7 @@ def test_roots_of_all_pages_are_listed() -> None:
 
 @pytest.mark.parametrize("is_root", [True, False])
 def test_root_is_put_whole(*, is_root: bool) -> None:
-    """A root goes to where its environment is, as the whole certificate in base64."""
+    """Certroll uploads a root as the whole certificate in base64, in its environment's region."""
     adapter, azure = over({})
     adapter.put_root(root("corp root#1", is_root=is_root), DER)
     body = {"location": "West Europe", "properties": {"blob": BLOB, "isRoot": is_root}}
@@ -177,7 +184,7 @@ def test_root_is_put_whole(*, is_root: bool) -> None:
 
 
 def test_root_is_deleted_by_its_name() -> None:
-    """One certificate is deleted, however odd its name, and never more."""
+    """Certroll deletes exactly the named root, even if the name has reserved URL characters."""
     adapter, azure = over({}, {})
     for name in ("corp-root", "a?b#c"):
         adapter.delete_root(RootRef(ASE, name))
@@ -202,7 +209,7 @@ def test_root_is_deleted_by_its_name() -> None:
     ],
 )
 def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *, internal: bool) -> None:
-    """An environment is reached from inside its network alone where its load balancer is internal."""
+    """Certroll treats an environment as internal if its load balancer is internal."""
     wire = environment_wire("ASE", **properties)
     names: list[tuple[str, str]] = []
 
@@ -218,11 +225,11 @@ def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *,
 
 
 def test_odd_environment_is_named_and_hides_no_other() -> None:
-    """An environment that makes no sense is a blind spot beside the others."""
+    """Certroll lists an unreadable environment as a blind spot and still lists the other environments."""
     odd = environment_wire() | {"id": f"{ASE.resource_id}/odd"}
     adapter, _ = over(environments=SimpleNamespace(list=lambda: paged(odd, environment_wire("two")), get=None))
     listed = adapter.environments(SUBSCRIPTION)
-    assert [one.ref for one in listed.found] == [EnvironmentRef(SUBSCRIPTION, "rg-network", "two")]
+    assert [environment.ref for environment in listed.found] == [EnvironmentRef(SUBSCRIPTION, "rg-network", "two")]
     (spot,) = listed.blind_spots
     assert spot == BlindSpot(f"{ASE.resource_id}/odd", spot.detail, SUBSCRIPTION, roots_only=True)
     adapter, _ = over(environments=SimpleNamespace(get=lambda *_: model(odd)))
@@ -251,7 +258,7 @@ def test_odd_environment_is_named_and_hides_no_other() -> None:
     ],
 )
 def test_inbound_addresses_are_those_of_its_kind(properties: object, addresses: tuple[str, ...]) -> None:
-    """Where an environment is reached is what its networking says, inside its network before outside."""
+    """Certroll reads an environment's inbound addresses from its networking, internal addresses first."""
     networks = {("rg-network", "ase"): model({"properties": properties})}
     networking = SimpleNamespace(get_ase_v3_networking_configuration=lambda *names: networks[names])
     adapter, _ = over(environments=networking)
@@ -259,14 +266,14 @@ def test_inbound_addresses_are_those_of_its_kind(properties: object, addresses: 
 
 
 def test_odd_addresses_are_named() -> None:
-    """Networking that makes no sense is an error that says whose it is."""
+    """An error about unreadable networking names the environment that it belongs to."""
     networking = SimpleNamespace(get_ase_v3_networking_configuration=lambda *_: model({"properties": ["x"]}))
     with pytest.raises(Rejected, match=r"^networking of environment rg-network/ase cannot be read: "):
         over(environments=networking)[0].inbound_addresses(ASE)
 
 
 def test_sites_of_an_environment_are_listed() -> None:
-    """Sites are those that the environment names, and each says in which one it is."""
+    """Certroll lists the sites that Azure names for an environment, and each site names its environment."""
     site_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Web/sites/shop"
     properties = {
         "webSpace": "rg-westeuropewebspace",
@@ -277,5 +284,5 @@ def test_sites_of_an_environment_are_listed() -> None:
     listings = {("rg-network", "ase"): paged({"id": site_id, "properties": properties}, {"id": "odd"})}
     adapter, _ = over(environments=SimpleNamespace(list_web_apps=lambda *names: listings[names]))
     listed = adapter.sites(ASE)
-    assert [(str(one.ref), one.environment, one.running) for one in listed.found] == [("shop", ASE, False)]
+    assert [(str(site.ref), site.environment, site.running) for site in listed.found] == [("shop", ASE, False)]
     assert [spot.subject for spot in listed.blind_spots] == ["odd"]

@@ -1,4 +1,4 @@
-"""The rows of the journal: what is kept of an app, and that it comes back as it was."""
+"""The journal writes each record of an app or a site as a table row and reads the same record back."""
 
 import json
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ FULL = replace(
 
 
 class Stored(dict[str, Any]):
-    """A row as the table gives it, with its revision."""
+    """A table row with a revision (ETag) in its metadata, as Azure Table Storage returns the row."""
 
     metadata: Mapping[str, str] = {"etag": "7"}
 
@@ -86,14 +86,14 @@ class Stored(dict[str, Any]):
     ],
 )
 def test_record_comes_back_as_it_was(record: RollRecord) -> None:
-    """What is recorded of an app comes back the same from its row, with the revision that the table gave it."""
+    """The journal reads an app's record back unchanged from its row, with the revision of the row."""
     row = roll_row(record)
     assert roll_record(row) == replace(record, revision=None)
     assert roll_record(Stored(row)) == replace(record, revision="7")
 
 
 def test_row_of_an_earlier_release_is_read() -> None:
-    """A row from before there were root lists has shorter edits, and no word of them."""
+    """The journal reads rows of an earlier release, whose edits have no field for root lists."""
     row = {**roll_row(replace(FULL, edits=EDITS[:1])), "PartitionKey": lineage_key(REF)}
     row |= {"edits_0": json.dumps([[LOAD_LIST, NEW, [OLDER], OLD]])}
     del row["rooted"]
@@ -102,7 +102,7 @@ def test_row_of_an_earlier_release_is_read() -> None:
 
 
 def test_row_holds_only_what_a_table_can() -> None:
-    """A property is a text, a number, a moment or a truth, a text at most 32 K characters; a long detail is cut."""
+    """A row has only property types of Table Storage, long texts in parts, and a shortened detail."""
     many = tuple(SettingEdit(f"PIN_{number:04}", NEW, (OLD,), OLD) for number in range(1000))
     row = roll_row(replace(FULL, edits=many, detail="x" * 5000))
     assert all(isinstance(value, str | int | bool | type(NOW)) for value in row.values())
@@ -112,7 +112,7 @@ def test_row_holds_only_what_a_table_can() -> None:
 
 
 def test_row_of_an_app_is_found_by_its_site() -> None:
-    """An app has one row, whatever its version, and a slot another one; a key holds only what a key may."""
+    """A row key depends on the site and its slot alone, and has only allowed characters."""
     assert roll_row(FULL)["RowKey"] == roll_key(site_ref(slot="staging")) != roll_key(site_ref())
     assert not set("/\\#?") & set(roll_key(site_ref(slot="staging")))
     assert roll_row(replace(FULL, version="v9"))["RowKey"] == roll_row(FULL)["RowKey"]
@@ -120,7 +120,7 @@ def test_row_of_an_app_is_found_by_its_site() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1, 12 * CHUNK])
 def test_long_text_is_kept_in_parts(length: int) -> None:
-    """A text of any length comes back whole, and beside other properties of a like name."""
+    """A long text is split over several properties and read back whole from properties in any order."""
     text = "".join(chr(97 + number // CHUNK) for number in range(length))
     parts = chunked("edits", text)
     assert max(map(len, parts.values())) <= CHUNK
@@ -130,12 +130,12 @@ def test_long_text_is_kept_in_parts(length: int) -> None:
 
 
 def test_record_of_a_site_comes_back_as_it_was() -> None:
-    """What is recorded of a site comes back the same from its row, its last good bindings included."""
+    """The journal reads a site's record back unchanged from its row, with its last good bindings."""
     last_good = binding(virtual_ip="203.0.113.7", ssl_state=SslState.IP_BASED), binding("b.contoso.com", None)
     copies = copy("a#1").ref, copy("b").ref
     seen = replace(record(SiteState.PENDING, detail="seen"), copies=copies, last_good=last_good)
     every = [replace(seen, state=state, again=again) for state in SiteState for again in Again]
-    assert [site_record(site_row(REF, one)) for one in every] == every
+    assert [site_record(site_row(REF, known)) for known in every] == every
     row = site_row(REF, seen)
     assert (row["certificate"], row["PartitionKey"]) == ("kv-shop/shop", lineage_key(REF))
     assert row["RowKey"] != roll_key(seen.site)
@@ -143,14 +143,18 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
 
 
 def test_record_of_a_site_from_an_earlier_certroll_is_read() -> None:
-    """A row that was written before host names could be bound again says nothing of that."""
+    """The journal reads a row from before the column `again` existed as a site without a rebind."""
     row = site_row(REF, record(SiteState.PROVEN))
     del row["again"]
     assert site_record(row).again is Again.NO
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:
-    """What copies held comes back the same from its property, in a stable order; nothing from a row without it."""
+    """The journal reads the recorded thumbprints of a fleet's copies back unchanged from a row.
+
+    The row lists these thumbprints in a stable order. A row of an earlier release without the property `held` gives
+    an empty set of thumbprints.
+    """
     held = frozenset({(WEST, OLD), (NORTH, NEW), (WEST, FOREIGN)})
     text = held_text(replace(rollout(), held=held))
     assert held_of({"held": text}) == held

@@ -1,11 +1,11 @@
-"""What the journal may never lose or mix up, whoever writes beside it and wherever a process dies."""
+"""The journal keeps its records apart and complete, even if runs overlap or a process dies between writes."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.clients.journal_table import CLAIM, TableJournal
+from shared.domain.budget import CLAIM
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.managed import Issuance
 from shared.domain.names import HostName, SiteRef
@@ -13,8 +13,10 @@ from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.roll import RollState
 from shared.domain.rollout import Rollout, SiteState
+from shared.holds import let_go
+from shared.ports import Ports
 from tests.build import ASE, HOUR, NOW, OTHER_ASE, OTHER_REF, REF, WEST, ManualClock, record, roll, rollout, site_ref
-from tests.small_storage import Died, SmallStorage, journal_on
+from tests.small_storage import Died, SmallStorage, ports_on
 
 SECOND = timedelta(seconds=1)
 PLAN, ENVIRONMENT = "/plans/front", ASE.resource_id
@@ -22,13 +24,13 @@ A, B, C = (site_ref(name) for name in "abc")
 OLDER = replace(record(SiteState.PENDING), version="v1")
 
 
-def journal(storage: SmallStorage | None = None, clock: ManualClock | None = None) -> TableJournal:
-    """Return a journal, by default an empty one, that is written now."""
-    return journal_on(storage or SmallStorage(), clock or ManualClock())
+def journal(storage: SmallStorage | None = None, clock: ManualClock | None = None) -> Ports:
+    """Return a journal on the given storage and clock, by default an empty journal at `NOW`."""
+    return ports_on(storage or SmallStorage(), clock or ManualClock())
 
 
 def many(sites: int) -> Rollout:
-    """Return a version that goes to so many sites of its first place."""
+    """Return a rollout of a version to the given number of sites in its first webspace."""
     return rollout(*(record(SiteState.PENDING, site=f"shop-{number}") for number in range(sites)))
 
 
@@ -36,10 +38,10 @@ def many(sites: int) -> Rollout:
 
 
 def test_finding_says_how_much_it_matters() -> None:
-    """People filter the table by severity; the reason decides it."""
+    """The journal derives a finding's severity from its reason, so that operators can filter the table."""
     storage = SmallStorage()
     found = [Finding(NOW, str(REF), "app shop", reason, "") for reason in (Reason.ROLLED_BACK, Reason.UNDONE)]
-    journal(storage).report(tuple(found))
+    journal(storage).findings.report(tuple(found))
     rows = {row["reason"]: row["severity"] for row in storage.all("certrollfindings")}
     assert rows == {"RolledBack": "high", "Undone": "info"}
 
@@ -49,124 +51,131 @@ def test_finding_says_how_much_it_matters() -> None:
 
 @pytest.mark.parametrize("sites", [1, 49, 50, 51, 120])
 def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> None:
-    """Who dies between two writes has the first place chosen again: it never counts as begun with sites missing.
+    """The journal records all sites of a version before it records the first webspace.
 
-    Else other places would follow on the proof of a part of the first one.
+    If a process dies between the writes, the next run chooses the first webspace again. If the journal recorded the
+    first webspace before its sites, other webspaces could follow without a proof of all these sites.
     """
     for lasts in range(sites + 2):
         storage = SmallStorage(lasts=lasts)
         try:
-            journal(storage).begin(REF, many(sites))
+            journal(storage).rollouts.begin(REF, many(sites))
         except Died:
-            assert journal(storage).rollout(REF, "v2").first is None, f"after {lasts} writes"
+            assert journal(storage).rollouts.rollout(REF, "v2").first is None, f"after {lasts} writes"
             continue
         break
-    begun = journal(storage).rollout(REF, "v2")
+    begun = journal(storage).rollouts.rollout(REF, "v2")
     assert (begun.first, begun.started_at, len(begun.records)) == (WEST, NOW, sites)
 
 
 def test_beginning_again_does_not_start_the_soak_anew() -> None:
-    """What was begun an hour ago counts from then: the other places wait for one soak, however often Certroll looks."""
+    """The soak time of a version counts from its first start, even if a later run starts the version again."""
     clock, storage = ManualClock(), SmallStorage()
-    journal(storage, clock).begin(REF, many(1))
+    journal(storage, clock).rollouts.begin(REF, many(1))
     clock.sleep(HOUR.total_seconds())
-    begun = journal(storage, clock).rollout(REF, "v2")
-    journal(storage, clock).begin(REF, begun)
-    assert journal(storage, clock).rollout(REF, "v2").started_at == NOW
+    begun = journal(storage, clock).rollouts.rollout(REF, "v2")
+    journal(storage, clock).rollouts.begin(REF, begun)
+    assert journal(storage, clock).rollouts.rollout(REF, "v2").started_at == NOW
 
 
 def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
-    """That a fleet was looked at changes neither the first place nor since when it is under way."""
+    """An inspection of the fleet changes neither the recorded first webspace nor the start of the soak time."""
     there = journal()
-    there.begin(REF, replace(many(1), started_at=NOW - HOUR))
-    there.looked(REF, there.rollout(REF, "v2"), NOW)
-    seen = there.rollout(REF, "v2")
+    there.rollouts.begin(REF, replace(many(1), started_at=NOW - HOUR))
+    there.rollouts.looked(REF, there.rollouts.rollout(REF, "v2"), NOW)
+    seen = there.rollouts.rollout(REF, "v2")
     assert (seen.first, seen.started_at, seen.looked_at) == (WEST, NOW - HOUR, NOW)
 
 
 def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
-    """Where only apps are to be rolled no webspace counts as first, nor as begun."""
+    """An inspection of the fleet records no first webspace if only apps have to be rolled."""
     there = journal()
-    there.looked(REF, Rollout("v2"), NOW)
-    seen = there.rollout(REF, "v2")
+    there.rollouts.looked(REF, Rollout("v2"), NOW)
+    seen = there.rollouts.rollout(REF, "v2")
     assert (seen.first, seen.started_at, seen.looked_at) == (None, None, NOW)
 
 
-# ------------------------------------------------------------------------------------------- one version, and another
+# ------------------------------------------------------------------------------------------ versions and certificates
 
 
 def test_late_result_of_an_older_version_does_not_erase_what_is_pending() -> None:
-    """The run of a site that ends after a newer version began leaves that version's record as it is."""
+    """A late result for an older version leaves the pending record of the newer version unchanged."""
     there, newer = journal(), record(SiteState.PENDING)
-    there.begin(REF, rollout(newer))
-    there.record_site(REF, replace(OLDER, state=SiteState.PROVEN))
-    assert there.site(REF, "v2", site_ref()) == newer
+    there.rollouts.begin(REF, rollout(newer))
+    there.rollouts.record_site(REF, replace(OLDER, state=SiteState.PROVEN))
+    assert there.rollouts.site(REF, "v2", site_ref()) == newer
 
 
 def test_result_of_a_site_that_is_not_recorded_is_not_kept() -> None:
-    """After the journal was lost no late result makes a site known: only the certificate's own run does."""
+    """The journal ignores a late result for a site that it has no record of.
+
+    After the journal was lost, only Certroll's run for the certificate may add sites to the journal.
+    """
     there = journal()
-    there.record_site(REF, record(SiteState.PROVEN))
-    assert there.rollout(REF, "v2").records == ()
+    there.rollouts.record_site(REF, record(SiteState.PROVEN))
+    assert there.rollouts.rollout(REF, "v2").records == ()
 
 
 def test_record_of_an_older_version_is_no_leave_to_write_the_newer_one() -> None:
-    """A site that is recorded for another version is not recorded: its turn has not come."""
+    """A site's record for an older version gives no permission to write the newer version."""
     there = journal()
-    there.begin(REF, Rollout("v1", WEST, (OLDER,)))
-    assert there.site(REF, "v2", site_ref()) is None
-    assert there.site(REF, "v1", site_ref()) == OLDER
-    assert there.rollout(REF, "v2") == Rollout("v2")
+    there.rollouts.begin(REF, Rollout("v1", WEST, (OLDER,)))
+    assert there.rollouts.site(REF, "v2", site_ref()) is None
+    assert there.rollouts.site(REF, "v1", site_ref()) == OLDER
+    assert there.rollouts.rollout(REF, "v2") == Rollout("v2")
 
 
 def test_rolls_of_other_versions_are_past() -> None:
-    """What an older version left in an app is known beside the newer one, and never counts as its own."""
+    """The journal returns an app's roll of an older version as a past roll of the newer version."""
     there, late = journal(), roll(RollState.ROLLED_BACK, site="a", revision=None)
-    old = there.put_roll(REF, replace(late, version="v1"))
-    new = there.put_roll(REF, roll(RollState.STALE, site="b"))
-    seen = there.rollout(REF, "v2")
+    old = there.settings_rolls.put_roll(REF, replace(late, version="v1"))
+    new = there.settings_rolls.put_roll(REF, roll(RollState.STALE, site="b"))
+    seen = there.rollouts.rollout(REF, "v2")
     assert (seen.rolls, seen.past_rolls) == ((new,), (old,))
 
 
 def test_records_of_two_vault_certificates_are_kept_apart() -> None:
-    """One site that shows two vault certificates has a record of each."""
+    """A site that binds two vault certificates has a separate record for each certificate."""
     there = journal()
-    there.begin(REF, rollout(record(SiteState.PENDING)))
-    there.begin(OTHER_REF, rollout(record(SiteState.PROVEN)))
-    states = [there.rollout(ref, "v2").records[0].state for ref in (REF, OTHER_REF)]
+    there.rollouts.begin(REF, rollout(record(SiteState.PENDING)))
+    there.rollouts.begin(OTHER_REF, rollout(record(SiteState.PROVEN)))
+    states = [there.rollouts.rollout(ref, "v2").records[0].state for ref in (REF, OTHER_REF)]
     assert states == [SiteState.PENDING, SiteState.PROVEN]
 
 
 def test_run_that_was_overtaken_does_not_write_an_app() -> None:
-    """Of two runs that read one record the second to write is told that the world moved."""
+    """If two runs of Certroll read the same app record, the second write raises `Conflict`."""
     there = journal()
-    read = there.put_roll(REF, roll(RollState.STALE))
-    there.put_roll(REF, replace(read, state=RollState.OVERLAPPING))
+    read = there.settings_rolls.put_roll(REF, roll(RollState.STALE))
+    there.settings_rolls.put_roll(REF, replace(read, state=RollState.OVERLAPPING))
     for late in (read, replace(read, revision=None)):
         with pytest.raises(Conflict):
-            there.put_roll(REF, replace(late, state=RollState.REFUSED))
-    assert there.rollout(REF, "v2").rolls[0].state is RollState.OVERLAPPING
+            there.settings_rolls.put_roll(REF, replace(late, state=RollState.REFUSED))
+    assert there.rollouts.rollout(REF, "v2").rolls[0].state is RollState.OVERLAPPING
 
 
-# ------------------------------------------------------------------------------------------ what restarts just now
+# -------------------------------------------------------------------------------------------------- restart claims
 
 
-def claims(there: TableJournal, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
-    """Say whether the site may restart."""
-    return there.claim_restart(plan, site, ref, most)  # type: ignore[arg-type]
+def claims(there: Ports, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
+    """Return True if the journal lets the site restart now."""
+    return there.restart_claims.claim(plan, site, ref, most)  # type: ignore[arg-type]
 
 
 def test_app_that_restarts_for_one_certificate_waits_with_the_other() -> None:
-    """However many may restart: two certificates never overlap in one app, as one answer would speak for both."""
+    """An app restarts for a single certificate at a time, even if the plan allows more restarts.
+
+    If an app restarted for two certificates at once, a single answer of the app would count for both.
+    """
     there = journal()
     assert claims(there, A, REF, most=5)
     assert not claims(there, A, OTHER_REF, most=5)
-    there.restarted(PLAN, A, REF)
+    there.restart_claims.give_back(PLAN, A, REF)
     assert claims(there, A, OTHER_REF, most=5)
 
 
 def test_app_that_is_rolled_waits_with_its_stop_for_a_root() -> None:
-    """A wave does not stop an app that restarts for a certificate, nor the other way round."""
+    """Certroll never restarts the same app for a certificate and for a root at the same time."""
     there = journal()
     assert claims(there, A, REF, most=5)
     assert not claims(there, A, ASE, most=5)
@@ -175,15 +184,15 @@ def test_app_that_is_rolled_waits_with_its_stop_for_a_root() -> None:
 
 
 def test_as_many_apps_restart_as_may() -> None:
-    """The last that fits goes, the next one waits until another is done; asking twice counts once."""
+    """Apps of a plan restart up to the plan's limit, and a repeated claim of the same app counts once."""
     there = journal()
     assert [claims(there, site) for site in (A, B, C, A, B)] == [True, True, False, True, True]
-    there.restarted(PLAN, A, REF)
+    there.restart_claims.give_back(PLAN, A, REF)
     assert claims(there, C)
 
 
 def test_claims_of_one_plan_do_not_fill_another() -> None:
-    """Each App Service plan has its own count, however its id is written."""
+    """Each App Service plan has its own restart limit, and the letter case of the plan's id has no effect."""
     there = journal()
     assert claims(there, A, most=1)
     assert claims(there, B, most=1, plan="/plans/back")
@@ -191,77 +200,83 @@ def test_claims_of_one_plan_do_not_fill_another() -> None:
 
 
 def test_claim_that_nobody_gave_back_ends_after_an_hour() -> None:
-    """A run that died keeps the others of its plan waiting for an hour, and not for ever."""
+    """A restart claim of a run that died expires after one hour, and then other apps may restart."""
     clock, storage = ManualClock(), SmallStorage()
     assert claims(journal(storage, clock), A, most=1)
     clock.sleep((CLAIM - SECOND).total_seconds())
     assert not claims(journal(storage, clock), B, most=1)
-    assert journal(storage, clock).restarting(PLAN, ASE) == (A,)
+    assert journal(storage, clock).restart_claims.restarting(PLAN, ASE) == (A,)
     clock.sleep(1)
-    assert journal(storage, clock).restarting(PLAN, ASE) == ()
+    assert journal(storage, clock).restart_claims.restarting(PLAN, ASE) == ()
     assert claims(journal(storage, clock), B, most=1)
 
 
 def test_what_restarts_is_all_but_the_environments_own() -> None:
-    """A wave counts what rolls and other environments restart on its plans, each app once, and not its own apps."""
+    """A wave counts the apps that other certificates and environments restart on its plans.
+
+    A wave does not count the apps of its own environment among the restarts of others.
+    """
     there = journal()
     assert claims(there, B, REF, most=9)
     assert claims(there, A, OTHER_ASE, most=9)
     assert claims(there, C, ASE, most=9)
-    assert there.restarting(PLAN, ASE) == (A, B)
-    assert there.restarting("/plans/back", ASE) == ()
+    assert there.restart_claims.restarting(PLAN, ASE) == (A, B)
+    assert there.restart_claims.restarting("/plans/back", ASE) == ()
 
 
 # ------------------------------------------------------------------------------------------------ a hold is released
 
 
 def test_release_lets_only_what_failed_go() -> None:
-    """Apps and sites that failed are forgotten or count as unproven; what is proven or pending stays as it is."""
+    """A release of a held version forgets failed apps and marks failed sites unproven.
+
+    A release of a held version leaves the records of proven and pending sites unchanged.
+    """
     there = journal()
     sites = (
         record(SiteState.FAILED, site="a"),
         record(SiteState.PROVEN, site="b"),
         record(SiteState.PENDING, site="c"),
     )
-    there.begin(REF, rollout(*sites))
-    kept = there.put_roll(REF, roll(RollState.VALIDATED, site="d"))
-    there.put_roll(REF, roll(RollState.ROLLED_BACK, site="e"))
-    assert sorted(there.release(REF, "v2", NOW)) == [A, site_ref("e")]
-    seen = there.rollout(REF, "v2")
+    there.rollouts.begin(REF, rollout(*sites))
+    kept = there.settings_rolls.put_roll(REF, roll(RollState.VALIDATED, site="d"))
+    there.settings_rolls.put_roll(REF, roll(RollState.ROLLED_BACK, site="e"))
+    assert sorted(let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW)) == [A, site_ref("e")]
+    seen = there.rollouts.rollout(REF, "v2")
     assert [record.state for record in seen.records] == [SiteState.UNPROVEN, SiteState.PROVEN, SiteState.PENDING]
     assert seen.rolls == (kept,)
 
 
 def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
-    """A version that failed is held until its own certificate is released, and so is one of another version."""
+    """An operator's release of a held version leaves the holds of other certificates and versions in place."""
     there = journal()
-    there.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
-    past = there.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))
-    assert there.release(REF, "v2", NOW) == ()
-    assert there.rollout(OTHER_REF, "v2").failed != ()
-    assert there.rollout(REF, "v2").past_rolls == (past,)
+    there.rollouts.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
+    past = there.settings_rolls.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))
+    assert let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW) == ()
+    assert there.rollouts.rollout(OTHER_REF, "v2").failed != ()
+    assert there.rollouts.rollout(REF, "v2").past_rolls == (past,)
 
 
-# --------------------------------------------------------------------------------------- managed certificates, poison
+# --------------------------------------------------------------------------------- managed certificates, dead letters
 
 
 def test_what_azure_was_asked_is_known_of_each_host_name() -> None:
-    """Two host names of one site, and one of two sites, are asked for apart; one that is done is forgotten."""
+    """The journal records managed certificate requests per site and host name, and forgets only the named request."""
     there = journal()
     asked = [Issuance(site, HostName(name), NOW) for site in (A, B) for name in ("x.contoso.com", "y.contoso.com")]
     for issuance in asked:
-        there.put_issuance(issuance)
-    there.forget_issuance(A, HostName("x.contoso.com"))
-    found = [there.issuance(issuance.site, issuance.host_name) for issuance in asked]
+        there.requests.put_issuance(issuance)
+    there.requests.forget_issuance(A, HostName("x.contoso.com"))
+    found = [there.requests.issuance(issuance.site, issuance.host_name) for issuance in asked]
     assert found == [None, *asked[1:]]
 
 
 def test_kept_message_belongs_to_its_queue() -> None:
-    """A message that failed on one queue is not found, and not put back, under another."""
+    """The journal finds a dead letter only under the queue on which its message failed."""
     there = journal()
-    there.failed("{}", "KeyError: 'x'")
-    kept = there.poison("sites", "{}", None)
-    assert there.poisoned("sites", kept.key) == kept
+    there.dead_letters.note_cause("{}", "KeyError: 'x'")
+    kept = there.dead_letters.add("sites", "{}", None)
+    assert there.dead_letters.get("sites", kept.key) == kept
     assert kept.cause == "KeyError: 'x'"
     with pytest.raises(NotFound):
-        there.poisoned("certificates", kept.key)
+        there.dead_letters.get("certificates", kept.key)

@@ -1,4 +1,4 @@
-"""Orders and vault rights as they come over the wire: odd ones are named, none is a crash."""
+"""Certroll reads certificate orders and vault rights from ARM, and reports unreadable answers by name."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +20,12 @@ VAULT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft
 
 
 def wire(**properties: object) -> dict[str, Any]:
-    """Return an order as ARM writes it."""
+    """Return a certificate order in the JSON form of ARM."""
     return {"id": ORDER_ID, "name": "Shop", "type": "certificateOrders", "location": "global", "properties": properties}
 
 
 def test_recorded_order_is_read() -> None:
-    """An order as azure-cli recorded it gives every value, the end without an offset in UTC."""
+    """Certroll reads every value of a recorded order, and reads a time without an offset as UTC."""
     place = {"keyVaultId": VAULT_ID, "keyVaultSecretName": "Shop8f3a", "provisioningState": "Succeeded"}
     order = read_order(
         wire(
@@ -58,13 +58,16 @@ def test_recorded_order_is_read() -> None:
 
 
 def test_order_that_was_never_stored_has_no_secret() -> None:
-    """The key `certificates` is absent then, which is recorded; nothing is guessed in its place."""
+    """Certroll reads an order without the key `certificates` as an order without a secret.
+
+    Recorded traffic shows that Azure leaves out the key `certificates` for an order that was never stored.
+    """
     order = read_order(wire(status="Denied"))
     assert (order.status, order.stored, order.secret, order.expires) == (OrderStatus.DENIED, (), None, None)
 
 
 def test_words_are_read_in_any_case_and_unknown_ones_as_unknown() -> None:
-    """A status of a later API version is unknown, not an error and not fine."""
+    """Certroll reads a status in any letter case, and reads a status that it does not know as `UNKNOWN`."""
     assert read_order(wire(status="issued")).status is OrderStatus.ISSUED
     assert read_order(wire(status="Sparkling")).status is OrderStatus.UNKNOWN
     assert read_order(wire()).status is OrderStatus.UNKNOWN
@@ -74,12 +77,12 @@ def test_words_are_read_in_any_case_and_unknown_ones_as_unknown() -> None:
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59Z", None, ""])
 def test_moments_that_stand_for_none_are_none(moment: object) -> None:
-    """The first and the last moment of .NET are no dates, and no date is computed from them."""
+    """Certroll reads the smallest and the largest .NET date as no date."""
     assert read_order(wire(expirationTime=moment)).expires is None
 
 
 def test_texts_can_be_written_anywhere() -> None:
-    """Half a character, or a text without end, breaks neither a log nor a table."""
+    """Certroll escapes lone surrogates and shortens long texts, so that logs and tables accept them."""
     order = read_order(wire(serialNumber="\ud8000A", domainVerificationToken="x" * 50_000))
     assert (order.serial, len(order.token)) == (r"\ud8000A", 200)
     with pytest.raises(ValueError, match="is not the resource id"):
@@ -88,7 +91,7 @@ def test_texts_can_be_written_anywhere() -> None:
 
 @pytest.mark.parametrize("size", [None, 1, "2048", [2048], True])
 def test_odd_key_sizes_become_the_smallest(size: object) -> None:
-    """A renewal never asks for a key that Azure does not offer."""
+    """Certroll requests a renewal with 2048 bits if the key size of the order is not one that Azure offers."""
     assert read_order(wire(keySize=size)).key_size == 2048
 
 
@@ -96,7 +99,7 @@ def test_odd_key_sizes_become_the_smallest(size: object) -> None:
     "names", [{"keyVaultId": "x", "keyVaultSecretName": "a"}, {"keyVaultSecretName": "a"}, {}, None]
 )
 def test_place_that_is_no_vault_has_no_secret(names: object) -> None:
-    """A vault id that is none yields no reference; the place itself is still seen."""
+    """Certroll reads a stored certificate with a malformed vault id as stored without a secret."""
     (stored,) = read_order(wire(certificates={"a": names})).stored
     assert stored.secret is None
 
@@ -120,7 +123,7 @@ def test_place_that_is_no_vault_has_no_secret(names: object) -> None:
     ],
 )
 def test_what_cannot_be_read_says_why(found: object, message: str) -> None:
-    """An odd order is refused by a sentence that becomes its finding."""
+    """Certroll refuses an unreadable order with a sentence that names the problem."""
     with pytest.raises(ValueError, match=message):
         read_order(found)
 
@@ -129,7 +132,7 @@ def test_what_cannot_be_read_says_why(found: object, message: str) -> None:
 
 
 def test_vault_with_policies_is_read() -> None:
-    """Words come in any case, `all` stands for every right of its kind, and unknown words for none."""
+    """Certroll reads vault rights in any letter case, reads `all` as every right, and ignores unknown rights."""
     policies = [
         {"objectId": "A", "permissions": {"secrets": ["Get", "list", "Purge"], "certificates": None}},
         {"objectId": "B", "permissions": {"certificates": ["all"], "keys": ["get"]}, "applicationId": "C"},
@@ -155,7 +158,7 @@ def test_vault_with_policies_is_read() -> None:
     ],
 )
 def test_firewall_is_read(properties: dict[str, Any], expected: tuple[bool, bool]) -> None:
-    """Who gets through the firewall follows from default action, public access and bypass."""
+    """Certroll derives access through a vault's firewall from default action, public access and bypass."""
     vault = read_vault(VAULT_ID, {"properties": properties})
     assert (vault.open_to_all, vault.trusted_services) == expected
 
@@ -170,13 +173,13 @@ def test_firewall_is_read(properties: dict[str, Any], expected: tuple[bool, bool
     ],
 )
 def test_odd_vaults_are_refused(properties: dict[str, Any]) -> None:
-    """A vault that cannot be read is no vault without rights."""
+    """Certroll refuses an unreadable vault instead of reading it as a vault without rights."""
     with pytest.raises(ValueError, match="its "):
         read_vault(VAULT_ID, {"properties": properties})
 
 
 def test_assignments_are_read() -> None:
-    """A role is known by the last part of its id; groups and conditions are kept."""
+    """Certroll reads a role assignment's role from its id, and notes a group or a condition."""
     properties = {
         "principalId": "A",
         "principalType": "Group",

@@ -1,4 +1,4 @@
-"""A vault's secret becomes a PFX, or says what is wrong without showing anything."""
+"""Certroll builds a PFX from a vault secret, and refuses an unusable secret without quoting it."""
 
 import base64
 import hashlib
@@ -47,7 +47,7 @@ SHORT, LONG = NOW + timedelta(days=100), NOW + timedelta(days=200)
 
 
 def pem(*parts: x509.Certificate | Key | ed25519.Ed25519PrivateKey, encryption: object = PLAIN) -> str:
-    """Return the parts as PEM, in that order."""
+    """Return certificates and keys as PEM blocks in the given order."""
 
     def block(part: x509.Certificate | Key | ed25519.Ed25519PrivateKey) -> bytes:
         if isinstance(part, x509.Certificate):
@@ -58,7 +58,7 @@ def pem(*parts: x509.Certificate | Key | ed25519.Ed25519PrivateKey, encryption: 
 
 
 def pfx(chain: Issued, encryption: object = PLAIN) -> str:
-    """Return key, leaf and intermediates as a PFX in base64."""
+    """Return the key, the leaf and the intermediates of a chain as a PFX in base64."""
     above = chain.intermediates
     scheme = cast("KeySerializationEncryption", encryption)
     return base64.b64encode(pkcs12.serialize_key_and_certificates(None, chain.key, chain.leaf, above, scheme)).decode()
@@ -67,42 +67,42 @@ def pfx(chain: Issued, encryption: object = PLAIN) -> str:
 def chain_of(
     value: str, expected: Thumbprint, content_type: str = PEM, encryption: PfxEncryption = PfxEncryption.AES256
 ) -> list[x509.Certificate]:
-    """Return what the PFX holds that is built of the value: the leaf, then the rest in order."""
+    """Return the certificates of the PFX that Certroll builds from the value, the leaf first."""
     built = build_pfx(value, content_type, expected, encryption, PASSWORD)
     held = pkcs12.load_pkcs12(built.blob, built.password.encode())
     assert held.cert is not None
-    return [held.cert.certificate, *(one.certificate for one in held.additional_certs)]
+    return [held.cert.certificate, *(extra.certificate for extra in held.additional_certs)]
 
 
-# --------------------------------------------------------------------------------------------------- what cannot show
+# ------------------------------------------------------------------------------------------------------------ secrecy
 
 
 def test_pfx_has_no_text_form() -> None:
-    """Neither the blob nor the password of a PFX is in any of its texts."""
+    """The text form of a PFX object contains neither its blob nor its password."""
     secret = Pfx(b"blob", "password")
     assert {repr(secret), str(secret), f"{secret}", f"{[secret]}"} == {"Pfx(...)", "[Pfx(...)]"}
 
 
 def test_failed_comparison_shows_no_contents() -> None:
-    """Where a test compares two of them by accident, pytest's explanation shows neither blob nor password."""
-    one, other = Pfx(b"one-blob", "one-password"), Pfx(b"other-blob", "other-password")
+    """If a test compares two PFX objects, pytest's explanation shows neither blob nor password."""
+    first, second = Pfx(b"one-blob", "one-password"), Pfx(b"other-blob", "other-password")
     with pytest.raises(AssertionError) as caught:
-        assert one == other
+        assert first == second
     shown = str(caught.value)
     assert [word for word in ("one-", "other-", "blob=", "password=") if word in shown] == []
 
 
-# ------------------------------------------------------------------------------------------------------- what is read
+# ------------------------------------------------------------------------------------------------------------ reading
 
 
 def test_content_type_may_be_in_any_case() -> None:
-    """A content type is understood as people write it."""
+    """Certroll reads the content type of a secret in any letter case and ignores blanks around it."""
     assert chain_of(pem(CHAIN.leaf, CHAIN.key), LEAF, " Application/X-PEM-File ") == [CHAIN.leaf]
     assert chain_of(pfx(CHAIN), LEAF, "APPLICATION/X-PKCS12") == [CHAIN.leaf, *CHAIN.intermediates]
 
 
 def test_base64_may_be_wrapped() -> None:
-    """A PFX that a person has pasted in lines is read all the same."""
+    """Certroll reads a PFX whose base64 text is wrapped into lines."""
     text = pfx(CHAIN)
     wrapped = "\r\n".join(text[n : n + 64] for n in range(0, len(text), 64)) + "\n"
     assert chain_of(wrapped, LEAF, PKCS12) == [CHAIN.leaf, *CHAIN.intermediates]
@@ -111,7 +111,7 @@ def test_base64_may_be_wrapped() -> None:
 @pytest.mark.skipif(OPENSSL is None, reason="there is no openssl on this machine")
 @pytest.mark.parametrize("scheme", [(), ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES"), ("-nomac",)])
 def test_empty_password_is_no_password(tmp_path: Path, scheme: tuple[str, ...]) -> None:
-    """A PFX that is encrypted with an empty password, as other tools write it, is read as one without."""
+    """Certroll reads a PFX that OpenSSL encrypted with an empty password like a PFX without a password."""
     (tmp_path / "all.pem").write_text(pem(CHAIN.key, CHAIN.leaf, *CHAIN.intermediates))
     command = [str(OPENSSL), "pkcs12", "-export", "-in", str(tmp_path / "all.pem"), "-passout", "pass:", *scheme]
     made = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
@@ -119,7 +119,7 @@ def test_empty_password_is_no_password(tmp_path: Path, scheme: tuple[str, ...]) 
 
 
 def test_key_of_another_curve_with_its_parameters_is_read() -> None:
-    """What OpenSSL writes before an elliptic key does not disturb."""
+    """Certroll reads an elliptic-curve key after the `EC PARAMETERS` block that OpenSSL writes."""
     own = ec.generate_private_key(ec.SECP384R1())
     leaf = certificate("shop.contoso.com", own, "shop.contoso.com", own)
     old = own.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, PLAIN).decode()
@@ -129,7 +129,7 @@ def test_key_of_another_curve_with_its_parameters_is_read() -> None:
 
 @pytest.mark.parametrize("encryption", PfxEncryption)
 def test_only_the_password_opens_it(encryption: PfxEncryption) -> None:
-    """What is built does not open without its password."""
+    """A PFX that Certroll builds opens only with its own password."""
     built = build_pfx(pfx(CHAIN), PKCS12, LEAF, encryption, PASSWORD)
     assert built.password == PASSWORD
     for wrong in (None, b"", b"Pa-ss_worD"):
@@ -141,13 +141,13 @@ def test_only_the_password_opens_it(encryption: PfxEncryption) -> None:
 
 
 def test_thumbprint_is_what_app_service_shows() -> None:
-    """A thumbprint is the SHA-1 of the certificate in upper-case hex."""
+    """A thumbprint is the SHA-1 digest of the certificate in upper-case hex."""
     der = CHAIN.leaf.public_bytes(Encoding.DER)
     assert thumbprint(CHAIN.leaf) == hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
 
 
 def test_renewal_that_kept_its_key_is_told_from_what_it_renews() -> None:
-    """Where two certificates have the same key, the expected one is the leaf, whichever comes first."""
+    """If two certificates share a key, Certroll selects the expected certificate as the leaf."""
     older = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "authority 0"), SHORT)
     for first, second in ((older, CHAIN.leaf), (CHAIN.leaf, older)):
         assert chain_of(pem(CHAIN.key, first, second), LEAF) == [CHAIN.leaf]
@@ -155,7 +155,7 @@ def test_renewal_that_kept_its_key_is_told_from_what_it_renews() -> None:
 
 
 def test_self_signed_certificate_has_no_chain() -> None:
-    """A certificate that is its own issuer goes alone, even beside an older one of the same name and key."""
+    """The PFX of a self-signed certificate has no chain, even next to an older certificate with the same key."""
     own = key("EC", "self")
     newer, older = (certificate("self", own, "self", own, until) for until in (LONG, SHORT))
     assert chain_of(pem(own, older, newer), thumbprint(newer)) == [newer]
@@ -164,7 +164,7 @@ def test_self_signed_certificate_has_no_chain() -> None:
 
 @pytest.mark.parametrize("own_until", [SHORT, LONG])
 def test_longer_valid_of_two_issuers_is_taken(own_until: object) -> None:
-    """Of a self-signed root and its cross-signed twin, the chain has the one that is valid for longer."""
+    """Certroll builds the chain through the longer-lived of a self-signed root and its cross-signed twin."""
     root, old = key("EC", "root"), key("EC", "old root")
     signed_by_itself = certificate("root", root, "root", root, cast("Any", own_until))
     crossed = certificate("root", root, "old root", old, NOW + timedelta(days=150))
@@ -176,17 +176,17 @@ def test_longer_valid_of_two_issuers_is_taken(own_until: object) -> None:
 
 
 def test_choice_between_equal_issuers_does_not_depend_on_order() -> None:
-    """Where two issuers are valid equally long, the same one is taken in any order."""
+    """Certroll selects the same issuer among equally long-lived issuers, whatever the order of the certificates."""
     root = key("EC", "root")
     twins = [certificate("root", root, "elsewhere", root) for _ in range(8)]
     leaf = certificate("leaf", CHAIN.key, "root", root)
-    one = chain_of(pem(CHAIN.key, leaf, *twins), thumbprint(leaf))
-    assert len(one) == 2
-    assert chain_of(pem(*reversed(twins), leaf, CHAIN.key), thumbprint(leaf)) == one
+    chain = chain_of(pem(CHAIN.key, leaf, *twins), thumbprint(leaf))
+    assert len(chain) == 2
+    assert chain_of(pem(*reversed(twins), leaf, CHAIN.key), thumbprint(leaf)) == chain
 
 
 def test_authorities_that_vouch_for_each_other_end() -> None:
-    """A circle of authorities is followed once around."""
+    """Certroll puts each certificate into the chain only once, even if two authorities sign each other."""
     a, b = key("EC", "a"), key("EC", "b")
     a_by_b, b_by_a = certificate("a", a, "b", b), certificate("b", b, "a", a)
     leaf = certificate("leaf", CHAIN.key, "a", a)
@@ -196,7 +196,7 @@ def test_authorities_that_vouch_for_each_other_end() -> None:
 
 
 def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
-    """A certificate beside the chain whose key nobody here understands is left out like any other stranger."""
+    """Certroll leaves an unrelated certificate out of the chain, even if the type of its key is unknown."""
     elliptic, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
     der = CHAIN.strangers[0].public_bytes(Encoding.DER).replace(elliptic, unknown)
     odd = x509.load_der_x509_certificate(der)
@@ -205,12 +205,15 @@ def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
     assert chain_of(pem(odd, CHAIN.key, CHAIN.leaf), LEAF) == [CHAIN.leaf]
 
 
-# ---------------------------------------------------------------------------------------------------- what is refused
+# ----------------------------------------------------------------------------------------------------------- refusals
 
 
 @dataclass(frozen=True)
 class Bad:
-    """A secret that cannot be used, and what is said of it. The text form shows no value."""
+    """A test case with an unusable secret, and the message and reason with which Certroll refuses the secret.
+
+    The text form of the test case shows the message only, and never the value of the secret.
+    """
 
     content_type: str
     value: str
@@ -218,7 +221,7 @@ class Bad:
     reason: Reason = Reason.SECRET_UNREADABLE
 
     def __repr__(self) -> str:
-        """Return what is said of it."""
+        """Return the expected message as the text form."""
         return self.problem
 
 
@@ -269,7 +272,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=[f"{number} {bad.content_type}" for number, bad in enumerate(BAD)])
 def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
-    """What is wrong with a secret is said in a sentence, and the error has no other one behind it."""
+    """Certroll refuses an unusable secret in one sentence, without the exception of the cryptography library."""
     with pytest.raises(Rejected) as caught:
         build_pfx(bad.value, bad.content_type, FOREIGN, PfxEncryption.AES256, PASSWORD)
     assert (str(caught.value), caught.value.reason) == (bad.problem, bad.reason)
@@ -285,7 +288,7 @@ def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
     ],
 )
 def test_key_beside_a_certificate_is_judged(parts: tuple[Any, ...], key_found: KeyFound) -> None:
-    """Whether the key beside a certificate is its own is told, and nothing of the key."""
+    """Certroll reports whether the private key in a secret belongs to the certificate."""
     assert read_bundle(pem(*parts), PEM, LEAF) == Bundle(key_found, (), "authority 0", ordered=True)
 
 
@@ -318,7 +321,10 @@ NAMES = ("authority 0", "authority 1", "authority 2")
     ],
 )
 def test_chain_beside_a_certificate_is_told(parts: tuple[x509.Certificate, ...], bundle: Bundle) -> None:
-    """Who is above a certificate, who is missing, and whether they lay in order is told; the upload says the same."""
+    """Certroll reports the chain above a certificate, a missing issuer, and whether the PEM blocks are in order.
+
+    Certroll reports the same chain when it reads a secret and when it builds a PFX from the secret.
+    """
     leaf = thumbprint(LONG_CHAIN.leaf)
     value = pem(LONG_CHAIN.key, *parts)
     assert read_bundle(value, PEM, leaf) == bundle
@@ -326,7 +332,7 @@ def test_chain_beside_a_certificate_is_told(parts: tuple[x509.Certificate, ...],
 
 
 def test_bundle_without_the_certificate_is_refused() -> None:
-    """Where the value holds other certificates only, it is said which."""
+    """The error about a secret with only other certificates names the thumbprint that the secret holds."""
     with pytest.raises(Rejected, match=f"it holds the certificate {LEAF}, not {FOREIGN}") as caught:
         read_bundle(pem(CHAIN.leaf), PEM, FOREIGN)
     assert caught.value.reason is Reason.ANOTHER_CERTIFICATE
@@ -351,7 +357,10 @@ OLDER = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "au
 def test_value_tells_which_certificate_it_is_about(
     parts: tuple[Any, ...], leaf: x509.Certificate, key_found: KeyFound
 ) -> None:
-    """Where nobody says which certificate a value is about, its key does, or that it issued none of the others."""
+    """If no thumbprint is given, Certroll finds the leaf by the private key or by the chain.
+
+    The leaf of a chain is the certificate that issued no other certificate of the chain.
+    """
     found, bundle = read_leaf(pem(*parts), PEM)
     assert (found, bundle.key) == (leaf, key_found)
 
@@ -374,7 +383,7 @@ def test_value_tells_which_certificate_it_is_about(
     ],
 )
 def test_value_that_is_about_no_certificate_is_refused(parts: tuple[Any, ...], problem: str, reason: Reason) -> None:
-    """Nothing is guessed where neither a key nor a chain leads to one certificate."""
+    """Certroll refuses a secret if neither a key nor a chain identifies a single leaf."""
     with pytest.raises(Rejected) as caught:
         read_leaf(pem(*parts), PEM)
     assert (str(caught.value), caught.value.reason) == (problem, reason)
@@ -383,9 +392,9 @@ def test_value_that_is_about_no_certificate_is_refused(parts: tuple[Any, ...], p
 # ------------------------------------------------------------------------------------------- a certificate alone
 
 
-def der(one: x509.Certificate) -> str:
-    """Return a certificate as a `.cer` file in base64 holds it."""
-    return base64.b64encode(one.public_bytes(Encoding.DER)).decode()
+def der(cert: x509.Certificate) -> str:
+    """Return a certificate in the form of a `.cer` file in base64."""
+    return base64.b64encode(cert.public_bytes(Encoding.DER)).decode()
 
 
 ROOT = CHAIN.root
@@ -403,7 +412,7 @@ TOP = Bundle(KeyFound.NONE, (), None, ordered=True)
     ],
 )
 def test_certificate_alone_is_read_in_either_form(value: str, bundle: Bundle) -> None:
-    """Where a certificate alone is asked for, PEM and DER in base64 give the same one."""
+    """Certroll reads a certificate without a key from PEM and from DER in base64."""
     assert read_leaf(value, BARE) == (ROOT, bundle)
 
 
@@ -423,7 +432,7 @@ def test_certificate_alone_is_read_in_either_form(value: str, bundle: Bundle) ->
     ],
 )
 def test_what_is_no_certificate_alone_is_refused_without_showing_it(value: str, problem: str) -> None:
-    """A password that carries the tags of a root is refused in a sentence, with no other error behind it."""
+    """Certroll refuses a secret that holds no certificate, such as a password, and does not quote the secret."""
     with pytest.raises(Rejected) as caught:
         read_leaf(value, BARE)
     assert (str(caught.value), caught.value.reason) == (problem, Reason.SECRET_UNREADABLE)
@@ -432,7 +441,7 @@ def test_what_is_no_certificate_alone_is_refused_without_showing_it(value: str, 
 
 @pytest.mark.parametrize("content_type", [PEM, PKCS12, "", "text/plain"])
 def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str) -> None:
-    """A `.cer` file in base64 is nothing that a secret of any content type may hold by itself."""
+    """Certroll refuses a secret with a `.cer` file in base64 unless it needs only the certificate, without a key."""
     with pytest.raises(Rejected) as caught:
         read_leaf(der(ROOT), content_type)
     assert caught.value.reason is Reason.SECRET_UNREADABLE
@@ -442,7 +451,7 @@ def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str)
 
 
 def vault(answer: object) -> KeyVault:
-    """Return a Key Vault adapter whose vaults give that secret, or fail that way."""
+    """Return a Key Vault client whose vault returns that secret or raises that exception."""
 
     def get_secret(name: str, version: str) -> object:
         assert (name, version) == (REF.name, "v1")
@@ -455,19 +464,19 @@ def vault(answer: object) -> KeyVault:
 
 
 def secret(value: str | None, content_type: str | None) -> object:
-    """Return a secret as the SDK gives it."""
+    """Return a secret in the form of the Key Vault SDK."""
     return SimpleNamespace(value=value, properties=SimpleNamespace(content_type=content_type))
 
 
 def answered(kind: type[HttpResponseError], status: int, body: bytes) -> HttpResponseError:
-    """Return the SDK's error over an answer with that body."""
+    """Return the SDK's error for an answer with that body."""
     wire = requests.Response()
     wire.status_code, wire._content = status, body
     return kind("JSON is invalid", response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
 
 
 def test_every_pfx_has_a_password_of_its_own() -> None:
-    """Two readings of the same version have different passwords of 256 random bits."""
+    """Each PFX gets its own password of 256 random bits, even if it is built from the same version."""
     source = vault(secret(pfx(CHAIN), PKCS12))
     passwords = {source.pfx(REF, "v1", LEAF).password for _ in range(3)}
     lengths = {len(base64.urlsafe_b64decode(password + "=")) for password in passwords}
@@ -483,7 +492,7 @@ def test_every_pfx_has_a_password_of_its_own() -> None:
     ],
 )
 def test_refused_secret_is_named(given: tuple[str | None, str | None], problem: str) -> None:
-    """Whose secret is unusable is said before what is wrong with it."""
+    """The error about an unusable secret names the vault certificate and its version."""
     with pytest.raises(Rejected) as caught:
         vault(secret(*given)).pfx(REF, "v1", FOREIGN)
     assert str(caught.value) == f"the secret of vault certificate kv-shop/shop, version v1: {problem}"
@@ -499,7 +508,7 @@ def test_refused_secret_is_named(given: tuple[str | None, str | None], problem: 
     ],
 )
 def test_failed_reading_shows_nothing_of_the_answer(failure: Exception, kind: type[AzureError]) -> None:
-    """Where the answer cannot be understood, its text is in no line of the traceback that the host logs."""
+    """If Key Vault's answer is unreadable, the traceback that the host logs contains no text of the answer."""
     with pytest.raises(kind) as caught:
         vault(failure).pfx(REF, "v1", LEAF)
     assert str(caught.value).startswith("the secret of vault certificate kv-shop/shop, version v1: ")
@@ -508,7 +517,7 @@ def test_failed_reading_shows_nothing_of_the_answer(failure: Exception, kind: ty
 
 
 def test_operators_choose_the_encryption(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The setting reaches the one who encrypts."""
+    """The setting `CERTROLL_PFX_ENCRYPTION` selects the encryption of the PFX files that Certroll uploads."""
     for name, value in (
         ("CERTROLL_VAULTS", "kv-shop"),
         ("CERTROLL_PFX_ENCRYPTION", "aes256"),

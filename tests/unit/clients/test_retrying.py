@@ -1,4 +1,4 @@
-"""Calling Azure again while it says that it is worth it."""
+"""Certroll retries calls of Azure that fail for a passing reason."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ Answer = int | Exception
 
 
 def refusal(status: int, retry_after: str | None = None) -> HttpResponseError:
-    """Return the SDK's error for an answer without a body."""
+    """Return the SDK's error for an HTTP answer without a body."""
     wire = requests.Response()
     wire.status_code = status
     wire._content = b""
@@ -39,7 +39,7 @@ def refusal(status: int, retry_after: str | None = None) -> HttpResponseError:
 
 
 class Calls:
-    """A call of Azure that answers in the order given, the last answer for ever."""
+    """This fake call of Azure gives its answers in order, and then repeats the last answer."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -55,7 +55,7 @@ class Calls:
 
 
 def test_good_answer_is_returned_at_once() -> None:
-    """What succeeds is called once, without a wait."""
+    """Certroll makes a call that succeeds only once, without a wait."""
     clock, calls = ManualClock(), Calls(7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, clock.slept) == (1, [])
@@ -70,14 +70,14 @@ def test_good_answer_is_returned_at_once() -> None:
     ],
 )
 def test_passing_trouble_is_waited_out(passing: Exception) -> None:
-    """Trouble in which nothing was changed is tried again until it has passed."""
+    """Certroll retries a read until a throttled or unavailable Azure answers."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, len(clock.slept)) == (3, 2)
 
 
 def test_each_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Who reads the log sees that Azure is asked again, how often it was, how long that waits, and why."""
+    """The log has an event for each retry, with the attempt, the wait and the error."""
     caplog.set_level(logging.INFO)
     clock = ManualClock()
     Retrying(clock).read("it", Calls(refusal(429, "17"), refusal(503), 7))
@@ -90,7 +90,7 @@ def test_each_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("passing", [refusal(429), refusal(503)], ids=["throttled", "unavailable"])
 def test_write_is_made_once(passing: Exception) -> None:
-    """A write is never repeated as it is: what it was read from may have changed while it waited."""
+    """Certroll never repeats a failed write by itself, because the data behind the write may be out of date."""
     clock, calls = ManualClock(), Calls(passing, 7)
     with pytest.raises(Transient):
         Retrying(clock).write("it", calls)
@@ -99,7 +99,7 @@ def test_write_is_made_once(passing: Exception) -> None:
 
 @pytest.mark.parametrize("passing", [Throttled("wait", timedelta(seconds=9)), SiteLocked("x"), OutcomeUnknown("x")])
 def test_work_that_compares_is_done_again(passing: Exception) -> None:
-    """Work that reads and compares first is done again as a whole, not before Azure's time."""
+    """If work reads, compares and writes, Certroll repeats the whole work, no earlier than Azure allows."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).again(calls) == 7
     assert calls.made == 3
@@ -114,7 +114,7 @@ def test_work_that_compares_is_done_again(passing: Exception) -> None:
     ],
 )
 def test_azure_is_never_asked_before_its_time(asked: str, least: float) -> None:
-    """When Azure says when to come back, nobody comes back earlier; jitter only adds to it."""
+    """Certroll never retries before the time that Azure's `Retry-After` header names."""
     for _ in range(50):
         clock = ManualClock()
         Retrying(clock).read("it", Calls(refusal(429, asked), 7))
@@ -122,7 +122,7 @@ def test_azure_is_never_asked_before_its_time(asked: str, least: float) -> None:
 
 
 def test_waits_without_advice_grow_and_differ() -> None:
-    """Without a Retry-After the waits grow on average, and not all clients come back at once."""
+    """Without a `Retry-After` header, Certroll's waits grow on average and are random, so that clients spread out."""
     first, later = set(), set()
     for _ in range(50):
         clock = ManualClock()
@@ -137,7 +137,7 @@ def test_waits_without_advice_grow_and_differ() -> None:
 
 
 def test_patience_ends() -> None:
-    """What does not pass is given up before the deadline, with the error that is left."""
+    """Certroll stops retrying before its deadline and raises the last error."""
     clock, calls = ManualClock(), Calls(refusal(503))
     with pytest.raises(Unavailable, match=r"^it: 503$"):
         Retrying(clock, timedelta(seconds=30)).read("it", calls)
@@ -146,7 +146,10 @@ def test_patience_ends() -> None:
 
 
 def test_wait_beyond_the_deadline_is_not_begun() -> None:
-    """Where Azure asks for more time than is left, the error is raised at once: the queue waits better than we do."""
+    """Certroll raises the error at once if Azure asks for a wait beyond the deadline.
+
+    After an error, the queue of the Function App delivers the message again later.
+    """
     clock, calls = ManualClock(), Calls(refusal(429, "91"))
     with pytest.raises(Throttled) as caught:
         Retrying(clock).read("it", calls)
@@ -155,7 +158,7 @@ def test_wait_beyond_the_deadline_is_not_begun() -> None:
 
 
 def test_wait_up_to_the_deadline_is_made() -> None:
-    """A wait that ends exactly at the deadline is worth it."""
+    """Certroll still waits for a retry if the wait ends exactly at the deadline."""
     clock = ManualClock()
     assert Retrying(clock).read("it", Calls(refusal(429, "90"), 7)) == 7
     assert clock.slept == [90]
@@ -165,7 +168,7 @@ def test_wait_up_to_the_deadline_is_made() -> None:
     ("status", "kind"), [(400, Rejected), (403, Denied), (404, NotFound), (412, Conflict), (409, Rejected)]
 )
 def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -> None:
-    """What the same request would meet again is not asked again."""
+    """Certroll never retries a request that Azure would refuse again for the same reason."""
     clock, calls = ManualClock(), Calls(refusal(status, "1"))
     with pytest.raises(kind):
         Retrying(clock).write("it", calls)
@@ -178,7 +181,7 @@ def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -
     ids=["a gateway gave up", "an internal error", "the connection broke"],
 )
 def test_write_of_unknown_outcome_is_not_repeated(lost: Exception) -> None:
-    """A write that may have been applied is never sent again blindly; a read is."""
+    """Certroll never repeats a write that Azure may have applied, and repeats a read after the same error."""
     writes, reads = Calls(lost, 7), Calls(lost, 7)
     with pytest.raises(OutcomeUnknown):
         Retrying(ManualClock()).write("it", writes)
@@ -187,7 +190,7 @@ def test_write_of_unknown_outcome_is_not_repeated(lost: Exception) -> None:
 
 
 def test_bug_of_ours_is_not_hidden() -> None:
-    """An error that is not Azure's is raised as it is, at once."""
+    """If a call raises an exception that does not come from Azure, Certroll passes it on at once and unchanged."""
     calls = Calls(KeyError("bug"))
     with pytest.raises(KeyError):
         Retrying(ManualClock()).read("it", calls)
@@ -195,7 +198,7 @@ def test_bug_of_ours_is_not_hidden() -> None:
 
 
 def test_page_that_fails_is_asked_for_again_alone() -> None:
-    """A list of several pages goes on where it was interrupted, and misses nothing."""
+    """Certroll retries only the failed page of a list, and the list is complete."""
     fetch = Calls(0, refusal(503), 1, 2)
     pages: ItemPaged[int] = ItemPaged(
         lambda _: fetch(), lambda number: (None if number == 2 else "more", iter([number, number]))
@@ -205,7 +208,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:
-    """Where nobody knows a cure, the message has the thing and the status, and nothing else."""
+    """The message of a denied request names no next step if the caller gives none."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match=r"^it: 403$"):
         list(Retrying(ManualClock()).pages("it", pages))
@@ -216,13 +219,13 @@ def test_error_without_a_cure_says_what_happened_alone() -> None:
 
 
 def test_sdk_does_not_retry_by_itself_and_hangs_nowhere() -> None:
-    """One layer retries alone, or attempts would multiply; no connection is waited for longer than ten seconds."""
+    """The Azure SDK does not retry by itself, and its connections time out after ten seconds."""
     retries = dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 0)
     assert {**retries, "connection_timeout": 10, "read_timeout": 60} == SDK_OPTIONS
 
 
 def test_list_that_may_not_be_read_says_what_to_grant() -> None:
-    """A list that is denied names the cure."""
+    """The error about a denied list names the role that the operator has to grant."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match="grant Reader"):
         list(Retrying(ManualClock()).pages("it", pages, "grant Reader"))
@@ -230,7 +233,7 @@ def test_list_that_may_not_be_read_says_what_to_grant() -> None:
 
 @pytest.mark.parametrize("lasting", [Conflict("x"), Denied("x"), NotFound("x"), Rejected("x")])
 def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -> None:
-    """What the same work would meet again is raised at once."""
+    """Certroll does not repeat work after an error that the same work would meet again."""
     calls = Calls(lasting)
     with pytest.raises(type(lasting)):
         Retrying(ManualClock()).again(calls)
@@ -238,7 +241,7 @@ def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -
 
 
 def test_cure_reaches_the_message() -> None:
-    """A denial names what to grant."""
+    """The error about a denied request names the role that the operator has to grant."""
     with pytest.raises(Denied, match="grant Reader"):
         Retrying(ManualClock()).read("it", Calls(refusal(403)), "grant Reader")
     with pytest.raises(Denied, match="grant Contributor"):
@@ -246,5 +249,5 @@ def test_cure_reaches_the_message() -> None:
 
 
 def test_sdk_does_not_retry_by_itself() -> None:
-    """The SDK's own attempts are off, so that they do not multiply with ours."""
+    """The retries of the Azure SDK are off, so that the SDK's and Certroll's retries do not multiply."""
     assert {SDK_OPTIONS[name] for name in ("retry_total", "retry_connect", "retry_read", "retry_status")} == {0}

@@ -1,4 +1,4 @@
-"""A real handshake over a real tunnel, and what it is taken to prove."""
+"""The TLS probe makes a real handshake through a real tunnel and judges the certificate it receives."""
 
 import hashlib
 import socket
@@ -30,7 +30,7 @@ Answer = Callable[[socket.socket], None]
 
 
 class Leaf:
-    """A certificate of a private CA that nobody trusts, and how to serve it."""
+    """A certificate of a private authority that no client trusts, with a TLS server context that serves it."""
 
     def __init__(self, authority: trustme.CA, host_name: str = "anything.example", end: datetime = NOW + DAY) -> None:
         issued = authority.issue_cert(host_name, not_before=NOW - DAY, not_after=end)
@@ -42,15 +42,15 @@ class Leaf:
 
 @pytest.fixture(scope="module")
 def ours() -> tuple[Leaf, Leaf, Leaf]:
-    """A certificate for the host name, one for its parent's names, and one for the host name that has ended."""
+    """Return a certificate for the host name, a wildcard for its domain, and an expired certificate."""
     authority = trustme.CA()
     return Leaf(authority, HOST), Leaf(authority, "*.contoso.com"), Leaf(authority, HOST, NOW)
 
 
 class Proxy:
-    """A CONNECT proxy behind which a TLS server answers; it keeps what was asked for.
+    """This CONNECT proxy leads to a TLS server and records each target that a client asked for.
 
-    Each connection gets the next answer, and the last one for ever.
+    The proxy gives the next of its answers on each connection, and repeats the last answer for ever.
     """
 
     def __init__(self) -> None:
@@ -62,11 +62,11 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where the proxy listens."""
+        """The URL on which the proxy listens."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def serves(self, leaf: Leaf) -> Answer:
-        """Return an answer that opens the tunnel and shows a certificate, keeping the name that was asked for."""
+        """Return an answer that opens the tunnel, serves a certificate and records the requested server name."""
 
         def answer(connection: socket.socket) -> None:
             connection.sendall(TUNNEL)
@@ -103,14 +103,14 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def leaves() -> tuple[Leaf, Leaf]:
-    """The new certificate and the old one, of a CA that nobody trusts."""
+    """Return the new and the old certificate of an authority that no client trusts."""
     authority = trustme.CA()
     return Leaf(authority), Leaf(authority)
 
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A proxy that the environment names."""
+    """Yield a proxy that the environment variable `HTTPS_PROXY` names."""
     for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with Proxy() as proxy:
@@ -119,21 +119,21 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 def closes(_: socket.socket) -> None:
-    """Close the connection without a word."""
+    """Close the connection at once, as a broken proxy does."""
 
 
 def refuses(connection: socket.socket) -> None:
-    """Say that the host cannot be reached."""
+    """Answer that the proxy cannot reach the host."""
     connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
 def babbles(connection: socket.socket) -> None:
-    """Open the tunnel to something that does not speak TLS."""
+    """Open the tunnel to a server that speaks SMTP instead of TLS."""
     connection.sendall(TUNNEL + b"220 mail.contoso.com ESMTP\r\n")
 
 
 def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The certificate that is served is recognised by its thumbprint, whether or not anybody trusts its issuer."""
+    """The probe recognises the new certificate by its thumbprint, even if no client trusts its issuer."""
     new, _ = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(new)]
@@ -143,7 +143,7 @@ def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
 
 
 def test_app_service_itself_is_asked_for_the_host_name(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The connection goes to the address given, not to where the host name points, and asks for the host name."""
+    """The probe connects to the site's own App Service address and sends the host name as server name (SNI)."""
     new, _ = leaves
     proxy.answers = [proxy.serves(new)]
     TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, END)
@@ -151,7 +151,7 @@ def test_app_service_itself_is_asked_for_the_host_name(proxy: Proxy, leaves: tup
 
 
 def test_wildcard_is_asked_for_by_a_name_that_it_stands_for(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """No client asks for an asterisk: a wildcard host name is proven by one of its names."""
+    """The probe proves a wildcard host name by asking for a name that the wildcard covers."""
     new, _ = leaves
     proxy.answers = [proxy.serves(new)]
     TlsProbe(ManualClock()).shows(HostName("*.contoso.com"), ADDRESS, new.thumbprint, END)
@@ -159,7 +159,7 @@ def test_wildcard_is_asked_for_by_a_name_that_it_stands_for(proxy: Proxy, leaves
 
 
 def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """Front ends need a moment: the old certificate at first is no failure."""
+    """The probe retries while App Service's front ends still serve the old certificate."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(new)]
@@ -169,7 +169,7 @@ def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
 
 
 def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A host that shows another certificate to the end has failed, and what it shows is told."""
+    """The probe fails if the host serves another certificate until the deadline, and names its thumbprint."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
@@ -182,7 +182,7 @@ def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: t
 
 @pytest.mark.parametrize("silence", [closes, refuses, babbles])
 def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
-    """A host that does not answer three times is given up as unproven, with where and why."""
+    """A host that does not answer three times is unproven, and the result names the address and the error."""
     clock = ManualClock()
     proxy.answers = [silence]
     sight = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN, END)
@@ -192,14 +192,14 @@ def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
 
 
 def test_short_silence_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A host that answers at the third try is proven all the same."""
+    """The probe proves a host that answers at the third attempt."""
     new, _ = leaves
     proxy.answers = [refuses, closes, proxy.serves(new)]
     assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, END).state is SiteState.PROVEN
 
 
 def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A probe with little time left looks only as long as that."""
+    """The probe stops at its deadline, even if only one second is left."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
@@ -208,7 +208,7 @@ def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None
 
 
 def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A probe that comes too late does not look, and takes nothing for a failure."""
+    """A probe that starts after its deadline makes no handshake and reports the host as unproven."""
     new, old = leaves
     proxy.answers = [proxy.serves(old)]
     sight = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
@@ -217,11 +217,11 @@ def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple
 
 
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no connection comes about at all, with a proxy or without one, nothing is proven."""
+    """A host is unproven if the probe can connect neither directly nor through a proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "direct.invalid")
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # the port is taken, so that nobody else begins to listen there
+        deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{deaf.getsockname()[1]}")
         for address in (ADDRESS, "direct.invalid"):
@@ -234,7 +234,7 @@ def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("which", [0, 1], ids=["its own name", "a wildcard"])
 def test_certificate_for_the_host_name_is_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf], which: int) -> None:
-    """Where the thumbprint is hidden, what counts is that the certificate covers the host name and lasts."""
+    """Without an expected thumbprint, a valid certificate that covers the host name counts as good."""
     clock = ManualClock()
     proxy.answers = [proxy.serves(ours[which])]
     served = TlsProbe(clock).served(HOST, ADDRESS, END)
@@ -245,14 +245,14 @@ def test_certificate_for_the_host_name_is_good(proxy: Proxy, ours: tuple[Leaf, L
 def test_platforms_own_certificate_is_waited_out(
     proxy: Proxy, leaves: tuple[Leaf, Leaf], ours: tuple[Leaf, Leaf, Leaf]
 ) -> None:
-    """Front ends need a moment: another certificate, or one that has ended, is looked at again."""
+    """The probe retries while front ends serve an expired certificate or a certificate for another name."""
     proxy.answers = [proxy.serves(leaves[0]), proxy.serves(ours[2]), proxy.serves(ours[0])]
     assert TlsProbe(ManualClock()).served(HOST, ADDRESS, END).is_good(NOW)
     assert len(proxy.targets) == 3
 
 
 def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A host name that shows something else until time is up is not covered, and what it shows is told."""
+    """A host name that never gets a matching certificate is uncovered, and the result names the served one."""
     clock = ManualClock()
     proxy.answers = [proxy.serves(leaves[0])]
     served = TlsProbe(clock).served(HOST, ADDRESS, END)
@@ -262,7 +262,7 @@ def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tu
 
 
 def test_certificate_that_has_ended_is_not_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
-    """An expired certificate covers the host name, and is not good for it."""
+    """The probe reports an expired certificate as covering the host name but not as good."""
     proxy.answers = [proxy.serves(ours[2])]
     served = TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW)
     assert (served.covered, served.is_good(NOW), served.not_after) == (True, False, NOW)
@@ -270,7 +270,7 @@ def test_certificate_that_has_ended_is_not_good(proxy: Proxy, ours: tuple[Leaf, 
 
 @pytest.mark.parametrize("silence", [closes, refuses, babbles])
 def test_end_of_what_is_not_served_is_not_known(proxy: Proxy, silence: Answer) -> None:
-    """A host name that does not answer three times is given up, with where and why."""
+    """The probe reports a host name that does not answer three times as unreachable, with address and error."""
     proxy.answers = [silence]
     served = TlsProbe(ManualClock()).served(HOST, ADDRESS, END)
     assert (served.not_after, served.covered, len(proxy.targets)) == (None, False, 3)
@@ -278,13 +278,13 @@ def test_end_of_what_is_not_served_is_not_known(proxy: Proxy, silence: Answer) -
 
 
 def test_late_look_is_taken_once(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
-    """Even without time to wait, one look is taken."""
+    """The probe makes a single handshake even if its deadline has passed."""
     proxy.answers = [proxy.serves(ours[0])]
     assert TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW - DAY).is_good(NOW)
 
 
 def test_certificate_that_makes_no_sense_is_not_known(proxy: Proxy, tmp_path: Path) -> None:
-    """Whatever an address shows, it is an answer: other host names are looked at all the same."""
+    """The probe reports an unreadable certificate as a result and raises no exception."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3002a300"))
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - DAY, NOW + DAY).add_extension(odd, False)

@@ -1,4 +1,4 @@
-"""Events of Key Vault, as Azure really sends them and as strangers might."""
+"""Certroll reads Key Vault events in every form that Azure sends, and refuses forged events."""
 
 import json
 
@@ -44,12 +44,12 @@ CLOUD_EVENT: dict[str, object] = {
 
 
 def read(event: object) -> VaultEvent:
-    """Return what an event asks for, where kv-shop alone is ours."""
+    """Return what Certroll reads from an event if its only vault is `kv-shop`."""
     return read_vault_event(event if isinstance(event, str) else json.dumps(event), frozenset({VAULT}))
 
 
 def without(fields: dict[str, object], *names: str) -> dict[str, object]:
-    """Return the fields but for those named."""
+    """Return the event's fields except the named fields."""
     return {key: value for key, value in fields.items() if key not in names}
 
 
@@ -84,7 +84,7 @@ def without(fields: dict[str, object], *names: str) -> dict[str, object]:
     ],
 )
 def test_event_names_its_certificate(event: dict[str, object]) -> None:
-    """However Azure writes it, an event of a new version names the certificate to look at, and is no finding."""
+    """Certroll reads the certificate from an event of a new version in every form that Azure sends."""
     assert read(event) == VaultEvent(REF, None)
 
 
@@ -93,7 +93,7 @@ def test_event_names_its_certificate(event: dict[str, object]) -> None:
     [("CertificateNearExpiry", Reason.NEAR_EXPIRY), ("CertificateExpired", Reason.EXPIRED)],
 )
 def test_warning_of_the_vault_is_a_finding(kind: str, finding: Reason) -> None:
-    """A certificate that is about to expire, or has, is looked at and reported."""
+    """An event about a certificate that is expired or about to expire becomes a finding."""
     assert read({**EVENT_GRID, "eventType": f"Microsoft.KeyVault.{kind}"}) == VaultEvent(REF, finding)
 
 
@@ -106,7 +106,7 @@ def test_warning_of_the_vault_is_a_finding(kind: str, finding: Reason) -> None:
     ],
 )
 def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
-    """Whatever else an event says, it can only name a certificate of a vault that is ours."""
+    """Certroll ignores every URL in an event, and reads only the vault's and the object's name."""
     assert read({**EVENT_GRID, "data": {**DATA, **change}}).ref == REF
 
 
@@ -172,7 +172,7 @@ def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
     ],
 )
 def test_event_that_is_not_for_us_is_refused(event: object, reason: Reason, detail: str) -> None:
-    """Every other event is refused with its reason, in words that name the thing and the cure."""
+    """Certroll refuses every other event with a reason, and the message names the problem."""
     with pytest.raises(EventRejected) as caught:
         read(event)
     assert caught.value.reason is reason
@@ -180,20 +180,23 @@ def test_event_that_is_not_for_us_is_refused(event: object, reason: Reason, deta
 
 
 def test_complaint_about_a_hostile_type_is_short() -> None:
-    """An event with a type of a megabyte does not fill the log."""
+    """The message about an event with a type of one megabyte is short."""
     with pytest.raises(EventRejected) as caught:
         read({**EVENT_GRID, "eventType": "x" * 1_000_000})
     assert len(str(caught.value)) < 300
 
 
 def test_vault_of_another_name_is_never_ours() -> None:
-    """Only the whole name of a vault counts."""
+    """Certroll accepts an event only if the vault's whole name is in `CERTROLL_VAULTS`."""
     with pytest.raises(EventRejected, match="vault 'kv-shop' is not among"):
         read_vault_event(json.dumps(EVENT_GRID), frozenset({VaultName("kv-shop2")}))
 
 
 def test_new_version_of_a_secret_is_looked_at_as_one() -> None:
-    """A purchased certificate lives in a secret, whose events are about secrets."""
+    """Certroll reads an event about a new secret version as an event of that secret.
+
+    App Service stores a purchased certificate in a Key Vault secret.
+    """
     event = {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNewVersionCreated"}
     seen = read(event)
     assert (seen.ref.kind, str(seen.ref), seen.finding) == (ObjectKind.SECRET, "kv-shop/shop", None)

@@ -1,4 +1,4 @@
-"""What a certificate says of itself, and certificates that nobody should have issued."""
+"""Certroll reads the facts of a certificate from DER and refuses malformed certificates."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ DV, OWN = "2.23.140.1.2.1", "1.3.6.1.4.1.44947.1.1.1"
 
 
 def named(text: str) -> x509.Name:
-    """Return a name that is a common name alone."""
+    """Return an X.509 name that consists of a common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
@@ -37,7 +37,7 @@ def der(
     own: Key | ed25519.Ed25519PrivateKey = EC,
     signer: Key | ed25519.Ed25519PrivateKey = EC,
 ) -> bytes:
-    """Return a certificate with these extensions."""
+    """Return a certificate in DER with these extensions."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(named("shop.contoso.com") if subject is None else subject)
@@ -54,22 +54,22 @@ def der(
 
 
 def usages(*allowed: ObjectIdentifier) -> x509.ExtendedKeyUsage:
-    """Return the extension that allows these usages."""
+    """Return an extended key usage extension that allows these usages."""
     return x509.ExtendedKeyUsage(allowed)
 
 
 def policies(*oids: str) -> x509.CertificatePolicies:
-    """Return the extension that names these policies."""
+    """Return a certificate policies extension that names these policies."""
     return x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier(oid), None) for oid in oids])
 
 
 def alternative(*names: str) -> x509.SubjectAlternativeName:
-    """Return the extension with these DNS names."""
+    """Return a subject alternative name extension with these DNS names."""
     return x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
 
 
 def test_facts_are_those_of_the_certificate() -> None:
-    """Names, key, usages, signature, serial number and issuer are read as they are."""
+    """Certroll reads names, key, usages, signature, serial number and issuer of a certificate."""
     made = der(alternative("Shop.Contoso.com", "*.contoso.com"), usages(SERVER), policies(OWN), serial=2**80, own=RSA)
     assert read_facts(made) == CertificateFacts(
         host_names=frozenset({"shop.contoso.com", "*.contoso.com"}),
@@ -101,7 +101,7 @@ def test_facts_are_those_of_the_certificate() -> None:
 def test_usages_are_what_the_extension_allows(
     extensions: tuple[x509.ExtensionType, ...], *, server: bool, client: bool
 ) -> None:
-    """Without the extension everything is allowed, with it only what it says."""
+    """A certificate allows the listed usages, or every usage if it has no extended key usage extension."""
     found = read_facts(der(*extensions))
     assert (found.server_auth, found.client_auth) == (server, client)
 
@@ -111,7 +111,7 @@ def test_usages_are_what_the_extension_allows(
     [(1, 1), (127, 1), (128, 2), (2**79 - 1, 10), (2**79, 11), (2**159 - 1, 20), (2**158, 20)],
 )
 def test_serial_number_is_as_long_as_it_is_encoded(serial: int, octets: int) -> None:
-    """The octets of a serial number are those of its encoding, its sign included."""
+    """The length of a serial number counts the octets of its DER encoding, with the sign."""
     made = der(serial=serial)
     assert read_facts(made).serial_octets == octets
     assert bytes([2, octets]) + serial.to_bytes(octets, "big") in made
@@ -129,13 +129,13 @@ def test_serial_number_is_as_long_as_it_is_encoded(serial: int, octets: int) -> 
 def test_key_is_told_with_its_curve(
     own: Key | ed25519.Ed25519PrivateKey, kind: KeyType, size: int, curve: str | None
 ) -> None:
-    """Kind, size and curve of a key are told."""
+    """Certroll reads type, size and curve of a certificate's key."""
     found = read_facts(der(own=own))
     assert (found.key_type, found.key_size, found.curve) == (kind, size, curve)
 
 
 def test_signature_without_a_hash_is_named_by_its_number() -> None:
-    """Ed25519 hashes by itself: its own number is told."""
+    """Certroll names an Ed25519 signature by its object identifier, because it has no separate hash."""
     assert read_facts(der(signer=ed25519.Ed25519PrivateKey.generate())).signature_hash == "1.3.101.112"
 
 
@@ -150,7 +150,7 @@ def test_signature_without_a_hash_is_named_by_its_number() -> None:
     ],
 )
 def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
-    """Hashes that no library signs with any more are known where they are met."""
+    """Certroll names outdated signature hashes such as MD5, although the cryptography library cannot sign with them."""
     rsa_with = "06092a864886f70d0101"
     made = der(signer=RSA)
     assert made.count(bytes.fromhex(f"{rsa_with}0c")) == 2
@@ -170,7 +170,7 @@ def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
     ],
 )
 def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool) -> None:
-    """A certificate is public where it names one of the four policies of the CA/Browser Forum for TLS."""
+    """A certificate is public if it names a TLS policy of the CA/Browser Forum."""
     assert read_facts(der(policies(*named_policies))).public_policy is public
 
 
@@ -184,7 +184,7 @@ def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool
     ],
 )
 def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionType, ...], *, is_ca: bool) -> None:
-    """A certificate is an authority's only where its basic constraints say so, whoever signed it."""
+    """A certificate belongs to an authority only if its basic constraints say so, whoever signed it."""
     own = named("Contoso Root")
     assert read_facts(der(*extensions)).is_ca is is_ca
     assert read_facts(der(*extensions, subject=own, issuer=own)).is_ca is is_ca
@@ -206,12 +206,12 @@ def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionT
     ],
 )
 def test_issuer_is_told_for_people(issuer: x509.Name, told: str) -> None:
-    """An issuer is told by its common name, without characters that do something."""
+    """Certroll shows an issuer by its common name and replaces control characters."""
     assert read_facts(der(issuer=issuer)).issuer == told
 
 
 def test_common_name_counts_only_without_alternative_names() -> None:
-    """Host names are the alternative names; without any it is the common name, where it can be one."""
+    """Certroll reads the common name as host name only if the certificate has no alternative names."""
     assert read_facts(der()).host_names == {"shop.contoso.com"}
     assert read_facts(der(alternative("a.contoso.com"))).host_names == {"a.contoso.com"}
     assert read_facts(der(subject=named("Contoso Client 7"))).host_names == frozenset()
@@ -224,14 +224,14 @@ FIRST, SECOND = "1.2.3.4.5.6.7.1", "1.2.3.4.5.6.7.2"
 
 
 def twice(extension: bytes) -> bytes:
-    """Return a certificate with the same extension twice, which no library makes."""
+    """Return a certificate that has the same extension twice, which no library writes."""
     unknown = (x509.UnrecognizedExtension(ObjectIdentifier(oid), extension) for oid in (FIRST, SECOND))
     first, second = (bytes.fromhex(f"06072a03040506070{n}") for n in (1, 2))
     return der(*unknown).replace(second, first)
 
 
 def broken(oid: str) -> bytes:
-    """Return a certificate whose extension of that number is nonsense."""
+    """Return a certificate whose extension with that object identifier is malformed."""
     return der(x509.UnrecognizedExtension(ObjectIdentifier(oid), b"\x30\x03nonsense"))
 
 
@@ -259,7 +259,7 @@ def broken(oid: str) -> bytes:
     ],
 )
 def test_hostile_certificate_is_a_named_error(hostile: bytes) -> None:
-    """Whatever is wrong with a certificate is said in a sentence of bounded length."""
+    """Certroll refuses a malformed certificate with a `ValueError` whose message is short."""
     with pytest.raises(ValueError, match="certificate") as caught:
         read_facts(hostile)
     assert type(caught.value) is ValueError
@@ -267,7 +267,7 @@ def test_hostile_certificate_is_a_named_error(hostile: bytes) -> None:
 
 
 def test_size_is_looked_at_before_anything_is_parsed() -> None:
-    """What is larger than any certificate is not even looked into; what is as large as allowed is."""
+    """Certroll refuses a certificate of more than 128 KB before it parses any of it."""
     with pytest.raises(ValueError, match=f"a certificate of {128 * 1024 + 1} bytes, more than {128 * 1024}"):
         read_facts(bytes(128 * 1024 + 1))
     with pytest.raises(ValueError, match="no certificate that can be read: "):
@@ -284,5 +284,5 @@ def test_size_is_looked_at_before_anything_is_parsed() -> None:
     ],
 )
 def test_odd_certificate_is_read_all_the_same(odd: bytes) -> None:
-    """What is odd and harmless does not matter."""
+    """Certroll reads a certificate that is unusual but well-formed."""
     assert read_facts(odd).issuer == "Contoso Issuing CA"

@@ -1,4 +1,4 @@
-"""Which apps are told to go, and what is recorded of them."""
+"""Certroll decides which apps may now roll to a new certificate version, and records each admitted app."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,13 +15,13 @@ from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.dispatch import has_unrecorded, roll_records
 from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings
+from shared.domain.budget import MostDown, Room
 from shared.domain.names import Webspace
 from shared.domain.plan import Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import FIGHT, RollRecord, RollState, Room
-from shared.domain.snapshot import Snapshot
+from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.domain.waves import MostDown
 from tests.build import (
     APPLY,
     ASE,
@@ -69,12 +69,12 @@ FRESH_RECORD = RollRecord(
 
 
 def rolling(name: str = "shop", webspace: Webspace = WEST) -> Step:
-    """Return a roll of an app."""
+    """Return the step that rolls an app's settings from the old version to the new."""
     return Step(RollAppSettings(named(OLD, site=name), (EDIT,), webspace), Reason.STALE_THUMBPRINT)
 
 
 def world(*rolls: RollRecord, past: tuple[RollRecord, ...] = (), **others: Any) -> Snapshot:  # noqa: ANN401 - as snapshot
-    """Return a world in which both versions are in the webspace, and the app names the old one."""
+    """Return a snapshot with both versions in the webspace and an app that names the old version."""
     given: dict[str, Any] = {"copies": (SYNCED, KEPT), "settings": (named(OLD),)} | others
     return snapshot(**given, rollout=rollout(rolls=rolls, past=past))
 
@@ -86,7 +86,7 @@ def records(
     intent: Intent = APPLY,
     fresh: bool = True,
 ) -> tuple[RollRecord, ...]:
-    """Return the records of a plan that somebody made afresh."""
+    """Return the records that Certroll writes for a plan that an event or a sweep made, unless `fresh` is False."""
     return roll_records(seen, Plan(steps, skips), intent, fresh=fresh)
 
 
@@ -100,29 +100,29 @@ def records(
     ],
 )
 def test_app_that_was_refused_is_told_afresh_only(state: RollState | None, *, fresh: bool, told: bool) -> None:
-    """What refused an app a second ago still does: it is told again by an event or a sweep, not by every look."""
+    """If an app's roll was refused, Certroll admits the app again only after an event or a sweep."""
     seen = world(*([roll(state)] if state else []))
     assert bool(records(seen, rolling(), fresh=fresh)) is told
 
 
 def test_app_that_was_refused_holds_up_nobody_anew() -> None:
-    """An app that is tried again counts from its first try, so that others do not wait for it once more."""
+    """If an app's roll was refused and Certroll admits it again, other apps do not wait for it a second time."""
     (record,) = records(world(roll(RollState.REFUSED, at=NOW - DAY)), rolling())
     assert (record.state, record.at) == (RollState.STALE, NOW - DAY)
     (record,) = records(world(roll(RollState.UNPROVEN, at=NOW - DAY)), rolling())
     assert record.at == NOW
 
 
-# -------------------------------------------------------------------------------------------------- who is told to go
+# -------------------------------------------------------------------------------------------- which apps are admitted
 
 
 def test_app_that_may_go_is_recorded() -> None:
-    """An app with a step is told to go: from this moment, with what it replaces, and the copies that hold both."""
+    """Certroll admits an app that needs a change, and records replaced thumbprints and the copies of both versions."""
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
 
 def test_record_knows_what_there_will_be() -> None:
-    """The copies of a record are those of both versions that there are once the steps of the webspace are done."""
+    """The record of an admitted app lists the copies that hold either version after the webspace's changes."""
     keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), held_by=copy().ref), Reason.SUPERSEDED_IN_USE)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
@@ -132,19 +132,19 @@ def test_record_knows_what_there_will_be() -> None:
 
 
 def test_record_knows_the_plan_of_the_app() -> None:
-    """A record says on which App Service plan the app runs; where Azure does not, the app counts as one of its own."""
+    """The record of an admitted app names its App Service plan, or the app itself if Azure reports no plan."""
     (record,) = records(world(sites=(site(plan="/plans/a"),)), rolling())
     assert record == replace(FRESH_RECORD, plan="/plans/a")
 
 
 def test_record_counts_the_settings() -> None:
-    """A record says how many settings the app had, so that a shrunken read is known later."""
+    """The record of an admitted app has its number of settings, so that Certroll notices an incomplete read."""
     (record,) = records(world(settings=(named(OLD, digests={"A": "1", "B": "2", "C": "3"}),)), rolling())
     assert record.settings == 3
 
 
 def test_apps_are_told_in_a_stable_order() -> None:
-    """Each app is told once, in the order of their names, whatever steps it has."""
+    """Certroll admits each app once, in the order of the apps' names, even if the plan has several steps for an app."""
     sites = tuple(site(name) for name in ("b", "a"))
     seen = world(sites=sites, settings=tuple(named(OLD, site=name) for name in ("b", "a")))
     refresh = Step(RefreshReferences(named(OLD, site="b"), "v2", WEST), Reason.STALE_REFERENCE)
@@ -152,14 +152,14 @@ def test_apps_are_told_in_a_stable_order() -> None:
 
 
 def test_what_restarts_no_app_tells_none() -> None:
-    """Bindings and copies tell no app anything."""
+    """Certroll admits no app to a roll if the plan only changes bindings or copies."""
     update = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     assert records(world(), update, sync) == ()
 
 
 def test_app_is_not_told_where_the_version_did_not_come() -> None:
-    """Where Azure refused the sync of a webspace its apps are not told; those of others are."""
+    """Certroll admits no app in a webspace whose copy Azure refused to sync."""
     assert records(world(copies=(KEPT,)), rolling()) == ()
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
@@ -174,13 +174,13 @@ def test_app_is_not_told_where_the_version_did_not_come() -> None:
     ],
 )
 def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
-    """Without all that a record needs to know, no app is told, whatever was recorded before."""
+    """Certroll admits no app if its settings, site, webspace or target version are unknown."""
     assert records(world(**others), rolling()) == ()
     assert records(world(roll(RollState.REFUSED), **others), rolling()) == ()
 
 
 def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
-    """A share is of the apps that run: in all of the environment, and on the app's own plan."""
+    """A percentage limit on restarts counts the running apps of the environment, and of the app's own plan."""
     apps = [("shop", "front", True), ("b", "front", True), ("c", "back", True), ("d", "back", True)]
     apps += [(name, plan, False) for plan in ("front", "back") for name in (f"{plan}-1", f"{plan}-2")]
     hosted = [site(name, plan=plan, running=running, environment=ASE) for name, plan, running in apps]
@@ -192,23 +192,23 @@ def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
 
 
 def test_app_that_is_under_way_is_not_told_again() -> None:
-    """A record of an app that is under way is not begun anew: its message carries it on."""
+    """Certroll does not admit an app again while its roll is in progress."""
     under_way = {RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
-    told = {state: [one.state for one in records(world(roll(state)), rolling())] for state in RollState}
+    told = {state: [record.state for record in records(world(roll(state)), rolling())] for state in RollState}
     assert told == {state: [] if state in under_way else [RollState.STALE] for state in RollState}
 
 
 def test_app_is_not_told_before_an_earlier_version_is_judged() -> None:
-    """Where an earlier version was written and is not judged, or not taken back, that is finished first."""
+    """Certroll admits an app only after the roll of an earlier version is proven or rolled back."""
     unfinished = {RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
     earlier = [replace(roll(state), version="v1") for state in RollState]
-    assert {one.state for one in earlier if not records(world(past=(one,)), rolling())} == unfinished
-    elsewhere = [replace(one, site=site_ref("other")) for one in earlier]
-    assert [one.state for one in elsewhere if len(records(world(past=(one,)), rolling())) != 1] == []
+    assert {record.state for record in earlier if not records(world(past=(record,)), rolling())} == unfinished
+    elsewhere = [replace(record, site=site_ref("other")) for record in earlier]
+    assert [record.state for record in elsewhere if len(records(world(past=(record,)), rolling())) != 1] == []
 
 
 def test_record_follows_on_the_one_before() -> None:
-    """A new record takes the place of the one before, of this version or an earlier one, and keeps what was proven."""
+    """The record of an admitted app replaces the app's earlier record, and keeps the thumbprints that were proven."""
     before = roll(RollState.REFUSED, proven=(OLDER,), revision="7", detail="denied", settings=0, edits=(EDIT,))
     earlier = replace(before, version="v1", revision="5", proven=(OLD,))
     after = replace(FRESH_RECORD, at=before.at, proven=(OLDER,), revision="7")
@@ -224,7 +224,7 @@ def test_record_follows_on_the_one_before() -> None:
     ids=["it was set aside", "it was refused", "it was unproven"],
 )
 def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | None) -> None:
-    """An app that was set aside is told with what was seen; any other one is asked anew."""
+    """Certroll remembers that a deferred app was already broken, and probes every other app before its roll."""
     (record,) = records(world(roll(state, broken_before=True)), rolling())
     assert record.broken_before is kept
 
@@ -242,7 +242,10 @@ def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | N
 def test_shrunken_read_is_believed_after_a_day(
     before: int, seen: int, failing: timedelta | None, expected: int
 ) -> None:
-    """What an app had before counts until fewer settings were read for a day: somebody may have removed them."""
+    """If Certroll reads fewer settings of an app than before, it trusts the smaller number only after a day.
+
+    After a day with fewer settings, Certroll assumes that somebody has removed the missing settings.
+    """
     since = None if failing is None else NOW - failing
     known = replace(roll(RollState.REFUSED, settings=before), failing_since=since)
     settings = named(OLD, digests={str(number): "" for number in range(seen)})
@@ -251,7 +254,7 @@ def test_shrunken_read_is_believed_after_a_day(
 
 
 def test_failing_since_is_not_taken_over_from_another_state() -> None:
-    """Since when an app was not well counts only while it is refused for it."""
+    """The record of an admitted app keeps the time since which the app was failing only if its roll was refused."""
     known = replace(roll(RollState.UNPROVEN, settings=40), failing_since=NOW - DAY)
     (record,) = records(world(known), rolling())
     assert record.failing_since is None
@@ -286,7 +289,7 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
     ],
 )
 def test_roll_that_was_undone_is_counted(before: RollRecord, undone: tuple[Any, ...]) -> None:
-    """Where a roll that was written is needed again, somebody took it back, and when is noted."""
+    """Certroll notes the time at which it finds that somebody has undone a completed roll."""
     (record,) = records(world(before), rolling())
     assert (record.undone, record.retiring) == (undone, False)
 
@@ -295,19 +298,19 @@ RETIRE = Step(RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (O
 
 
 def test_retirement_is_no_undoing() -> None:
-    """A validated app whose settings are as they should be is told to retire, and nobody took anything back."""
+    """Certroll does not count a roll as undone if the plan retires the old version from a validated app."""
     seen = world(roll(RollState.VALIDATED, undone=(NOW - HOUR,)), settings=(named(OLD, NEW),))
     assert records(seen, RETIRE) == (replace(FRESH_RECORD, retiring=True, undone=(NOW - HOUR,)),)
 
 
 def test_validated_app_that_is_stale_again_is_rolled() -> None:
-    """A validated app that somebody changed back is rolled again, and not retired."""
+    """Certroll rolls a validated app again, and retires nothing, if somebody changed its settings back."""
     (record,) = records(world(roll(RollState.VALIDATED)), rolling())
     assert (record.retiring, record.undone) == (False, (NOW,))
 
 
 def test_unproven_app_is_never_told_to_retire() -> None:
-    """Without a proof nothing is retired, whatever the plan says."""
+    """Certroll never retires the old version from an app that is unproven."""
     (record,) = records(world(roll(RollState.UNPROVEN), settings=(named(OLD, NEW),)), RETIRE)
     assert record.retiring is False
 
@@ -316,7 +319,7 @@ FIGHT_SKIP = Skip("app settings of shop", Reason.FOUGHT_OVER, "others took this 
 
 
 def test_fight_is_recorded_once() -> None:
-    """What others took back for the second time is recorded as fought over, with both moments; then no more."""
+    """Certroll records an app as contested, and only once, after somebody undid its roll for the second time."""
     before = roll(RollState.VALIDATED, undone=(NOW - 2 * DAY, NOW - HOUR), revision="7", proven=(OLD,))
     after = replace(
         before, state=RollState.FOUGHT_OVER, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
@@ -334,7 +337,7 @@ def test_fight_is_recorded_once() -> None:
     ],
 )
 def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
-    """Only an app that is recorded, and refused for a fight, is recorded as fought over."""
+    """Certroll records an app as contested only if the plan refuses it as contested and the app has a record."""
     assert records(world(*([roll(RollState.VALIDATED)] if known else [])), skips=(skip,)) == ()
 
 
@@ -345,14 +348,14 @@ OVERLAPPING = replace(FRESH_RECORD, state=RollState.OVERLAPPING)
 
 
 def test_overlap_that_nobody_recorded_is_recorded() -> None:
-    """An app that names both versions without a record is taken to be under way: it is asked, not written."""
+    """If an app without a record names both versions, Certroll records the app and then probes it without a write."""
     seen = world(settings=(OVERLAP,))
     assert records(seen) == (OVERLAPPING,)
     assert has_unrecorded(seen, Plan(), APPLY)
 
 
 def test_overlap_of_a_pin_is_recorded() -> None:
-    """A pin of the new version beside a list of the old one is an overlap, too."""
+    """An app names both versions if a pin has the new thumbprint and the load list has the old thumbprint."""
     assert records(world(settings=(named(OLD, pins={"PIN": NEW}),))) == (OVERLAPPING,)
 
 
@@ -393,13 +396,13 @@ def test_overlap_of_a_pin_is_recorded() -> None:
     ],
 )
 def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
-    """What is not both, is known, or is not to be touched, is not recorded."""
+    """Certroll records no overlap of two versions for an app that names only one, is known, or may not be touched."""
     assert roll_records(seen, plan, intent, fresh=True) == ()
     assert not has_unrecorded(seen, plan, intent)
 
 
 def test_app_with_a_step_is_no_found_overlap() -> None:
-    """An app that names both, and has something to do, is told to go."""
+    """Certroll admits an app that names the old and the new version if the plan has a change for it."""
     refresh = Step(RefreshReferences(OVERLAP, "v2", WEST), Reason.STALE_REFERENCE)
     seen = world(settings=(OVERLAP,))
     assert records(seen, refresh) == (FRESH_RECORD,)
@@ -413,7 +416,7 @@ WRITTEN_ALL_THE_SAME = replace(
 
 @pytest.mark.parametrize("settings", [OVERLAP, named(NEW)], ids=["both are named", "only the new one is named"])
 def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSettings) -> None:
-    """Where Azure refused a write and did it all the same, the app is asked, and what was before stays known."""
+    """Certroll probes an app whose refused write took effect anyway, and keeps its earlier values."""
     seen = world(WRITTEN_ALL_THE_SAME, settings=(settings,))
     found = replace(WRITTEN_ALL_THE_SAME, state=RollState.OVERLAPPING, at=NOW, failing_since=None)
     assert records(seen) == (found,)
@@ -432,7 +435,7 @@ def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSetti
     ],
 )
 def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: SiteSettings) -> None:
-    """What was refused and not written is no overlap."""
+    """Certroll records no overlap of two versions for a refused app whose write did not take effect."""
     seen = world(record, settings=(settings,))
     assert records(seen) == ()
     assert not has_unrecorded(seen, Plan(), APPLY)
@@ -440,12 +443,12 @@ def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: Sit
 
 @pytest.mark.parametrize("tags", [(), (("certroll", "on"),)], ids=["no tag", "another word"])
 def test_only_off_spares_an_overlap(tags: Tags) -> None:
-    """A tag that is not off spares nothing."""
+    """Only the value `off` of the tag `certroll` excludes an app that names the old and the new version."""
     assert len(records(world(settings=(OVERLAP,), sites=(site(tags=tags),)))) == 1
 
 
 def test_contested_version_is_not_replaced() -> None:
-    """What another vault certificate may claim is not among what a record replaces."""
+    """Certroll does not replace a version in an app if a copy of another vault certificate also holds that version."""
     theirs = copy("theirs", OLDER, source=OTHER_REF)
     versions = lineage(version(), old_version(), old_version("v0", OLDER))
     seen = world(settings=(named(OLD, OLDER, NEW),), copies=(SYNCED, KEPT, theirs), lineage=versions)
@@ -453,7 +456,7 @@ def test_contested_version_is_not_replaced() -> None:
 
 
 def test_records_come_in_the_order_of_their_sites() -> None:
-    """What is told, fights, and overlaps that were found: in the order of the sites, whatever Azure lists first."""
+    """Certroll returns the records of admitted apps in the order of the apps' names."""
     names = "a", "b", "c"
     seen = snapshot(
         sites=tuple(site(name) for name in names),
@@ -463,7 +466,7 @@ def test_records_come_in_the_order_of_their_sites() -> None:
     )
     fought = replace(FIGHT_SKIP, site=site_ref("b"))
     found = records(seen, rolling("c"), skips=(fought,))
-    assert [(str(one.site), one.state) for one in found] == [
+    assert [(str(record.site), record.state) for record in found] == [
         ("a", RollState.OVERLAPPING),
         ("b", RollState.FOUGHT_OVER),
         ("c", RollState.STALE),
@@ -471,7 +474,7 @@ def test_records_come_in_the_order_of_their_sites() -> None:
 
 
 def test_told_app_has_nothing_else_to_plan() -> None:
-    """What is recorded lets the app's own look plan the same roll: it replaces what it was told to."""
+    """After an app is admitted, Certroll's run for the app plans the same roll as the run that admitted it."""
     seen = world()
     (record,) = records(seen, rolling())
     told = replace(seen, rollout=rollout(rolls=(record,)))

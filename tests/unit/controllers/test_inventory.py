@@ -1,4 +1,4 @@
-"""Which app uses which certificate, and what belongs to nothing."""
+"""Certroll reports which app uses which certificate, and which thumbprints match no certificate."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ SYNCED = copy(thumbprint=NEW)
 
 
 class Told:
-    """What is logged and found of apps."""
+    """This helper collects the log lines and the findings of Certroll's report about apps."""
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
         log.set_level(logging.INFO, logger="certroll")
@@ -60,13 +60,13 @@ class Told:
         lineages: Iterable[Lineage] = (LINEAGE,),
         sites: object = None,
     ) -> list[dict[str, Any]]:
-        """Return the log lines; the findings are kept."""
+        """Return the log lines of the report, and store its findings."""
         fleet = snapshot(settings=settings, copies=copies).fleet
         journal = RecordingJournal()
         if sites is not None:
             fleet = replace(fleet, sites=sites)  # type: ignore[arg-type]
         self.log.clear()
-        report_references(ports(journal=journal).journal, fleet, lineages)
+        report_references(ports(findings=journal).findings, fleet, lineages)
         self.findings = journal.findings
         return [json.loads(line) for line in self.log.messages]
 
@@ -77,14 +77,14 @@ def _told(caplog: pytest.LogCaptureFixture) -> Told:
 
 
 def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the references of the only line."""
+    """Return the references of the single log line."""
     (line,) = lines
     found: list[dict[str, Any]] = line["references"]
     return found
 
 
 def test_app_is_told_with_all_that_it_names(told: Told) -> None:
-    """One line for each app says which certificate it names where, whether that is there, and how old it is."""
+    """Certroll logs one line per app, with each certificate it names, the setting, and the certificate's age."""
     led = VaultReference("LED", REF, None, "v1"), VaultReference("FIXED", OTHER_REF, "v7", "v7")
     settings = replace(named(OLD, NEW, pins={"PIN": OLD}, led=led, everything=True))
     assert told.report(settings) == [
@@ -145,14 +145,17 @@ def test_app_is_told_with_all_that_it_names(told: Told) -> None:
 
 
 def test_uploaded_certificate_is_told_by_its_copy(told: Told) -> None:
-    """What people uploaded, and no vault in scope has, is told by the copy that holds it."""
+    """Certroll logs an uploaded certificate by its copy if no vault in scope has the certificate."""
     up = copy("up", FOREIGN, source=None)
     expected = {"kind": "pin", "thumbprint": FOREIGN, "live": True, "copy": "rg-web/up"}
     assert rows(told.report(named(pins={"PIN": FOREIGN}), copies=(up,))) == [{"setting": "PIN", **expected}]
 
 
 def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
-    """A text of 40 hex digits that is no known certificate may be a secret: it is neither logged nor reported."""
+    """Certroll neither logs nor reports a pin of 40 hex digits that matches no certificate.
+
+    A setting with 40 hex digits that match no certificate may be a secret.
+    """
     assert told.report(named(pins={"TOKEN": FOREIGN})) == []
     assert told.findings == []
     assert rows(told.report(named(NEW, pins={"TOKEN": FOREIGN}))) != []
@@ -160,14 +163,14 @@ def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
 
 
 def test_what_loads_everything_is_told_though_it_names_nothing(told: Told) -> None:
-    """An app that loads everything is named, with nothing; one that names nothing is not."""
+    """Certroll logs an app that loads all certificates, and omits an app that names no certificate."""
     assert told.report(named(everything=True), named(site="b")) == [
         {"event": "references.found", "site": "shop", "everything": True, "probe": "none", "references": []}
     ]
 
 
 def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> None:
-    """An app that has a certificate only by a Key Vault reference is named with it."""
+    """Certroll logs an app that uses a certificate only through a Key Vault reference in its settings."""
     led = VaultReference("LED", REF, None, None)
     expected = {"setting": "LED", "kind": "Key Vault reference", "certificate": "kv-shop/shop"}
     assert rows(told.report(named(led=(led,)))) == [{**expected, "version": None, "pinned": False}]
@@ -185,7 +188,7 @@ def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> N
     ],
 )
 def test_app_is_told_with_what_its_probe_can_prove(told: Told, tags: Tags, probe: str) -> None:
-    """Each app is told with what its probe can say of a roll; a slot has the probe of its site."""
+    """Certroll logs what an app's probe can prove, and a slot has the probe of its site."""
     for slot in (None, "staging"):
         sites = site(tags=tags), site(slot="staging")
         (line,) = told.report(named(NEW, slot=slot), sites=sites)
@@ -193,8 +196,8 @@ def test_app_is_told_with_what_its_probe_can_prove(told: Told, tags: Tags, probe
 
 
 def test_nothing_is_recorded_where_nothing_is_found() -> None:
-    """Where nothing is named in vain the journal is not troubled."""
-    report_references(ports().journal, snapshot(settings=(named(OLD),)).fleet, (LINEAGE,))
+    """Certroll writes nothing to the journal if every thumbprint matches a certificate."""
+    report_references(ports().findings, snapshot(settings=(named(OLD),)).fleet, (LINEAGE,))
 
 
 @pytest.mark.parametrize(
@@ -212,13 +215,13 @@ def test_nothing_is_recorded_where_nothing_is_found() -> None:
 def test_thumbprint_is_told_by_its_newest_version(
     told: Told, lineages: tuple[Lineage, ...], version_name: str, behind: int
 ) -> None:
-    """A thumbprint is that of the newest version that has it, and so many newer ones are counted."""
+    """Certroll logs the newest version that has a thumbprint, and how many versions are newer."""
     (row,) = rows(told.report(named(OLD), lineages=lineages))
     assert (row["version"], row["behind"]) == (version_name, behind)
 
 
 def test_days_are_whole_days(told: Told) -> None:
-    """How old a version is counts in whole days since it was made."""
+    """Certroll logs a version's age in whole days since its creation."""
     for age, days in ((2 * DAY, 2), (2 * DAY - HOUR, 1)):
         known = lineage(version(created=NOW - age), old_version())
         (row,) = rows(told.report(named(NEW), lineages=(known,)))
@@ -242,7 +245,7 @@ IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, n
     ],
 )
 def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, detail: str) -> None:
-    """A thumbprint that is no certificate of the webspace nor of a vault in scope is reported once for an app."""
+    """Certroll reports an app once if its settings name thumbprints that match no certificate."""
     told.report(settings)
     assert told.findings == [Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
@@ -259,31 +262,36 @@ def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, deta
 def test_what_is_known_is_no_finding(
     told: Told, settings: SiteSettings, copies: tuple[WebspaceCertificate, ...]
 ) -> None:
-    """What belongs to something is no finding."""
+    """Certroll reports no finding about a thumbprint that matches a certificate."""
     told.report(settings, copies=copies)
     assert told.findings == []
 
 
 def test_certificate_of_another_webspace_is_not_there(told: Told) -> None:
-    """What only another webspace holds is named in vain, and told as not there."""
+    """Certroll reports a thumbprint whose certificate exists only in another webspace, and logs it as missing."""
     (row,) = rows(told.report(named(FOREIGN), copies=(copy("up", FOREIGN, webspace=NORTH),)))
     assert row["live"] is False
     assert [finding.detail for finding in told.findings] == [IN_VAIN]
 
 
 def test_odd_entries_are_counted_not_told(told: Told) -> None:
-    """What in a load list is no thumbprint is counted, and its text is told nowhere."""
+    """Certroll counts the load list entries that are no thumbprints, and never shows their text."""
     told.report(named(OLD, odd_entries=2))
     detail = "2 entries of the load list are no thumbprints; they are left as they are"
     assert told.findings == [Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
 
 def test_root_list_is_told_and_not_accused(told: Told) -> None:
-    """What a root list names is told with whether an app of the plan has it; a stranger's root is nobody's business."""
+    """Certroll logs for each root in an app's root list whether an app on the same plan has it.
+
+    Certroll reports no finding about an unknown thumbprint in a root list.
+    """
     hosted = replace(site(), environment=EnvironmentRef("s", "rg", "ase"), windows_code=True, plan="/plans/one")
     mate = replace(hosted, ref=site_ref("api"))
     public = replace(copy("", NEW, source=None), ref=CopyRef.of_site(mate.ref, "root", public=True))
-    roots = tuple(SettingReference(ROOT_LIST, ReferenceKind.ROOT_LIST, one) for one in (NEW, OLD, FOREIGN))
+    roots = tuple(
+        SettingReference(ROOT_LIST, ReferenceKind.ROOT_LIST, thumbprint) for thumbprint in (NEW, OLD, FOREIGN)
+    )
     settings = replace(named(), references=roots, odd_roots=1)
     found = rows(told.report(settings, copies=(public,), sites=(hosted, mate)))
     assert [(row["kind"], row["live"]) for row in found] == [("root list", live) for live in (True, False, False)]
@@ -293,12 +301,12 @@ def test_root_list_is_told_and_not_accused(told: Told) -> None:
 
 @pytest.mark.parametrize("sites", [(), (site(webspace=None),)], ids=["not seen", "of unknown webspace"])
 def test_app_that_is_not_placed_is_not_accused(told: Told, sites: object) -> None:
-    """Where it is not known where an app is, nobody knows what is there: it is told, and no finding."""
+    """Certroll logs an app whose webspace is unknown, and reports no finding about it."""
     assert rows(told.report(named(FOREIGN, odd_entries=1), sites=sites)) != []
     assert told.findings == []
 
 
 def test_findings_of_all_apps_are_recorded(told: Told) -> None:
-    """What is found in several apps is all recorded."""
+    """Certroll records the findings of all apps."""
     told.report(named(FOREIGN), named(FOREIGN, site="b"), sites=(site(), site("b")))
     assert [finding.subject for finding in told.findings] == ["app settings of shop", "app settings of b"]

@@ -1,4 +1,4 @@
-"""The prerequisites of a free managed certificate, one by one."""
+"""Certroll checks the prerequisites of a free App Service managed certificate."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ BLIND = Seen.NOTHING
 
 
 def asking(records: Records) -> Ask:
-    """Return a DNS with these records and no others; every name exists."""
+    """Return a DNS lookup that has these records and answers "no such record" to any other query."""
 
     def ask(name: str, kind: RecordKind) -> DnsAnswer:
         found = records.get((name, kind), Seen.NO_RECORDS)
@@ -48,8 +48,8 @@ def found(
     tier: str = "Basic",
     facts: HostFacts = VERIFIED,
 ) -> list[Reason]:
-    """Return the reasons why there can be no managed certificate."""
-    return [one.reason for one in violations(HostName(host), place, tier, facts, asking(records))]
+    """Return the reasons that prevent a managed certificate."""
+    return [violation.reason for violation in violations(HostName(host), place, tier, facts, asking(records))]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def found(
     ],
 )
 def test_nothing_is_against_it(host: str, records: Records) -> None:
-    """Where all prerequisites hold, nothing is said."""
+    """Certroll reports no violation if a host name meets all prerequisites of a managed certificate."""
     assert found(host, records) == []
 
 
@@ -168,7 +168,7 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
     ],
 )
 def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason: Reason) -> None:
-    """Each prerequisite of name and DNS that does not hold has its own reason, and only that one is given."""
+    """Certroll gives exactly one reason for each violated prerequisite of name or DNS."""
     assert found(host, records) == [reason]
 
 
@@ -184,24 +184,24 @@ def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason:
     ],
 )
 def test_app_that_is_in_the_way_is_named(changes: dict[str, object], reason: Reason) -> None:
-    """Each prerequisite of plan and app that does not hold has its own reason."""
+    """Certroll gives a separate reason for each violated prerequisite of App Service plan or app."""
     assert found(**changes) == [reason]  # type: ignore[arg-type]
 
 
 def test_root_domain_behind_traffic_manager_is_refused() -> None:
-    """A root domain that Traffic Manager brought is not supported, wherever it leads; a subdomain is."""
+    """Certroll refuses a managed certificate for a root domain behind Traffic Manager, and accepts a subdomain."""
     by_traffic_manager = HostFacts(verified=True, by_traffic_manager=True)
     assert found(ROOT, AT_ROOT, facts=by_traffic_manager) == [Reason.BEHIND_TRAFFIC_MANAGER]
     assert found(HOST, DIRECT, facts=by_traffic_manager) == []
 
 
 def test_root_domain_needs_an_address_to_compare_with() -> None:
-    """Where Azure does not say the app's address, nothing is taken for right."""
+    """Certroll refuses a managed certificate for a root domain if Azure does not report the app's inbound address."""
     assert found(ROOT, AT_ROOT, place=replace(PLACE, inbound_addresses=())) == [Reason.INCOMPLETE_VIEW]
 
 
 def test_everything_that_is_in_the_way_is_told_at_once() -> None:
-    """Who mends one thing is not told of the next one a day later."""
+    """Certroll reports all violated prerequisites at once, so that the operator can fix them together."""
     records = {(HOST, CNAME): ("cdn.example.net",), (ROOT, CAA): ('0 issue "letsencrypt.org"',)}
     assert found(HOST, records, tier="Free") == [Reason.TIER_TOO_LOW, Reason.CNAME_NOT_DIRECT, Reason.CAA_FORBIDS]
 
@@ -218,13 +218,16 @@ def test_everything_that_is_in_the_way_is_told_at_once() -> None:
     ],
 )
 def test_next_step_is_exact(host: HostName, records: Records, step: str) -> None:
-    """The record to write is in the detail, with its value."""
+    """The detail of a violation shows the exact DNS record that the operator has to write."""
     (violation,) = violations(host, PLACE, "Basic", VERIFIED, asking(records))
     assert step in violation.detail
 
 
 def test_dns_is_not_asked_in_vain() -> None:
-    """Where no record could help, DNS is left alone; and CAA is asked label by label up to the top."""
+    """Certroll queries no DNS for a wildcard name, and queries CAA for each parent domain of another name.
+
+    No DNS record can make a managed certificate for a wildcard name possible.
+    """
     asked: list[tuple[str, RecordKind]] = []
 
     def ask(name: str, kind: RecordKind) -> DnsAnswer:
@@ -251,7 +254,7 @@ def test_dns_is_not_asked_in_vain() -> None:
     ],
 )
 def test_names_of_azure_are_not_custom(host: str, custom: bool) -> None:  # noqa: FBT001
-    """What App Service and Traffic Manager name is Azure's own to certify."""
+    """The default host names of App Service and Traffic Manager do not count as custom names."""
     assert is_custom(HostName(host)) is custom
 
 
@@ -264,14 +267,14 @@ def test_names_of_azure_are_not_custom(host: str, custom: bool) -> None:  # noqa
     ],
 )
 def test_azure_is_asked_again_only_later(issuance: dict[str, str], hours: int) -> None:
-    """What was asked for stands for a while, so that nothing is issued twice; then it is asked for anew."""
+    """Certroll requests the same managed certificate again only some hours after its last request."""
     known = Issuance(site_ref(), HOST, NOW, **issuance)
     assert known.counts(NOW + hours * HOUR - timedelta(seconds=1))
     assert not known.counts(NOW + hours * HOUR)
 
 
 def test_host_name_is_told_with_its_site() -> None:
-    """What came of looking at a host name is told of it and its site."""
+    """The result of Certroll's check of a host name names the host name and its site."""
     look = HostLook(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
     assert look.subject == "host name www.contoso.com of shop/staging"
 
@@ -287,6 +290,6 @@ def test_host_name_is_told_with_its_site() -> None:
     ],
 )
 def test_what_is_in_the_way_is_told_in_words(records: Records, words: str) -> None:
-    """A person reads what DNS shows, and what to change."""
+    """The detail of a violation shows the current DNS records and the required change."""
     (violation,) = violations(HOST, PLACE, "Basic", VERIFIED, asking(records))
     assert words in violation.detail

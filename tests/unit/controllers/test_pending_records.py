@@ -1,4 +1,4 @@
-"""What is recorded of a site before anything is written to it, and after Azure refused to sync its copy."""
+"""Certroll records a site before it writes to the site, and corrects the record if Azure refuses to sync a copy."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,7 +11,7 @@ from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.rollout import Again, SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.reconcile import _plan_of_site, after_refusal, pending_records, shown_bindings
 from shared.run import Run
 from tests.build import (
@@ -37,32 +37,32 @@ from tests.build import (
     snapshot,
     version,
 )
-from tests.small_storage import SmallStorage, journal_on, ports_on
+from tests.small_storage import SmallStorage, ports_on
 
 MORE = "www.contoso.com"
 SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 
 
 def moving(*bindings: Binding) -> tuple[Step, ...]:
-    """Return the steps that sync the copy and move these bindings."""
+    """Return the steps that sync the copy and move these bindings to the new version."""
     return SYNC, *(Step(UpdateBinding(bound, NEW, WEST), Reason.STALE_THUMBPRINT) for bound in bindings)
 
 
 def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
-    """Return the records of a plan that moves these bindings, by default the usual one."""
+    """Return the records of a plan that moves these bindings to the new version, by default the only binding."""
     steps = moving(*(bindings or (binding(),)))
     return pending_records(seen, version(), WEST, steps, shown_bindings(seen))
 
 
 def test_site_is_recorded_with_what_it_showed() -> None:
-    """All host names of the site that show the certificate are recorded as they are, with the copy that is synced."""
+    """Certroll records all bindings of a site that show the certificate, and the copy that is synced."""
     both = (binding(), binding(MORE))
     (found,) = recorded(snapshot(bindings=both), *both)
     assert found == SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, (copy().ref,), both)
 
 
 def test_host_name_that_another_certificate_may_show_is_not_recorded() -> None:
-    """What a copy of another vault certificate holds as well is no leave for the site's run to write it."""
+    """Certroll does not record a host name whose certificate also belongs to another vault certificate."""
     contested, twin = binding(MORE, NEW), copy("twin", NEW, source=OTHER_REF)
     seen = snapshot(bindings=(binding(), contested), copies=(copy(), twin))
     (found,) = recorded(seen)
@@ -70,14 +70,17 @@ def test_host_name_that_another_certificate_may_show_is_not_recorded() -> None:
 
 
 def test_host_name_that_showed_nothing_is_recorded() -> None:
-    """A step may give a host name its first certificate: without a record, the site's run would not perform it."""
+    """Certroll records a host name that gets its first certificate.
+
+    Certroll's run for a site moves only the recorded host names to the new certificate.
+    """
     first = binding(MORE, None, ssl_state=SslState.DISABLED)
     (found,) = recorded(snapshot(bindings=(binding(), first)), binding(), first)
     assert found.last_good == (binding(), first)
 
 
 def test_site_performs_what_is_recorded_alone() -> None:
-    """Of the site's own plan those bindings are written that the certificate's run recorded."""
+    """Certroll's run for a site writes only the bindings that its run for the certificate recorded."""
     covering = lineage(version(facts=facts("*.contoso.com")), old_version())
     seen = snapshot(bindings=(binding(), binding(MORE)), copies=(copy(thumbprint=NEW),), lineage=covering)
     (found,) = recorded(snapshot())
@@ -87,7 +90,7 @@ def test_site_performs_what_is_recorded_alone() -> None:
 
 
 def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
-    """The bindings as they were stay on record after some were moved; a host name that came since is added."""
+    """A later run of Certroll keeps the recorded bindings from before the first write, and adds new host names."""
     before = replace(record(SiteState.PENDING), last_good=(binding(),))
     seen = snapshot(bindings=(binding(thumbprint=NEW), binding(MORE)), rollout=rollout(before))
     (found,) = recorded(seen, binding(MORE))
@@ -95,20 +98,23 @@ def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
 
 
 def test_looking_again_does_not_start_the_soak_anew() -> None:
-    """A site that cannot be written or proven holds up the other places for one soak, not for ever."""
+    """A later run does not restart the soak time of a site that cannot be written or proven.
+
+    The other webspaces wait for an unproven site of the first webspace only for one soak time.
+    """
     for state in (SiteState.PENDING, SiteState.UNPROVEN, SiteState.FAILED):
         (found,) = recorded(snapshot(rollout=rollout(record(state, at=NOW - HOUR))))
         assert (found.state, found.at) == (SiteState.PENDING, NOW - HOUR), state
 
 
 def test_host_name_that_comes_to_a_proven_site_is_proven_for_itself() -> None:
-    """A site that was proven an hour ago and has something new to move counts from now."""
+    """The soak time of a proven site starts again if another host name has to move to the new certificate."""
     (found,) = recorded(snapshot(rollout=rollout(record(SiteState.PROVEN, at=NOW - HOUR))))
     assert found.at == NOW
 
 
 def test_what_was_to_be_bound_again_stays_so() -> None:
-    """A look between the upload and its bindings does not forget that they are to be bound to it once more."""
+    """A later run of Certroll keeps the mark that the bindings have to be bound again after an upload."""
     before = replace(record(SiteState.PENDING), again=Again.ASKED)
     (found,) = recorded(snapshot(rollout=rollout(before)))
     assert found.again is Again.ASKED
@@ -123,24 +129,24 @@ def public() -> WebspaceCertificate:
 
 
 def test_certificate_without_its_key_serves_no_host_name() -> None:
-    """What a site only trusts is not among the copies that its host names can be bound to."""
+    """Certroll records no public certificate as a copy for host names, because it has no private key."""
     (found,) = recorded(snapshot(copies=(copy(), public()), sites=(site(),)))
     assert found.copies == (copy().ref,)
 
 
 def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
-    """Return what is left where Azure refused to sync these copies, having checked that the journal says the same."""
+    """Return the sites' records after Azure refused to sync these copies, and check that the journal has them."""
     clock, storage = ManualClock(), SmallStorage()
-    journal_on(storage, clock).begin(REF, rollout(*of))
+    ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
     with ThreadPoolExecutor(1) as pool:
         left = after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
-    assert journal_on(storage, clock).rollout(REF, "v2").records == left
+    assert ports_on(storage, clock).rollouts.rollout(REF, "v2").records == left
     return left
 
 
 def test_site_whose_copy_was_not_synced_is_not_waited_for() -> None:
-    """Where the only copy of a webspace was refused its sites prove nothing, and say why; others are untouched."""
+    """Sites become unproven with a reason if Azure refused the only copy of their webspace."""
     shop = replace(record(SiteState.PENDING), copies=(copy().ref,))
     second = replace(record(SiteState.PENDING, site="shop-2"), copies=(copy("second").ref,))
     left = refused(copy(), of=(shop, second))
@@ -148,13 +154,13 @@ def test_site_whose_copy_was_not_synced_is_not_waited_for() -> None:
 
 
 def test_site_goes_on_with_the_copy_that_was_synced() -> None:
-    """Where a webspace has a second copy that Azure did sync, its sites go on with that one."""
+    """A site continues with its webspace's second copy if Azure refused only the first."""
     both = replace(record(SiteState.PENDING), copies=(copy().ref, copy("second").ref))
     (left,) = refused(copy(), of=(both,))
     assert (left.state, left.copies) == (SiteState.PENDING, (copy("second").ref,))
 
 
 def test_version_that_is_there_is_what_the_old_one_was() -> None:
-    """Only copies that hold the new version after the sync count: one that still holds the old serves nothing."""
+    """Certroll records only copies that hold the new version after the sync."""
     (found,) = recorded(snapshot(copies=(copy(), copy("kept", OLD, source=None))))
     assert found.copies == (copy().ref,)

@@ -1,4 +1,4 @@
-"""One site's own run: what it writes, of whose version, and what becomes of it beside the runs of others."""
+"""Certroll's run for a site writes bindings and app settings, next to the runs for other sites."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.domain.app_settings import LOAD_LIST, AppSettings
+from shared.domain.budget import Room
 from shared.domain.errors import Denied, NotFound
 from shared.domain.lineage import Lineage
 from shared.domain.messages import CertificateMessage, SiteMessage
@@ -18,11 +19,12 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.plan import Intent
 from shared.domain.probe import Probe, ProbeSight, Verdict
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState, Room
+from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import Rollout, SiteRecord, SiteState
 from shared.domain.sight import Sight
 from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
+from shared.ports import Ports
 from shared.reconcile import reconcile_site
 from shared.run import Run
 from tests.build import (
@@ -64,7 +66,11 @@ COVERING = lineage(version(facts=facts(HOST, MORE)), old_version())
 
 @dataclass
 class Town:
-    """Sites as Azure has them. `serves` is what handshakes show, `answers` what apps say of themselves."""
+    """This fake Azure has sites, bindings, copies and app settings.
+
+    `serves` is the thumbprint that TLS handshakes with the fake Azure show. `answers` is the verdict of the probe of
+    each app in the fake Azure.
+    """
 
     sites: dict[SiteRef, Site]
     bindings: list[Binding] = field(default_factory=list)
@@ -78,51 +84,51 @@ class Town:
     sent: list[CertificateMessage] = field(default_factory=list)
 
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
-        """Return the site."""
+        """Return the site and its bindings."""
         self._fail("site")
         return self.sites[ref], tuple(bound for bound in self.bindings if bound.site == ref)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the copy."""
+        """Return the copy, or raise `NotFound`."""
         if ref not in self.copies:
             raise NotFound("gone")
         return self.copies[ref]
 
     def binding(self, ref: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Return the binding."""
+        """Return the binding of the host name."""
         return next(bound for bound in self.bindings if (bound.site, bound.host_name) == (ref, host_name)), {}
 
     def put_binding(self, changed: Binding, _: object) -> None:
-        """Write the binding."""
+        """Write the binding to the fake Azure and record its host name."""
         self._fail("put_binding")
         self.written.append(changed.host_name)
         self.bindings = [changed if bound.host_name == changed.host_name else bound for bound in self.bindings]
 
     def settings(self, ref: SiteRef) -> AppSettings:
-        """Return the settings."""
+        """Return the app settings of the site."""
         return self.settings_[ref]
 
     settings_to_edit = settings
 
     def put_settings(self, changed: AppSettings) -> None:
-        """Write the settings."""
+        """Write the app settings to the fake Azure and record their site."""
         self.written.append(changed.site)
         self.settings_[changed.site] = app_settings(changed.values, site=changed.site.name)
 
     def lineage(self, ref: VaultCertificateRef, _: datetime) -> Lineage:
-        """Return the lineage."""
+        """Return the same lineage under the given name."""
         return replace(self.lineage_, ref=ref)
 
     def shows(self, host_name: HostName, _: str, expected: Thumbprint, __: datetime) -> Sight:
-        """Return what a handshake shows."""
+        """Return a TLS handshake that shows the thumbprint `serves`."""
         return Sight(host_name, expected, self.serves)
 
     def ask(self, _: str, __: Probe, *___: object) -> ProbeSight:
-        """Return what the app says."""
+        """Return an app probe with the verdict `answers`."""
         return ProbeSight(self.answers, "it says so")
 
     def send_certificate(self, message: CertificateMessage) -> None:
-        """Keep the message."""
+        """Record the message that was sent."""
         self.sent.append(message)
 
     def _fail(self, what: str) -> None:
@@ -132,7 +138,7 @@ class Town:
 
 @dataclass
 class Desk:
-    """Certroll in a town, with a journal that outlives its runs."""
+    """This helper runs Certroll on the fake Azure, with a journal that all runs share."""
 
     town: Town
     pool: ThreadPoolExecutor
@@ -142,34 +148,34 @@ class Desk:
     leases: SmallLeases = field(default_factory=SmallLeases)
 
     def start(self) -> Run:
-        """Return a run."""
+        """Start a new run of Certroll and return it."""
         town: Any = self.town
         given = dict.fromkeys(("app_service", "vault", "tls_probe", "app_probe", "queue"), town)
         return Run.start(ports_on(self.storage, self.clock, leases=self.leases, **given), self.intent, self.pool)
 
     @property
-    def journal(self) -> Any:  # noqa: ANN401 - the product's own, as its port has it
-        """The journal."""
-        return self.start().ports.journal
+    def ports(self) -> Ports:
+        """The ports of a run, with the product's own journal."""
+        return self.start().ports
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
-        """Record sites as a certificate's run does."""
-        self.journal.begin(ref, Rollout(records[0].version, WEST, records))
+        """Record sites in the journal as Certroll's run for the certificate does."""
+        self.ports.rollouts.begin(ref, Rollout(records[0].version, WEST, records))
 
     def carry(self, ref: SiteRef = SHOP, of: VaultCertificateRef = REF) -> Outcome:
-        """Deliver the message of a site."""
+        """Run Certroll for a site as if a message about the site had arrived."""
         return reconcile_site(self.start(), SiteMessage(ref, of))
 
     def state(self, ref: SiteRef = SHOP) -> SiteState:
-        """Return how far the site is."""
-        return self.journal.site(REF, "v2", ref).state
+        """Return the state of the site's record."""
+        return self.ports.rollouts.site(REF, "v2", ref).state
 
     def roll(self, ref: SiteRef = SHOP) -> RollRecord:
-        """Return how far the app is."""
-        return self.journal.roll(REF, ref)
+        """Return the record of the app's roll."""
+        return self.ports.settings_rolls.roll(REF, ref)
 
     def findings(self) -> set[tuple[str, str]]:
-        """Return what people are told."""
+        """Return subject and reason of every reported finding."""
         rows = self.storage.all("certrollfindings")
         return {(row["subject"], row["reason"]) for row in rows}
 
@@ -184,16 +190,16 @@ def _desk() -> Iterator[Desk]:
 
 
 def begun(*host_names: str, state: SiteState = SiteState.PENDING) -> SiteRecord:
-    """Return what the certificate's run records of the shop: these host names, and the copy that holds the version."""
+    """Return a site's record with these host names and the copy that holds the new version."""
     before = tuple(binding(name) for name in host_names or ("shop.contoso.com",))
     return replace(record(state), copies=(SYNCED.ref,), last_good=before)
 
 
-# ------------------------------------------------------------------------------------------------------ what it writes
+# --------------------------------------------------------------------------------------------------- what a run writes
 
 
 def test_host_names_that_were_not_recorded_stay(desk: Desk) -> None:
-    """What shows the same certificate and was not recorded may be another lineage's: it keeps what it has."""
+    """Certroll leaves a host name unchanged if its run for the certificate did not record the host name."""
     desk.town.bindings.append(binding(MORE))
     desk.begin(begun())
     assert desk.carry() == Converged(Reason.SERVED, f"shop.contoso.com serves {NEW}")
@@ -202,7 +208,7 @@ def test_host_names_that_were_not_recorded_stay(desk: Desk) -> None:
 
 
 def test_every_host_name_that_was_recorded_moves(desk: Desk) -> None:
-    """All that the certificate's run recorded is moved, however many, and each is proven."""
+    """Certroll moves every host name that its run for the certificate recorded to the new version, and proves it."""
     desk.town.bindings.append(binding(MORE))
     desk.begin(begun("shop.contoso.com", MORE))
     outcome = desk.carry()
@@ -212,7 +218,7 @@ def test_every_host_name_that_was_recorded_moves(desk: Desk) -> None:
 
 
 def test_what_a_copy_held_before_moves_by_the_record_alone(desk: Desk) -> None:
-    """A host name whose certificate the vault does not know any more moves, as the record says what it showed."""
+    """Certroll moves a recorded host name to the new version even if the vault no longer has the old certificate."""
     desk.town.bindings[:] = [binding(thumbprint=OLDER)]
     desk.begin(replace(begun(), last_good=(binding(thumbprint=OLDER),)))
     desk.carry()
@@ -221,7 +227,7 @@ def test_what_a_copy_held_before_moves_by_the_record_alone(desk: Desk) -> None:
 
 @pytest.mark.parametrize("where", ["nowhere", "for another version", "for another certificate"])
 def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> None:
-    """Who is not recorded for this version of this certificate is not written; the certificate's run is told."""
+    """Certroll writes nothing to a site without a record for the version, and repeats its run for the certificate."""
     if where == "for another version":
         desk.begin(replace(begun(), version="v1"))
     if where == "for another certificate":
@@ -234,7 +240,7 @@ def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> N
 
 
 def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None:
-    """A forged message, or one older than the setting, is refused and said, whatever the journal holds."""
+    """Certroll refuses a message for a vault outside `CERTROLL_VAULTS`, and reports it."""
     foreign = VaultCertificateRef.parse("evil", "certificate", "shop")
     desk.begin(begun(), ref=foreign)
     outcome = desk.carry(of=foreign)
@@ -244,11 +250,11 @@ def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None
     assert ("evil/shop", "UnknownVault") in desk.findings()
 
 
-# ------------------------------------------------------------------------------------------------ what becomes of it
+# -------------------------------------------------------------------------------------------------- results of a run
 
 
 def test_only_proof_ends_a_hold(desk: Desk) -> None:
-    """A site that failed and cannot be reached any more goes on holding the version; one that serves it does not."""
+    """A failed site holds the version until a TLS handshake proves that the site serves the version."""
     desk.begin(begun(state=SiteState.FAILED))
     desk.town.serves = None
     assert desk.carry().reason is Reason.SERVED_ANOTHER
@@ -260,7 +266,7 @@ def test_only_proof_ends_a_hold(desk: Desk) -> None:
 
 
 def test_rollback_by_hand_stays_while_the_site_counts_as_failed(desk: Desk) -> None:
-    """Where a person put the old certificate back after a failure the site's own run does not take it away again."""
+    """Certroll does not overwrite an old certificate that an operator restored on a failed site."""
     desk.begin(begun(state=SiteState.FAILED))
     desk.carry()
     assert desk.town.written == []
@@ -268,7 +274,7 @@ def test_rollback_by_hand_stays_while_the_site_counts_as_failed(desk: Desk) -> N
 
 
 def test_refused_write_is_told_and_proves_nothing(desk: Desk) -> None:
-    """Where Azure does not let the binding be written the site is unproven, and people learn why."""
+    """A site is unproven if Azure refuses the write of a binding, and a finding names the reason."""
     desk.begin(begun())
     desk.town.fails["put_binding"] = Denied("no")
     outcome = desk.carry()
@@ -278,55 +284,55 @@ def test_refused_write_is_told_and_proves_nothing(desk: Desk) -> None:
 
 
 def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
-    """Looking again at an unproven site does not start its soak anew."""
+    """Certroll does not restart the soak time of a site when it makes another TLS handshake with the site."""
     desk.begin(begun())
     desk.town.serves = None
     for _ in range(2):
         desk.carry()
         desk.clock.sleep(60)
-    assert desk.journal.site(REF, "v2", SHOP).at == NOW - HOUR / 2
+    assert desk.ports.rollouts.site(REF, "v2", SHOP).at == NOW - HOUR / 2
 
 
 # ------------------------------------------------------------------------------------------------- the settings of apps
 
 
 def told(state: RollState = RollState.STALE, name: str = "shop", **differences: Any) -> RollRecord:  # noqa: ANN401
-    """Return the record of an app that was told to go."""
+    """Return the record of an app that Certroll admitted to a roll."""
     about: dict[str, Any] = {"plan": PLAN, "copies": (SYNCED.ref, KEPT.ref), "settings": 2} | differences
     return replace(roll(state, site=name), **about)
 
 
 def listing(desk: Desk, name: str = "shop", value: str = OLD) -> None:
-    """Let the app name that value in its load list."""
+    """Let the load list of the app have that value."""
     desk.town.settings_[site_ref(name)] = app_settings({LOAD_LIST: value, "FEATURE": "on"}, site=name)
     desk.town.sites[site_ref(name)] = site(name, plan=PLAN, tags=PROBE)
     desk.town.bindings = []
 
 
 def test_app_that_may_go_gets_both_versions(desk: Desk) -> None:
-    """The new version is named beside the old one, and the app is asked when it has restarted."""
+    """Certroll adds the new version to the old one in an admitted app, and probes the app after its restart."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.SETTLING
     assert desk.town.settings_[SHOP].values[LOAD_LIST] == f"{OLD},{NEW}"
     desk.clock.sleep(APPLY.probe_settle.total_seconds())
     assert desk.carry() == Converged(Reason.VALIDATED, f"shop uses {NEW}")
-    assert desk.journal.restarting(PLAN, OTHER_ASE) == ()
+    assert desk.ports.restart_claims.restarting(PLAN, OTHER_ASE) == ()
 
 
 @pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD])
 def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: Desk, state: RollState) -> None:
-    """An app that was told to go before another one failed keeps what works, and does not restart."""
+    """Certroll leaves an admitted app unchanged after the same version failed in another app."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
-    desk.journal.put_roll(REF, told(state, "api", detail="its probe fails"))
+    desk.ports.settings_rolls.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told(state, "api", detail="its probe fails"))
     outcome = desk.carry()
     assert isinstance(outcome, Stalled)
     assert outcome.reason is Reason.VERSION_HELD
     assert desk.town.written == []
     assert desk.roll().state is RollState.REFUSED
     assert ("app shop", "VersionHeld") in desk.findings()
-    assert desk.journal.restarting(PLAN, OTHER_ASE) == ()
+    assert desk.ports.restart_claims.restarting(PLAN, OTHER_ASE) == ()
 
 
 @pytest.mark.parametrize(
@@ -338,95 +344,98 @@ def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: 
     ],
 )
 def test_other_failures_hold_up_nobody(desk: Desk, other: RollRecord) -> None:
-    """Only a failure of this very version keeps others from it."""
+    """Only a failure of the same version in another app stops an app's roll."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
-    desk.journal.put_roll(REF, other)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, other)
     assert desk.carry().reason is Reason.SETTLING
     assert desk.town.written == [SHOP]
 
 
 def test_two_certificates_do_not_overlap_in_one_app(desk: Desk) -> None:
-    """While the app restarts for one certificate the other waits, however many apps of its plan may restart."""
+    """While an app restarts for a certificate, Certroll writes no second certificate to its settings."""
     desk.intent = replace(APPLY, max_restarts=5)
     listing(desk)
-    desk.journal.put_roll(REF, told())
-    assert desk.journal.claim_restart(PLAN, SHOP, OTHER_REF, 5)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    assert desk.ports.restart_claims.claim(PLAN, SHOP, OTHER_REF, 5)
     outcome = desk.carry()
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.PLAN_BUSY
     assert desk.town.written == []
-    desk.journal.restarted(PLAN, SHOP, OTHER_REF)
+    desk.ports.restart_claims.give_back(PLAN, SHOP, OTHER_REF)
     assert desk.carry().reason is Reason.SETTLING
 
 
 def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
-    """An app that does not come up because somebody stopped it keeps no other one of its plan waiting."""
+    """A stopped app gives up its restart claim, so that another app of the plan may restart."""
     listing(desk, value=f"{OLD},{NEW}")
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
-    assert desk.journal.claim_restart(PLAN, SHOP, REF, 1)
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    assert desk.ports.restart_claims.claim(PLAN, SHOP, REF, 1)
     desk.town.sites[SHOP] = replace(desk.town.sites[SHOP], running=False)
     assert desk.carry().reason is Reason.SITE_STOPPED
-    assert desk.journal.claim_restart(PLAN, API, REF, 1)
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
 
 
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:
-    """Until the window opens nothing restarts, so nothing is counted: else a claim would be an hour old by then."""
+    """An app that waits for the restart window holds no restart claim.
+
+    A restart claim that a waiting app held would expire before the restart window opens.
+    """
     opens = NOW + 2 * HOUR
     desk.intent = replace(APPLY, restart_window=RestartWindow.parse(f"daily {opens:%H:%M}-{opens + HOUR:%H:%M}"))
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.OUTSIDE_WINDOW
     assert desk.town.written == []
-    assert desk.journal.restarting(PLAN, OTHER_ASE) == ()
+    assert desk.ports.restart_claims.restarting(PLAN, OTHER_ASE) == ()
 
 
 @pytest.mark.parametrize("error", [NotFound("gone"), Denied("no")], ids=["is gone", "may not be looked at"])
 def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: Exception) -> None:
-    """An app that was told to go and cannot be written is waited for no longer, nor counted."""
+    """An app that Certroll cannot read gives up its restart claim, and its roll counts as refused."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     desk.town.fails["site"] = error
     assert isinstance(desk.carry(), Stalled)
     assert desk.roll().state is RollState.REFUSED
-    assert desk.journal.claim_restart(PLAN, API, REF, 1)
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
 
 
 def test_app_that_was_written_and_is_only_hidden_goes_on(desk: Desk) -> None:
-    """What was written to an app that may not be looked at for a while is not forgotten, nor its last good values."""
+    """Certroll keeps the record and the last good values of a rolled app while Azure denies access to the app."""
     listing(desk)
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING))
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING))
     desk.town.fails["site"] = Denied("no")
     desk.carry()
     assert desk.roll().state is RollState.OVERLAPPING
 
 
 def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> None:
-    """When the app has answered it counts no longer, on its plan and in its environment."""
+    """After an app has answered, it gives up its claims on its plan and in its environment."""
     listing(desk)
     places = (PLAN, ASE.resource_id)
-    desk.journal.put_roll(REF, told(room=Room(ASE.resource_id, 1, 1)))
+    desk.ports.settings_rolls.put_roll(REF, told(room=Room(ASE.resource_id, 1, 1)))
     desk.carry()
-    assert [desk.journal.restarting(place, OTHER_ASE) for place in places] == [(SHOP,), (SHOP,)]
+    assert [desk.ports.restart_claims.restarting(place, OTHER_ASE) for place in places] == [(SHOP,), (SHOP,)]
     desk.clock.sleep(APPLY.probe_settle.total_seconds())
     desk.carry()
-    assert [desk.journal.restarting(place, OTHER_ASE) for place in places] == [(), ()]
+    assert [desk.ports.restart_claims.restarting(place, OTHER_ASE) for place in places] == [(), ()]
 
 
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
-    """While as many apps of the environment restart as may, on whatever plan, no other one is written."""
+    """An app waits with its roll while its environment has as many restarting apps as the limit allows."""
     listing(desk)
-    desk.journal.put_roll(REF, told(room=Room(ASE.resource_id, 1, 5)))
-    assert desk.journal.claim_restart(ASE.resource_id, API, ASE, 1)
+    desk.ports.settings_rolls.put_roll(REF, told(room=Room(ASE.resource_id, 1, 5)))
+    assert desk.ports.restart_claims.claim(ASE.resource_id, API, ASE, 1)
     assert desk.carry().reason is Reason.PLAN_BUSY
     assert desk.town.written == []
-    assert desk.journal.claim_restart(PLAN, API, REF, 1), "what finds no room counts nowhere"
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1), "what finds no room counts nowhere"
 
 
 def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
-    """While another run counts on the plan this one waits, and is not written on a count that is out of date."""
+    """Certroll does not write an app while another run holds the plan's lease, because the count may change."""
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     desk.leases.busy.add(f"plan {PLAN}")
     assert desk.carry().reason is Reason.BUSY
     assert desk.town.written == []
@@ -434,47 +443,47 @@ def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
 
 @pytest.mark.parametrize("value", [OLD, f"{OLD},{NEW}"], ids=["not written yet", "written before a crash"])
 def test_host_name_that_may_not_move_keeps_the_app_from_nothing(desk: Desk, value: str) -> None:
-    """Bindings and settings of one site do not bar each other, and what was written before a crash is judged."""
+    """A binding that Certroll may not move does not stop the app's roll, even after a crash between two writes."""
     listing(desk, value=value)
     desk.town.bindings = [binding("other.fabrikam.com")]
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.SETTLING
     assert desk.town.settings_[SHOP].values[LOAD_LIST] == f"{OLD},{NEW}"
 
 
 def test_what_somebody_else_adds_is_no_undoing(desk: Desk) -> None:
-    """An app whose owner comes to name yet another old version has not been taken back."""
+    """Certroll does not count a roll as undone if the app's owner adds another old version."""
     desk.town.lineage_ = lineage(version(), old_version(), old_version("v0", OLDER))
     listing(desk, value=f"{OLD},{NEW}")
     edited = {LOAD_LIST: f"{OLD},{NEW}", "FEATURE": "on", "ANOTHER_PIN": OLDER}
     desk.town.settings_[SHOP] = app_settings(edited)
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.carry() == Converged(Reason.VALIDATED, f"shop uses {NEW}")
 
 
 def test_roll_of_an_earlier_version_is_judged_by_that_version(desk: Desk) -> None:
-    """An app that was written for a version which a newer one followed meanwhile is asked for what it was given."""
+    """Certroll probes a rolled app for the version that it wrote, even if the vault has a newer version."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk, value=f"{OLD},{NEW}")
-    desk.journal.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.carry() == Converged(Reason.VALIDATED, f"shop uses {NEW}")
     assert desk.town.written == []
 
 
 def test_app_that_was_told_of_an_earlier_version_is_not_written(desk: Desk) -> None:
-    """Leave to write one version is none for the next: its turn is decided anew."""
+    """Certroll does not write a newer version to an app that was admitted for an earlier version."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk)
-    desk.journal.put_roll(REF, told())
+    desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.NOT_DISPATCHED
     assert desk.town.written == []
 
 
 def test_app_that_was_last_wakes_the_certificates_run(desk: Desk) -> None:
-    """The certificate looks again at once when the last app it waits for has answered, and not before."""
+    """Certroll's run for the certificate starts again as soon as the last app that it waits for has answered."""
     for name in ("shop", "api"):
         listing(desk, name, value=f"{OLD},{NEW}")
-        desk.journal.put_roll(REF, told(RollState.OVERLAPPING, name, at=NOW - HOUR / 4))
+        desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, name, at=NOW - HOUR / 4))
     desk.carry(SHOP)
     assert desk.town.sent == []
     desk.carry(API)

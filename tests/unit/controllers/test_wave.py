@@ -1,4 +1,4 @@
-"""Waves of stops and starts beside all else that restarts apps of an environment, and the starts that are owed."""
+"""Waves stop and start apps of an environment for a new root, next to rolls and pending starts."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +11,7 @@ import pytest
 
 from shared import owed_starts
 from shared.cycle_environment import _finished, cycled_by_hand, reconcile_environment, remind
+from shared.domain.budget import MostDown
 from shared.domain.cycle import Cycle, CycleApp, CycleState, OwedStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
 from shared.domain.messages import EnvironmentMessage
@@ -19,7 +20,7 @@ from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags
-from shared.domain.waves import MostDown, wave_app
+from shared.domain.waves import wave_app
 from shared.owed_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
 from shared.prove import Inbound
 from shared.run import TIME_BUDGET, Run
@@ -47,7 +48,10 @@ FRONT, BACK = "front", "back"
 
 @dataclass
 class Estate:
-    """Apps of environments as Azure has them; `fails` says which request about which app fails, and how."""
+    """This fake Azure has apps of App Service Environments.
+
+    `fails` names for a request and an app the exception that the fake Azure raises.
+    """
 
     sites: dict[SiteRef, Site]
     fails: dict[tuple[str, SiteRef], Exception] = field(default_factory=dict)
@@ -56,7 +60,7 @@ class Estate:
     there: tuple[RootCertificate, ...] = ()
 
     def site(self, ref: SiteRef) -> tuple[Site, tuple[()]]:
-        """Return the app."""
+        """Return the app without bindings."""
         self._fail("look", ref)
         return self.sites[ref], ()
 
@@ -69,11 +73,11 @@ class Estate:
         self._turn("start", ref, running=True)
 
     def slot_parents(self, _: str) -> Listing[SiteRef]:
-        """Return nothing: no app has slots."""
+        """Return an empty list, because no app has slots."""
         return Listing(())
 
     def slots(self, _: SiteRef) -> Listing[Site]:
-        """Return nothing."""
+        """Return an empty list of slots."""
         return Listing(())
 
     def environment(self, ref: EnvironmentRef) -> Environment:
@@ -85,11 +89,11 @@ class Estate:
         return Listing(tuple(site for site in self.sites.values() if site.environment == ref))
 
     def roots(self, _: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the roots."""
+        """Return the roots of the environment."""
         return Listing(self.there)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Keep the message."""
+        """Record the environment of the message."""
         self.sent.append(message.environment)
 
     def _turn(self, verb: str, ref: SiteRef, *, running: bool) -> None:
@@ -104,7 +108,7 @@ class Estate:
 
 @dataclass
 class Environments:
-    """The part of an estate that lists what is in an environment."""
+    """This client lists the apps and the roots of the fake Azure's environments."""
 
     estate: Estate
 
@@ -113,17 +117,20 @@ class Environments:
         return self.estate.environment(ref)
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return its apps."""
+        """Return the environment's apps."""
         return self.estate.listed(ref)
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return its roots."""
+        """Return the environment's roots."""
         return self.estate.roots(ref)
 
 
 @dataclass
 class Desk:
-    """Certroll on an estate: a journal that outlives its runs, and a clock that moves only when somebody sleeps."""
+    """This helper runs Certroll on the fake Azure.
+
+    All runs of the helper share a journal. The clock of the helper moves only while Certroll sleeps.
+    """
 
     estate: Estate
     pool: ThreadPoolExecutor
@@ -132,7 +139,7 @@ class Desk:
     leases: SmallLeases = field(default_factory=SmallLeases)
 
     def run(self, most: MostDown | None = None) -> Run:
-        """Return a run that may have so many apps down."""
+        """Return a run that may have at most `most` apps down."""
         given: Any = {
             "app_service": self.estate,
             "environments": Environments(self.estate),
@@ -143,14 +150,14 @@ class Desk:
         return Run.start(ports, replace(APPLY, ase_max_unavailable=most), self.pool)
 
     def cycling(self, most: int = 9, **others: Any) -> Cycling:  # noqa: ANN401 - as the fields are
-        """Return a run at work on the environment, all of whose apps wait for their stop."""
+        """Return a run for the environment in which the records of all apps wait for the stop."""
         apps = tuple(pending(site) for site in self.estate.sites.values())
-        self.run().ports.cycles.put_apps(ASE, apps)
+        self.run().ports.app_restarts.put(ASE, apps)
         return Cycling(self.run(MostDown(most)), self.leases, Cycle(ASE, since=NOW - HOUR), apps, Inbound(), **others)
 
     def states(self) -> dict[SiteRef, CycleState]:
-        """Return how far each app is recorded to be."""
-        return {app.site: app.state for app in self.run().ports.cycles.apps(ASE)}
+        """Return the recorded state of each app."""
+        return {app.site: app.state for app in self.run().ports.app_restarts.of(ASE)}
 
 
 @pytest.fixture(name="pool")
@@ -160,27 +167,27 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, inside: EnvironmentRef = ASE) -> Site:
-    """Return an app of the environment, without a probe."""
+    """Return an app of the environment without a probe."""
     tags: Tags = (("certroll-group", ",".join(groups)),) if groups else ()
     return site(name, plan=plan, environment=inside, tags=tags, running=running)
 
 
 def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
-    """Return Certroll on these apps."""
+    """Return a helper that runs Certroll on a fake Azure with these apps."""
     return Desk(Estate({site.ref: site for site in sites}), pool)
 
 
 def pending(site: Site) -> CycleApp:
-    """Return an app that waits for its stop since an hour ago."""
+    """Return the record of an app that has waited for its stop for an hour."""
     return CycleApp(wave_app(site), CycleState.PENDING, NOW - HOUR)
 
 
 def going(cycling: Cycling) -> list[SiteRef]:
-    """Return the apps that go next."""
+    """Return the apps that the next wave of stops includes."""
     return [app.site for app in next_apps(cycling)]
 
 
-# ------------------------------------------------------------------------------------------ beside rolls of settings
+# ----------------------------------------------------------------------------------------- next to rolls of settings
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["that still waits for its stop", "that was stopped and started"])
@@ -188,45 +195,48 @@ def going(cycling: Cycling) -> list[SiteRef]:
 def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
     pool: ThreadPoolExecutor, plan: str, *, done: bool
 ) -> None:
-    """A wave never takes down what is left of a group while a roll of settings restarts another app of it."""
+    """A wave stops no further app of a group while a roll restarts another app of the group."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
-    journal, cycling = street.run().ports.journal, street.cycling()
+    restart_claims, cycling = street.run().ports.restart_claims, street.cycling()
     if done:
         cycling = cycling.record([cycling.apps[1].now(CycleState.ANSWERED, NOW)])
-    journal.claim_restart(plan, B, REF, 1)
+    restart_claims.claim(plan, B, REF, 1)
     assert going(cycling) == [C]
-    journal.restarted(plan, B, REF)
+    restart_claims.give_back(plan, B, REF)
     assert going(cycling) == [A, C]
 
 
 def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
-    """What came after the apps were listed counts while it is rolled; what is stopped makes a share no larger."""
+    """An app that is new in the environment counts as down while a roll restarts it.
+
+    A percentage limit on apps that are down counts only the apps that run.
+    """
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", running=False), hosted("d", running=False))
-    journal, half = street.run().ports.journal, MostDown(50, percent=True)
+    restart_claims, half = street.run().ports.restart_claims, MostDown(50, percent=True)
     cycling = replace(street.cycling(), run=street.run(half))
-    journal.claim_restart(ASE.resource_id, site_ref("later"), REF, 1)
+    restart_claims.claim(ASE.resource_id, site_ref("later"), REF, 1)
     assert going(cycling) == []
-    journal.restarted(ASE.resource_id, site_ref("later"), REF)
+    restart_claims.give_back(ASE.resource_id, site_ref("later"), REF)
     assert going(cycling) == [A]
 
 
 def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
-    """Waves and rolls together have no more apps down than are allowed, in all and on each plan."""
+    """Waves and rolls together stay within the limit of the environment and of each plan."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", plan=BACK))
-    street.run().ports.journal.claim_restart(FRONT, A, REF, 1)
+    street.run().ports.restart_claims.claim(FRONT, A, REF, 1)
     assert going(street.cycling(most=1)) == []
     assert going(street.cycling(most=2)) == [B]
 
 
 def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExecutor) -> None:
-    """Apps that a wave counted before its run died are stopped by the next run: they do not wait for themselves."""
+    """After a crash, the next run stops the apps that the crashed run had claimed."""
     street = desk(pool, hosted("a"), hosted("b"))
     assert going(street.cycling(most=1)) == [A]
     assert going(street.cycling(most=1)) == [A]
 
 
 def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolExecutor) -> None:
-    """Neither an app whose lease somebody has goes again in this run, nor one that Azure did not let be stopped."""
+    """A wave leaves out an app whose lease another run holds, and an app that Azure refused to stop."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
     refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
     assert going(street.cycling(busy=frozenset({A}), refused=refused)) == [C]
@@ -234,7 +244,7 @@ def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolE
 
 @pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
 def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExecutor, why: str) -> None:
-    """While another app only waits for its place people are not asked: the run comes back for that one."""
+    """A run continues later for apps that wait for their turn, even if another app cannot be stopped."""
     last = why == "the last of its group"
     groups = ("pair",) if last else ()
     street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
@@ -250,11 +260,11 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExe
     assert _finished(alone, 0).reason is expected
 
 
-# ------------------------------------------------------------------------------------------------ places given back
+# ------------------------------------------------------------------------------------------ restart claims given up
 
 
 def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
-    """An app that somebody else stopped meanwhile, or that Azure did not let be stopped, counts as down no longer."""
+    """An app gives up its restart claim if it was already stopped or if Azure refused to stop it."""
     street = desk(pool, hosted("a"), hosted("b"))
     cycling = street.cycling()
     wave = next_apps(cycling)
@@ -264,67 +274,67 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
     assert street.estate.asked == [("stop", B)]
     assert street.states() == {A: CycleState.SPARED, B: CycleState.PENDING}
     for place in (FRONT, ASE.resource_id):
-        assert street.run().ports.journal.restarting(place, OTHER_ASE) == ()
+        assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
 
 def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
-    """An app whose lease somebody has may be down just now: it goes on counting as down."""
+    """An app whose lease another run holds still counts as down for the limits of a wave."""
     street = desk(pool, hosted("a"))
     cycling = street.cycling()
     wave = next_apps(cycling)
     street.leases.busy.add(f"site {A.resource_id}")
     assert carry_wave(cycling, wave).busy == {A}
-    assert street.run().ports.journal.restarting(FRONT, OTHER_ASE) == (A,)
+    assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
 
 
 def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor) -> None:
-    """An app that is down goes on counting as down, so that no other one of its plan joins it."""
+    """An app that Azure refuses to start still counts as down, so that no other app of the plan stops."""
     street = desk(pool, hosted("a"), hosted("b"))
     street.estate.fails["start", A] = Denied("no")
     cycling = street.cycling(most=1)
     with pytest.raises(Denied):
         carry_wave(cycling, next_apps(cycling))
-    journal = street.run().ports.journal
-    assert journal.restarting(FRONT, OTHER_ASE) == (A,)
-    assert not journal.claim_restart(FRONT, B, REF, 1)
+    restart_claims = street.run().ports.restart_claims
+    assert restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
+    assert not restart_claims.claim(FRONT, B, REF, 1)
 
 
 def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
-    """When it has had its time it counts as down no longer, on its plan and in its environment."""
+    """After its stop and start, an app gives up its claims on its plan and in its environment."""
     street = desk(pool, hosted("a"))
     cycling = street.cycling()
     carry_wave(cycling, next_apps(cycling))
     assert street.estate.asked == [("stop", A), ("start", A)]
     assert street.states() == {A: CycleState.UNPROVEN}
     for place in (FRONT, ASE.resource_id):
-        assert street.run().ports.journal.restarting(place, OTHER_ASE) == ()
+        assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
 
 # --------------------------------------------------------------------------------------------------- the environment
 
 
 def noted(street: Desk, inside: EnvironmentRef = ASE) -> None:
-    """Note a root that is to come into the environment."""
+    """Record a root that is expected in the environment."""
     street.run().ports.cycles.change(inside, lambda cycle: cycle.noting(NEW, NOW - HOUR))
 
 
 def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExecutor) -> None:
-    """While an app of one environment may be down the waves of another go on, and its own do not."""
+    """A pending start in another environment does not delay an environment's waves."""
     street = desk(pool, hosted("a"))
     noted(street)
-    street.run().ports.cycles.owe(OwedStart(A, OTHER_ASE, NOW))
+    street.run().ports.pending_starts.record(OwedStart(A, OTHER_ASE, NOW))
     outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.ROOT_NOT_THERE
-    street.run().ports.cycles.owe(OwedStart(A, ASE, NOW))
+    street.run().ports.pending_starts.record(OwedStart(A, ASE, NOW))
     outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
     assert outcome.reason is Reason.START_OWED
 
 
 def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
-    """Wherever a run dies while it lists 60 apps, each of them is stopped for the root in the end: none counts as new.
+    """A run that crashed while it recorded 60 apps is repeated, and each app still waits for its stop.
 
-    Their records take two transactions, and that of the environment follows.
+    Certroll writes the records of 60 apps in two transactions, and then the environment's record.
     """
     names = [f"app-{number:02}" for number in range(60)]
     for lasts in range(9):
@@ -344,23 +354,26 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
 
 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
-    """Apps that a wave had started count as down no longer, what is done stays so, and the rest waits for nothing."""
+    """When an operator reports the stop and start as done, started apps give up their restart claims.
+
+    The operator's report leaves apps that had answered unchanged, and excludes all other apps.
+    """
     street = desk(pool, *(hosted(name) for name in "abc"))
-    journal, cycles = street.run().ports.journal, street.run().ports.cycles
+    restart_claims, ports = street.run().ports.restart_claims, street.run().ports
     apps = [pending(street.estate.sites[ref]) for ref in (A, B, C)]
     states = (CycleState.STARTED, CycleState.ANSWERED, CycleState.PENDING)
-    cycles.put_apps(ASE, [app.now(state, NOW) for app, state in zip(apps, states, strict=True)])
+    ports.app_restarts.put(ASE, [app.now(state, NOW) for app, state in zip(apps, states, strict=True)])
     for place in (FRONT, ASE.resource_id):
-        assert journal.claim_restart(place, A, ASE, 1)
+        assert restart_claims.claim(place, A, ASE, 1)
     cycled_by_hand(street.run(), ASE)
     assert street.states() == {A: CycleState.SPARED, B: CycleState.ANSWERED, C: CycleState.SPARED}
-    assert not cycles.of(ASE).is_open
+    assert not ports.cycles.of(ASE).is_open
     for place in (FRONT, ASE.resource_id):
-        assert journal.restarting(place, OTHER_ASE) == ()
+        assert restart_claims.restarting(place, OTHER_ASE) == ()
 
 
 def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
-    """An environment whose apps wait is put on the queue, one that is done is not."""
+    """The sweep sends a message for an environment with waiting apps, and none for a finished environment."""
     street = desk(pool)
     noted(street)
     street.run().ports.cycles.put(Cycle(OTHER_ASE, since=NOW - HOUR, done_at=NOW))
@@ -368,21 +381,21 @@ def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
     assert street.estate.sent == [ASE]
 
 
-# ------------------------------------------------------------------------------------------------- starts that are owed
+# ------------------------------------------------------------------------------------------------------- pending starts
 
 
 def owed(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
-    """Write down that a start of the app is owed since then."""
-    street.run().ports.cycles.owe(OwedStart(ref, ASE, street.clock.now() - ago))
+    """Record that the start of an app has been pending for the given time."""
+    street.run().ports.pending_starts.record(OwedStart(ref, ASE, street.clock.now() - ago))
 
 
 def left(street: Desk) -> list[SiteRef]:
-    """Return the apps whose start is owed."""
-    return [start.site for start in street.run().ports.cycles.owed()]
+    """Return the apps whose start is pending."""
+    return [start.site for start in street.run().ports.pending_starts.all()]
 
 
 def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one app takes all the time of a run, the others are started within as many minutes as there are apps."""
+    """The timer for pending starts begins each run with another app, so that a slow app delays no app for ever."""
     monkeypatch.setattr(owed_starts, "MOST_THREADS", 1)
     street = desk(pool, *(hosted(name, running=False) for name in "abc"))
     for ref in (A, B, C):
@@ -399,14 +412,14 @@ def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypa
 
 @dataclass
 class Slow(SmallLeases):
-    """Leases of which each takes a whole run and is held by another instance in the end."""
+    """A run uses up all its time while it waits for one of these leases, which another instance then holds."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     tried: list[str] = field(default_factory=list)
 
     @contextmanager
     def hold(self, name: str) -> Iterator[SmallLeases]:
-        """Take all the time there is."""
+        """Move the clock on by the whole time of a run, and then report the lease as held."""
         self.tried.append(name)
         self.clock.sleep(TIME_BUDGET.total_seconds())
         self.busy.add(name)
@@ -415,7 +428,7 @@ class Slow(SmallLeases):
 
 
 def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolExecutor) -> None:
-    """Who stopped it is alive, and starts it: the timer leaves it alone while its lease is held."""
+    """The timer for pending starts does not start an app whose lease is held by the run that stopped it."""
     street = desk(pool, hosted("a", running=False))
     owed(street, A)
     street.leases.busy.add(f"site {A.resource_id}")
@@ -425,14 +438,14 @@ def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolEx
 
 
 def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: ThreadPoolExecutor) -> None:
-    """An app that came up, was paid for and was then stopped by a person is not started by the timer."""
+    """The timer for pending starts leaves an app stopped if the start was completed while the timer waited."""
     street = desk(pool, hosted("a", running=False))
     owed(street, A)
     run = street.run()
 
     @contextmanager
     def paying(_: str) -> Iterator[SmallLeases]:
-        run.ports.cycles.paid(A)
+        run.ports.pending_starts.complete(A)
         yield street.leases
 
     leases: Any = street.leases
@@ -442,7 +455,7 @@ def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_i
 
 
 def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor) -> None:
-    """An app that runs is looked at for five minutes more: the stop of a run that died may still be heard."""
+    """A start stays pending for five minutes if the app runs, because a crashed run's stop may still arrive."""
     street = desk(pool, hosted("a"))
     owed(street, A, STOP_MAY_COME - SECOND)
     pay_owed_starts(street.run())
@@ -455,7 +468,10 @@ def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor
 
 
 def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: ThreadPoolExecutor) -> None:
-    """Azure has answered 404 for apps that were there: the start is owed on, and forgotten after an hour of that."""
+    """A pending start is dropped after Azure has answered 404 for its app for an hour.
+
+    Azure sometimes answers 404 for an app that exists.
+    """
     street = desk(pool, hosted("a", running=False))
     street.estate.fails["look", A] = NotFound("gone")
     owed(street, A, GONE_AFTER - SECOND)
@@ -467,7 +483,7 @@ def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Thread
 
 
 def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecutor) -> None:
-    """The others are started, the one that was not stays owed, and the run fails at the end so that it is seen."""
+    """A failed start stays pending, the timer starts the other apps, and its run fails at the end."""
     street = desk(pool, hosted("a", running=False), hosted("b", running=False))
     street.estate.fails["start", A] = Denied("no")
     for ref in (A, B):
@@ -491,11 +507,11 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
     since: datetime | None,
     state: CycleState,
 ) -> None:
-    """The timer's start makes an app trust what came before its stop, and says nothing of any other app."""
+    """A start by the timer counts as the app's restart for a root that arrived before the app's stop."""
     street = desk(pool, hosted("a", running=False), hosted("b"))
-    cycles = street.run().ports.cycles
-    cycles.put(Cycle(ASE, since=since))
-    cycles.put_apps(ASE, [pending(site) for site in street.estate.sites.values()])
+    ports = street.run().ports
+    ports.cycles.put(Cycle(ASE, since=since))
+    ports.app_restarts.put(ASE, [pending(site) for site in street.estate.sites.values()])
     owed(street, A)
     pay_owed_starts(street.run())
     assert street.estate.asked == [("start", A)]
@@ -503,7 +519,7 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
 
 
 def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecutor) -> None:
-    """An app whose stop got no answer is started at once, and its start stays owed as the stop may still be heard."""
+    """Certroll starts an app at once if Azure gave no answer to its stop, and the start stays recorded as pending."""
     street = desk(pool, hosted("a"))
     street.estate.fails["stop", A] = OutcomeUnknown("504")
     cycling = street.cycling()
@@ -511,4 +527,4 @@ def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecu
         carry_wave(cycling, next_apps(cycling))
     assert street.estate.asked == [("stop", A), ("start", A)]
     assert left(street) == [A]
-    assert street.run().ports.journal.restarting(FRONT, OTHER_ASE) == (A,)
+    assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)

@@ -1,4 +1,4 @@
-"""What operators ask for, what a sweep reads, and what is put on a queue."""
+"""Operators release holds and replay dead letters, sweeps read vaults, and queues carry messages."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ KEY = "0" * 64
 
 @dataclass
 class Box:
-    """A queue that keeps what it is sent, and a vault that says when each object was read."""
+    """This fake is a queue that records messages, and a vault that records each object that was read."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     storage: SmallStorage = field(default_factory=SmallStorage)
@@ -54,26 +54,26 @@ class Box:
     fails: Exception | None = None
 
     def run(self, pool: ThreadPoolExecutor, **others: object) -> Run:
-        """Return a run on it."""
+        """Return a run on the fake queue and vault."""
         ports = ports_on(self.storage, self.clock, queue=self, vault=self, leases=self.leases, **others)
         return Run.start(ports, APPLY, pool)
 
     def send_certificate(self, message: CertificateMessage) -> None:
-        """Keep the message."""
+        """Record the message that was sent."""
         self.sent.append(message)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Keep the message."""
+        """Record the message that was sent."""
         self.sent.append(message)
 
     def put_back(self, queue: str, body: str) -> None:
-        """Keep the body."""
+        """Record the message body that was put back onto its queue."""
         if self.fails:
             raise self.fails
         self.sent.append((queue, body))
 
     def lineage(self, ref: VaultCertificateRef, _: datetime) -> Lineage:
-        """Return a lineage, which takes a third of a run."""
+        """Return a lineage after a third of a run's time."""
         self.read.append(ref)
         self.clock.sleep(TIME_BUDGET.total_seconds() / 3)
         return LINEAGE
@@ -85,13 +85,13 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-# ------------------------------------------------------------------------------------------------------ kept messages
+# ------------------------------------------------------------------------------------------------------- dead letters
 
 
 def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
-    """It goes back onto its queue as it was, and is kept no longer."""
+    """Replaying a dead letter puts the message back unchanged and then forgets the dead letter."""
     box = Box()
-    kept = box.run(pool).ports.journal.poison("sites", "{}", "KeyError")
+    kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
     replay(box.run(pool), "sites", kept.key)
     assert box.sent == [("sites", "{}")]
     with pytest.raises(NotFound):
@@ -99,9 +99,9 @@ def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
 
 
 def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) -> None:
-    """Where the queue does not take it the message is not lost: it can be put back again."""
+    """A dead letter stays in the journal if the queue refuses its message during a replay."""
     box = Box(fails=OSError("the queue is away"))
-    kept = box.run(pool).ports.journal.poison("sites", "{}", "KeyError")
+    kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
     with pytest.raises(OSError, match="away"):
         replay(box.run(pool), "sites", kept.key)
     box.fails = None
@@ -114,16 +114,16 @@ def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) ->
     [("sites", "x"), ("sites", KEY.upper() + "A"), ("sites", "a/b#?"), ("sites", ""), ("poison", KEY), ("", KEY)],
 )
 def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, queue: str, key: str) -> None:
-    """What an operator mistypes is answered with a 404 before the journal is asked."""
+    """The replay of a malformed queue name or key raises `NotFound` without a read of the journal."""
     with pytest.raises(NotFound):
-        replay(Box().run(pool, journal=None), queue, key)
+        replay(Box().run(pool, dead_letters=None), queue, key)
 
 
-# ------------------------------------------------------------------------------------- holds, and stops for everybody
+# ---------------------------------------------------------------------------------------------------- holds and stops
 
 
 def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor) -> None:
-    """Of two environments of one name in two resource groups the other one's apps are not stopped."""
+    """An operator's request to stop and start apps affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.cycles.put(Cycle(ref, since=NOW - HOUR, done_at=NOW))
@@ -133,7 +133,7 @@ def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor)
 
 
 def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolExecutor) -> None:
-    """People's word for one environment ends nothing that waits in another one of its name."""
+    """An operator's report of a finished stop and start affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.cycles.change(ref, lambda known: known.noting(NEW, NOW).asked(NOW))
@@ -142,7 +142,7 @@ def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolEx
 
 
 def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExecutor) -> None:
-    """While a wave is under way people are told to try again: apps may be down that their word would forget."""
+    """Certroll refuses an operator's report that a stop and start is done while a wave is in progress."""
     box = Box(leases=SmallLeases({f"environment {ASE.resource_id}"}))
     box.run(pool).ports.cycles.change(ASE, lambda known: known.asked(NOW))
     with pytest.raises(Conflict, match="try again"):
@@ -151,28 +151,31 @@ def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExe
 
 
 def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecutor) -> None:
-    """Whatever the journal holds, a vault that was taken out of the setting is neither read nor acted for."""
+    """Certroll releases no hold of a vault outside `CERTROLL_VAULTS`."""
     box = Box()
-    box.run(pool).ports.journal.begin(FOREIGN, rollout(record(SiteState.FAILED)))
+    box.run(pool).ports.rollouts.begin(FOREIGN, rollout(record(SiteState.FAILED)))
     with pytest.raises(NotFound, match="CERTROLL_VAULTS"):
         release(box.run(pool), FOREIGN.vault, FOREIGN.name)
     assert (box.read, box.sent) == ([], [])
 
 
 def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) -> None:
-    """A version that failed goes on when an operator says so, without waiting for the sweep."""
+    """When an operator releases a hold, Certroll sends a message about the certificate at once."""
     box = Box()
-    box.run(pool).ports.journal.begin(REF, rollout(record(SiteState.FAILED)))
+    box.run(pool).ports.rollouts.begin(REF, rollout(record(SiteState.FAILED)))
     assert release(box.run(pool), REF.vault, REF.name) == "shop"
     assert box.sent == [CertificateMessage(REF, Cause.MANUAL)]
-    assert box.run(pool).ports.journal.rollout(REF, "v2").failed == ()
+    assert box.run(pool).ports.rollouts.rollout(REF, "v2").failed == ()
 
 
 # ----------------------------------------------------------------------------------------------------------- the sweep
 
 
 def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> None:
-    """Where a sweep has time for three of twenty objects, those that it left are read first some hours later."""
+    """A sweep with too little time reads the remaining vault objects first in the next hours.
+
+    Certroll reads each of 20 vault objects within a day of hourly sweeps that have time for three.
+    """
     box = Box()
     refs = {VaultCertificateRef.parse(VAULT, "certificate", f"shop-{number}") for number in range(20)}
     for hours in range(24):
@@ -184,7 +187,7 @@ def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> No
 
 
 def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None:
-    """Neither an imported copy nor a root of an environment has a vault read that the setting does not name."""
+    """A sweep reads no vault outside `CERTROLL_VAULTS`, even if a copy or an environment names it."""
     copies = (copy(), copy("foreign", source=FOREIGN), copy("upload", source=None))
     assert _imported(Fleet(NOW, certificates=copies), APPLY.vaults) == {REF}
     known = Cycle(ASE).wanting("evil/root", NEW, NOW).wanting(f"{VAULT}/root", NEW, NOW)
@@ -197,7 +200,7 @@ def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None
 
 @dataclass
 class Queues:
-    """The queues of a storage account, none of which is there at first."""
+    """These fake queues of a storage account do not exist until the client creates them."""
 
     made: set[str] = field(default_factory=set)
     sent: list[tuple[str, str, int]] = field(default_factory=list)
@@ -209,17 +212,17 @@ class Queues:
 
 @dataclass
 class Client:
-    """One queue."""
+    """This is the client of a single fake queue."""
 
     queues: Queues
     name: str
 
     def create_queue(self) -> None:
-        """Make the queue."""
+        """Create the queue."""
         self.queues.made.add(self.name)
 
     def send_message(self, body: str, *, visibility_timeout: int) -> None:
-        """Keep the message, if there is a queue for it."""
+        """Record the message, or raise an error if the queue is missing."""
         if self.name not in self.queues.made:
             raise ResourceNotFoundError
         self.queues.sent.append((self.name, body, visibility_timeout))
@@ -227,7 +230,7 @@ class Client:
 
 @pytest.mark.parametrize(("delay", "seconds"), [(0.0, 0), (0.2, 1), (1.0, 1), (59.5, 60), (900.0, 900)])
 def test_wait_is_never_cut_short(delay: float, seconds: int) -> None:
-    """A message is visible when it is due and not before: the moment that it waits for would not have come."""
+    """A queue message becomes visible no earlier than it is due."""
     queues: Any = Queues()
     message = CertificateMessage(REF, Cause.WAIT, 3)
     StorageQueue(queues).send_certificate(message, timedelta(seconds=delay))

@@ -1,4 +1,4 @@
-"""How the settings of an app name certificates, and how such a name is changed without touching anything else."""
+"""App settings name certificates in several forms, and Certroll changes only the thumbprint in each form."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "W
 
 
 def read(**values: str) -> SiteSettings:
-    """Return what is read of an app with these settings."""
+    """Return what Certroll reads from an app with these settings."""
     return read_settings(app_settings(values))
 
 
@@ -67,10 +67,10 @@ def read(**values: str) -> SiteSettings:
     ],
 )
 def test_load_list_is_read(value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Every thumbprint of the load list is read, in order and upper case; what is none is counted."""
+    """Certroll reads each thumbprint of the load list in order, and counts the other entries."""
     seen = read(WEBSITE_LOAD_CERTIFICATES=value)
     assert seen.load_list == listed
-    assert seen.references == tuple(SettingReference(LOAD_LIST, LIST, one) for one in listed)
+    assert seen.references == tuple(SettingReference(LOAD_LIST, LIST, thumbprint) for thumbprint in listed)
     assert (seen.odd_entries, seen.pins, seen.named) == (odd, (), frozenset(listed))
 
 
@@ -86,21 +86,21 @@ def test_load_list_is_read(value: str, listed: tuple[Thumbprint, ...], odd: int)
     ],
 )
 def test_star_means_everything(value: str, *, everything: bool) -> None:
-    """A star as an entry of the load list, and nothing else, loads every certificate."""
+    """Only the entry `*` in the load list loads every certificate."""
     assert read(WEBSITE_LOAD_CERTIFICATES=value).loads_everything is everything
     assert not read(PIN=value).loads_everything
 
 
 @pytest.mark.parametrize("key", list(KEYS))
 def test_name_of_the_load_list_has_no_case(key: str) -> None:
-    """The load list is known by its whole name in any case, and keeps the name that it has."""
+    """Certroll recognises the load list by its name in any letter case, and keeps the spelling of the name."""
     assert is_load_list(key) is KEYS[key]
     seen = read(**{key: OLD})
     assert seen.references == (SettingReference(key, LIST if KEYS[key] else PIN, OLD),)
 
 
 def test_load_lists_of_several_cases_are_all_read() -> None:
-    """Where Azure shows the load list under two spellings, both count, in a stable order, before all pins."""
+    """Certroll reads two spellings of the load list in a stable order, before all pins."""
     values = {"website_load_certificates": f"{FOREIGN},x", LOAD_LIST: f"*,y,{NEW}", "A": OLD}
     for order in (list(values), list(values)[::-1]):
         seen = read(**{key: values[key] for key in order})
@@ -144,7 +144,7 @@ def test_load_lists_of_several_cases_are_all_read() -> None:
     ],
 )
 def test_pin_is_read(value: str, kind: ReferenceKind) -> None:
-    """A setting whose whole value is a thumbprint, or the path of one on either system, is a pin."""
+    """A setting is a pin if its whole value is a thumbprint or the path of a certificate file."""
     seen = read(PIN=value)
     assert seen.references == seen.pins == (SettingReference("PIN", kind, OLD),)
     assert (seen.load_list, seen.named, seen.loads_everything, seen.odd_entries) == ((), frozenset({OLD}), False, 0)
@@ -174,7 +174,7 @@ def test_pin_is_read(value: str, kind: ReferenceKind) -> None:
     ],
 )
 def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
-    """A value that is more, less or other than a thumbprint or its path is nobody's business."""
+    """Certroll ignores a setting whose value only resembles a thumbprint or a certificate's path."""
     assert read(PIN=value) == replace(named(), digests=app_settings({"PIN": value}).digests)
 
 
@@ -192,19 +192,19 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     ],
 )
 def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """A root list is a list of its own: neither a load list, nor a pin though it may hold one thumbprint."""
+    """Certroll reads the root list of an app neither as a load list nor as a pin."""
     seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
     assert seen.root_list == listed
     assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)
     assert not seen.loads_everything
     assert seen.named == {NEW, *listed}
     assert seen.without_roots.named == {NEW}
-    roots = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, one) for one in listed)
+    roots = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, thumbprint) for thumbprint in listed)
     assert seen.references == (SettingReference(LOAD_LIST, LIST, NEW), *roots)
 
 
 def test_pins_are_read_in_a_stable_order() -> None:
-    """The order in which Azure gives settings changes nothing; the load list comes first, pins by name."""
+    """Certroll reads the load list of an app first and then its pins by name, whatever the order of Azure's answer."""
     values = {"Z": OLD, LOAD_LIST: FOREIGN, "A": f"/var/ssl/private/{NEW}.p12", "N": "1"}
     expected = (
         SettingReference(LOAD_LIST, LIST, FOREIGN),
@@ -229,17 +229,17 @@ PAIRS = [NEW[at : at + 2] for at in range(0, 40, 2)]
     ],
 )
 def test_thumbprint_is_seen_however_it_is_written(value: str) -> None:
-    """Whatever may be a thumbprint counts as one before anything is deleted."""
+    """Certroll finds a thumbprint in any notation inside a setting before it deletes the certificate."""
     assert NEW in read(NOTE=value).mentioned
 
 
 def test_app_of_which_nothing_is_said_names_nothing() -> None:
-    """An app without settings names nothing, loads nothing, and has no odd entries."""
+    """Certroll reads no reference from an app without settings."""
     assert read() == SiteSettings(site_ref())
 
 
 def test_site_and_digests_are_kept() -> None:
-    """What is read belongs to its app, and tells by digests whether the rest has changed."""
+    """Certroll keeps the app's name and a digest of each setting, to notice later changes."""
     whole = app_settings({"A": "1"}, site="api", slot="staging")
     seen = read_settings(whole)
     assert (seen.site, seen.digests) == (site_ref("api", "staging"), whole.digests)
@@ -305,7 +305,7 @@ V2 = "0123456789abcdef0123456789abcdef"
     ],
 )
 def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> None:
-    """A Key Vault reference of either form leads to a vault object, with the version that it names, if any."""
+    """Certroll reads vault object and version from both forms of a Key Vault reference."""
     for value in (f"@Microsoft.KeyVault({inside})", f" @microsoft.keyvault({inside})\n"):
         seen = read(K=value)
         assert (seen.vault_references, seen.references) == ((reference,), ())
@@ -334,16 +334,16 @@ def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> 
     ],
 )
 def test_what_only_looks_like_a_key_vault_reference_is_none(value: str) -> None:
-    """What App Service would not resolve leads nowhere."""
+    """Certroll ignores a value that App Service would not resolve as a Key Vault reference."""
     assert read(K=value).vault_references == ()
 
 
 def test_key_vault_references_are_read_in_a_stable_order() -> None:
-    """The order in which Azure gives settings changes nothing, and nothing is known of what a reference leads to."""
-    one, two = ("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=" + name + ")" for name in ("shop", "other"))
+    """Certroll reads Key Vault references in a stable order, and without a resolved version."""
+    shop, two = ("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=" + name + ")" for name in ("shop", "other"))
     expected = VaultReference("A", REF, None, None), VaultReference("B", OTHER_REF, None, None)
-    assert read(A=one, B=two, C="x").vault_references == expected
-    assert read(C="x", B=two, A=one).vault_references == expected
+    assert read(A=shop, B=two, C="x").vault_references == expected
+    assert read(C="x", B=two, A=shop).vault_references == expected
 
 
 # --------------------------------------------------------------------------------------------------------- editing
@@ -420,7 +420,7 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
     ],
 )
 def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
-    """The new thumbprint goes next to the other, what is to leave leaves, and all else stays as it is."""
+    """Certroll adds the new thumbprint next to the old, removes superseded ones, and keeps all other entries."""
     assert edited(LOAD_LIST, before, edit) == after
     assert edited(LOAD_LIST, after, edit) == after
     assert edited("website_load_certificates", before, edit) == after
@@ -437,7 +437,7 @@ def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
     ],
 )
 def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit) -> None:
-    """A list that somebody else wrote since, without what the edit goes by, is left to them."""
+    """Certroll leaves a load list unchanged that no longer has the thumbprint that the edit refers to."""
     assert edited(LOAD_LIST, value, edit) == value
     assert not is_done(LOAD_LIST, value, edit)
 
@@ -457,7 +457,7 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
     ],
 )
 def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
-    """A root list is edited like a load list, and what goes beside nothing goes to its end."""
+    """Certroll edits a root list like a load list, and appends a root without a predecessor."""
     for key in (ROOT_LIST, ROOT_LIST.lower()):
         assert edited(key, before, edit) == after
         assert edited(key, after, edit) == after
@@ -478,7 +478,10 @@ def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
     ],
 )
 def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: SettingEdit, after: dict[str, str]) -> None:
-    """A setting that was not there is made, and is gone again when it is taken back; one that was there stays."""
+    """Certroll creates a missing app setting, and removes it again when the edit is undone.
+
+    An app setting that existed before an edit stays when Certroll undoes the edit.
+    """
     others = {"A": "1"}
     assert edited_values(before | others, (edit,)) == after | others
     assert all_done(after | others, (edit,)) is (edit.whole or bool(after))
@@ -506,13 +509,13 @@ def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: Setting
     ],
 )
 def test_pin_is_edited(before: str, after: str) -> None:
-    """The new thumbprint takes the old one's place in a pin, and the rest of the value stays as it is."""
+    """Certroll replaces the old thumbprint in a pin and keeps the rest of the value."""
     assert edited("PIN", before, PINNED) == after
     assert edited("PIN", after, PINNED) == after
 
 
 def test_pin_is_never_emptied() -> None:
-    """An edit that puts nothing in leaves a pin alone: without a thumbprint it would mean nothing."""
+    """Certroll leaves a pin unchanged if the edit adds no thumbprint, because an empty pin has no meaning."""
     assert edited("PIN", OLD, SettingEdit("PIN", None, (OLD,), NEW)) == OLD
 
 
@@ -535,12 +538,12 @@ def test_pin_is_never_emptied() -> None:
     ],
 )
 def test_edit_is_known_to_be_done(key: str, value: str, edit: SettingEdit, *, done: bool) -> None:
-    """An edit is done where what it adds is named and what it removes is not."""
+    """An edit of a setting counts as done if the value names the added thumbprint and none of the removed ones."""
     assert is_done(key, value, edit) is done
 
 
 def test_edits_are_projected_onto_what_is_read() -> None:
-    """After the edits of a list and of two pins, what is read says so; the rest of it is as it was."""
+    """The settings that a plan projects show the edited load list and pins, and keep everything else."""
     before = read(WEBSITE_LOAD_CERTIFICATES=f"{FOREIGN},{OLD},x", PIN=OLD, Q=f"/var/ssl/private/{OLD}.p12", R=FOREIGN)
     edits = NEW_BESIDE_OLD, PINNED, SettingEdit("Q", NEW, (OLD,), OLD)
     after = read(
@@ -550,7 +553,7 @@ def test_edits_are_projected_onto_what_is_read() -> None:
 
 
 def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
-    """No edit brings a load list into being."""
+    """A plan's projected settings have no load list if the app has none, even after an edit."""
     assert edited_settings(named(), (NEW_BESIDE_OLD,)) == named()
 
 
@@ -576,12 +579,12 @@ def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
     ],
 )
 def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) -> None:
-    """The inverse of an edit brings the last good value back."""
+    """The inverse of an edit to an app setting restores the last good value."""
     assert inverse(edit) == (back,)
 
 
 def test_all_that_was_retired_comes_back() -> None:
-    """The inverse of a retirement of several versions brings each of them back."""
+    """The inverse of an edit that retired several versions from an app restores each of these versions."""
     back = inverse(SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW))
     assert back == (SettingEdit(LOAD_LIST, OLD, (), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW))
 
@@ -599,7 +602,7 @@ def test_all_that_was_retired_comes_back() -> None:
     ],
 )
 def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str], changed: tuple[str, ...]) -> None:
-    """Settings that others changed, made or took away are named; the edited ones are not among them."""
+    """Certroll names the settings that somebody else changed, added or removed, and leaves out its own edits."""
     assert changed_elsewhere(now, then, (PINNED,)) == changed
 
 
@@ -607,7 +610,7 @@ def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str],
 
 
 def test_no_value_shows_in_a_representation() -> None:
-    """Neither the values of settings, nor what is pinned, nor digests of them show where something is printed."""
+    """The text form of an app's settings shows neither values nor thumbprints nor digests."""
     whole = app_settings({"PASSWORD": "open sesame", "PIN": FOREIGN, "K": f"/var/ssl/private/{OLD}.p12"}, etag='"1"')
     seen = read_settings(whole)
     printed = f"{whole!r}{whole}{seen!r}{seen}{seen.references!r}{seen.references[0]}"

@@ -1,4 +1,4 @@
-"""What the journal knows of an environment: which roots were noted, and whether its apps are done."""
+"""The record of an environment says which roots are expected and whether all apps were stopped and started."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ DONE = Cycle(ASE, (SEEN,), since=NOW, done_at=AFTER)
 
 
 def many(count: int) -> tuple[NotedRoot, ...]:
-    """Return so many roots that are there, each noted by itself."""
+    """Return the given number of roots that are present in the environment."""
     return tuple(NotedRoot(Thumbprint(f"{number:040X}"), BEFORE, BEFORE) for number in range(count))
 
 
@@ -46,7 +46,7 @@ def many(count: int) -> tuple[NotedRoot, ...]:
     ],
 )
 def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """A root that is about to be put is waited for, since it was first noted."""
+    """Certroll records a root before the upload of the root, and then waits until the environment has it."""
     cycle = replace(DONE, roots=before)
     assert cycle.noting(NEW, NOW) == replace(DONE, roots=after)
     assert len(after) <= MOST_ROOTS
@@ -62,21 +62,21 @@ def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tu
     ],
 )
 def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """A root that was there already is remembered, and opens nothing that was not open."""
+    """Certroll remembers a root that somebody else uploaded, and stops no app for such a root."""
     cycle = replace(DONE, roots=before)
     assert cycle.knowing(NEW, NOW) == replace(DONE, roots=after)
     assert cycle.knowing(NEW, NOW).is_open is cycle.is_open
 
 
 def test_root_that_a_vault_object_is_makes_no_room() -> None:
-    """What is some vault object's current version is not forgotten, however old: the next one goes in its place."""
+    """Certroll drops the oldest root from a full record, unless a vault object's current version is that root."""
     first, second, *others = many(MOST_ROOTS)
     full = replace(DONE, roots=(first, second, *others), wants=(Want("kv/a", first.thumbprint, NOW),))
     assert full.noting(NEW, NOW).roots == (first, *others, NotedRoot(NEW, NOW))
 
 
 def test_root_is_found_by_its_thumbprint() -> None:
-    """What is known of a root is told, and of another nothing."""
+    """The environment record finds a root by its thumbprint, and returns None for an unknown root."""
     assert (DONE.root(NEW), DONE.root(OLD)) == (SEEN, None)
 
 
@@ -98,7 +98,7 @@ def test_root_is_found_by_its_thumbprint() -> None:
     ],
 )
 def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -> None:
-    """An environment is looked at again until every root is there, every app is done, and nobody asks."""
+    """An environment record is open until all roots have arrived, all apps are done, and no request is left."""
     assert cycle.is_open is is_open
 
 
@@ -116,14 +116,14 @@ def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -
     ],
 )
 def test_apps_are_listed_anew_for_news_alone(cycle: Cycle, there: set[Thumbprint | None], *, news: bool) -> None:
-    """Apps are listed when a noted root has come, or when somebody asks."""
+    """Certroll lists an environment's apps again only for a new root or at an operator's request."""
     assert cycle.has_news(frozenset(there)) is news
 
 
 def test_listing_marks_the_roots_that_are_there() -> None:
-    """What was noted and is there counts as seen from then on; the others are waited for, and all apps are to be done.
+    """When Certroll lists the apps of an environment, it marks each present root as seen and reopens the record.
 
-    When a root was first seen is kept.
+    Certroll keeps the time at which it saw a root first.
     """
     noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
     before = Cycle(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
@@ -134,7 +134,7 @@ def test_listing_marks_the_roots_that_are_there() -> None:
 
 
 def test_asking_keeps_what_is_known() -> None:
-    """Who asks for all apps to be stopped and started changes nothing else."""
+    """An operator's request to stop and start all apps changes only the time of the request."""
     assert DONE.asked(AFTER) == replace(DONE, asked_at=AFTER)
 
 
@@ -157,12 +157,15 @@ def test_asking_keeps_what_is_known() -> None:
     ],
 )
 def test_apps_are_done_for_roots_that_were_there(cycle: Cycle, done_for: datetime | None) -> None:
-    """Apps that were stopped and started before a root came do not trust it: only what was listed later counts."""
+    """An environment's apps count as done for a root only if Certroll listed them after the root arrived.
+
+    An app trusts only roots that were in the environment before the app started.
+    """
     assert cycle.done_for(NEW) == done_for
 
 
 def test_app_comes_into_a_new_state() -> None:
-    """A new state has its own moment and detail, which is never too long for the journal; the probe's word is kept."""
+    """A new state of an app in a wave has its own time and a shortened detail, and keeps the probe's result."""
     app = CycleApp(WaveApp(site_ref(), "plan"), CycleState.PENDING, BEFORE, "as it was", answered=True)
     assert app.site == site_ref()
     assert app.now(CycleState.STARTED, NOW) == CycleApp(app.app, CycleState.STARTED, NOW, "", answered=True)
@@ -192,12 +195,18 @@ def test_app_comes_into_a_new_state() -> None:
     ],
 )
 def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ...], after: tuple[Want, ...]) -> None:
-    """Each vault object with its current version, renewed daily, and forgotten after eight days."""
+    """Certroll records each vault object whose current version is a root, and forgets it after eight days.
+
+    Certroll renews its record that a vault object is a root once a day.
+    """
     assert replace(NOTHING, wants=before).wanting("kv/a", NEW, NOW).wants == after
 
 
 def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() -> None:
-    """Neither by oneself, nor as another version, nor by what was not seen for eight days."""
+    """A root is wanted by another vault object only if it is that object's current version.
+
+    Certroll ignores a record that a vault object is a root after eight days.
+    """
     wants = (Want("kv/a", NEW, NOW), Want("kv/b", OLD, NOW), Want("kv/c", NEW, NOW - 9 * DAY))
     cycle = replace(NOTHING, wants=wants)
     assert cycle.wanted_by_another("kv/b", NEW, NOW) == "kv/a"
@@ -208,7 +217,7 @@ def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() ->
 
 
 def test_what_never_came_is_not_waited_for() -> None:
-    """A root that was to be put counts for a day, or as long as it is there; one that was seen is kept."""
+    """Certroll forgets a root that did not arrive within a day, and keeps a root that it has seen."""
     seen = NotedRoot(NEW, NOW - 2 * DAY, NOW - 2 * DAY)
     lost, late = NotedRoot(OLD, NOW - 2 * DAY), NotedRoot(NEWER, BEFORE)
     cycle = replace(NOTHING, roots=(seen, lost, late))
@@ -218,13 +227,13 @@ def test_what_never_came_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize(("ago", "counts"), [(DAY, False), (DAY - timedelta(seconds=1), True)])
 def test_root_that_was_to_be_put_counts_for_a_day(ago: timedelta, *, counts: bool) -> None:
-    """To the second: after a day nobody waits for a root that did not come."""
+    """Certroll waits for exactly one day for a root that it meant to upload."""
     cycle = replace(NOTHING, roots=(NotedRoot(NEW, NOW - ago),))
     assert bool(cycle.without_lost(frozenset(), NOW).roots) is counts
 
 
 def test_people_may_say_that_it_is_done() -> None:
-    """Their word counts for every root that is there by then, and for apps that could not be seen."""
+    """An operator's report of restarted apps counts for each present root, and for apps that Certroll cannot read."""
     known = NOTHING.knowing(NEW, BEFORE)
     said = replace(known, since=BEFORE, asked_at=BEFORE, hidden=True).done_by_hand(NOW)
     assert said == replace(known, since=NOW, done_at=NOW)

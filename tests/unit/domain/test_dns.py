@@ -1,4 +1,4 @@
-"""DNS over real sockets: what is there, what is not, and what could not be looked up."""
+"""Certroll looks up DNS records over real sockets and distinguishes missing records from failed lookups."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ APP = "shop.azurewebsites.net"
 
 @pytest.fixture(scope="module")
 def build() -> Builder:
-    """A world with a host name, its root domain, and long CAA records."""
+    """Return a builder with a host name, its root domain and long CAA records."""
     build = Builder(World())
     build.add_root(ROOT, build.add_site("shop"))
     build.add_record(HOST, "CNAME", APP)
@@ -31,19 +31,19 @@ def build() -> Builder:
 
 @pytest.fixture(scope="module")
 def server(build: Builder) -> Iterator[LocalServer]:
-    """A name server for that world."""
+    """Yield a name server for these records."""
     with LocalServer(lambda: build.world.dns) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def dns(server: LocalServer) -> Dns:
-    """Who asks that server."""
+    """Return a DNS client that asks that name server."""
     return Dns((DnsServer("127.0.0.1", server.port),), lifetime=2.0)
 
 
 def test_records_are_plain_texts(dns: Dns, build: Builder) -> None:
-    """Each kind of record comes as a zone file has it; names have no dot at their end."""
+    """Certroll returns each DNS record in the notation of a zone file, with no dot at the end of a name."""
     address = build.world.web.address_of(APP)
     assert dns.ask(HOST, RecordKind.CNAME) == DnsAnswer(HOST, RecordKind.CNAME, Seen.RECORDS, (APP,))
     assert dns.ask(HOST, RecordKind.A).records == (address,)
@@ -53,20 +53,20 @@ def test_records_are_plain_texts(dns: Dns, build: Builder) -> None:
 
 
 def test_nothing_is_not_the_same_as_no_name(dns: Dns) -> None:
-    """A name without such a record, and a name that does not exist, are told apart."""
+    """Certroll distinguishes a DNS name without records of the requested type from a name that does not exist."""
     assert dns.ask(ROOT, RecordKind.CNAME) == DnsAnswer(ROOT, RecordKind.CNAME, Seen.NO_RECORDS)
     assert dns.ask(HOST, RecordKind.CAA).seen is Seen.NO_RECORDS
     assert dns.ask("nobody.contoso.com", RecordKind.A) == DnsAnswer("nobody.contoso.com", RecordKind.A, Seen.NO_NAME)
 
 
 def test_answer_that_does_not_fit_is_asked_for_over_tcp(dns: Dns) -> None:
-    """An answer of several kilobytes is complete."""
+    """Certroll receives a complete answer of several kilobytes, which needs TCP."""
     assert len(dns.ask("long.contoso.com", RecordKind.CAA).records) == 60
 
 
 @pytest.mark.parametrize(("trouble", "word"), [("silent", "LifetimeTimeout"), ("servfail", "NoNameservers")])
 def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder, trouble: str, word: str) -> None:
-    """A server that is silent, or fails, leaves the question open, and the detail says how."""
+    """A lookup stays unanswered if the name server is silent or fails, and the detail names the error."""
     dns = Dns((DnsServer("127.0.0.1", server.port),), lifetime=0.2)
     build.world.dns.trouble(HOST, trouble)  # type: ignore[arg-type]
     answer = dns.ask(HOST, RecordKind.CNAME)
@@ -76,19 +76,19 @@ def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder,
 
 
 def test_server_that_is_not_there_is_not_taken_for_an_answer() -> None:
-    """Nobody at the address is no answer."""
-    with LocalServer(lambda: World().dns) as gone:  # its port is free once it is closed
+    """A lookup stays unanswered if no name server listens at the address."""
+    with LocalServer(lambda: World().dns) as gone:  # Closing the server frees its port.
         port = gone.port
     assert Dns((DnsServer("127.0.0.1", port),), lifetime=0.2).ask(HOST, RecordKind.A).seen is Seen.NOTHING
 
 
 @pytest.mark.parametrize("name", ["x" * 64 + ".contoso.com", "a..contoso.com", "." * 3])
 def test_name_that_is_none_is_not_taken_for_an_answer(dns: Dns, name: str) -> None:
-    """What DNS cannot carry is told as such, and nothing is raised."""
+    """A lookup of a malformed name stays unanswered and raises no exception."""
     assert dns.ask(name, RecordKind.A).seen is Seen.NOTHING
 
 
 def test_next_server_is_asked(server: LocalServer) -> None:
-    """Where the first server is not there, the second one answers."""
+    """Certroll asks the second name server if the first does not answer."""
     dns = Dns((DnsServer("127.0.0.1", 9), DnsServer("127.0.0.1", server.port)), lifetime=3.0)
     assert dns.ask(HOST, RecordKind.CNAME).records == (APP,)

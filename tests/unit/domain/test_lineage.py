@@ -1,4 +1,4 @@
-"""Which version of a vault certificate is the current one, and which thumbprints are older."""
+"""Certroll decides which version of a vault certificate is current and which thumbprints are stale."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -39,19 +39,19 @@ SELF_SIGNED = facts(self_signed=True)
     ],
 )
 def test_stale_is_what_is_older_and_nothing_else(seen: Lineage, thumbprint: Thumbprint | None, *, stale: bool) -> None:
-    """A thumbprint is stale only where every version that has it is older than the current one."""
+    """A thumbprint is stale only if every version that has it is older than the current version."""
     assert seen.is_stale(thumbprint) is stale
 
 
 def test_current_is_known_by_its_thumbprint() -> None:
-    """Only the current version's thumbprint is current, and none where there is no current version."""
+    """Only the thumbprint of the current version counts as current."""
     seen = lineage(V4, V3, V2, current=1)
     assert [t for t in (NEWER, NEW, OLD, None) if seen.is_current(t)] == [NEW]
     assert not lineage(V3, current=None).is_current(None)
 
 
 def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
-    """Where two versions share a thumbprint, the newer one speaks for it."""
+    """If two versions share a thumbprint, Certroll finds the newer version by it."""
     again = replace(V2, version="again")
     seen = lineage(V3, again, V2)
     assert seen.version_of(OLD) == again
@@ -85,7 +85,10 @@ def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
 def test_versions_are_ordered_newest_first(
     versions: tuple[CertificateVersion, ...], latest: str, order: list[str]
 ) -> None:
-    """Key Vault lists versions in no order; age decides, and the vault itself decides what is latest."""
+    """Certroll sorts versions by age, because Key Vault lists versions in no order.
+
+    Key Vault itself says which version of a certificate is the latest.
+    """
     assert [v.version for v in newest_first(versions, latest)] == order
 
 
@@ -103,7 +106,7 @@ def test_versions_are_ordered_newest_first(
     ],
 )
 def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *, inherited: bool) -> None:
-    """A renewal that arrives without tags keeps those of the newest version that carries any of ours, and says so."""
+    """A new version without Certroll tags inherits the tags of the newest version that has some."""
     assert lineage_tags(by_version) == (tags, inherited)
 
 
@@ -118,12 +121,12 @@ def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *,
     ],
 )
 def test_only_certroll_off_opts_out(tags: Tags, *, off: bool) -> None:
-    """The tag certroll with the value off, however it is written, and no other tag, opts out."""
+    """Only the tag `certroll` with the value `off`, in any letter case, opts out."""
     assert opted_out(tags) is off
 
 
 def test_tag_is_found_in_any_case() -> None:
-    """A tag's name compares without regard to case, and its value comes without blanks."""
+    """Certroll finds a tag by its name in any letter case and strips blanks from its value."""
     assert PROBE.value_in(((" Certroll-Probe", " /ready "),)) == "/ready"
     assert OPT_OUT.value_in((("team", "web"),)) is None
 
@@ -142,7 +145,7 @@ def test_tag_is_found_in_any_case() -> None:
     ],
 )
 def test_good_version_passes(judged: CertificateVersion, before: CertificateFacts | None) -> None:
-    """What is good, if only just, is rolled out."""
+    """Certroll accepts a version that meets all requirements, even if only just."""
     assert refuse_version(judged, replace(V2, facts=before), NOW) is None
     assert before is not None or refuse_version(judged, None, NOW) is None
 
@@ -181,11 +184,11 @@ def test_good_version_passes(judged: CertificateVersion, before: CertificateFact
     ],
 )
 def test_bad_version_is_refused(judged: CertificateVersion, reason: Reason, detail: str) -> None:
-    """Each flaw of a version has a reason of its own, in words that tell what is wrong with it."""
+    """Certroll refuses a flawed version with a separate reason and detail for each flaw."""
     assert refuse_version(judged, replace(V2, facts=facts()), NOW) == (reason, detail)
 
 
-# ------------------------------------------------------------------------------------------------ which version it is
+# ------------------------------------------------------------------------------------------------ the current version
 
 V2_GOOD, V1_GOOD = (replace(old, facts=None) for old in (V2, V1))
 NO_CLIENT = facts(client_auth=False)
@@ -194,20 +197,21 @@ NO_CLIENT = facts(client_auth=False)
 def judged(
     *said: CertificateFacts, enabled: tuple[bool, ...] = (True, True, True)
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
-    """Judge three versions that say this of themselves.
+    """Judge three versions of a vault certificate with these facts.
 
-    Return which of them were looked into, the current one, why the newest is not, and of which the facts are kept.
+    Return the versions whose facts were read, the current version, and the reason against the newest version. Return
+    as a fourth value the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
     by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))
     asked: list[str] = []
 
-    def read(one: CertificateVersion) -> CertificateFacts:
-        asked.append(one.version)
-        return by_name[one.version]
+    def read(asked_for: CertificateVersion) -> CertificateFacts:
+        asked.append(asked_for.version)
+        return by_name[asked_for.version]
 
     seen, current, refusal = judge(tuple(replace(v, facts=None) for v in versions), read, NOW)
-    kept = [one.version for one in seen if one.facts is not None]
+    kept = [found.version for found in seen if found.facts is not None]
     return asked, current and current.version, refusal and refusal.reason, kept
 
 
@@ -266,7 +270,10 @@ def test_as_few_versions_as_possible_are_looked_into(
     current: str | None,
     reason: Reason | None,
 ) -> None:
-    """Each look costs a request: none is made twice, and the older version is read only to compare."""
+    """Certroll reads each version's facts at most once, and older versions only for a comparison.
+
+    Each read of a version's facts costs a request to Key Vault.
+    """
     assert judged(*said, enabled=enabled) == (asked, current, reason, asked)
 
 
@@ -288,25 +295,25 @@ def test_as_few_versions_as_possible_are_looked_into(
     ],
 )
 def test_version_in_use_is_the_next_older_one(seen: Lineage, before: CertificateFacts | None) -> None:
-    """What the current version is compared with is the next older one that is enabled."""
+    """Certroll compares the current version with the next older version that is enabled."""
     assert (seen.before and seen.before.facts) == before
 
 
 def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
-    """What a broken predecessor says of itself is not known; the version that replaces it goes on."""
+    """Certroll accepts a new version even if the facts of its predecessor are unreadable."""
 
-    def read(one: CertificateVersion) -> CertificateFacts:
-        if one.version == "v2":
+    def read(older: CertificateVersion) -> CertificateFacts:
+        if older.version == "v2":
             raise ValueError("version v2: not a certificate")
         return NO_CLIENT
 
     seen, current, refusal = judge((replace(V3, facts=None), V2_GOOD), read, NOW)
     assert (current and current.version, refusal) == ("v3", None)
-    assert [one.facts is None for one in seen] == [False, True]
+    assert [found.facts is None for found in seen] == [False, True]
 
 
 def test_so_many_versions_are_looked_into() -> None:
-    """Where very many versions in a row are bad, nobody goes on looking: what is older is not what people mean."""
+    """Certroll stops looking for a good version after a limited number of bad versions."""
     bad = tuple(version(f"v{number}", enabled=False) for number in range(DEEPEST_LOOK))
     good = version("good")
     assert judge((*bad[1:], good), lambda _: facts(), NOW)[1] == replace(good, facts=facts())
@@ -314,10 +321,10 @@ def test_so_many_versions_are_looked_into() -> None:
 
 
 def test_newest_version_that_cannot_be_read_is_an_error() -> None:
-    """Nothing is rolled out behind the back of a version that nobody could judge."""
+    """Certroll raises an error if the newest version is unreadable, instead of using an older version."""
 
-    def read(one: CertificateVersion) -> CertificateFacts:
-        raise ValueError(f"version {one.version}: not a certificate")
+    def read(newest: CertificateVersion) -> CertificateFacts:
+        raise ValueError(f"version {newest.version}: not a certificate")
 
     with pytest.raises(ValueError, match="version v3"):
         judge((replace(V3, facts=None), V2_GOOD), read, NOW)

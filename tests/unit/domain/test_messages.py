@@ -1,4 +1,4 @@
-"""The messages of the work queues, which anybody who may write to the storage account can forge."""
+"""Certroll validates each message of its queues, because a writer to the storage account can forge it."""
 
 import json
 
@@ -15,48 +15,48 @@ ENVIRONMENT = {"v": 1, "environment": ASE.resource_id, "waits": 3}
 
 
 def test_certificate_message_is_written_as_agreed() -> None:
-    """The body has exactly the fields that other parts rely on."""
+    """The body of a certificate message has exactly the agreed fields."""
     assert json.loads(CertificateMessage(REF, Cause.EVENT).body()) == CERTIFICATE
 
 
 def test_site_message_is_written_as_agreed() -> None:
-    """The body has exactly the fields that other parts rely on, the site as a whole resource id."""
+    """The body of a site message has exactly the agreed fields, with the site's whole resource id."""
     assert json.loads(SiteMessage(SLOT, REF, 3).body()) == SITE
 
 
 def test_environment_message_is_written_as_agreed() -> None:
-    """The body has exactly the fields that other parts rely on, the environment as a whole resource id."""
+    """The body of an environment message has exactly the agreed fields, with the whole resource id."""
     assert json.loads(EnvironmentMessage(ASE, 3).body()) == ENVIRONMENT
 
 
 def test_new_site_message_has_not_waited() -> None:
-    """A site, or an environment, is sent to at once, with all its waits before it."""
+    """A new site or environment message starts with a count of zero waits."""
     assert SiteMessage(SLOT, REF).waits == 0
     assert EnvironmentMessage(ASE).waits == 0
 
 
 def test_causes_are_written_as_agreed() -> None:
-    """The words for why a certificate is looked at are those that people put on the queue by hand."""
+    """Operators who write a certificate message by hand can rely on the words for its cause."""
     assert [str(cause) for cause in Cause] == ["event", "sweep", "manual", "wait"]
 
 
 @pytest.mark.parametrize("waits", [0, MOST_WAITS])
 def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
-    """A message may have waited never, or as often as it may."""
+    """Certroll accepts a queue message with any count of waits from zero to twenty."""
     assert CertificateMessage.parse(json.dumps({**CERTIFICATE, "waits": waits})).waits == waits
     assert SiteMessage.parse(json.dumps({**SITE, "waits": waits})).waits == waits
     assert EnvironmentMessage.parse(json.dumps({**ENVIRONMENT, "waits": waits})).waits == waits
 
 
 def test_certificate_message_comes_back_as_it_was() -> None:
-    """What is sent is what is received, whatever its cause."""
+    """Certroll reads a certificate message back unchanged, whatever its cause."""
     messages = [CertificateMessage(REF, cause, 7) for cause in Cause]
     assert [CertificateMessage.parse(message.body()) for message in messages] == messages
 
 
 @pytest.mark.parametrize("site", [site_ref(), SLOT], ids=["a site", "a slot"])
 def test_site_message_comes_back_as_it_was(site: object) -> None:
-    """What is sent is what is received, for a site and for a slot."""
+    """Certroll reads a site message back unchanged for a site and for a slot."""
     message = SiteMessage.parse(json.dumps({**SITE, "site": getattr(site, "resource_id", "")}))
     assert message == SiteMessage(site_ref(slot=message.site.slot), REF, 3)
     assert message.site == site
@@ -64,13 +64,13 @@ def test_site_message_comes_back_as_it_was(site: object) -> None:
 
 
 def test_environment_message_comes_back_as_it_was() -> None:
-    """What is sent is what is received."""
+    """Certroll reads an environment message back unchanged."""
     assert EnvironmentMessage.parse(json.dumps(ENVIRONMENT)) == EnvironmentMessage(ASE, 3)
     assert EnvironmentMessage.parse(EnvironmentMessage(ASE, 7).body()) == EnvironmentMessage(ASE, 7)
 
 
 def test_names_in_messages_compare_without_case() -> None:
-    """A message that a person wrote in mixed case means the same thing."""
+    """Certroll reads the names in a queue message in any letter case."""
     body = json.dumps({**CERTIFICATE, "vault": "KV-Shop", "name": "SHOP"})
     assert CertificateMessage.parse(body) == CertificateMessage(REF, Cause.EVENT)
     shouted = json.dumps({**ENVIRONMENT, "environment": ASE.resource_id.upper()})
@@ -78,14 +78,14 @@ def test_names_in_messages_compare_without_case() -> None:
 
 
 def test_waiting_is_counted() -> None:
-    """Each new look says so, and counts one wait more."""
+    """The message that follows a waiting message counts another wait."""
     assert CertificateMessage(REF, Cause.EVENT, 4).again() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).again() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).again() == EnvironmentMessage(ASE, 5)
 
 
 def test_waiting_ends() -> None:
-    """After twenty waits in a row nothing follows: the sweep finds what is left."""
+    """After twenty waits in a row, a message has no next message, because the sweep continues the work."""
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).again() == CertificateMessage(REF, Cause.WAIT, 20)
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).again() is None
     assert SiteMessage(SLOT, REF, MOST_WAITS - 1).again() == SiteMessage(SLOT, REF, 20)
@@ -96,7 +96,7 @@ def test_waiting_ends() -> None:
 
 @pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
 def test_progress_begins_the_count_anew(waits: int) -> None:
-    """After a step forward a message counts its waits from the start, however often it has waited."""
+    """The message that follows a run with progress starts again with a count of zero waits."""
     certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
     assert certificate.again(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
     assert site.again(progress=True) == SiteMessage(SLOT, REF, 0)
@@ -128,13 +128,13 @@ TAMPERED = [
 
 
 def test_longest_body_is_read() -> None:
-    """A body of just as many characters as are expected at most is read."""
+    """Certroll reads a queue message whose body has exactly the largest allowed length."""
     body = json.dumps(SITE)
     assert SiteMessage.parse(body + " " * (4096 - len(body))).waits == 3
 
 
 def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
-    """Return the body with fields changed; a field that is to be `...` is left out."""
+    """Return the message body with these fields changed, without each field whose new value is `...`."""
     if isinstance(change, str):
         return change
     return json.dumps({key: value for key, value in {**whole, **change}.items() if value is not ...})
@@ -145,7 +145,7 @@ def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
     [*TAMPERED, pytest.param({"cause": "boredom"}, "'boredom' is not a valid Cause", id="a cause that is not known")],
 )
 def test_tampered_certificate_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
-    """A body that is not as agreed is refused, and the complaint names what is wrong."""
+    """Certroll refuses a malformed certificate message, and the error names the problem."""
     with pytest.raises(MessageInvalid, match=complaint):
         CertificateMessage.parse(changed(CERTIFICATE, change))
 
@@ -161,7 +161,7 @@ def test_tampered_certificate_message_is_refused(change: dict[str, object] | str
     ],
 )
 def test_tampered_site_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
-    """A body that is not as agreed is refused, and the complaint names what is wrong."""
+    """Certroll refuses a malformed site message, and the error names the problem."""
     with pytest.raises(MessageInvalid, match=complaint):
         SiteMessage.parse(changed(SITE, change))
 
@@ -188,13 +188,13 @@ def test_tampered_site_message_is_refused(change: dict[str, object] | str, compl
     ],
 )
 def test_tampered_environment_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
-    """A body that is not as agreed is refused, and the complaint names what is wrong."""
+    """Certroll refuses a malformed environment message, and the error names the problem."""
     with pytest.raises(MessageInvalid, match=complaint):
         EnvironmentMessage.parse(changed(ENVIRONMENT, change))
 
 
 def test_complaint_about_many_fields_is_short() -> None:
-    """A body full of strange fields does not fill the log."""
+    """The error about a queue message with many unknown fields is short."""
     with pytest.raises(MessageInvalid) as caught:
         SiteMessage.parse(json.dumps({**SITE, **{f"field-{number}": 0 for number in range(200)}}))
     assert len(str(caught.value)) < 300

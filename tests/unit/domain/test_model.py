@@ -1,4 +1,4 @@
-"""What is observed in Azure, as plain values."""
+"""The domain model holds what Certroll observed in Azure as plain values."""
 
 from dataclasses import replace
 
@@ -21,18 +21,18 @@ from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm
     ],
 )
 def test_upload_is_known(seen: WebspaceCertificate, *, uploaded: bool) -> None:
-    """What people uploaded is told from what was imported, what Azure manages, and what we keep."""
+    """Certroll distinguishes uploaded certificates from imported and managed ones and from its own preserved copies."""
     assert seen.uploaded is uploaded
 
 
 def test_group_of_a_plan_is_known() -> None:
-    """The resource group of a plan is read from its id, in lower case: the copies of its webspace belong there."""
+    """Certroll reads a plan's resource group from the plan's id in lower case."""
     plan = replace(farm(), resource_id="/subscriptions/S/resourceGroups/RG-Web/providers/Microsoft.Web/serverfarms/P")
     assert plan.resource_group == "rg-web"
 
 
 def test_fleet_is_found_by_what_is_asked() -> None:
-    """Sites, settings and copies are found by their names; what is not there is not found, nor what is nowhere."""
+    """A fleet object finds sites, settings and copies by name, and returns None or an empty tuple for unknown names."""
     copies = copy(), copy("n", OLD, webspace=NORTH), copy("b", OLD)
     fleet = snapshot(sites=(site(), site("b")), copies=copies, settings=(named(OLD, site="b"),)).fleet
     assert (fleet.site(site_ref("b")), fleet.site(site_ref("c"))) == (site("b"), None)
@@ -44,7 +44,7 @@ def test_fleet_is_found_by_what_is_asked() -> None:
 
 
 def test_fleet_that_was_looked_into_is_the_same() -> None:
-    """What is kept to find things faster is no part of what was observed."""
+    """Two equal fleets of sites stay equal after one of them has built its lookup tables."""
     seen, other = Fleet(NOW, (site(),)), Fleet(NOW, (site(),))
     assert seen.site(site_ref()) == site()
     assert seen == other
@@ -69,7 +69,7 @@ def test_fleet_that_was_looked_into_is_the_same() -> None:
     ],
 )
 def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Binding, ...], *, shared: bool) -> None:
-    """A site of a Flex Consumption plan uses copies of its webspace only where a binding proves it."""
+    """A site on Flex Consumption uses its webspace's copies only if one of its bindings shows their thumbprint."""
     common = copy(thumbprint=OLD), copy("new", NEW)
     own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
     fleet = Fleet(NOW, (replace(site(), flex=True), site("b")), bindings, (*common, own))
@@ -89,5 +89,5 @@ def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Bindin
     ],
 )
 def test_tag_says_yes_or_no(value: str | None, *, off: bool, on: bool) -> None:
-    """People say no in many words; only one of them says yes to what costs something."""
+    """An on/off tag is off for several words such as `no` or `false`, and on only for the word `on`."""
     assert (is_off(value), is_on(value)) == (off, on)

@@ -1,4 +1,4 @@
-"""Names as Azure and strangers write them."""
+"""Certroll reads the names and resource ids of Azure in every spelling, and refuses forged ones."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ ROOTS = f"{ENVIRONMENTS}/ase/publicCertificates"
     ],
 )
 def test_thumbprint_is_upper_case_hex(text: str) -> None:
-    """However a thumbprint is written, it compares equal."""
+    """Certroll reads a thumbprint in any letter case, so that equal thumbprints compare equal."""
     assert parse_thumbprint(text) == "AB" * 20
 
 
@@ -59,7 +59,7 @@ def test_thumbprint_is_upper_case_hex(text: str) -> None:
     ],
 )
 def test_what_is_no_thumbprint_is_refused(text: str) -> None:
-    """A text that is not forty hex digits is never taken for a thumbprint."""
+    """Certroll refuses a thumbprint that does not have exactly 40 hexadecimal digits."""
     with pytest.raises(InvalidNameError, match="is not a SHA-1 thumbprint of 40 hex digits"):
         parse_thumbprint(text)
 
@@ -79,7 +79,7 @@ def test_what_is_no_thumbprint_is_refused(text: str) -> None:
     ],
 )
 def test_host_name_is_lower_case_a_labels(text: str, name: str) -> None:
-    """However a host name is written, it compares equal."""
+    """Certroll reads a host name in any letter case and in Unicode, so that equal names compare equal."""
     assert parse_host_name(text) == name
 
 
@@ -106,7 +106,7 @@ def test_host_name_is_lower_case_a_labels(text: str, name: str) -> None:
     ],
 )
 def test_what_is_no_host_name_is_refused(text: str) -> None:
-    """A text that no client could ask for is never taken for a host name."""
+    """Certroll refuses a host name that no TLS client could send as server name (SNI)."""
     with pytest.raises(InvalidNameError, match="is not a host name"):
         parse_host_name(text)
 
@@ -121,7 +121,7 @@ def test_what_is_no_host_name_is_refused(text: str) -> None:
     ],
 )
 def test_vault_is_named_or_given_by_its_id(text: str) -> None:
-    """A vault's name and its resource id mean the same, in any case."""
+    """Certroll reads a vault by its name or by its resource id, in any letter case."""
     assert parse_vault_name(text) == VAULT
 
 
@@ -134,7 +134,7 @@ def test_vault_is_named_or_given_by_its_id(text: str) -> None:
     ],
 )
 def test_every_possible_vault_name_is_taken(name: str) -> None:
-    """What Azure lets people call a vault can be configured."""
+    """Certroll accepts every name that Azure allows for a vault."""
     assert parse_vault_name(name) == name
 
 
@@ -157,25 +157,25 @@ def test_every_possible_vault_name_is_taken(name: str) -> None:
     ],
 )
 def test_what_is_no_vault_is_refused(text: str) -> None:
-    """A text that would make another address than a vault's is never taken for a vault."""
+    """Certroll refuses a vault name that would change the address of Certroll's requests."""
     with pytest.raises(InvalidNameError, match="is not a Key Vault name or resource id"):
         parse_vault_name(text)
 
 
 def test_subscription_is_a_lower_case_guid() -> None:
-    """A subscription id compares without regard to case."""
+    """Certroll reads a subscription id in any letter case."""
     assert parse_subscription(f" {SUBSCRIPTION.upper()} ") == SUBSCRIPTION
 
 
 @pytest.mark.parametrize("text", ["", "Contoso Production", SUBSCRIPTION[:-1], f"{SUBSCRIPTION}/resourceGroups/x"])
 def test_what_is_no_subscription_is_refused(text: str) -> None:
-    """A subscription's display name, or more than its id, is refused."""
+    """Certroll refuses a subscription's display name, a malformed id and a longer resource id."""
     with pytest.raises(InvalidNameError, match="is not a subscription id"):
         parse_subscription(text)
 
 
 def test_vault_certificate_is_named_in_lower_case() -> None:
-    """Azure echoes vault names in lower case; what was typed in mixed case is the same certificate."""
+    """Certroll reads a vault certificate's name in any letter case, because Azure returns vault names in lower case."""
     ref = VaultCertificateRef.parse("KV-Shop", "certificate", " Shop ")
     assert ref == VaultCertificateRef.parse("kv-shop", "certificate", "shop")
     assert str(ref) == "kv-shop/shop"
@@ -196,13 +196,13 @@ def test_vault_certificate_is_named_in_lower_case() -> None:
     ],
 )
 def test_vault_certificate_names_the_bad_part(vault: str, kind: str, name: str, complaint: str) -> None:
-    """The complaint names which of the three texts is wrong."""
+    """The error about a vault certificate's name quotes the wrong part: vault, kind or name."""
     with pytest.raises(InvalidNameError, match=complaint):
         VaultCertificateRef.parse(vault, kind, name)
 
 
 def test_complaint_about_a_long_text_is_short() -> None:
-    """A hostile text of a megabyte does not fill the log."""
+    """The error about a name of one megabyte is short."""
     with pytest.raises(InvalidNameError) as caught:
         VaultCertificateRef.parse("kv-shop", "x" * 1_000_000, "shop")
     assert len(str(caught.value)) < 300
@@ -212,20 +212,20 @@ def test_complaint_about_a_long_text_is_short() -> None:
 
 
 def test_webspace_compares_without_case() -> None:
-    """Azure's changing case does not make two webspaces of one."""
+    """Certroll reads a webspace's name in any letter case, because Azure changes the letter case."""
     first = Webspace.parse(SUBSCRIPTION.upper(), " RG-WestEuropeWebSpace-Linux ")
     assert first == Webspace.parse(SUBSCRIPTION, "rg-westeuropewebspace-linux")
     assert str(first) == "rg-westeuropewebspace-linux"
 
 
 def test_webspace_belongs_to_its_subscription() -> None:
-    """Two subscriptions may have webspaces of one name; a certificate of one is not live in the other."""
+    """Webspaces of the same name in two subscriptions are different webspaces."""
     assert Webspace.parse(SUBSCRIPTION, "w") != Webspace.parse(SUBSCRIPTION[:-1] + "b", "w")
 
 
 @pytest.mark.parametrize("name", ["", "  "])
 def test_missing_webspace_is_refused(name: str) -> None:
-    """A webspace that Azure does not name is never guessed."""
+    """Certroll refuses an empty webspace name."""
     with pytest.raises(InvalidNameError, match="an empty text is not a webspace"):
         Webspace.parse(SUBSCRIPTION, name)
 
@@ -239,7 +239,7 @@ def test_missing_webspace_is_refused(name: str) -> None:
     ],
 )
 def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
-    """A site or slot is recognised in any case, and its own id leads back to it."""
+    """Certroll reads the resource id of a site or slot in any letter case, and writes the same id again."""
     assert SiteRef.parse(resource_id) == ref
     assert SiteRef.parse(ref.resource_id) == ref
 
@@ -268,13 +268,13 @@ def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
     ],
 )
 def test_tampered_site_is_refused(resource_id: str) -> None:
-    """A resource id that leads anywhere but to a site or slot is refused."""
+    """Certroll refuses a resource id as a site's id if it names anything other than a site or slot."""
     with pytest.raises(InvalidNameError, match="is not"):
         SiteRef.parse(resource_id)
 
 
 def test_site_and_slot_are_told_apart() -> None:
-    """A slot is shown with its site, belongs to it, and can be sorted beside it."""
+    """A slot is shown with its site's name, refers to its production site, and sorts after the site."""
     site, slot = site_ref(), site_ref("shop", "staging")
     assert (str(site), str(slot)) == ("shop", "shop/staging")
     assert (site.production, slot.production) == (site, site)
@@ -282,7 +282,7 @@ def test_site_and_slot_are_told_apart() -> None:
 
 
 def test_sites_have_one_order() -> None:
-    """Sites are sorted by subscription, group and name, then by slot: the same everywhere."""
+    """Sites sort by subscription, resource group and name, and then by slot."""
     order = [
         SiteRef("a", "y", "z", "z"),
         SiteRef("b", "x", "z", "z"),
@@ -311,7 +311,7 @@ def test_sites_have_one_order() -> None:
 def test_complaint_names_the_bad_part(
     kind: type[SiteRef | CopyRef | EnvironmentRef], was: str, instead: str, complaint: str
 ) -> None:
-    """Of a resource id whose form is right, the part that is wrong is named."""
+    """The error about a malformed resource id quotes the part that is wrong."""
     ids = {
         SiteRef: f"{SITES}/shop/slots/staging",
         CopyRef: f" {COPIES}/my-copy ",
@@ -332,7 +332,7 @@ def test_complaint_names_the_bad_part(
     ],
 )
 def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
-    """A webspace certificate is recognised however its id is encoded, and its own id leads back to it."""
+    """Certroll reads a certificate's resource id in any URL encoding, and writes the same id again."""
     ref = CopyRef.parse(f"{COPIES}/{name}")
     assert (ref.name, str(ref)) == (expected, f"rg-web/{expected}")
     assert CopyRef.parse(ref.resource_id) == ref
@@ -356,7 +356,7 @@ def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
     ],
 )
 def test_certificate_of_one_site_is_read_from_its_id(resource_id: str, ref: CopyRef) -> None:
-    """A certificate that a site or slot has to itself is known as its own."""
+    """Certroll recognises from its resource id that a certificate belongs to a single site or slot."""
     assert CopyRef.parse(resource_id) == ref
     assert CopyRef.parse(ref.resource_id) == ref
 
@@ -378,7 +378,7 @@ def test_certificate_of_one_site_is_read_from_its_id(resource_id: str, ref: Copy
     ],
 )
 def test_tampered_copy_is_refused(resource_id: str) -> None:
-    """A resource id that leads anywhere but to a webspace certificate is refused."""
+    """Certroll refuses a resource id of anything other than an App Service certificate."""
     with pytest.raises(InvalidNameError, match="is not"):
         CopyRef.parse(resource_id)
 
@@ -391,14 +391,14 @@ def test_tampered_copy_is_refused(resource_id: str) -> None:
     ],
 )
 def test_environment_is_read_from_its_id(resource_id: str) -> None:
-    """An App Service Environment is recognised in any case, and its own id leads back to it."""
+    """Certroll reads an App Service Environment from its resource id in any letter case."""
     ref = EnvironmentRef.parse(resource_id)
     assert (ref, str(ref)) == (ASE, "rg-network/ase")
     assert ref.resource_id == f"{ENVIRONMENTS}/ase"
 
 
 def test_environments_have_one_order() -> None:
-    """Environments are sorted by subscription, group and name: the same everywhere."""
+    """App Service Environments sort by subscription, resource group and name."""
     order = [EnvironmentRef("a", "y", "z"), EnvironmentRef("b", "x", "z"), EnvironmentRef("b", "y", "a")]
     assert sorted(order[index] for index in (2, 0, 1)) == order
 
@@ -426,7 +426,7 @@ def test_environments_have_one_order() -> None:
     ],
 )
 def test_tampered_environment_is_refused(resource_id: str) -> None:
-    """A resource id that leads anywhere but to an App Service Environment is refused, in a short sentence."""
+    """Certroll refuses a resource id of anything other than an App Service Environment, with a short error."""
     with pytest.raises(InvalidNameError, match="is not") as caught:
         EnvironmentRef.parse(resource_id)
     assert len(str(caught.value)) < 300
@@ -443,7 +443,7 @@ def test_tampered_environment_is_refused(resource_id: str) -> None:
     ],
 )
 def test_root_certificate_is_read_from_its_id(name: str, expected: str) -> None:
-    """A root certificate is recognised however its id is encoded, and its own id leads back to it."""
+    """Certroll reads a root certificate's resource id in any URL encoding, and writes the same id again."""
     ref = RootRef.parse(f" {ROOTS}/{name} ")
     assert (ref.environment, ref.name, str(ref)) == (ASE, expected, f"rg-network/ase/{expected}")
     assert RootRef.parse(ref.resource_id) == ref
@@ -452,7 +452,7 @@ def test_root_certificate_is_read_from_its_id(name: str, expected: str) -> None:
 
 
 def test_root_certificates_have_one_order() -> None:
-    """Root certificates are sorted by environment, then by name."""
+    """Root certificates sort by environment and then by name."""
     order = [RootRef(ASE, "b"), RootRef(OTHER_ASE, "a"), RootRef(OTHER_ASE, "b")]
     assert sorted(order[index] for index in (2, 0, 1)) == order
 
@@ -481,7 +481,7 @@ def test_root_certificates_have_one_order() -> None:
     ],
 )
 def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) -> None:
-    """A resource id that leads anywhere but to a public certificate of an environment is refused."""
+    """Certroll refuses a resource id of anything other than an environment's public certificate."""
     with pytest.raises(InvalidNameError) as caught:
         RootRef.parse(resource_id)
     assert complaint in str(caught.value)
@@ -506,7 +506,7 @@ def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) 
     ],
 )
 def test_certificate_covers_as_browsers_judge(names: list[str], host: str, *, covered: bool) -> None:
-    """A host name is covered by its own name or by a wildcard for exactly its left-most label."""
+    """A certificate covers a host name by the name itself or by a wildcard for the left-most label."""
     assert covers(frozenset(map(HostName, names)), HostName(host)) is covered
 
 
@@ -524,5 +524,5 @@ def test_certificate_covers_as_browsers_judge(names: list[str], host: str, *, co
     ids=lambda refs: type(refs[0]).__name__,
 )
 def test_references_have_an_order(refs: list[Any]) -> None:
-    """What is worked through and told is sorted, so that two runs do and say the same."""
+    """References to Azure resources have a fixed order, so that two runs report in the same order."""
     assert sorted(refs) == refs[::-1]

@@ -1,4 +1,4 @@
-"""What is out of order with a purchased certificate, and the exact next step."""
+"""Certroll reports each problem of a purchased App Service certificate with the next step."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,12 +43,12 @@ NEAR = replace(GOOD, expires=NOW + timedelta(days=50), issued=NOW - timedelta(da
 
 
 def stored(status: StoreStatus) -> tuple[StoredCertificate, ...]:
-    """Return where it is kept, with that status."""
+    """Return the order's entry for the vault that stores its certificate, with that status."""
     return (replace(STORED, status=status),)
 
 
 def reasons(order: Order) -> list[Reason]:
-    """Return the reasons of what is out of order."""
+    """Return the reasons of the order's problems."""
     return [found.reason for found in problems(order, NOW)]
 
 
@@ -191,12 +191,12 @@ def reasons(order: Order) -> list[Reason]:
     ],
 )
 def test_what_is_out_of_order(order: Order, expected: list[Reason]) -> None:
-    """Each state of an order has its exact reason, and a good one has none."""
+    """Certroll reports the exact reason for each problem of an order, and nothing about a healthy order."""
     assert reasons(order) == expected
 
 
 def test_pending_order_says_how_to_verify_the_domain() -> None:
-    """The next step names the host, the TXT record with its token, and the command that has Azure look."""
+    """The message about a pending order names the host, the TXT record, and the command that makes Azure check it."""
     (found,) = problems(replace(GOOD, status=OrderStatus.PENDING), NOW)
     assert "TXT record @ at the root domain of shop.contoso.com with the value abc123" in found.detail
     assert (
@@ -205,13 +205,13 @@ def test_pending_order_says_how_to_verify_the_domain() -> None:
 
 
 def test_pending_order_without_a_token_says_where_it_is() -> None:
-    """Where Azure gave no token the portal is named, and no empty value."""
+    """The message about a pending order without a token refers to the portal."""
     (found,) = problems(replace(GOOD, status=OrderStatus.PENDING, token="", host=None), NOW)
     assert "with the value that the portal shows" in found.detail
 
 
 def test_late_store_says_since_when() -> None:
-    """A certificate that never reached its vault is named with the day of its issue and the vault."""
+    """The message about a certificate that never reached its vault names the date of issue and the vault."""
     (found,) = problems(replace(GOOD, stored=stored(StoreStatus.INITIALIZED)), NOW)
     assert "certificate of 2026-10-03 is still not in" in found.detail
     assert VAULT_ID in found.detail
@@ -229,26 +229,26 @@ def test_late_store_says_since_when() -> None:
     ],
 )
 def test_failed_store_says_what_to_do(status: StoreStatus, cure: str) -> None:
-    """Each way in which a certificate does not get into its vault has its own next step."""
+    """Certroll names a separate next step for each failure to store a certificate in its vault."""
     (found,) = problems(replace(GOOD, stored=stored(status)), NOW)
     assert found.detail == f"{VAULT_ID} does not get it ({status}): {cure}"
 
 
 def test_failed_store_without_a_vault_says_so() -> None:
-    """Where Azure names no vault, the message does not begin with a blank."""
+    """The message about a failed store says "no vault" if Azure names no vault."""
     (found,) = problems(replace(GOOD, stored=(replace(STORED, vault_id="", status=StoreStatus.VAULT_GONE),)), NOW)
     assert found.detail.startswith("no vault does not get it (KeyVaultDoesNotExist): ")
 
 
 def test_verification_due_says_when_it_renews() -> None:
-    """The person is told which renewal would wait, and by when the domain was last proven."""
+    """The message about a due domain verification names the next renewal and the last verification."""
     (found,) = problems(replace(NEAR, last_verified=NOW - timedelta(days=190)), NOW)
     assert "last verified on 2026-04-26" in found.detail
     assert "certificate of 2026-11-20" in found.detail
 
 
 def test_own_date_of_the_next_renewal_wins() -> None:
-    """The moment that Azure announces counts before the one that follows from the end."""
+    """Certroll prefers the renewal date that Azure announces to the date that it computes itself."""
     announced = replace(NEAR, next_auto_renewal=NOW + timedelta(days=3))
     assert announced.renews_at == NOW + timedelta(days=3)
     assert NEAR.renews_at == NOW + timedelta(days=18)
@@ -256,7 +256,7 @@ def test_own_date_of_the_next_renewal_wins() -> None:
 
 
 def test_history_is_read_only_near_a_renewal() -> None:
-    """One request more is made only where it can matter soon."""
+    """Certroll requests an order's history only if a renewal is near."""
     assert asks_when_verified(NEAR, NOW)
     assert not asks_when_verified(replace(GOOD, expires=NOW + timedelta(days=93)), NOW)
     assert asks_when_verified(replace(GOOD, expires=NOW + timedelta(days=92)), NOW)
@@ -267,7 +267,10 @@ def test_history_is_read_only_near_a_renewal() -> None:
 
 
 def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None:
-    """Renewal by hand is reported but stalls nothing; what only a person can mend does."""
+    """An order's run is stalled by a problem that only an operator can solve.
+
+    An order that only lacks automatic renewal is reported, and does not stall its run.
+    """
     by_hand = problems(replace(GOOD, auto_renew=False), NOW)
     assert outcome_of(by_hand) == Converged(Reason.NOTHING_STALE)
     found = outcome_of((*by_hand, *problems(replace(GOOD, stored=()), NOW)))
@@ -278,25 +281,28 @@ def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None
 
 @pytest.mark.parametrize(("before", "another"), [(DAY, False), (DAY + timedelta(seconds=1), True)])
 def test_certificate_that_ends_well_before_its_order_has_another_one(before: timedelta, *, another: bool) -> None:
-    """Up to a day between both ends is how authorities round; more means that a second certificate follows."""
+    """A certificate that ends more than a day before its order is followed by another certificate.
+
+    Authorities round the end dates of a certificate and its order, so that they may differ by a day.
+    """
     assert GOOD.expires is not None
     order = replace(GOOD, auto_renew=False, certificate_ends=GOOD.expires - before)
     assert (order.next_certificate_at is not None) is another
 
 
 def test_order_without_an_end_has_no_second_certificate() -> None:
-    """Where Azure does not say when the order ends, its certificate's end tells nothing of another one."""
+    """Certroll expects no further certificate of an order whose end Azure does not report."""
     assert replace(GOOD, auto_renew=False, expires=None, certificate_ends=NOW).next_certificate_at is None
 
 
 def test_ended_order_says_how_to_renew_it() -> None:
-    """The message names the page of the portal on which a person renews."""
+    """The message about an expired order names the portal page for a manual renewal."""
     (found,) = problems(replace(GOOD, expires=NOW - timedelta(seconds=1)), NOW)
     assert found.detail.endswith(": portal: App Service Certificates, shop, Auto Renew Settings, Manual Renew")
 
 
 def test_order_yields_the_secret_that_holds_its_certificate() -> None:
-    """The lineage of an order is that of its vault secret."""
+    """Certroll finds an order's certificate in the vault secret that stores it."""
     nameless = replace(STORED, secret=None)
     assert replace(GOOD, stored=(nameless, STORED)).secret == SECRET
     assert GOOD.secret == SECRET
@@ -307,17 +313,17 @@ def test_order_yields_the_secret_that_holds_its_certificate() -> None:
 
 @pytest.mark.parametrize("text", ["", "/subscriptions/x", REF.resource_id + "/certificates/a", REF.resource_id[1:]])
 def test_what_is_no_order_is_refused(text: str) -> None:
-    """Only the id of an order is one."""
+    """Certroll refuses a resource id of anything other than a certificate order."""
     with pytest.raises(InvalidNameError):
         OrderRef.parse(text)
 
 
 def test_order_id_is_read_in_any_case() -> None:
-    """Azure echoes ids in changing case."""
+    """Certroll reads an order's resource id in any letter case, because Azure changes the letter case."""
     assert OrderRef.parse(REF.resource_id.upper()) == REF
     assert str(REF) == "shop-rg/shop"
 
 
 def test_order_is_told_with_its_group() -> None:
-    """Two orders of one name in two groups are told apart."""
+    """An order is shown with its resource group, because two groups may have orders of the same name."""
     assert GOOD.subject == "order shop-rg/shop"

@@ -1,4 +1,4 @@
-"""What may be asked of an order, and what never twice."""
+"""Certroll decides what to request for a certificate order, and never pays for a request twice."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,14 +20,14 @@ from shared.domain.reason import Reason
 from tests.unit.domain.test_order import GOOD, NEAR, NOW, REF
 
 OFF = replace(GOOD, auto_renew=False)
-LATE = replace(GOOD, expires=NOW + timedelta(days=29))  # 3 days after Azure should have renewed it
+LATE = replace(GOOD, expires=NOW + timedelta(days=29))  # Azure should have renewed this order three days ago.
 TAGGED = replace(GOOD, tags=(("certroll-reissue", "0a1b"),))
 
 
 def asked(
     action: OrderAction, state: AskedState, *, ago: timedelta = timedelta(hours=1), certificate: str = "a1b"
 ) -> OrderRecord:
-    """Return what was asked of the order."""
+    """Return the record of an earlier request for the order."""
     return OrderRecord(REF, action, certificate, state, NOW - ago, "why")
 
 
@@ -141,7 +141,7 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
     ],
 )
 def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: OrderAction | None) -> None:
-    """What is asked next depends on the order and on what was asked for this very certificate."""
+    """The next request for an order depends on the order and on the records about its current certificate."""
     assert next_action(order, records, NOW) is expected
 
 
@@ -169,23 +169,23 @@ def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: O
     ],
 )
 def test_open_questions(order: Order, record: OrderRecord, expected: Reason | None) -> None:
-    """A person is told what was asked and did not come about, with when and why."""
+    """Certroll reports a request for an order that had no effect, with the time and the error of the request."""
     found = open_questions(order, (record,), NOW)
-    assert [one.reason for one in found] == ([expected] if expected else [])
-    assert all("was asked at 2026-" in one.detail for one in found)
+    assert [question.reason for question in found] == ([expected] if expected else [])
+    assert all("was asked at 2026-" in question.detail for question in found)
     look = "look at shop in the portal (App Service Certificates) and do it there if it was not done."
-    assert all(look in one.detail for one in found if one.reason is Reason.ORDER_ACTION_UNKNOWN)
+    assert all(look in question.detail for question in found if question.reason is Reason.ORDER_ACTION_UNKNOWN)
 
 
 def test_certificate_without_a_serial_is_told_by_its_dates() -> None:
-    """Two certificates of an order are never taken for one."""
+    """Certroll distinguishes an order's certificates by their dates if Azure shows no serial number."""
     bare = replace(GOOD, serial="")
     assert certificate_of(bare) != certificate_of(replace(bare, expires=NOW))
     assert certificate_of(replace(bare, issued=None)) != ""
 
 
 def test_order_shows_whether_azure_heard_it() -> None:
-    """A lost answer is made up for by what is read afterwards, and by nothing else."""
+    """If Azure's answer is lost, Certroll tells from the order itself whether the request took effect."""
     assert moved(OFF, GOOD, AUTO)
     assert not moved(OFF, OFF, AUTO)
     assert moved(LATE, replace(LATE, status=OrderStatus.PENDING), RENEW)
@@ -194,5 +194,5 @@ def test_order_shows_whether_azure_heard_it() -> None:
 
 
 def test_every_action_has_its_reason() -> None:
-    """What Certroll asks of an order is told with why."""
+    """Certroll reports each action on an order with its own reason."""
     assert REASONS == {AUTO: Reason.AUTO_RENEW_OFF, RENEW: Reason.RENEWAL_DUE, REISSUE: Reason.REISSUE_ASKED}

@@ -1,4 +1,4 @@
-"""What operators may ask of an app, and what its answer is taken to say."""
+"""The tag `certroll-probe` describes a request to an app, and Certroll judges the app's answer."""
 
 import pytest
 
@@ -35,7 +35,7 @@ LONGEST = "/" + "a" * 199
     ],
 )
 def test_tag_is_read(tag: str, probe: Probe) -> None:
-    """A tag holds a path, then a status or none, then a text or none; blanks around them do not count."""
+    """The tag `certroll-probe` has a path, an optional status and an optional text, separated by blanks."""
     assert Probe.parse(tag) == probe
 
 
@@ -82,14 +82,14 @@ def test_tag_is_read(tag: str, probe: Probe) -> None:
     ],
 )
 def test_what_is_no_probe_is_refused_with_an_example(tag: str, wrong: str) -> None:
-    """A tag that is no probe is refused, with what is wrong and one that is right."""
+    """Certroll refuses a malformed probe tag with the problem and a correct example."""
     with pytest.raises(ProbeInvalid, match=wrong) as refused:
         Probe.parse(tag)
     assert str(refused.value).endswith("; an example: certroll-probe: /health 200 {thumbprint}")
 
 
 def test_example_in_the_message_is_right() -> None:
-    """Who copies the example out of the message has a probe that proves."""
+    """The example in the error message about a probe tag is a probe that proves a certificate."""
     with pytest.raises(ProbeInvalid) as refused:
         Probe.parse("")
     assert Probe.parse(str(refused.value).partition("certroll-probe: ")[2]).proves
@@ -100,7 +100,7 @@ def test_example_in_the_message_is_right() -> None:
     [("//evil.example/", 200, ""), ("/a b", 200, ""), ("/", 99, ""), ("/", 600, ""), ("/", 200, "a\nb")],
 )
 def test_no_probe_comes_about_that_the_tag_could_not_ask_for(path: str, status: int, text: str) -> None:
-    """A probe that was not read from a tag is held to the same."""
+    """A probe that Certroll's code creates has to meet the same rules as a probe from a tag."""
     with pytest.raises(ProbeInvalid):
         Probe(path, status, text)
 
@@ -118,7 +118,7 @@ def test_no_probe_comes_about_that_the_tag_could_not_ask_for(path: str, status: 
     ],
 )
 def test_only_a_thumbprint_that_is_filled_in_proves(text: str, *, proves: bool) -> None:
-    """A probe counts as proof where its text has a place for the thumbprint, and nowhere else."""
+    """A probe proves a certificate only if its text has the placeholder `{thumbprint}`."""
     assert Probe("/", 200, text).proves is proves
 
 
@@ -150,24 +150,24 @@ PLAIN = Probe("/partner", 200, "healthy")
     ],
 )
 def test_answer_is_judged(probe: Probe, status: int, body: str, verdict: Verdict) -> None:
-    """An answer passes, comes from an app with an old certificate, or fails; none of these sent its visitor away."""
+    """An app's answer passes, shows an old thumbprint, or fails, and none of these is a redirect."""
     sight = judge(probe, status, body, NEW, frozenset({OLD, OLDER}))
     assert (sight.verdict, sight.redirected) == (verdict, False)
 
 
 def test_without_an_old_certificate_nothing_is_old() -> None:
-    """An old process is recognised by its thumbprint alone."""
+    """If no old thumbprint is known, an app's answer with another thumbprint fails the probe."""
     assert judge(PROVING, 200, f"Shown: {OLD}", NEW, NOBODY).verdict is Verdict.FAILED
 
 
 def test_text_without_thumbprint_is_never_old() -> None:
-    """A text that is the same for every certificate tells none from another."""
+    """If a probe's text has no placeholder for the thumbprint, no answer of the app counts as an old thumbprint."""
     assert judge(PLAIN, 200, "sick", NEW, frozenset({OLD})).verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 def test_redirect_fails_with_the_cure(status: int) -> None:
-    """An app that sends its visitor elsewhere fails, and the operator is told how the tag is to be mended."""
+    """An unexpected redirect fails the probe, and the message shows how to correct the tag."""
     sight = judge(PROVING, status, f"Shown: {NEW}", NEW, NOBODY)
     assert sight == ProbeSight(
         Verdict.FAILED,
@@ -179,13 +179,13 @@ def test_redirect_fails_with_the_cure(status: int) -> None:
 
 @pytest.mark.parametrize("status", [100, 299, 400, 401, 404, 500])
 def test_other_statuses_are_no_redirects(status: int) -> None:
-    """What is no redirect is told as expected and seen status, and nothing more."""
+    """The message about an unexpected status that is no redirect names only the path and both statuses."""
     sight = judge(PROVING, status, "", NEW, NOBODY)
     assert sight == ProbeSight(Verdict.FAILED, f"/partner answered {status}, not 200")
 
 
 def test_details_say_what_was_expected_and_seen() -> None:
-    """Each detail names the path without its query, and the thumbprints or the text that matter."""
+    """The detail of a verdict names the path without its query, and the expected text or the shown thumbprint."""
     details = [judge(PROVING, 200, body, NEW, frozenset({OLD})).detail for body in (NEW, OLD, "")]
     assert details[0] == f"/partner answered 200 as expected, but without the text 'Shown: {NEW}' in its first 64 KB"
     assert details[1:] == [details[0], details[0]]
@@ -199,20 +199,20 @@ def test_details_say_what_was_expected_and_seen() -> None:
 @pytest.mark.parametrize("status", [200, 302, 500])
 @pytest.mark.parametrize("thumbprint", [NEW, OLD, FOREIGN])
 def test_answer_is_never_quoted(status: int, thumbprint: Thumbprint) -> None:
-    """What an app says beside what was expected goes into no detail."""
+    """The detail of a verdict quotes nothing of the app's answer except known thumbprints."""
     sight = judge(PROVING, status, f"Shown: {thumbprint} and the secret pear", NEW, frozenset({OLD}))
     assert "pear" not in repr(sight)
     assert "key=1" not in repr(sight)
 
 
 def test_same_of_two_old_ones_is_named_each_time() -> None:
-    """Where an app shows two old certificates, the detail does not depend on the order of a set."""
+    """If an app shows two old thumbprints, the detail always names the same thumbprint."""
     body = f"Shown: {OLD} Shown: {OLDER}"
     assert judge(PROVING, 200, body, NEW, frozenset({OLD, OLDER})).detail.endswith(f"shows {OLDER}, not {NEW}")
 
 
 def test_first_of_several_old_thumbprints_is_named() -> None:
-    """An answer that shows several is told in the same words in each run."""
+    """If an app shows several old thumbprints, the detail names the first in sorted order."""
     old = frozenset(Thumbprint(f"{number:040}") for number in range(10))
     sight = judge(Probe("/health", 200, "{thumbprint}"), 200, " ".join(sorted(old, reverse=True)), NEW, old)
     assert sight.detail == f"/health answered 200 as expected, but shows {0:040}, not {NEW}"

@@ -1,4 +1,4 @@
-"""What each reason means for people, and for the run that meets it."""
+"""Each reason has traits that decide about findings, their severity and the run's outcome."""
 
 import json
 import pickle
@@ -32,7 +32,7 @@ MalformedMessage Poisoned RenewalDue ReissueAsked OrderActionsOff
 
 
 def test_reason_is_its_text() -> None:
-    """A reason goes into rows, messages and logs as its text, and comes back from it as itself."""
+    """A reason is written to rows, messages and logs as its text, and read back from the text."""
     for reason in Reason:
         assert f"{reason}" == reason == reason.value
         assert json.dumps([reason]) == f'["{reason.value}"]'
@@ -41,36 +41,39 @@ def test_reason_is_its_text() -> None:
 
 
 def test_these_stop_a_run_for_a_person() -> None:
-    """No other refusal makes the outcome Stalled."""
+    """Exactly the listed reasons for a refusal make the outcome of a run Stalled."""
     assert {str(reason) for reason in Reason if reason.stalls} == set(STALLING.split())
 
 
 def test_what_stalls_a_run_needs_a_person() -> None:
-    """Where nobody is needed, no run stops for a person; a refusal that people see as Stalled stops the run."""
+    """Every reason that stalls a run needs an operator.
+
+    Every refusal that the documentation shows as Stalled stalls the run.
+    """
     assert [reason for reason in Reason if reason.stalls and not reason.needs_person] == []
     shown = {reason for reason in Reason if {Shows.REFUSAL, Shows.STALLED} <= set(reason.shows)}
     assert sorted(reason for reason in shown if not reason.stalls) == []
 
 
 def test_these_are_no_findings() -> None:
-    """What is in order, or on its way, is not recorded as something that people should know."""
+    """Certroll records no finding for a reason that describes normal progress."""
     assert {str(reason) for reason in Reason if not reason.makes_finding} == set(UNTOLD.split())
 
 
 def test_these_findings_need_nobody() -> None:
-    """All other findings ask for somebody, and say how much they matter."""
+    """Exactly the listed findings have the severity "info", because no operator has to act."""
     calm = {reason for reason in Reason if reason.makes_finding and reason.severity is Severity.INFO}
     assert {str(reason) for reason in calm} == set(CALM.split())
 
 
 def test_what_takes_an_app_down_is_critical() -> None:
-    """These are the reasons for which somebody is woken."""
+    """Exactly four reasons have the severity "critical", among them an expired certificate."""
     critical = {reason for reason in Reason if reason.severity is Severity.CRITICAL}
     assert critical == {Reason.START_OWED, Reason.NO_LAST_GOOD, Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
 
 
 def test_turns_remarks_and_passwords() -> None:
-    """Each of these traits sends a run another way, so that no other reason may have it."""
+    """Only the listed reasons wait for a turn, allow a roll, or say that Certroll does not follow a vault object."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {
@@ -121,6 +124,6 @@ OF_ROOTS = {
 
 @pytest.mark.parametrize("reasons", [OF_ORDERS, OF_MANAGED, OF_ROOTS], ids=["orders", "managed", "roots"])
 def test_what_only_a_person_can_mend_stalls(reasons: set[Reason]) -> None:
-    """A purchase, a managed certificate and an environment that wait for somebody say so as their outcome."""
+    """Every reason of an order, a managed certificate or a root that only an operator can resolve stalls the run."""
     assert sorted(reason for reason in reasons if not reason.stalls) == []
     assert sorted(reason for reason in reasons if not reason.needs_person) == []

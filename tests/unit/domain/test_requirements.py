@@ -1,4 +1,4 @@
-"""What a certificate must be like for what it is to do."""
+"""Certroll checks whether a certificate meets the requirements of its use."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,29 +40,33 @@ def case(
     version: CertificateVersion | None = None,
     **given: object,
 ) -> Case:
-    """Return a good case, but for these facts, this use and what else is given.
+    """Return a case that meets all requirements except for these facts, this use and the given fields.
 
-    `bundle` lies beside the version; `before` and `bundle_before` are of the version in use.
+    The argument `bundle` belongs to the new version. The arguments `before` and `bundle_before` belong to the version
+    in use.
     """
     judged = version or replace(GOOD.version, facts=new or facts(), bundle=given.pop("bundle", COMPLETE))
     old = replace(old_version(), facts=given.pop("before", facts()), bundle=given.pop("bundle_before", COMPLETE))
-    return replace(GOOD, version=judged, use=use, in_use=old, **given)  # type: ignore[arg-type]  # of each field's kind
+    # Each given value has the type of its field.
+    return replace(GOOD, version=judged, use=use, in_use=old, **given)  # type: ignore[arg-type]
 
 
 def of(requirement: Requirement, judged: Case) -> tuple[Level, str] | None:
-    """Return the verdict on one requirement, None where it is not asked."""
-    return next(((one.level, one.detail) for one in check(judged) if one.requirement is requirement), None)
+    """Return the verdict on a requirement, or None if Certroll does not check the requirement for this use."""
+    return next(
+        ((verdict.level, verdict.detail) for verdict in check(judged) if verdict.requirement is requirement), None
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- the whole list
 
 
 def test_good_certificate_passes_everything() -> None:
-    """A certificate as it should be is neither refused nor warned of, whatever it is to do."""
+    """A good certificate passes every requirement of every use."""
     good = {use: ROOT if use is Use.ROOT else facts(serial_octets=9) for use in Use}
-    judged = [(use, one) for use in Use for one in check(case(good[use], use, before=good[use]))]
+    judged = [(use, verdict) for use in Use for verdict in check(case(good[use], use, before=good[use]))]
     assert {use for use, _ in judged} == set(Use)
-    assert [(use, one) for use, one in judged if one.level is not PASS] == []
+    assert [(use, verdict) for use, verdict in judged if verdict.level is not PASS] == []
 
 
 BY_ITSELF = "Enabled NotExpired IssuerKept SerialNumber Signature Started"
@@ -98,23 +102,26 @@ VAULT = "ExportableKey ContentType PrivateKey MatchingKey"
     ],
 )
 def test_use_decides_what_is_asked(use: Use | None, asked: str) -> None:
-    """Each use has its own list, in the order of the table; an RSA key is asked for no curve."""
-    assert [str(one.requirement) for one in check(case(facts(public_policy=True), use))] == asked.split()
+    """Certroll checks exactly the listed requirements for each use of a certificate with an RSA key."""
+    assert [str(verdict.requirement) for verdict in check(case(facts(public_policy=True), use))] == asked.split()
 
 
 def test_each_requirement_has_one_line() -> None:
-    """Every requirement is in the table once, and those for any use come first."""
+    """Each requirement is in Certroll's table once, and requirements for all uses come first."""
     assert [rule.requirement for rule in RULES] == list(Requirement)
     assert [rule.uses == ANY for rule in RULES] == sorted((rule.uses == ANY for rule in RULES), reverse=True)
 
 
 @pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
 def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
-    """Of a certificate, vault object or bundle that was not read, nothing passes; nor is it refused for that."""
+    """Certroll neither passes nor refuses a certificate that it could not read.
+
+    The verdict on a requirement is `UNSEEN` if Certroll could not read the certificate or its vault object.
+    """
     blind = Case(version(facts=None), use, NOW)
-    unseen = {one.requirement: one.detail for one in check(blind) if one.level is UNSEEN}
+    unseen = {verdict.requirement: verdict.detail for verdict in check(blind) if verdict.level is UNSEEN}
     by_dates = {Requirement.ENABLED, Requirement.NOT_EXPIRED, Requirement.STARTED}
-    assert {one.requirement for one in check(blind) if one.level is PASS} == by_dates
+    assert {verdict.requirement for verdict in check(blind) if verdict.level is PASS} == by_dates
     assert (unseen[Requirement.SERIAL_NUMBER], unseen[Requirement.CONTENT_TYPE], unseen[Requirement.CHAIN]) == (
         "the certificate was not read",
         "the vault object was not looked at",
@@ -124,9 +131,9 @@ def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
 
 
 def test_the_first_reason_is_what_people_did_on_purpose() -> None:
-    """Where several requirements refuse, all are told in the order of the table, each with its reason."""
+    """Certroll reports all refusing requirements in the order of the table, each with its reason."""
     bad = case(version=version(enabled=False, not_after=NOW - DAY, facts=facts(serial_octets=21, key_size=1024)))
-    assert [one.reason for one in refusals(bad)] == [
+    assert [verdict.reason for verdict in refusals(bad)] == [
         Reason.VERSION_DISABLED,
         Reason.EXPIRED,
         Reason.SERIAL_TOO_LONG,
@@ -134,7 +141,7 @@ def test_the_first_reason_is_what_people_did_on_purpose() -> None:
     ]
 
 
-# -------------------------------------------------------------------------------------------------------- by itself
+# ---------------------------------------------------------------------------------------------- a version by itself
 
 DATES = Requirement.NOT_EXPIRED, Requirement.STARTED
 
@@ -169,7 +176,7 @@ DATES = Requirement.NOT_EXPIRED, Requirement.STARTED
 def test_version_is_judged_by_its_own_dates(
     judged: CertificateVersion, requirement: Requirement, level: Level, detail: str
 ) -> None:
-    """A version must be enabled and valid now, for whatever use."""
+    """Certroll requires for every use that a version is enabled and valid now."""
     assert of(requirement, case(version=judged, use=None)) == (level, detail)
 
 
@@ -200,7 +207,7 @@ def test_version_is_judged_by_its_own_dates(
 def test_issuer_must_not_get_lost(
     new: CertificateFacts, before: CertificateFacts | None, level: Level, detail: str
 ) -> None:
-    """A self-signed version is refused only after one that was not."""
+    """Certroll refuses a self-signed version only after a version that was not self-signed."""
     assert of(Requirement.ISSUER_KEPT, case(new, None, before=before)) == (level, detail)
 
 
@@ -238,7 +245,10 @@ def test_issuer_must_not_get_lost(
 def test_serial_number_has_a_length(
     octets: int, use: Use | None, before: int | None, level: Level, detail: str
 ) -> None:
-    """More than X.509 allows is refused; more than App Service documents for uploads is warned of where it is new."""
+    """Certroll refuses a serial number that is longer than X.509 allows.
+
+    Certroll warns about an upload's serial number that is newly longer than App Service documents.
+    """
     old = None if before is None else facts(serial_octets=before)
     assert of(Requirement.SERIAL_NUMBER, case(facts(serial_octets=octets), use, before=old)) == (level, detail)
 
@@ -280,12 +290,12 @@ def test_serial_number_has_a_length(
     ],
 )
 def test_signature_must_not_get_weaker(new: str, before: CertificateFacts | None, level: Level, detail: str) -> None:
-    """A hash that nobody trusts is warned of, and refused where the version before had a better one."""
+    """Certroll warns about an outdated signature hash, and refuses it after a version with a better hash."""
     assert of(Requirement.SIGNATURE, case(facts(signature_hash=new), None, before=before)) == (level, detail)
 
 
 def test_nobody_checks_the_signature_of_a_self_signed_certificate() -> None:
-    """A root that signed itself with SHA-1 long ago is as good as any."""
+    """Certroll accepts a self-signed root with a SHA-1 signature, because TLS clients do not check it."""
     old_root = facts(self_signed=True, signature_hash="sha1")
     assert of(Requirement.SIGNATURE, case(old_root, Use.PUBLIC)) == (PASS, "it is signed with sha1")
 
@@ -295,7 +305,7 @@ def test_nobody_checks_the_signature_of_a_self_signed_certificate() -> None:
 
 @pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
 def test_key_must_leave_the_vault(use: Use) -> None:
-    """What App Service cannot have, it can neither import nor be given."""
+    """Certroll refuses to import or upload a certificate whose key the vault does not export."""
     stays = KeyPolicy(exportable=False, content_type=PKCS12)
     assert of(Requirement.EXPORTABLE_KEY, case(use=use, key=stays)) == (
         REFUSE,
@@ -325,7 +335,7 @@ def test_key_must_leave_the_vault(use: Use) -> None:
     ],
 )
 def test_format_must_be_readable(use: Use, content_type: str, level: Level, detail: str) -> None:
-    """App Service imports PKCS12 alone; an upload is made of PEM as well."""
+    """Certroll accepts PKCS12 for an import, and PKCS12 or PEM for an upload."""
     policy = KeyPolicy(exportable=True, content_type=content_type)
     assert of(Requirement.CONTENT_TYPE, case(use=use, key=policy)) == (level, detail)
 
@@ -354,13 +364,13 @@ def test_format_must_be_readable(use: Use, content_type: str, level: Level, deta
     ],
 )
 def test_private_key_must_be_its_own(key: KeyFound, present: object, matching: object) -> None:
-    """A key must be there, and be that of the certificate."""
+    """Certroll requires a private key that belongs to the certificate."""
     judged = case(bundle=replace(COMPLETE, key=key))
     assert (of(Requirement.PRIVATE_KEY, judged), of(Requirement.MATCHING_KEY, judged)) == (present, matching)
 
 
 def elliptic(curve: str | None, kind: KeyType = KeyType.EC) -> CertificateFacts:
-    """Return what a certificate says whose key is on that curve."""
+    """Return the facts of a certificate whose key is on that curve."""
     return facts(key_type=kind, key_size=256, curve=curve)
 
 
@@ -401,7 +411,7 @@ def elliptic(curve: str | None, kind: KeyType = KeyType.EC) -> CertificateFacts:
 def test_kind_of_key_is_judged_by_the_way_in(
     new: CertificateFacts, before: CertificateFacts | None, importable: object, uploadable: object
 ) -> None:
-    """From a vault only RSA comes in; an upload may have a curve that servers know."""
+    """Certroll imports only RSA keys, and uploads RSA keys and keys on curves that TLS servers know."""
     judged = [case(new, use, before=before) for use in (Use.IMPORT, Use.UPLOAD)]
     assert of(Requirement.RSA_KEY, judged[0]) == importable
     assert of(Requirement.KNOWN_CURVE, judged[1]) == uploadable
@@ -409,7 +419,7 @@ def test_kind_of_key_is_judged_by_the_way_in(
 
 @pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD, Use.BINDING, Use.OUTBOUND])
 def test_small_rsa_key_is_refused(use: Use) -> None:
-    """An RSA key below 2048 bits is good for nothing; an elliptic key has no such size."""
+    """Certroll refuses an RSA key below 2048 bits, and does not check the size of an elliptic-curve key."""
     assert of(Requirement.KEY_SIZE, case(facts(key_size=2047), use)) == (
         REFUSE,
         "its RSA key has 2047 bits; at least 2048 are needed",
@@ -418,7 +428,7 @@ def test_small_rsa_key_is_refused(use: Use) -> None:
     assert of(Requirement.KEY_SIZE, case(elliptic("secp256r1"), use)) is None
 
 
-# ----------------------------------------------------------------------------------------------------- what it is for
+# ---------------------------------------------------------------------------------------------- the uses of a version
 
 NO_SERVER, NO_CLIENT = facts(server_auth=False), facts(client_auth=False)
 SERVER = "its extended key usage does not allow server authentication"
@@ -444,7 +454,7 @@ CLIENT = "its extended key usage does not allow client authentication"
 def test_binding_needs_server_authentication(
     new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
 ) -> None:
-    """A binding is not moved from a certificate that may serve to one that may not."""
+    """Certroll refuses to bind a new version that lost the key usage for server authentication."""
     assert of(Requirement.SERVER_AUTH, case(new, Use.BINDING, before=before)) == verdict
 
 
@@ -465,7 +475,7 @@ def test_binding_needs_server_authentication(
 def test_calls_need_client_authentication(
     new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
 ) -> None:
-    """An app is not moved from a certificate that partners take to one that they do not."""
+    """Certroll refuses to give an app a new version that lost the key usage for client authentication."""
     assert of(Requirement.CLIENT_AUTH, case(new, Use.OUTBOUND, before=before)) == verdict
 
 
@@ -485,7 +495,7 @@ ISSUE = "issue one that does, or bind another certificate"
     ],
 )
 def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object) -> None:
-    """Each host name that is to be shown must be covered, and those that are not are named."""
+    """Certroll requires that a certificate covers each host name, and names the uncovered host names."""
     assert of(Requirement.HOST_NAMES, case(use=Use.BINDING, hosts=hosts)) == verdict
 
 
@@ -521,14 +531,14 @@ def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object
 def test_root_is_a_self_signed_authority(
     new: CertificateFacts, authority: tuple[Level, str], self_signed: tuple[Level, str]
 ) -> None:
-    """Only what can have signed others, and nobody but itself has signed, is put where apps trust it."""
+    """Certroll uploads a certificate as a root only if it is a self-signed authority."""
     judged = case(new, Use.ROOT, before=new)
     assert (of(Requirement.AUTHORITY, judged), of(Requirement.SELF_SIGNED, judged)) == (authority, self_signed)
 
 
 def test_root_is_refused_with_reasons_of_its_own() -> None:
-    """What is no root at all is refused for both, the authority first."""
-    reasons = [one.reason for one in refusals(case(facts(), Use.ROOT))]
+    """Certroll gives two reasons against a root that is neither an authority nor self-signed."""
+    reasons = [verdict.reason for verdict in refusals(case(facts(), Use.ROOT))]
     assert reasons == [Reason.NOT_AN_AUTHORITY, Reason.NOT_SELF_SIGNED]
 
 
@@ -542,9 +552,9 @@ def test_root_is_refused_with_reasons_of_its_own() -> None:
     ],
 )
 def test_root_needs_no_key_and_no_usage(new: CertificateFacts) -> None:
-    """What matters for a certificate that is shown does not matter for one that is only trusted."""
+    """Certroll checks neither key, usage nor signature of a root, because apps only trust it."""
     bare = case(new, Use.ROOT, before=None, bundle=None, key=None)
-    assert [one for one in check(bare) if one.level is not PASS] == []
+    assert [verdict for verdict in check(bare) if verdict.level is not PASS] == []
 
 
 # --------------------------------------------------------------------------------------------------------- the chain
@@ -627,7 +637,7 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
     ],
 )
 def test_chain_must_not_get_shorter(bundle: Bundle, before: Bundle | None, verdict: tuple[Level, str]) -> None:
-    """A chain that ends early is warned of, and refused where it lost an intermediate that the version in use has."""
+    """Certroll warns about an incomplete chain, and refuses a chain that lost an intermediate."""
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
 
 
@@ -649,7 +659,7 @@ WORSE = f"{CUT_SHORT}; the version in use has its root, by which servers of an e
 def test_root_must_not_get_lost_where_servers_trust_by_it(
     bundle: Bundle, before: Bundle | None, verdict: tuple[Level, str]
 ) -> None:
-    """Where servers take their trust from the chain, its root counts as well."""
+    """Certroll refuses a chain that lost its root if servers take their trust from the chain."""
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before, whole_chain=True)) == verdict
 
 
@@ -667,15 +677,15 @@ def test_root_must_not_get_lost_where_servers_trust_by_it(
     ],
 )
 def test_chain_out_of_order_is_warned_of(use: Use, detail: str) -> None:
-    """A chain that lies out of order is told, and never refused."""
+    """Certroll warns about a chain in the wrong order and never refuses it."""
     assert of(Requirement.CHAIN_ORDER, case(use=use, bundle=replace(COMPLETE, ordered=False))) == (WARN, detail)
 
 
-# ------------------------------------------------------------------------------------------------------- how long
+# ------------------------------------------------------------------------------------------------------- validity
 
 
 def lasting(days: int, since: datetime, more: timedelta = timedelta(0)) -> CertificateVersion:
-    """Return a version that is valid for that many days, both ends counted, and more."""
+    """Return a version that is valid for the given number of days, counted with both ends, plus `more`."""
     end = since + timedelta(days=days) - timedelta(seconds=1) + more
     return version(not_before=since, not_after=end, facts=facts(public_policy=True))
 
@@ -689,7 +699,7 @@ def lasting(days: int, since: datetime, more: timedelta = timedelta(0)) -> Certi
     ],
 )
 def test_limit_is_that_of_the_day_of_issue(last_day: datetime, before: int, after: int) -> None:
-    """A public certificate may be valid as long as the rules of its first day allow, and not a second longer."""
+    """A public certificate may be valid for as long as the CA/Browser Forum allowed on its day of issue."""
     for since, limit in ((last_day - timedelta(seconds=1), before), (last_day, after)):
         for more, level, days in ((0, PASS, limit), (1, WARN, limit + 1)):
             judged = lasting(limit, since, timedelta(seconds=more))
@@ -708,19 +718,19 @@ def test_limit_is_that_of_the_day_of_issue(last_day: datetime, before: int, afte
     ],
 )
 def test_private_certificates_may_last(judged: CertificateVersion) -> None:
-    """What does not say that it is under the rules for public certificates has no limit, and no verdict on it."""
+    """Certroll checks no limit of validity for a certificate without a public policy."""
     assert of(Requirement.VALIDITY_LIMIT, case(version=judged)) is None
 
 
 def test_first_limit_begins_with_its_day() -> None:
-    """From 1 September 2020 on the limit is known, and not a second before."""
+    """Certroll knows a limit of validity for certificates issued since 1 September 2020."""
     first = datetime(2020, 9, 1, tzinfo=UTC)
     judged = [case(version=lasting(398, since)) for since in (first - timedelta(seconds=1), first)]
-    assert [of(Requirement.VALIDITY_LIMIT, one) is None for one in judged] == [True, False]
+    assert [of(Requirement.VALIDITY_LIMIT, each) is None for each in judged] == [True, False]
 
 
 def test_a_day_that_has_begun_counts_whole() -> None:
-    """The last second of validity counts as well."""
+    """A day that has begun counts as a whole day of validity."""
     assert [
         validity_days(version(not_before=NOW, not_after=NOW + end))
         for end in (timedelta(0), DAY - timedelta(seconds=1), DAY)
@@ -740,7 +750,7 @@ def test_a_day_that_has_begun_counts_whole() -> None:
     ],
 )
 def test_version_in_use_is_needed_only_for_comparison(new: CertificateFacts, *, needed: bool) -> None:
-    """The version in use is looked into only where it may make a difference."""
+    """Certroll reads the facts of the version in use only if these facts may change the verdict."""
     assert compares(new) is needed
     whatever = (None, NO_SERVER, NO_CLIENT, SELF_SIGNED, elliptic("secp256k1"), facts(signature_hash="md5"))
     for use in Use:

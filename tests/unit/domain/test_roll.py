@@ -1,4 +1,4 @@
-"""What the journal knows of an app, and when the next may go."""
+"""The record of an app's roll to a new version says whether the next apps may roll."""
 
 from datetime import datetime, timedelta
 
@@ -15,11 +15,14 @@ HOLDING = {RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollStat
 
 
 def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
-    """What is under way has a message; what failed holds the version, but for a retirement."""
+    """The state of an app's roll says whether the roll is in progress and whether it holds the version.
+
+    Certroll does not hold a version because it failed to retire the old version from an app.
+    """
     for retiring in (False, True):
         rolls = [roll(state, retiring=retiring) for state in RollState]
-        assert {one.state for one in rolls if one.under_way} == UNDER_WAY
-        assert {one.state for one in rolls if one.holds} == (set() if retiring else HOLDING)
+        assert {record.state for record in rolls if record.under_way} == UNDER_WAY
+        assert {record.state for record in rolls if record.holds} == (set() if retiring else HOLDING)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
     ],
 )
 def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: tuple[datetime, ...]) -> None:
-    """Only what others undid within the last 24 hours counts."""
+    """Certroll remembers for 24 hours that somebody has undone a roll."""
     assert roll(RollState.VALIDATED, undone=undone).undone_lately(NOW) == lately
     assert DAY == FIGHT
 
@@ -56,7 +59,10 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
     ],
 )
 def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
-    """A proof lets the next go at once, silence after the soak, sooner where it is urgent; nobody waits for ever."""
+    """The next app rolls at once after a proven app, and after the soak time if the app before it is unproven.
+
+    If the old certificate ends soon, Certroll rolls the next app earlier.
+    """
     assert opens(roll(state), SOAK, LOST, urgent=False) == calm
     assert opens(roll(state), SOAK, LOST, urgent=True) == urgent
 
@@ -88,17 +94,17 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
 def test_rest_may_go_with_the_first_result(
     rolls: tuple[RollRecord, ...], calm: datetime | None, urgent: datetime | None
 ) -> None:
-    """Apps after the first go as soon as one is proven, else when one had its soak; sooner where it is urgent."""
+    """The other apps roll as soon as a first app is proven, or after the soak time of an unproven first app."""
     assert opens_at(rolls, SOAK, LOST, urgent=False) == calm
     assert opens_at(rolls, SOAK, LOST, urgent=True) == urgent
     assert opens_at(rolls[::-1], SOAK, LOST, urgent=False) == calm
 
 
 def test_soak_of_more_than_a_day_counts_for_what_is_not_written() -> None:
-    """Where the soak is longer than the day that an app has to be written, the soak counts."""
+    """An app whose settings Certroll could not yet write delays other apps for a day, or for a longer soak time."""
     assert opens(roll(RollState.STALE), 2 * DAY, LOST, urgent=False) == SINCE + 2 * DAY
 
 
 def test_what_is_lost_is_never_waited_for_longer_than_the_soak() -> None:
-    """A soak shorter than the time after which a message is lost counts where it is urgent, too."""
+    """In an urgent roll, Certroll waits no longer than the soak time for an app that does not answer."""
     assert opens_at((roll(RollState.OVERLAPPING),), 5 * SECOND, LOST, urgent=True) == SINCE + 5 * SECOND

@@ -1,4 +1,4 @@
-"""When the webspaces after the first may go, and what a handshake proves."""
+"""The record of a rollout says when other webspaces may follow the first, and a handshake proves a site."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.roll import RollState
-from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, stage
+from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, holds_up, stage
 from shared.domain.sight import Sight, verdict
 from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, OLD, OLDER, WEST, record, roll, rollout, site_ref
 
@@ -100,25 +100,28 @@ SOON = NOW + URGENT - SECOND
     ],
 )
 def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
-    """Proof opens the stage at once, silence after the soak, and an old certificate's near end sooner."""
+    """After a proof in the first webspace, the other webspaces follow at once, and otherwise after the soak time.
+
+    If the old certificate ends soon, the other webspaces follow the first webspace earlier.
+    """
     assert stage(seen, NOW, SOAK, expires_at) == Stage(opens_at)
 
 
 def test_moments_are_those_that_people_are_told() -> None:
-    """An end is near with less than 72 hours left, and a message is taken to be lost after a quarter of an hour."""
+    """A rollout is urgent in the old certificate's last 72 hours, and a message counts as lost after 15 minutes."""
     assert timedelta(hours=72) == URGENT
     assert timedelta(minutes=15) == LOST_AFTER
 
 
 def test_urgent_wait_is_never_longer_than_the_soak() -> None:
-    """A soak shorter than the time after which a message is lost counts when it is urgent, too."""
+    """In an urgent rollout, Certroll waits no longer than the soak time for a site that does not answer."""
     opened = stage(rollout(record(PENDING)), NOW, 5 * SECOND, SOON)
     assert opened.opens_at == DISPATCHED + 5 * SECOND
 
 
 @pytest.mark.parametrize("webspace", [pytest.param(WEST, id="in the first webspace"), pytest.param(NORTH, id="later")])
 def test_failure_holds_everything(webspace: Webspace) -> None:
-    """One site that serves another certificate holds the version for good, wherever it is and however urgent it is."""
+    """A single site that serves another certificate holds the version, wherever the site is."""
     failed = record(FAILED, webspace=webspace, detail="seen")
     gate = stage(rollout(record(PROVEN, site="b"), failed), NOW, SOAK, SOON)
     assert gate == Stage(None, (failed,))
@@ -126,14 +129,14 @@ def test_failure_holds_everything(webspace: Webspace) -> None:
 
 
 def test_stage_is_open_from_its_moment_on() -> None:
-    """A stage is closed before its moment, and open from it on."""
+    """The other webspaces wait until the time of their stage, and may start from exactly that time on."""
     opened = Stage(NOW)
     assert not opened.is_open(NOW - SECOND)
     assert opened.is_open(NOW)
 
 
 def test_rollout_knows_its_sites() -> None:
-    """What is recorded of each site is found again: by site, outstanding and failed."""
+    """The record of a rollout returns the record of a site, and lists pending and failed sites."""
     waiting, failed = record(PENDING), record(FAILED, site="b")
     seen = rollout(waiting, failed, record(PROVEN, site="c"))
     assert seen.record_of(site_ref("b")) == failed
@@ -157,8 +160,8 @@ def test_rollout_knows_its_sites() -> None:
     ],
 )
 def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
-    """While sites are on their way nothing else is looked at, but for a first webspace that had its time."""
-    assert seen.holds_up(Stage(opens_at), NOW) is waits
+    """A rollout waits for pending sites until the soak time of its first webspace is over."""
+    assert holds_up(seen, Stage(opens_at), NOW) is waits
 
 
 LOOKED = NOW - HOUR / 4
@@ -214,12 +217,15 @@ LOOKED = NOW - HOUR / 4
     ],
 )
 def test_apps_are_waited_for_until_there_is_news(seen: Rollout, *, waits: bool) -> None:
-    """While apps are on their way nothing else is looked at, but for what became of one since the last look."""
-    assert seen.holds_up(Stage(FAR), NOW) is waits
+    """A rollout waits for apps with a roll in progress until one of them has finished since the last inspection."""
+    assert holds_up(seen, Stage(FAR), NOW) is waits
 
 
 def test_rollout_knows_its_apps() -> None:
-    """What is recorded of each app is found again: by site, outstanding, holding, and proven with earlier versions."""
+    """The record of a rollout returns the roll of an app, and lists apps by the state of their rolls.
+
+    The record of a rollout also returns the thumbprints that were proven in an app.
+    """
     going, held = roll(RollState.OVERLAPPING, proven=(OLD,)), roll(RollState.ROLLED_BACK, site="b")
     past = (
         roll(RollState.VALIDATED, proven=(OLDER,)),
@@ -253,13 +259,13 @@ def test_rollout_knows_its_apps() -> None:
 def test_what_an_earlier_version_began_is_finished_in_time(
     state: RollState, ago: timedelta, *, unfinished: bool
 ) -> None:
-    """What cannot be judged within the time of a restart is left to the newer version; what failed is taken back."""
+    """Certroll waits up to 45 minutes for a roll of an earlier version, and takes a failed roll back at any time."""
     earlier = roll(state, at=NOW - ago)
     assert rollout(past=(earlier,)).unfinished(NOW) == ((earlier,) if unfinished else ())
 
 
 def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:
-    """Return a sight where NEW was expected."""
+    """Return a handshake result for which the thumbprint `NEW` was expected."""
     return Sight(HOST, NEW, thumbprint, detail)
 
 
@@ -272,7 +278,10 @@ def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:
     ],
 )
 def test_sight_tells_what_it_proves(seen: Sight, state: SiteState, words: str) -> None:
-    """The right certificate is proof, another one is proof of failure, silence is neither; each says what was seen."""
+    """A handshake with the new certificate proves a site, and another certificate fails the site.
+
+    A site that does not answer a TLS handshake is unproven.
+    """
     assert (seen.state, str(seen)) == (state, words)
 
 
@@ -287,5 +296,5 @@ def test_sight_tells_what_it_proves(seen: Sight, state: SiteState, words: str) -
     ],
 )
 def test_verdict_weighs_all_host_names(sights: tuple[Sight, ...], state: SiteState) -> None:
-    """A site fails with one of its host names, and is proven by one."""
+    """A site fails if one of its host names fails, and is proven if none fails and one is proven."""
     assert verdict(sights) is state

@@ -1,4 +1,4 @@
-"""What a TLS handshake showed."""
+"""A handshake result says in words which certificate an address served."""
 
 import pytest
 
@@ -21,5 +21,5 @@ NAMES = [f"{letter}.contoso.com" for letter in "abcdefgh"]
     ],
 )
 def test_what_is_served_is_told_in_a_stable_order(served: Served, text: str) -> None:
-    """People read the same words for the same certificate in each run."""
+    """A handshake result describes the same certificate with the same words in each run."""
     assert str(served) == text

@@ -1,4 +1,4 @@
-"""What a snapshot says of apps and what they name."""
+"""A snapshot of the observed Azure says which certificates apps name, and which of these are stale."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +10,12 @@ from shared.domain.model import Bundle, KeyFound, WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot import staleness
+from shared.domain.snapshot.expiry import expires_at, settings_expire_at
+from shared.domain.snapshot.liveness import live_in
+from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale, rollable, stale_in
 from tests.build import (
     FOREIGN,
     HOUR,
@@ -42,7 +47,7 @@ THEIRS = copy("theirs", OLD, source=OTHER_REF)
 
 
 def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tuple[RollRecord, ...] = ()) -> Snapshot:
-    """Return a world in which the second of four versions is the current one."""
+    """Return a snapshot in which the second of four versions is the current version."""
     return snapshot(lineage=lineage(*VERSIONS, current=1), settings=settings, rollout=rollout(rolls=rolls, past=past))
 
 
@@ -99,28 +104,28 @@ def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tup
     ],
 )
 def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
-    """The stale thumbprints of an app are in order: the last good one, which it was seen to use, first."""
-    assert seen.named_stale(settings) == stale
+    """A snapshot lists an app's stale thumbprints, and those first that the app was proven to use."""
+    assert named_stale(seen, settings) == stale
 
 
 MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
 
 
 def test_unknown_thumbprints_are_in_a_stable_order() -> None:
-    """What only copies held, and no version is known of, comes in the order of the thumbprints."""
+    """A snapshot lists stale thumbprints of no known version in the order of the thumbprints."""
     seen = snapshot(copies=tuple(copy(one[-1], one) for one in MANY))
-    assert seen.named_stale(named(*MANY[::-1])) == MANY
+    assert named_stale(seen, named(*MANY[::-1])) == MANY
 
 
 def test_what_copies_held_before_is_remembered() -> None:
-    """What a copy held before the version came, and the vault knows no more, is stale, as the journal remembers it."""
+    """A thumbprint that a copy held before the new version is stale, although the vault no longer has it."""
     remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
-    assert snapshot(rollout=remembered).named_stale(named(FOREIGN)) == (FOREIGN,)
-    assert snapshot(rollout=remembered).named_stale(named(FOREIGN, site="gone")) == ()
+    assert named_stale(snapshot(rollout=remembered), named(FOREIGN)) == (FOREIGN,)
+    assert named_stale(snapshot(rollout=remembered), named(FOREIGN, site="gone")) == ()
 
 
 def test_what_only_copies_tell_of_is_known() -> None:
-    """What a copy holds and the vault knows no more is to be remembered, with what was remembered before."""
+    """A snapshot lists thumbprints that only copies hold, so that the journal can remember the thumbprints."""
     remembered = replace(rollout(), held=frozenset({(NORTH, NEWER)}))
     copies = copy(thumbprint=FOREIGN), copy("b", OLD), copy("c", None), copy("up", OLDER, source=None)
     assert snapshot(copies=copies, rollout=remembered).held_unknown == frozenset({(WEST, FOREIGN), (NORTH, NEWER)})
@@ -128,25 +133,25 @@ def test_what_only_copies_tell_of_is_known() -> None:
 
 
 def test_nothing_is_stale_without_a_current_version() -> None:
-    """Where no version passes the gate, neither an older version is stale nor what a copy holds."""
+    """No thumbprint is stale if no version of the vault certificate is good."""
     seen = snapshot(lineage=lineage(current=None), copies=(copy(thumbprint=FOREIGN),))
-    assert seen.named_stale(named(FOREIGN, OLD)) == ()
+    assert named_stale(seen, named(FOREIGN, OLD)) == ()
 
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
-    """What the tag asks for is asked of sites that are there."""
-    assert not snapshot().is_rooted(site_ref("gone"))
+    """A site that Azure did not list counts as a site that wants no root."""
+    assert not is_rooted(snapshot(), site_ref("gone"))
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
-    """A copy that hides what it holds makes nothing stale, and nothing live."""
+    """A copy with a hidden thumbprint makes no thumbprint stale or live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
-    assert not seen.stale_in(WEST, None)
-    assert seen.live_in(WEST) == frozenset()
+    assert not stale_in(seen, WEST, None)
+    assert live_in(seen, WEST) == frozenset()
 
 
 def test_binding_of_an_unseen_site_is_nowhere() -> None:
-    """Where a site was not seen, the webspace of its bindings is not known."""
+    """The webspace of a binding is unknown if Certroll did not see its site."""
     assert snapshot(sites=()).webspace_of(binding()) is None
     assert snapshot().webspace_of(binding()) == WEST
 
@@ -173,14 +178,17 @@ def test_binding_of_an_unseen_site_is_nowhere() -> None:
     ],
 )
 def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
-    """What is replaced is stale, nobody else's, and what the app was told to replace, if it was told."""
-    assert seen.rollable(named(OLDER, OLD)) == rollable
+    """Certroll replaces stale thumbprints in an app's settings unless another vault certificate claims them.
+
+    If an app was admitted, Certroll replaces only the thumbprints in the record of the app.
+    """
+    assert staleness.rollable(seen, named(OLDER, OLD)) == rollable
 
 
 def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
-    """Where the webspace of a site is not known, no copy is known to claim what it names."""
+    """If a site's webspace is unknown, no other vault certificate contests the thumbprints that the site names."""
     seen = snapshot(sites=(), copies=(THEIRS,))
-    assert seen.rollable(named(OLD)) == (OLD,)
+    assert rollable(seen, named(OLD)) == (OLD,)
 
 
 @pytest.mark.parametrize(
@@ -200,32 +208,32 @@ def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
 def test_end_of_what_apps_leave_is_known(
     settings: tuple[SiteSettings, ...], sites: tuple[SiteRef, ...], ends: datetime | None
 ) -> None:
-    """What is urgent is decided by the first certificate to end that one of the apps names and will leave."""
+    """The certificate that ends first, among those that apps will replace, decides whether a rollout is urgent."""
     versions = version(), old_version(not_after=ENDS), old_version("v0", OLDER, not_after=NOW + HOUR)
     seen = snapshot(lineage=lineage(*versions), sites=(site(), site("b")), settings=settings)
-    assert seen.settings_expire_at(sites) == ends
+    assert settings_expire_at(seen, sites) == ends
 
 
 @pytest.mark.parametrize(("ago", "counts"), [(URGENT - SECOND, True), (URGENT, False)], ids=["lately", "long ago"])
 def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: bool) -> None:
-    """A forgotten app with a certificate that ended long ago does not make every later version urgent."""
+    """A certificate that ended long ago does not make a later version urgent."""
     seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
-    assert seen.settings_expire_at((site_ref(),)) == (NOW - ago if counts else None)
+    assert settings_expire_at(seen, (site_ref(),)) == (NOW - ago if counts else None)
 
 
 def test_what_has_no_known_end_makes_nothing_urgent() -> None:
-    """What only a copy held, and no version is known of, has no end that is known."""
+    """A thumbprint of no known version, and so of no known end, makes no rollout urgent."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
-    assert seen.settings_expire_at((site_ref(),)) is None
+    assert settings_expire_at(seen, (site_ref(),)) is None
 
 
 def test_tag_of_a_site_that_opted_out_has_no_case() -> None:
-    """What will not move, because its site opted out in capitals, makes nothing urgent."""
-    assert snapshot(sites=(site(tags=(("certroll", "OFF"),)),)).expires_at() is None
+    """A site that opted out in upper case makes no rollout urgent."""
+    assert expires_at(snapshot(sites=(site(tags=(("certroll", "OFF"),)),))) is None
 
 
 def test_one_binding_is_changed() -> None:
-    """A changed binding takes the place of its namesake of the same site, and of no other."""
+    """A changed binding replaces only the binding of the same site and host name."""
     others = binding(site="b"), binding("b.contoso.com")
     seen = snapshot(bindings=(others[0], binding(), others[1]))
     after = seen.with_binding(binding(thumbprint=NEW))
@@ -233,7 +241,7 @@ def test_one_binding_is_changed() -> None:
 
 
 def test_settings_of_a_webspace_are_found() -> None:
-    """The apps of a webspace are found in a stable order; those of others, and of unseen sites, are not among them."""
+    """A snapshot lists the apps of a webspace in a stable order."""
     here = named(site="b"), named(site="a", slot="x"), named(site="a")
     others = named(site="north"), named(site="gone"), named(site="nowhere")
     sites = site("a"), site("a", "x"), site("b"), site("north", webspace=NORTH), site("nowhere", webspace=None)
@@ -245,7 +253,7 @@ def test_settings_of_a_webspace_are_found() -> None:
 
 
 def test_world_is_changed_by_value() -> None:
-    """A changed snapshot is another one: what was looked up in the first is not found in the second."""
+    """A changed snapshot is a new value with its own lookup tables, and leaves the first unchanged."""
     before = snapshot(settings=(named(OLD), named(OLD, site="b")))
     assert before.settings_of(site_ref()) == named(OLD)
     after = before.with_settings(named(NEW))
@@ -254,13 +262,13 @@ def test_world_is_changed_by_value() -> None:
     assert before.settings_of(site_ref()) == named(OLD)
     more = before.with_certificate(copy("more", NEW))
     assert more.fleet.certificates == (copy(), copy("more", NEW))
-    assert more.live_in(WEST) == frozenset({OLD, NEW})
-    assert before.live_in(WEST) == frozenset({OLD})
-    assert (before.live_in(NORTH), before.live_in(None)) == (frozenset(), frozenset())
+    assert live_in(more, WEST) == frozenset({OLD, NEW})
+    assert live_in(before, WEST) == frozenset({OLD})
+    assert (live_in(before, NORTH), live_in(before, None)) == (frozenset(), frozenset())
 
 
 def test_start_takes_the_place_of_the_record_before() -> None:
-    """An app that is started with a version has one record: of this moment, under way."""
+    """The record of an app that starts with a version replaces the app's earlier record."""
     other = roll(RollState.VALIDATED, site="b")
     seen = world(rolls=(roll(RollState.REFUSED), other))
     after = seen.with_start_of(site_ref(), WEST, version())
@@ -287,6 +295,9 @@ def test_start_takes_the_place_of_the_record_before() -> None:
 def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
     key: KeyFound, copies: tuple[WebspaceCertificate, ...], *, stale: bool
 ) -> None:
-    """Anybody can put somebody's public certificate into a secret: that makes no private certificate theirs."""
+    """A copy with a private key does not belong to a vault secret that never had the key.
+
+    Anybody can store another owner's public certificate in a vault secret.
+    """
     older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
-    assert snapshot(lineage=lineage(version(), older), copies=copies).stale_in(WEST, OLD) is stale
+    assert stale_in(snapshot(lineage=lineage(version(), older), copies=copies), WEST, OLD) is stale

@@ -1,4 +1,4 @@
-"""The table of tags, and what else follows from it."""
+"""The table of tags says which tags Certroll reads and which resources carry each tag."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.build import NOW, site
 
 
 def test_every_tag_is_in_the_table_once() -> None:
-    """A tag that the table lacked would be read, and neither swept for nor documented."""
+    """Every tag that the code defines is in the table exactly once."""
     defined = [value for value in vars(tags).values() if isinstance(value, Tag)]
     assert sorted(tag.name for tag in defined) == sorted(tag.name for tag in TAGS)
     assert len({tag.name for tag in TAGS}) == len(TAGS)
@@ -18,7 +18,7 @@ def test_every_tag_is_in_the_table_once() -> None:
 
 @pytest.mark.parametrize("tag", TAGS, ids=str)
 def test_tag_of_a_vault_object_is_wanted_if_it_names_targets(tag: Tag) -> None:
-    """The sweep follows what a tag asks for somewhere, and nothing for the sake of another tag."""
+    """A sweep follows a vault object only if one of its tags names targets."""
     asks = tag.name in {"certroll-public-to", "certroll-root-on", "certroll-root-of", "certroll-import-to"}
     assert are_wanted(((f" {tag.name.upper()}-2", "shop"),)) is asks
     assert are_wanted(((tag.name, "shop"), ("team", "web"))) is asks
@@ -26,20 +26,20 @@ def test_tag_of_a_vault_object_is_wanted_if_it_names_targets(tag: Tag) -> None:
 
 
 def test_tags_of_others_are_not_ours() -> None:
-    """Only what begins with the prefix decides whose version's tags count; a misspelled tag does too."""
+    """Every tag with Certroll's prefix counts as Certroll's own, even if it is misspelled."""
     assert has_ours((("team", "web"), (" CertRoll-rot-on", "x")))
     assert not has_ours((("team", "certroll"),))
 
 
 @pytest.mark.parametrize("tag", [tag for tag in TAGS if Carrier.SLOT in tag.carriers], ids=str)
 def test_slot_has_its_sites_tag_unless_the_tag_is_per_slot(tag: Tag) -> None:
-    """All tags of a site are its slots' too, but for the group: a slot serves nobody in its site's stead."""
+    """A slot inherits each tag of its site except `certroll-group`, because a slot does not replace its site."""
     staging = site(slot="staging")
     seen = Fleet(NOW, (site(tags=((tag.name, "x"),)), staging))
     assert seen.tag(staging.ref, tag) == (None if tag.name == "certroll-group" else "x")
 
 
 def test_opt_out_is_read_wherever_it_is_set() -> None:
-    """Everything that Certroll may change can be taken out."""
+    """The tag `certroll` can opt out each kind of resource that Certroll may change."""
     assert OPT_OUT.kind is Kind.OFF_SWITCH
     assert set(Carrier) - {Carrier.UPLOAD} == OPT_OUT.carriers

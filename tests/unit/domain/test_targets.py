@@ -1,4 +1,4 @@
-"""Tags that name targets."""
+"""A tag of a vault object names target sites, slots, webspaces, plans or environments."""
 
 import pytest
 
@@ -40,7 +40,7 @@ TO = "certroll-import-to"
     ],
 )
 def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
-    """A list of targets is understood however it is spread over the tags."""
+    """Certroll reads a list of targets from one tag or from several numbered tags."""
     expected = targets if targets is not None else [f"s{n}" for n in range(1, 16)]
     assert [str(target) for target in parse_targets(tags, IMPORT_TO)] == expected
 
@@ -77,7 +77,7 @@ def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
     ],
 )
 def test_bad_tag_is_refused_whole(tags: Tags, problem: str) -> None:
-    """Where an entry cannot be a name, or a number is missing, nothing is guessed, and people are told which it is."""
+    """Certroll refuses a whole list of targets if an entry is malformed or a number is missing."""
     with pytest.raises(TargetInvalid) as caught:
         parse_targets(tags, IMPORT_TO)
     assert (caught.value.reason, str(caught.value)) == (Reason.TARGET_INVALID, problem)
@@ -91,7 +91,7 @@ ENVIRONMENTS = {ref.resource_id: names_of_environment(ref) for ref in (ASE, OTHE
 
 
 def target(text: str) -> Target:
-    """Return the target of that text."""
+    """Return the target with that text."""
     (found,) = parse_targets(((TO, text),), IMPORT_TO)
     return found
 
@@ -112,12 +112,12 @@ def target(text: str) -> Target:
     ],
 )
 def test_target_is_found_by_its_short_name(text: str, candidates: dict[str, frozenset[str]], found: str) -> None:
-    """A short name, with its group where people write it, leads to the one thing of that name."""
+    """Certroll finds a target by its short name or by its resource group and name."""
     assert resolve(target(text), candidates) == found
 
 
 def test_unknown_target_is_refused() -> None:
-    """A name that nothing answers to is a problem of its own, not an empty list."""
+    """Certroll refuses a target that matches no resource, with its own reason."""
     with pytest.raises(TargetInvalid) as caught:
         resolve(target("rg/shop"), SITES)
     assert caught.value.reason is Reason.NO_SUCH_TARGET
@@ -132,7 +132,7 @@ def test_unknown_target_is_refused() -> None:
     ],
 )
 def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple[SiteRef, ...]) -> None:
-    """Of several things of one name none is chosen, and all are named."""
+    """Certroll refuses a target that matches several resources, and names all these resources."""
     ids = sorted(ref.resource_id for ref in others)
     with pytest.raises(TargetInvalid) as caught:
         resolve(target(text), {ref.resource_id: names_of_site(ref) for ref in others})
@@ -143,7 +143,7 @@ def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple
 
 
 def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
-    """However many things share a name, the message stays readable."""
+    """The error about an ambiguous target names ten resources and counts the others."""
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09 and 2 more: write"):
         resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(12)})
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09: write"):
@@ -151,7 +151,7 @@ def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
 
 
 def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
-    """What can be found is found; of the rest it is said what is wrong, and of a tag that cannot be read as a whole."""
+    """Certroll finds the good targets of a tag, and reports the problem of each bad target."""
     candidates = {"a": frozenset({"shop"}), "b": frozenset({"api", "twin"}), "c": frozenset({"twin"})}
     found, problems = found_targets(((TO, "shop, nowhere, twin"),), IMPORT_TO, candidates)
     assert {str(named): candidate for named, candidate in found.items()} == {"shop": "a"}
@@ -164,7 +164,7 @@ def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
 
 
 def test_environment_answers_to_nothing_else() -> None:
-    """An environment is called by its name, or by its group and its name, in lower case."""
+    """An environment is found by its name, or by its resource group and name, in lower case."""
     assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase"}
 
 
@@ -177,5 +177,5 @@ def test_environment_answers_to_nothing_else() -> None:
     ],
 )
 def test_words_are_those_of_targets_that_can_be_read(tags: Tags, found: set[str]) -> None:
-    """Whatever part of a target may be a name is known, so that it is looked at before it is resolved."""
+    """Certroll knows each part of a readable target that may be a resource's name, before it resolves the target."""
     assert words(tags, IMPORT_TO) == found

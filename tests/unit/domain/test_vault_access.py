@@ -1,4 +1,4 @@
-"""Who may do what on a vault, what is missing, and the command that mends it."""
+"""Certroll judges a service's rights on a vault, and shows the command that grants missing rights."""
 
 from dataclasses import replace
 
@@ -40,19 +40,19 @@ ALLOWED, LACKING, UNKNOWN = AccessVerdict
 
 
 def by_policies(*policies: AccessPolicy) -> VaultSettings:
-    """Return a vault that goes by access policies."""
+    """Return a vault that uses access policies."""
     return VaultSettings(VAULT_ID, VaultName("kv"), uses_roles=False, policies=policies)
 
 
 def by_roles(*assignments: RoleAssignment) -> VaultSettings:
-    """Return a vault that goes by roles."""
+    """Return a vault that uses Azure roles."""
     return VaultSettings(VAULT_ID, VaultName("kv"), uses_roles=True, assignments=assignments)
 
 
 def role(
     role_id: str, owner: str = OWN, scope: str = VAULT_ID, *, group: bool = False, conditional: bool = False
 ) -> RoleAssignment:
-    """Return a role at the vault."""
+    """Return a role assignment at the vault."""
     return RoleAssignment(owner, role_id, scope, group, conditional)
 
 
@@ -135,14 +135,14 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
     ],
 )
 def test_verdict(vault: VaultSettings, principal: Principal, expected: AccessVerdict) -> None:
-    """Only what was wholly seen to be enough is allowed; what was not seen is never fine."""
+    """Certroll reports vault access as allowed only if it has read that all needed rights are granted."""
     found = judge(vault, principal)
     assert found.verdict is expected
     assert (found.missing == found.unknown == found.cures == ()) == (expected is ALLOWED)
 
 
 def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
-    """A role on the secret itself is enough for its import."""
+    """A role on the secret itself is enough to import that secret."""
     vault = by_roles(role(USER, scope=f"{VAULT_ID}/secrets/Web"))
     assert judge(vault, APP, "web").verdict is ALLOWED
     assert judge(vault, APP, "Web").verdict is ALLOWED
@@ -212,21 +212,21 @@ def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
     ],
 )
 def test_cure(vault: VaultSettings, principal: Principal, cures: list[str]) -> None:
-    """What is missing comes with exactly the commands that mend it."""
+    """Certroll shows exactly the commands that grant the missing rights."""
     found = judge(vault, principal)
     assert list(found.cures) == cures
     assert all(cure in found.detail for cure in cures)
 
 
 def test_two_roles_are_needed_to_store_a_purchase() -> None:
-    """No single role of the least kind lets certificate registration do all that it does."""
+    """Certroll shows two role assignments for the service that stores purchased certificates."""
     commands = " ".join(judge(by_roles(), SELLER).cures)
     assert "Key Vault Secrets Officer" in commands
     assert "Key Vault Certificate User" in commands
 
 
 def test_what_is_missing_is_named() -> None:
-    """The message says whose right is missing, which, and where the firewall stands in the way."""
+    """The message about missing rights names the service, the right, and a blocking firewall."""
     vault = replace(by_policies(SOME), open_to_all=False, trusted_services=False)
     found = judge(vault, APP)
     assert "App Service (application abfa0a7c-a6b6-4736-8310-5855508787cd) lacks certificates/get" in found.detail
@@ -235,7 +235,10 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
-    """A person is told the setting, the command that prints its value, and what was seen."""
+    """If a service's object id is not set, the message names the setting and a command that prints the id.
+
+    If a service's object id is not set, the message names the principals that have rights on the vault.
+    """
     detail = judge(by_policies(FULL), UNSET).detail
     assert "set CERTROLL_APP_SERVICE_OBJECT_ID" in detail
     assert "`az ad sp show --id abfa0a7c-a6b6-4736-8310-5855508787cd --query id -o tsv`" in detail
@@ -245,7 +248,7 @@ def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
 
 
 def test_many_holders_are_counted() -> None:
-    """A finding has room for some of a thousand policies."""
+    """The message about a vault with a thousand access policies names some principals and counts the rest."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(1000)))
     detail = judge(vault, UNSET).detail
     assert "and 990 more" in detail
@@ -253,7 +256,7 @@ def test_many_holders_are_counted() -> None:
 
 
 def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
-    """With no object id a right that nobody has is missing, and the other is not known."""
+    """Without the service's object id, a right that no principal has is missing, and every other right is unknown."""
     found = judge(by_policies(SOME), UNSET)
     assert found.verdict is LACKING
     assert "lacks certificates/get" in found.missing[0]
@@ -261,12 +264,12 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
 
 
 def test_what_is_wholly_missing_is_told_once() -> None:
-    """Where nobody at all has any of the rights, the object id would not help, and nobody is asked for it."""
+    """Certroll does not ask for the object id if no principal has any of the rights."""
     assert judge(by_policies(), UNSET).unknown == ()
 
 
 def test_service_is_named_as_azure_names_it() -> None:
-    """A person finds the service by the name that the portal shows."""
+    """The message about missing rights names the service by its name in the Azure portal."""
     assert (
         judge(by_policies(), SELLER)
         .missing[0]
@@ -275,7 +278,7 @@ def test_service_is_named_as_azure_names_it() -> None:
 
 
 def test_why_roles_were_not_read_is_told() -> None:
-    """A person is told what Azure said, or that nobody looked."""
+    """The message about unknown rights gives Azure's error if the role assignments could not be read."""
     assert judge(BLIND, APP).unknown == ("the role assignments may not be read",)
     assert judge(replace(BLIND, not_read=""), APP).unknown == ("its role assignments were not read",)
 
@@ -285,7 +288,7 @@ def test_why_roles_were_not_read_is_told() -> None:
     [(2, f"{1:036d}"), (10, f"{9:036d}"), (11, "and 1 more")],
 )
 def test_some_holders_are_named(count: int, end: str) -> None:
-    """Up to ten are named, and of more is said how many."""
+    """The message about rights on a vault names up to ten principals and counts the rest."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(count)))
     assert judge(vault, UNSET).detail.endswith(end)
 
@@ -313,19 +316,19 @@ def test_some_holders_are_named(count: int, end: str) -> None:
     ],
 )
 def test_role_allows_what_azure_documents(name: str, role_id: str, rights: set[str]) -> None:
-    """Azure docs, "Azure built-in roles": the data actions on secrets and certificates; none is no doubt about it."""
+    """Each built-in role has the data actions on secrets and certificates that "Azure built-in roles" documents."""
     assert role(role_id).rights == rights, name
 
 
 def test_unreadable_vault_is_not_known() -> None:
-    """A vault that could not be looked at is neither fine nor lacking."""
+    """Access to a vault that Certroll could not read is unknown."""
     found = unreadable("kv", APP, "403 AuthorizationFailed")
     assert found.verdict is UNKNOWN
     assert "403 AuthorizationFailed" in found.detail
 
 
 def test_services_of_each_cloud() -> None:
-    """US Government has another App Service; what each needs is what Azure documents."""
+    """App Service has another application id in Azure US Government, and each service needs its documented rights."""
     assert app_service(CloudName.US_GOVERNMENT).application_id == "6a02c803-dafd-4136-b4c3-5a6f318b4714"
     assert app_service().needs == TO_IMPORT
     assert registration().needs == SECRETS | CERTIFICATES

@@ -1,21 +1,13 @@
-"""How many apps may be down at once, which groups there are, and small waves that a person can follow."""
+"""Waves stop and start apps of an environment within the limits of the environment, its plans and groups."""
 
 from datetime import timedelta
 
 import pytest
 
+from shared.domain.budget import MostDown
 from shared.domain.model import Fleet
 from shared.domain.names import SiteRef
-from shared.domain.waves import (
-    MostDown,
-    WaveApp,
-    Waves,
-    all_waves,
-    last_of_group,
-    next_wave,
-    parse_groups,
-    wave_apps,
-)
+from shared.domain.waves import WaveApp, Waves, all_waves, last_of_group, next_wave, parse_groups, wave_apps
 from tests.build import ASE, NOW, OTHER_ASE, site, site_ref
 
 BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
@@ -24,7 +16,7 @@ SLOT = site_ref("c", "staging")
 
 
 def app(site: SiteRef, *groups: str, plan: str = "p", runs: bool = True) -> WaveApp:
-    """Return an app, by default one that runs on the only plan."""
+    """Return an app, by default an app that runs on the plan `p`."""
     return WaveApp(site, plan, frozenset(groups), runs)
 
 
@@ -42,7 +34,7 @@ def app(site: SiteRef, *groups: str, plan: str = "p", runs: bool = True) -> Wave
     ],
 )
 def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> None:
-    """A limit is read as people write it, and shown the same way."""
+    """Certroll reads the limit of apps that may be down as a number or a percentage, and shows the same form."""
     assert MostDown.parse(text) == most
     assert str(most) == shown
 
@@ -68,7 +60,7 @@ def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> 
     ],
 )
 def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
-    """A text that means nothing is never taken for a limit, and it is said how to write one."""
+    """Certroll refuses a malformed limit of apps that may be down, and the message shows how to write a limit."""
     with pytest.raises(ValueError, match="from 1, or as a share") as caught:
         MostDown.parse(text)
     assert str(caught.value) == BAD_LIMIT
@@ -88,7 +80,7 @@ def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
     ],
 )
 def test_share_is_of_what_there_is(most: MostDown, apps: int, down: int) -> None:
-    """A share is rounded down and is at least one app; a number is taken as it is."""
+    """A percentage limit is rounded down to at least one app, and a numeric limit is used unchanged."""
     assert most.of(apps) == down
 
 
@@ -104,7 +96,7 @@ def test_share_is_of_what_there_is(most: MostDown, apps: int, down: int) -> None
     ],
 )
 def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
-    """The tag names groups, divided by commas, without regard to case and blanks around them."""
+    """The tag `certroll-group` names groups, separated by commas, in any letter case."""
     assert parse_groups(value) == {name.replace("-", " ") for name in groups.split()}
 
 
@@ -125,7 +117,7 @@ def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
     ],
 )
 def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> None:
-    """An app that runs while all others of its group are stopped is the last one, wherever it is listed."""
+    """A running app is the last of its group if all other apps of the group are stopped."""
     assert last_of_group(apps, A) == last_of_group(apps[::-1], A) == group
 
 
@@ -150,19 +142,19 @@ def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> Non
 def test_small_environments_go_as_expected(
     apps: list[WaveApp], most: str, waves: list[list[SiteRef]], kept: list[tuple[SiteRef, str]]
 ) -> None:
-    """What goes together, what waits and what is kept is what a person would expect."""
-    found = all_waves(apps, [one.site for one in apps], MostDown.parse(most))
+    """Small environments stop in the waves that an operator would expect."""
+    found = all_waves(apps, [member.site for member in apps], MostDown.parse(most))
     assert found == Waves(tuple(map(tuple, waves)), tuple(kept))
 
 
 def test_what_is_kept_is_named_in_order() -> None:
-    """Several apps that are the last of their groups are each named with theirs."""
+    """Certroll names each app that it excludes as the last running app of a group, with the group."""
     apps = [app(B, "h"), app(A, "g"), app(C, "g", "h", runs=False)]
     assert all_waves(apps, [A, B], MostDown(2)) == Waves((), ((A, "g"), (B, "h")))
 
 
 def test_what_is_down_takes_the_place_of_others() -> None:
-    """An app that restarts for another reason leaves less room, and keeps the rest of its group up."""
+    """An app that restarts for another reason counts towards a wave's limit and keeps the rest of its group up."""
     apps = [app(A, "g"), app(B, "g"), app(C)]
     assert next_wave(apps, [A, B, C], MostDown(2), [A]) == (C,)
     assert next_wave(apps, [A, B, C], MostDown(1), [A]) == ()
@@ -170,19 +162,19 @@ def test_what_is_down_takes_the_place_of_others() -> None:
 
 
 def test_app_that_is_stopped_is_in_no_wave() -> None:
-    """It needs no restart, and takes nobody's place."""
+    """A stopped app is in no wave and does not count towards the limit of a wave."""
     assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MostDown(1)) == (B,)
 
 
 def test_apps_of_other_environments_are_not_counted() -> None:
-    """Shares and groups are of the apps of one environment: what is elsewhere, or outside, is none of them."""
+    """Percentage limits and groups count only the apps of the same environment."""
     inside = site("a", plan="p", environment=ASE)
     fleet = Fleet(NOW, (inside, site("b", environment=OTHER_ASE), site("c")))
     assert wave_apps(fleet, ASE) == (app(A),)
 
 
 def test_waves_take_as_long_as_there_are_many() -> None:
-    """Waves go one after the other."""
+    """The duration of several waves is the sum of their durations."""
     each = timedelta(seconds=90)
     assert Waves(((A, B), (C,))).takes(each) == timedelta(minutes=3)
     assert Waves(()).takes(each) == timedelta(0)

@@ -1,4 +1,4 @@
-"""Where Azure, our own storage and the name servers are."""
+"""Certroll reads the addresses of DNS name servers from its settings."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from shared.domain.where import DnsServer
     ],
 )
 def test_name_server_is_an_address_with_or_without_a_port(text: str, server: DnsServer) -> None:
-    """Addresses of both families are read, and without a port it is that of DNS."""
+    """Certroll reads a name server as an IPv4 or IPv6 address, by default with port 53."""
     assert DnsServer.parse(text) == server
 
 
@@ -26,6 +26,6 @@ def test_name_server_is_an_address_with_or_without_a_port(text: str, server: Dns
     "text", ["", "dns.google", "dns.google:53", "10.0.0.4:", "10.0.0.4:x", "10.0.0.4:0", "10.0.0.4:65536", "10.0.0.4:²"]
 )
 def test_what_is_no_name_server_is_refused_with_an_example(text: str) -> None:
-    """The cure is in the message, whatever is wrong."""
+    """Certroll refuses a malformed name server with a message that shows a correct address."""
     with pytest.raises(ValueError, match=r"is no name server: write its address, or address and port: 10\.0\.0\.4:53"):
         DnsServer.parse(text)

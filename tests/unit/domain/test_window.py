@@ -1,4 +1,4 @@
-"""When restarts are allowed."""
+"""The restart window says when Certroll may restart apps."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,7 +14,7 @@ WEEKEND = "Sat,Sun 22:00-04:00; Wed 01:00-03:00"
 
 
 def at(text: str) -> datetime:
-    """Return the moment of one fixed week, written as in `Sat 22:00`."""
+    """Return the time that a text such as `Sat 22:00` names in a fixed week."""
     day, time = text.split()
     hours, minutes = time.split(":")
     return DAYS[day] + timedelta(hours=int(hours), minutes=int(minutes))
@@ -35,7 +35,7 @@ def at(text: str) -> datetime:
     ],
 )
 def test_window_is_open_from_its_start_to_before_its_end(text: str, opens: str, closes: str) -> None:
-    """A start belongs to its window, an end does not, to the microsecond."""
+    """A restart window includes its start and excludes its end."""
     window = RestartWindow.parse(text)
     assert not window.is_open(at(opens) - MOMENT)
     assert window.is_open(at(opens))
@@ -45,7 +45,7 @@ def test_window_is_open_from_its_start_to_before_its_end(text: str, opens: str, 
 
 @pytest.mark.parametrize("text", ["Sun 22:00-04:00", "Sun 22:00-22:00"])
 def test_window_of_sunday_runs_into_the_next_week(text: str) -> None:
-    """What opens on Sunday evening is open on Monday until its end, in any week, and not on the Sunday before."""
+    """A restart window on Sunday evening stays open until its end on Monday."""
     window = RestartWindow.parse(text)
     assert window.is_open(at("Mon 00:00"))
     assert window.is_open(at("Mon 03:59"))
@@ -67,7 +67,7 @@ def test_window_of_sunday_runs_into_the_next_week(text: str) -> None:
     ],
 )
 def test_days_are_named_in_many_ways(text: str, days: str) -> None:
-    """Days may be short or whole, in any case and spacing, or all at once; several windows add up."""
+    """A restart window names its days in short or long form in any letter case, and several windows add up."""
     window = RestartWindow.parse(text)
     assert [day for day, start in DAYS.items() if window.is_open(start + timedelta(hours=10.5))] == days.split()
 
@@ -83,31 +83,31 @@ def test_days_are_named_in_many_ways(text: str, days: str) -> None:
     ],
 )
 def test_next_opening_is_the_soonest(text: str, now: str, opens: str) -> None:
-    """While no window is open, the next one to open says when."""
+    """While the restart window is closed, its next opening is the soonest start of a window."""
     assert RestartWindow.parse(text).opens_at(at(now)) == at(opens)
 
 
 def test_next_opening_may_be_next_week() -> None:
-    """After the last window of a week, the first of the next one is waited for."""
+    """After the last restart window of a week, the next opening is in the following week."""
     window = RestartWindow.parse("Tue 01:00-02:00; Thu 01:00-02:00")
     assert window.opens_at(at("Sun 23:00")) == at("Tue 01:00") + timedelta(weeks=1)
     assert RestartWindow.parse("Thu 01:00-02:00").opens_at(at("Thu 02:00")) == at("Thu 01:00") + timedelta(weeks=1)
 
 
 def test_open_window_opens_now() -> None:
-    """While a window is open there is nothing to wait for, down to the fraction of a second."""
+    """An open restart window reports the present time as its opening."""
     now = at("Sun 02:30") + timedelta(seconds=17, microseconds=3)
     assert RestartWindow.parse(WEEKEND).opens_at(now) == now
 
 
 def test_opening_is_exact() -> None:
-    """Whatever the seconds of now are, the opening is at the whole minute that was written."""
+    """A restart window opens at exactly the whole minute that the setting names."""
     now = at("Tue 23:58") + timedelta(seconds=59, microseconds=999_999)
     assert RestartWindow.parse(WEEKEND).opens_at(now) == at("Wed 01:00")
 
 
 def test_times_are_utc() -> None:
-    """A moment given in another zone is judged by what it is in UTC, on that day of the week."""
+    """Certroll converts a time to UTC before it compares the time with a restart window."""
     ahead = timezone(timedelta(hours=9))
     window = RestartWindow.parse("Sun 22:00-23:00")
     monday_morning = datetime(2026, 11, 30, 7, 30, tzinfo=ahead)
@@ -146,7 +146,7 @@ def test_times_are_utc() -> None:
     ],
 )
 def test_impossible_window_is_refused_with_an_example(text: str, problem: str) -> None:
-    """What cannot be a window is named, with one that can."""
+    """Certroll refuses a malformed restart window, and the message quotes the mistake and a correct window."""
     with pytest.raises(
         ValueError, match=r"; write days, then times in UTC: Sat,Sun 22:00-04:00; Wed 01:00-03:00$"
     ) as e:
@@ -155,7 +155,7 @@ def test_impossible_window_is_refused_with_an_example(text: str, problem: str) -
 
 
 def test_complaint_is_short() -> None:
-    """A long text is not repeated whole."""
+    """The message about a malformed restart window does not quote all of a long text."""
     for text in ("x" * 5000, "x" * 5000 + " 22:00-23:00"):
         with pytest.raises(ValueError, match="xxx") as caught:
             RestartWindow.parse(text)

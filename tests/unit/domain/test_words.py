@@ -1,4 +1,4 @@
-"""Words that leave the process: in rows and messages, to and from Azure, and for operators."""
+"""Words that Certroll writes to rows, messages and Azure keep their spelling in each release."""
 
 from enum import StrEnum
 
@@ -39,12 +39,12 @@ from shared.domain.where import CloudName
     ],
 )
 def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:
-    """What a version wrote, the next one reads: after an upgrade no rollout starts anew and no message is lost."""
+    """States and causes keep their spelling, so that the next release can read the rows and messages of this one."""
     assert [str(word) for word in words] == expected.split()
 
 
 def test_word_for_what_was_not_asked_is_empty() -> None:
-    """A row without the column and one that was not asked are the same."""
+    """The word for a rebind that was not requested is empty, like a missing column."""
     assert [str(word) for word in Again] == ["", "asked", "done"]
 
 
@@ -72,7 +72,7 @@ def test_word_for_what_was_not_asked_is_empty() -> None:
     ],
 )
 def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
-    """They are spelled as ARM and name servers spell them: App Service REST API, KeyVaultSecretStatus, RFC 8659."""
+    """Certroll spells words of ARM and DNS as in App Service REST API, KeyVaultSecretStatus and RFC 8659."""
     assert [str(word) for word in words] == expected.split()
 
 
@@ -94,5 +94,5 @@ def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
     ],
 )
 def test_words_of_operators(words: type[StrEnum], expected: str) -> None:
-    """What operators write into settings and read in findings keeps its spelling."""
+    """Words that operators write into settings or read in findings keep their spelling."""
     assert [str(word) for word in words] == expected.split()

@@ -1,11 +1,11 @@
-"""What is looked for, and when something was uploaded as Azure says it."""
+"""Certroll decides which app settings, plans and slots it has to read, and reads upload dates from ARM."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from shared.clients.app_service import _dated
+from shared.clients.app_service_wire import read_date
 from shared.domain.lineage import Lineage
 from shared.domain.model import Environment, WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint
@@ -43,7 +43,7 @@ ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Plans/providers/Microsoft.We
     ],
 )
 def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], private: set[Thumbprint]) -> None:
-    """Only what is current, and of no public authority, may have to be uploaded again."""
+    """Certroll uploads a certificate again only for a current version that is not from a public authority."""
     assert Targets.of(iter(lineages)).private == private
 
 
@@ -56,28 +56,28 @@ def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], p
     ],
 )
 def test_date_of_an_upload_is_read(text: str, moment: datetime) -> None:
-    """ARM writes seven digits of a second, and perhaps another zone; it is one moment."""
-    assert _dated({"id": ID, "createdTime": text}) == (CopyRef(SUBSCRIPTION, "plans", "by#hand"), moment)
+    """Certroll reads the date of a certificate's upload with seven decimals of a second and in any time zone."""
+    assert read_date({"id": ID, "createdTime": text}) == (CopyRef(SUBSCRIPTION, "plans", "by#hand"), moment)
 
 
 @pytest.mark.parametrize("wire", [{"id": ID}, {"id": ID, "createdTime": None}, {"createdTime": "2023-10-01T00:00:00Z"}])
 def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
-    """An entry without a date, or without a name, says nothing; it hides no other."""
+    """Certroll's reader of upload dates raises `ValueError` for an entry without a date or an id."""
     with pytest.raises(ValueError, match=r"None|''"):
-        _dated(wire)
+        read_date(wire)
 
 
-# ------------------------------------------------------------------------------------------- what is read more closely
+# ------------------------------------------------------------------------------------------------ the scope of a sweep
 
 
 NO_TARGETS = Targets()
 WANTED = copy("web")
 OWN = replace(copy("web", webspace=NORTH), ref=CopyRef.of_site(site_ref(), "web", public=False))
-"""A certificate that the site has to itself; where that is listed says nothing of its neighbours."""
+"""A certificate that belongs to a single site; its webspace says nothing about other sites."""
 
 
 def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
-    """Return the scope for what is wanted, in a fleet with one environment."""
+    """Return the scope for these wanted certificates in a fleet with one environment."""
     return Scope.of(targets, wanted, (Environment(ASE, "Sweden Central", internal=False),))
 
 
@@ -98,13 +98,16 @@ def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
     ],
 )
 def test_settings_are_read_where_a_certificate_may_be_used(seen: Scope, *, near: bool) -> None:
-    """A thumbprint can be used only inside the webspace that holds the certificate, or by the site that owns it."""
+    """Certroll reads an app's settings if the app or its webspace has a certificate that Certroll looks for."""
     assert seen.is_near(site()) is near
     assert seen.is_listed(site()) is near
 
 
 def test_slots_are_read_in_environments_that_a_tag_names() -> None:
-    """Their apps are stopped and started for a root; what their settings name is no matter."""
+    """Certroll lists an environment's slots if a tag names the environment, and does not read their settings.
+
+    Certroll stops and starts the slots of an environment for a new root.
+    """
     hosted = replace(site(), environment=ASE)
     named, silent = scope(targets=Targets(environments=frozenset({ASE.name}))), scope()
     assert (named.is_listed(hosted), named.is_near(hosted), named.is_listed(site())) == (True, False, False)
@@ -112,7 +115,7 @@ def test_slots_are_read_in_environments_that_a_tag_names() -> None:
 
 
 def test_apps_with_root_lists_are_read_where_there_may_be_a_root() -> None:
-    """A Windows app in an environment may name a root of any vault in its root list."""
+    """Certroll reads the settings of Windows apps in an environment if any vault object may be a root."""
     hosted = replace(site(), environment=ASE, windows_code=True)
     assert scope(targets=Targets(roots=frozenset({NEW}))).is_near(hosted)
     assert not scope().is_near(hosted)
@@ -136,6 +139,9 @@ def test_apps_with_root_lists_are_read_where_there_may_be_a_root() -> None:
     ],
 )
 def test_plans_are_read_in_subscriptions_that_are_concerned(seen: Scope, concerned: tuple[str, ...]) -> None:
-    """Plans and slots are listed only where something is near; a target by tag may be anywhere."""
+    """Certroll lists plans and slots only in subscriptions with an affected site.
+
+    If a tag names a target that may be anywhere, Certroll lists all subscriptions.
+    """
     listing = replace(site(), environment=ASE, windows_code=True)
     assert seen.subscriptions(("other", SUBSCRIPTION), (listing,)) == concerned

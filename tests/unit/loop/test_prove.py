@@ -1,4 +1,4 @@
-"""Where a host name is looked at, and what is said where that cannot be known."""
+"""Certroll chooses the address for a TLS handshake, and reports an unknown inbound address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ import pytest
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
 from shared.domain.model import Binding, Fleet, Site, SslState
 from shared.domain.names import EnvironmentRef, HostName
-from shared.domain.ports import Ports
+from shared.ports import Ports
 from shared.prove import Inbound, address_of, inbound_of
 from tests.build import ASE, NOW, binding, ports, site, site_ref
 
@@ -22,13 +22,13 @@ DEDICATED = binding("api.contoso.com", ssl_state=SslState.IP_BASED, virtual_ip="
 
 @dataclass
 class Networks:
-    """Environments that answer with these addresses, or raise; what they are asked is kept."""
+    """These fake environments return the given addresses or raise the given error, and record each request."""
 
     answer: tuple[str, ...] | AzureError
     asked: list[EnvironmentRef] = field(default_factory=list)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Return the addresses."""
+        """Record the environment, and return the addresses or raise the error."""
         self.asked.append(ref)
         if isinstance(self.answer, AzureError):
             raise self.answer
@@ -36,12 +36,13 @@ class Networks:
 
 
 def behind(networks: Networks) -> Ports:
-    """Return ports of which only environments exist."""
-    return replace(ports(), environments=networks)  # type: ignore[arg-type]  # as far as it is asked
+    """Return ports that can only reach environments."""
+    # `Networks` implements only the method of the port that this test needs.
+    return replace(ports(), environments=networks)  # type: ignore[arg-type]
 
 
 def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
-    """Return a fleet of one site with an ordinary binding."""
+    """Return a fleet of sites with this site, an SNI binding and the given further bindings."""
     return Fleet(NOW, (site,), (binding(), *others))
 
 
@@ -62,13 +63,13 @@ def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
     ],
 )
 def test_host_name_is_looked_at_where_app_service_serves_it(seen: Fleet, inbound: str | None, expected: str) -> None:
-    """Public DNS is not asked for the host name itself: it may lead to a CDN, or nowhere."""
+    """Certroll connects to the site's App Service address, because DNS may lead the host name to a CDN."""
     assert address_of(seen, binding(), inbound) == expected
 
 
 @pytest.mark.parametrize("inbound", [None, IP])
 def test_binding_with_an_address_is_looked_at_there(inbound: str | None) -> None:
-    """An IP-based binding is served at its own address and at no other."""
+    """Certroll connects to the dedicated address of an IP-based binding."""
     assert address_of(fleet(INTERNAL), DEDICATED, inbound) == "203.0.113.7"
 
 
@@ -92,7 +93,7 @@ def test_binding_with_an_address_is_looked_at_there(inbound: str | None) -> None
 def test_address_is_asked_of_internal_environments(
     seen: Site | None, answer: tuple[str, ...], expected: Inbound, asked: int
 ) -> None:
-    """One request where the site is reached inside a network alone, and none for others."""
+    """Certroll asks Azure for the inbound address only if the site is in an internal environment."""
     networks = Networks(answer)
     assert inbound_of(behind(networks), seen) == expected
     assert networks.asked == [ASE] * asked
@@ -100,6 +101,6 @@ def test_address_is_asked_of_internal_environments(
 
 @pytest.mark.parametrize("error", [Denied("no right"), NotFound("gone"), Rejected("odd"), Unavailable("silent")])
 def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
-    """Nothing is raised: what is not known is told, with what Azure said."""
+    """Certroll returns Azure's error as a message if it cannot read an environment's inbound address."""
     found = inbound_of(behind(Networks(error)), INTERNAL)
     assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")

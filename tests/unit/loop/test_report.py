@@ -1,4 +1,4 @@
-"""What people are told of a plan."""
+"""Certroll logs each plan and reports findings about it."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from shared.domain.plan import Plan, Skip
 from shared.domain.reason import Reason
 from shared.domain.record import Finding
 from shared.domain.rollout import SiteRecord, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.notices import unread_versions
 from shared.planner import plan
 from shared.report import report_lineage, report_moved, report_plan, report_skips
@@ -45,25 +45,25 @@ SCOPE = "kv-shop/shop"
 
 
 def told(journal: RecordingJournal) -> list[tuple[str, Reason, str]]:
-    """Return the findings, having checked that each is of this vault certificate and this moment."""
+    """Return the findings, after a check that each has the expected scope and time."""
     assert {(finding.at, finding.scope) for finding in journal.findings} <= {(NOW, SCOPE)}
     return [(finding.subject, finding.reason, finding.detail) for finding in journal.findings]
 
 
 def report(seen: Snapshot, made: Plan) -> list[tuple[str, Reason, str]]:
-    """Return what is found of a plan."""
+    """Return the findings about a plan."""
     journal = RecordingJournal()
-    report_plan(ports(journal=journal).journal, made, seen)
+    report_plan(ports(findings=journal).findings, made, seen)
     return told(journal)
 
 
 def test_plan_without_refusals_is_no_finding() -> None:
-    """Where all is well nobody is bothered."""
+    """Certroll reports no finding about a plan without refusals."""
     assert report(snapshot(), plan(snapshot(), APPLY)) == []
 
 
 def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> None:
-    """The log has each step and each refusal of a plan with its reason, as one JSON object."""
+    """Certroll logs each step and each refusal of a plan with its reason in a single JSON object."""
     caplog.set_level(logging.INFO, logger="certroll")
     report(snapshot(), Plan(plan(snapshot(), APPLY).steps, (Skip("x", Reason.NOT_LIVE, "y"),)))
     (line,) = caplog.messages
@@ -79,7 +79,7 @@ def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_refusals_and_blind_spots_are_findings() -> None:
-    """Each refusal and each blind spot is recorded with its reason and its detail."""
+    """Certroll records a finding for each refusal and each blind spot, with reason and detail."""
     made = Plan((), (Skip("binding x", Reason.NOT_COVERED, "issue one"),))
     assert report(snapshot(blind_spots=(blind_spot(),)), made) == [
         ("binding x", Reason.NOT_COVERED, "issue one"),
@@ -100,7 +100,7 @@ UPLOADED = snapshot(lineage=lineage(), copies=(copy(source=None),), bindings=())
 
 
 def like_before(seen: Snapshot, before: CertificateFacts = OLD_FASHIONED) -> Snapshot:
-    """Return what was seen, with an old-fashioned version after one that was like this."""
+    """Return the snapshot with an outdated newest version and an earlier version with these facts."""
     return replace(seen, lineage=lineage(version(facts=OLD_FASHIONED), replace(old_version(), facts=before)))
 
 
@@ -123,16 +123,16 @@ def like_before(seen: Snapshot, before: CertificateFacts = OLD_FASHIONED) -> Sna
     ],
 )
 def test_what_a_version_is_warned_of_is_one_finding(seen: Snapshot, details: list[str]) -> None:
-    """What is not as it should be is told once per version, as far as it matters for what it is used for."""
+    """Certroll reports all warnings about a version as a single finding, as far as they concern its use."""
     found = [("version v2 of kv-shop/shop", Reason.REQUIREMENT_WARNING, "; ".join(details))] if details else []
     assert [told for told in report(seen, Plan()) if told[1] is Reason.REQUIREMENT_WARNING] == found
 
 
 def test_waiting_for_ones_turn_is_no_finding() -> None:
-    """What is held back in order needs nobody's attention."""
+    """Certroll reports no finding about a resource that only waits for its turn."""
     journal = RecordingJournal()
     skips = Skip("a", Reason.AWAITING_FIRST_STAGE, ""), Skip("b", Reason.VERSION_HELD, "failed")
-    report_skips(ports(journal=journal).journal, REF, skips, NOW)
+    report_skips(ports(findings=journal).findings, REF, skips, NOW)
     assert told(journal) == [("b", Reason.VERSION_HELD, "failed")]
 
 
@@ -155,15 +155,15 @@ def test_waiting_for_ones_turn_is_no_finding() -> None:
     ],
 )
 def test_double_import_is_a_finding(copies: tuple[object, ...], found: list[tuple[str, Reason, str]]) -> None:
-    """A vault certificate that is imported twice into one webspace is reported with its copies' names."""
+    """Certroll reports a vault certificate that was imported twice into one webspace, with both names."""
     assert report(snapshot(copies=copies), Plan()) == found  # type: ignore[arg-type]  # all are copies
 
 
 @pytest.mark.parametrize("inherited", [True, False])
 def test_inherited_tags_are_a_finding(*, inherited: bool) -> None:
-    """Where the newest version lives on an older one's tags, people are told to set them on it."""
+    """Certroll reports a newest version that inherits its tags from an older version."""
     journal = RecordingJournal()
-    report_lineage(ports(journal=journal).journal, lineage(tags_inherited=inherited), NOW)
+    report_lineage(ports(findings=journal).findings, lineage(tags_inherited=inherited), NOW)
     detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
     assert journal.findings == ([Finding(NOW, SCOPE, SCOPE, Reason.TAGS_INHERITED, detail)] if inherited else [])
 
@@ -196,7 +196,10 @@ OTHER_NAMES = copy("other", OTHER, source=None, host_names=(HOST, "other.example
     ],
 )
 def test_upload_that_may_be_a_version_nobody_can_read_is_a_finding(seen: Snapshot, *, found: bool) -> None:
-    """Where versions of a secret cannot be read, an upload for the same names may be one of them: people decide."""
+    """Certroll reports an upload that may be one of the vault's unreadable versions.
+
+    An upload may be an unreadable version if it covers exactly the names of the current version.
+    """
     (*findings,) = unread_versions(seen)
     expected = [("certificate rg-web/up", Reason.VERSIONS_UNREAD, NOW, SCOPE)] if found else []
     assert [(each.subject, each.reason, each.at, each.scope) for each in findings] == expected
@@ -236,8 +239,8 @@ IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
 def test_binding_that_azure_or_a_person_moved_is_a_finding(
     was: Binding, now: tuple[Binding, ...], words: str | None
 ) -> None:
-    """A binding whose kind or address changed is reported, before and after; one that was only renewed is not."""
+    """Certroll reports a binding whose kind or address changed, and ignores a new thumbprint."""
     journal = RecordingJournal()
     record = SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, last_good=(was,))
-    report_moved(ports(journal=journal).journal, REF, record, snapshot(sites=(site(), site("other")), bindings=now))
+    report_moved(ports(findings=journal).findings, REF, record, snapshot(sites=(site(), site("other")), bindings=now))
     assert told(journal) == ([] if words is None else [(f"binding {HOST} of shop", Reason.BINDING_MOVED, words)])

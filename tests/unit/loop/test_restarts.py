@@ -1,4 +1,4 @@
-"""How many apps restart at once: an app counts in every place, or in none."""
+"""An app claims its restart in each disruption budget that it needs, or in none."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,38 +19,41 @@ PLACES = (("plan", 2), ("environment", 5))
 
 @dataclass
 class Counting:
-    """A journal of which the places `full` take nobody, and leases of which those in `busy` are held by others."""
+    """This fake is a journal whose disruption budgets in `full` are used up, and a store of leases.
+
+    Another run of Certroll holds the leases in `busy`.
+    """
 
     full: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
     counted: list[tuple[str, SiteRef, int]] = field(default_factory=list)
 
-    def claim_restart(self, place: str, site: SiteRef, _: object, most: int) -> bool:
+    def claim(self, place: str, site: SiteRef, _: object, most: int) -> bool:
         """Count the site, unless the place is full."""
         self.counted += [] if place in self.full else [(place, site, most)]
         return place not in self.full
 
-    def restarted(self, place: str, site: SiteRef, _: object) -> None:
+    def give_back(self, place: str, site: SiteRef, _: object) -> None:
         """Count the site no longer."""
         self.counted = [one for one in self.counted if one[:2] != (place, site)]
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Hold the lease, or raise."""
+        """Hold the lease, or raise `LeaseBusy`."""
         if name.removeprefix("plan ") in self.busy:
             raise LeaseBusy(name)
         yield
 
 
 def run(counting: Counting) -> Run:
-    """Return a run that counts there."""
+    """Return a run of Certroll with the fake journal and leases."""
     nobody: Any = ThreadPoolExecutor
     given: Any = counting
-    return Run.start(replace(ports(clock=ManualClock(NOW)), journal=given, leases=given), APPLY, nobody)
+    return Run.start(replace(ports(clock=ManualClock(NOW)), restart_claims=given, leases=given), APPLY, nobody)
 
 
 def test_site_counts_in_every_place() -> None:
-    """Each place is asked with its own limit."""
+    """An app's restart claim in each disruption budget counts against that budget's own limit."""
     counting = Counting()
     assert claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == [("plan", site_ref(), 2), ("environment", site_ref(), 5)]
@@ -58,7 +61,7 @@ def test_site_counts_in_every_place() -> None:
 
 @pytest.mark.parametrize("full", ["plan", "environment"])
 def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
-    """Where one place is full the other is given back: nobody is kept waiting by what does not restart."""
+    """An app gives up its other restart claim if one disruption budget is used up, so that no app waits for it."""
     counting = Counting(full=frozenset({full}))
     assert not claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == []
@@ -66,7 +69,7 @@ def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
 
 @pytest.mark.parametrize("busy", ["plan", "environment"])
 def test_place_that_is_being_counted_gives_the_others_back(busy: str) -> None:
-    """Where somebody else counts in a place just now the site counts nowhere, and is tried again."""
+    """An app gives up its restart claims and is tried again if another run holds the lease of a budget."""
     counting = Counting(busy=frozenset({busy}))
     with pytest.raises(LeaseBusy):
         claimed(run(counting), PLACES, site_ref(), REF)

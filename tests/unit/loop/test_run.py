@@ -1,4 +1,4 @@
-"""How a run carries out its steps."""
+"""A run performs the steps of a plan in order and handles refusals, conflicts and lost leases."""
 
 import json
 import logging
@@ -28,11 +28,11 @@ from shared.domain.errors import (
 from shared.domain.model import CertificateVersion
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.plan import Intent, Phase, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.record import HistoryEntry
 from shared.domain.requirements import Case
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.ports import Ports
 from shared.run import ROUNDS, TIME_BUDGET, Performed, Run, perform_all, perform_each, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
 
@@ -43,7 +43,7 @@ KEPT = copy("kept", source=None)
 
 @dataclass(frozen=True)
 class Trial(Traits):
-    """An action that answers as it is told, the last answer for ever, and notes when it was its turn."""
+    """This action gives the answers in order, repeats the last answer, and records each attempt."""
 
     name: str
     answers: list[bool | Exception]
@@ -55,20 +55,20 @@ class Trial(Traits):
 
     @property
     def subject(self) -> str:
-        """The name."""
+        """The name of the action."""
         return self.name
 
     @property
     def site(self) -> SiteRef | None:
-        """The site."""
+        """The site of the action."""
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Nothing."""
+        """Return no cases."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the same world."""
+        """Return the snapshot unchanged."""
         return snapshot
 
     def perform(self, _: Ports) -> bool:
@@ -82,7 +82,7 @@ class Trial(Traits):
 
 @dataclass
 class Doing:
-    """A run over trials: a lease, a journal and a retry layer that note what they are asked."""
+    """This helper runs trial steps with a lease, a journal and a retry layer that record their calls."""
 
     run: Run
     clock: ManualClock
@@ -93,28 +93,28 @@ class Doing:
     tries: int = 0
 
     def check(self) -> None:
-        """Count the look at the lease, which may be lost."""
+        """Count the check of the lease, and raise `LeaseLost` from the check `lost_at` on."""
         self.checks += 1
         if self.checks >= self.lost_at:
             raise LeaseLost("lost")
 
     def again(self, work: Callable[[], Result]) -> Result:
-        """Do the work once."""
+        """Do the work once and count it."""
         self.tries += 1
         return work()
 
-    def add_history(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
+    def add(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
         """Keep the entries."""
         assert ref == REF
         self.history.extend(entries)
 
     def step(self, name: str, *answers: bool | Exception, site: str | None = None) -> Step:
-        """Return a step that answers so."""
+        """Return a step that gives these answers."""
         trial = Trial(name, list(answers) or [True], self.turns, site_ref(site) if site else None)
         return Step(trial, Reason.STALE_COPY)
 
     def all(self, *steps: Step) -> tuple[Skip, ...]:
-        """Perform the steps."""
+        """Perform the steps and return the refusals."""
         return perform_all(self.run, self, REF, steps)
 
 
@@ -126,19 +126,19 @@ def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
         bare: Any = ports(clock=clock)
         doing = Doing(Run.start(bare, Intent(), pool), clock)
         given: Any = doing
-        doing.run = replace(doing.run, ports=replace(bare, journal=given, retrying=given))
+        doing.run = replace(doing.run, ports=replace(bare, history=given, retrying=given))
         yield doing
 
 
 def whole(log: pytest.LogCaptureFixture) -> list[dict[str, str]]:
-    """Return the events with all that they say, the vault certificate left out, having checked that it is there."""
+    """Return the logged events without the vault certificate, after a check that each event names it."""
     lines: list[dict[str, str]] = [json.loads(line) for line in log.messages]
     assert {line.pop("certificate") for line in lines} == {"kv-shop/shop"}
     return lines
 
 
 def test_log_says_what_became_of_each_step(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
-    """Each event names the vault certificate and the subject, with the reason of the step, or what Azure said."""
+    """Each log event names the vault certificate and the subject, with the step's reason or Azure's message."""
     doing.all(doing.step("keep", EARLY), doing.step("sync", Denied("no")), doing.step("bind"))
     assert whole(caplog) == [
         {"event": "step.put_off", "subject": "keep", "detail": "after the sync"},
@@ -149,12 +149,12 @@ def test_log_says_what_became_of_each_step(doing: Doing, caplog: pytest.LogCaptu
 
 
 def logged(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Return the name and the subject of each event."""
+    """Return the name and the subject of each logged event."""
     return [(line["event"], line.get("subject", "")) for line in map(json.loads, log.messages)]
 
 
 def test_steps_are_performed_in_order(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
-    """Each step is done once, through the retry layer, and is in the history: what was written and what need not be."""
+    """Certroll performs each step once, in order, and records it in the history."""
     assert doing.all(doing.step("a"), doing.step("b", False), doing.step("c")) == ()
     assert (doing.turns, doing.tries) == (["a", "b", "c"], 3)
     assert doing.history == [
@@ -180,7 +180,7 @@ def test_steps_are_performed_in_order(doing: Doing, caplog: pytest.LogCaptureFix
 def test_refusal_of_a_step_does_not_hold_up_the_others(
     doing: Doing, caplog: pytest.LogCaptureFixture, error: CertrollError, reason: Reason
 ) -> None:
-    """What Azure refuses is returned with its reason and its site, and what follows is done."""
+    """Certroll returns a refused step with reason and site, and performs the steps after it."""
     refused = doing.all(doing.step("a", error, site="shop"), doing.step("b"), doing.step("c", error))
     assert refused == (Skip("a", reason, "no", site_ref()), Skip("c", reason, "no"))
     assert doing.turns == ["a", "b", "c"]
@@ -192,14 +192,14 @@ def test_refusal_of_a_step_does_not_hold_up_the_others(
     "error", [Conflict("moved"), OutcomeUnknown("504"), KeyError("bug")], ids=lambda e: type(e).__name__
 )
 def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
-    """What asks for a new plan, or was not foreseen, is passed on at once."""
+    """Certroll ends the run at once after an unexpected error or an error that needs a new plan."""
     with pytest.raises(type(error)):
         doing.all(doing.step("a", error), doing.step("b"))
     assert doing.turns == ["a"]
 
 
 def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None:
-    """A step without an answer counts as refused for now, and its error is returned with those of the others."""
+    """If Azure gives no answer to a step, Certroll counts it as refused, performs the others, and returns the error."""
     lost, late = OutcomeUnknown("504"), Unavailable("503")
     steps = (doing.step("a", lost, site="shop"), doing.step("b"), doing.step("c", late))
     performed = perform_each(doing.run, doing, REF, steps)
@@ -212,22 +212,25 @@ def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None
 
 
 def test_steps_of_which_none_is_refused_leave_nothing(doing: Doing) -> None:
-    """Each step is done, and neither a refusal nor an error is returned."""
+    """Certroll returns neither a refusal nor an error if it performed all steps."""
     assert perform_each(doing.run, doing, REF, (doing.step("a"), doing.step("b", False))) == Performed()
     assert [entry.subject for entry in doing.history] == ["a", "b"]
 
 
 @dataclass(frozen=True)
 class Unanswered(KeepSuperseded):
-    """A version to keep, of which Azure does not say whether it has it."""
+    """A step that preserves a superseded version, and to which Azure gives no clear answer."""
 
     def perform(self, _: Ports) -> bool:
-        """Raise."""
+        """Raise `OutcomeUnknown`."""
         raise OutcomeUnknown("504")
 
 
 def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing: Doing) -> None:
-    """A sync would take the last good version from apps that name it, so all that follows waits for the answer."""
+    """Certroll syncs no copy while it is unknown whether Azure stored the preserved old version.
+
+    A sync without the preserved version would take the old version away from apps that still name it.
+    """
     keep = Unanswered(REF, old_version(), KEPT, farm())
     sync = doing.step("sync")
     performed = perform_each(doing.run, doing, REF, (Step(keep, Reason.SUPERSEDED_IN_USE), sync))
@@ -240,7 +243,7 @@ def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing
 
 
 def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
-    """A step that can only be done after the others goes to the end, and is done there."""
+    """Certroll performs a step that has to wait for other steps after those steps."""
     assert doing.all(doing.step("keep", EARLY, True), doing.step("sync"), doing.step("bind")) == ()
     assert doing.turns == ["keep", "sync", "bind", "keep"]
     assert [entry.subject for entry in doing.history] == ["sync", "bind", "keep"]
@@ -248,7 +251,7 @@ def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.
 
 
 def test_several_steps_that_are_too_early_are_all_done(doing: Doing) -> None:
-    """Several steps may have to wait for one that follows."""
+    """If several steps have to wait for another step, Certroll performs all of them after that step."""
     early = [doing.step(name, EARLY, True) for name in ("a", "b", "c")]
     assert doing.all(*early, doing.step("sync")) == ()
     assert doing.turns == ["a", "b", "c", "sync", "a", "b", "c"]
@@ -256,7 +259,7 @@ def test_several_steps_that_are_too_early_are_all_done(doing: Doing) -> None:
 
 @pytest.mark.parametrize("many", [1, 2, 5])
 def test_step_that_stays_too_early_ends(doing: Doing, caplog: pytest.LogCaptureFixture, many: int) -> None:
-    """Where what a step waits for is not done the run ends: nothing was replaced, so nothing is lost."""
+    """Certroll drops a step that waits for another step if Azure refuses the other step."""
     early = [doing.step(f"keep {number}", EARLY) for number in range(many)]
     (refused,) = doing.all(*early, doing.step("sync", Denied("no")))
     assert refused.subject == "sync"
@@ -266,13 +269,13 @@ def test_step_that_stays_too_early_ends(doing: Doing, caplog: pytest.LogCaptureF
 
 
 def test_step_that_is_too_early_alone_ends(doing: Doing) -> None:
-    """Where nothing follows, a step that is too early is tried once."""
+    """If no other step follows, Certroll makes a single attempt at a step that has to wait."""
     assert doing.all(doing.step("keep", EARLY)) == ()
     assert doing.turns == ["keep"]
 
 
 def test_lost_lease_stops_between_steps(doing: Doing) -> None:
-    """Before each step the lease is looked at: where it is lost another instance may write, and this one stops."""
+    """Certroll stops between two steps if it has lost its lease, because another instance may write."""
     doing.lost_at = 2
     with pytest.raises(LeaseLost):
         doing.all(doing.step("a"), doing.step("b"))
@@ -280,7 +283,7 @@ def test_lost_lease_stops_between_steps(doing: Doing) -> None:
 
 
 def test_time_that_is_over_stops_between_steps(doing: Doing) -> None:
-    """Before each step the time is looked at: what is left goes into another run."""
+    """Certroll stops between two steps if its time is over, and another run does the rest."""
     doing.clock.time = NOW + TIME_BUDGET - timedelta(seconds=1)
     assert doing.all(doing.step("a")) == ()
     doing.clock.time = NOW + TIME_BUDGET
@@ -291,7 +294,7 @@ def test_time_that_is_over_stops_between_steps(doing: Doing) -> None:
 
 @pytest.mark.parametrize("moves", range(ROUNDS))
 def test_world_that_moves_is_planned_again(moves: int, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the world moved under a plan it is made again, up to three times in all."""
+    """Certroll plans again after a conflict, and makes at most three attempts."""
     caplog.set_level(logging.INFO, logger="certroll")
     rounds = iter([Conflict("moved")] * moves + [None])
 
@@ -306,7 +309,7 @@ def test_world_that_moves_is_planned_again(moves: int, caplog: pytest.LogCapture
 
 
 def test_world_that_keeps_moving_is_left() -> None:
-    """After the third time the message fails, and comes back later."""
+    """Certroll raises the third conflict, so that the queue delivers the message again later."""
     tries: list[int] = []
 
     def attempt() -> None:

@@ -1,4 +1,4 @@
-"""What follows a run that must come back later."""
+"""Certroll sends a delayed message after a run that has to continue later."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 
 
 def sent(outcome: Outcome, waits: int = 0) -> list[tuple[CertificateMessage, timedelta]]:
-    """Return the messages that follow the outcome of a message that has waited so often."""
+    """Return the messages that Certroll sends after the outcome of a message that has waited `waits` times."""
     messages: list[tuple[CertificateMessage, timedelta]] = []
     with ThreadPoolExecutor(1) as pool:
         run = Run.start(ports(clock=ManualClock()), Intent(), pool)
@@ -30,7 +30,7 @@ def sent(outcome: Outcome, waits: int = 0) -> list[tuple[CertificateMessage, tim
 
 
 def waiting(delay: timedelta) -> Waiting:
-    """Return an outcome that asks for a look after the delay."""
+    """Return an outcome that asks for another run after the delay."""
     return Waiting(NOW + delay, Reason.DISPATCHED)
 
 
@@ -43,24 +43,24 @@ def waiting(delay: timedelta) -> Waiting:
     ],
 )
 def test_wait_sends_a_new_message(asked: timedelta, delay: timedelta) -> None:
-    """A wait sends a message of its own, visible when it is due, that counts one wait more."""
+    """A run that has to wait sends a message that becomes visible when it is due and counts another wait."""
     assert sent(waiting(asked), 4) == [(CertificateMessage(REF, Cause.WAIT, 5), delay)]
 
 
 def test_long_wait_is_left_to_the_sweep() -> None:
-    """A wait of more than a quarter of an hour sends nothing: the sweep finds what is left."""
+    """A run that has to wait more than 15 minutes sends no message, because the sweep continues the work."""
     assert sent(waiting(LONGEST_PAUSE + SECOND)) == []
 
 
 def test_twentieth_wait_is_the_last() -> None:
-    """After twenty waits in a row nothing is sent: the sweep finds what is left."""
+    """A run sends no message after twenty waits in a row, because the sweep continues the work."""
     assert len(sent(waiting(SECOND), MOST_WAITS - 1)) == 1
     assert sent(waiting(SECOND), MOST_WAITS) == []
 
 
 @pytest.mark.parametrize("waits", [0, MOST_WAITS], ids=["the first", "the last"])
 def test_progress_is_waited_for_anew(waits: int) -> None:
-    """After a step forward the waits are counted from the start, so that a long way is not cut short."""
+    """A run that made progress sends a message whose count of waits starts again at zero."""
     outcome = replace(waiting(SECOND), progress=True)
     assert sent(outcome, waits) == [(CertificateMessage(REF, Cause.WAIT, 0), SECOND)]
     assert sent(replace(outcome, until=NOW + LONGEST_PAUSE + SECOND), waits) == []
@@ -72,12 +72,12 @@ def test_progress_is_waited_for_anew(waits: int) -> None:
     ids=["converged", "stalled", "deferred"],
 )
 def test_what_does_not_wait_sends_nothing(outcome: Outcome) -> None:
-    """A run that is over, for good or until a person acts, is not looked at again by itself."""
+    """A run that converged, stalled or was deferred sends no message for another run."""
     assert sent(outcome) == []
 
 
 def test_pauses_grow_up_to_the_longest_wait() -> None:
-    """The first looks follow within seconds, later ones ever more rarely, and none so late that it would be lost."""
+    """The pauses between the runs for a message grow from one second to a quarter of an hour."""
     pauses = [pause(waits) for waits in range(MOST_WAITS + 1)]
     assert pauses[:8] == [SECOND] * 5 + [2 * SECOND, 4 * SECOND, 8 * SECOND]
     assert pauses == sorted(pauses)
@@ -96,14 +96,17 @@ def test_pauses_grow_up_to_the_longest_wait() -> None:
     ],
 )
 def test_window_is_not_missed(window: str | None, look: datetime) -> None:
-    """Near the opening of the restart window somebody looks every quarter of an hour: a sweep may miss a short one."""
+    """In the four hours before the restart window opens, Certroll runs every quarter of an hour.
+
+    Certroll's sweeps alone could miss a short restart window.
+    """
     intent = Intent(restart_window=RestartWindow.parse(window) if window else None)
     with ThreadPoolExecutor(1) as pool:
         assert until_open(Run.start(ports(clock=ManualClock()), intent, pool)) == look
 
 
 def test_run_ends_well_inside_the_functions_time() -> None:
-    """After eight of its ten minutes a run begins nothing new, and not a moment earlier."""
+    """A run starts no new step once eight of its ten minutes are over."""
     clock = ManualClock()
     with ThreadPoolExecutor(1) as pool:
         run = Run.start(ports(clock=clock), Intent(), pool)

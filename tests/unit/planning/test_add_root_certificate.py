@@ -11,11 +11,11 @@ from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
 from shared.domain.model import BlindSpot, RootCertificate
 from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.plan import Skip, Step
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.roots import roots_subject
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.ports import Ports
 from tests.build import (
     APPLY,
     ASE,

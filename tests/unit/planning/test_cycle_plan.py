@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 
 from shared.cycle_plan import STOP_AND_START, apps_of, each_takes, waves_of, why_spared
+from shared.domain.budget import MostDown
 from shared.domain.cycle import CycleApp, CycleState
 from shared.domain.model import Fleet, Site
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags
-from shared.domain.waves import MostDown, WaveApp, Waves, wave_app
+from shared.domain.waves import WaveApp, Waves, wave_app
 from tests.build import APPLY, ASE, NOW, OFF, OTHER_ASE, SUBSCRIPTION, site, site_ref
 
 OWN = replace(APPLY, own_site="certroll", own_subscription=SUBSCRIPTION)

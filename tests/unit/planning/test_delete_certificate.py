@@ -16,7 +16,9 @@ from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollState
 from shared.domain.rollout import SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.liveness import live_in
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import looks_stale, uploaded_to
 from shared.guards import deletion
 from tests.build import (
     APPLY,
@@ -307,8 +309,8 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
     claimed = replace(old_version(), bundle=Bundle(KeyFound.NONE, (), None, ordered=True))
     seen = over(OURS, THEIRS, lineage=lineage(version(created=LONG_AGO), claimed))
     assert reasons(seen) == []
-    assert not seen.uploaded_to
-    assert not seen.looks_stale(binding())
+    assert not uploaded_to(seen)
+    assert not looks_stale(seen, binding())
     assert reasons(over(PUBLIC, NEW_PUBLIC, lineage=lineage(version(created=LONG_AGO), claimed))) == [Reason.SUPERSEDED]
 
 
@@ -469,7 +471,7 @@ def test_binding_that_is_spared_keeps_what_it_shows() -> None:
 def test_deletion_is_projected() -> None:
     """The snapshot predicted for a deletion lacks the upload, and Certroll then proposes nothing."""
     after = DeleteCertificate(OURS, ()).project(over())
-    assert OLD not in after.live_in(WEST)
+    assert OLD not in live_in(after, WEST)
     assert reasons(after) == []
 
 

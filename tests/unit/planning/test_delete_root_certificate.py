@@ -13,7 +13,7 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.model import RootCertificate
 from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.guards import deletion
 from tests.build import (
     APPLY,

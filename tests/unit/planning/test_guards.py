@@ -36,15 +36,15 @@ from shared.domain.model import (
 )
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.plan import Guard, Intent, Mode, Phase, Plan, Skip, Step, Traits
-from shared.domain.ports import Ports
 from shared.domain.reason import Reason
 from shared.domain.requirements import PKCS12, Case
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, Rollout, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.domain.vault_access import app_service
 from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
+from shared.ports import Ports
 from tests.build import (
     APPLY,
     DAY,

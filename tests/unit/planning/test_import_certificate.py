@@ -12,7 +12,7 @@ from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef, VaultName
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.domain.vault_access import VaultSettings, app_service
 from tests.build import (

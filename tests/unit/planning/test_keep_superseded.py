@@ -17,7 +17,7 @@ from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import (
     APPLY,
     DAY,

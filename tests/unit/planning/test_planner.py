@@ -17,7 +17,9 @@ from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import URGENT, SiteState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import shown_bindings
 from shared.domain.tags import Tags
 from shared.domain.window import RestartWindow
 from tests.build import (
@@ -442,13 +444,13 @@ def _modules(package: ModuleType) -> list[Any]:
 )
 def test_what_will_not_move_makes_nothing_urgent(seen: Snapshot) -> None:
     """A binding that no plan will move does not make a version urgent."""
-    assert seen.expires_at() is None
+    assert expires_at(seen) is None
 
 
 def test_what_will_move_makes_urgent_though_its_names_are_unknown() -> None:
     """A binding whose certificate is about to end makes the version urgent even if the version's names are unknown."""
     seen = snapshot(lineage=lineage(version(facts=None), old_version()))
-    assert seen.expires_at() == old_version().not_after
+    assert expires_at(seen) == old_version().not_after
 
 
 def test_soonest_end_of_what_is_shown_counts() -> None:
@@ -456,6 +458,6 @@ def test_soonest_end_of_what_is_shown_counts() -> None:
     soon = NOW + timedelta(hours=1)
     versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW - URGENT)
     shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))
-    assert shown.expires_at() == soon
-    assert snapshot(bindings=(binding(thumbprint=NEW),)).expires_at() is None
-    assert OLD in {b.thumbprint for b in shown.bindings}
+    assert expires_at(shown) == soon
+    assert expires_at(snapshot(bindings=(binding(thumbprint=NEW),))) is None
+    assert OLD in {b.thumbprint for b in shown_bindings(shown)}

@@ -10,7 +10,7 @@ from shared.domain.lineage import Refusal
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import WRITTEN, RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import (
     APPLY,
     NEWER,

@@ -13,7 +13,7 @@ from shared.actions.update_binding import UpdateBinding
 from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings
 from shared.domain.plan import Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.window import RestartWindow
 from shared.guards import restart_window
 from tests.build import (

@@ -11,7 +11,7 @@ from shared.domain.names import Thumbprint
 from shared.domain.plan import Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import APPLY, FOREIGN, NEW, OLD, OLDER, WEST, copy, named, roll, rollout, site, site_ref, snapshot
 
 BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)

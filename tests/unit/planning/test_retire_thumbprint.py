@@ -12,7 +12,7 @@ from shared.domain.model import Site, WebspaceCertificate
 from shared.domain.plan import Step
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from tests.build import (
     APPLY,

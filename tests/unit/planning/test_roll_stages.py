@@ -14,6 +14,7 @@ from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.sync_certificate import SyncCertificate
 from shared.actions.update_binding import UpdateBinding
 from shared.domain.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.budget import MostDown
 from shared.domain.model import Site
 from shared.domain.names import SiteRef
 from shared.domain.plan import Intent, Mode, Plan, Skip, Step
@@ -21,9 +22,8 @@ from shared.domain.probe import Probe, ProbeInvalid
 from shared.domain.reason import Reason
 from shared.domain.roll import RollRecord, RollState
 from shared.domain.rollout import LOST_AFTER, URGENT
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.domain.waves import MostDown
 from shared.guards import roll_stages
 from shared.guards.roll_stages import Turns, probe_of
 from tests.build import (

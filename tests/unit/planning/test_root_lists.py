@@ -14,7 +14,7 @@ from shared.actions.restore_app_settings import restoring
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.upload_public_certificate import UploadPublicCertificate
-from shared.clients.app_service import read_site
+from shared.clients.app_service_wire import read_site
 from shared.dispatch import has_unrecorded, roll_records
 from shared.domain.app_settings import (
     LOAD_LIST,
@@ -31,7 +31,9 @@ from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.plan import Plan, Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.roll import FIGHT, RollRecord, RollState
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.roots import lacks_root
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale
 from shared.domain.tags import Tags
 from shared.guards import deletion, gate, live, roll_stages
 from shared.notices import sharing, version_warnings
@@ -284,7 +286,7 @@ def test_other_lists_of_such_an_app_are_rolled() -> None:
     found, (skip,) = proposed(seen)
     assert found == [(SettingEdit(LOAD_LIST, NEW, (), OLD),)]
     assert skip.reason is Reason.ROOT_LIST_UNHEEDED
-    assert seen.named_stale(listing(OLD)) == ()
+    assert named_stale(seen, listing(OLD)) == ()
 
 
 def test_root_list_keeps_nothing_in_the_webspace() -> None:
@@ -635,9 +637,9 @@ def test_record_says_that_the_tag_asked() -> None:
 
 def test_apps_own_run_goes_by_the_record() -> None:
     """The run of one app reads from the record, and not from the tag, that the app wants a root."""
-    assert not replace(world(listing(), tags=ASKED), rooted=frozenset()).lacks_root(listing())
-    assert replace(world(listing()), rooted=frozenset({site_ref()})).lacks_root(listing())
-    assert not replace(world(listing(), sites=(LINUX,)), rooted=frozenset({site_ref()})).lacks_root(listing())
+    assert not lacks_root(replace(world(listing(), tags=ASKED), rooted=frozenset()), listing())
+    assert lacks_root(replace(world(listing()), rooted=frozenset({site_ref()})), listing())
+    assert not lacks_root(replace(world(listing(), sites=(LINUX,)), rooted=frozenset({site_ref()})), listing())
 
 
 def test_record_names_one_certificate_of_each_root() -> None:

@@ -28,7 +28,7 @@ from shared.domain.requirements import PKCS12
 from shared.domain.roll import RollState
 from shared.domain.rollout import Again, SiteState
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from tests.build import (
     AGAIN,

@@ -13,7 +13,9 @@ from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.secret import Pfx
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.liveness import live_in
+from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import (
     APPLY,
     ASE,
@@ -143,8 +145,8 @@ def test_upload_without_a_plan_is_refused() -> None:
 def test_version_is_live_after_the_upload() -> None:
     """Bindings and app settings may name the version after its upload, and Certroll uploads nothing again."""
     after = UPLOAD.project(snapshot(copies=(UPLOADED,)))
-    assert NEW in after.live_in(WEST)
-    assert OLD in after.live_in(WEST)
+    assert NEW in live_in(after, WEST)
+    assert OLD in live_in(after, WEST)
     assert list(upload_certificate.propose(after, APPLY)) == []
 
 
@@ -188,8 +190,8 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
     """The end of an uploaded certificate makes its renewal urgent, as that of an imported one does."""
     ends = NOW + 2 * DAY
     soon = lineage(version(), old_version(not_after=ends))
-    assert bound_to(soon, UPLOADED).expires_at() == ends
-    assert bound_to(soon).expires_at() is None
+    assert expires_at(bound_to(soon, UPLOADED)) == ends
+    assert expires_at(bound_to(soon)) is None
     assert LINEAGE.current is not None
 
 

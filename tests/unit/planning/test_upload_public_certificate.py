@@ -11,7 +11,7 @@ from shared.domain.model import WebspaceCertificate
 from shared.domain.names import CopyRef
 from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.snapshot import Snapshot
+from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from tests.build import (
     APPLY,

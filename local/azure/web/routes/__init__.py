@@ -1,1 +1,1 @@
-"""The routes of Microsoft.Web, one module per kind of resource."""
+"""The routes of Microsoft.Web, with one module for each kind of resource."""

@@ -1,4 +1,4 @@
-"""What happens to a host name: added, bound, moved to another certificate, unbound, removed."""
+"""The changes of a site's host names: add, bind, move to another certificate, unbind and remove."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,15 +11,18 @@ from local.azure.world import World
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How a client wants a host name to be bound. `ssl_state` None: it did not say."""
+    """The TLS binding that a client wants for a host name."""
 
     ssl_state: SslState | None
+    """The kind of binding; None if the client did not name it."""
     thumbprint: str | None
+    """The thumbprint of the certificate; None if the client did not name it."""
     record_type: str | None = None
+    """The kind of DNS record of the host name; None if the client did not name it."""
 
 
 def wish_of(properties: Mapping[str, Any]) -> Wish:
-    """Return what the properties of a request ask for."""
+    """Return the TLS binding that the properties of a request ask for."""
     state, thumbprint = properties.get("sslState"), properties.get("thumbprint")
     if state is not None and str(state).lower() not in SSL_STATES:
         raise refusals.invalid("SslState", f"The value '{state}' is not one of {', '.join(SSL_STATES.values())}.")
@@ -31,10 +34,11 @@ def wish_of(properties: Mapping[str, Any]) -> Wish:
 
 
 def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
-    """Return the host name as it is after the wish; raise a Refused where App Service would not do it.
+    """Return the host name with the requested binding; raise Refused if App Service would refuse the binding.
 
-    A wish without an ssl_state leaves the host name unbound: what Azure does then is not known, and this is the
-    unkind reading. Without a thumbprint App Service looks for a certificate by the host name.
+    A request without `sslState` unbinds the host name. The effect of such a request in Azure is not documented, so the
+    local Azure assumes the worst case. If the request names no thumbprint, App Service chooses a certificate that
+    covers the host name.
     """
     kept = replace(host, record_type=wish.record_type or host.record_type)
     if wish.ssl_state in {None, DISABLED}:
@@ -77,7 +81,7 @@ def _address(world: World, site: Site, host: Host, wish: Wish) -> str | None:
 
 
 def store_host(world: World, site: Site, host: Host) -> Site:
-    """Return the site with that host name as it now is; the journal says what changed."""
+    """Store the host name, note the change in the journal, and return the site."""
     before = site.hosts.get(host.name.lower())
     changed = world.web.put_site(replace(site, hosts={**site.hosts, host.name.lower(): host}))
     note(world, before, host)
@@ -85,7 +89,7 @@ def store_host(world: World, site: Site, host: Host) -> Site:
 
 
 def remove_host(world: World, site: Site, host: Host) -> Site:
-    """Return the site without that host name; an address that it held is lost."""
+    """Remove the host name, and return the site. The dedicated address of the host name is lost."""
     hosts = {name: kept for name, kept in site.hosts.items() if name != host.name.lower()}
     lost = f", address {host.virtual_ip} lost" if host.virtual_ip else ""
     world.journal.note(f"host name {host.name} removed from {site.full_name}{lost}")
@@ -93,7 +97,7 @@ def remove_host(world: World, site: Site, host: Host) -> Site:
 
 
 def note(world: World, before: Host | None, after: Host) -> None:
-    """Write down how a host name changed, like `binding shop.contoso.com SniEnabled 1A2B3C4D->5E6F7A8B`."""
+    """Record how a host name changed, such as `binding shop.contoso.com SniEnabled 1A2B3C4D->5E6F7A8B`."""
     if before is None:
         world.journal.note(f"host name {after.name} added")
         before = Host(after.name)

@@ -1,4 +1,4 @@
-"""What may become of a certificate: taken, refused because of others, or resolved to another."""
+"""The checks before App Service stores a certificate, which may refuse it or resolve it to an existing one."""
 
 from local.azure.web import refusals
 from local.azure.web.resources import Certificate, short_location
@@ -6,7 +6,12 @@ from local.azure.world import World
 
 
 def check_allowed(world: World, certificate: Certificate, before: Certificate | None) -> None:
-    """Refuse what the present state does not allow: no room, a second copy, an upload in place of a bound one."""
+    """Refuse a certificate that the present state of the webspace does not allow.
+
+    - App Service refuses a new certificate if the webspace is full.
+    - App Service refuses an existing thumbprint if the knob `second_import_same_thumbprint` is `refuse`.
+    - App Service refuses an upload that would replace a certificate with bindings.
+    """
     if before is None:
         _check_room(world, certificate)
     if world.knobs.second_import_same_thumbprint == "refuse":
@@ -17,22 +22,30 @@ def check_allowed(world: World, certificate: Certificate, before: Certificate | 
 
 
 def check_unused(world: World, certificate: Certificate) -> None:
-    """Refuse to take away what is bound (azure docs, support articles; reported for uploads that are replaced).
+    """Refuse to remove a certificate that a host name is bound to.
 
-    App settings that name the thumbprint do not count: Azure does not look at them.
+    Azure support articles describe the refusal to remove a bound certificate. Users report that App Service also
+    refuses an upload that would replace a bound certificate. Azure does not check app settings that name the
+    thumbprint.
     """
     for _, host in world.web.using(certificate, certificate.thumbprint):
         raise refusals.in_use(certificate.thumbprint, host.name)
 
 
 def resolved(world: World, certificate: Certificate, before: Certificate | None) -> Certificate | None:
-    """Return the copy that the request for a new one leads to instead, if the knob says so and there is one."""
+    """Return the existing certificate that a request for a new certificate resolves to, or None.
+
+    A request resolves to an existing certificate only if the knob `second_import_same_thumbprint` is `resolve`.
+    """
     resolves = world.knobs.second_import_same_thumbprint == "resolve" and before is None
     return _first(world, certificate) if resolves else None
 
 
 def _check_room(world: World, certificate: Certificate) -> None:
-    """Refuse one more than a webspace takes; what a Flex Consumption site takes is not documented."""
+    """Refuse a new certificate if its webspace is full.
+
+    The maximum number of certificates of a Flex Consumption site is not documented.
+    """
     limit = world.knobs.certificates_per_webspace
     if certificate.site_id is None and sum(1 for _ in world.web.certificates_in(certificate.webspace)) >= limit:
         raise refusals.conflict(
@@ -48,14 +61,14 @@ def _check_only_one(world: World, certificate: Certificate) -> None:
 
 
 def _first(world: World, certificate: Certificate) -> Certificate | None:
-    """Return another copy of the same thumbprint in the same subscription and location, or None."""
+    """Return another certificate with the same thumbprint in the same subscription and location, or None."""
     same_thumbprint = (other for other in world.web.all_certificates() if other.thumbprint == certificate.thumbprint)
     others = (other for other in same_thumbprint if other.id.lower() != certificate.id.lower())
     return next((other for other in others if _place(other) == _place(certificate)), None)
 
 
 def _place(certificate: Certificate) -> tuple[str, ...]:
-    """Return what two copies of one thumbprint would have to share; for a site's own certificates, the site."""
+    """Return the scope within which a thumbprint should be unique: subscription and location, or the owning site."""
     if certificate.site_id is not None:
         return certificate.scope
     return certificate.subscription.lower(), short_location(certificate.location)

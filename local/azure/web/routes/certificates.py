@@ -1,4 +1,4 @@
-"""Certificates over the wire: imported from a vault, synced by writing them again, uploaded, deleted."""
+"""The routes for certificates: import from a vault, sync by writing again, upload, read and delete."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ from local.azure.world import World
 
 
 def list_certificates(call: Call) -> Response:
-    """Answer the certificates of a subscription or a group, as `$filter` narrows them."""
+    """Respond with the certificates of a subscription or resource group that match `$filter`."""
     found = (
         certificate for certificate in call.world.web.certificates.listing(call.below) if call.sees(certificate.id)
     )
@@ -26,12 +26,16 @@ def list_certificates(call: Call) -> Response:
 
 
 def get_certificate(call: Call) -> Response:
-    """Answer one certificate."""
+    """Respond with one certificate."""
     return json_response(200, certificate_json(_found(call), with_status=True))
 
 
 def put_certificate(call: Call) -> Response:
-    """Import or upload a certificate; written again, an import is synced in place. It answers 200, not 201."""
+    """Import, upload or order a certificate.
+
+    Azure answers 200 to a new certificate, instead of 201. Writing an imported certificate again syncs the certificate
+    in place.
+    """
     payload, before = call.payload(), call.world.web.certificates.get(_id(call))
     if not (payload.get("properties") or {}).get("canonicalName"):
         return _write(call, payload, before)
@@ -41,13 +45,13 @@ def put_certificate(call: Call) -> Response:
 
 
 def patch_certificate(call: Call) -> Response:
-    """Write what the request names; the rest is as it was."""
+    """Change only the properties of the certificate that the request names."""
     before = _current(call)
     return _write(call, {"location": before.location, "tags": dict(before.tags)} | call.payload(), before)
 
 
 def delete_certificate(call: Call) -> Response:
-    """Delete a certificate that no host name is bound to."""
+    """Delete the certificate, unless a host name is bound to it."""
     certificate = call.world.web.certificates.get(_id(call))
     if certificate is None:
         return Response(204)
@@ -56,9 +60,10 @@ def delete_certificate(call: Call) -> Response:
 
 
 def accept(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
-    """Return what an answer shows, once the certificate is in use: itself, or as the knobs say another one.
+    """Store the certificate, and return the certificate that the response shows.
 
-    Raises a Refused where the present state does not allow it.
+    Raise Refused if the present state does not allow the certificate. The knobs `second_import_same_thumbprint` and
+    `wrong_echo` make the response show another certificate.
     """
     if (first := certificate_checks.resolved(world, certificate, before)) is not None:
         return first
@@ -70,7 +75,11 @@ def accept(world: World, certificate: Certificate, before: Certificate | None) -
 def content_of(
     world: World, properties: Mapping[str, Any], before: Certificate | None, reader: str = APP_SERVICE
 ) -> tuple[Source | None, ImportedCertificate]:
-    """Return source and content that a request stands for: a PFX, what the reader finds in a vault, or as before."""
+    """Return the source and the content of the certificate that a request describes.
+
+    The content of the certificate comes from a PFX, from the vault as `reader` sees it, or from the existing
+    certificate.
+    """
     if properties.get("pfxBlob"):
         return None, uploads.read_pfx(str(properties["pfxBlob"]), str(properties.get("password") or ""), world.knobs)
     vault_id, secret = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
@@ -83,7 +92,7 @@ def content_of(
 
 
 def _fetched(world: World, source: Source, reader: str) -> ImportedCertificate:
-    """Return what the vault hands to that principal now; raise a Refused as Microsoft.Web answers it."""
+    """Return the certificate that the vault gives to this principal now; raise Refused if the vault refuses."""
     try:
         return world.imports.fetch(source, reader)
     except VaultDenied as denied:
@@ -100,7 +109,7 @@ def _fetched(world: World, source: Source, reader: str) -> ImportedCertificate:
 
 
 def delete(world: World, certificate: Certificate) -> None:
-    """Take the certificate away; raise a Refused where a host name is bound to it."""
+    """Delete the certificate; raise Refused if a host name is bound to it."""
     certificate_checks.check_unused(world, certificate)
     world.web.remove_certificate(certificate)
     world.journal.note(f"certificate {certificate.name} {certificate.thumbprint[:8]} deleted")
@@ -144,7 +153,11 @@ def _location(payload: Mapping[str, Any], before: Certificate | None) -> str:
 
 
 def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Webspace:
-    """Return where a new certificate goes: to the webspace of the plan named, else by resource group and location."""
+    """Return the webspace of a new certificate.
+
+    A new certificate goes to the webspace of the plan that the request names. If the request names no plan, the
+    resource group and location decide the webspace.
+    """
     plan_id = properties.get("serverFarmId")
     if plan_id:
         plan = call.world.web.plans.get(str(plan_id))
@@ -167,7 +180,7 @@ def _plans_near(call: Call, location: str) -> Iterator[Plan]:
 
 
 def _wrong_echo(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
-    """Return what the answer shows instead: another copy's source, and the content from before the write."""
+    """Return a wrong response for the knob `wrong_echo`: another source, and the content before the write."""
     others = (
         other.source for other in world.web.all_certificates() if other.source and other.source != certificate.source
     )

@@ -1,4 +1,4 @@
-"""Key Vault references over the wire, as azure-mgmt-web 11 reads them: listed, one by one, refreshed."""
+"""The routes for Key Vault references, as azure-mgmt-web 11 calls them: list, read and refresh."""
 
 from local.azure.front_door.call import Call, Route, on_sites
 from local.azure.web import references, refusals
@@ -8,12 +8,12 @@ from local.azure.wire import Response, json_response
 
 
 def list_references(call: Call) -> Response:
-    """Answer every app setting that is a reference, and which version it led to at the last start or refresh."""
+    """Respond with every app setting that is a Key Vault reference, and the version it resolved to."""
     return _listed(call, call.site())
 
 
 def get_reference(call: Call) -> Response:
-    """Answer one of them."""
+    """Respond with one Key Vault reference."""
     site, name = call.site(), call["setting"]
     if not references.is_reference(site.settings.get(name, "")):
         raise refusals.missing("AppSetting", name)
@@ -21,7 +21,10 @@ def get_reference(call: Call) -> Response:
 
 
 def refresh(call: Call) -> Response:
-    """Resolve all references again; another version restarts the app (Azure docs, app-service-key-vault-references)."""
+    """Resolve all Key Vault references of the site again, and respond with the references.
+
+    A changed version of a secret restarts the app (Azure docs, app-service-key-vault-references).
+    """
     return _listed(call, call.world.settings.refresh_references(call.site_now()))
 
 

@@ -1,4 +1,4 @@
-"""A site's configuration over the wire: app settings, slot-sticky names, config/web, and what publishing tools ask."""
+"""The routes for a site's configuration: app settings, slot-sticky names, config/web, and publishing."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -36,7 +36,10 @@ WEB_DEFAULTS: Mapping[str, Any] = {
 
 
 def list_settings(call: Call) -> Response:
-    """Answer all app settings with their values; there is no ETag (recorded azure-libraries-for-net traffic)."""
+    """Respond with all app settings and their values.
+
+    The response with the app settings has no ETag (recorded azure-libraries-for-net traffic).
+    """
     people = call.world.other_people
     people.reach("before", "POST", call.site_id())
     site = call.site()
@@ -58,12 +61,15 @@ def put_settings(call: Call) -> Response:
 
 
 def get_sticky_names(call: Call) -> Response:
-    """Answer which settings stay with their slot; the id is null (recorded azure-cli traffic)."""
+    """Respond with the names of the settings that stay with their slot in a swap.
+
+    The id in the response is null (recorded azure-cli traffic).
+    """
     return json_response(200, sticky_names_json(call.site()))
 
 
 def put_sticky_names(call: Call) -> Response:
-    """Replace the names of the settings that stay with their slot."""
+    """Replace the names of the settings that stay with their slot in a swap."""
     properties = call.payload().get("properties") or {}
     site = replace(call.site_now(), sticky_settings=tuple(properties.get("appSettingNames") or ()))
     call.world.journal.note(f"sticky settings of {site.full_name}: {', '.join(site.sticky_settings) or 'none'}")
@@ -71,13 +77,13 @@ def put_sticky_names(call: Call) -> Response:
 
 
 def get_web(call: Call) -> Response:
-    """Answer the configuration that a site's own answer leaves null."""
+    """Respond with `config/web`, which has the values that a site's own response leaves null."""
     site = call.site()
     return json_response(200, config_json(site, "web", {**WEB_DEFAULTS, **site.configuration}))
 
 
 def put_web(call: Call) -> Response:
-    """Write the configuration; what the request does not name stays."""
+    """Change only the properties of `config/web` that the request names."""
     site = call.site_now()
     properties = {name: value for name, value in (call.payload().get("properties") or {}).items() if value is not None}
     site = call.world.web.put_site(replace(site, configuration={**site.configuration, **properties}))
@@ -86,19 +92,19 @@ def put_web(call: Call) -> Response:
 
 
 def list_connection_strings(call: Call) -> Response:
-    """Answer that there are none."""
+    """Respond with an empty set of connection strings."""
     return json_response(200, config_json(call.site(), "connectionstrings", {}))
 
 
 def list_publishing_credentials(call: Call) -> Response:
-    """Answer a user name without a password: nothing publishes to the local Azure."""
+    """Respond with a user name and no password, because nothing publishes to the local Azure."""
     site = call.site()
     user = f"${site.full_name.replace('/', '__')}"
     return json_response(200, config_json(site, "publishingcredentials", {"publishingUserName": user, "scmUri": None}))
 
 
 def publish_profile(call: Call) -> Response:
-    """Answer a publish profile, from which az reads the FTP address after `ssl bind`."""
+    """Respond with a publish profile. After `ssl bind`, the az CLI reads the FTP address from the publish profile."""
     site = call.site()
     host = f"waws-prod-local.ftp.azurewebsites.windows.net/{site.name}"
     profiles = (

@@ -1,4 +1,4 @@
-"""App Service Environments v3 over the wire, and the root certificates that their apps trust from a start on."""
+"""The routes for App Service Environments v3, and for the root certificates that their apps trust."""
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.web import refusals, uploads
@@ -9,11 +9,11 @@ from local.azure.web.wire.sites import site_json
 from local.azure.wire import Refused, Response, arm_error, json_response
 
 ROOTS_API = "2024-04-01"
-"""The one api-version that the docs name for root certificates; others are refused."""
+"""The only api-version that Azure docs name for root certificates; the local Azure refuses all others."""
 
 
 def list_environments(call: Call) -> Response:
-    """Answer the environments of a subscription or a group."""
+    """Respond with the App Service Environments of a subscription or resource group."""
     found = call.world.web.environments.listing(call.below)
     return call.page(
         (environment_json(call.world.web, environment) for environment in found if call.sees(environment.id)), id=None
@@ -21,17 +21,17 @@ def list_environments(call: Call) -> Response:
 
 
 def get_environment(call: Call) -> Response:
-    """Answer one environment."""
+    """Respond with one App Service Environment."""
     return json_response(200, environment_json(call.world.web, _environment(call)))
 
 
 def get_networking(call: Call) -> Response:
-    """Answer the addresses of an environment: an internal one has no external inbound address."""
+    """Respond with the addresses of an environment. An internal environment has no external inbound address."""
     return json_response(200, networking_json(_environment(call)))
 
 
 def list_plans(call: Call) -> Response:
-    """Answer the plans in an environment."""
+    """Respond with the plans in an environment."""
     found = _environment(call)
     keys = {plan.id.lower() for plan in call.world.web.plans.values() if plan.environment == found}
     plans = call.world.web.plans.listing(keys.__contains__)
@@ -39,7 +39,7 @@ def list_plans(call: Call) -> Response:
 
 
 def list_sites(call: Call) -> Response:
-    """Answer the sites in an environment; slots are not among them."""
+    """Respond with the sites in an environment, without slots."""
     found = _environment(call)
     keys = {site.id.lower() for site in call.world.web.sites.values() if site.environment == found and not site.slot}
     sites = call.world.web.sites.listing(keys.__contains__)
@@ -47,7 +47,7 @@ def list_sites(call: Call) -> Response:
 
 
 def list_roots(call: Call) -> Response:
-    """Answer the public certificates of an environment."""
+    """Respond with the public certificates of an environment."""
     _check_version(call)
     prefix = f"{_environment(call).id}/publicCertificates/".lower()
     found = call.world.web.roots.listing(lambda key: key.startswith(prefix))
@@ -55,7 +55,7 @@ def list_roots(call: Call) -> Response:
 
 
 def get_root(call: Call) -> Response:
-    """Answer one public certificate of an environment."""
+    """Respond with one public certificate of an environment."""
     _check_version(call)
     found = call.world.web.roots.read(_root_id(call))
     if found is None:
@@ -64,7 +64,7 @@ def get_root(call: Call) -> Response:
 
 
 def put_root(call: Call) -> Response:
-    """Store a public certificate under that name, in place of another; running apps do not hear of it."""
+    """Store a public certificate under this name; running apps do not notice the change."""
     _check_version(call)
     world, payload = call.world, call.payload()
     if not payload.get("location"):
@@ -81,7 +81,7 @@ def put_root(call: Call) -> Response:
 
 
 def delete_root(call: Call) -> Response:
-    """Delete a public certificate; running apps keep what they started with."""
+    """Delete a public certificate; running apps continue to trust the roots of their last start."""
     _check_version(call)
     environment, found = _environment(call), call.world.web.roots.get(_root_id(call))
     if found is None:

@@ -1,4 +1,4 @@
-"""Host name bindings over the wire."""
+"""The routes for host name bindings."""
 
 from local.azure.front_door.call import Call, Route, on_sites
 from local.azure.web import refusals
@@ -9,19 +9,22 @@ from local.azure.wire import Response, json_response
 
 
 def list_bindings(call: Call) -> Response:
-    """Answer the host names of a site."""
+    """Respond with the host names of a site."""
     site = call.site()
     return call.page(binding_json(site, host) for host in site.hosts.values())
 
 
 def get_binding(call: Call) -> Response:
-    """Answer one host name of a site; the ETag is the site's (recorded azure-cli traffic)."""
+    """Respond with one host name of a site.
+
+    The ETag of a host name is the ETag of the site (recorded azure-cli traffic).
+    """
     site = call.site()
     return _answer(site, _host(site, call["host"]))
 
 
 def put_binding(call: Call) -> Response:
-    """Add a host name, or write its whole binding. It answers 200, not 201."""
+    """Add a host name, or write its binding. Azure answers 200 to a new host name, instead of 201."""
     site, name = call.site_now(), call["host"].lower()
     properties = call.payload().get("properties") or {}
     owner = call.world.web.site_with_host(name)
@@ -33,7 +36,7 @@ def put_binding(call: Call) -> Response:
 
 
 def delete_binding(call: Call) -> Response:
-    """Remove a host name; the platform's own cannot go."""
+    """Remove a host name; refuse to remove the default host name."""
     site, name = call.site_now(), call["host"].lower()
     if name == site.default_host_name:
         raise refusals.bad(f"The default host name {name} cannot be removed.")

@@ -1,6 +1,6 @@
-"""Managed certificates over the wire: asked for by a PUT, and polled until Azure issued or refused them.
+"""The routes for managed certificates: a PUT orders one, and the client polls until Azure issues or refuses it.
 
-That the first answer is a 202 without a body is how az handles it (azure-cli, `create_managed_ssl_cert`).
+The az CLI expects a 202 without a body as the first response (azure-cli, `create_managed_ssl_cert`).
 """
 
 import re
@@ -21,7 +21,7 @@ API = "2025-05-01"
 
 
 def put(call: Call, payload: Mapping[str, Any], location: str) -> Response:
-    """Ask for a managed certificate; raise Refused for what Microsoft.Web can say at once."""
+    """Order a managed certificate; raise Refused if Microsoft.Web can refuse the order immediately."""
     properties = payload.get("properties") or {}
     host_name = str(properties["canonicalName"]).lower()
     plan = call.world.web.plans.get(str(properties.get("serverFarmId") or ""))
@@ -45,14 +45,17 @@ def put(call: Call, payload: Mapping[str, Any], location: str) -> Response:
 
 
 def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
-    """Return the existing certificate that a request asks for; raise Refused if it asks for another one."""
+    """Return the existing certificate; raise Refused if the request names another host name."""
     if before.managed != str(payload["properties"]["canonicalName"]).lower():
         raise refusals.conflict("The certificate {0} exists and is not managed for that name.", before.name)
     return before
 
 
 def poll(call: Call) -> Response:
-    """Answer how far an order is: 202 until it is finished, then 200 or the reason for the refusal."""
+    """Respond with the state of an order of a managed certificate.
+
+    An unfinished order gets a 202. A finished order gets a 200 or the reason for its refusal.
+    """
     order = call.world.managed.order(call["subscription"], call["operation"])
     if order is None:
         raise refusals.missing("Operation", call["operation"])

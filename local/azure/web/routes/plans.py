@@ -1,4 +1,4 @@
-"""App Service plans (server farms) over the wire."""
+"""The routes for App Service plans (server farms)."""
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.web.wire.plans import plan_json
@@ -7,18 +7,21 @@ from local.azure.wire import Response, json_response
 
 
 def list_plans(call: Call) -> Response:
-    """Answer the plans of a subscription or a group."""
+    """Respond with the plans of a subscription or resource group."""
     plans = call.world.web.plans.listing(call.below)
     return call.page((plan_json(call.world.web, plan) for plan in plans if call.sees(plan.id)), id=None)
 
 
 def get_plan(call: Call) -> Response:
-    """Answer one plan."""
+    """Respond with one plan."""
     return json_response(200, plan_json(call.world.web, call.plan()))
 
 
 def list_sites_of_plan(call: Call) -> Response:
-    """Answer the sites on a plan, those too that the caller may not read: the plan's own right is what counts."""
+    """Respond with the sites on a plan, even those that the caller may not read.
+
+    Azure checks only the caller's right on the plan.
+    """
     plan_id = call.plan().id.lower()
     on_plan = {
         site.id.lower() for site in call.world.web.sites.values() if site.plan_id.lower() == plan_id and not site.slot

@@ -1,4 +1,4 @@
-"""Public certificates of sites and slots over the wire: their code may load them, nothing is secured with them."""
+"""The routes for public certificates of sites and slots, which the code of the site may load."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from local.azure.world import World
 
 
 def list_public_certificates(call: Call) -> Response:
-    """Answer the public certificates of a site or slot."""
+    """Respond with the public certificates of a site or slot."""
     site = call.site()
     prefix = _id(site, "").lower()
     found = call.world.web.public_certificates.listing(lambda key: key.startswith(prefix))
@@ -20,7 +20,7 @@ def list_public_certificates(call: Call) -> Response:
 
 
 def get_public_certificate(call: Call) -> Response:
-    """Answer one public certificate."""
+    """Respond with one public certificate."""
     site = call.site()
     found = call.world.web.public_certificates.read(_id(site, call["name"]))
     if found is None:
@@ -30,7 +30,7 @@ def get_public_certificate(call: Call) -> Response:
 
 
 def put_public_certificate(call: Call) -> Response:
-    """Store a public certificate under that name, in place of another; running processes do not hear of it."""
+    """Store a public certificate under this name; running processes do not notice the change."""
     site, properties = call.site_now(), call.payload().get("properties") or {}
     before = call.world.web.public_certificates.get(_id(site, call["name"]))
     der = uploads.read_public(str(properties.get("blob") or ""))
@@ -44,7 +44,7 @@ def put_public_certificate(call: Call) -> Response:
 
 
 def delete_public_certificate(call: Call) -> Response:
-    """Delete a public certificate, whatever app settings name it."""
+    """Delete a public certificate, even if app settings name its thumbprint."""
     site = call.site_now()
     found = call.world.web.public_certificates.get(_id(site, call["name"]))
     if found is None:
@@ -64,7 +64,10 @@ def _location(properties: Mapping[str, Any]) -> StoreLocation:
 
 
 def _check_room(world: World, site: Site) -> None:
-    """Refuse one more than the sites of a plan take together (Azure docs, configure-ssl-certificate)."""
+    """Refuse a new certificate if the sites of the plan together have reached the limit.
+
+    Azure docs, configure-ssl-certificate, set this limit of public certificates.
+    """
     limit, plan = world.knobs.public_certificates_per_plan, site.plan_id.lower()
     on_plan = {neighbour.id.lower() for neighbour in world.web.sites.values() if neighbour.plan_id.lower() == plan}
     held = sum(certificate.site_id.lower() in on_plan for certificate in world.web.public_certificates.values())

@@ -1,4 +1,4 @@
-"""The certificates of a Flex Consumption site over the wire: only that site may use them."""
+"""The routes for the certificates of a Flex Consumption site, which only this site may use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from local.azure.wire import Refused, Response, arm_error, json_response
 
 
 def list_site_certificates(call: Call) -> Response:
-    """Answer the certificates of a site; other plans' sites have none."""
+    """Respond with the certificates of a site, which only Flex Consumption sites have."""
     prefix = f"{call.site().id}/certificates/".lower()
     found = call.world.web.site_certificates.listing(lambda key: key.startswith(prefix))
     seen = (certificate for certificate in found if call.sees(certificate.id))
@@ -24,7 +24,7 @@ def list_site_certificates(call: Call) -> Response:
 
 
 def get_site_certificate(call: Call) -> Response:
-    """Answer one certificate of a site."""
+    """Respond with one certificate of a site."""
     found = call.world.web.site_certificates.read(_id(call.site(), call["name"]))
     if found is None:
         raise _absent(call)
@@ -32,9 +32,11 @@ def get_site_certificate(call: Call) -> Response:
 
 
 def put_site_certificate(call: Call) -> Response:
-    """Import or upload a certificate, or sync it by writing it again: 200, or 201 where it is new.
+    """Import or upload a certificate; respond with 201 for a new certificate, otherwise with 200.
 
-    What the request does not say, of loading and of the identity, is then off: the unkind reading of a PUT.
+    Writing an imported certificate again syncs the certificate. A PUT turns off loading and the use of the site's
+    identity, unless the request names these properties. Azure's behaviour for omitted properties is not documented, so
+    the local Azure assumes the worst case.
     """
     site = call.site_now()
     _check_flex(site)
@@ -43,7 +45,7 @@ def put_site_certificate(call: Call) -> Response:
 
 
 def patch_site_certificate(call: Call) -> Response:
-    """Write what the request names; the rest is as it was."""
+    """Change only the properties of the certificate that the request names."""
     site = call.site_now()
     before = call.world.web.site_certificates.get(_id(site, call["name"]))
     if before is None:
@@ -54,7 +56,7 @@ def patch_site_certificate(call: Call) -> Response:
 
 
 def delete_site_certificate(call: Call) -> Response:
-    """Delete a certificate that no host name of the site is bound to."""
+    """Delete the certificate, unless a host name of the site is bound to it."""
     certificate = call.world.web.site_certificates.get(_id(call.site_now(), call["name"]))
     if certificate is None:
         return Response(204)

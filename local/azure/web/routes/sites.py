@@ -1,4 +1,7 @@
-"""Sites and slots over the wire: lists, reads, the writes that also carry host name bindings, stop and start."""
+"""The routes for sites and slots: list, read, write, start, stop and restart.
+
+A write of a site may also change its host name bindings.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,26 +19,29 @@ STORED_PROPERTIES = ("httpsOnly", "clientCertEnabled", "clientCertMode", "client
 
 
 def list_sites(call: Call) -> Response:
-    """Answer the sites of a subscription or a group; slots are not among them."""
+    """Respond with the sites of a subscription or resource group, without slots."""
     sites = call.world.web.sites.listing(lambda key: call.below(key) and "/slots/" not in key)
     return call.page((site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
 
 
 def list_slots(call: Call) -> Response:
-    """Answer the slots of a site."""
+    """Respond with the slots of a site."""
     prefix = f"{call.site().id}/slots/".lower()
     slots = call.world.web.sites.listing(lambda key: key.startswith(prefix))
     return call.page((site_json(call.world.web, slot) for slot in slots if call.sees(slot.id)), id=None)
 
 
 def get_site(call: Call) -> Response:
-    """Answer one site or slot."""
+    """Respond with one site or slot."""
     site = call.site()
     return json_response(200, site_json(call.world.web, site), ETag=f'"{site.etag}"')
 
 
 def put_site(call: Call) -> Response:
-    """Write a site that exists: tags are replaced, host names that the request does not list stay untouched."""
+    """Write an existing site, and respond with the site.
+
+    The request replaces all tags. Host names that the request omits stay unchanged.
+    """
     site, payload = call.site_now(), call.payload()
     location = payload.get("location")
     if not location:
@@ -48,14 +54,14 @@ def put_site(call: Call) -> Response:
 
 
 def patch_site(call: Call) -> Response:
-    """Write what the request names."""
+    """Change only the properties of the site that the request names."""
     site, payload = call.site_now(), call.payload()
     tags = payload.get("tags")
     return _written(call, site if tags is None else replace(site, tags=tags), payload)
 
 
 def start(call: Call) -> Response:
-    """Let the site run."""
+    """Start the site."""
     return _set_state(call, RUNNING, "started")
 
 
@@ -95,7 +101,7 @@ def _written(call: Call, site: Site, payload: Mapping[str, Any]) -> Response:
 
 
 def _with_entry(world: World, site: Site, entry: Mapping[str, Any]) -> Site:
-    """Return the site with the entry carried out, which happens only where it says `toUpdate`."""
+    """Return the site with the binding of the entry, if the entry says `toUpdate`."""
     if not entry.get("toUpdate"):
         return site
     name = str(entry.get("name", "")).lower()

@@ -1,1 +1,1 @@
-"""How Microsoft.Web writes its resources as JSON."""
+"""The JSON form in which Microsoft.Web writes its resources."""

@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes a certificate, and the warnings that go with one."""
+"""The JSON form in which Microsoft.Web writes a certificate, and the warnings in its responses."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -30,8 +30,8 @@ ALWAYS_NULL = (
 def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
     """Return the certificate as Microsoft.Web writes it.
 
-    The vault's id comes back in lower case and the plan's as null; `keyVaultSecretStatus` is in reads only (recorded
-    azure-cli test_webapp_ssl_import).
+    Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Only reads of a certificate show
+    `keyVaultSecretStatus` (recorded azure-cli test_webapp_ssl_import).
     """
     content = certificate.content
     properties: dict[str, Any] = dict.fromkeys(ALWAYS_NULL) | {
@@ -57,9 +57,10 @@ def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str
 
 
 def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
-    """Return the header that warns of what is taken all the same (recorded azure-cli traffic), or none.
+    """Return the header with warnings about the certificate, or an empty mapping.
 
-    Recorded for a self-signed certificate, which gets both texts; that each text comes alone is inferred.
+    In recorded azure-cli traffic, a self-signed certificate gets both warnings. The local Azure also sends each warning
+    alone, which is an inference.
     """
     expired = content.not_after < now
     found = (
@@ -71,9 +72,10 @@ def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
 
 
 def _managed_json(certificate: Certificate) -> dict[str, Any]:
-    """Return what differs in a managed certificate: thumbprint, issuer and dates are hidden since 2021.
+    """Return the properties that differ in a managed certificate.
 
-    Recorded of one in 2020: `keyVaultId` is an empty text.
+    Azure has hidden the thumbprint, issuer and dates of managed certificates since 2021. The `keyVaultId` of a managed
+    certificate is an empty string in traffic recorded in 2020.
     """
     if certificate.managed is None:
         return {}

@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes a Key Vault reference."""
+"""The JSON form in which Microsoft.Web writes a Key Vault reference."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from local.azure.web import references
 from local.azure.web.resources import Resolution, Site, display_location
 
 UNRESOLVED = Resolution("Initialized")
-"""A reference that App Service has not looked at yet: its site has not started since."""
+"""A reference that App Service has not resolved yet, because its site has not started since."""
 
 
 def reference_json(site: Site, name: str) -> dict[str, Any]:
-    """Return the site's reference of that name, and what App Service made of it when it last looked."""
+    """Return the Key Vault reference of this setting, with the outcome of its last resolution."""
     found = site.references.get(name, UNRESOLVED)
     kind = "Microsoft.Web/sites/slots/config" if site.slot else "Microsoft.Web/sites/config"
     return {

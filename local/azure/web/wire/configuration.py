@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes a site's configuration."""
+"""The JSON form in which Microsoft.Web writes a site's configuration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from local.azure.web.resources import Site, display_location
 
 
 def config_json(site: Site, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return that part of the site's configuration, with these properties."""
+    """Return a part of the site's configuration, with these properties."""
     kind = "Microsoft.Web/sites/slots/config" if site.slot else "Microsoft.Web/sites/config"
     return {
         "id": f"{site.id}/config/{name}",
@@ -20,7 +20,10 @@ def config_json(site: Site, name: str, properties: Mapping[str, Any]) -> dict[st
 
 
 def sticky_names_json(site: Site) -> dict[str, Any]:
-    """Return the names of the settings that stay with their slot; the id is null (recorded azure-cli traffic)."""
+    """Return the names of the settings that stay with their slot in a swap.
+
+    The id is null (recorded azure-cli traffic).
+    """
     names = list(site.sticky_settings) or None
     return {
         "id": None,

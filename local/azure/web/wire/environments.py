@@ -1,7 +1,8 @@
-"""How Microsoft.Web writes an App Service Environment and its root certificates.
+"""The JSON form in which Microsoft.Web writes an App Service Environment and its root certificates.
 
-The shapes of environments are those of the specification's examples (Microsoft.Web 2024-04-01). That of a root
-certificate is not documented: it has the form of a site's public certificates, less what the knobs hide.
+The form of an environment is that of the specification's examples (Microsoft.Web 2024-04-01). The form of a root
+certificate is not documented. The local Azure writes a root certificate like a public certificate of a site, without
+the fields that the knobs hide.
 """
 
 import base64
@@ -55,7 +56,7 @@ def environment_json(web: WebState, environment: Environment) -> dict[str, Any]:
 
 
 def networking_json(environment: Environment) -> dict[str, Any]:
-    """Return the addresses of the environment; an internal one has no external inbound address."""
+    """Return the addresses of the environment. An internal environment has no external inbound address."""
     inside, outside = ([environment.address], []) if environment.internal else ([], [environment.address])
     return {
         "id": f"{environment.id}/configurations/networking",

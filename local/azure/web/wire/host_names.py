@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes a host name binding."""
+"""The JSON form in which Microsoft.Web writes a host name binding."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from local.azure.web.resources import IP_BASED, Host, Site, display_location
 def binding_json(site: Site, host: Host) -> dict[str, Any]:
     """Return the binding as Microsoft.Web writes it.
 
-    A host name that was never bound has no sslState and no thumbprint at all (recorded azure-cli traffic).
+    A host name that was never bound has no `sslState` and no `thumbprint` (recorded azure-cli traffic).
     """
     properties: dict[str, Any] = {"siteName": site.name, "domainId": None, "hostNameType": host.host_name_type}
     if host.resource_type != "Website":

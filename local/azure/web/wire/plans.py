@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes an App Service plan."""
+"""The JSON form in which Microsoft.Web writes an App Service plan."""
 
 import zlib
 from typing import Any

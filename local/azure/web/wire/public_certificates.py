@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes a public certificate of a site or slot."""
+"""The JSON form in which Microsoft.Web writes a public certificate of a site or slot."""
 
 import base64
 from typing import Any

@@ -1,6 +1,7 @@
-"""How Microsoft.Web writes a certificate of a Flex Consumption site.
+"""The JSON form in which Microsoft.Web writes a certificate of a Flex Consumption site.
 
-After the public specification (SiteCertificates) and az CLI 2.91, which knows two properties more than the SDK's model.
+The sources of this form are the public specification (SiteCertificates) and az CLI 2.91. The az CLI knows two
+properties that the SDK's model lacks.
 """
 
 from typing import Any
@@ -14,12 +15,12 @@ BY_SITE_IDENTITY = "enableKeyVaultAccessUsingMSI"
 
 
 def switches_json(certificate: Certificate) -> dict[str, Any]:
-    """Return the two properties that the SDK's model lacks."""
+    """Return the two properties of a Flex Consumption certificate that the SDK's model lacks."""
     return {LOADING: {"loadToWebsite": certificate.loaded}, BY_SITE_IDENTITY: certificate.by_site_identity}
 
 
 def site_certificate_json(knobs: Knobs, certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
-    """Return the certificate as the specification's examples show it, with the two properties that they lack."""
+    """Return the certificate as in the specification's examples, with the two properties that they lack."""
     plain = certificate_json(certificate, with_status=with_status)
     hidden: dict[str, Any] = {"hostNames": []} if knobs.site_certificates_hide_host_names else {}
     slot = "/slots/" in certificate.id

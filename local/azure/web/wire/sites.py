@@ -1,4 +1,4 @@
-"""How Microsoft.Web writes a site or slot."""
+"""The JSON form in which Microsoft.Web writes a site or slot."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _identity(web: WebState, site: Site) -> dict[str, Any]:
 
 
 def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
-    """Return the properties that follow from where the site runs, and the defaults of those that a write may set."""
+    """Return the properties that follow from the site's plan, and the defaults of the writable properties."""
     plan = web.plans.get(site.plan_id)
     dedicated = site.dedicated_host
     address = dedicated.virtual_ip if dedicated else web.shared_address(site.webspace)
@@ -75,14 +75,14 @@ def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
 
 
 def profile_json(environment: Environment | None) -> dict[str, str] | None:
-    """Return the environment as plans and sites in it name it; null outside of one."""
+    """Return the environment as its plans and sites name it, or None outside of an environment."""
     if environment is None:
         return None
     return {"id": environment.id, "name": environment.name, "type": "Microsoft.Web/hostingEnvironments"}
 
 
 def plan_tier(sku: str) -> str:
-    """Return the tier that a plan's size belongs to."""
+    """Return the tier to which a plan's size belongs."""
     if sku.upper().startswith(FLEX):
         return "FlexConsumption"
     tiers = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "PremiumV3", "I": "IsolatedV2"}
@@ -98,7 +98,7 @@ def _with_repository(site: Site) -> list[Host]:
 
 
 def _ssl_state(host: Host) -> dict[str, Any]:
-    """Return the host name as a site shows it; recorded azure-cli traffic has these fields, null ones included."""
+    """Return the host name as a site shows it, with null fields included (recorded azure-cli traffic)."""
     return {
         "name": host.name,
         "sslState": host.ssl_state or DISABLED,

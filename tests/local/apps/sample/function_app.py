@@ -1,4 +1,4 @@
-"""A small app that uses every trigger the local host has."""
+"""This small function app uses every trigger that the local host supports."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ barrier = threading.Barrier(2)
 @app.event_grid_trigger(arg_name="event")
 @app.queue_output(arg_name="work", queue_name="work", connection="AzureWebJobsStorage")
 def on_event(event: str, work: func.Out[List[str]]) -> None:  # noqa: UP006 - the runtime refuses list[str]
-    """Queues two messages for a good event; raises if the event asks for it."""
+    """Queue two messages for an event, or raise an error if the event asks for a failure."""
     data = json.loads(event).get("data")
     if data == "fail":
         raise RuntimeError("asked to fail")
@@ -25,7 +25,7 @@ def on_event(event: str, work: func.Out[List[str]]) -> None:  # noqa: UP006 - th
 @app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="done", queue_name="done", connection="AzureWebJobsStorage")
 def on_work(message: func.QueueMessage, done: func.Out[str], context: func.Context) -> None:
-    """Copies the message with its dequeue count to `done`; a message starting with `fail` fails."""
+    """Copy the message with its dequeue count to the queue `done`, or fail if the text starts with `fail`."""
     body = message.get_body().decode()
     log.info("work %s", body)
     if body.startswith("fail"):
@@ -38,14 +38,14 @@ def on_work(message: func.QueueMessage, done: func.Out[str], context: func.Conte
 @app.queue_trigger(arg_name="message", queue_name="work-poison", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="$return", queue_name="buried", connection="AzureWebJobsStorage")
 def on_poison(message: str) -> str:
-    """Copies the message to `buried`."""
+    """Copy a message of the poison queue to the queue `buried`."""
     return message
 
 
 @app.timer_trigger(arg_name="timer", schedule="%SAMPLE_SCHEDULE%")
 @app.queue_output(arg_name="done", queue_name="ticks", connection="AzureWebJobsStorage")
 def on_time(timer: func.TimerRequest, done: func.Out[str]) -> None:
-    """Puts a tick into `ticks`."""
+    """Put a message about this timer tick into the queue `ticks`."""
     done.set(f"tick past_due={timer.past_due}")
 
 
@@ -53,7 +53,7 @@ def on_time(timer: func.TimerRequest, done: func.Out[str]) -> None:
     trigger_arg_name="request", route="things/{thing}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION
 )
 async def on_request(request: func.HttpRequest) -> func.HttpResponse:
-    """Echoes what it was asked."""
+    """Answer with the route value, query parameter and body of the request."""
     payload = {
         "thing": request.route_params["thing"],
         "Colour": request.params.get("Colour"),
@@ -66,7 +66,7 @@ async def on_request(request: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(trigger_arg_name="request", route="open", auth_level=func.AuthLevel.ANONYMOUS)
 def on_open(request: func.HttpRequest) -> str:
-    """Answers with text, or fails."""
+    """Answer with text, or raise an error if the request asks for a failure."""
     if request.params.get("fail"):
         raise RuntimeError("asked to fail")
     return "open"
@@ -74,5 +74,5 @@ def on_open(request: func.HttpRequest) -> str:
 
 @app.route(route="sorted/{kind:regex(^(red|blue)$)}/{count:int}", auth_level=func.AuthLevel.ANONYMOUS)
 def on_sorted(req: func.HttpRequest) -> str:
-    """Answers with its route values."""
+    """Answer with the route values of the request."""
     return f"{req.route_params['kind']} {req.route_params['count']}"

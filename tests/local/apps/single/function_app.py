@@ -1,4 +1,4 @@
-"""One queue function whose queue is named by the setting SOLO_QUEUE, and what a host can do to it."""
+"""This function app has one queue function, whose queue the setting SOLO_QUEUE names."""
 
 import json
 import threading
@@ -14,9 +14,10 @@ running = 0
 @app.queue_trigger(arg_name="message", queue_name="%SOLO_QUEUE%", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="done", queue_name="%SOLO_QUEUE%-done", connection="AzureWebJobsStorage")
 def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
-    """Runs for as many seconds, or until as there is such a file, as the message says, or fails.
+    """Run for as many seconds as the message says, and report the number of concurrent invocations.
 
-    Reports how many ran at its start.
+    A message with a file path makes the function run until that file exists.
+    The message `fail` makes the function fail.
     """
     global running  # noqa: PLW0603 - what is measured
     body = message.get_body().decode()

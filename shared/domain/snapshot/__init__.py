@@ -1,0 +1,1 @@
+"""Everything that a plan is made from, and what follows from it."""

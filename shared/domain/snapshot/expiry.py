@@ -1,0 +1,54 @@
+"""When the certificates that are in use by a snapshot end."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from shared.domain.model import Binding, SslState, WebspaceCertificate
+from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
+from shared.domain.rollout import URGENT
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import is_stale, named_stale, shown_bindings, uploaded_to
+
+Places = frozenset[tuple[Webspace | None, SiteRef | None]]
+
+
+def expires_at(snapshot: Snapshot) -> datetime | None:
+    """Return when the first certificate ends that a binding shows and Certroll will replace, None if there is none.
+
+    A binding that will not get the current version does not count: a forgotten binding must not make every later
+    version urgent.
+    """
+    reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
+    moving = (binding for binding in shown_bindings(snapshot) if _will_move(snapshot, binding, reached))
+    return _first_end(snapshot, (binding.thumbprint for binding in moving))
+
+
+def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
+    """Return when the first certificate ends that these apps name and will replace, None if there is none."""
+    named = (snapshot.settings_of(site) for site in sites)
+    last_good = (named_stale(snapshot, settings)[:1] for settings in named if settings)
+    return _first_end(snapshot, (thumbprint for thumbprints in last_good for thumbprint in thumbprints))
+
+
+def ends_within(snapshot: Snapshot, copy: WebspaceCertificate, margin: timedelta) -> bool:
+    """Return True if the certificate that the copy holds now ends within the margin."""
+    return copy.not_after is not None and copy.not_after - snapshot.now < margin
+
+
+def _first_end(snapshot: Snapshot, thumbprints: Iterable[Thumbprint | None]) -> datetime | None:
+    versions = (snapshot.lineage.version_of(thumbprint) for thumbprint in thumbprints)
+    ends = (version.not_after for version in versions if version is not None)
+    return min((end for end in ends if end > snapshot.now - URGENT), default=None)
+
+
+def _will_move(snapshot: Snapshot, binding: Binding, reached: Places) -> bool:
+    """Return True if the binding will get the current version, from a sync or an upload that reaches it."""
+    current, webspace = snapshot.lineage.current, snapshot.webspace_of(binding)
+    facts = current.facts if current else None
+    return (
+        is_stale(snapshot, binding)
+        and binding.ssl_state is not SslState.DISABLED
+        and not snapshot.fleet.opted_out(binding.site)
+        and (facts is None or covers(facts.host_names, binding.host_name))
+        and not reached.isdisjoint({(webspace, owner) for owner in (None, binding.site)})
+    )

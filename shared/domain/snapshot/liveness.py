@@ -1,0 +1,47 @@
+"""What of a snapshot is live: which certificates an app can load, be bound to, or name in its root list."""
+
+from collections.abc import Iterable
+
+from shared.domain.app_settings import SettingEdit, SiteSettings, edited_settings, is_load_list, is_root_list
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.snapshot.snapshot import Snapshot
+
+
+def live_in(snapshot: Snapshot, webspace: Webspace | None) -> frozenset[Thumbprint]:
+    """Return the thumbprints that an app of the webspace can load or be bound to."""
+    copies = snapshot.fleet.certificates_in(webspace)
+    return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
+
+
+def live_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
+    """Return the thumbprints that an app of this site or slot can load."""
+    copies = snapshot.fleet.certificates_of(ref)
+    return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
+
+
+def roots_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
+    """Return the thumbprints that the root list of this site or slot can name."""
+    return frozenset(copy.thumbprint for copy in snapshot.fleet.roots_of(ref) if copy.thumbprint is not None)
+
+
+def private_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
+    """Return the thumbprints that host names of this site or slot can be bound to: those with a private key."""
+    copies = (copy for copy in snapshot.fleet.certificates_of(ref) if not copy.ref.public)
+    return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
+
+
+def live_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[Thumbprint]:
+    """Return the thumbprints that an app can have by this setting; a pin may also name what its root list names."""
+    roots = roots_at(snapshot, settings.site)
+    if is_root_list(key):
+        return roots
+    live = live_at(snapshot, settings.site)
+    return live if is_load_list(key) else live | (roots & set(settings.root_list))
+
+
+def absent_after(snapshot: Snapshot, settings: SiteSettings, edits: Iterable[SettingEdit]) -> frozenset[Thumbprint]:
+    """Return the thumbprints that the edits add to a setting by which the app cannot have them."""
+    edits = tuple(edits)
+    after = edited_settings(settings, [edit for edit in edits if is_root_list(edit.key)])
+    adds = ((edit.key, edit.add) for edit in edits if edit.add is not None)
+    return frozenset(add for key, add in adds if add not in live_for(snapshot, after, key))

@@ -1,0 +1,28 @@
+"""Which apps of a snapshot want the current version as a trusted root."""
+
+from shared.domain.app_settings import SiteSettings
+from shared.domain.names import SiteRef, Webspace
+from shared.domain.snapshot.snapshot import Snapshot
+
+
+def is_rooted(snapshot: Snapshot, ref: SiteRef) -> bool:
+    """Return True if the tag asks for the current version in the site's root list, and the site supports a list."""
+    site = snapshot.site(ref)
+    return site is not None and site.heeds_roots and ref in (snapshot.rooted or ())
+
+
+def lacks_root(snapshot: Snapshot, settings: SiteSettings) -> bool:
+    """Return True if the tag asks for the current version in an app's root list, and the list lacks it."""
+    current, rooted = snapshot.lineage.current, is_rooted(snapshot, settings.site)
+    return current is not None and rooted and current.thumbprint not in settings.root_list
+
+
+def trusts_by_chain(snapshot: Snapshot, webspace: Webspace) -> bool:
+    """Return True if servers of the webspace trust the current version by the chain that is uploaded with it.
+
+    Servers of an App Service Environment do if a private authority issued it (Azure docs, "Certificates in App
+    Service Environment", private server certificate).
+    """
+    current = snapshot.lineage.current
+    facts = current.facts if current else None
+    return facts is not None and not facts.public_policy and snapshot.fleet.is_in_environment(webspace)

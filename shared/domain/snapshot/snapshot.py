@@ -1,0 +1,183 @@
+"""Everything that a plan is made from: a value, its look-ups, and what each change makes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.domain.app_settings import SiteSettings
+from shared.domain.cycle import Cycle
+from shared.domain.lineage import Lineage
+from shared.domain.model import Binding, CertificateVersion, Fleet, RootCertificate, Site, WebspaceCertificate
+from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace
+from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
+from shared.domain.tags import ROOT_ON, Tag, is_root
+from shared.domain.targets import found_targets, names_of_site
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One lineage, the fleet that it may serve, and how far its current version has come."""
+
+    lineage: Lineage
+    fleet: Fleet
+    rollout: Rollout
+    held: frozenset[tuple[Webspace, Thumbprint]] | None = None
+    """The thumbprints that imported copies of the lineage held when Certroll observed it, by webspace.
+
+    If a vault certificate was deleted and made again under its name, only these tell that a binding belongs to it.
+    A projection keeps them.
+    """
+    rooted: frozenset[SiteRef] | None = None
+    """The sites and slots whose root list must name the current version: the tag `certroll-root-on` names them.
+
+    A projection keeps them.
+    """
+    cycles: tuple[Cycle, ...] = ()
+    """What the journal knows of App Service Environments."""
+
+    def __post_init__(self) -> None:
+        """Note what the copies hold and which sites the tag names, unless an earlier observation gave both."""
+        if self.rooted is None:
+            object.__setattr__(self, "rooted", self._named_by_tag())
+        if self.held is None:
+            held = frozenset((copy.webspace, copy.thumbprint) for copy in self.copies if copy.thumbprint is not None)
+            object.__setattr__(self, "held", held | self.rollout.held)
+
+    def _named_by_tag(self) -> frozenset[SiteRef]:
+        if not is_root(self.lineage.tags):
+            return frozenset()
+        candidates = {site.ref.resource_id: names_of_site(site.ref) for site in self.fleet.sites}
+        return frozenset(map(SiteRef.parse, found_targets(self.lineage.tags, ROOT_ON, candidates)[0].values()))
+
+    # ------------------------------------------------------------------------------------------------- look-ups
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the observation: the only clock that a plan knows."""
+        return self.fleet.taken_at
+
+    @property
+    def copies(self) -> tuple[WebspaceCertificate, ...]:
+        """The webspace certificates that App Service imported from this lineage's vault certificate."""
+        return tuple(copy for copy in self.fleet.certificates if copy.source == self.lineage.ref)
+
+    @property
+    def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
+        """What copies held that is no version of the lineage. After a sync no other record tells of it."""
+        known = {version.thumbprint for version in self.lineage.versions}
+        return frozenset((webspace, thumbprint) for webspace, thumbprint in self.held or () if thumbprint not in known)
+
+    def site(self, ref: SiteRef) -> Site | None:
+        """Return the observed site or slot."""
+        return self.fleet.site(ref)
+
+    def webspace_of(self, binding: Binding) -> Webspace | None:
+        """Return the webspace of a binding's site, None if Certroll did not see the site."""
+        site = self.site(binding.site)
+        return None if site is None else site.webspace
+
+    def settings_of(self, site: SiteRef) -> SiteSettings | None:
+        """Return what the settings of a site or slot name, None if Certroll did not read the settings."""
+        return self.fleet.settings_of(site)
+
+    def settings_in(self, webspace: Webspace) -> tuple[SiteSettings, ...]:
+        """Return the settings of the sites and slots of a webspace, in a stable order."""
+        found = ((self.site(settings.site), settings) for settings in self.fleet.settings)
+        near = (settings for site, settings in found if site and site.webspace == webspace)
+        return tuple(sorted(near, key=lambda settings: settings.site))
+
+    def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
+        """Return the settings of the sites and slots that can use the copy, in a stable order.
+
+        A swap exchanges settings between a site and its slots. The swap does not move certificates.
+        """
+        if copy.site is None:
+            return self.settings_in(copy.webspace)
+        family = copy.site.production
+        near = (settings for settings in self.fleet.settings if settings.site.production == family)
+        return tuple(sorted(near, key=lambda settings: settings.site))
+
+    def settings_sharing(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
+        """Return the settings of other apps that may trust a public certificate by their root lists."""
+        owner = self.site(copy.site) if copy.site is not None and copy.ref.public else None
+        if owner is None or owner.environment is None:
+            return ()
+        found = (self.settings_of(mate) for mate in self.fleet.plan_mates(owner.ref))
+        return tuple(
+            settings for settings in found if settings is not None and settings.site.production != owner.ref.production
+        )
+
+    def uploads_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
+        """Return the uploads of the current version that a webspace shares."""
+        shared = self.fleet.certificates_in(webspace)
+        return tuple(copy for copy in shared if copy.is_upload and self.lineage.is_current(copy.thumbprint))
+
+    def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
+        """Return the bindings of the copy's webspace, or site, that show its thumbprint, in no particular order."""
+        return tuple(
+            binding
+            for binding in self.fleet.bindings
+            if binding.thumbprint is not None
+            and binding.thumbprint == copy.thumbprint
+            and self.webspace_of(binding) == copy.webspace
+            and copy.site in (None, binding.site)
+        )
+
+    def tag(self, ref: SiteRef, tag: Tag) -> str | None:
+        """Return a site's tag; a slot's own tag wins over its site's."""
+        return self.fleet.tag(ref, tag)
+
+    def cycle_of(self, environment: EnvironmentRef) -> Cycle:
+        """Return what the journal knows of an environment, an empty record if the journal does not know it."""
+        return next((cycle for cycle in self.cycles if cycle.environment == environment), Cycle(environment))
+
+    # ---------------------------------------------------------------------------------------------- projections
+
+    def with_root(self, added: RootCertificate) -> "Snapshot":
+        """Return the snapshot with one more root certificate."""
+        return replace(self, fleet=replace(self.fleet, roots=(*self.fleet.roots, added)))
+
+    def without_root(self, ref: RootRef) -> "Snapshot":
+        """Return the snapshot without that root certificate."""
+        left = tuple([root for root in self.fleet.roots if root.ref != ref])
+        return replace(self, fleet=replace(self.fleet, roots=left))
+
+    def with_binding(self, updated: Binding) -> "Snapshot":
+        """Return the snapshot with this binding in place of the binding of its host name."""
+        name, site = updated.host_name, updated.site
+        others = self.fleet.bindings
+        bindings = tuple([updated if seen.host_name == name and seen.site == site else seen for seen in others])
+        return replace(self, fleet=replace(self.fleet, bindings=bindings))
+
+    def with_bound_again(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
+        """Return the snapshot after Certroll wrote once more what the site shows; a new record is pending."""
+        fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.PENDING, self.now)
+        bound = replace(self.rollout.record_of(site) or fresh, again=Again.DONE)
+        others = tuple(record for record in self.rollout.records if record.site != site)
+        return replace(self, rollout=replace(self.rollout, records=(*others, bound)))
+
+    def with_settings(self, updated: SiteSettings) -> "Snapshot":
+        """Return the snapshot with these settings in place of those of the same app."""
+        site = updated.site
+        settings = tuple([updated if seen.site == site else seen for seen in self.fleet.settings])
+        return replace(self, fleet=replace(self.fleet, settings=settings))
+
+    def with_start_of(self, site: SiteRef, webspace: Webspace, version: CertificateVersion) -> "Snapshot":
+        """Return the snapshot in which the app has started with this version, and has yet to prove it."""
+        kept = tuple(roll for roll in self.rollout.rolls if roll.site != site)
+        started = RollRecord(site, version.version, webspace, RollState.OVERLAPPING, self.now)
+        return replace(self, rollout=replace(self.rollout, rolls=(*kept, started)))
+
+    def with_certificate(self, added: WebspaceCertificate) -> "Snapshot":
+        """Return the snapshot with one more webspace certificate."""
+        return replace(self, fleet=replace(self.fleet, certificates=(*self.fleet.certificates, added)))
+
+    def without_certificate(self, ref: CopyRef) -> "Snapshot":
+        """Return the snapshot without that webspace certificate."""
+        left = tuple([copy for copy in self.fleet.certificates if copy.ref != ref])
+        return replace(self, fleet=replace(self.fleet, certificates=left))
+
+    def with_certificates(self, change: Callable[[WebspaceCertificate], WebspaceCertificate]) -> "Snapshot":
+        """Return the snapshot with every webspace certificate changed by the function."""
+        return replace(self, fleet=replace(self.fleet, certificates=tuple(map(change, self.fleet.certificates))))

@@ -1,0 +1,58 @@
+"""What the core asks of the outside, one file for each counterpart. shared/clients fills these protocols."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.domain.events import VaultEvent
+from shared.domain.names import VaultName
+from shared.ports.app_service import AppService
+from shared.ports.clock import Clock
+from shared.ports.environments import Environments
+from shared.ports.journal import (
+    AppRestarts,
+    Cycles,
+    DeadLetters,
+    Findings,
+    History,
+    PendingStarts,
+    Requests,
+    RestartClaims,
+    Rollouts,
+    SettingsRolls,
+)
+from shared.ports.managed import ManagedCertificates
+from shared.ports.orders import Orders
+from shared.ports.probes import AppProbe, Dns, TlsProbe
+from shared.ports.storage import Again, Leases, Queue
+from shared.ports.vault import Vault
+from shared.ports.vault_rights import VaultRights
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a run needs of the outside."""
+
+    app_service: AppService
+    environments: Environments
+    managed: ManagedCertificates
+    dns: Dns
+    vault: Vault
+    orders: Orders
+    vault_rights: VaultRights
+    tls_probe: TlsProbe
+    app_probe: AppProbe
+    rollouts: Rollouts
+    settings_rolls: SettingsRolls
+    restart_claims: RestartClaims
+    requests: Requests
+    history: History
+    findings: Findings
+    dead_letters: DeadLetters
+    cycles: Cycles
+    app_restarts: AppRestarts
+    pending_starts: PendingStarts
+    leases: Leases
+    queue: Queue
+    clock: Clock
+    retrying: Again
+    read_event: Callable[[str, frozenset[VaultName]], VaultEvent]

@@ -1,0 +1,34 @@
+"""App Service Environments and their root certificates."""
+
+from typing import Protocol
+
+from shared.domain.model import Environment, Listing, RootCertificate, Site
+from shared.domain.names import EnvironmentRef, RootRef
+
+
+class Environments(Protocol):
+    """App Service Environments. Every method raises AzureError's kinds."""
+
+    def environments(self, subscription: str) -> Listing[Environment]:
+        """List the App Service Environments of a subscription."""
+
+    def environment(self, ref: EnvironmentRef) -> Environment:
+        """Read one environment."""
+
+    def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
+        """Return the addresses of an environment: inside its network if it is internal, else public ones."""
+
+    def sites(self, ref: EnvironmentRef) -> Listing[Site]:
+        """List the sites in an environment, without slots."""
+
+    def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
+        """List the public certificates of an environment."""
+
+    def root(self, ref: RootRef) -> RootCertificate:
+        """Read one public certificate of an environment."""
+
+    def put_root(self, root: RootCertificate, der: bytes) -> None:
+        """Put a root certificate into an environment."""
+
+    def delete_root(self, ref: RootRef) -> None:
+        """Delete a root certificate of an environment."""

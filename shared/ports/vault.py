@@ -1,0 +1,27 @@
+"""Key Vault: certificates, secrets that hold certificates, and their versions."""
+
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.lineage import Lineage
+from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.secret import Pfx
+
+
+class Vault(Protocol):
+    """Key Vault. Every method raises AzureError's kinds."""
+
+    def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
+        """Read one lineage with its versions, judged as of `now`."""
+
+    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+        """List the certificates of a vault."""
+
+    def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+        """List the secrets of a vault that hold a certificate by their content type."""
+
+    def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
+        """Return the certificate of one version in DER, without its key."""
+
+    def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
+        """Return one version with its private key and chain, under a random password that is stored nowhere."""

@@ -1,0 +1,179 @@
+"""In which order the run of a certificate records, writes and sends, and what it makes of answers of Azure."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from shared.actions.delete_certificate import DeleteCertificate
+from shared.actions.roll_app_settings import RollAppSettings
+from shared.actions.sync_certificate import SyncCertificate
+from shared.actions.update_binding import UpdateBinding
+from shared.domain.errors import Denied, OutcomeUnknown
+from shared.domain.messages import SiteMessage
+from shared.domain.names import VaultCertificateRef
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
+from shared.domain.plan import Plan, Step
+from shared.domain.reason import Reason
+from shared.domain.record import Finding
+from shared.domain.roll import RollRecord
+from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planner import plan
+from shared.reconcile import RolloutRun, roll_out
+from shared.run import Run
+from tests.build import (
+    APPLY,
+    NEW,
+    NOW,
+    WEST,
+    ManualClock,
+    binding,
+    copy,
+    farm,
+    named,
+    ports,
+    record,
+    rollout,
+    snapshot,
+    version,
+)
+
+SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
+BIND = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+DELETE = Step(DeleteCertificate(copy("upload", source=None), ()), Reason.SUPERSEDED)
+
+
+@dataclass
+class Noting:
+    """A journal, a queue, a lease and a retry layer that note what they are asked, in its order."""
+
+    refusals: dict[str, Exception] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Keep the lease."""
+
+    def again(self, work: Callable[[], bool]) -> bool:
+        """Answer for the step as it is told, without doing it."""
+        assert isinstance(work, partial)
+        subject: str = work.func.__self__.subject
+        self.done.append(f"write {subject}")
+        if subject in self.refusals:
+            raise self.refusals[subject]
+        return True
+
+    def begin(self, _: VaultCertificateRef, begun: Rollout) -> None:
+        """Note the sites that are recorded as pending."""
+        self.done += [f"record {each.site} {each.state}" for each in begun.records]
+
+    def record_site(self, _: VaultCertificateRef, changed: SiteRecord) -> None:
+        """Note the site."""
+        self.done.append(f"record {changed.site} {changed.state}")
+
+    def looked(self, *_: object) -> None:
+        """Keep when the fleet was observed."""
+
+    def put_roll(self, _: VaultCertificateRef, roll: RollRecord) -> RollRecord:
+        """Note the app."""
+        self.done.append(f"admit {roll.site}")
+        return roll
+
+    def add(self, *_: object) -> None:
+        """Keep the entries."""
+
+    def report(self, findings: tuple[Finding, ...]) -> None:
+        """Keep the findings."""
+        self.findings += findings
+
+    def send_site(self, message: SiteMessage) -> None:
+        """Note the message."""
+        self.done.append(f"send {message.site}")
+
+
+@pytest.fixture(name="run")
+def _run() -> Iterator[Callable[..., Outcome]]:
+    with ThreadPoolExecutor(1) as pool:
+
+        def run(noting: Noting, made: Plan, seen: Snapshot = snapshot(), *, is_fresh: bool = True) -> Outcome:  # noqa: B008 - a value
+            given: Any = noting
+            own = replace(
+                ports(clock=ManualClock(NOW)),
+                **dict.fromkeys(("rollouts", "settings_rolls", "history", "findings", "queue", "retrying"), given),
+            )
+            return roll_out(RolloutRun(Run.start(own, APPLY, pool), given, seen, version(), 0, is_fresh=is_fresh), made)
+
+        yield run
+
+
+def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callable[..., Outcome]) -> None:
+    """Who dies in between leaves records that the next run sends again; deletions come when all else is on its way."""
+    noting = Noting()
+    outcome = run(noting, Plan((DELETE, SYNC, BIND)))
+    assert noting.done == ["record shop Pending", f"write {SYNC.subject}", "send shop", f"write {DELETE.subject}"]
+    assert (type(outcome), outcome.reason) == (Waiting, Reason.DISPATCHED)
+
+
+def test_step_without_an_answer_fails_the_message_when_all_else_is_on_its_way(run: Callable[..., Outcome]) -> None:
+    """The message comes back for it; until then nobody waits for what Azure did answer."""
+    noting, lost = Noting({DELETE.subject: OutcomeUnknown("504")}), OutcomeUnknown("504")
+    noting.refusals[SYNC.subject] = lost
+    with pytest.raises(OutcomeUnknown) as raised:
+        run(noting, Plan((SYNC, BIND, DELETE)))
+    assert raised.value is lost
+    assert noting.done[-1] == f"write {DELETE.subject}"
+
+
+def test_deletion_without_an_answer_fails_the_message(run: Callable[..., Outcome]) -> None:
+    """What Azure did with it is seen by the next try."""
+    with pytest.raises(OutcomeUnknown):
+        run(Noting({DELETE.subject: OutcomeUnknown("504")}), Plan((DELETE,)))
+
+
+def test_refused_copy_sends_nobody(run: Callable[..., Outcome]) -> None:
+    """Where the version did not reach the webspace nothing is to be bound there, and nothing proven."""
+    noting = Noting({SYNC.subject: Denied("no")})
+    outcome = run(noting, Plan((SYNC, BIND)))
+    assert noting.done == ["record shop Pending", f"write {SYNC.subject}", "record shop Unproven"]
+    assert (type(outcome), outcome.reason) == (Stalled, Reason.DENIED_BY_AZURE)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, refused: bool) -> None:
+    """An app whose settings would name a version that its webspace lacks would not find it at its start."""
+    seen = snapshot(settings=(named(copy().thumbprint),), bindings=())
+    made = plan(seen, APPLY)
+    assert {type(step.action) for step in made.steps} >= {SyncCertificate, RollAppSettings}
+    noting = Noting({SYNC.subject: Denied("no")} if refused else {})
+    run(noting, made, seen)
+    assert ("admit shop" in noting.done, "send shop" in noting.done) == (not refused, not refused)
+
+
+def test_refused_deletion_is_a_finding_and_no_failure(run: Callable[..., Outcome]) -> None:
+    """The version is rolled out, whether Azure deletes an old one or not."""
+    noting = Noting({DELETE.subject: Denied("no")})
+    proven = snapshot(bindings=(binding(thumbprint=NEW),), rollout=rollout(record(SiteState.PROVEN)))
+    outcome = run(noting, Plan((DELETE,)), proven)
+    assert (type(outcome), outcome.reason) == (Converged, Reason.ROLLED_OUT)
+    assert [(each.subject, each.reason) for each in noting.findings] == [(DELETE.subject, Reason.DENIED_BY_AZURE)]
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
+    run: Callable[..., Outcome], *, is_fresh: bool
+) -> None:
+    """A message may be lost, but one that only ends a wait must not double those that are under way."""
+    noting = Noting()
+    run(noting, Plan(), snapshot(rollout=rollout(record(SiteState.PENDING))), is_fresh=is_fresh)
+    assert noting.done == (["send shop"] if is_fresh else [])
+
+
+def test_site_that_failed_is_looked_at_again_before_the_version_counts_as_failed(run: Callable[..., Outcome]) -> None:
+    """Somebody may have mended it: a fresh run asks its site's run, and waits for the answer."""
+    failed = snapshot(rollout=rollout(record(SiteState.FAILED)))
+    assert run(Noting(), Plan(), failed).reason is Reason.DISPATCHED
+    assert run(Noting(), Plan(), failed, is_fresh=False).reason is Reason.SERVED_ANOTHER
