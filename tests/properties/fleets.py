@@ -1,8 +1,8 @@
-"""Random worlds that lean to boundaries.
+"""Draw random snapshots for the property tests, with many values at boundaries.
 
-Few names, few thumbprints and few moments, so that they meet: versions that share a thumbprint, sites beside their
-slots, two copies in one webspace, stale, newer, unknown and hidden thumbprints, blind spots, opt-outs, refused
-versions, certificates at the very edge of their last 72 hours; and settings that name all of these in every form.
+The strategies draw from few names, thumbprints and times, so that equal values meet. Versions share a thumbprint, and a
+webspace may have two copies. Thumbprints are stale, newer, unknown or hidden. Certificates end exactly at the edge of
+their last 72 hours. App settings name all thumbprints in every form.
 """
 
 from dataclasses import replace
@@ -84,7 +84,7 @@ APP_TAGS: tuple[Tags, ...] = (
     (("certroll-probe", PROBES[0]), *ASKING),
 )
 SECRET = Thumbprint("5EC2E7" * 6 + "5EC2")
-"""A value of 40 hex digits that is no certificate's thumbprint: it may be anything, a password too."""
+"""A value of 40 hex digits that is no certificate's thumbprint, and may be a password."""
 
 SHOWN = (OLDER, OLD, OLD, OLD, OLD, NEW, NEWER, FOREIGN, None)
 COVERED = ((HOST,), ("*.contoso.com",), NAMES[:2], NAMES)
@@ -101,7 +101,7 @@ FACTS = (
 )
 BARE = site_ref("bare")
 
-# Each list holds every combination: one draw is much cheaper than one for each part.
+# Each list holds every combination of parts, because one draw is much cheaper than one draw for each part.
 made_versions = st.sampled_from(
     [
         version("", created=NOW - days * DAY, not_after=end, facts=said)
@@ -137,7 +137,7 @@ some_bindings: st.SearchStrategy[tuple[Binding, ...]] = st.sampled_from(
         *[made for found in BOUND_TWICE for made in found],
     ]
 )
-"""Up to two bindings of no site yet. A name and a pair of names are equally likely; so are the bindings of each."""
+"""Up to two bindings without a site. A name and a pair of names are equally likely, and so are the bindings of each."""
 
 PIN, FILE, PASSWORD, REFERENCE = "CLIENT_PIN", "CLIENT_FILE", "KEY", "CLIENT_REFERENCE"
 LISTS = (
@@ -150,13 +150,13 @@ FILES = (
     f"C:\\appservice\\certificates\\private\\{OLDER.lower()}.pfx",
 )
 LEADS = (None, None, None, None, ("", "v0"), ("", "v1"), ("", None), ("v1", None), ("v0", None))
-"""The version that a Key Vault reference names, and the one that it leads to now."""
+"""The version that a Key Vault reference names, and the version that the reference leads to now."""
 
 
 def app_settings(
     listed: str | None, pin: str | None, file: str | None, lead: tuple[str, str | None] | None
 ) -> SiteSettings:
-    """Return what is read of these settings, among others that are nobody's business."""
+    """Return the settings that Certroll reads from these values and two unrelated values."""
     uri = f"https://kv-shop.vault.azure.net/secrets/shop/{lead[0] if lead else ''}"
     led = f"@Microsoft.KeyVault(SecretUri={uri})"
     given = {LOAD_LIST: listed, PIN: pin, FILE: file, REFERENCE: led if lead else None}
@@ -164,13 +164,18 @@ def app_settings(
     digests = {key: f"digest of {key}" for key in values}
     read = read_settings(AppSettings(BARE, values, digests))
     active = lead[1] if lead else None
-    return replace(read, vault_references=tuple(replace(one, active=active) for one in read.vault_references))
+    return replace(
+        read, vault_references=tuple(replace(reference, active=active) for reference in read.vault_references)
+    )
 
 
 def settings_with(
     lists: tuple[str | None, ...], pins: tuple[str | None, ...] = PINS, files: tuple[str | None, ...] = FILES
 ) -> st.SearchStrategy[SiteSettings]:
-    """Return settings of no site yet, with these values in every combination; half of them hold no reference."""
+    """Return a strategy for settings without a site, with every combination of these values.
+
+    About half of the settings have no Key Vault reference.
+    """
     return st.sampled_from([app_settings(*parts) for parts in product(lists, pins, files, LEADS)])
 
 
@@ -190,13 +195,13 @@ RETIRING: tuple[tuple[SettingEdit, ...], ...] = ((), (SettingEdit(LOAD_LIST, Non
 UNDONE = ((), (), (NOW - HOUR,), (NOW - 24 * HOUR,), (NOW - HOUR, NOW - 2 * HOUR))
 AGES = (timedelta(0), timedelta(minutes=15), HOUR - timedelta(seconds=1), HOUR, 25 * HOUR)
 BEFORE = (((OLD,), (), 3), ((OLD, OLDER), (OLD,), 3), ((OLD, OLDER, FOREIGN), (NEW, OLD), 12))
-"""What a roll replaces, what was proven, and how many settings there were."""
+"""The versions that a roll replaces, the proven versions, and the number of settings before the roll."""
 
 
 def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
-    """Return records in these states, of no site yet, and none as often.
+    """Return a strategy for roll records in these states without a site, and for no record with the same probability.
 
-    The order of the states means nothing: a set of them has another one in each process.
+    The strategy orders the records by `RollState`, because the order of a set differs in each process.
     """
     made = [
         RollRecord(
@@ -218,7 +223,7 @@ def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
             AGES,
             UNDONE,
             BEFORE,
-            [(False, one) for one in EDITS] + [(True, one) for one in RETIRING],
+            [(False, edits) for edits in EDITS] + [(True, edits) for edits in RETIRING],
         )
     ]
     return st.sampled_from([*made, *[None] * len(made)])
@@ -250,12 +255,12 @@ some_troubles = st.sampled_from(
     + [frozenset(TROUBLES)] * 3
 )
 some_sites = st.sampled_from([some for count in (1, 2, 2, 3, 3) for some in combinations(REFS, count)])
-with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {one[1] for one in some[:2]} != {None}])
+with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {ref[1] for ref in some[:2]} != {None}])
 
 
 @st.composite
 def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
-    """Return one to four versions, newest first, some of one second and some of one thumbprint."""
+    """Return one to four versions, newest first, of which some share a second and some share a thumbprint."""
     made = tuple(
         replace(draw(made_versions), version=f"v{number}", thumbprint=thumbprint)
         for number, thumbprint in enumerate(draw(successions))
@@ -268,7 +273,7 @@ some_versions = versions()
 
 @st.composite
 def good_lineages(draw: st.DrawFn) -> Lineage:
-    """Return a lineage whose newest version is good for everything."""
+    """Return a lineage whose newest version is good for every use."""
     newest, *others = draw(some_versions)
     current = replace(newest, facts=facts(*NAMES), not_after=max(newest.not_after, NOW + URGENT))
     return Lineage(REF, (current, *others), current)
@@ -279,7 +284,7 @@ positions = st.sampled_from((0, 0, 0, 0, 1, 2, None))
 
 @st.composite
 def odd_lineages(draw: st.DrawFn) -> Lineage:
-    """Return a lineage whose newest version may be refused, or good for few things only."""
+    """Return a lineage whose newest version may be refused or good for few uses."""
     found, position = draw(some_versions), draw(positions)
     if position is None or position >= len(found):
         return Lineage(REF, found, None, REFUSED)
@@ -287,7 +292,7 @@ def odd_lineages(draw: st.DrawFn) -> Lineage:
 
 
 def bindings(draw: st.DrawFn, seen: tuple[Site, ...]) -> tuple[Binding, ...]:
-    """Draw up to two bindings of each site."""
+    """Return up to two bindings of each site."""
     return tuple(replace(made, site=app.ref) for app in seen for made in draw(some_bindings))
 
 
@@ -304,18 +309,27 @@ either = st.booleans()
 
 @st.composite
 def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return copies of any source anywhere, several in one webspace and none in another."""
+    """Return copies of any source in any webspaces, with several in one webspace and none in another."""
     made = draw(few_copies)
-    odd = tuple(replace(one, ref=replace(one.ref, name=f"copy-{number}")) for number, one in enumerate(made))
+    odd = tuple(
+        replace(certificate, ref=replace(certificate.ref, name=f"copy-{number}"))
+        for number, certificate in enumerate(made)
+    )
     return (*draw(copy_everywhere), *odd) if draw(either) else odd
 
 
 @st.composite
 def more_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return an upload, or a copy that Certroll kept, or none: what lets old and new be live together."""
+    """Return uploads by people or by Certroll, or none, so that an old and the new version can be live together."""
     made = draw(some_uploads)
     return tuple(
-        replace(one, ref=replace(one.ref, name=f"{one.ref.name}-{one.thumbprint}-{one.webspace}")) for one in made
+        replace(
+            certificate,
+            ref=replace(
+                certificate.ref, name=f"{certificate.ref.name}-{certificate.thumbprint}-{certificate.webspace}"
+            ),
+        )
+        for certificate in made
     )
 
 
@@ -323,7 +337,7 @@ uploads = [
     copy(name, thumbprint, webspace=place, source=None)
     for name, thumbprint, place in product((f"certroll-shop-{OLD.lower()}", "upload"), (OLD, OLDER, NEW), (WEST, NORTH))
 ]
-some_uploads = st.sampled_from([(), *[(one,) for one in uploads], *combinations(uploads, 2)])
+some_uploads = st.sampled_from([(), *[(upload,) for upload in uploads], *combinations(uploads, 2)])
 two_farms = (farm(WEST), replace(farm(WEST), resource_id=f"{farm(WEST).resource_id}-2"), farm(NORTH), farm(EAST))
 some_farms = st.sampled_from((PLANS, two_farms))
 odd_farms: st.SearchStrategy[tuple[ServerFarm, ...]] = st.sampled_from(((farm(WEST),), ()))
@@ -347,7 +361,7 @@ known = st.sampled_from(
 
 
 def each_of_a_site(records: list[SiteRecord]) -> list[SiteRecord]:
-    """Return the records as those of different sites: the journal has one of each."""
+    """Return the records with a different site each, because the journal has one record for each site."""
     sites = (site_ref(name) for name in ("shop", "api", "web"))
     return [replace(found, site=ref) for found, ref in zip(records, sites, strict=False)]
 
@@ -381,7 +395,7 @@ intents: st.SearchStrategy[Intent] = st.sampled_from(
         )
     ]
 )
-# Made once: a strategy that is made anew for each draw is also checked anew, which took a fifth of the time.
+# These strategies are made only once, because a new strategy for each draw took a fifth of the time for checks.
 usable_lineages, any_lineages = good_lineages(), odd_lineages()
 copies_anywhere, copies_besides = odd_copies(), more_copies()
 RUNS = [(f"{plan}", running) for plan in ("plan-1", "plan-2", "") for running in (True, True, False)]
@@ -396,10 +410,10 @@ def worlds(
     settings: st.SearchStrategy[SiteSettings] = any_settings,
     sites: st.SearchStrategy[tuple[tuple[str, str | None], ...]] = some_sites,
 ) -> Snapshot:
-    """Return a world in which few things are the matter, or all at once: so that plans have steps, and refusals."""
+    """Return a snapshot with few troubles or with all troubles, so that plans have both steps and refusals."""
     trouble = draw(troubles)
     seen = tuple(seen_site(draw, name, slot, trouble) for name, slot in draw(sites))
-    read = tuple(one for one in seen if "view" not in trouble or draw(either))
+    read = tuple(app for app in seen if "view" not in trouble or draw(either))
     fleet = Fleet(
         NOW,
         seen,
@@ -407,20 +421,23 @@ def worlds(
         (*draw(copies_anywhere if "copies" in trouble else copy_everywhere), *draw(copies_besides)),
         draw(odd_farms if "plans" in trouble else some_farms),
         draw(odd_views) if "view" in trouble else (),
-        tuple(replace(draw(settings), site=one.ref) for one in read),
+        tuple(replace(draw(settings), site=app.ref) for app in read),
     )
     lineage = draw(any_lineages if "version" in trouble else usable_lineages)
     return Snapshot(lineage, fleet, replace(draw(rollouts), rolls=recorded(draw, seen, rolls)))
 
 
 def seen_site(draw: st.DrawFn, name: str, slot: str | None, trouble: frozenset[str]) -> Site:
-    """Draw a site or slot, running or not, on one of two plans."""
+    """Return a site or slot, running or stopped, on one of two plans or on an unknown plan."""
     return draw(sites_of(name, slot, "places" in trouble, "tags" in trouble))
 
 
 @cache
 def sites_of(name: str, slot: str | None, anywhere: bool, tagged: bool) -> st.SearchStrategy[Site]:  # noqa: FBT001
-    """Return a strategy for a site: in a webspace or in none that is known, and with tags of all kinds or of few."""
+    """Return a strategy for a site, with random plans and tags.
+
+    The site's webspace may be unknown if `anywhere` is True. The site may carry any tag if `tagged` is True.
+    """
     return st.sampled_from(
         [
             replace(site(name, slot, webspace=place, tags=tags), plan=plan, running=running)
@@ -434,15 +451,15 @@ def sites_of(name: str, slot: str | None, anywhere: bool, tagged: bool) -> st.Se
 def recorded(
     draw: st.DrawFn, seen: tuple[Site, ...], rolls: st.SearchStrategy[RollRecord | None]
 ) -> tuple[RollRecord, ...]:
-    """Draw records of some of the sites, or of none."""
+    """Return roll records of some of the sites, or none."""
     if rolls is no_rolls or draw(either):
         return ()
-    found = [(one, draw(rolls)) for one in seen]
-    return tuple(placed(roll, one.ref, one.webspace) for one, roll in found if roll is not None)
+    found = [(app, draw(rolls)) for app in seen]
+    return tuple(placed(roll, app.ref, app.webspace) for app, roll in found if roll is not None)
 
 
 def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRecord:
-    """Return the record as that of a site."""
+    """Return the roll record with this site and webspace."""
     return replace(roll, site=ref, webspace=webspace or WEST)
 
 
@@ -458,24 +475,27 @@ def chained_worlds(
     troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
     rolls: st.SearchStrategy[RollRecord | None] = quiet_rolls,
 ) -> st.SearchStrategy[Snapshot]:
-    """Return worlds with environments, in which uploads of the current version are early or late, or nobody knows."""
+    """Return a strategy for snapshots with environments.
+
+    Uploads of the current version are early, late or without a date.
+    """
     return chained(worlds(rollouts, troubles, rolls))
 
 
 @st.composite
 def chained(draw: st.DrawFn, worlds: st.SearchStrategy[Snapshot]) -> Snapshot:
-    """Return one of these worlds with environments and uploads."""
+    """Return one of these snapshots with environments and uploads added."""
     world = draw(worlds)
     inside, current = draw(hosting), world.lineage.current
-    sites = tuple(replace(one, environment=ASE if one.webspace in inside else None) for one in world.fleet.sites)
+    sites = tuple(replace(app, environment=ASE if app.webspace in inside else None) for app in world.fleet.sites)
     made = tuple(
         replace(copy(f"by-hand-{place}-{number}", webspace=place, source=None), created=draw(moments))
         for place in (WEST, NORTH)
         for number in range(draw(early_uploads))
     )
-    uploads = tuple(replace(one, thumbprint=current.thumbprint if current else NEW) for one in made)
+    uploads = tuple(replace(upload, thumbprint=current.thumbprint if current else NEW) for upload in made)
     fleet = replace(world.fleet, sites=sites, certificates=(*world.fleet.certificates, *uploads))
-    records = tuple(replace(one, again=draw(marks)) for one in world.rollout.records)
+    records = tuple(replace(record, again=draw(marks)) for record in world.rollout.records)
     lineage = replace(world.lineage, tags=draw(again_tags))
     return Snapshot(lineage, fleet, replace(world.rollout, records=records))
 
@@ -486,14 +506,17 @@ older_versions = st.sampled_from((OLD, OLDER))
 
 @st.composite
 def contested_worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a world in which another vault certificate's copy holds an old version, too."""
+    """Return a snapshot in which a copy of another vault certificate also holds an old version."""
     world = draw(open_worlds)
     theirs = copy("theirs", draw(older_versions), webspace=draw(places), source=OTHER_REF)
     return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, theirs)))
 
 
 def old(world: Snapshot, binding: Binding) -> bool:
-    """Say whether a binding shows only versions older than the current one, or what a copy of a recreated one held."""
+    """Return True if a binding shows only versions older than the current one.
+
+    A thumbprint that a copy of the recreated vault certificate holds counts as older.
+    """
     current = world.lineage.current
     if current is None or binding.ssl_state is SslState.DISABLED:
         return False
@@ -504,15 +527,15 @@ def old(world: Snapshot, binding: Binding) -> bool:
 
 
 def sources(world: Snapshot, binding: Binding) -> set[VaultCertificateRef | None]:
-    """Return where the copies come from that hold a binding's thumbprint in its webspace."""
-    places = {one.webspace for one in world.fleet.sites if one.ref == binding.site}
+    """Return the sources of the copies that hold a binding's thumbprint in the binding's webspace."""
+    places = {app.webspace for app in world.fleet.sites if app.ref == binding.site}
     return {c.source for c in world.fleet.certificates if c.thumbprint == binding.thumbprint and c.webspace in places}
 
 
 def opted_out(world: Snapshot, ref: SiteRef | None) -> bool:
-    """Say whether operators took a site out, by the rule as people know it: its own tag, else its site's."""
+    """Return True if the operator opted a site out, by the site's own tag or else by its production site's tag."""
     for candidate in (ref, ref.production if ref else None):
-        found = next((one for one in world.fleet.sites if one.ref == candidate), None)
+        found = next((app for app in world.fleet.sites if app.ref == candidate), None)
         said = (
             [value.strip().lower() for key, value in found.tags if key.strip().lower() == "certroll"] if found else []
         )
@@ -522,31 +545,44 @@ def opted_out(world: Snapshot, ref: SiteRef | None) -> bool:
 
 
 def live(world: Snapshot, thumbprint: Thumbprint | None, ref: SiteRef) -> bool:
-    """Say whether a certificate is in the webspace of a site."""
-    places = {one.webspace for one in world.fleet.sites if one.ref == ref}
-    return any(one.thumbprint == thumbprint and one.webspace in places for one in world.fleet.certificates)
+    """Return True if a certificate is in the webspace of a site."""
+    places = {app.webspace for app in world.fleet.sites if app.ref == ref}
+    return any(
+        certificate.thumbprint == thumbprint and certificate.webspace in places
+        for certificate in world.fleet.certificates
+    )
 
 
 def family(world: Snapshot, ref: SiteRef) -> frozenset[Thumbprint | None]:
-    """Return all that belongs to the vault certificate where a site is: its versions, and what its copies hold."""
-    places = {one.webspace for one in world.fleet.sites if one.ref == ref}
+    """Return the thumbprints of the vault certificate's versions, and of its copies in the webspace of a site."""
+    places = {app.webspace for app in world.fleet.sites if app.ref == ref}
     copies = {c.thumbprint for c in world.fleet.certificates if c.source == REF and c.webspace in places}
-    return frozenset(copies | {one.thumbprint for one in world.lineage.versions})
+    return frozenset(copies | {version.thumbprint for version in world.lineage.versions})
 
 
 def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
-    """Return what an app names that is older than the current version, or what a copy of a recreated one held."""
+    """Return the thumbprints of an app's settings that are older than the current version.
+
+    A thumbprint that a copy of the recreated vault certificate holds counts as older.
+    """
     current, versions = world.lineage.current, world.lineage.versions
     if current is None:
         return set()
-    fresh = {one.thumbprint for one in versions[: versions.index(current) + 1]}
-    return {one.thumbprint for one in settings.references if one.thumbprint in family(world, settings.site) - fresh}
+    fresh = {version.thumbprint for version in versions[: versions.index(current) + 1]}
+    return {
+        reference.thumbprint
+        for reference in settings.references
+        if reference.thumbprint in family(world, settings.site) - fresh
+    }
 
 
 def lags(world: Snapshot, settings: SiteSettings) -> bool:
-    """Say whether an app pins a superseded version, or lists one without the current one and without loading all."""
+    """Return True if an app pins a superseded version, or lists it without the current version.
+
+    An app whose load list is `*` does not lag because of its list.
+    """
     stale, current = superseded(world, settings), world.lineage.current
-    pinned = any(one.thumbprint in stale for one in settings.pins)
+    pinned = any(pin.thumbprint in stale for pin in settings.pins)
     listed = set(settings.load_list)
     behind = bool(listed & stale) and not settings.loads_everything
     return pinned or (behind and current is not None and current.thumbprint not in listed)

@@ -1,4 +1,4 @@
-"""What holds of every plan: of bindings and copies, of the order in which places go, and of chains in environments."""
+"""Check promises about every plan: for bindings and copies, the order of webspaces, and chains in environments."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -26,43 +26,43 @@ Item = TypeVar("Item")
 
 
 def shown(world: Snapshot, ref: SiteRef) -> set[tuple[object, Thumbprint | None]]:
-    """Return every place of a site that names a thumbprint, with that."""
+    """Return every host name and setting of a site that names a thumbprint, with the thumbprint."""
     bound = {(found.host_name, found.thumbprint) for found in world.fleet.bindings if found.site == ref}
     named = {(r.key, r.thumbprint) for s in world.fleet.settings if s.site == ref for r in s.references}
     return bound | named
 
 
 def kept(binding: Binding) -> tuple[object, ...]:
-    """Return what no plan may change of a binding."""
+    """Return the parts of a binding that no plan may change."""
     return binding.site, binding.host_name, binding.ssl_state, binding.virtual_ip, binding.thumbprint is None
 
 
 def protects(step: Step) -> bool:
-    """Return True if a step keeps or brings back what worked."""
+    """Return True if a step uploads an old version or restores last good values."""
     return isinstance(step.action, KeepSuperseded | RestoreAppSettings)
 
 
 def told_less(world: Snapshot, settings: SiteSettings) -> bool:
-    """Return True if an app that was told to go names more that is superseded than it was told of."""
+    """Return True if an admitted app names more superseded thumbprints than its record does."""
     roll = world.rollout.roll_of(settings.site)
     return roll is not None and roll.state is RollState.STALE and not superseded(world, settings) <= {*roll.replaces}
 
 
 def is_under_way(world: Snapshot) -> bool:
-    """Return True if a first place is recorded, and of apps only what neither holds the version nor was told to go."""
+    """Return True if the first webspace is recorded, and no recorded app holds the version or is admitted."""
     return world.rollout.first is not None and not any(roll.state in HOLDING for roll in world.rollout.rolls)
 
 
 def second_plan_is_empty(case: Case) -> None:
-    """What a plan leaves behind needs no second plan, until the apps that it changed have answered.
+    """A second plan restarts no app that the first plan changed, and with a soak no other app either.
 
-    Without a soak what comes next need not wait for the answers of those before, and goes in the second plan. What an
-    app names since it was told to go comes in a plan of its own, too, and so does what waited for an app that is fought
-    over: from there no answer will come. What apps name only now may have to be kept, as the newest version is refused.
+    The check excludes apps that name more than their record, and apps that waited for a contested app. Without a soak,
+    apps need not wait for answers, so the second plan may restart other apps. The second plan may also upload old
+    versions if the newest version is refused.
     """
     world = case.world
     if not is_under_way(world) or not (case.plan.steps or case.told):
-        return  # where nothing is left behind, the second plan is the first
+        return  # The second plan equals the first plan if the first plan changes nothing.
     second = case.planned(case.carried_out)
     behind = {settings.site for settings in world.fleet.settings if told_less(world, settings)}
     again, changed = set(restarted(second)) - behind, set(restarted(case.plan))
@@ -75,7 +75,7 @@ def second_plan_is_empty(case: Case) -> None:
 
 
 def everything_stale_is_renewed(case: Case) -> None:
-    """Where nothing is in the way, every copy and every stale binding has the current version afterwards."""
+    """A plan without obstacles gives every copy and every stale binding the current version."""
     current = case.world.lineage.versions[0].thumbprint
     assert {copy.thumbprint for copy in case.after.fleet.certificates if copy.source == REF} == {current}
     for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
@@ -83,12 +83,12 @@ def everything_stale_is_renewed(case: Case) -> None:
 
 
 def no_host_name_is_unbound_or_moved(case: Case) -> None:
-    """After any plan every host name is bound as before: same site, same ssl_state, same address."""
+    """A plan keeps the site, the `ssl_state` and the IP address of every host name."""
     assert list(map(kept, case.after.fleet.bindings)) == list(map(kept, case.world.fleet.bindings))
 
 
 def only_stale_bindings_are_overwritten(case: Case) -> None:
-    """A binding is overwritten only where it shows an older version, and only with the current one."""
+    """A plan overwrites a binding only if it shows an older version, and only with the current version."""
     current = case.world.lineage.current
     for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
         if was != now:
@@ -98,14 +98,14 @@ def only_stale_bindings_are_overwritten(case: Case) -> None:
 
 
 def no_binding_is_taken_from_another(case: Case) -> None:
-    """A binding whose certificate is also in a copy of another vault certificate is never overwritten."""
+    """A plan never overwrites a binding whose certificate is also in a copy of another vault certificate."""
     for step in case.plan.steps:
         if isinstance(step.action, UpdateBinding):
             assert sources(case.world, step.action.binding) <= {REF, None}
 
 
 def nothing_is_written_that_is_not_live(case: Case) -> None:
-    """When its turn comes, each thumbprint that a binding or a setting gets is a certificate of that very webspace."""
+    """A plan writes only thumbprints of certificates that the webspace has at that step of the plan."""
     for number, step in enumerate(case.plan.steps):
         before, after = case.on_the_way[number : number + 2]
         if step.action.site is not None:
@@ -114,7 +114,7 @@ def nothing_is_written_that_is_not_live(case: Case) -> None:
 
 
 def input_order_means_nothing(case: Case) -> None:
-    """However Azure and Key Vault list things, the plan is the same, its order included, and the same apps are told."""
+    """The plan, its order and the admitted apps do not depend on the order in which Azure and Key Vault list things."""
     fleet, lineage, shuffle = case.world.fleet, case.world.lineage, case.dice
 
     def mixed(items: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -137,7 +137,7 @@ def input_order_means_nothing(case: Case) -> None:
 
 
 def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
-    """No step is on a site that opted out, nor on a host name that the new version does not cover."""
+    """A plan has no step for an opted-out site, and no binding of a host name that the new version does not cover."""
     current = case.world.lineage.current
     for step in case.plan.steps:
         assert not opted_out(case.world, step.action.site)
@@ -146,13 +146,13 @@ def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
 
 
 def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
-    """With certroll: off on the vault certificate there is no step at all."""
+    """A plan has no step for a vault certificate that carries `certroll: off`."""
     off = replace(case.world, lineage=replace(case.world.lineage, tags=OFF))
     assert case.planned(off).steps == ()
 
 
 def observing_writes_nothing(case: Case) -> None:
-    """In the mode observe there is no step, and each step that there would be is named as one."""
+    """A plan in observe mode has no step, and reports each step that it would have in apply mode."""
     observed = case.planned(case.world, mode=Mode.OBSERVE)
     assert observed.steps == ()
     would_be = {skip.subject for skip in observed.skips if skip.reason is Reason.OBSERVE_ONLY}
@@ -160,30 +160,30 @@ def observing_writes_nothing(case: Case) -> None:
 
 
 def failure_of_a_site_holds_the_version(case: Case) -> None:
-    """While a site was seen to serve another certificate, what works is kept and brought back, and nothing else."""
+    """After a site served another certificate, a plan only uploads old versions and restores last good values."""
     failed = any(record.state is SiteState.FAILED for record in case.world.rollout.records)
     assert not failed or all(map(protects, case.plan.steps))
 
 
 def failure_of_an_app_holds_the_version(case: Case) -> None:
-    """While a roll is recorded as failed or taken back, what works is kept and brought back, and nothing else."""
+    """After a roll failed or was taken back, a plan only uploads old versions and restores last good values."""
     held = any(roll.state in HOLDING and not roll.retiring for roll in case.world.rollout.rolls)
     assert not held or all(map(protects, case.plan.steps))
 
 
 def carriers(plan: Plan) -> set[object]:
-    """Return the webspaces to which a plan brings the version, or on whose bindings it shows it."""
+    """Return the webspaces in which a plan syncs a copy or changes a binding."""
     staged = (step.action for step in plan.steps if isinstance(step.action, SyncCertificate | UpdateBinding))
     return {action.webspace for action in staged}
 
 
 def new_version_goes_to_one_webspace(case: Case) -> None:
-    """Before the first place is recorded, a plan syncs and binds in one webspace at most."""
+    """A plan syncs and binds in at most one webspace before the first webspace is recorded."""
     assert case.world.rollout.first is not None or len(carriers(case.plan)) <= 1
 
 
 def nothing_leaves_the_first_webspace_early(case: Case) -> None:
-    """While the first webspace's result is outstanding, a plan syncs and binds in that webspace alone."""
+    """A plan syncs and binds only in the first webspace while that webspace's result is pending."""
     first, records = case.world.rollout.first, case.world.rollout.records
     fresh = any(r.webspace == first and r.state is SiteState.PENDING and r.at == NOW for r in records)
     if fresh and case.intent.stage_soak:
@@ -191,7 +191,7 @@ def nothing_leaves_the_first_webspace_early(case: Case) -> None:
 
 
 def refused_newest_version_is_synced_nowhere(case: Case) -> None:
-    """Where the newest version is refused no copy is synced, and each copy of it says why."""
+    """A plan syncs no copy while the newest version is refused, and gives the reason for each copy."""
     if case.world.lineage.refusal is None:
         return
     assert not [step for step in case.plan.steps if isinstance(step.action, SyncCertificate)]
@@ -202,7 +202,7 @@ def refused_newest_version_is_synced_nowhere(case: Case) -> None:
 
 
 def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
-    """Nothing is synced in a webspace that is not wholly seen, unless the old certificate is about to end."""
+    """A plan syncs nothing in a webspace with a blind spot, unless the old certificate is about to end."""
     hidden = {spot.webspace for spot in case.world.fleet.blind_spots if not spot.settings_only}
     for step in case.plan.steps:
         if isinstance(step.action, SyncCertificate):
@@ -212,7 +212,7 @@ def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
 
 
 def asked_again(world: Snapshot, binding: Binding) -> bool:
-    """Return True if a binding shows the current version, and the journal says that its site is to be bound again."""
+    """Return True if a binding shows the current version, and the journal asks for a rebind of its site."""
     record, current = world.rollout.record_of(binding.site), world.lineage.current
     asked = record is not None and record.again is Again.ASKED and world.lineage.tags == AGAIN
     bound = binding.ssl_state is not SslState.DISABLED and current is not None
@@ -220,9 +220,9 @@ def asked_again(world: Snapshot, binding: Binding) -> bool:
 
 
 def nothing_is_skipped_silently(case: Case) -> None:
-    """Every stale binding, and every copy or upload of an older version, is in the plan once, with a reason.
+    """A plan has a step or a reason for every stale binding, and for every copy or upload of an older version.
 
-    So is what the journal says is to be bound again, also where no environment is seen any more.
+    A plan also has a step or a reason for each rebind that the journal asks for, even if it sees no environment.
     """
     world, lineage = case.world, case.world.lineage
     if lineage.current is None or any(site.environment for site in world.fleet.sites):
@@ -247,7 +247,7 @@ def nothing_is_skipped_silently(case: Case) -> None:
 
 
 def unchained(world: Snapshot) -> set[Webspace]:
-    """Return the webspaces of environments in which every upload of the current version is early, or may be."""
+    """Return the webspaces of environments whose every upload of the current version may be early."""
     current = world.lineage.current
     if current is None or current.facts is None:
         return set()
@@ -258,7 +258,7 @@ def unchained(world: Snapshot) -> set[Webspace]:
 
 
 def binding_again_changes_nothing_that_is_shown(case: Case) -> None:
-    """Whatever is bound again, each host name shows what it would show without, as it is bound; and is written once."""
+    """A rebind changes no thumbprint that a host name shows, and a plan writes each host name at most once."""
     if case.world.lineage.tags == AGAIN:
         unasked = replace(case.world, lineage=replace(case.world.lineage, tags=()))
         assert case.after.fleet.bindings == replace(case, world=unasked).after.fleet.bindings
@@ -267,7 +267,7 @@ def binding_again_changes_nothing_that_is_shown(case: Case) -> None:
 
 
 def nothing_is_uploaded_again_unasked(case: Case) -> None:
-    """A key is sent once more only where the tag asks, and only into environments that lack the chain."""
+    """A plan uploads a key again only if the tag asks for it, and only into webspaces that lack the chain."""
     for action in (step.action for step in case.plan.steps):
         if isinstance(action, UploadAgain):
             assert case.world.lineage.tags == AGAIN
@@ -277,7 +277,7 @@ def nothing_is_uploaded_again_unasked(case: Case) -> None:
 
 
 def no_early_upload_is_passed_over(case: Case) -> None:
-    """Every webspace whose servers may lack the chain is in the plan, as a step or with a reason."""
+    """A plan has a step or a reason for every webspace whose servers may lack the chain."""
     subjects = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
     for webspace in unchained(case.world):
         assert [text for text in subjects if text.startswith("certificate") and text.endswith(f" in {webspace}")]
@@ -303,4 +303,4 @@ PLAN_PROMISES: tuple[Promise[Case], ...] = (
 )
 WRITES_NOTHING: tuple[Promise[Case], ...] = (opted_out_vault_certificate_is_left_alone, observing_writes_nothing)
 IN_ANY_ORDER: tuple[Promise[Case], ...] = (input_order_means_nothing,)
-"""Promises that take plans of their own of each world, which costs as much as all others together."""
+"""Promises that make further plans of each snapshot, which takes as long as all other promises together."""

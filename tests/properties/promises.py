@@ -1,7 +1,7 @@
-"""How one sample serves many promises: a promise is a function that raises where it is broken.
+"""Check many promises on one sample; a promise is a function that raises AssertionError if it is broken.
 
-`keep` has every promise judge the same case, so that a world is drawn and planned once for all of them. `Broken` is a
-case made to break one promise, by a planner that does wrong: it shows that the promise can fail.
+`keep` checks all promises on the same case, so that each snapshot is drawn and planned only once. `Broken` pairs a
+promise with a faulty planner, which shows that the promise can fail.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ Planner = Callable[[Snapshot, Intent], Plan]
 
 
 def keep(case: Sample, promises: Iterable[Promise[Sample]]) -> None:
-    """Raise AssertionError where the case breaks a promise; a note on the error says which promise that is."""
+    """Raise AssertionError if the case breaks a promise, with a note that names the promise."""
     for promise in promises:
         try:
             promise(case)
@@ -38,14 +38,14 @@ def keep(case: Sample, promises: Iterable[Promise[Sample]]) -> None:
 
 @dataclass(frozen=True)
 class Broken(Generic[Sample]):
-    """A case that breaks a promise, and the case beside it that keeps it: they differ in what does wrong alone."""
+    """A case that keeps a promise and a case that breaks the promise, which differ only in the fault."""
 
     promise: Promise[Sample]
     good: Sample
     bad: Sample
 
     def is_noticed(self) -> None:
-        """Raise where the promise does not hold of the good case, or lets the bad one pass."""
+        """Raise an error if the good case breaks the promise or the bad case keeps it."""
         self.promise(self.good)
         with pytest.raises(AssertionError):
             self.promise(self.bad)
@@ -55,13 +55,13 @@ class Broken(Generic[Sample]):
 
 
 def times(factor: float) -> settings:
-    """Return settings by which a test tries that many times the examples of the profile in use."""
+    """Return settings that multiply the number of examples of the profile in use by `factor`."""
     return settings(max_examples=int(settings.default.max_examples * factor))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A world, what operators want of it, and the planner that is judged by what it makes of both."""
+    """A snapshot, the operator's intent, and the planner under test."""
 
     world: Snapshot
     intent: Intent = APPLY
@@ -70,12 +70,12 @@ class Case:
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan."""
+        """The plan for the snapshot."""
         return self.plans(self.world, self.intent)
 
     @cached_property
     def on_the_way(self) -> tuple[Snapshot, ...]:
-        """The world before each step of the plan, and after the last one."""
+        """The snapshot before each step of the plan, and after the last step."""
         worlds = [self.world]
         for step in self.plan.steps:
             worlds.append(step.action.project(worlds[-1]))
@@ -83,17 +83,17 @@ class Case:
 
     @property
     def after(self) -> Snapshot:
-        """The world after the plan."""
+        """The snapshot after the plan."""
         return self.on_the_way[-1]
 
     @cached_property
     def told(self) -> tuple[RollRecord, ...]:
-        """The records by which apps are told to go, when somebody looks afresh."""
+        """The records by which Certroll admits apps after a fresh observation."""
         return roll_records(self.world, self.plan, self.intent, fresh=True)
 
     @cached_property
     def carried_out(self) -> Snapshot:
-        """The world after the plan, in which each app that the plan changed has yet to answer."""
+        """The snapshot after the plan, in which no changed app has answered yet."""
         records = {roll.site: roll for roll in (*self.world.rollout.rolls, *self.told)}
         changed = set(restarted(self.plan))
         rolls = tuple(_written(roll) if roll.site in changed else roll for roll in records.values())
@@ -101,11 +101,11 @@ class Case:
 
     @property
     def dice(self) -> Random:
-        """A source of chance, the same for each promise that asks."""
+        """A source of random numbers that starts equally for each promise."""
         return Random(self.seed)  # noqa: S311 - it shuffles
 
     def planned(self, world: Snapshot, **intent: object) -> Plan:
-        """Return the plan that the same planner makes of another world, or for another intent."""
+        """Return the plan that the same planner makes of another snapshot or for another intent."""
         return self.plans(world, replace(self.intent, **intent))  # type: ignore[arg-type]
 
 
@@ -115,5 +115,5 @@ def _written(roll: RollRecord) -> RollRecord:
 
 
 def restarted(plan: Plan) -> list[SiteRef | None]:
-    """Return the apps that the steps of a plan restart, each as often as it is restarted."""
+    """Return the apps that the steps of a plan restart, once for each restart."""
     return [step.action.site for step in plan.steps if step.action.restarts_site]

@@ -1,4 +1,4 @@
-"""What holds of every plan for the settings of apps: what may change in them, in which order, and back again."""
+"""Check promises about every plan for app settings: what may change, in which order, and the way back."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -22,12 +22,12 @@ from tests.properties.promises import Case, Promise, restarted
 
 
 def turns(plan: Plan) -> set[SiteRef | None]:
-    """Return the apps that wait for their turn before anything of them is changed."""
+    """Return the apps that must wait for their turn before the plan changes them."""
     return {step.action.site for step in plan.steps if step.action.restarts_site and not protects(step)}
 
 
 def rolls(case: Case) -> Iterator[tuple[Snapshot, RollAppSettings, SiteSettings]]:
-    """Return each roll of the plan, with the world before it and the settings of its app afterwards."""
+    """Yield each roll of the plan, with the snapshot before it and the settings of its app after it."""
     for number, step in enumerate(case.plan.steps):
         if isinstance(step.action, RollAppSettings):
             after = case.on_the_way[number + 1].settings_of(step.action.settings.site)
@@ -36,14 +36,14 @@ def rolls(case: Case) -> Iterator[tuple[Snapshot, RollAppSettings, SiteSettings]
 
 
 def pairs(case: Case) -> Iterable[tuple[SiteSettings, SiteSettings]]:
-    """Return what each app's settings name before and after the plan."""
+    """Return the settings of each app before and after the plan."""
     return zip(case.world.fleet.settings, case.after.fleet.settings, strict=True)
 
 
 def no_app_is_forgotten(case: Case) -> None:
-    """Every app that lags behind is in the plan, as a step or with a reason, unless it was told to go before it did.
+    """A plan has a step or a reason for every app that lags behind.
 
-    Of an app that is being taken back its own run tells.
+    The check excludes an admitted app that names more than its record. The run of a failed app reports that app itself.
     """
     told = {step.action.site for step in case.plan.steps} | {skip.site for skip in case.plan.skips}
     told |= {roll.site for roll in case.world.rollout.rolls if roll.state in {RollState.FAILED, RollState.RESTORED}}
@@ -52,18 +52,18 @@ def no_app_is_forgotten(case: Case) -> None:
 
 
 def no_app_is_restarted_twice(case: Case) -> None:
-    """However many reasons there are to change an app, a plan restarts it once."""
+    """A plan restarts an app at most once, whatever the reasons to change the app."""
     assert len(restarted(case.plan)) == len(set(restarted(case.plan)))
 
 
 def strangers(world: Snapshot, settings: SiteSettings) -> list[tuple[str, ReferenceKind, Thumbprint]]:
-    """Return what an app names that is no version of the vault certificate, in its order."""
+    """Return the references of an app to certificates outside of the vault certificate's versions, in their order."""
     ours = family(world, settings.site)
     return [(found.key, found.kind, found.thumbprint) for found in settings.references if found.thumbprint not in ours]
 
 
 def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
-    """Return what a plan may put back where an app failed: what the journal says was taken out of each setting."""
+    """Return the thumbprints that a plan may restore in each setting of a failed app, as recorded in the journal."""
     actions = (step.action for step in case.plan.steps if step.action.site == site)
     roll = case.world.rollout.roll_of(site)
     if roll is None or not any(isinstance(action, RestoreAppSettings) for action in actions):
@@ -72,18 +72,20 @@ def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
 
 
 def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
-    """What an app names beside the vault certificate is never added, removed or put in another order.
+    """A plan keeps the thumbprints of other certificates in app settings, and their order.
 
-    What a failed roll took out of a setting comes back there, also where it is no version that the vault still knows.
+    A restore may bring back what the failed roll removed, even a thumbprint that the vault no longer knows.
     """
     for was, now in pairs(case):
         theirs, ours = strangers(case.world, was), put_back(case, was.site)
-        assert theirs == [one for one in strangers(case.world, now) if one in theirs or (one[0], one[2]) not in ours]
+        assert theirs == [
+            entry for entry in strangers(case.world, now) if entry in theirs or (entry[0], entry[2]) not in ours
+        ]
         assert was.loads_everything == now.loads_everything
 
 
 def only_superseded_thumbprints_leave(case: Case) -> None:
-    """A roll takes out only what is superseded and puts in only the current version."""
+    """A roll removes only superseded thumbprints, and adds only the current one."""
     current = case.world.lineage.current
     for _, roll, after in rolls(case):
         assert current is not None
@@ -93,20 +95,21 @@ def only_superseded_thumbprints_leave(case: Case) -> None:
 
 
 def staying(world: Snapshot, ref: SiteRef) -> set[Thumbprint | None]:
-    """Return what copies hold that no sync replaces, in the webspace of a site."""
+    """Return the thumbprints of the uploads in a site's webspace, which no sync replaces."""
     where = {site.webspace for site in world.fleet.sites if site.ref == ref}
     return {copy.thumbprint for copy in world.fleet.certificates if copy.source is None and copy.webspace in where}
 
 
 def ended(world: Snapshot) -> set[Thumbprint]:
-    """Return the thumbprints of versions that have expired."""
+    """Return the thumbprints of the versions that have expired."""
     return {version.thumbprint for version in world.lineage.versions if version.not_after <= NOW}
 
 
 def a_live_old_version_stays_listed(case: Case) -> None:
-    """A superseded version that no sync replaces stays listed beside the new one; a proven one, where there is one.
+    """A roll keeps a superseded upload in the load list, and keeps a proven upload if there is one.
 
-    One that has ended may go where another one that is live stays listed: nobody would trust it if the app went back.
+    Expired uploads may all leave the list if another live superseded version stays in the list. Nobody would trust an
+    expired certificate if the app went back to that certificate.
     """
     for before, roll, after in rolls(case):
         was = roll.settings
@@ -118,7 +121,7 @@ def a_live_old_version_stays_listed(case: Case) -> None:
 
 
 def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
-    """Where the certificate is imported, a roll begins only with its last good version live, and what pins name."""
+    """A roll of an imported certificate begins only if the last good version and all pinned versions are live."""
     world = case.world
     imported = {copy.webspace for copy in world.fleet.certificates if copy.source == REF}
     possible = imported & {plan.webspace for plan in world.fleet.plans}
@@ -135,7 +138,7 @@ def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
 
 
 def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
-    """No setting changes of an app that opted out, nor of Certroll's own site and its slots; they do not restart."""
+    """A plan neither changes nor restarts an opted-out app, or Certroll's own site and slots."""
     for was, now in pairs(case):
         if opted_out(case.world, was.site) or (was.site.name == case.intent.own_site):
             assert was == now
@@ -143,7 +146,7 @@ def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
 
 
 def no_setting_is_taken_from_another(case: Case) -> None:
-    """What a copy of another vault certificate holds, too, stays in the settings of that webspace."""
+    """A plan removes no thumbprint from app settings that a copy of another vault certificate also holds."""
     for was, now in pairs(case):
         places = {site.webspace for site in case.world.fleet.sites if site.ref == was.site}
         copies = [copy for copy in case.world.fleet.certificates if copy.webspace in places]
@@ -153,7 +156,7 @@ def no_setting_is_taken_from_another(case: Case) -> None:
 
 
 def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
-    """A version leaves a load list only where its app was seen to use the new one, and all of its webspace is seen."""
+    """A plan retires a version only in a fully visible webspace, from an app that was seen to use the new one."""
     world, current = case.world, case.world.lineage.current
     hidden = {spot.webspace for spot in world.fleet.blind_spots}
     for action in (step.action for step in case.plan.steps):
@@ -170,12 +173,12 @@ def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
 
 
 def one_app_goes_first(case: Case) -> None:
-    """As long as nothing is recorded of any app, one app at most is changed."""
+    """A plan changes at most one app before the journal has a record of any app."""
     assert case.world.rollout.rolls or len(turns(case.plan)) <= 1
 
 
 def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
-    """While the first app's answer is outstanding and its soak runs, no other app is changed."""
+    """A plan changes no other app while the first app's answer is pending and its soak runs."""
     world, soak = case.world, case.intent.stage_soak
     young = [r for r in world.rollout.rolls if r.state is RollState.OVERLAPPING and NOW - r.at < soak]
     others = [r for r in world.rollout.rolls if r not in young and r.state is not RollState.SET_ASIDE]
@@ -185,9 +188,10 @@ def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
 
 
 def slots_go_before_their_production_site(case: Case) -> None:
-    """A production site is not changed in one plan with its running slot that lags, nor while that waits its turn.
+    """A plan does not change a production site together with its running slot that lags, or while the slot waits.
 
-    That is so while no app is recorded but as proven: one that was told to go goes, and one that is broken is left.
+    The test checks the order of slots only while all recorded apps are validated. An admitted app need not wait, and no
+    site waits for a broken slot.
     """
     world, going = case.world, turns(case.plan)
     if not case.intent.slots_first or any(roll.state is not RollState.VALIDATED for roll in world.rollout.rolls):
@@ -199,7 +203,7 @@ def slots_go_before_their_production_site(case: Case) -> None:
 
 
 def a_roll_that_is_taken_back_leaves_no_trace(case: Case) -> None:
-    """Where the app fails, it names its last good version in every place again, and nothing that it did not name."""
+    """A failed app gets its last good version back in every setting, and names no new thumbprint."""
     first, records = case.world.rollout.first, case.world.rollout.records
     proven = any(record.webspace == first and record.state is SiteState.PROVEN for record in records)
     if case.world.rollout.rolls or not proven:
@@ -221,7 +225,7 @@ def taken_back(case: Case, roll: RollAppSettings) -> SiteSettings:
 
 
 def is_as_it_was(case: Case, roll: RollAppSettings, back: SiteSettings) -> None:
-    """Raise AssertionError where settings that were taken back name anything new, or lost what works."""
+    """Raise AssertionError if restored settings name a new thumbprint or lost a thumbprint that works."""
     was, good = roll.settings, {edit.beside for edit in roll.edits}
     assert back.named <= was.named
     for (key, before), (same_key, now) in zip(named_by_key(was), named_by_key(back), strict=True):
@@ -232,19 +236,19 @@ def is_as_it_was(case: Case, roll: RollAppSettings, back: SiteSettings) -> None:
 
 
 def named_by_key(settings: SiteSettings) -> list[tuple[str, set[Thumbprint]]]:
-    """Return what each setting names."""
+    """Return the thumbprints that each setting names."""
     keys = sorted({found.key for found in settings.references})
     return [(key, {found.thumbprint for found in settings.references if found.key == key}) for key in keys]
 
 
 def loads_its_pins(settings: SiteSettings) -> bool:
-    """Return True if the app loads all that it pins."""
+    """Return True if the app loads every certificate that it pins."""
     pinned = {pin.thumbprint for pin in settings.pins} - {SECRET}
     return settings.loads_everything or pinned <= set(settings.load_list)
 
 
 def no_value_that_is_no_thumbprint_is_told(case: Case) -> None:
-    """No text of a plan holds a value that may be anything, a password too; nor do the records."""
+    """No text of a plan or record shows a setting's value that is no thumbprint, because it may be a password."""
     texts = (repr(case.plan), *map(str, case.plan.steps), *map(str, case.plan.skips), repr(case.told))
     assert not [text for text in texts if SECRET in text.upper()]
     changes = [step.action for step in case.plan.steps if isinstance(step.action, SettingsChange)]

@@ -1,4 +1,4 @@
-"""What holds of every edit of every setting, whatever stands in it."""
+"""Test the edits of app settings, with random lists and values."""
 
 from dataclasses import replace
 
@@ -26,10 +26,10 @@ entries = st.sampled_from([*KNOWN, *map(str.lower, KNOWN), "*", "x", "", " ", f"
 load_lists = st.lists(entries, max_size=6).map(",".join)
 pins = st.sampled_from(
     [
-        f"{before}{shape.format(one)}{after}"
+        f"{before}{shape.format(thumbprint)}{after}"
         for before in ("", " ")
         for after in ("", "\n")
-        for one in (*KNOWN, OLD.lower())
+        for thumbprint in (*KNOWN, OLD.lower())
         for shape in (
             "{}",
             "/var/ssl/private/{}.p12",
@@ -50,19 +50,19 @@ list_edits = st.sampled_from(
 
 
 def plain(value: str) -> list[str]:
-    """Return the entries of a list as they stand, without blanks."""
+    """Return the entries of a list in their own case, without blanks and empty entries."""
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 @given(lists, load_lists, list_edits)
 def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) -> None:
-    """Every entry of others keeps its place among the others and its case; nothing is written twice, no blank comes."""
+    """An edit keeps every other entry in its place and case, adds no duplicate, and leaves no blanks."""
     after = edited(key, value, edit)
     ours = {edit.add, *edit.remove}
-    assert [one for one in plain(after) if one.upper() not in ours] == [
-        one for one in plain(value) if one.upper() not in ours
+    assert [entry for entry in plain(after) if entry.upper() not in ours] == [
+        entry for entry in plain(value) if entry.upper() not in ours
     ]
-    named = {one.upper() for one in plain(value)}
+    named = {entry.upper() for entry in plain(value)}
     applies = edit.beside in named if edit.add is None else named & {edit.beside, *edit.remove}
     if edit.beside is None:
         applies = edit.add is not None
@@ -70,15 +70,15 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
     assert edited(key, after, edit) == after
     if after != value:
         assert after == ",".join(plain(after))
-        was = [one.upper() for one in plain(value)]
-        assert [one.upper() for one in plain(after)].count(str(edit.add)) == max(
+        was = [entry.upper() for entry in plain(value)]
+        assert [entry.upper() for entry in plain(after)].count(str(edit.add)) == max(
             was.count(str(edit.add)), edit.add is not None
         )
 
 
 @given(lists, load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
 def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
-    """A roll, then its inverse, leaves a list with the thumbprints that it had, whether both overlapped or not."""
+    """A roll and its inverse leave a list with its original thumbprints, with and without an overlap."""
     roll = SettingEdit(key, NEW, () if overlap else (OLD,), OLD)
     (taken_back,) = inverse(roll)
     back = edited(key, edited(key, value, roll), taken_back)
@@ -92,7 +92,7 @@ def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> No
 
 @given(st.dictionaries(st.sampled_from(["A", LOAD_LIST, ROOT_LIST]), load_lists))
 def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
-    """A root that is put where it was not, then its inverse, leaves every setting with what it had, and no other."""
+    """The addition of a root and its inverse leave every setting as it was, and no new setting."""
     begun = SettingEdit(ROOT_LIST, NEW, (), None, whole=ROOT_LIST not in values)
     written = edited_values(values, (begun,))
     assert all_done(written, (begun,))
@@ -104,7 +104,7 @@ def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
 
 @given(pins)
 def test_roll_of_a_pin_is_taken_back(value: str) -> None:
-    """A roll, then its inverse, leaves a pin as it was, but for the case of its thumbprint."""
+    """A roll and its inverse leave a pin as it was, except for the case of its thumbprint."""
     roll = SettingEdit("PIN", NEW, (OLD,), OLD)
     rolled = edited("PIN", value, roll)
     (taken_back,) = inverse(roll)
@@ -119,12 +119,12 @@ def test_roll_of_a_pin_is_taken_back(value: str) -> None:
     st.booleans(),
 )
 def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEdit, whole: bool) -> None:  # noqa: FBT001
-    """What an edit is projected to leave is what is read of the settings once it is written."""
+    """The settings that Certroll predicts for an edit equal the settings that it reads after the write."""
     roll = SettingEdit("A", NEW, (OLD,), OLD)
     rooted = replace(edit, key=ROOT_LIST, whole=whole)
     seen = read_settings(app_settings(values))
     known = {reference.key for reference in seen.references}
-    edits = [one for one in (edit, roll, rooted) if one.key in known or one.whole]
+    edits = [change for change in (edit, roll, rooted) if change.key in known or change.whole]
     written = edited_values(values, edits)
     projected, read = edited_settings(seen, edits), read_settings(app_settings(written))
     assert set(projected.references) == set(read.references)
@@ -133,7 +133,7 @@ def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEd
 
 @given(st.text(max_size=60), st.sampled_from(["PIN", LOAD_LIST, ROOT_LIST]))
 def test_any_text_can_be_read_and_is_kept(value: str, key: str) -> None:
-    """Whatever stands in a setting, reading it fails nowhere, and an edit that concerns another leaves it."""
+    """Certroll can read any text in a setting, and an edit of other thumbprints leaves the text unchanged."""
     seen = read_settings(app_settings({key: value}))
     assert seen.named == frozenset()
     assert edited("PIN", value, SettingEdit("PIN", NEW, (OLD,), OLD)) == value

@@ -1,4 +1,4 @@
-"""What holds of every deletion, whatever the world looks like."""
+"""Check promises about deletions in random snapshots."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -83,13 +83,13 @@ either, limits = st.booleans(), st.sampled_from((0, 1, 5, 5))
 
 @cache
 def one_of(items: tuple[Item, ...]) -> st.SearchStrategy[Item]:
-    """Return a strategy that is made once for the same items: to make one takes longer than to draw of it."""
+    """Return a cached strategy for the items, because its creation takes longer than a draw."""
     return st.sampled_from(items)
 
 
 @st.composite
 def tidy_worlds(draw: st.DrawFn) -> Case:
-    """Return a world some time after a renewal, with uploads of older versions, and what operators want of them."""
+    """Return a case some time after a renewal, with uploads of older versions and the operator's intent."""
     odd = draw(some_troubles)
 
     def among(trouble: str, good: Item, *others: Item) -> Item:
@@ -99,21 +99,21 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
     created = {NEW: among("versions", 40, *(age for age in AGES if age <= old)), OLD: old, OLDER: max(old, 90)}
     seen = [site(name, webspace=draw(places)) for name in NAMES]
     bound = [
-        Binding(one.ref, HostName(HOST), among("bindings", *STATES), among("bindings", *THUMBPRINTS)) for one in seen
+        Binding(app.ref, HostName(HOST), among("bindings", *STATES), among("bindings", *THUMBPRINTS)) for app in seen
     ]
     listed = [among("settings", QUIET, *NOISE) for _ in seen]
     read = [
-        replace(named(*names, site=one.ref.name, everything=everything), mentioned=mentioned)
-        for one, (names, mentioned, everything) in zip(seen, listed, strict=True)
+        replace(named(*names, site=app.ref.name, everything=everything), mentioned=mentioned)
+        for app, (names, mentioned, everything) in zip(seen, listed, strict=True)
     ]
     records = [
         replace(
-            record(among("records", SiteState.PROVEN, *SiteState), site=one.ref.name, at=NOW - draw(ages) * DAY),
-            last_good=(Binding(one.ref, HostName(HOST), SslState.SNI, among("records", OLD, OLDER)),),
+            record(among("records", SiteState.PROVEN, *SiteState), site=app.ref.name, at=NOW - draw(ages) * DAY),
+            last_good=(Binding(app.ref, HostName(HOST), SslState.SNI, among("records", OLD, OLDER)),),
         )
-        for one in seen
+        for app in seen
     ]
-    rolls = [roll(among("rolls", *ROLLS), site=one.ref.name, at=NOW - draw(ages) * DAY) for one in seen]
+    rolls = [roll(among("rolls", *ROLLS), site=app.ref.name, at=NOW - draw(ages) * DAY) for app in seen]
     synced = [copy(f"kv-{place}", among("copies", NEW, OLD), webspace=place) for place in (WEST, NORTH)]
     foreign = among("copies", (), (copy("foreign", OLD, source=OTHER_REF),))
     world = snapshot(
@@ -130,7 +130,7 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
 
 
 def deleted(case: Case) -> list[WebspaceCertificate]:
-    """Return what the plan deletes."""
+    """Return the certificates that the plan deletes."""
     return [step.action.copy for step in case.plan.steps if isinstance(step.action, DeleteCertificate)]
 
 
@@ -140,7 +140,7 @@ def place_of(world: Snapshot, name: object) -> Webspace | None:
 
 
 def nothing_in_use_is_deleted(case: Case) -> None:
-    """No binding shows, and no setting mentions, what a plan deletes; all of its webspace was seen."""
+    """A plan deletes no certificate that a binding or a setting uses, and none in a webspace with a blind spot."""
     world = case.world
     for gone in deleted(case):
         assert gone.thumbprint in {OLD, OLDER}
@@ -158,7 +158,7 @@ def nothing_in_use_is_deleted(case: Case) -> None:
 
 
 def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
-    """What people uploaded stays unless they said so, no more go than they said, and none within the grace."""
+    """A plan deletes uploads by people only on request, stays within the limit, and respects the grace."""
     world, intent, gone = case.world, case.intent, deleted(case)
     assert len(gone) <= intent.max_deletes
     assert intent.delete_superseded or all(c.ref.name.startswith("certroll-") and c.tags for c in gone)
@@ -174,7 +174,7 @@ def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
 
 
 def nothing_is_deleted_that_was_not_proven_to_be_replaced(case: Case) -> None:
-    """Every place of the webspace that has the current version was seen to use it."""
+    """A plan deletes an old certificate only if every use of the current version in its webspace is proven."""
     world, records, rolls = case.world, case.world.rollout.records, case.world.rollout.rolls
     for gone in deleted(case):
         for bound in world.fleet.bindings:
@@ -195,13 +195,13 @@ PROMISES: tuple[Promise[Case], ...] = (
 @times(1.5)
 @given(tidy_worlds())
 def test_promises_about_deletions_are_kept(case: Case) -> None:
-    """Whatever lies about some time after a renewal, every promise is kept."""
+    """Plans keep every promise about deletions, whatever certificates exist some time after a renewal."""
     keep(case, PROMISES)
 
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_something_is_deleted(*, ours: bool) -> None:
-    """The worlds above hold some in which one goes that Certroll made, and one that people uploaded."""
+    """The strategy `tidy_worlds` draws some cases with the deletion of an upload by Certroll, and some by people."""
     quick = settings(max_examples=2000, phases=[Phase.generate])
     assert find(tidy_worlds(), lambda case: any(bool(copy.tags) is ours for copy in deleted(case)), settings=quick)
 
@@ -224,12 +224,12 @@ TIDY = snapshot(
 
 
 def with_fleet(**differences: object) -> Snapshot:
-    """Return the tidy world with this difference."""
+    """Return the snapshot `TIDY` with these differences in its fleet."""
     return replace(TIDY, fleet=replace(TIDY.fleet, **differences))  # type: ignore[arg-type]
 
 
 def deleting(*copies: WebspaceCertificate) -> Planner:
-    """Return a planner that deletes these, whatever the world is."""
+    """Return a planner that deletes these certificates whatever the snapshot is."""
     actions: list[Action] = [DeleteCertificate(found, ()) for found in copies]
     plan = Plan(tuple(Step(action, Reason.SUPERSEDED) for action in actions))
     return lambda _world, _intent: plan
@@ -261,10 +261,10 @@ BROKEN = [Broken(promise, case, replace(case, plans=plans)) for promise, case, p
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A planner that breaks the promise is noticed, in a world in which the product keeps it."""
+    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has a planner that breaks it."""
+    """Each promise has a planner that breaks the promise."""
     assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

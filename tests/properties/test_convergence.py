@@ -1,4 +1,4 @@
-"""What becomes of a whole roll, app by app, whatever the apps answer and whoever writes beside Certroll."""
+"""Test that every roll ends and keeps its promises, whatever apps answer and whatever other people write."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ from tests.properties.fleets import chained_worlds, fresh, lags, live, no_rolls,
 from tests.properties.promises import Broken, Promise, keep, times
 
 BOUND = 600
-"""Looks of the certificate's run until all is over, half an hour apart: each of four fights may cost two days."""
+"""The most runs until all rolls end, half an hour apart on average. Each of four contests may take two days."""
 PAUSES = (timedelta(minutes=1), timedelta(minutes=20), timedelta(hours=1))
 OVER = {RollState.VALIDATED: 5, RollState.UNPROVEN: 3, RollState.FAILED: 1}
 IN_TIME = frozenset(
@@ -55,7 +55,7 @@ beginnings = (
 
 @dataclass(slots=True)
 class Model:
-    """A world in which time passes, Certroll works, apps answer as they like, and others may write."""
+    """A simulation in which time passes, Certroll works, apps answer at random, and other people may write."""
 
     world: Snapshot
     intent: Intent
@@ -68,25 +68,28 @@ class Model:
     plan: Plan = field(default_factory=Plan)
 
     def __post_init__(self) -> None:
-        """Remember how it began."""
+        """Record the settings with which the simulation begins."""
         self.begun = self.world.fleet.settings
 
     @property
     def now(self) -> datetime:
-        """The moment."""
+        """The present time of the simulation."""
         return self.world.now
 
     @property
     def rolls(self) -> tuple[RollRecord, ...]:
-        """What is recorded of apps."""
+        """The records of all apps."""
         return self.world.rollout.rolls
 
     def settings_at_first(self, site: SiteRef) -> SiteSettings:
-        """Return what an app named when all began."""
+        """Return the settings of an app at the beginning."""
         return next(settings for settings in self.begun if settings.site == site)
 
     def run(self) -> None:
-        """Let time pass until nothing is to be done or waited for. Raise AssertionError if that takes too long."""
+        """Let time pass until Certroll has nothing to do and nothing to wait for.
+
+        Raise AssertionError if the simulation takes too long.
+        """
         while self.looks < BOUND:
             self.looks += 1
             self.plan = plan = planner.plan(self.world, self.intent)
@@ -111,13 +114,16 @@ class Model:
         self.world = replace(self.world, rollout=replace(self.world.rollout, rolls=tuple(rolls.values())))
 
     def _carry(self, plan: Plan) -> None:
-        """Carry out what is not about apps; sites answer at once that they serve the version, or not at all."""
+        """Perform the steps that restart no app.
+
+        Each bound site at once proves the version or proves nothing.
+        """
         steps = tuple(step for step in plan.steps if not step.action.restarts_site)
         rollout = self.world.rollout
         if plan.steps:
             rollout = replace(rollout, first=first_webspace(plan, self.world, self.intent))
             rollout = replace(rollout, started_at=rollout.started_at or self.now)
-        records = {one.site: one for one in (*rollout.records, *self._bound(steps))}
+        records = {record.site: record for record in (*rollout.records, *self._bound(steps))}
         self.world = planner.project(Plan(steps), replace(self.world, rollout=rollout))
         self.world = replace(self.world, rollout=replace(rollout, records=tuple(records.values())))
 
@@ -130,7 +136,7 @@ class Model:
                 done = isinstance(action, UpdateBinding) and action.again
                 yield replace(record, again=Again.DONE if done else known.again if known else Again.NO)
 
-    # --------------------------------------------------------------------------------------- one app, as it sees itself
+    # ----------------------------------------------------------------------------------------------- the run of one app
 
     def _go_on(self, roll: RollRecord) -> None:
         match roll.state:
@@ -142,10 +148,10 @@ class Model:
                 self._take_back(roll)
 
     def _seen(self, roll: RollRecord) -> Plan:
-        """Return the plan of one app, from what its own run looks at."""
+        """Return the plan for one app from only the data that the app's own run reads."""
         fleet, settings = self.world.fleet, self.world.settings_of(roll.site)
-        sites = tuple(one for one in fleet.sites if one.ref in {roll.site, roll.site.production})
-        copies = tuple(one for one in fleet.certificates if one.ref in roll.copies)
+        sites = tuple(app for app in fleet.sites if app.ref in {roll.site, roll.site.production})
+        copies = tuple(certificate for certificate in fleet.certificates if certificate.ref in roll.copies)
         seen = Fleet(self.now, sites, (), copies, settings=(settings,) if settings else ())
         held = frozenset((roll.webspace, thumbprint) for thumbprint in roll.replaces)
         plan = planner.plan(Snapshot(self.world.lineage, seen, Rollout(roll.version, rolls=(roll,)), held), self.intent)
@@ -183,7 +189,7 @@ class Model:
         return replace(after, rollout=self.world.rollout)
 
     def _answer(self, roll: RollRecord) -> None:
-        """Let the app answer well, without proof, or not at all; one that cannot prove it never proves it."""
+        """Let the app answer at random: with success, without proof, or with failure."""
         (state,) = self.dice.choices([*OVER], [*OVER.values()])
         if state is RollState.VALIDATED and roll.retiring:
             state = RollState.RETIRED
@@ -202,10 +208,10 @@ class Model:
         self.world = self._changed(plan)
         self._put(roll, RollState.NO_LAST_GOOD if stuck else RollState.ROLLED_BACK)
 
-    # ------------------------------------------------------------------------------------------------------ the others
+    # ---------------------------------------------------------------------------------------------------- other writers
 
     def _meddle(self) -> None:
-        """Let somebody put the settings of an app back as they were, a few times in all."""
+        """Restore the original settings of a random app a few times in all, as another writer would."""
         if not self.begun or not self.meddlers or self.dice.random() < 0.8:
             return
         self.meddlers -= 1
@@ -215,7 +221,7 @@ class Model:
 
 
 def nobody_is_forgotten(model: Model) -> None:
-    """In the end each app is rolled, or has a reason that no waiting ends, or the version is held."""
+    """Each app in the end is rolled or has a lasting reason, unless the version is held."""
     if model.world.rollout.held_by:
         return
     told = {skip.site for skip in model.plan.skips if skip.reason not in IN_TIME}
@@ -224,12 +230,12 @@ def nobody_is_forgotten(model: Model) -> None:
 
 
 def an_app_restarts_again_only_where_others_undid_it(model: Model) -> None:
-    """An app is rolled once per version, in whatever order apps come, and once more each time somebody undid it."""
+    """Certroll rolls an app once per version, and once more for each time that somebody reversed the roll."""
     assert not {site: times for site, times in model.rolled.items() if times > 1 + model.undone[site]}
 
 
 def what_failed_names_what_it_named_before(model: Model) -> None:
-    """An app that was taken back names nothing that it did not name when all began, if all it named is still there."""
+    """An app whose roll was taken back names no new thumbprint, if its old certificates are still live."""
     for found in model.rolls:
         now, was = model.world.settings_of(found.site), model.settings_at_first(found.site)
         assert now is not None
@@ -247,7 +253,7 @@ PROMISES: tuple[Promise[Model], ...] = (
 @times(1.2)
 @given(beginnings, ways, dice, others)
 def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Random, meddlers: int) -> None:
-    """Whatever the apps answer and others write, it comes to an end, and every promise about that end is kept."""
+    """Every simulation ends, and keeps every promise about its end."""
     model = Model(world, intent, dice, meddlers)
     model.run()
     keep(model, PROMISES)
@@ -257,28 +263,28 @@ def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Rando
 
 
 def ended(world: Snapshot, *, seed: int = 0) -> Model:
-    """Return the model of this world when all is over."""
+    """Return the simulation at its end."""
     model = Model(world, APPLY, Random(seed))  # noqa: S311 - it is the same each time
     model.run()
     return model
 
 
 def forgotten() -> Model:
-    """Return an end in which an app names the old version again, and the last plan says nothing of it."""
+    """Return an end in which an app names the old version again, and the last plan does not mention the app."""
     model = ended(STALE)
     model.world, model.plan = replace(model.world.with_settings(named(OLD)), rollout=rollout()), Plan()
     return model
 
 
 def restarted_twice() -> Model:
-    """Return an end in which an app was rolled twice, and nobody undid it."""
+    """Return an end in which an app was rolled twice although nobody reversed the roll."""
     model = ended(STALE)
     model.rolled[site_ref()] += 1
     return model
 
 
 def names_more() -> Model:
-    """Return an end in which an app was taken back, and names the new version all the same."""
+    """Return an end in which an app still names the new version after its roll was taken back."""
     model = ended(STALE)
     record = roll(RollState.ROLLED_BACK)
     model.world = replace(model.world.with_settings(named(OLD, NEW)), rollout=rollout(rolls=(record,)))
@@ -295,16 +301,16 @@ DOCTORED: tuple[tuple[Promise[Model], Callable[[], Model]], ...] = (
 
 @pytest.mark.parametrize(("promise", "doctored"), DOCTORED)
 def test_each_promise_can_fail(promise: Promise[Model], doctored: Callable[[], Model]) -> None:
-    """An end that breaks the promise is noticed, and the end of the product keeps it."""
+    """A promise fails for an end that breaks the promise, and holds for the product's own end."""
     Broken(promise, ended(STALE), doctored()).is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has an end that breaks it."""
+    """Each promise has an end that breaks the promise."""
     assert {promise for promise, _ in DOCTORED} == {*PROMISES}
 
 
 def test_what_does_not_end_is_noticed() -> None:
-    """A world in which something is always to be done is no end."""
+    """The simulation fails if Certroll always has something to do."""
     with pytest.raises(AssertionError, match="not over"):
         Model(STALE, APPLY, Random(0), looks=BOUND).run()  # noqa: S311 - it is the same each time

@@ -1,4 +1,4 @@
-"""Whatever DNS says, the prerequisites of a managed certificate are judged, and silence is never fine."""
+"""Test that Certroll judges the prerequisites of a managed certificate for every answer of DNS."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ FACTS = st.builds(HostFacts, st.booleans(), st.booleans())
 
 @given(host=HOSTS, facts=FACTS, tier=st.sampled_from(["Basic", "Free", ""]), data=st.data())
 def test_whatever_dns_says_is_judged(host: str, facts: HostFacts, tier: str, data: st.DataObject) -> None:
-    """Every answer leads to reasons that a person can act on; what could not be looked up is never fine."""
+    """Certroll explains every problem that DNS shows, and never accepts a name that it could not look up."""
     asked: dict[tuple[str, RecordKind], DnsAnswer] = {}
 
     def ask(name: str, kind: RecordKind) -> DnsAnswer:
@@ -40,6 +40,6 @@ def test_whatever_dns_says_is_judged(host: str, facts: HostFacts, tier: str, dat
 
     found = violations(HostName(host), PLACE, tier, facts, ask)
     assert all(violation.reason.stalls for violation in found)
-    assert all(one.detail for one in found)
+    assert all(finding.detail for finding in found)
     silent = any(answer.seen is Seen.NOTHING for answer in asked.values())
-    assert silent == any(one.reason is Reason.DNS_NOT_SEEN for one in found)
+    assert silent == any(finding.reason is Reason.DNS_NOT_SEEN for finding in found)

@@ -1,4 +1,4 @@
-"""Orders of any shape: what cannot be read is named, and nothing is paid for twice."""
+"""Test that Certroll can read or refuse orders of any shape, and never pays twice."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def _say(odd: ValueError) -> None:
 
 @given(SPOILT, JUNK)
 def test_order_of_any_shape_is_read_or_named(spoilt: dict[str, Any], place: object) -> None:
-    """Some fields are spoilt: it is an order that is judged without a crash, or a sentence that says what is odd."""
+    """Certroll judges an order with spoilt fields without a crash, or says in a sentence what is odd."""
     certificates = {"shop": {**VALID["certificates"]["shop"], "provisioningState": place}}
     properties = {**VALID, "certificates": certificates, **spoilt}
     wire = {"id": spoilt.get("id", ORDER_ID), "properties": properties}
@@ -58,7 +58,7 @@ def test_order_of_any_shape_is_read_or_named(spoilt: dict[str, Any], place: obje
         order = read_order(wire)
     except ValueError as odd:
         return _say(odd)
-    assert all(one.reason in Reason and one.detail for one in problems(order, NOW))
+    assert all(problem.reason in Reason and problem.detail for problem in problems(order, NOW))
     next_action(order, (), NOW)
     return None
 
@@ -67,7 +67,7 @@ def test_order_of_any_shape_is_read_or_named(spoilt: dict[str, Any], place: obje
     st.dictionaries(st.sampled_from(["accessPolicies", "enableRbacAuthorization", "networkAcls"]), JUNK), st.lists(JUNK)
 )
 def test_vault_of_any_shape_is_judged_or_named(properties: dict[str, Any], entries: list[Any]) -> None:
-    """A vault that makes no sense lets nobody in for sure."""
+    """Certroll never reports a vault with odd properties as surely accessible."""
     try:
         vault = replace(read_vault(VAULT_ID, {"properties": properties}), assignments=read_assignments(entries))
     except ValueError as odd:
@@ -91,7 +91,7 @@ LIVES = st.lists(
 
 @given(LIVES)
 def test_money_is_asked_for_once_for_each_certificate(life: list[tuple[Any, ...]]) -> None:
-    """Whatever an order goes through, and whatever came of asking: what may have been heard is never asked again."""
+    """Certroll never repeats an order action for a certificate if Azure may have received the first request."""
     records: tuple[OrderRecord, ...] = ()
     heard: set[tuple[OrderAction, str]] = set()
     now = NOW
@@ -106,7 +106,7 @@ def test_money_is_asked_for_once_for_each_certificate(life: list[tuple[Any, ...]
         assert action is OrderAction.AUTO_RENEW or asked not in heard
         if outcome in {AskedState.ASKED, AskedState.ACCEPTED}:
             heard.add(asked)
-        kept = tuple(one for one in records if (one.action, one.certificate) != asked)
+        kept = tuple(record for record in records if (record.action, record.certificate) != asked)
         records = (*kept, OrderRecord(order.ref, *asked, outcome, now))
 
 

@@ -1,4 +1,4 @@
-"""Whatever a parser meets, it reads it or says by name what is wrong with it."""
+"""Test that every parser reads any input or refuses it with a named reason."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ TAGS = st.lists(st.tuples(KEYS | st.text(max_size=40), VALUES), max_size=15).map
 
 
 def _outcome(parse: Callable[[], Value], kind: type[Error]) -> tuple[Value | None, Error | None]:
-    """Return what the parser returns, or the named error that it raises; any other error fails the test."""
+    """Return the parser's result, or the error that it raises; any other error fails the test."""
     try:
         return parse(), None
     except kind as error:
@@ -52,7 +52,7 @@ def _outcome(parse: Callable[[], Value], kind: type[Error]) -> tuple[Value | Non
 
 @given(TAGS)
 def test_tags_give_targets_or_a_reason(tags: tuple[tuple[str, str], ...]) -> None:
-    """Any tags name targets that are found by their own text, or are refused with the entry that is wrong."""
+    """Certroll finds each target in a tag by the target's own text, or refuses the tag and names it."""
     targets, refused = _outcome(lambda: parse_targets(tags, PUBLIC_TO), TargetInvalid)
     if refused is not None:
         assert refused.reason is Reason.TARGET_INVALID
@@ -66,7 +66,7 @@ def test_tags_give_targets_or_a_reason(tags: tuple[tuple[str, str], ...]) -> Non
 
 @given(st.dictionaries(st.text(max_size=8), st.frozensets(st.sampled_from(["shop", "rg/shop", "api"]))))
 def test_target_is_found_only_where_one_answers(candidates: dict[str, frozenset[str]]) -> None:
-    """A name leads somewhere exactly where one candidate answers to it."""
+    """Certroll resolves a target only if exactly one candidate has the target's name."""
     (target,) = parse_targets(((TO, "shop"),), PUBLIC_TO)
     answering = [candidate for candidate, names in candidates.items() if "shop" in names]
     found, _ = _outcome(lambda: resolve(target, candidates), TargetInvalid)
@@ -83,7 +83,7 @@ IDS = st.tuples(st.sampled_from([ROOTS, ROOTS.upper(), ASE.resource_id, f"{ASE.r
 
 
 def names_a_root_or_is_refused(resource_id: str) -> None:
-    """Any id is that of one certificate below one environment, which leads back to itself, or is refused."""
+    """A resource id names one root certificate and survives a round trip, or `RootRef` refuses it."""
     found, refused = _outcome(lambda: RootRef.parse(resource_id), InvalidNameError)
     if found is None:
         assert len(str(refused)) < LONGEST_MESSAGE
@@ -97,7 +97,10 @@ def names_a_root_or_is_refused(resource_id: str) -> None:
 
 
 def names_an_environment_or_is_refused(resource_id: str) -> None:
-    """Any id is that of an environment, which leads back to itself, or is refused; so is a message that names it."""
+    """A resource id names one environment and survives a round trip, or `EnvironmentRef` refuses it.
+
+    A queue message that names a refused environment is also refused.
+    """
     found, refused = _outcome(lambda: EnvironmentRef.parse(resource_id), InvalidNameError)
     body = json.dumps({"v": 1, "environment": resource_id, "waits": 0})
     message, odd = _outcome(lambda: EnvironmentMessage.parse(body), MessageInvalid)
@@ -112,7 +115,7 @@ def names_an_environment_or_is_refused(resource_id: str) -> None:
 @times(1.2)
 @given(IDS.map("".join))
 def test_id_of_any_text_is_read_or_refused(resource_id: str) -> None:
-    """Any text names a root certificate, an environment, or neither, and says so."""
+    """Certroll reads any text as the id of a root certificate or an environment, or refuses the text."""
     keep(resource_id, (names_a_root_or_is_refused, names_an_environment_or_is_refused))
 
 
@@ -126,7 +129,7 @@ def test_id_of_any_text_is_read_or_refused(resource_id: str) -> None:
 def test_each_promise_about_ids_can_fail(
     promise: Promise[str], odd: RootRef | EnvironmentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A parser that lets an odd name pass is noticed."""
+    """The promises about ids fail for a parser that accepts an odd name."""
     text = f"{ROOTS}corp-root"
     promise(text)
     monkeypatch.setattr(type(odd), "parse", lambda _: odd)
@@ -142,13 +145,13 @@ LEAF = thumbprint(CHAIN.leaf)
 LONGEST_MESSAGE = 300
 UNUSABLE = {Reason.SECRET_UNREADABLE, Reason.NO_PRIVATE_KEY, Reason.KEY_MISMATCH, Reason.ANOTHER_CERTIFICATE}
 PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for this test
-# What is odd and no error, such as a serial number that is not positive, is a warning of the library.
+# The cryptography library only warns about some oddities, such as a serial number that is not positive.
 ODD = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 BER = pytest.mark.filterwarnings("ignore:PKCS#12 bundle could not be parsed as DER:UserWarning")
 
 
 def _rich() -> bytes:
-    """Return a certificate with all the extensions that are looked at, and some others."""
+    """Return a certificate with every extension that Certroll reads, and some others."""
     extensions: tuple[x509.ExtensionType, ...] = (
         x509.SubjectAlternativeName([x509.DNSName("shop.contoso.com"), x509.RFC822Name("a@contoso.com")]),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -170,15 +173,15 @@ def _rich() -> bytes:
     return builder.sign(CHAIN.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-CERTIFICATES = (_rich(), *(one.public_bytes(Encoding.DER) for one in (CHAIN.leaf, CHAIN.root)))
+CERTIFICATES = (_rich(), *(certificate.public_bytes(Encoding.DER) for certificate in (CHAIN.leaf, CHAIN.root)))
 PFX = pkcs12.serialize_key_and_certificates(None, CHAIN.key, CHAIN.leaf, ABOVE, NoEncryption())
 KEY = CHAIN.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-PEM_PARTS = (KEY, *(one.public_bytes(Encoding.PEM) for one in (CHAIN.leaf, *ABOVE)))
+PEM_PARTS = (KEY, *(certificate.public_bytes(Encoding.PEM) for certificate in (CHAIN.leaf, *ABOVE)))
 
 
 @st.composite
 def broken(draw: st.DrawFn, *seeds: bytes) -> bytes:
-    """Return a valid value with up to four things wrong: octets changed, left out, doubled, put in, or cut off."""
+    """Return a valid value with up to four random faults: bytes changed, removed, repeated, inserted or cut off."""
     value = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(0, 4))):
         at, length = draw(st.integers(0, len(value))), draw(st.integers(0, 40))
@@ -197,7 +200,7 @@ def broken(draw: st.DrawFn, *seeds: bytes) -> bytes:
 @ODD
 @given(broken(*CERTIFICATES))
 def test_certificate_is_read_or_named_unreadable(der: bytes) -> None:
-    """Any octets are a certificate with facts, or an error that says in a sentence that they are none."""
+    """Certroll reads facts from any bytes, or says in one sentence that they are no certificate."""
     found, error = _outcome(lambda: read_facts(der), ValueError)
     if found is not None:
         assert found.serial_octets > 0
@@ -226,7 +229,7 @@ SECRETS = st.one_of(
 
 
 def _is_named(error: Rejected | None) -> bool:
-    """Say whether an error has a reason of its own, is short, and has no other one behind it that quotes the value."""
+    """Return True if an error has a fitting reason and a short text, and no cause that could quote the value."""
     short = error is not None and 0 < len(str(error)) < LONGEST_MESSAGE
     return short and error.reason in UNUSABLE and (error.__cause__, error.__context__) == (None, None)
 
@@ -235,7 +238,7 @@ def _is_named(error: Rejected | None) -> bool:
 @BER
 @given(SECRETS)
 def test_secret_is_read_or_named_unusable(secret: tuple[str, str]) -> None:
-    """Any value of a secret becomes a PFX, or is refused with a reason that shows nothing of it."""
+    """Certroll builds a PFX from any value of a secret, or refuses it with a reason that shows no part of it."""
     value, kind = secret
     built, error = _outcome(lambda: build_pfx(value, kind, LEAF, PfxEncryption.AES256, PASSWORD), Rejected)
     bundle, unread = _outcome(lambda: read_bundle(value, kind, LEAF), Rejected)
@@ -273,7 +276,7 @@ EVENTS = st.one_of(
 
 @given(EVENTS)
 def test_event_asks_for_one_of_our_certificates_or_is_named(text: str) -> None:
-    """Any text is an event about an object of our vaults, or is rejected with the reason."""
+    """Certroll reads any text as an event about an object of its own vaults, or rejects the text with a reason."""
     event, rejected = _outcome(lambda: read_vault_event(text, frozenset({VAULT})), EventRejected)
     if event is not None:
         assert event.ref.vault == VAULT

@@ -1,4 +1,4 @@
-"""What comes out of a vault's secret goes into an upload whole, in order, and readable by others."""
+"""Test that a PFX from a vault's secret has the whole chain in order, and that other tools can read it."""
 
 import base64
 import subprocess
@@ -34,7 +34,7 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Secret:
-    """The value of a secret as a vault might hold it, and what is to come of it. Its text form shows no key."""
+    """The value of a secret as a vault may hold it, with the expected chain; `repr` shows no key."""
 
     issued: Issued = field(repr=False)
     value: str = field(repr=False)
@@ -43,23 +43,25 @@ class Secret:
 
     @property
     def beside(self) -> Bundle:
-        """What is told of it: the names of the chain, and of what is missing above it."""
+        """The report that Certroll should give about the secret's chain and about a missing certificate above it."""
         last = (self.issued.leaf, *self.chain)[-1]
         missing = None if last.issuer == last.subject else name_of(last.issuer)
-        return Bundle(KeyFound.MATCHING, tuple(name_of(one.subject) for one in self.chain), missing, ordered=True)
+        return Bundle(
+            KeyFound.MATCHING, tuple(name_of(certificate.subject) for certificate in self.chain), missing, ordered=True
+        )
 
     def built(self, encryption: PfxEncryption) -> Pfx:
-        """Return the PFX that is made of it."""
+        """Return the PFX that Certroll builds from the secret."""
         return build_pfx(self.value, self.content_type, thumbprint(self.issued.leaf), encryption, PASSWORD)
 
 
-# An RSA key is checked for a dozen milliseconds each time that it is loaded: most secrets have the other kind.
+# Most secrets have EC keys, because the check of an RSA key takes some 12 ms each time that a test loads it.
 kinds, depths = st.sampled_from(("EC", "EC", "EC", "RSA")), st.integers(0, 2)
 
 
 @st.composite
 def secrets(draw: st.DrawFn) -> Secret:
-    """Return a secret with its certificates in any order, some of them twice, strangers among them."""
+    """Return a secret with its certificates in any order, some repeated, and some unrelated ones."""
     chain = issued(draw(kinds), draw(depths))
     roots = draw(st.sampled_from([(), (chain.root,), (chain.root, chain.older_root), (chain.older_root,)]))
     wanted = (*chain.intermediates, *roots[:1])
@@ -72,7 +74,7 @@ def secrets(draw: st.DrawFn) -> Secret:
 
 
 def _as_pfx(chain: Issued, certificates: list[x509.Certificate], *, first: bool) -> str:
-    """Return a PFX that names the leaf as the key's certificate, or leaves it among the others."""
+    """Return a PFX that names the leaf as the key's certificate, or has the leaf among the other certificates."""
     leaf = chain.leaf if first else None
     packed = pkcs12.serialize_key_and_certificates(None, chain.key, leaf, certificates, NoEncryption())
     return base64.b64encode(packed).decode()
@@ -87,19 +89,19 @@ def _as_pem(draw: st.DrawFn, key: Key, certificates: list[x509.Certificate]) -> 
 
 
 def _same(key: object, other: Key) -> bool:
-    """Say whether both keys are one, in a way that shows neither where they are not."""
+    """Return True if both keys are equal; a failing assertion shows neither key."""
     return isinstance(key, type(other)) and key.private_numbers() == other.private_numbers()
 
 
 @given(secrets(), st.sampled_from(PfxEncryption))
 def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption) -> None:
-    """Whatever order and whatever else the value holds, the PFX holds the key, its leaf and the chain upwards."""
+    """The PFX has the key, its leaf and the chain above, whatever else the secret has and in whatever order."""
     built = secret.built(encryption)
     found = pkcs12.load_pkcs12(built.blob, PASSWORD.encode())
     assert _same(found.key, secret.issued.key)
     assert found.cert is not None
     assert found.cert.certificate == secret.issued.leaf
-    assert tuple(one.certificate for one in found.additional_certs) == secret.chain
+    assert tuple(additional.certificate for additional in found.additional_certs) == secret.chain
     assert built.bundle in {replace(secret.beside, ordered=ordered) for ordered in (True, False)}
 
 
@@ -107,7 +109,7 @@ def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption)
 @times(1 / 20)
 @given(secrets(), st.sampled_from(PfxEncryption))
 def test_openssl_reads_the_same(secret: Secret, encryption: PfxEncryption) -> None:
-    """OpenSSL finds the same in it, and key and certificates encrypted as asked for."""
+    """OpenSSL reads the same key and certificates from the PFX, with the requested encryption."""
     ran = subprocess.run(  # noqa: S603
         [str(OPENSSL), "pkcs12", "-legacy", "-info", "-nodes", "-passin", "env:PFX_PASSWORD"],
         input=secret.built(encryption).blob,

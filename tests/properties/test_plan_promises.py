@@ -1,4 +1,4 @@
-"""Each promise about plans is shown to be able to fail, by a planner that breaks it."""
+"""Test that each promise about plans can fail, with a planner that breaks the promise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ RENEWED = copy("shop-copy", NEW)
 
 @dataclass(frozen=True, slots=True)
 class Unbind(UpdateBinding):
-    """Take the host name away, which no action of the product does."""
+    """An action that removes a host name, which no action of the product does."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the binding."""
@@ -72,7 +72,7 @@ class Unbind(UpdateBinding):
 
 
 def always(*actions: Action, skips: tuple[Skip, ...] = ()) -> Planner:
-    """Return a planner that has the same plan for every world."""
+    """Return a planner with the same plan for every snapshot."""
     plan = Plan(tuple(Step(action, Reason.STALE_THUMBPRINT) for action in actions), skips)
     return lambda _world, _intent: plan
 
@@ -80,7 +80,7 @@ def always(*actions: Action, skips: tuple[Skip, ...] = ()) -> Planner:
 def bound(
     thumbprint: Thumbprint = NEW, was: Binding | None = None, webspace: Webspace = WEST, *, again: bool = False
 ) -> UpdateBinding:
-    """Return the action that shows a thumbprint on a host name, by default the new one on that of the site `shop`."""
+    """Return the action that binds a thumbprint to a host name, by default the new one to the host name of `shop`."""
     return UpdateBinding(was or binding(), thumbprint, webspace, again)
 
 
@@ -91,18 +91,18 @@ def rolled(*edits: SettingEdit, app: str = "shop", slot: str | None = None) -> R
 
 
 def retired(*edits: SettingEdit) -> RetireThumbprint:
-    """Return the action that takes the old version out of the list of an app that lists both."""
+    """Return the action that removes the old version from the load list of an app that lists both versions."""
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     return RetireThumbprint(named(OLD, NEW), edits or (edit,), WEST)
 
 
 def restored(*edits: SettingEdit) -> Planner:
-    """Return a planner that takes back what was written into the app that failed, and makes other edits."""
+    """Return a planner that makes these edits in the settings of the failed app."""
     return always(RestoreAppSettings(FAILED_APP.fleet.settings[0], edits, WEST))
 
 
 def skip(detail: str) -> Skip:
-    """Return a skip that says so."""
+    """Return a refusal (`Skip`) with this detail."""
     return Skip("app settings of rg-web/shop", Reason.NOT_LIVE, detail)
 
 
@@ -118,7 +118,7 @@ FAILED_APP = snapshot(
     copies=(RENEWED, copy("kept", OLDER, source=None)),
     rollout=rollout(rolls=(roll(RollState.FAILED, edits=(SettingEdit("CLIENT_PIN", NEW, (OLDER,), OLDER),)),)),
 )
-"""An app that pinned a version which the vault no longer knows: the journal alone says that it was there."""
+"""An app that pinned a version which the vault no longer knows, so that only the journal has the version."""
 ENDED_BESIDE = snapshot(
     lineage=lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW)),
     settings=(named(OLDER, OLD),),
@@ -126,7 +126,7 @@ ENDED_BESIDE = snapshot(
     plans=(),
     rollout=OPEN,
 )
-"""An app that lists an upload which has ended beside what a copy holds that nobody can sync: the upload may go."""
+"""An app that lists an expired upload and a version that only a copy without a plan holds, so the upload may leave."""
 BOTH_LISTED = snapshot(settings=(named(OLD, NEW),), copies=(RENEWED,), rollout=OPEN)
 TWO_APPS = replace(
     STALE_APP,
@@ -143,43 +143,43 @@ UPLOADED_AGAIN = UploadAgain(REF, version(), copy("certroll-again", NEW, source=
 
 
 def with_sites(world: Snapshot, **differences: object) -> Snapshot:
-    """Return the world with every site changed so."""
+    """Return the snapshot with these differences in every site."""
     sites = tuple(replace(found, **differences) for found in world.fleet.sites)  # type: ignore[arg-type]
     return replace(world, fleet=replace(world.fleet, sites=sites))
 
 
 def with_rolls(world: Snapshot, state: RollState, **differences: object) -> Snapshot:
-    """Return the world with a record of the app `shop`."""
+    """Return the snapshot with a roll record of the app `shop`."""
     return replace(world, rollout=rollout(record(SiteState.PROVEN), rolls=(roll(state, **differences),)))  # type: ignore[arg-type]
 
 
 def with_copies(world: Snapshot, *others: object) -> Snapshot:
-    """Return the world with more copies."""
+    """Return the snapshot with more copies."""
     return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, *others)))  # type: ignore[arg-type]
 
 
 def with_spot(world: Snapshot) -> Snapshot:
-    """Return the world with a blind spot."""
+    """Return the snapshot with a blind spot."""
     return replace(world, fleet=replace(world.fleet, blind_spots=(blind_spot(WEST),)))
 
 
 def of_bindings(world: Snapshot, _: Intent) -> Plan:
-    """Return a plan whose order is that in which Azure lists bindings."""
+    """Return a plan in the order in which Azure lists bindings."""
     return Plan(tuple(Step(bound(was=found), Reason.STALE_THUMBPRINT) for found in world.fleet.bindings))
 
 
 def silent(_: Snapshot, intent: Intent) -> Plan:
-    """Return no plan in the mode observe, and say nothing of what there would be."""
+    """Return no plan and no skips in observe mode."""
     return Plan((Step(bound(), Reason.STALE_THUMBPRINT),)) if intent.mode is Mode.APPLY else Plan()
 
 
 def more_when_asked(world: Snapshot, _: Intent) -> Plan:
-    """Return a plan that shows another certificate where the tag asks to bind again."""
+    """Return a plan that binds another certificate if a tag asks for a rebind."""
     return Plan((Step(bound(NEWER, again=True), Reason.STALE_THUMBPRINT),)) if world.lineage.tags else Plan()
 
 
 def breaks(promise: Promise[Case], world: Snapshot, doctored: Planner | Action, intent: Intent = APPLY) -> Broken[Case]:
-    """Return the world as it is planned, and as the doctored planner, or a plan of that one action, has it."""
+    """Return the case with the product's plan, and the same case with the plan of a faulty planner or action."""
     bad: Planner = doctored if isinstance(doctored, Callable) else always(doctored)  # type: ignore[assignment,arg-type]
     good = Case(world, intent, seed=1)
     return Broken(promise, good, replace(good, plans=bad))
@@ -300,10 +300,10 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A planner that breaks the promise is noticed, in a world in which the product keeps it."""
+    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has a planner that breaks it."""
+    """Each promise has a planner that breaks the promise."""
     assert {broken.promise for broken in BROKEN} == {*ALL, plans.everything_stale_is_renewed}

@@ -1,4 +1,4 @@
-"""Every promise about plans, in every kind of world: a world is drawn and planned once, and all promises judge it."""
+"""Check every promise about plans in random snapshots of many kinds."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,26 +34,26 @@ seeds = st.integers(0, 99)
 
 
 def cases(worlds: st.SearchStrategy[Snapshot]) -> st.SearchStrategy[Case]:
-    """Return such worlds, each with what operators want of it."""
+    """Return a strategy for cases of these snapshots, with random intents of the operator."""
     return st.builds(Case, worlds, intents, seeds)
 
 
 @given(cases(worlds()))
 def test_promises_are_kept_everywhere(case: Case) -> None:
-    """In worlds of all kinds, in which nothing holds the version, every promise is kept."""
+    """Plans keep every promise in snapshots of all kinds without a held version."""
     keep(case, (*PROMISES, *WRITES_NOTHING))
 
 
 @given(cases(worlds(rolls=any_rolls)))
 def test_promises_are_kept_whatever_is_recorded(case: Case) -> None:
-    """Whatever the journal says of apps, every promise is kept."""
+    """Plans keep every promise whatever the journal says about apps."""
     keep(case, (*PROMISES, *IN_ANY_ORDER))
 
 
 @times(1.5)
 @given(cases(worlds(fresh) | worlds(closed)))
 def test_promises_are_kept_in_the_first_place(case: Case) -> None:
-    """Before the first place is chosen, and while its result is outstanding, every promise is kept."""
+    """Plans keep every promise before the first webspace is chosen, and while its result is pending."""
     keep(case, PROMISES)
 
 
@@ -74,35 +74,38 @@ lagging = worlds(opened, rolls=no_rolls, settings=stale_settings) | worlds(opene
 @times(1.2)
 @given(cases(open_worlds | lagging))
 def test_promises_are_kept_when_the_first_place_is_proven(case: Case) -> None:
-    """While everything may go, also where all apps name an old version or load everything, every promise is kept."""
+    """Plans keep every promise once all webspaces may change.
+
+    Some cases have only apps that name an old version or load every certificate.
+    """
     keep(case, PROMISES)
 
 
 @times(0.5)
 @given(cases(worlds(started)))
 def test_promises_are_kept_on_the_way(case: Case) -> None:
-    """However far the stages are open, every promise is kept."""
+    """Plans keep every promise in every stage of a rollout."""
     keep(case, PROMISES)
 
 
 @times(1.2)
 @given(st.builds(Case, worlds(opened, st.just(frozenset()), no_rolls), st.just(APPLY), seeds))
 def test_promises_are_kept_where_nothing_is_in_the_way(case: Case) -> None:
-    """Where nothing is in the way, every promise is kept, and everything stale is renewed."""
+    """Plans without obstacles keep every promise, and renew every stale copy and binding."""
     keep(case, (*PROMISES, everything_stale_is_renewed))
 
 
 @times(1.2)
 @given(cases(contested_worlds()))
 def test_promises_are_kept_beside_another_vault_certificate(case: Case) -> None:
-    """Where another vault certificate's copy holds an old version, too, every promise is kept."""
+    """Plans keep every promise if a copy of another vault certificate also holds an old version."""
     keep(case, PROMISES)
 
 
 @times(1.2)
 @given(cases(chained_worlds() | chained_worlds(opened) | chained_worlds(started)))
 def test_promises_are_kept_in_environments(case: Case) -> None:
-    """Where chains are missing, or may be, every promise is kept."""
+    """Plans keep every promise in environments whose servers may lack the certificate's chain."""
     keep(case, ALL)
 
 
@@ -112,7 +115,7 @@ validated = worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_s
 @times(1.2)
 @given(cases(validated))
 def test_promises_are_kept_beside_slots(case: Case) -> None:
-    """Where apps lag beside their slots and others were seen to use the version, every promise is kept."""
+    """Plans keep every promise if an app and its slot lag and other apps are proven."""
     keep(case, PROMISES)
 
 
@@ -122,7 +125,7 @@ waiting = worlds(opened, rolls=rolls_in(RollState.SET_ASIDE, RollState.OVERLAPPI
 @times(1.2)
 @given(cases(waiting))
 def test_promises_are_kept_while_an_app_has_yet_to_answer(case: Case) -> None:
-    """While the first app has not answered, every promise is kept."""
+    """Plans keep every promise while the first app has not answered."""
     keep(case, PROMISES)
 
 
@@ -132,5 +135,5 @@ overlapping = worlds(opened, rolls=rolls_in(RollState.VALIDATED, RollState.UNPRO
 @times(1.2)
 @given(cases(overlapping))
 def test_promises_are_kept_where_old_versions_may_be_retired(case: Case) -> None:
-    """Where apps name the old version beside the new one, every promise is kept."""
+    """Plans keep every promise if apps list both the old and the new version."""
     keep(case, PROMISES)

@@ -1,4 +1,4 @@
-"""What holds of every plan in which root lists are, whatever stands in them and whoever has which certificate."""
+"""Check promises about plans with root lists in random snapshots."""
 
 from dataclasses import replace
 from itertools import permutations, product
@@ -82,11 +82,11 @@ states = st.sampled_from([None, None, RollState.VALIDATED, RollState.STALE, Roll
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Snapshot:
-    """Return up to four apps of two plans, with lists, public certificates and records of any kind."""
-    refs = [site_ref(*one) for one in draw(some_refs)]
+    """Return a snapshot of up to four apps on two plans, with random lists, public certificates and records."""
+    refs = [site_ref(*names) for names in draw(some_refs)]
     sites = tuple(replace(draw(made_sites), ref=ref) for ref in refs)
     settings = tuple(replace(read_settings(app_settings(draw(made_settings))), site=ref) for ref in refs)
-    copies = tuple(public(ref, one) for ref in refs for one in draw(held))
+    copies = tuple(public(ref, thumbprint) for ref in refs for thumbprint in draw(held))
     versions = (
         version(created=NOW - 40 * DAY, facts=draw(said)),
         old_version(),
@@ -100,22 +100,26 @@ def worlds(draw: st.DrawFn) -> Snapshot:
 
 
 def public(ref: SiteRef, thumbprint: str) -> WebspaceCertificate:
-    """Return a public certificate of that site, of Certroll's own."""
+    """Return a public certificate of the site with a name that Certroll gives."""
     made = copy("", thumbprint, webspace=WEST, source=None)  # type: ignore[arg-type]
     return replace(made, ref=CopyRef.of_site(ref, own_name(REF, made.thumbprint), public=True))
 
 
-def heeds(one: Site | None) -> bool:
-    """Say whether a site is Windows code in an environment."""
-    return one is not None and one.environment is not None and one.windows_code
+def heeds(app: Site | None) -> bool:
+    """Return True if a site is Windows code in an environment, where App Service reads root lists."""
+    return app is not None and app.environment is not None and app.windows_code
 
 
 def there(world: Snapshot, ref: SiteRef) -> set[str | None]:
-    """Return what the apps of a site's plan have as public certificates."""
+    """Return the thumbprints of all public certificates on the plan of a site."""
     own = world.site(ref)
     plan = own.plan if own else ""
-    mates = {one.ref for one in world.fleet.sites if one.ref == ref or (plan and one.plan == plan)}
-    return {one.thumbprint for one in world.fleet.certificates if one.ref.public and one.site in mates}
+    mates = {app.ref for app in world.fleet.sites if app.ref == ref or (plan and app.plan == plan)}
+    return {
+        certificate.thumbprint
+        for certificate in world.fleet.certificates
+        if certificate.ref.public and certificate.site in mates
+    }
 
 
 def changes(plan: Plan) -> list[SettingsChange]:
@@ -128,19 +132,22 @@ any_worlds = worlds()
 
 @st.composite
 def quiet_worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a world in which everybody uses the new root, but for those who are out: so that the old one may go."""
+    """Return a snapshot in which every app uses the new root, except for opted-out apps.
+
+    Certroll may delete the old root in many of these snapshots.
+    """
     world = draw(any_worlds)
-    out = {one.ref for one in world.fleet.sites if one.tags == OFF}
+    out = {app.ref for app in world.fleet.sites if app.tags == OFF}
     moved = read_settings(app_settings({ROOT_LIST: NEW}))
-    settings = tuple(one if one.site in out else replace(moved, site=one.site) for one in world.fleet.settings)
+    settings = tuple(app if app.site in out else replace(moved, site=app.site) for app in world.fleet.settings)
     copies = dict.fromkeys((*(public(app.site, NEW) for app in settings), *world.fleet.certificates))
-    rolls = tuple(replace(roll(RollState.VALIDATED, at=NOW - 35 * DAY), site=one.site) for one in settings)
+    rolls = tuple(replace(roll(RollState.VALIDATED, at=NOW - 35 * DAY), site=app.site) for app in settings)
     fleet = replace(world.fleet, settings=settings, certificates=tuple(copies))
     return replace(world, fleet=fleet, rollout=rollout(rolls=rolls))
 
 
 def second_plan_has_nothing_to_do(case: Case) -> None:
-    """What a plan uploads and writes needs no second plan."""
+    """A second plan repeats neither the uploads nor the settings changes of the first plan."""
     second = case.planned(case.after)
     changed = {change.settings.site for change in changes(case.plan)}
     assert not changed & {change.settings.site for change in changes(second)}
@@ -148,7 +155,7 @@ def second_plan_has_nothing_to_do(case: Case) -> None:
 
 
 def root_list_names_only_what_its_plan_has(case: Case) -> None:
-    """Whatever is put into a root list is a public certificate on the plan by then, of an app that heeds the list."""
+    """A plan adds only public certificates of its App Service plan to a root list that App Service reads."""
     for change in changes(case.plan):
         edits = [edit for edit in change.edits if is_root_list(edit.key)]
         assert not edits or heeds(case.world.site(change.settings.site))
@@ -156,12 +163,12 @@ def root_list_names_only_what_its_plan_has(case: Case) -> None:
 
 
 def uploads(plan: Plan) -> list[UploadPublicCertificate]:
-    """Return the uploads of a plan."""
+    """Return the uploads of public certificates in a plan."""
     return [step.action for step in plan.steps if isinstance(step.action, UploadPublicCertificate)]
 
 
 def only_what_is_a_root_comes_into_a_root_list(case: Case) -> None:
-    """A version that is no certificate authority's is brought into no root list, and to no app for one."""
+    """A plan brings only a certificate authority's version into root lists and, for root lists, to apps."""
     current = case.world.lineage.current
     rolled = [change for change in changes(case.plan) if isinstance(change, RollAppSettings)]
     added = [edit for roll in rolled for edit in roll.edits if is_root_list(edit.key)]
@@ -169,7 +176,7 @@ def only_what_is_a_root_comes_into_a_root_list(case: Case) -> None:
 
 
 def a_plan_gets_a_root_once(case: Case) -> None:
-    """No two apps of one plan get the certificate, and none gets it where an app of its plan has it."""
+    """A plan uploads a root once per App Service plan, and not to a plan that already has the root."""
     owners = [upload.copy.site for upload in uploads(case.plan)]
     assert not [owner for owner in owners if owner and NEW in there(case.world, owner)]
     placed = [found.plan or found.ref.resource_id for found in case.world.fleet.sites if found.ref in owners]
@@ -177,7 +184,7 @@ def a_plan_gets_a_root_once(case: Case) -> None:
 
 
 def what_a_plan_trusts_is_not_deleted(case: Case) -> None:
-    """Nothing is deleted that a setting of an app of the plan in an environment mentions."""
+    """A plan deletes no public certificate that a setting of any app on the same plan in an environment mentions."""
     sites, settings = case.world.fleet.sites, case.world.fleet.settings
     for action in (step.action for step in case.plan.steps):
         if isinstance(action, DeleteCertificate) and action.copy.site is not None:
@@ -189,7 +196,7 @@ def what_a_plan_trusts_is_not_deleted(case: Case) -> None:
 
 
 def order_of_apps_means_nothing(case: Case) -> None:
-    """However Azure lists them, the same app gets the certificate, and the same lists are written."""
+    """A plan does not depend on the order in which Azure lists apps and certificates."""
     fleet, shuffle = case.world.fleet, case.dice
     mixed = replace(
         fleet,
@@ -201,7 +208,7 @@ def order_of_apps_means_nothing(case: Case) -> None:
 
 
 def what_is_asked_for_is_done_or_told(case: Case) -> None:
-    """What the tag asks for is in the plan, in the list already, or refused with a reason."""
+    """Each app that the tag names has the root in its list, or the plan has a step or a reason for it."""
     told = {skip.site for skip in case.plan.skips} | {change.settings.site for change in changes(case.plan)}
     rolls = case.world.rollout.rolls
     under_way = {roll.site for roll in rolls if roll.state in {RollState.STALE, RollState.FAILED}}
@@ -226,14 +233,14 @@ seeds = st.integers(0, 99)
 @times(1.1)
 @given(st.builds(Case, any_worlds, st.sampled_from((APPLY, WIDE)), seeds))
 def test_promises_about_root_lists_are_kept(case: Case) -> None:
-    """Whatever stands in root lists, every promise is kept."""
+    """Plans keep every promise about root lists, whatever the lists contain."""
     keep(case, PROMISES)
 
 
 @times(1.1)
 @given(st.builds(Case, quiet_worlds(), st.just(WIDE), seeds))
 def test_promises_about_root_lists_are_kept_where_the_old_root_may_go(case: Case) -> None:
-    """Where everybody uses the new root, every promise is kept."""
+    """Plans keep every promise about root lists while the old root may be deleted."""
     keep(case, PROMISES)
 
 
@@ -244,7 +251,7 @@ LEAF = replace(ROOT, facts=facts(self_signed=True))
 
 
 def rooted(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), plan: str = "/plans/one") -> Snapshot:
-    """Return two apps of one plan that trust the old root, of which the first has it and lists what is given."""
+    """Return a snapshot of two apps on one plan that list the given roots; only the first app has the old root."""
     sites = tuple(
         replace(site(name, plan=own), environment=ASE, windows_code=True)
         for name, own in (("shop", plan), ("api", "/plans/one"))
@@ -259,23 +266,23 @@ def rooted(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), pla
 
 
 def write(world: Snapshot, number: int = 0) -> RollAppSettings:
-    """Return the action that puts the new root beside the old one in the list of an app."""
+    """Return the action that adds the new root next to the old root in the list of an app."""
     return RollAppSettings(world.fleet.settings[number], (SettingEdit(ROOT_LIST, NEW, (), OLD),), WEST)
 
 
 def upload(world: Snapshot, number: int = 0) -> UploadPublicCertificate:
-    """Return the action that brings the new root to an app."""
+    """Return the action that uploads the new root to an app."""
     return UploadPublicCertificate(REF, ROOT, public(world.fleet.sites[number].ref, NEW), as_root=True)
 
 
 def always(*actions: Action) -> Planner:
-    """Return a planner that has the same plan for every world."""
+    """Return a planner with the same plan for every snapshot."""
     plan = Plan(tuple(Step(action, Reason.SUPERSEDED) for action in actions))
     return lambda _world, _intent: plan
 
 
 def as_listed(world: Snapshot, _: Intent) -> Plan:
-    """Return a plan that brings the root to whichever app Azure lists first."""
+    """Return a plan that uploads the root to the app that Azure lists first."""
     return Plan((Step(upload(world), Reason.SUPERSEDED),))
 
 
@@ -300,7 +307,7 @@ DOCTORED: tuple[tuple[Promise[Case], Snapshot, Planner], ...] = (
     (what_is_asked_for_is_done_or_told, ASKED, always()),
 )
 SHUFFLED = 5
-"""A seed by which the two sites change places."""
+"""A seed with which the two sites change places."""
 BROKEN = [
     Broken(promise, Case(world, WIDE, SHUFFLED), Case(world, WIDE, SHUFFLED, plans))
     for promise, world, plans in DOCTORED
@@ -309,10 +316,10 @@ BROKEN = [
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A planner that breaks the promise is noticed, in a world in which the product keeps it."""
+    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has a planner that breaks it."""
+    """Each promise has a planner that breaks the promise."""
     assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

@@ -1,4 +1,4 @@
-"""Whatever operators and strangers write into settings, there is an answer: values, or every problem by name."""
+"""Test that Certroll reads any settings of operators and apps, or names every problem."""
 
 from unittest.mock import patch
 
@@ -23,7 +23,7 @@ environments = st.dictionaries(st.sampled_from([*NAMES, "CERTROLL_SWEEP_SCHEDULE
 
 @given(environments)
 def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]) -> None:
-    """A setting of any text is a value or a named problem; no other error leaves, and a secret is not shown."""
+    """Certroll reads the value of each setting or names the setting as a problem, and shows no secret."""
     secret = "AccountKey=bWFya2Vy"  # noqa: S105 - what is looked for
     storage = {"AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;{secret}"}
     with patch.dict("os.environ", {**environment, **storage}, clear=True):
@@ -32,12 +32,12 @@ def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]
     assert problem is None or (schedule == HOURLY and "CERTROLL_SWEEP_SCHEDULE" in problem)
     assert (found is None) == bool(problems)
     assert found is None or found.intent.vaults
-    assert all(any(name in one for name in NAMES) for one in problems)
+    assert all(any(name in problem for name in NAMES) for problem in problems)
     assert secret not in str(problems)
 
 
 def _loaded() -> tuple[Settings | None, tuple[str, ...]]:
-    """Return the settings, or what is wrong with them."""
+    """Return the settings, or None and the problems."""
     try:
         return load_settings(), ()
     except SettingsInvalid as invalid:
@@ -60,8 +60,8 @@ keys = st.one_of(st.sampled_from([LOAD_LIST, LOAD_LIST.lower(), ROOT_LIST, "CLIE
 
 @given(st.dictionaries(keys, values, max_size=6))
 def test_app_settings_of_any_kind_are_read(given_values: dict[str, str]) -> None:
-    """Whatever an app's settings hold, what is about certificates is found, and what was named is mentioned."""
+    """Certroll finds the certificates that any app settings name, and lists each also as mentioned."""
     found = read_settings(AppSettings(site_ref(), given_values, {}))
-    named = {one.thumbprint for one in found.references}
+    named = {reference.thumbprint for reference in found.references}
     assert named <= found.mentioned
-    assert all(len(one) == 40 and set(one) <= set("0123456789ABCDEF") for one in found.mentioned)
+    assert all(len(thumbprint) == 40 and set(thumbprint) <= set("0123456789ABCDEF") for thumbprint in found.mentioned)

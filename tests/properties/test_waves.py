@@ -1,4 +1,4 @@
-"""What holds of every wave, whatever the apps of an environment, their plans, groups and limits are."""
+"""Check promises about waves with random apps, plans, groups and limits."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ AllWaves = Callable[[Fleet, Collection[SiteRef], MostDown], Waves]
 NextWave = Callable[[Fleet, Collection[SiteRef], MostDown, Collection[SiteRef]], tuple[SiteRef, ...]]
 
 limits = st.integers(1, 6).map(MostDown) | st.integers(1, 100).map(lambda percent: MostDown(percent, percent=True))
-# One draw for an app: its plan, its groups, whether it runs, whether it waits, and whether it is down already.
+# Each draw gives an app's plan and groups, and whether it runs, waits and is already down.
 made_apps = st.sampled_from(
     list(product(PLANS, GROUPS, (True, True, True, False), (True, True, False), (True, False, False)))
 )
@@ -32,7 +32,7 @@ made_apps = st.sampled_from(
 
 @dataclass(frozen=True)
 class Case:
-    """The apps of an environment, which of them wait and which are down, how many may be; and who makes the waves."""
+    """The apps of an environment, the waiting apps, the apps that are down, the limit, and the functions under test."""
 
     apps: Fleet
     waiting: frozenset[SiteRef]
@@ -44,12 +44,12 @@ class Case:
 
     @property
     def all(self) -> Waves:
-        """All waves, as if nothing was down."""
+        """Return all waves as if no app were down."""
         return self.makes_all(self.apps, self.waiting, self.most)
 
     @property
     def next(self) -> tuple[SiteRef, ...]:
-        """The next wave beside what is down."""
+        """Return the next wave while some apps are down."""
         return self.makes_next(self.apps, self.waiting, self.most, self.down)
 
 
@@ -61,7 +61,7 @@ seeds = st.integers(0, 99)
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Return the apps of an environment in any order, and one that is down and not among them."""
+    """Return a case with the apps of an environment in any order, and a down app outside of the environment."""
     seed = draw(seeds)
     drawn = [(site, *draw(made_apps)) for site in draw(some_sites)]
     apps = [WaveApp(site, plan, groups, runs) for site, plan, groups, runs, *_ in drawn]
@@ -72,14 +72,17 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def allowed(most: MostDown, apps: int) -> int:
-    """Return the largest number that is not more than the share of so many apps; one app in any case."""
+    """Return the number of apps that may be down at once: the percentage of all apps rounded down, but at least one."""
     if not most.percent:
         return most.number
     return max(number for number in range(apps + 2) if number == 1 or number * 100 <= most.number * apps)
 
 
 def too_many(apps: Fleet, down: Collection[SiteRef], most: MostDown) -> set[str]:
-    """Return the plans on which more apps that run would be down than allowed; an empty name is for all together."""
+    """Return the plans on which more running apps would be down than allowed.
+
+    An empty name means all plans together.
+    """
     running = [app for app in apps if app.runs]
     places = {"": running, **{plan: [app for app in running if app.plan == plan] for plan in PLANS}}
     going = {plan: [app for app in found if app.site in down] for plan, found in places.items()}
@@ -87,7 +90,7 @@ def too_many(apps: Fleet, down: Collection[SiteRef], most: MostDown) -> set[str]
 
 
 def darkened(apps: Fleet, down: Collection[SiteRef]) -> set[str]:
-    """Return the groups of several members that would have none that runs, and had one before."""
+    """Return the groups of several apps of which some run now, and none would run."""
     members = {name: [app for app in apps if name in app.groups] for app in apps for name in app.groups}
     return {
         name
@@ -99,12 +102,12 @@ def darkened(apps: Fleet, down: Collection[SiteRef]) -> set[str]:
 
 
 def fits(apps: Fleet, down: Collection[SiteRef], most: MostDown) -> bool:
-    """Return True if all of these may be down at once."""
+    """Return True if all of these apps may be down at once."""
     return not too_many(apps, down, most) and not darkened(apps, down)
 
 
 def every_app_goes_once_or_is_named(case: Case) -> None:
-    """What waits and runs is in exactly one wave, or is kept with a group that has it alone left; nothing else goes."""
+    """Each running app that waits is in exactly one wave, or is named as the last running app of its group."""
     waves = case.all
     going = [site for wave in waves.waves for site in wave]
     wanted = sorted(app.site for app in case.apps if app.site in case.waiting and app.runs)
@@ -117,14 +120,14 @@ def every_app_goes_once_or_is_named(case: Case) -> None:
 
 
 def no_wave_takes_too_much_down(case: Case) -> None:
-    """A wave is within the limit in all and on each plan, and leaves one of every group that has several members."""
+    """A wave stays within the limit for all apps and for each plan, and leaves an app of each group running."""
     for wave in case.all.waves:
         assert too_many(case.apps, wave, case.most) == set()
         assert darkened(case.apps, wave) == set()
 
 
 def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
-    """What waits for a later wave would not have been allowed in an earlier one beside the others."""
+    """An app in a later wave would have broken a limit in each earlier wave."""
     waves = case.all.waves
     for number, wave in enumerate(waves):
         for later in (site for other in waves[number + 1 :] for site in other):
@@ -132,7 +135,7 @@ def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
 
 
 def slots_go_first(case: Case) -> None:
-    """No slot stays out of the first wave to make room for a site in production."""
+    """A wave leaves out a slot only if the slot does not fit with the other slots of the first wave."""
     waves = case.all.waves
     early = [site for site in (waves[0] if waves else ()) if site.slot is not None]
     late = [site for wave in waves[1:] for site in wave if site.slot is not None]
@@ -140,7 +143,7 @@ def slots_go_first(case: Case) -> None:
 
 
 def order_of_the_apps_means_nothing(case: Case) -> None:
-    """The same apps give the same waves however they are listed."""
+    """Waves do not depend on the order in which Azure lists the apps."""
     chance = Random(case.seed + 1)  # noqa: S311 - it shuffles
     apps, waiting = list(case.apps), sorted(case.waiting)
     chance.shuffle(apps)
@@ -150,7 +153,7 @@ def order_of_the_apps_means_nothing(case: Case) -> None:
 
 
 def what_is_down_already_counts(case: Case) -> None:
-    """Beside apps that are down, no wave brings any number over its limit, nor takes the last one of a group."""
+    """The next wave and the apps that are down together break no limit, and leave an app of each group running."""
     wave, by_site = case.next, {app.site: app for app in case.apps}
     assert case.down.isdisjoint(wave)
     assert all(by_site[site].runs and site in case.waiting for site in wave)
@@ -161,7 +164,7 @@ def what_is_down_already_counts(case: Case) -> None:
 
 
 def what_is_not_down_may_go(case: Case) -> None:
-    """Where nothing goes, every app that waits would have been one too many, or the last of its group."""
+    """The next wave is empty only if each waiting app would break a limit or take down the last app of its group."""
     if case.next or not fits(case.apps, case.down, case.most):
         return
     left = (app.site for app in case.apps if app.site in case.waiting and app.runs and app.site not in case.down)
@@ -182,12 +185,12 @@ PROMISES: tuple[Promise[Case], ...] = (
 @times(1.5)
 @given(cases())
 def test_promises_about_waves_are_kept(case: Case) -> None:
-    """Whatever the apps, their plans, groups and limits are, every promise is kept."""
+    """Waves keep every promise, whatever the apps, plans, groups and limits are."""
     keep(case, PROMISES)
 
 
 MOST = 2000
-"""How many fleets are drawn until one is worth trying, whatever the profile."""
+"""The number of cases that the test draws, independent of the profile in use."""
 
 
 @pytest.mark.parametrize(
@@ -200,7 +203,7 @@ MOST = 2000
     ],
 )
 def test_fleets_are_worth_trying(worth: Callable[[Case], object]) -> None:
-    """The fleets above hold some that need many waves, some with an app that is kept, and some that wait for others."""
+    """The strategy `cases` draws some cases with many waves, with the last app of a group, and with waiting apps."""
     assert find(cases(), lambda case: bool(worth(case)), settings=settings(max_examples=MOST, phases=[Phase.generate]))
 
 
@@ -218,22 +221,22 @@ PAIR = Case(
 
 
 def waves(*found: tuple[SiteRef, ...], kept: tuple[tuple[SiteRef, str], ...] = ()) -> AllWaves:
-    """Return what makes these waves of all apps."""
+    """Return a function that makes these waves of all apps."""
     return lambda _apps, _waiting, _most: Waves(found, kept)
 
 
 def wave(*found: SiteRef) -> NextWave:
-    """Return what makes this wave of all apps."""
+    """Return a function that makes this next wave."""
     return lambda _apps, _waiting, _most, _down: found
 
 
 def unsorted(apps: Fleet, _waiting: object, _most: object, _down: object) -> tuple[SiteRef, ...]:
-    """Return a wave in the order in which the apps are listed."""
+    """Return a wave in the order in which Azure lists the apps."""
     return tuple(app.site for app in apps)
 
 
 def unsorted_waves(apps: Fleet, waiting: object, most: object) -> Waves:
-    """Return one wave in the order in which the apps are listed."""
+    """Return one wave in the order in which Azure lists the apps."""
     return Waves((unsorted(apps, waiting, most, ()),))
 
 
@@ -259,10 +262,10 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """Waves that break the promise are noticed, where those of the product keep it."""
+    """A promise fails for waves that break the promise, and holds for the product's own waves."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has waves that break it."""
+    """Each promise has waves that break the promise."""
     assert {broken.promise for broken in BROKEN} == {*PROMISES}

@@ -1,4 +1,4 @@
-"""What the decisions in docs/adr/ promise about their form."""
+"""Test the form of the decisions in docs/adr/."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ LONGEST_ADR = 60
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
-    """Decisions count from 1."""
+    """The decisions are numbered from 1 without gaps."""
     assert [int(adr.name[:4]) for adr in ADRS] == list(range(1, len(ADRS) + 1))
 
 
 def test_every_decision_has_its_headings() -> None:
-    """Each decision says its context, its alternatives and what would change it, on one page."""
+    """Each decision has the five headings, and at most 60 lines."""
     nothing_is_wrong_on_any(ADRS, _wrong_with_decision)
 
 
@@ -33,13 +33,13 @@ def _wrong_with_decision(adr: Path) -> Iterator[str]:
 
 
 def _head(adr: Path) -> dict[str, str]:
-    """Return the fields that stand between a decision's title and its first heading."""
+    """Return the fields between a decision's title and its first heading."""
     head = adr.read_text(encoding="utf-8").partition("\n## ")[0]
     return dict(re.findall(r"^- ([A-Z][a-z ]+): (.+)$", head, re.MULTILINE))
 
 
 def test_every_decision_has_a_status_and_a_date() -> None:
-    """Each decision says whether it holds and since when, and no field is there that nobody knows."""
+    """Each decision has a known status and a date, and no unknown field."""
     nothing_is_wrong_on_any(ADRS, _wrong_with_head)
 
 
@@ -56,17 +56,17 @@ def _wrong_with_head(adr: Path) -> Iterator[str]:
 
 
 def test_superseded_decisions_name_each_other() -> None:
-    """Where a decision names what it supersedes, that decision names its successor, and the other way round."""
+    """A superseded decision names its successor, and the successor names the superseded decision."""
     assert _named("Supersedes") == {(old, new) for new, old in _named("Superseded by")}
 
 
 def _named(field: str) -> set[tuple[str, str]]:
-    """Return the pairs of a decision and another that its field names."""
+    """Return the pairs of a decision and another decision that the given field links."""
     return {(adr.name, other) for adr in ADRS for other in re.findall(r"\]\(([^)]+)\)", _head(adr).get(field, ""))}
 
 
 def test_index_of_decisions_is_complete() -> None:
-    """The index has one row for each decision, with its title, status and date, in order."""
+    """The index has one row for each decision with its title, status and date, in order."""
     rows = re.findall(
         r"^\| (\d+) \| \[(.+?)\]\((.+?)\) \| (\w+).* \| (\S+) \|$", text_of("docs/adr/README.md"), re.MULTILINE
     )

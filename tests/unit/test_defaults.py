@@ -1,4 +1,4 @@
-"""What a value says where nobody said anything."""
+"""Test the default values of the core's dataclasses."""
 
 import inspect
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ MEANT = {
     "WaveApp.runs": True,
     "WebspaceCertificate.switches": "{}",
 }
-"""What is taken for granted, as settings.md says it or as Azure does."""
+"""The defaults that are not empty, as documented in settings.md or by Azure."""
 
 
 def test_what_nobody_said_is_nothing() -> None:
-    """A field that is left out is empty, off or unknown, but for what is meant to be taken for granted."""
+    """A field that is left out is empty, off or unknown, except for the documented defaults."""
     defaults = {f"{kind.__name__}.{field.name}": field.default for kind, field in _optional()}
     assert {name: value for name, value in defaults.items() if value} == MEANT
     assert len(defaults) > 3 * len(MEANT)
 
 
 def _optional() -> Iterator[tuple[type, Field[object]]]:
-    """Yield the fields of the core's dataclasses that may be left out."""
+    """Yield each field with a default of the core's dataclasses, with its class."""
     for package in (domain, actions, guards):
         for found in iter_modules(package.__path__):
             module = import_module(f"{package.__name__}.{found.name}")

@@ -1,4 +1,4 @@
-"""Pages of documentation: their links, their lengths, and the paths that the code names."""
+"""Test the documentation pages: their links, their lengths, and the paths that the code names."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.pages import DOCS, PAGES, ROOT, nothing_is_wrong, nothing_is_wrong_on
 LONGEST_LINE = 120
 LONGEST_README = 130
 MOST_WORDS = {"how-to": 600, "explanation": 1200}
-"""How many words a page may have, by its folder; words of code do not count."""
+"""The number of words that a page may have, by its folder, without words of code."""
 
 
 def _anchors(text: str) -> set[str]:
@@ -23,7 +23,7 @@ def _anchors(text: str) -> set[str]:
 
 
 def test_relative_links_lead_somewhere() -> None:
-    """Each relative link of each page names a file that exists, and a heading in it where it names one."""
+    """Each relative link leads to an existing file, and to an existing heading if the link names one."""
     nothing_is_wrong_on_any(PAGES, _broken_links)
 
 
@@ -38,7 +38,7 @@ def _broken_links(page: Path) -> Iterator[str]:
 
 
 def test_references_are_defined() -> None:
-    """Each reference-style link of each page has its address once, and each address is used."""
+    """Each reference-style link has exactly one address, and each address is used."""
     nothing_is_wrong_on_any(PAGES, _loose_references)
 
 
@@ -52,7 +52,7 @@ def _loose_references(page: Path) -> Iterator[str]:
 
 
 def test_lines_fit() -> None:
-    """Lines of every page are short enough to compare; tables and addresses cannot be broken."""
+    """Each line of a page has at most 120 characters, except table rows and addresses."""
     nothing_is_wrong_on_any(PAGES, _long_lines)
 
 
@@ -63,14 +63,14 @@ def _long_lines(page: Path) -> Iterator[str]:
 
 
 def test_readme_is_short() -> None:
-    """The README can be read in five minutes."""
+    """The README is short enough to read in five minutes."""
     lines = len(text_of("README.md").splitlines())
     assert lines <= LONGEST_README
 
 
 @pytest.mark.parametrize("folder", MOST_WORDS)
 def test_pages_are_short(folder: str) -> None:
-    """A how-to and an explanation stay within the number of words of their kind."""
+    """Each how-to and each explanation has at most the number of words for its kind."""
     nothing_is_wrong_on_any(sorted((DOCS / folder).rglob("*.md")), lambda page: _too_long(page, MOST_WORDS[folder]))
 
 
@@ -81,7 +81,7 @@ def _too_long(page: Path, most: int) -> Iterator[str]:
 
 
 def test_every_page_is_found_from_the_readme() -> None:
-    """A reader who follows links from the README gets to every page of docs/."""
+    """A reader can reach every page of docs/ by links from the README."""
     reached, waiting = set[Path](), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
@@ -98,7 +98,7 @@ def _linked_pages(page: Path) -> list[Path]:
 
 
 def test_pages_that_the_code_names_exist() -> None:
-    """Each page of docs/ that a module names is there."""
+    """Each page of docs/ that a Python file names exists."""
     nothing_is_wrong(
         f"{path.relative_to(ROOT)} names {page}"
         for folder in ("shared", "functions", "local", "tests")

@@ -1,4 +1,4 @@
-"""What runs around the code: the workflow, the hooks before a commit, and the targets of make."""
+"""Test the workflow, the hooks before a commit, and the targets of make."""
 
 import re
 import tomllib
@@ -18,21 +18,21 @@ def _text(name: str) -> str:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_actions_are_pinned(workflow: Path) -> None:
-    """Each action is pinned by the hash of a commit, with its version in a comment: a tag can be moved."""
+    """Each GitHub action is pinned by the hash of a commit, because a tag can be moved."""
     used = re.findall(r"uses: (.+)", workflow.read_text(encoding="utf-8"))
     assert used
     assert [action for action in used if not PINNED.fullmatch(action)] == []
 
 
 def test_workflow_runs_targets_that_exist() -> None:
-    """CI checks, tests and demonstrates, and soaks at night, by targets of the Makefile."""
+    """The CI workflow runs the checks, the tests, the demo and the nightly soak by targets of the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
     run = set(re.findall(r"run: make (\S+)", _text(".github/workflows/ci.yml")))
     assert {"check", "test", "demo", "soak"} <= run <= targets
 
 
 def test_workflow_begins_with_the_oldest_python() -> None:
-    """CI runs on the oldest Python that the project says it needs, and on two newer ones."""
+    """The CI workflow runs on the oldest Python that the project supports, and on two newer versions."""
     needed = tomllib.loads(_text("pyproject.toml"))["project"]["requires-python"].removeprefix(">=")
     (versions,) = re.findall(r"python: \[(.+)\]", _text(".github/workflows/ci.yml"))
     assert re.findall(r'"(.+?)"', versions) == [needed, "3.12", "3.13"]
@@ -40,19 +40,19 @@ def test_workflow_begins_with_the_oldest_python() -> None:
 
 @pytest.mark.parametrize("package", HOOKS)
 def test_hooks_have_the_versions_of_make_check(package: str) -> None:
-    """A hook before a commit judges by the version that `make check` uses."""
+    """The hooks before a commit use the same versions of ruff and codespell as `make check`."""
     (version,) = re.findall(rf"^{package}==(\S+)", _text("requirements-dev.txt"), re.MULTILINE)
     assert f"{HOOKS[package]}\n    rev: v{version}\n" in _text(".pre-commit-config.yaml")
 
 
 def test_make_check_checks_words() -> None:
-    """The words are checked by `make check`."""
+    """The target `make check` checks the words of code and documents."""
     assert "python -m tests.style" in _text("Makefile")
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-runtime"])
 def test_every_list_of_packages_is_locked(name: str) -> None:
-    """`make lock` writes each list of pinned packages from its own list of names, with hashes for each package."""
+    """The target `make lock` pins every package of each list, with hashes."""
     assert re.search(rf"\$\(LOCK\) .*{name}\.in -o {name}\.txt", _text("Makefile"))
     packages = re.split(r"\n(?=\S)", _text(f"{name}.txt"))
     assert [package for package in packages if "==" not in package or "--hash=sha256:" not in package] == []

@@ -1,4 +1,4 @@
-"""What `make docs` generates is on the pages, and says everything once."""
+"""Test that the pages have what `make docs` generates, and each entry once."""
 
 import ast
 import re
@@ -20,14 +20,14 @@ TIMES = list(times())
 
 
 def test_pages_are_what_the_code_says() -> None:
-    """Whoever changes a tag, a reason or a time writes the pages anew."""
+    """The generated parts of the pages are up to date with the code."""
     stale = [str(page.relative_to(ROOT)) for page, text in pages() if page.read_text(encoding="utf-8") != text]
     assert stale == [], "run make docs"
     assert {"tags.md", "times.md", "reasons.md"} <= {page.name for page, _ in pages()}
 
 
 def test_every_reason_has_one_entry() -> None:
-    """Each reason has one heading with its head and a text, and one row in the index."""
+    """Each reason has one heading with its generated head and a text, and one row in the index."""
     entries = HEAD.findall(ALL)
     assert sorted(name for name, _, _ in entries) == sorted(Reason)
     assert {name: f"{head}\n" for name, head, _ in entries} == {str(reason): head_of(reason) for reason in Reason}
@@ -35,20 +35,20 @@ def test_every_reason_has_one_entry() -> None:
 
 
 def test_every_tag_has_one_row() -> None:
-    """Each tag has one row, in which people see what it goes on and what it means."""
+    """Each tag has one row, with the resources that may carry the tag and the tag's meaning."""
     rows = re.findall(r"^\| `([\w-]+): [^`|]+` \| [^|]+ \| [^|]+\. \|$", tags_table(), re.MULTILINE)
     assert rows == [tag.name for tag in TAGS]
 
 
 def test_every_time_has_its_reason() -> None:
-    """Nobody has to guess why a time is as long as it is."""
+    """Each time constant has a comment that says why it is as long as it is."""
     assert [f"{time.module}.{time.name}" for time in TIMES if not time.why.endswith(".")] == []
     assert len(TIMES) > 60
     assert len({(time.module, time.name) for time in TIMES}) == len(TIMES)
 
 
 def test_numbers_that_are_times_say_their_unit() -> None:
-    """A constant with a fraction is a time, and its name ends with its unit; else the page of times would lack it."""
+    """A module constant with a fraction has a name that ends with its unit, so that the page of times lists it."""
     found = [
         f"{path.relative_to(ROOT)}: {node.targets[0].id}"
         for path in sorted((ROOT / "shared").rglob("*.py"))
@@ -78,13 +78,16 @@ def _value(path: Path, name: str) -> object:
     ],
 )
 def test_times_that_depend_on_others_are_derived(name: str, value: timedelta) -> None:
-    """Whoever changes the one changes the other, and sees on the page that it follows."""
+    """A time that depends on another time is computed from it, and the page shows the formula."""
     (time,) = (time for time in TIMES if time.name == name)
     assert (time.value, bool(time.formula)) == (value, True)
 
 
 def test_fewer_settings_are_believed_sooner_where_an_app_is_down() -> None:
-    """A roll waits a day for settings that are missing; the way back of a failed app waits for the next sweep."""
+    """A roll of an app waits a day before it believes that settings are gone.
+
+    The restore of a failed app waits 50 minutes, which is less than a sweep's interval.
+    """
     assert timedelta(hours=24) == FEWER_SETTINGS_BELIEVED_AFTER
     assert timedelta(minutes=50) == FEWER_SETTINGS_RESTORED_AFTER
 
@@ -100,11 +103,11 @@ def test_fewer_settings_are_believed_sooner_where_an_app_is_down() -> None:
     ],
 )
 def test_time_is_shown_in_its_largest_whole_unit(value: timedelta, formula: str, shown: str) -> None:
-    """Nobody has to divide, and what is derived shows from what."""
+    """The page of times shows each time in its largest whole unit, with the formula of a derived time."""
     assert f"| {shown} | why. |" in times_table([Time("shared.x", "X", value, formula, "why.")])
 
 
 def test_text_of_people_stays() -> None:
-    """Only what is between the comments is written; a head is that of the heading above it."""
+    """The command `make docs` changes only the text between its comments, and keeps the text of people."""
     text = "# A\n\nby hand\n\n### Busy\n\n<!-- generated: head -->\nold\n<!-- end -->\n\nmore\n\n### Other\n\nlast\n"
     assert filled(text, {}) == text.replace("old\n", head_of(Reason.BUSY))

@@ -1,4 +1,4 @@
-"""The pages of docs/reference/ hold each setting, tag, right, reason and event, and no other page repeats them."""
+"""Test that docs/reference/ documents each setting, tag, right, reason and event exactly once."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ ORDER_ACTIONS = {
     f"Microsoft.CertificateRegistration/certificateOrders/{action}"
     for action in ("write", "renew/action", "reissue/action")
 }
-"""Rights that Certroll needs only with CERTROLL_ORDER_ACTIONS; the custom role lacks them."""
+"""The rights that Certroll needs only with `CERTROLL_ORDER_ACTIONS`, which the custom role lacks."""
 MOST_WORDS = 45
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -45,7 +45,7 @@ def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
 
 
 def _texts(node: ast.expr, function: Function, tree: ast.Module) -> set[str]:
-    """Return every text that an expression may be: a literal, a choice, a variable, or what callers pass in."""
+    """Return every text that an expression may have: a literal, a choice, a variable, or an argument of its callers."""
     match node:
         case ast.Constant(value=str() as text):
             return {text}
@@ -80,7 +80,7 @@ def _callers(name: str, tree: ast.Module) -> Iterator[tuple[ast.Call, Function]]
 
 
 def _logged() -> dict[str, set[str]]:
-    """Return every event that is logged, with its fields."""
+    """Return every event that Certroll logs, with its fields."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path, tree in _modules():
         if path.name == "telemetry.py":
@@ -102,7 +102,7 @@ def _entries() -> set[str]:
 
 
 def _used_reasons() -> set[str]:
-    """Return the reasons that the code names, as a member or by its text, outside of their definition."""
+    """Return the reasons that the code names as a member or as a text, except where the reasons are defined."""
     found = set()
     for path, tree in _modules():
         for node in ast.walk(tree) if path.name != "reason.py" else ():
@@ -124,7 +124,7 @@ def _functions_of_tests() -> set[str]:
 
 
 def _first_cells(pattern: str) -> list[tuple[str, str]]:
-    """Return the page and the first cell of every table row on any page whose first cell matches."""
+    """Return the page and the first cell of each table row on any page if the first cell matches the pattern."""
     return [
         (str(page.relative_to(ROOT)), row[0])
         for page in PAGES
@@ -134,7 +134,7 @@ def _first_cells(pattern: str) -> list[tuple[str, str]]:
 
 
 def _strays(pattern: str, home: str) -> list[str]:
-    """Return the rows that match on other pages than their home, where there must be some."""
+    """Return the matching rows on other pages than the home page, after a check that the home page has some."""
     found = _first_cells(pattern)
     assert any(page == home for page, _ in found), f"{home} has no such row"
     return [f"{page}: the row {cell} belongs to {home}" for page, cell in found if page != home]
@@ -145,19 +145,19 @@ def _repeated(names: list[str]) -> list[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    """Each setting that Certroll reads has exactly one row on the page of settings, and no row is left over."""
+    """The page of settings has exactly one row for each setting that Certroll reads, and no other row."""
     read = {str(field.alias) for field in Settings.model_fields.values()} | {"CERTROLL_SWEEP_SCHEDULE"}
     rows = [row for row in rows_of(text_of(SETTINGS)) if row[0].startswith("`")]
     assert sorted(read) == sorted(code_in(row[0])[0] for row in rows)
 
 
 def test_settings_have_one_home() -> None:
-    """No other page has a table of settings."""
+    """Only the page of settings has a table of settings."""
     nothing_is_wrong(_strays(r"`(CERTROLL_|AzureWebJobsStorage|AZURE_CLIENT_ID|WEBSITE_(SITE|OWNER)_NAME)", SETTINGS))
 
 
 def test_pages_name_only_settings_that_exist() -> None:
-    """Each CERTROLL_ setting that any page names is documented."""
+    """The page of settings documents each CERTROLL_ setting that any page names."""
     known = {code_in(row[0])[0] for row in rows_of(text_of(SETTINGS)) if row[0].startswith("`")}
     named = {
         f"{page.relative_to(ROOT)} names {setting}"
@@ -169,26 +169,26 @@ def test_pages_name_only_settings_that_exist() -> None:
 
 
 def test_tags_have_one_home() -> None:
-    """Each tag has one row on the page of tags, and no other page has a table of tags."""
+    """The page of tags has one row for each tag, and no other page has a table of tags."""
     tag = r"`certroll(-[a-z]+)*(: [^`]*)?`"
     nothing_is_wrong(_strays(tag, TAGS))
     nothing_is_wrong(_repeated([cell for page, cell in _first_cells(tag) if page == TAGS]))
 
 
 def test_rights_have_one_home() -> None:
-    """Each action of Azure has one row on the page of roles, and no other page has a table of actions."""
+    """The page of roles has one row for each Azure action, and no other page has a table of actions."""
     action = r"`(Microsoft\.|…/)\S*/(read|write|delete|action)`"
     nothing_is_wrong(_strays(action, ROLES))
     nothing_is_wrong(_repeated([cell for page, cell in _first_cells(action) if page == ROLES]))
 
 
 def test_roles_have_one_home() -> None:
-    """No other page has a table of built-in roles."""
+    """Only the page of roles has a table of built-in roles."""
     nothing_is_wrong(_strays(r"(Key Vault (Reader|Secrets User|Certificate User)|Storage \w+ Data)", ROLES))
 
 
 def test_custom_role_has_the_documented_actions() -> None:
-    """The custom role can be given to az, and has the documented actions, with their twins for slots."""
+    """The custom role has the fields that az needs, and exactly the documented actions with their slot variants."""
     (block,) = re.findall(r"```json\n(.*?)```", text_of(ROLES), re.DOTALL)
     role = json.loads(block)
     assert {"Name", "IsCustom", "Description", "Actions", "AssignableScopes"} <= set(role)
@@ -203,12 +203,12 @@ def test_custom_role_has_the_documented_actions() -> None:
 
 
 def test_every_reason_is_documented() -> None:
-    """Each reason has one heading on the page of reasons, and no heading is left over."""
+    """The page of reasons has exactly one heading for each reason, and no other heading."""
     assert sorted(Reason) == sorted(re.findall(r"^### (\w+)$", text_of(REASONS), re.MULTILINE))
 
 
 def test_every_reason_is_explained() -> None:
-    """Below the heading and the generated head of each reason there is a sentence."""
+    """Each reason has a sentence below its heading and its generated head."""
     _, *parts = re.split(r"^### (\w+)$", written(text_of(REASONS)), flags=re.MULTILINE)
     texts = {name: text.partition("\n## ")[0] for name, text in zip(parts[::2], parts[1::2], strict=True)}
     assert texts
@@ -216,7 +216,7 @@ def test_every_reason_is_explained() -> None:
 
 
 def test_reasons_have_one_home() -> None:
-    """No other page has a table whose rows begin with links to reasons."""
+    """Only the page of reasons has a table whose rows begin with links to reasons."""
     found = [
         f"{page.relative_to(ROOT)}: the row {row[0]} belongs to {REASONS}"
         for page in PAGES
@@ -227,7 +227,7 @@ def test_reasons_have_one_home() -> None:
 
 
 def test_every_reason_is_used() -> None:
-    """No reason is kept that nothing gives."""
+    """The code uses every reason that it defines."""
     assert set(Reason) - _used_reasons() == set()
 
 
@@ -238,25 +238,25 @@ def _documented(heading: str) -> list[list[str]]:
 
 
 def test_every_outcome_is_documented() -> None:
-    """Each outcome of a run has its row."""
+    """The page of events has one row for each outcome of a run."""
     documented = sorted(code_in(row[0])[0] for row in _documented("Outcomes"))
     assert sorted(kind.__name__ for kind in get_args(Outcome)) == documented
 
 
 def test_every_event_is_documented_with_its_fields() -> None:
-    """Each log line has one row with exactly the fields that it carries, and no row is left over."""
+    """The page of events has one row for each logged event, with exactly the event's fields."""
     rows = _documented("Events")
     assert _logged() == {code_in(row[0])[0]: set(code_in(row[1])) for row in rows}
     nothing_is_wrong(_repeated([row[0] for row in rows]))
 
 
 def test_every_entry_of_the_history_is_documented() -> None:
-    """Each name that an entry of the history may have has one row."""
+    """The page of events has one row for each name of an entry of the history."""
     assert sorted(_entries()) == sorted(code_in(row[0])[0] for row in _documented("History"))
 
 
 def test_every_requirement_is_documented() -> None:
-    """Each requirement has one row, in the order in which Certroll judges."""
+    """The page of requirements has one row for each requirement, in the order in which Certroll checks them."""
     rows = rows_of(text_of(f"{REFERENCE}/requirements.md"))
     named = [code_in(row[0])[0] for row in rows if row[0].startswith("`")]
     assert named == [str(requirement) for requirement in Requirement]
@@ -278,7 +278,7 @@ def test_guarantees_name_guards_and_tests_that_exist() -> None:
 
 
 def test_glossary_is_short_and_in_order() -> None:
-    """The glossary names each word once, in order, and only as many words as a reader can learn."""
+    """The glossary has at most 45 words, each only once and in alphabetical order."""
     words = [row[0] for row in rows_of(text_of(f"{REFERENCE}/glossary.md"))][1:]
     assert words == sorted(set(words), key=str.lower)
     assert 0 < len(words) <= MOST_WORDS

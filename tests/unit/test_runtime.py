@@ -1,4 +1,4 @@
-"""What a function works with when settings are wrong."""
+"""Test which clients and settings an Azure function of Certroll gets if settings are wrong."""
 
 import pytest
 
@@ -11,7 +11,7 @@ STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=a2V5;E
 
 @pytest.fixture
 def mistaken(monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    """Return the runtime of an app that knows its storage, and has a mistake in each of two settings."""
+    """Return the runtime of a Function App with a storage account and a mistake in each of two settings."""
     monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
     monkeypatch.setenv("CERTROLL_ASE_MAX_UNAVAILABLE", "half")
     monkeypatch.delenv("CERTROLL_VAULTS", raising=False)
@@ -19,21 +19,21 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 
 def test_what_is_owed_is_paid_in_spite_of_a_mistake(mistaken: Runtime) -> None:
-    """A mistake in a setting stops all work but starting the apps that were stopped."""
+    """A mistake in a setting stops all work except starting the apps that Certroll stopped."""
     with pytest.raises(SettingsInvalid, match="CERTROLL_ASE_MAX_UNAVAILABLE"):
         mistaken.run()
     assert mistaken.bare_run().intent.mode is Mode.OBSERVE
 
 
 def test_nothing_goes_without_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without storage nobody knows what is owed, and the error says what to set."""
+    """Certroll cannot know the pending starts without storage, and its error names the setting to add."""
     monkeypatch.delenv("AzureWebJobsStorage", raising=False)
     with pytest.raises(SettingsInvalid, match="AzureWebJobsStorage: set it"):
         Runtime().bare_run()
 
 
 def test_good_settings_share_their_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all settings are good there is one set of clients."""
+    """All runs of a Function App with good settings share one set of clients."""
     monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
     monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
     runtime = Runtime()

@@ -1,4 +1,4 @@
-"""What operators set, and what they are told when it is wrong."""
+"""Test how Certroll reads the operator's settings, and what it reports about wrong settings."""
 
 from datetime import timedelta
 
@@ -59,21 +59,21 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
-    """Return the settings of an environment that has just enough, but for what is given."""
+    """Return the settings that Certroll reads from the required environment variables and these changes."""
     for name, value in {**ENOUGH, **changes}.items():
         monkeypatch.setenv(name, value)
     return load_settings()
 
 
 def problems(monkeypatch: pytest.MonkeyPatch, **changes: str) -> tuple[str, ...]:
-    """Return what is wrong with the settings of such an environment."""
+    """Return the problems that Certroll reports for the required environment variables and these changes."""
     with pytest.raises(SettingsInvalid) as caught:
         settings(monkeypatch, **changes)
     return caught.value.problems
 
 
 def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With vaults and storage alone, everything the identity sees is planned and nothing is written."""
+    """Certroll with only vaults and storage set plans for everything that it can see, and writes nothing."""
     found = settings(monkeypatch)
     assert found.intent == Intent(
         frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None, timedelta(minutes=2), True, None, 1
@@ -82,7 +82,7 @@ def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists ignore blanks, vaults may be given as ids, and words may be in any case."""
+    """Certroll ignores blanks in lists and case in words, and accepts resource ids of vaults."""
     vault_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Two"
     found = settings(
         monkeypatch,
@@ -134,7 +134,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that is there without a value, as templates leave them, means its default."""
+    """Certroll reads a setting with an empty value, as templates leave it, as its default."""
     found = settings(monkeypatch, **dict.fromkeys(set(NAMES) - set(ENOUGH), ""))
     assert found == settings(monkeypatch)
 
@@ -144,12 +144,12 @@ def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> Non
     [("on", True), ("True", True), ("1", True), ("Off", False), ("FALSE", False), ("0", False)],
 )
 def test_switch_is_understood_in_the_usual_words(monkeypatch: pytest.MonkeyPatch, text: str, on: bool) -> None:  # noqa: FBT001
-    """A switch may be written on, true or 1 against off, false or 0, in any case."""
+    """Certroll reads on, true and 1 as on, and off, false and 0 as off, in any case."""
     assert settings(monkeypatch, CERTROLL_SLOTS_FIRST=text).intent.slots_first is on
 
 
 def test_no_app_of_an_environment_is_stopped_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a limit, or with an empty one, operators have allowed none."""
+    """Certroll may stop no app of an environment without a limit or with an empty limit."""
     assert settings(monkeypatch).intent.ase_max_unavailable is None
     assert settings(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE="").intent.ase_max_unavailable is None
 
@@ -160,20 +160,20 @@ def test_no_app_of_an_environment_is_stopped_by_default(monkeypatch: pytest.Monk
 def test_limit_of_an_environment_is_a_number_or_a_share(
     monkeypatch: pytest.MonkeyPatch, text: str, most: MostDown
 ) -> None:
-    """How many apps may be down at once is a number of apps, or a share of them."""
+    """The limit of an environment is a number of apps or a percentage of its apps."""
     assert settings(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text).intent.ase_max_unavailable == most
 
 
 @pytest.mark.parametrize("text", [" ", "0", "0%", "101%", "-1", "x", "1.5", "half", "3 apps"])
 def test_bad_limit_of_an_environment_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """A limit that means nothing stops no app: it is named, with how to write one."""
+    """Certroll reports an invalid limit of an environment, and says how to write a limit."""
     cure = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
     found = problems(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text)
     assert found == (f"CERTROLL_ASE_MAX_UNAVAILABLE: {cure}",)
 
 
 def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll recognises its own site and its slots, and no site of the same name in another subscription."""
+    """Certroll recognises its own site and slots, and not a site with the same name in another subscription."""
     owner = f"{SUBSCRIPTION.upper()}+rg-web-WestEuropewebspace-Linux"
     intent = settings(monkeypatch, WEBSITE_SITE_NAME="Shop", WEBSITE_OWNER_NAME=owner).intent
     assert intent.owns(site_ref("shop"))
@@ -288,12 +288,12 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_setting_is_named_with_its_cure(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
 ) -> None:
-    """A missing or impossible setting is named, with what it should be."""
+    """Certroll reports a missing or impossible setting by its name, and says how to write the setting."""
     assert problems(monkeypatch, **{name: value}) == (problem,)
 
 
 def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An operator with six bad settings learns of all of them, not of one per deployment."""
+    """Certroll reports all of six bad settings at once."""
     found = problems(
         monkeypatch,
         CERTROLL_VAULTS="",
@@ -314,7 +314,7 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_complaint_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where settings are wrong, the storage account's key is in no message."""
+    """Certroll shows the storage account's key in no message about wrong settings."""
     with pytest.raises(SettingsInvalid) as caught:
         settings(monkeypatch, CERTROLL_MODE="on", CERTROLL_VAULTS="")
     assert "c2VjcmV0" not in str(caught.value)
@@ -356,13 +356,13 @@ def test_complaint_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_storage_is_reached_with_the_identity(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], address: tuple[str, str, str]
 ) -> None:
-    """Without a connection string, the storage account's services are found by name or address."""
+    """Certroll finds the storage services by name or address if there is no connection string."""
     found = settings(monkeypatch, AzureWebJobsStorage="", **given).storage_address
     assert found == StorageAddress(None, *address)
 
 
 def test_connection_string_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection string is passed on unread."""
+    """Certroll passes a connection string on unchanged."""
     assert settings(monkeypatch).storage_address.connection_string == STORAGE
 
 
@@ -372,7 +372,7 @@ def test_connection_string_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     ids=["no blobs", "no queues", "no tables", "nothing"],
 )
 def test_storage_needs_all_its_services(monkeypatch: pytest.MonkeyPatch, services: tuple[str, ...]) -> None:
-    """Without storage, or with two of its three addresses, operators are told what to set."""
+    """Certroll reports which setting to add if it has no storage, or only two of the three storage addresses."""
     given = {f"AzureWebJobsStorage__{service}ServiceUri": "https://s" for service in services}
     assert problems(monkeypatch, AzureWebJobsStorage="", **given) == (NO_STORAGE,)
 
@@ -388,13 +388,13 @@ def test_storage_needs_all_its_services(monkeypatch: pytest.MonkeyPatch, service
     ],
 )
 def test_duration_is_a_number_with_its_unit(text: str, duration: timedelta) -> None:
-    """Seconds, minutes, hours and days are understood."""
+    """Certroll reads durations in seconds, minutes, hours and days."""
     assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1.5h", "1h30m", "1w", "9999999d"])
 def test_other_durations_are_refused(text: str) -> None:
-    """A number without a unit, a negative one, or a mixture is refused with an example of what is meant."""
+    """Certroll refuses a duration that is negative, mixed or without a unit, and gives an example."""
     with pytest.raises(ValueError, match="a number with its unit: 90s, 15m, 1h or 2d"):
         parse_duration(text)
 
@@ -404,14 +404,14 @@ def test_other_durations_are_refused(text: str) -> None:
     ["0 0 * * * *", "0 */15 * * * *", "30 0 6-18/2 * * Mon-Fri", "0 0 3 1,15 JAN *", "*/10 * * * * *"],
 )
 def test_possible_schedule_is_used(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
-    """What the Functions host understands is handed to it as it is."""
+    """Certroll gives the Functions host a schedule unchanged if the host understands the schedule."""
     monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", f" {schedule} ")
     assert sweep_schedule() == (schedule, None)
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_sweep_is_hourly_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
-    """Without a schedule the sweep runs every hour, and nothing is complained about."""
+    """Certroll sweeps every hour without a schedule in its settings, and reports no problem."""
     if value is not None:
         monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", value)
     assert sweep_schedule() == ("0 0 * * * *", None)
@@ -437,7 +437,7 @@ def test_sweep_is_hourly_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, 
     ],
 )
 def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
-    """A schedule that would stop every function in the host is not used, and people are told."""
+    """Certroll ignores a schedule that would stop the Functions host, sweeps hourly, and reports the problem."""
     monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", schedule)
     used, problem = sweep_schedule()
     assert used == HOURLY

@@ -1,4 +1,4 @@
-"""Functions are short, and no file is long."""
+"""Test that functions and files of the product and the local Azure are short."""
 
 import ast
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("shared", "functions", "local")
 MEDIAN, NINETIETH, LONGEST = 8, 25, 50
-"""Lines of a function, without its docstring."""
+"""The most lines that a function may have, without its docstring."""
 LONGEST_FILE = 350
 PURE_DATA: dict[str, str] = {}
-"""Files that may be longer, each with the reason: nothing but data is in them."""
+"""The files that may be longer, each with a reason, because they hold only data."""
 TO_BE_SPLIT = {
     "local/azure/eventgrid/webhook.py",
     "local/azure/vault/vault.py",
@@ -38,14 +38,14 @@ def _files() -> Iterator[Path]:
 
 
 def _lengths(path: Path) -> Iterator[tuple[int, str]]:
-    """Return the length of each function of a file, with its place."""
+    """Yield the length of each function of a file, with its place."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, Function):
             yield _length(node), f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
 
 
 def _length(function: Function) -> int:
-    """Return the lines of a function's body without its docstring."""
+    """Return the number of lines of a function's body without its docstring."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
     return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
 
@@ -57,24 +57,24 @@ def lengths() -> list[tuple[int, str]]:
 
 
 def test_functions_are_short(lengths: list[tuple[int, str]]) -> None:
-    """Half of the functions, and nine in ten of them, are within the bars of CONTRIBUTING."""
+    """The median and the ninth decile of the lengths of functions are within the limits of CONTRIBUTING."""
     lines = [length for length, _ in lengths]
     assert median(lines) <= MEDIAN
     assert quantiles(lines, n=10)[-1] <= NINETIETH
 
 
 def test_no_function_is_long(lengths: list[tuple[int, str]]) -> None:
-    """No function is longer than a screen."""
+    """Each function has at most 50 lines."""
     assert [place for length, place in lengths if length > LONGEST] == []
 
 
 def test_no_file_is_long() -> None:
-    """A file is at most 350 lines long, unless nothing but data is in it."""
+    """Each file has at most 350 lines, unless the file holds only data."""
     assert _long_files() - PURE_DATA.keys() - TO_BE_SPLIT == set()
 
 
 def test_exceptions_are_needed() -> None:
-    """No file is excepted that has become short or is gone."""
+    """Each file in the list of exceptions is longer than 350 lines."""
     assert PURE_DATA.keys() <= _long_files()
 
 
@@ -84,7 +84,7 @@ def _long_files() -> set[str]:
 
 
 def test_length_counts_neither_docstring_nor_signature() -> None:
-    """A function's length is that of its body: what is said about it costs nothing."""
+    """A function's length is the length of its body, without signature and docstring."""
     (node,) = ast.parse('def f(\n    a,\n):\n    """First.\n\n    More.\n    """\n    b = a\n\n    return b\n').body
     assert isinstance(node, Function)
     assert _length(node) == 3

@@ -1,4 +1,4 @@
-"""The worked example of docs/contributing/adding-an-action.md, run against the code as it is."""
+"""Test the worked example of docs/contributing/adding-an-action.md against the present code."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ from tests.small_storage import SmallStorage, ports_on
 
 @pytest.fixture
 def worked_example(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return the names of the test of the page, having put its action where an action has its place."""
+    """Return the names that the page's test defines, after adding the page's action to `shared.actions`."""
     blocks = re.findall(r"```python\n(.*?)```", text_of("docs/contributing/adding-an-action.md"), re.DOTALL)
     action, test = (block.replace("Reason.NOT_BOUND", "Reason.STALE_THUMBPRINT") for block in blocks[-2:])
     (added,) = re.findall(r"```diff\n\+BIND = (.*?)```", text_of("docs/contributing/adding-an-action.md"), re.DOTALL)
@@ -35,7 +35,7 @@ def worked_example(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_worked_example_still_fits(worked_example: dict[str, Any]) -> None:
-    """The action of the page passes its own test against the code as it is."""
+    """The worked example's action passes the page's own test."""
     promises = [promise for name, promise in worked_example.items() if name.startswith("test_")]
     assert promises
     for promise in promises:
@@ -45,7 +45,10 @@ def test_worked_example_still_fits(worked_example: dict[str, Any]) -> None:
 def test_worked_example_is_one_file_and_one_line(
     worked_example: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once its line is in the table, every guard lets the action pass, and the site's run has it to perform."""
+    """All guards pass the worked example's action, and the run of the site plans it.
+
+    The worked example's action needs only its file and its line in the table of proposals.
+    """
     propose = worked_example["bind_host_name"].propose
     monkeypatch.setattr(planner, "PROPOSALS", (*planner.PROPOSALS, propose))
     asked, unbound = worked_example["ASKED"], worked_example["UNBOUND"]

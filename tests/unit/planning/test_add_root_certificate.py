@@ -1,4 +1,4 @@
-"""Putting a root certificate into an App Service Environment: where it is asked for, and only once."""
+"""Test that Certroll adds a root certificate once to each App Service Environment that the tag names."""
 
 from dataclasses import replace
 
@@ -56,8 +56,10 @@ def asked(
     current: int | None = 0,
     off: EnvironmentRef | None = None,
 ) -> Snapshot:
-    """Return a world with two environments that hold these roots, where the tag names some."""
-    environments = tuple(replace(one, tags=OFF) if one.ref == off else one for one in BOTH)
+    """Return a snapshot of two environments with the given roots, in which the tag names the environments `to`."""
+    environments = tuple(
+        replace(environment, tags=OFF) if environment.ref == off else environment for environment in BOTH
+    )
     return snapshot(
         lineage=lineage(version(), old_version(), current=current, tags=tags or (("certroll-root-of", to),)),
         environments=environments,
@@ -66,12 +68,12 @@ def asked(
 
 
 def outside(clock: ManualClock, environments: RecordingEnvironments, vault: RecordingVault) -> Ports:
-    """Return what performing asks of the outside."""
+    """Return the ports that `AddRootCertificate.perform` uses."""
     return ports(clock=clock, environments=environments, vault=vault, cycles=RecordingCycles(Cycle(ASE)))
 
 
 def proposed(seen: Snapshot) -> list[Step | Skip]:
-    """Return what is proposed."""
+    """Return the steps and skips that `add_root_certificate` proposes."""
     return list(add_root_certificate.propose(seen, APPLY))
 
 
@@ -86,7 +88,7 @@ def proposed(seen: Snapshot) -> list[Step | Skip]:
     ],
 )
 def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...]) -> None:
-    """An environment that is named and does not have the current version as a root gets it, beside what is there."""
+    """Certroll adds the current root to a named environment that lacks it, and keeps the roots that are there."""
     assert proposed(asked(*roots)) == [Step(ADD, Reason.ROOT_MISSING)]
 
 
@@ -102,18 +104,18 @@ def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...
     ],
 )
 def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
-    """What nobody asks for, or is there already, is not put."""
+    """Certroll adds no root that no tag asks for, and no root that the environment already has."""
     assert proposed(seen) == []
 
 
 def test_every_environment_that_is_named_gets_it() -> None:
-    """Environments are taken in one order, each once, by whichever name the tag calls them."""
+    """Certroll adds the root to each named environment once, in a fixed order, for any spelling in the tag."""
     steps = proposed(asked(tags=(("certroll-root-of", "other-ase, RG-Network/ASE"), ("certroll-root-of-2", "ase"))))
     assert [step.action.root.ref.environment for step in steps if isinstance(step, Step)] == [ASE, OTHER_ASE]  # type: ignore[attr-defined]
 
 
 def test_environment_that_operators_took_out_is_spared() -> None:
-    """With `certroll: off` an environment gets nothing, which is said; the others go on."""
+    """Certroll adds no root to an environment tagged `certroll: off`, and still adds it to other environments."""
     assert proposed(asked(to="ase,other-ase", off=ASE)) == [
         Skip(SUBJECT, Reason.OPTED_OUT, "environment rg-network/ase carries the tag certroll: off"),
         Step(replace(ADD, root=root(NAME, NEW, environment=OTHER_ASE)), Reason.ROOT_MISSING),
@@ -128,7 +130,7 @@ def test_environment_that_operators_took_out_is_spared() -> None:
     ],
 )
 def test_wrong_target_is_told_and_holds_up_no_other(tags: Tags, subject: str, reason: Reason) -> None:
-    """A target that is no environment is refused by its name; the others get the root."""
+    """Certroll names a tag target that is no environment, and still adds the root to the other targets."""
     skip, step = proposed(asked(tags=tags))
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason, "correct the tag" in skip.detail) == (subject, reason, True)
@@ -136,7 +138,7 @@ def test_wrong_target_is_told_and_holds_up_no_other(tags: Tags, subject: str, re
 
 
 def test_ambiguous_target_is_told() -> None:
-    """Where two environments have the name, neither gets it until people say which."""
+    """Certroll adds the root to neither of two environments that share the name in the tag."""
     twin = environment(EnvironmentRef(ASE.subscription, "rg-two", "ase"))
     seen = asked()
     both = replace(seen, fleet=replace(seen.fleet, environments=(environment(), twin)))
@@ -145,13 +147,13 @@ def test_ambiguous_target_is_told() -> None:
 
 
 def test_tag_that_cannot_be_read_is_told() -> None:
-    """A list with a gap is refused as a whole: what is missing may have been lost."""
+    """Certroll refuses a numbered tag list with a gap as a whole, because a part of the list may be lost."""
     (skip,) = proposed(asked(tags=(("certroll-root-of", "ase"), ("certroll-root-of-3", "other-ase"))))
     assert (skip.subject, skip.reason) == (TAG, Reason.TARGET_INVALID)
 
 
 def test_root_is_of_no_webspace_and_no_site() -> None:
-    """Nothing that runs changes by it, and nothing has to be live before."""
+    """Adding a root restarts no site and needs no certificate in any webspace."""
     assert (ADD.subject, ADD.webspace, ADD.site, ADD.writes, ADD.restarts_site) == (
         SUBJECT,
         None,
@@ -162,14 +164,14 @@ def test_root_is_of_no_webspace_and_no_site() -> None:
 
 
 def test_root_is_projected() -> None:
-    """Afterwards it is there beside the others, and nothing is proposed."""
+    """The snapshot predicted for the step has the new and the old roots, and Certroll then proposes nothing."""
     after = ADD.project(asked(root()))
     assert after.fleet.roots == (root(), ADDED)
     assert proposed(after) == []
 
 
 def test_root_is_put_once_and_read_back() -> None:
-    """The public part of the version that is meant is sent once, and looked at until Azure shows it as a root."""
+    """Certroll sends the public part of the planned version once, then reads until Azure shows it as a root."""
     azure = RecordingEnvironments([GONE, GONE, replace(ADDED, is_root=False), ADDED])
     vault, clock = RecordingVault(DER), ManualClock()
     assert ADD.perform(outside(clock=clock, vault=vault, environments=azure))
@@ -179,7 +181,7 @@ def test_root_is_put_once_and_read_back() -> None:
 
 
 def test_root_that_is_there_is_not_put_again() -> None:
-    """A second try finds it, and reads nothing of the vault."""
+    """Certroll neither writes to Azure nor reads from the vault if the environment already has the root."""
     azure, vault = RecordingEnvironments([ADDED]), RecordingVault(DER)
     assert not ADD.perform(
         ports(cycles=RecordingCycles(Cycle(ASE)), clock=ManualClock(), vault=vault, environments=azure)
@@ -196,7 +198,7 @@ def test_root_that_is_there_is_not_put_again() -> None:
     ],
 )
 def test_name_that_is_taken_is_not_overwritten(taken: RootCertificate, by: Thumbprint | None) -> None:
-    """What has the name of ours and is not what is meant stays, and people are told to delete it."""
+    """Certroll never overwrites another certificate with the root's name, and asks to delete that certificate."""
     azure, vault = RecordingEnvironments([taken]), RecordingVault(DER)
     with pytest.raises(Rejected) as refused:
         ADD.perform(outside(clock=ManualClock(), vault=vault, environments=azure))
@@ -205,7 +207,7 @@ def test_name_that_is_taken_is_not_overwritten(taken: RootCertificate, by: Thumb
 
 
 def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
-    """Without the right to read it nothing is put, and the refusal is the vault's own."""
+    """Certroll adds no root without the right to read the certificate, and reports the vault's own refusal."""
     azure = RecordingEnvironments([GONE])
     with pytest.raises(Denied, match="grant"):
         ADD.perform(
@@ -220,7 +222,7 @@ def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def test_root_that_never_shows_is_not_taken_for_put() -> None:
-    """Where Azure goes on showing nothing, the step has not succeeded."""
+    """Certroll does not report a root as added until Azure shows the root."""
     azure = RecordingEnvironments([GONE])
     with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state"):
         ADD.perform(
@@ -231,13 +233,16 @@ def test_root_that_never_shows_is_not_taken_for_put() -> None:
 
 
 def test_version_that_is_good_is_put() -> None:
-    """Where the newest version is refused, the one before it is put, under its own name."""
+    """Certroll adds the last good version under its own name if the newest version is refused."""
     (step,) = proposed(asked(current=1))
     assert step.subject == f"root certificate certroll-kv-shop-shop-{OLD.lower()} of environment rg-network/ase"
 
 
 def test_root_is_noted_before_it_is_put() -> None:
-    """A crash right after the put forgets nothing; where it cannot be noted it is not put, and what is there is not."""
+    """Certroll records the root in the journal before the write, so a crash loses no knowledge.
+
+    Certroll adds no root if it cannot write the record. Certroll records no root that the environment already has.
+    """
     clock, azure, cycles = ManualClock(), RecordingEnvironments([GONE, ADDED]), RecordingCycles(Cycle(ASE))
     ADD.perform(ports(clock=clock, vault=RecordingVault(DER), environments=azure, cycles=cycles))
     assert cycles.cycle.roots == (NotedRoot(NEW, ManualClock().now()),)
@@ -251,7 +256,10 @@ def test_root_is_noted_before_it_is_put() -> None:
 
 
 def test_roots_that_are_not_known_are_not_put() -> None:
-    """Where the list of an environment's roots could not be read, what is asked for may be there; others go on."""
+    """Certroll adds no root to an environment whose list of roots it could not read.
+
+    A hidden list of roots in one environment does not stop the root for other environments.
+    """
     hidden = BlindSpot(roots_subject(ASE), "503", SUBSCRIPTION, roots_only=True)
     seen = asked(to="ase,other-ase")
     found = proposed(replace(seen, fleet=replace(seen.fleet, blind_spots=(hidden,))))

@@ -1,4 +1,4 @@
-"""Which apps of an environment are stopped and started, and in which waves."""
+"""Test which apps of an environment Certroll stops and starts, and in which waves."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,12 +22,12 @@ STOPPED = "it was stopped already: it will trust the root when somebody starts i
 
 
 def hosted(name: str = "shop", slot: str | None = None, *, tags: Tags = (), running: bool = True) -> Site:
-    """Return a site or slot of the environment."""
+    """Return a site or slot of the test environment."""
     return site(name, slot, tags=tags, running=running, plan="front", environment=ASE)
 
 
 def grouped(value: str) -> Tags:
-    """Return the tag that names groups."""
+    """Return the tag that puts an app into the given groups."""
     return (("certroll-group", value),)
 
 
@@ -54,18 +54,18 @@ def grouped(value: str) -> Tags:
     ],
 )
 def test_app_is_spared_for_a_reason(sites: list[Site], spared: tuple[Reason, str] | None) -> None:
-    """Our own site, what operators took out and what is stopped is not stopped, and it is said why."""
+    """Certroll excludes its own site, opted-out apps and stopped apps from the stop/start, and gives the reason."""
     assert why_spared(Fleet(NOW, tuple(sites)), sites[0], OWN) == spared
 
 
 def test_site_of_that_name_elsewhere_is_not_our_own() -> None:
-    """Only the site of our own subscription is the one that Certroll runs on."""
+    """A site with Certroll's own name in another subscription is not Certroll's own site."""
     other = replace(OWN, own_subscription=SUBSCRIPTION[:-1] + "b")
     assert why_spared(Fleet(NOW, (hosted("certroll"),)), hosted("certroll"), other) is None
 
 
 def test_every_app_of_the_environment_is_listed() -> None:
-    """Sites and slots of the environment are listed in order, those that are spared with why, and no others."""
+    """Certroll lists all sites and slots of the environment in order, and gives the reason for each excluded app."""
     sites = (
         hosted("web"),
         hosted("api", "staging", tags=grouped("Front, api")),
@@ -85,23 +85,23 @@ def test_every_app_of_the_environment_is_listed() -> None:
 
 
 def test_slot_is_of_a_group_by_its_own_tag_alone() -> None:
-    """A slot that runs beside its site serves nobody in its stead, so it does not keep the site's group up."""
+    """A slot belongs only to the groups of its own tag, because a slot does not serve its site's traffic."""
     sites = (hosted(tags=grouped("front")), hosted(slot="a"), hosted(slot="b", tags=grouped("back")))
-    assert [wave_app(one).groups for one in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
+    assert [wave_app(app).groups for app in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
 
 
 def listed(*sites: Site) -> tuple[CycleApp, ...]:
-    """Return these sites as they are listed."""
+    """Return the stop/start records that Certroll makes of these sites."""
     return apps_of(Fleet(NOW, sites), ASE, OWN, NOW)
 
 
 def test_no_wave_goes_where_operators_allow_none() -> None:
-    """Without a limit no app is ever stopped."""
+    """Certroll stops no app of an environment without an operator's limit."""
     assert waves_of(listed(hosted()), OWN) is None
 
 
 def test_pending_apps_go_in_waves() -> None:
-    """What is pending goes, slots first; what is spared does not, and counts among what runs."""
+    """Waves hold the pending apps, slots first; an excluded app that runs counts as a running app."""
     apps = listed(hosted("a"), hosted("b"), hosted("b", "s"), hosted("c", tags=OFF), hosted("d", running=False))
     half = replace(OWN, ase_max_unavailable=MostDown.parse("50%"))
     assert waves_of(apps, half) == Waves(((site_ref("b", "s"), site_ref("a")), (site_ref("b"),)))
@@ -110,7 +110,7 @@ def test_pending_apps_go_in_waves() -> None:
 
 
 def test_only_what_is_pending_goes() -> None:
-    """An app in any other state is in no wave."""
+    """Certroll puts only pending apps into waves."""
     (app,) = listed(hosted())
     allowed = replace(OWN, ase_max_unavailable=MostDown(1))
     waves = {state: waves_of(iter([app.now(state, NOW)]), allowed) for state in CycleState}
@@ -118,7 +118,7 @@ def test_only_what_is_pending_goes() -> None:
 
 
 def test_spared_app_keeps_its_group_up() -> None:
-    """An app that is spared and runs stands for its group; one that is stopped does not."""
+    """An excluded app that runs keeps its group up, and a stopped app does not."""
     allowed = replace(OWN, ase_max_unavailable=MostDown(5))
     up = listed(hosted("a", tags=grouped("g")), hosted("b", tags=(*OFF, *grouped("g"))))
     down = listed(hosted("a", tags=grouped("g")), hosted("b", tags=grouped("g"), running=False))
@@ -136,8 +136,8 @@ def test_spared_app_keeps_its_group_up() -> None:
     ],
 )
 def test_wave_takes_longer_where_apps_cannot_be_asked(sites: tuple[Site, ...], *, settles: bool) -> None:
-    """Where an app has no probe, what operators set is waited for before the next wave."""
+    """Certroll waits the settle time of `CERTROLL_PROBE_SETTLE` after a wave with an app without a readable probe."""
     intent = replace(OWN, probe_settle=timedelta(minutes=7))
     expected = STOP_AND_START + (timedelta(minutes=7) if settles else timedelta(0))
     bystander = site("outside")
-    assert each_takes(Fleet(NOW, (*sites, bystander)), [one.ref for one in sites], intent) == expected
+    assert each_takes(Fleet(NOW, (*sites, bystander)), [app.ref for app in sites], intent) == expected

@@ -1,4 +1,4 @@
-"""Deleting superseded uploads: what keeps one, each with its own example, and the last look."""
+"""Test which superseded uploads Certroll deletes, what prevents each deletion, and the last check before it."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -65,7 +65,7 @@ EVERYTHING = replace(APPLY, delete_superseded=True)
 
 
 def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
-    """Return a world in which everything moved to the new version 40 days ago, and nothing names the old one."""
+    """Return a snapshot in which all uses moved to the new version 40 days ago, and no app names the old version."""
     ordinary: dict[str, object] = {
         "lineage": RENEWED,
         "bindings": MOVED,
@@ -77,32 +77,32 @@ def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
 
 
 def judged(seen: Snapshot, intent: Intent = EVERYTHING) -> list[Step | Skip]:
-    """Return what is to be deleted and what is not, in the order of the copies."""
+    """Return the proposed deletions and refusals, in the order of the certificates."""
     steps = tuple(item for item in delete_certificate.propose(seen, intent) if isinstance(item, Step))
     plan = deletion.guard(Plan(steps), seen, intent)
     return sorted((*plan.steps, *plan.skips), key=lambda item: [step.subject for step in steps].index(item.subject))
 
 
 def reasons(seen: Snapshot) -> list[Reason]:
-    """Return why what is proposed or refused is, with the operators' leave to delete everything."""
+    """Return the reason of each proposal and refusal, with the operator's permission to delete every upload."""
     return [item.reason for item in judged(seen)]
 
 
 @pytest.mark.parametrize("state", [RollState.VALIDATED, RollState.RETIRED])
 def test_app_that_uses_the_new_version_has_proven_it(state: RollState) -> None:
-    """An app that was seen to work with both versions, or without the old one, holds no deletion up."""
+    """Certroll deletes the old upload if the app was seen to work with both versions or without the old version."""
     proven = replace(PROVEN, rolls=(roll(state, at=LONG_AGO, replaces=()),))
     assert reasons(over(settings=(named(NEW),), rollout=proven)) == [Reason.SUPERSEDED]
 
 
 def mentioning(*thumbprints: Thumbprint) -> object:
-    """Return settings in which a thumbprint is somewhere in a value, and named by nothing that Certroll edits."""
+    """Return settings that mention the thumbprints inside a value that Certroll does not edit."""
     return (replace(named(), mentioned=frozenset(thumbprints)),)
 
 
 @pytest.mark.parametrize("kept", [OURS, THEIRS], ids=["one of our own", "one that people uploaded"])
 def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> None:
-    """Thirty days after the last thing that used it has moved, a superseded upload goes."""
+    """Certroll deletes a superseded upload thirty days after its last user moved away."""
     (step,) = judged(over(kept))
     assert step == Step(DeleteCertificate(kept, (site_ref(),)), Reason.SUPERSEDED)
 
@@ -211,7 +211,7 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
     ],
 )
 def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> None:
-    """Each thing that may still need it, or that cannot be seen, keeps it and is named."""
+    """Certroll keeps an old upload that an app or binding may still need or that is partly hidden, with the reason."""
     items = [item for item in judged(seen) if OURS.ref.name in item.subject]
     if reason is None:
         assert items == []
@@ -232,7 +232,7 @@ def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> N
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
-    """Only uploads of superseded versions are ever considered."""
+    """Certroll considers only uploads of superseded versions for deletion."""
     assert reasons(seen) == []
 
 
@@ -242,7 +242,10 @@ OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 
 
 def test_public_certificate_of_a_site_goes_as_well() -> None:
-    """What other sites name does not keep it, and the new one has to be there in the same form."""
+    """Certroll deletes an old public certificate of a site whatever other sites name.
+
+    The deletion requires that the site has the new version as a public certificate.
+    """
     others = (named(), replace(named(site="api"), mentioned=frozenset({OLD})))
     seen = over(PUBLIC, NEW_PUBLIC, sites=(site(), site("api")), settings=others)
     assert reasons(seen) == [Reason.SUPERSEDED]
@@ -252,7 +255,7 @@ def test_public_certificate_of_a_site_goes_as_well() -> None:
 
 
 def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
-    """Only a name that Certroll gives makes one its own."""
+    """Certroll by default keeps a public certificate whose name was not given by Certroll."""
     theirs = replace(PUBLIC, ref=CopyRef.of_site(site_ref(), "certroll-like", public=True))
     used = replace(PROVEN, rolls=(roll(RollState.VALIDATED, at=LONG_AGO, replaces=()),))
     found = judged(over(theirs, NEW_PUBLIC, PUBLIC, settings=(named(NEW),), rollout=used), APPLY)
@@ -263,7 +266,7 @@ def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
 
 
 def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
-    """On a Flex Consumption plan the site alone can use it."""
+    """Only the site itself can prevent the deletion of a certificate that belongs to one Flex Consumption site."""
     own = replace(OURS, ref=OF_ONE_SITE)
     new = replace(own, ref=CopyRef.of_site(site_ref(), "new", public=False), thumbprint=NEW)
     flex = replace(site(), flex=True)
@@ -273,7 +276,7 @@ def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
 
 
 def test_elsewhere_it_may_be_used() -> None:
-    """A thumbprint that is used in another webspace is another copy."""
+    """The use of a thumbprint in another webspace does not prevent a deletion in this webspace."""
     north = site("north", webspace=NORTH)
     seen = over(
         sites=(site(), north),
@@ -284,13 +287,13 @@ def test_elsewhere_it_may_be_used() -> None:
 
 
 def test_expired_one_is_not_kept_for_apps_that_load_everything() -> None:
-    """What has expired serves no app that picks among all certificates."""
+    """Certroll deletes an expired upload although an app of its webspace loads all certificates."""
     expired = replace(OURS, not_after=NOW - HOUR)
     assert reasons(over(expired, settings=(named(everything=True),))) == [Reason.SUPERSEDED]
 
 
 def test_what_people_uploaded_stays_unless_they_say_so() -> None:
-    """By default only what Certroll made is deleted, and a name like ours does not make it ours."""
+    """Certroll by default deletes only uploads with its own tag; an upload with only a similar name stays."""
     lookalike = replace(OURS, tags=())
     for kept in (THEIRS, lookalike):
         (skip,) = judged(over(kept), APPLY)
@@ -299,7 +302,10 @@ def test_what_people_uploaded_stays_unless_they_say_so() -> None:
 
 
 def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None:
-    """Anybody can put somebody's public certificate into a secret, and a certificate of their own on top."""
+    """Certroll deletes no uploaded private key for a vault secret that never held that key.
+
+    Anybody can put another owner's public certificate into a secret, and then a certificate of their own.
+    """
     claimed = replace(old_version(), bundle=Bundle(KeyFound.NONE, (), None, ordered=True))
     seen = over(OURS, THEIRS, lineage=lineage(version(created=LONG_AGO), claimed))
     assert reasons(seen) == []
@@ -309,7 +315,7 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
 
 
 def test_hidden_things_are_named_in_their_order() -> None:
-    """The same blind spot is named in each run, in whatever order Azure lists them."""
+    """Certroll names the same blind spot in each run, whatever the order in which Azure lists blind spots."""
     spots = tuple(blind_spot(subject=f"site {letter}") for letter in "zmak")
     (skip,) = judged(over(blind_spots=spots))
     assert isinstance(skip, Skip)
@@ -317,7 +323,7 @@ def test_hidden_things_are_named_in_their_order() -> None:
 
 
 def test_doubtful_sites_are_named_in_their_order() -> None:
-    """People read the same list in each run."""
+    """Certroll lists the sites without proof in the same order in each run."""
     names = [f"s{number}" for number in range(20)]
     seen = over(
         sites=tuple(map(site, names)),
@@ -330,7 +336,7 @@ def test_doubtful_sites_are_named_in_their_order() -> None:
 
 
 def test_neighbour_that_shows_another_version_keeps_nothing() -> None:
-    """A host name beside it that shows neither this version nor the current one has nothing to prove."""
+    """A site that shows neither the old nor the current version does not prevent the deletion."""
     seen = over(
         lineage=lineage(version(created=LONG_AGO), old_version(), old_version("v0", OLDER)),
         sites=(site(), site("other")),
@@ -341,14 +347,14 @@ def test_neighbour_that_shows_another_version_keeps_nothing() -> None:
 
 
 def test_first_site_whose_settings_were_not_read_is_named() -> None:
-    """Of several the same one is named in each run."""
+    """Certroll names the first site by name if it could not read the settings of several sites."""
     (skip,) = judged(over(sites=(site("z"), site("b"), site("m")), settings=(), bindings=()))
     assert isinstance(skip, Skip)
     assert skip.detail.startswith("the settings of b cannot be seen")
 
 
 def test_site_that_has_its_own_has_to_prove_it() -> None:
-    """What one site has to itself goes only when that site was seen to serve the new one."""
+    """Certroll deletes a certificate of one Flex Consumption site only once the site serves the new version."""
     own, new = (replace(seen, ref=CopyRef.of_site(site_ref(), seen.ref.name, public=False)) for seen in (OURS, SYNCED))
     world = over(sites=(replace(site(), flex=True),), copies=(new, own), rollout=rollout())
     (skip,) = judged(world)
@@ -357,7 +363,10 @@ def test_site_that_has_its_own_has_to_prove_it() -> None:
 
 
 def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> None:
-    """What one site has to itself goes by what that site does, and its public certificates by nothing that is bound."""
+    """Certroll deletes a certificate of one site without proof from other sites.
+
+    Certroll deletes a public certificate without proof from any binding.
+    """
     own, new = (replace(seen, ref=CopyRef.of_site(site_ref(), seen.ref.name, public=False)) for seen in (OURS, SYNCED))
     sites = replace(site(), flex=True), site("other")
     shown = *MOVED, binding("other.contoso.com", NEW, site="other")
@@ -366,33 +375,39 @@ def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> Non
 
 
 def test_plan_shares_roots_in_an_environment_alone() -> None:
-    """Outside of one an app of the same plan cannot use another one's public certificate, so nobody looks at it."""
+    """Certroll checks other apps of a plan before it deletes a public certificate only in an environment.
+
+    Outside of an environment, an app cannot use the public certificate of another app of its plan.
+    """
     sites = site(plan="/p"), site("mate", plan="/p")
     assert reasons(over(sites=sites, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
-    inside = tuple(replace(one, environment=ASE) for one in sites)
+    inside = tuple(replace(app, environment=ASE) for app in sites)
     assert reasons(over(sites=inside, copies=(NEW_PUBLIC, PUBLIC))) == [Reason.NOT_SEEN]
 
 
 @pytest.mark.parametrize(("ends", "expected"), [(NOW, Reason.SUPERSEDED), (NOW + HOUR, Reason.STILL_USED)])
 def test_expired_one_goes_at_its_end(ends: datetime, expected: Reason) -> None:
-    """Who loads everything may use it until it expires, and not a moment longer."""
+    """Certroll keeps an upload for an app that loads all certificates until the second of the upload's expiry."""
     assert reasons(over(replace(OURS, not_after=ends), settings=(named(everything=True),))) == [expected]
 
 
 def test_public_certificate_of_a_site_that_is_gone_is_judged() -> None:
-    """Where the site was not seen, nobody asks it, and nothing fails."""
+    """Certroll deletes the public certificate of a site that the snapshot no longer contains."""
     assert reasons(over(sites=(), bindings=(), settings=(), copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
-    """Whether an app was told to replace it or was only seen to use it, the days count from when it left."""
+    """The grace before a deletion starts when an app stopped using the certificate.
+
+    The grace also counts for an app that Certroll never edited.
+    """
     proven = roll(RollState.VALIDATED, at=NOW - HOUR, replaces=(), proven=(OLD,))
     seen = over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(proven,)))
     assert reasons(seen) == [Reason.IN_GRACE]
 
 
 def test_last_look_is_at_every_app_of_the_site() -> None:
-    """A site and its slots may exchange their settings, so both are looked at, in a stable order."""
+    """Certroll checks a site and its slots in a fixed order before a deletion, because slots may swap settings."""
     own = replace(OURS, ref=OF_ONE_SITE)
     settings = named(slot="staging"), named()
     (step,) = delete_certificate.propose(over(own, settings=settings), APPLY)
@@ -401,13 +416,13 @@ def test_last_look_is_at_every_app_of_the_site() -> None:
 
 
 def test_unused_webspace_proves_nothing_for_what_people_uploaded() -> None:
-    """Where nothing uses the current version, an upload of people's stays and one of ours goes."""
+    """Certroll deletes only its own uploads in a webspace in which no site or app uses the current version."""
     assert reasons(over(THEIRS, bindings=(), rollout=rollout())) == [Reason.NOT_PROVEN]
     assert reasons(over(OURS, bindings=(), rollout=rollout())) == [Reason.SUPERSEDED]
 
 
 def test_so_many_go_at_a_time() -> None:
-    """A mistake is stopped before it is large."""
+    """Certroll deletes at most the configured number of uploads in a run, so that a mistake stays small."""
     many = tuple(replace(OURS, ref=replace(OURS.ref, name=f"certroll-{number}")) for number in range(4))
     found = judged(over(*many), replace(EVERYTHING, max_deletes=2))
     assert [item.reason for item in found] == [Reason.SUPERSEDED] * 2 + [Reason.ENOUGH_DELETED] * 2
@@ -415,7 +430,10 @@ def test_so_many_go_at_a_time() -> None:
 
 
 def test_older_ones_do_not_wait_for_the_newest() -> None:
-    """One that was superseded long ago goes, though a version has just come; the last good one stays."""
+    """Certroll deletes an upload that was superseded long ago, although a newer version has just come.
+
+    Certroll keeps the upload of the last good version.
+    """
     three = lineage(version(), old_version(), replace(old_version("v0", OLDER), created=NOW - 100 * DAY), current=0)
     older = replace(OURS, ref=replace(OURS.ref, name="certroll-older"), thumbprint=OLDER)
     moved = rollout(replace(record(SiteState.PROVEN, at=NOW - HOUR), last_good=(binding(),)))
@@ -427,7 +445,10 @@ def test_older_ones_do_not_wait_for_the_newest() -> None:
 
 
 def test_nothing_goes_while_something_moves_there() -> None:
-    """A step of the same plan may need the old certificate back."""
+    """Certroll deletes no upload in a webspace that another step of the plan changes.
+
+    A step that changes a binding may need the old certificate as its way back.
+    """
     moving = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     elsewhere = Step(UpdateBinding(binding(), NEW, NORTH), Reason.STALE_THUMBPRINT)
     step = Step(DeleteCertificate(OURS, ()), Reason.SUPERSEDED)
@@ -440,7 +461,7 @@ def test_nothing_goes_while_something_moves_there() -> None:
 
 
 def test_binding_that_is_spared_keeps_what_it_shows() -> None:
-    """A host name that operators took out shows the old certificate, whatever the plan would have made of it."""
+    """Certroll keeps a certificate that an opted-out host name still shows."""
     spared = over(sites=(replace(site(), tags=OFF),), bindings=(binding(),))
     plan = planner.plan(spared, EVERYTHING)
     assert plan.steps == ()
@@ -448,14 +469,14 @@ def test_binding_that_is_spared_keeps_what_it_shows() -> None:
 
 
 def test_deletion_is_projected() -> None:
-    """Afterwards it is not there, and nothing is proposed."""
+    """The snapshot predicted for a deletion lacks the upload, and Certroll then proposes nothing."""
     after = DeleteCertificate(OURS, ()).project(over())
     assert OLD not in live_in(after, WEST)
     assert reasons(after) == []
 
 
 def test_blind_spot_needs_no_person_for_what_is_superseded() -> None:
-    """An upload that stays because of a blind spot is in order: the spot itself is what is reported."""
+    """An upload kept because of a blind spot needs no action, because Certroll reports the blind spot itself."""
     plan = planner.plan(over(blind_spots=(blind_spot(),)), EVERYTHING)
     assert {skip.reason for skip in plan.skips} == {Reason.NOT_SEEN}
     assert not Reason.NOT_SEEN.stalls
@@ -468,7 +489,7 @@ DELETE = DeleteCertificate(OURS, (site_ref(),))
 
 
 def test_deletion_is_made_once_and_waited_for() -> None:
-    """Settings are read once more, the certificate goes, and the end is seen."""
+    """Certroll reads the app settings once more, deletes the upload once, and waits until Azure no longer shows it."""
     azure = RecordingAppService(copies=[OURS, OURS, OURS, GONE], seen=[app_settings({"A": "1"})])
     assert DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == [("delete", OURS.ref)]
@@ -477,7 +498,7 @@ def test_deletion_is_made_once_and_waited_for() -> None:
 
 
 def test_what_is_gone_is_not_deleted_again() -> None:
-    """A second try finds nothing to do."""
+    """Certroll writes nothing if the upload is already gone."""
     azure = RecordingAppService(copies=[GONE])
     assert not DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == []
@@ -492,7 +513,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
     ],
 )
 def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
-    """Only what was judged is deleted."""
+    """Certroll refuses to delete an upload that is another certificate than the planned one."""
     azure = RecordingAppService(copies=[seen])
     with pytest.raises(Conflict, match="changed since it was observed"):
         DELETE.perform(ports(azure, ManualClock()))
@@ -510,7 +531,10 @@ def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
     ],
 )
 def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
-    """Azure would delete it all the same: a thumbprint anywhere in a setting, in any spelling, stops the last step."""
+    """Certroll refuses the deletion if an app setting now contains the thumbprint, in any spelling.
+
+    Azure itself would delete a certificate that an app setting names.
+    """
     azure = RecordingAppService(copies=[OURS], seen=[app_settings({"SOMETHING": value})])
     with pytest.raises(Conflict, match="the settings of shop have come to name it"):
         DELETE.perform(ports(azure, ManualClock()))
@@ -518,7 +542,7 @@ def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
 
 
 def test_grace_is_the_operators() -> None:
-    """A shorter grace lets it go sooner."""
+    """Certroll deletes an upload sooner if the operator sets a shorter grace."""
     seen = over(lineage=lineage(version(created=NOW - 2 * DAY), old_version()), rollout=PROVEN)
     intent = replace(EVERYTHING, delete_grace=timedelta(days=1))
     assert [item.reason for item in judged(seen, intent)] == [Reason.SUPERSEDED]

@@ -1,4 +1,4 @@
-"""Deleting the roots of older versions: what keeps one, each with its own example, and the last look."""
+"""Test which roots of older versions Certroll deletes, what prevents each deletion, and the last check before it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -48,7 +48,7 @@ NOT_DONE = "not every app was stopped and started since the new root came"
 
 
 def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Snapshot:
-    """Return a world whose apps were all stopped and started for the new root 40 days ago."""
+    """Return a snapshot whose apps were all stopped and started for the new root 40 days ago."""
     ordinary: dict[str, object] = {
         "lineage": lineage(*THREE, tags=(("certroll-root-of", to),)),
         "environments": (environment(), environment(OTHER_ASE)),
@@ -59,20 +59,20 @@ def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Sna
 
 
 def proposed(seen: Snapshot, intent: Intent = ALLOWED) -> list[Step | Skip]:
-    """Return what is proposed and what is left of it, by default with the operators' leave to delete."""
+    """Return the proposed deletions and the guard's refusals, by default with the operator's permission to delete."""
     plan = deletion.guard(Plan(tuple(delete_root_certificate.propose(seen, intent))), seen, intent)
     return [*plan.steps, *plan.skips]
 
 
 def test_root_stays_where_no_version_is_good() -> None:
-    """Where nothing may take its place, nothing is deleted, whatever was planned before."""
+    """Certroll deletes no root while no version is good, even if the deletion was planned earlier."""
     seen = over(lineage=lineage(*THREE, current=None))
     plan = deletion.guard(Plan((Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED),)), seen, ALLOWED)
     assert [skip.reason for skip in plan.skips] == [Reason.NOT_PROVEN]
 
 
 def test_old_root_goes_when_nothing_needs_it() -> None:
-    """Thirty days after every app was stopped and started, the old root goes."""
+    """Certroll deletes the old root thirty days after the last app was stopped and started."""
     assert proposed(over()) == [Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED)]
 
 
@@ -180,12 +180,12 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
     ],
 )
 def test_doubt_keeps_it(seen: Snapshot, intent: Intent, reason: Reason, detail: str) -> None:
-    """Each thing that keeps an old root is named, and nothing else is proposed."""
+    """Certroll keeps an old root in each doubtful case, and gives the reason."""
     assert proposed(seen, intent) == [Skip(SUBJECT, reason, detail)]
 
 
 def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
-    """Somebody took the new root out: putting it again may be refused, so the old one stays until it is there."""
+    """Certroll keeps the old root until Azure shows the new root, because adding the new root may still be refused."""
     judged = planner.plan(over(OLD_ROOT), ALLOWED)
     assert Skip(SUBJECT, Reason.NOT_PROVEN, "the current version is not there") in judged.skips
     assert not any(isinstance(step.action, DeleteRootCertificate) for step in judged.steps)
@@ -193,7 +193,7 @@ def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
 
 @pytest.mark.parametrize(("more", "gone"), [(timedelta(0), True), (timedelta(seconds=1), False)], ids=["over", "not"])
 def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
-    """The grace begins when the last app was done, and ends as operators set it."""
+    """The grace before a root's deletion begins when the last app was started, and ends to the second."""
     seen = over(cycles=(replace(DONE, done_at=NOW - DAY + more),))
     (found,) = proposed(seen, replace(ALLOWED, delete_grace=DAY))
     assert (found.reason is Reason.SUPERSEDED) is gone
@@ -214,12 +214,15 @@ def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
-    """Only roots of older versions are considered, in environments that are named."""
+    """Certroll considers only roots of older versions for deletion, and only in the environments that the tag names."""
     assert proposed(seen) == []
 
 
 def test_so_many_go_at_a_time() -> None:
-    """A mistake is stopped before it is large; what is kept for another reason does not count."""
+    """Certroll deletes at most the configured number of roots in a run.
+
+    A root that stays for another reason does not count towards that number.
+    """
     olds = tuple(root(f"old-{number}", OLDER if number % 2 else OLD) for number in (2, 0, 3, 1))
     kept = root("kept", environment=OTHER_ASE)
     found = proposed(over(NEW_ROOT, kept, *olds, to="ase,other-ase"), replace(ALLOWED, max_deletes=2))
@@ -233,7 +236,7 @@ def test_so_many_go_at_a_time() -> None:
 
 
 def test_kept_ones_take_nobody_elses_place() -> None:
-    """A root that stays for a reason of its own leaves the number of those that go as it is."""
+    """A root that stays for another reason does not use up the limit of deletions in a run."""
     seen = over(
         root("kept"),
         root("new", NEW, environment=OTHER_ASE),
@@ -246,14 +249,14 @@ def test_kept_ones_take_nobody_elses_place() -> None:
 
 
 def test_deletion_is_projected() -> None:
-    """Afterwards it is not there, and nothing is proposed."""
+    """The snapshot predicted for a deletion lacks the root, and Certroll then proposes nothing."""
     after = DeleteRootCertificate(OLD_ROOT).project(over())
     assert after.fleet.roots == (NEW_ROOT,)
     assert proposed(after) == []
 
 
 def test_deletion_is_of_no_webspace_and_no_site() -> None:
-    """Nothing that runs changes by it, and nothing has to be live before."""
+    """Deleting a root restarts no site and needs no certificate in any webspace."""
     action = DeleteRootCertificate(OLD_ROOT)
     assert (action.subject, action.webspace, action.site, action.writes, action.restarts_site) == (
         SUBJECT,
@@ -265,14 +268,14 @@ def test_deletion_is_of_no_webspace_and_no_site() -> None:
 
 
 def test_what_is_meant_is_deleted() -> None:
-    """After a last look the root goes, by its own name."""
+    """Certroll reads the planned root once more, and deletes the root by its own name."""
     azure = RecordingEnvironments([OLD_ROOT])
     assert DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
     assert azure.writes == [("delete", OLD_ROOT.ref)]
 
 
 def test_what_is_gone_is_not_deleted_again() -> None:
-    """A second try finds nothing to do."""
+    """Certroll writes nothing if the root is already gone."""
     azure = RecordingEnvironments([NotFound("gone")])
     assert not DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
     assert azure.writes == []
@@ -280,7 +283,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
 
 @pytest.mark.parametrize("now", [NEW, None], ids=["another one", "one that is hidden"])
 def test_what_has_come_in_its_place_stays(now: object) -> None:
-    """Another certificate under the same name is not deleted for the one that was meant."""
+    """Certroll refuses to delete another certificate that now has the name of the planned root."""
     azure = RecordingEnvironments([replace(OLD_ROOT, thumbprint=now)])  # type: ignore[arg-type]  # of both kinds
     with pytest.raises(Conflict, match=f"^{SUBJECT} holds {now} by now, not {OLD}$"):
         DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))

@@ -1,4 +1,4 @@
-"""What may stop a step: an example of its own for each refusal, and for what comes close to one."""
+"""Test each refusal of each guard with an example, and the cases that come close to a refusal."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -111,7 +111,7 @@ BINDING = f"binding {HOST} of shop"
 
 
 def refusals(guard: Guard, plan: Plan, seen: Snapshot, intent: Intent = APPLY) -> list[Skip]:
-    """Return what a guard refuses, having checked that it keeps the other steps and earlier refusals as they were."""
+    """Return what a guard refuses, after a check that all other steps and earlier refusals are unchanged."""
     judged = guard(plan, seen, intent)
     refused = judged.skips[len(plan.skips) :]
     assert judged.skips[: len(plan.skips)] == plan.skips
@@ -124,7 +124,7 @@ def refusals(guard: Guard, plan: Plan, seen: Snapshot, intent: Intent = APPLY) -
 
 
 def renewed(new: CertificateFacts | None) -> Snapshot:
-    """Return the ordinary world, with a new version that says this of itself."""
+    """Return the default snapshot, with these facts for the new version."""
     return snapshot(lineage=lineage(version(facts=new), old_version()))
 
 
@@ -142,12 +142,12 @@ def renewed(new: CertificateFacts | None) -> Snapshot:
     ],
 )
 def test_good_version_passes_the_gate(seen: Snapshot) -> None:
-    """What is good for the copy and its host names is not held back."""
+    """The gate lets a version pass that suits the imported copy and its host names."""
     assert refusals(gate.guard, WHOLE, seen) == []
 
 
 def test_small_key_is_refused_everywhere() -> None:
-    """An RSA key below 2048 bits is brought nowhere."""
+    """The gate refuses a version with an RSA key below 2048 bits for every use."""
     detail = "its RSA key has 2047 bits; at least 2048 are needed"
     assert refusals(gate.guard, WHOLE, renewed(facts(key_size=2047))) == [
         Skip(COPY, Reason.KEY_TOO_SMALL, detail),
@@ -157,7 +157,7 @@ def test_small_key_is_refused_everywhere() -> None:
 
 @pytest.mark.parametrize("kind", [KeyType.EC, KeyType.OTHER])
 def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
-    """An elliptic key is not synced from a vault, whatever its size; a binding does not mind it."""
+    """The gate refuses to sync an elliptic key from a vault, whatever its size, but still lets bindings show it."""
     seen = renewed(facts(key_type=kind, key_size=256))
     detail = f"its key is {kind}; App Service imports RSA keys only from a vault"
     assert refusals(gate.guard, WHOLE, seen) == [Skip(COPY, Reason.KEY_NOT_IMPORTABLE, detail)]
@@ -179,19 +179,22 @@ def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
     ],
 )
 def test_key_that_app_service_cannot_have_is_refused(key: KeyPolicy, refused: list[tuple[str, Reason]]) -> None:
-    """What cannot be had from the vault is not asked for; bindings and older versions do not mind it."""
+    """The gate refuses an import or upload whose key the vault does not give in the needed form.
+
+    The gate still allows bindings, and the upload of older versions, if the vault does not give the key.
+    """
     seen = snapshot(lineage=replace(LINEAGE, key=key))
     plan = Plan((SYNC, UPLOAD, UPDATE, KEEP))
     assert [(skip.subject, skip.reason) for skip in refusals(gate.guard, plan, seen)] == refused
 
 
 def test_elliptic_key_is_uploaded() -> None:
-    """App Service takes elliptic keys as an upload (Azure docs, private certificate requirements)."""
+    """The gate lets elliptic keys be uploaded (Azure docs, private certificate requirements)."""
     assert refusals(gate.guard, Plan((UPLOAD,)), renewed(facts(key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_uncovered_host_name_is_refused_alone() -> None:
-    """A host name that the new version does not cover blocks its own binding, and not that of the others."""
+    """The gate refuses only the binding of a host name that the new version does not cover."""
     lost, kept = binding("lost.contoso.com"), binding()
     plan = Plan(tuple(Step(UpdateBinding(b, NEW, WEST), Reason.STALE_THUMBPRINT) for b in (lost, kept)))
     detail = "the new version does not cover lost.contoso.com: issue one that does, or bind another certificate"
@@ -204,7 +207,7 @@ LOSES = ("lost.contoso.com", "also.contoso.com", HOST, "more.contoso.com", "even
 
 
 def losing(not_after: datetime | None = NOW + 30 * DAY) -> tuple[Plan, Snapshot]:
-    """Return a sync that would leave four host names uncovered, and its world."""
+    """Return a plan with a sync that would leave four host names uncovered, and its snapshot."""
     old = copy(host_names=LOSES, not_after=not_after)
     return sync(old), snapshot(bindings=tuple(binding(name) for name in LOSES), copies=(old,))
 
@@ -215,7 +218,10 @@ def sync(old: WebspaceCertificate) -> Plan:
 
 
 def test_sync_that_takes_cover_away_is_refused() -> None:
-    """A sync moves all host names of a copy: where one would lose its cover, none is moved, and the lost are named."""
+    """The gate refuses a sync that would leave host names uncovered, and names these host names.
+
+    A sync moves all host names that the copy serves to the new version.
+    """
     plan, seen = losing()
     (skip,) = refusals(gate.guard, plan, seen)
     assert skip == Skip(
@@ -238,7 +244,10 @@ def test_sync_that_takes_cover_away_is_refused() -> None:
     ],
 )
 def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None, *, refused: bool) -> None:
-    """Close to its end the copy is synced all the same: the uncovered names would be lost anyway."""
+    """The gate allows a sync shortly before the old certificate ends, although host names lose their cover.
+
+    The uncovered host names would fail at the end of the old certificate anyway.
+    """
     plan, seen = losing(None if left is None else NOW + left)
     assert bool(refusals(gate.guard, plan, seen)) is refused
 
@@ -257,38 +266,38 @@ def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None,
     ],
 )
 def test_sync_that_takes_no_cover_away_passes(names: tuple[str, ...], seen: Snapshot) -> None:
-    """Only host names that this copy serves and covers today count."""
+    """The gate counts only host names that the copy both serves and covers today."""
     assert refusals(gate.guard, sync(copy(host_names=names)), seen) == []
 
 
 def test_copy_of_unknown_names_is_taken_to_cover_what_it_serves() -> None:
-    """Where Azure does not say what a copy covers, no host name that it serves is put at risk."""
+    """The gate assumes that a copy whose names Azure hides covers every host name that the copy serves."""
     old = copy(host_names=())
     seen = snapshot(bindings=(binding("lost.contoso.com"),), copies=(old,))
     assert [skip.reason for skip in refusals(gate.guard, sync(old), seen)] == [Reason.NOT_COVERED]
 
 
 def test_hidden_thumbprint_serves_nothing() -> None:
-    """A copy that hides its thumbprint is not taken to serve every host name without one."""
+    """The gate does not match a copy with a hidden thumbprint to host names without a certificate."""
     old = copy(thumbprint=None, host_names=LOSES)
     seen = snapshot(bindings=(binding("lost.contoso.com", None, ssl_state=SslState.DISABLED),), copies=(old,))
     assert refusals(gate.guard, sync(old), seen) == []
 
 
 def test_small_key_is_brought_into_no_app() -> None:
-    """An app is not rolled to a version with too small a key."""
+    """The gate refuses to roll an app to a version with too small a key."""
     (skip,) = refusals(gate.guard, Plan((ROLL,)), renewed(facts(key_size=2047)))
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", Reason.KEY_TOO_SMALL, site_ref())
 
 
 def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
-    """What App Service cannot import from a vault, or a host name is not covered by, an app may load."""
+    """An app may load a version that App Service cannot import, or that covers other host names."""
     plan = Plan((ROLL, RETIRE))
     assert refusals(gate.guard, plan, renewed(facts("x.contoso.com", key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
-    """However bad the new version is, the old one is kept, and the last good values come back."""
+    """An unfit new version neither stops the upload of the old version nor the return of last good values."""
     assert refusals(gate.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
 
 
@@ -306,7 +315,7 @@ def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
 def test_certificate_is_judged_by_what_it_is_brought_for(
     step: Step, new: CertificateFacts, reason: Reason | None
 ) -> None:
-    """A public part needs no key, and an import is asked for what App Service takes."""
+    """The gate judges a version by its use: a public part needs no key, and an import needs an importable key."""
     skips = refusals(gate.guard, Plan((step,)), renewed(new))
     assert [skip.reason for skip in skips] == ([reason] if reason else [])
 
@@ -336,7 +345,10 @@ def test_certificate_is_judged_by_what_it_is_brought_for(
     ],
 )
 def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: Reason | None, detail: str) -> None:
-    """What nothing else is asked of is judged as a root alone; what is none is refused, and old roots are not."""
+    """The gate judges a root only as a root, and refuses a certificate that is no root.
+
+    The gate allows the deletion of old roots in each case.
+    """
     skips = refusals(gate.guard, Plan((ADD_ROOT, DELETE_ROOT)), renewed(new))
     assert skips == ([Skip(ADD_ROOT.subject, reason, detail)] if reason else [])
 
@@ -355,12 +367,15 @@ RESTART = Step(RestartSite(site_ref("job"), WEST, version()), Reason.LOADED_AT_S
 
 
 def after(new: CertificateFacts, before: CertificateFacts | None, *bindings: Binding) -> Snapshot:
-    """Return the ordinary world, with a new version like this after one like that, and these bindings."""
+    """Return the default snapshot with these facts for the new and the old version, and these bindings."""
     return snapshot(lineage=lineage(version(facts=new), replace(old_version(), facts=before)), bindings=bindings)
 
 
 def test_app_keeps_a_version_that_partners_take() -> None:
-    """No app is brought to a version that lost client authentication; bindings and copies are."""
+    """The gate refuses to bring an app to a version that lost client authentication.
+
+    The gate still allows bindings, syncs and uploads of a version without client authentication.
+    """
     plan = Plan((SYNC, UPDATE, UPLOAD, ROLL, REFRESH, RESTART))
     assert refusals(gate.guard, plan, after(NO_CLIENT, facts(), binding())) == [
         Skip("app settings of shop", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref()),
@@ -379,12 +394,15 @@ def test_app_keeps_a_version_that_partners_take() -> None:
     ],
 )
 def test_client_authentication_is_only_compared(before: CertificateFacts | None, plan: Plan) -> None:
-    """An app that loses nothing goes on: nobody but people can say what it uses a certificate for."""
+    """The gate lets an app go on that loses no client authentication, because Certroll cannot know the app's use."""
     assert refusals(gate.guard, plan, after(NO_CLIENT, before)) == []
 
 
 def test_host_name_keeps_a_version_that_browsers_take() -> None:
-    """No host name is moved to a version that lost server authentication, not even by a sync; apps are."""
+    """The gate refuses to show a version without server authentication on host names, also by a sync.
+
+    The gate still lets apps load a version without server authentication.
+    """
     plan = Plan((SYNC, UPDATE, UPLOAD, ROLL))
     assert refusals(gate.guard, plan, after(NO_SERVER, facts(), binding())) == [
         Skip(COPY, Reason.SERVER_AUTH_LOST, SERVER_LOST),
@@ -393,12 +411,12 @@ def test_host_name_keeps_a_version_that_browsers_take() -> None:
 
 
 def test_copy_that_serves_nobody_is_synced_without_server_authentication() -> None:
-    """A copy for calls of apps needs no server authentication."""
+    """The gate allows the sync of a copy without bindings to a version without server authentication."""
     assert refusals(gate.guard, Plan((SYNC,)), after(NO_SERVER, facts())) == []
 
 
 def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
-    """Without knowing what is served now, what App Service requires of a binding is asked."""
+    """The gate requires server authentication of a binding if the version in use is unknown."""
     (skip,) = refusals(gate.guard, Plan((UPDATE,)), after(NO_SERVER, None))
     assert (skip.reason, skip.detail) == (
         Reason.SERVER_AUTH_LOST,
@@ -407,7 +425,7 @@ def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
 
 
 def test_host_name_that_had_none_moves_without_server_authentication() -> None:
-    """Where the version in use lacks it as well, nothing gets worse."""
+    """The gate lets a binding move to a version without server authentication if the version in use lacks it, too."""
     assert refusals(gate.guard, WHOLE, after(NO_SERVER, NO_SERVER, binding())) == []
 
 
@@ -422,13 +440,13 @@ def test_host_name_that_had_none_moves_without_server_authentication() -> None:
     ],
 )
 def test_upload_has_a_curve_that_servers_know(curve: str, before: CertificateFacts, refused: list[Reason]) -> None:
-    """An elliptic key is uploaded where servers know its curve, or where it is in use."""
+    """The gate allows the upload of an elliptic key if servers know its curve, or if the curve is already in use."""
     seen = after(facts(key_type=KeyType.EC, curve=curve), before)
     assert [skip.reason for skip in refusals(gate.guard, Plan((UPLOAD,)), seen)] == refused
 
 
 def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
-    """Where the current version itself is in use, nothing gets worse by writing it once more."""
+    """The gate allows Certroll to upload and bind again the very version that is in use."""
     odd = facts(key_type=KeyType.EC, curve="brainpoolP256r1", server_auth=False)
     new = copy("new", NEW, source=None)
     again = (
@@ -442,7 +460,7 @@ def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
 
 
 def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None:
-    """Where another host name of the webspace is not covered, the others are bound again all the same."""
+    """Certroll rebinds host names although another host name of the webspace is not covered."""
     again = Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED)
     uncovered = Step(UpdateBinding(binding("other.example.com"), NEW, WEST), Reason.STALE_THUMBPRINT)
     assert [skip.subject for skip in refusals(gate.guard, Plan((again, uncovered)), renewed(facts()))] == [
@@ -452,7 +470,7 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 
 @pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
-    """Of a secret the chain is known before anything is read: a lost root is refused where it matters."""
+    """The gate refuses an upload that lost its root if the servers of the webspace need the whole chain."""
     cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
     rooted = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
     seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=rooted)))
@@ -464,12 +482,12 @@ def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: boo
 
 
 def tagged(production: Tags = (), slot: Tags = ()) -> Snapshot:
-    """Return a world with a site and a slot that carry these tags."""
+    """Return a snapshot with a site and a slot that carry these tags."""
     return snapshot(sites=(site(tags=production), site(slot="staging", tags=slot)))
 
 
 def update(name: str = "shop", slot: str | None = None, webspace: Webspace = WEST) -> Step:
-    """Return the update of a site's or slot's binding."""
+    """Return a step that updates the binding of a site or slot."""
     return Step(UpdateBinding(binding(site=name, slot=slot), NEW, webspace), Reason.STALE_THUMBPRINT)
 
 
@@ -495,14 +513,14 @@ ON: Tags = (("Certroll ", "on"),)
     ],
 )
 def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
-    """What operators took out is not written, a slot with its site unless it says otherwise."""
+    """Certroll writes nothing to an opted-out site and its slots, except to a slot whose own tag says otherwise."""
     skips = refusals(opt_out.guard, BOTH, seen)
     assert [str(skip.site) for skip in skips] == refused
     assert {skip.reason for skip in skips} <= {Reason.OPTED_OUT}
 
 
 def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
-    """The refusal says whose tag it is, and that App Service's own sync moves the binding nonetheless."""
+    """The refusal names the site with the tag, and says that App Service's own sync still moves the binding."""
     (skip,) = refusals(opt_out.guard, Plan((UPDATE,)), snapshot(sites=(site(tags=OFF),)))
     assert skip == Skip(
         BINDING,
@@ -514,12 +532,12 @@ def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
 
 
 def test_opted_out_site_does_not_stop_a_sync() -> None:
-    """A copy serves the whole webspace: one site's tag does not keep the others from a new certificate."""
+    """The opt-out of one site does not stop a sync, because the copy serves the whole webspace."""
     assert refusals(opt_out.guard, Plan((SYNC,)), snapshot(sites=(site(tags=OFF),))) == []
 
 
 def test_roots_of_an_opted_out_vault_certificate_are_left_alone() -> None:
-    """With `certroll: off` on the vault object its root is neither put nor are older ones deleted."""
+    """Certroll neither adds nor deletes roots of a vault object that carries `certroll: off`."""
     seen = snapshot(lineage=lineage(tags=OFF))
     skips = refusals(opt_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen)
     assert [(skip.reason, skip.site) for skip in skips] == [(Reason.OPTED_OUT, None)] * 2
@@ -527,7 +545,7 @@ def test_roots_of_an_opted_out_vault_certificate_are_left_alone() -> None:
 
 
 def test_opted_out_vault_certificate_is_left_alone() -> None:
-    """The tag on the vault certificate refuses every step, syncs included."""
+    """Certroll refuses every step, syncs included, for a vault certificate that carries `certroll: off`."""
     detail = "vault certificate kv-shop/shop carries the tag certroll: off"
     assert refusals(opt_out.guard, Plan(WHOLE.steps), snapshot(lineage=lineage(tags=OFF))) == [
         Skip(COPY, Reason.OPTED_OUT, detail),
@@ -544,7 +562,10 @@ def test_opted_out_vault_certificate_is_left_alone() -> None:
     ],
 )
 def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Reason) -> None:
-    """What was refused before is, where operators took it out, told as just that; nobody need mend anything there."""
+    """Certroll reports an opted-out site only as opted out, even if another guard refused the step earlier.
+
+    The operator need not repair anything on an opted-out site.
+    """
     earlier = Skip(BINDING, Reason.INCOMPLETE_VIEW, "not said", site_ref())
     (skip,) = opt_out.guard(Plan((), (earlier,)), seen, APPLY).skips
     assert (skip.subject, skip.reason, skip.site) == (BINDING, reason, site_ref())
@@ -556,7 +577,7 @@ def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Rea
 
 @dataclass(frozen=True, slots=True)
 class Restart(Traits):
-    """The smallest action that restarts a site."""
+    """An action that only restarts a site."""
 
     of: SiteRef | None
     phase: ClassVar[Phase] = Phase.APP
@@ -565,24 +586,24 @@ class Restart(Traits):
 
     @property
     def subject(self) -> str:
-        """The site."""
+        """Return the name of the site."""
         return f"site {self.of}"
 
     @property
     def site(self) -> SiteRef | None:
-        """The site."""
+        """Return the site."""
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Nothing."""
+        """Return no case, because a restart brings no version anywhere."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the same world: a restart leaves nothing behind."""
+        """Return the same snapshot, because a restart changes nothing in it."""
         return snapshot
 
     def perform(self, _: Ports) -> bool:
-        """Claim to have restarted."""
+        """Return True, as after a restart."""
         return True
 
 
@@ -591,7 +612,7 @@ OURS = Intent(mode=Mode.APPLY, own_site="shop", own_subscription=SUBSCRIPTION)
 
 @pytest.mark.parametrize("slot", [None, "staging"])
 def test_own_site_is_not_restarted(slot: str | None) -> None:
-    """The site that Certroll runs on, or a slot of it, is left to a person."""
+    """Certroll does not restart its own site or a slot of its own site, and asks the operator to do it."""
     restart = Step(Restart(site_ref(slot=slot)), Reason.STALE_THUMBPRINT)
     (skip,) = refusals(own_site.guard, Plan((restart,), (EARLIER,)), snapshot(), OURS)
     name = site_ref(slot=slot)
@@ -614,7 +635,7 @@ def test_own_site_is_not_restarted(slot: str | None) -> None:
     ],
 )
 def test_other_work_goes_on(step: Step, intent: Intent) -> None:
-    """Only a restart, and only of its own site, is refused."""
+    """Certroll refuses only restarts, and only of its own site."""
     assert refusals(own_site.guard, Plan((step,)), snapshot(), intent) == []
 
 
@@ -629,7 +650,10 @@ def test_other_work_goes_on(step: Step, intent: Intent) -> None:
     ],
 )
 def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
-    """A sync would move what nobody has seen: it is refused, names what is hidden, and says what to grant."""
+    """Certroll refuses a sync in a webspace with a blind spot, names the hidden resource, and names the missing role.
+
+    A sync could move host names that Certroll cannot see.
+    """
     seen = snapshot(blind_spots=(blind_spot(NORTH), spot))
     assert refusals(incomplete_view.guard, WHOLE, seen) == [
         Skip(
@@ -642,7 +666,7 @@ def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
 
 
 def test_same_blind_spot_is_named_whatever_the_order() -> None:
-    """Of several blind spots the one that is named does not depend on the order in which they were met."""
+    """The named blind spot does not depend on the order in which Certroll met several blind spots."""
     spots = blind_spot(subject="site a"), blind_spot(None, subject="subscription b")
     details = {
         skip.detail
@@ -664,7 +688,7 @@ def test_same_blind_spot_is_named_whatever_the_order() -> None:
     ],
 )
 def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
-    """What is hidden in one webspace does not hold up another."""
+    """A blind spot in one webspace does not stop a sync in another webspace."""
     assert refusals(incomplete_view.guard, WHOLE, seen) == []
 
 
@@ -674,7 +698,10 @@ def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
     ids=["72 h left", "less than 72 h left", "end not known"],
 )
 def test_end_of_the_old_certificate_outweighs_a_blind_spot(left: timedelta | None, *, refused: bool) -> None:
-    """Close to the old certificate's end the copy is synced: Azure would make the same sync within a day."""
+    """Certroll syncs a copy in spite of a blind spot if the old certificate is about to end.
+
+    Azure itself would sync the copy within a day.
+    """
     old = copy(not_after=None if left is None else NOW + left)
     seen = snapshot(copies=(old,), blind_spots=(blind_spot(),))
     assert bool(refusals(incomplete_view.guard, sync(old), seen)) is refused
@@ -687,7 +714,7 @@ HIDDEN_SETTINGS = BlindSpot("app settings of hidden", "403", SUBSCRIPTION, WEST,
     "spot", [blind_spot(WEST), blind_spot(None), HIDDEN_SETTINGS], ids=["a site", "any site", "settings alone"]
 )
 def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
-    """A version is not retired where something of the webspace cannot be seen, settings included."""
+    """Certroll retires no version in a webspace with a blind spot, hidden app settings included."""
     assert refusals(incomplete_view.guard, Plan((RETIRE, ROLL)), snapshot(blind_spots=(spot,))) == [
         Skip(
             "app settings of web",
@@ -700,7 +727,7 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
 
 
 def test_retirement_is_not_hurried() -> None:
-    """A near end of the old certificate does not make a retirement beside a blind spot any safer."""
+    """Certroll retires no version in a webspace with a blind spot, even if the old certificate is about to end."""
     near = lineage(version(), old_version(not_after=NOW + HOUR))
     seen = snapshot(lineage=near, copies=(copy(not_after=NOW + HOUR),), blind_spots=(blind_spot(),))
     assert [skip.reason for skip in refusals(incomplete_view.guard, Plan((RETIRE,)), seen)] == [Reason.INCOMPLETE_VIEW]
@@ -717,13 +744,13 @@ def test_retirement_is_not_hurried() -> None:
     ],
 )
 def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
-    """Only what could harm the unseen waits until it is seen."""
+    """Certroll refuses only steps that could harm a resource that it cannot see."""
     assert refusals(incomplete_view.guard, Plan((step,)), snapshot(blind_spots=(spot,))) == []
 
 
 @pytest.mark.parametrize("webspace", [None, WEST])
 def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
-    """Where roots of an environment cannot be seen, everything that is about a webspace goes on."""
+    """Certroll still works on webspaces if the roots of an environment are hidden."""
     hidden = BlindSpot(
         "root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace, roots_only=True
     )
@@ -733,13 +760,13 @@ def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
 
 
 def test_roots_need_no_whole_view() -> None:
-    """A root comes beside others and goes for reasons of its own, whatever of a webspace is hidden."""
+    """Certroll adds and deletes roots of an environment in spite of blind spots in webspaces."""
     seen = snapshot(blind_spots=(blind_spot(), blind_spot(None)))
     assert refusals(incomplete_view.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen) == []
 
 
 def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
-    """Beside both, a sync is refused for the site that cannot be seen."""
+    """Certroll names the hidden site if both a site and app settings are hidden in the webspace of a sync."""
     spots = BlindSpot("a", "403", SUBSCRIPTION, WEST, settings_only=True), blind_spot(subject="b")
     (skip,) = refusals(incomplete_view.guard, Plan((SYNC,)), snapshot(blind_spots=spots))
     assert skip.detail.startswith("b cannot be seen")
@@ -749,7 +776,7 @@ def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
 
 
 def test_binding_to_what_is_not_there_is_refused() -> None:
-    """A thumbprint that is no certificate of the webspace is never written; the refusal says where it is missing."""
+    """Certroll never binds a thumbprint that the webspace lacks, and says in which webspace it is missing."""
     assert refusals(live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
         Skip(
             BINDING,
@@ -761,30 +788,30 @@ def test_binding_to_what_is_not_there_is_refused() -> None:
 
 
 def test_binding_to_what_is_there_passes() -> None:
-    """A thumbprint that is in the webspace may be written, whoever brought it there."""
+    """Certroll may bind any certificate that is in the webspace, whoever put the certificate there."""
     assert refusals(live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),))) == []
 
 
 def test_binding_to_what_is_in_another_webspace_is_refused() -> None:
-    """A certificate of another webspace is not live in this one."""
+    """Certroll does not bind a certificate that is only in another webspace."""
     seen = snapshot(copies=(copy(thumbprint=NEW, webspace=NORTH),))
     assert [skip.reason for skip in refusals(live.guard, Plan((UPDATE,)), seen)] == [Reason.NOT_LIVE]
 
 
 def test_earlier_sync_makes_a_binding_possible() -> None:
-    """What an earlier step of the plan brings into the webspace counts as there."""
+    """Certroll may bind a certificate that an earlier step of the plan brings into the webspace."""
     assert refusals(live.guard, WHOLE, snapshot()) == []
 
 
 def test_later_sync_does_not_make_a_binding_possible() -> None:
-    """What only a later step would bring does not count yet."""
+    """Certroll does not bind a certificate that only a later step of the plan brings into the webspace."""
     seen = refusals(live.guard, Plan((UPDATE, SYNC)), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_app_is_not_given_what_is_not_there() -> None:
-    """A thumbprint that is no certificate of the webspace is never written into settings; all missing are named."""
-    edits = tuple(SettingEdit(one, one, (OLD,), OLD) for one in (NEWER, FOREIGN, NEW, OLDER))
+    """Certroll never writes a thumbprint that the webspace lacks into app settings, and names all such thumbprints."""
+    edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
     detail = f"{OLDER}, {NEW}, {NEWER}, {FOREIGN} is not in rg-westeuropewebspace: see what is said of the copies there"
@@ -809,19 +836,19 @@ def test_app_is_not_given_what_is_not_there() -> None:
     ],
 )
 def test_app_is_given_what_is_there(steps: tuple[Step, ...], refused: list[Step]) -> None:
-    """What an app is to load has to be in its webspace when its turn in the plan comes."""
+    """Certroll lets an app load only certificates that are in the webspace at the step's place in the plan."""
     seen = refusals(live.guard, Plan(steps), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(step.subject, Reason.NOT_LIVE) for step in refused]
 
 
 def test_root_makes_nothing_live() -> None:
-    """A root in an environment is nothing that a binding of a webspace can show, and needs nothing there itself."""
+    """A root step needs no certificate in a webspace, and lets no binding show the root."""
     skips = refusals(live.guard, Plan((ADD_ROOT, DELETE_ROOT, UPDATE)), snapshot())
     assert [(skip.subject, skip.reason) for skip in skips] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_refused_sync_brings_nothing() -> None:
-    """What a step that is itself refused would bring does not count."""
+    """A refused step brings no certificate into the webspace for the steps after it."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
     seen = refusals(live.guard, Plan((nowhere, nowhere)), snapshot())
     assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
@@ -831,7 +858,7 @@ def test_refused_sync_brings_nothing() -> None:
 
 
 def test_observing_puts_no_root() -> None:
-    """What would be done with roots is told, and not done."""
+    """Certroll in observe mode reports each change to roots, and makes none."""
     skips = refusals(mode.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
     assert [(skip.reason, skip.detail.partition("; ")[0]) for skip in skips] == [
         (Reason.OBSERVE_ONLY, "it would be done (RootMissing)"),
@@ -840,7 +867,7 @@ def test_observing_puts_no_root() -> None:
 
 
 def test_observing_writes_nothing() -> None:
-    """Unless told to apply, every step is refused, and the refusal says why and by what it would be done."""
+    """Certroll refuses every step in observe mode, and says which setting would allow the step."""
     detail = "it would be done ({}); set CERTROLL_MODE=apply to have it done"
     assert refusals(mode.guard, WHOLE, snapshot(), Intent()) == [
         Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
@@ -849,7 +876,7 @@ def test_observing_writes_nothing() -> None:
 
 
 def test_applying_refuses_nothing() -> None:
-    """In the mode apply every step goes on."""
+    """Certroll refuses no step in apply mode because of the mode."""
     assert refusals(mode.guard, WHOLE, snapshot(), Intent(mode=Mode.APPLY)) == []
 
 
@@ -861,7 +888,7 @@ WEST_FIRST = Plan((update(), update("north-1", webspace=NORTH), update("north-2"
 
 
 def test_new_version_goes_to_one_webspace_first() -> None:
-    """Before anything is proven, the webspace with the fewest bindings goes, and the others wait for it."""
+    """Certroll first changes the webspace with the fewest bindings, and the other webspaces wait for its proof."""
     skips = refusals(stages.guard, WEST_FIRST, two_webspaces())
     detail = "rg-westeuropewebspace goes first; the rest follows when it is proven there"
     assert skips == [
@@ -879,14 +906,14 @@ LAST_SYNC = Step(SyncCertificate(copy("z", webspace=LAST), farm(LAST), version()
     "step", [KEEP, RESTORE, DELETE, PUBLIC, IMPORT, ADD_ROOT, DELETE_ROOT], ids=lambda step: type(step.action).__name__
 )
 def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
-    """It waits for no webspace, and makes none the first."""
+    """A step that changes no served certificate waits for no stage, and makes no webspace the first."""
     waiting = snapshot(rollout=rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH))
     assert refusals(stages.guard, Plan((step,)), waiting) == []
     assert refusals(stages.guard, Plan((step, LAST_SYNC)), snapshot()) == []
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:
-    """While nothing is proven in the first webspace, the others wait, and people are told until when at the latest."""
+    """Other webspaces wait until the first webspace is proven, and the refusal gives the latest time."""
     seen = two_webspaces(rollout(record(SiteState.PENDING)))
     detail = (
         "rg-westeuropewebspace goes first; the rest follows when it is proven there, "
@@ -904,7 +931,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
     ],
 )
 def test_other_webspaces_follow(seen: Rollout) -> None:
-    """Once the first webspace has shown all that it will, all the others go."""
+    """Other webspaces follow once the first webspace is proven or its soak is over."""
     assert refusals(stages.guard, WEST_FIRST, two_webspaces(seen)) == []
 
 
@@ -912,14 +939,14 @@ def test_other_webspaces_follow(seen: Rollout) -> None:
     ("soak", "refused"), [(HOUR / 2, False), (HOUR / 2 + timedelta(seconds=1), True)], ids=["over", "not yet over"]
 )
 def test_soak_is_what_operators_set(soak: timedelta, *, refused: bool) -> None:
-    """The wait for an unproven first webspace is that of the settings."""
+    """Certroll waits for an unproven first webspace as long as the setting for the soak says."""
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     intent = Intent(mode=Mode.APPLY, stage_soak=soak)
     assert bool(refusals(stages.guard, WEST_FIRST, seen, intent)) is refused
 
 
 def test_near_end_of_what_is_shown_opens_the_stage() -> None:
-    """With less than 72 h left on a certificate that a host name still shows, an unproven site holds nothing."""
+    """Other webspaces do not wait for an unproven site if a host name shows a certificate with under 72 hours left."""
     near = lineage(version(), old_version(not_after=NOW + URGENT - timedelta(seconds=1)))
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     urgent = Snapshot(near, seen.fleet, seen.rollout)
@@ -929,7 +956,10 @@ def test_near_end_of_what_is_shown_opens_the_stage() -> None:
 
 
 def test_failure_holds_the_version() -> None:
-    """A site that serves another certificate stops the version everywhere; it is named, with the way out."""
+    """A site that serves another certificate holds the version everywhere, and the refusal names the site.
+
+    The refusal of a held version names both ways to end the hold.
+    """
     failed = (record(SiteState.FAILED, site=site, detail="it serves another") for site in ("bad", "worse"))
     skips = refusals(stages.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
     detail = (
@@ -947,7 +977,7 @@ def failed_roll(state: RollState = RollState.ROLLED_BACK, *, retiring: bool = Fa
 
 @pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK])
 def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
-    """An app that failed with the version stops it everywhere, in bindings, copies and settings; the app is named."""
+    """A failed app holds the version in bindings, copies and settings everywhere, and the refusal names the app."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
     cure = "mend it and release the hold, or put a newer version in the vault"
     detail = f"this version failed at bad (its probe fails): {cure}"
@@ -955,7 +985,7 @@ def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
 
 
 def test_failures_of_sites_and_apps_are_all_named() -> None:
-    """What failed by its bindings and what failed by its settings is named together."""
+    """The refusal of a held version names failed sites and failed apps together."""
     sites = tuple(record(SiteState.FAILED, site=name, detail="seen") for name in ("z", "x", "y"))
     apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
     (skip,) = refusals(stages.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
@@ -964,13 +994,13 @@ def test_failures_of_sites_and_apps_are_all_named() -> None:
 
 
 def test_failed_retirement_holds_nothing() -> None:
-    """An app that fails without the old version says nothing against the new one."""
+    """An app that fails after a retirement does not hold the new version."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(retiring=True),)))
     assert refusals(stages.guard, Plan((SYNC, UPDATE, ROLL)), seen) == []
 
 
 def test_roots_have_no_stages() -> None:
-    """A root changes nothing that runs: every environment has its turn at once, and is nobody's first webspace."""
+    """Certroll changes roots of all environments at once, and makes no webspace the first because of a root."""
     plan = Plan((ADD_ROOT, *WEST_FIRST.steps, DELETE_ROOT), (EARLIER,))
     skips = refusals(stages.guard, plan, two_webspaces())
     assert skips == refusals(stages.guard, WEST_FIRST, two_webspaces())
@@ -979,19 +1009,22 @@ def test_roots_have_no_stages() -> None:
 
 
 def test_failure_holds_roots_as_well() -> None:
-    """While a version is held, its root is not put either, and none is deleted for it."""
+    """Certroll neither adds nor deletes roots while the version is held."""
     skips = refusals(stages.guard, Plan((ADD_ROOT, DELETE_ROOT)), two_webspaces(rollout(record(SiteState.FAILED))))
     assert [skip.reason for skip in skips] == [Reason.VERSION_HELD] * 2
 
 
 def test_hold_does_not_stop_what_protects() -> None:
-    """In spite of any hold an old version is kept, and last good values come back."""
+    """A hold stops neither the upload of an old version nor the return of last good values."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), rolls=(failed_roll(),)))
     assert refusals(stages.guard, Plan((KEEP, RESTORE)), seen) == []
 
 
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
-    """A version is kept, and last good values come back, in every webspace at once; apps have stages of their own."""
+    """Certroll keeps old versions and restores last good values in every webspace, without stages.
+
+    Rolls of apps wait for stages of their own.
+    """
     elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
     back = Step(RestoreAppSettings(named(OLD, site="north-2"), (), NORTH), RESTORE.reason)
@@ -1005,20 +1038,23 @@ def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     ids=["an app is proven", "no app is proven"],
 )
 def test_app_proves_the_first_webspace_where_no_binding_can(state: RollState, *, refused: bool) -> None:
-    """Where the first webspace has no binding to move, its apps say when the others follow."""
+    """The apps of the first webspace decide when the others follow if the first webspace has no binding to move."""
     seen = two_webspaces(rollout(first=WEST, rolls=(roll(state),)))
     assert bool(refusals(stages.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
 
 
 def test_failure_holds_a_version_without_a_first_place() -> None:
-    """A failure holds also where the journal has lost which webspace was first."""
+    """A failure holds the version even if the journal lost which webspace was first."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), first=None))
     assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
 
 
 @pytest.mark.parametrize("soak", [HOUR, timedelta(0)], ids=["with a soak", "without a soak"])
 def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
-    """After a crash between recording sites and the first place, the first place is chosen again, and goes alone."""
+    """Certroll chooses the first webspace again if a crash prevented its record.
+
+    Other webspaces wait until the chosen first webspace is proven.
+    """
     seen, intent = (
         two_webspaces(rollout(record(SiteState.PROVEN), first=None)),
         Intent(mode=Mode.APPLY, stage_soak=soak),
@@ -1070,7 +1106,7 @@ def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
 def test_first_webspace_is_where_least_can_go_wrong(
     steps: tuple[Step, ...], state: Rollout, intent: Intent, first: Webspace | None
 ) -> None:
-    """The first place is small, serves something to prove, and is not where Certroll itself runs, if it can be."""
+    """Certroll prefers a first webspace that is small, can prove the version, and does not host Certroll itself."""
     seen = two_webspaces(state)
     assert stages.first_webspace(Plan(steps), seen, intent) == first
     assert stages.first_webspace(Plan(steps[::-1]), seen, intent) == first

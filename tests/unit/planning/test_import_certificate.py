@@ -1,4 +1,4 @@
-"""Importing a vault certificate where a tag asks for it, beside what has the name already."""
+"""Test how Certroll imports a vault certificate where a tag asks for it, and what prevents an import."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ GONE = NotFound("there is no such certificate")
 
 
 class HiddenRights:
-    """Says nothing of who may read a vault."""
+    """Vault rights that Certroll cannot read."""
 
     def settings(self, vault_id: str) -> None:
         """Raise NotFound."""
@@ -54,12 +54,12 @@ class HiddenRights:
 
 
 def performed(service: RecordingAppService) -> bool:
-    """Carry the import out, and say whether it wrote."""
+    """Perform the import, and return True if the import wrote."""
     return IMPORT.perform(replace(ports(service, ManualClock()), vault_rights=HiddenRights()))  # type: ignore[arg-type]
 
 
 def test_import_names_the_vault_and_its_object() -> None:
-    """App Service is told where to fetch from: the vault's resource id and the object's own name."""
+    """Certroll gives App Service the vault's resource id and the name of the vault object."""
     service = RecordingAppService(copies=[GONE, COPY])
     assert performed(service)
     assert service.writes == [
@@ -68,7 +68,7 @@ def test_import_names_the_vault_and_its_object() -> None:
 
 
 def test_import_that_is_there_is_not_made_again() -> None:
-    """The copy of that name, source and webspace is left as it is."""
+    """Certroll writes nothing if the same copy is already there."""
     service = RecordingAppService(copies=[COPY])
     assert not performed(service)
     assert service.writes == []
@@ -83,7 +83,7 @@ TAKEN = [
 
 @pytest.mark.parametrize("seen", TAKEN)
 def test_name_that_is_taken_is_not_overwritten(seen: WebspaceCertificate) -> None:
-    """Whatever else has the name is left as it is, though no list showed it, and the cure is said."""
+    """Certroll never overwrites another certificate with the copy's name, and names the tag for another name."""
     service = RecordingAppService(copies=[seen])
     with pytest.raises(Rejected, match="certroll-import-name"):
         performed(service)
@@ -92,7 +92,7 @@ def test_name_that_is_taken_is_not_overwritten(seen: WebspaceCertificate) -> Non
 
 @pytest.mark.parametrize("seen", TAKEN)
 def test_another_copy_is_no_success(seen: WebspaceCertificate) -> None:
-    """What comes up after the import and is something else does not count as done."""
+    """Certroll does not report success if Azure shows another certificate after the import."""
     service = RecordingAppService(copies=[GONE, seen])
     with pytest.raises(NotSettled):
         performed(service)
@@ -110,31 +110,31 @@ GROUP = "rg"
 
 
 def asked(to: str = "shop", *copies: WebspaceCertificate, tags: Tags = (), **given: object) -> Snapshot:
-    """Return a world with a site in WEST, and these copies, where the tag names places."""
+    """Return a snapshot with a site in WEST and these copies, in which the tag names the places `to`."""
     ordinary = {"lineage": lineage(tags=(("certroll-import-to", to), *tags)), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
 
 
 def proposed(seen: Snapshot) -> list[Step | Skip]:
-    """Return what is proposed."""
+    """Return the steps and skips that `import_certificate` proposes."""
     return list(import_certificate.propose(seen, APPLY))
 
 
 def copies_of(seen: Snapshot) -> list[WebspaceCertificate]:
-    """Return the copies that are to be made."""
+    """Return the copies that the proposed imports make."""
     actions = [item.action for item in proposed(seen) if isinstance(item, Step)]
     return [action.copy for action in actions if isinstance(action, ImportCertificate)]
 
 
 @pytest.mark.parametrize("to", ["shop", "rg-web/shop", str(WEST), f"rg/{WEST}", f"{WEST}, shop"])
 def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
-    """A webspace that is named by itself, by a plan or by a site of it gets one copy, whatever it holds otherwise."""
+    """Certroll imports one copy into a webspace that the tag names by itself, by a plan or by a site."""
     seen = asked(to, copy("other", FOREIGN, source=None))
     (step,) = proposed(seen)
     assert step.reason is Reason.IMPORT_ASKED
-    assert [(one.ref.name, one.webspace, one.thumbprint) for one in copies_of(seen)] == [
-        (f"{GROUP}-kv-shop-shop", WEST, NEW)
-    ]
+    assert [
+        (certificate.ref.name, certificate.webspace, certificate.thumbprint) for certificate in copies_of(seen)
+    ] == [(f"{GROUP}-kv-shop-shop", WEST, NEW)]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
     ],
 )
 def test_nothing_is_imported_where_it_is_not_needed(seen: Snapshot) -> None:
-    """What nobody asks for, or is there already, is not imported."""
+    """Certroll imports nothing that no tag asks for, and nothing that is already there."""
     assert proposed(seen) == []
 
 
@@ -178,7 +178,7 @@ TWO = (version(), old_version())
     ],
 )
 def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: Reason) -> None:
-    """Each thing that stands in the way of an import is named with the place."""
+    """Certroll names the place and the reason for each import that it cannot make."""
     (skip,) = proposed(seen)
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason) == (subject, reason)
@@ -193,13 +193,16 @@ def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: R
     ],
 )
 def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> None:
-    """Where one place that is named gets none, the next one does."""
+    """Certroll still imports into the second named place if the first named place gets no copy."""
     seen = asked("shop, north", **{"sites": (site(), NORTH_SITE), **given})
-    assert [one.webspace for one in copies_of(seen)] == [NORTH]
+    assert [certificate.webspace for certificate in copies_of(seen)] == [NORTH]
 
 
 def test_copy_is_put_by_the_plan_of_its_site() -> None:
-    """Of two plans of a webspace that of the site counts, however Azure spells it; where it is not seen, any does."""
+    """Certroll imports through the plan of the named site, and ignores case in the plan's id.
+
+    Certroll uses any plan of the webspace if the site's own plan is not visible.
+    """
     other = replace(PLAN, resource_id=f"{PLAN.resource_id}-TWO")
     flex = replace(site(), flex=True, plan=other.resource_id.lower())
     for where, plan in ((flex, other), (replace(flex, plan="/gone"), PLAN)):
@@ -210,30 +213,33 @@ def test_copy_is_put_by_the_plan_of_its_site() -> None:
 
 
 def test_slot_is_no_place_of_its_own() -> None:
-    """A slot shares what its webspace has, so the tag cannot name it."""
+    """The import tag cannot name a slot, because a slot shares the certificates of its webspace."""
     (skip,) = proposed(asked("shop/staging", sites=(site(), site(slot="staging"))))
     assert isinstance(skip, Skip)
     assert skip.reason is Reason.NO_SUCH_TARGET
 
 
 def test_copies_of_one_group_are_told_apart() -> None:
-    """A second webspace of the same group gets a name of its own; a tag may say another name for both."""
+    """Certroll gives the copy in a second webspace of one resource group a name of its own.
+
+    The tag `certroll-import-name` may choose another name for a copy.
+    """
     north = site("north", webspace=NORTH)
     both = asked("shop, north", sites=(site(), north))
-    first, second = (one.ref.name for one in copies_of(both))
+    first, second = (certificate.ref.name for certificate in copies_of(both))
     assert (first, second.startswith(f"{first}-"), len(second) - len(first)) == ("rg-kv-shop-shop", True, 9)
     named = asked(tags=(("certroll-import-name", "Mine"),))
-    assert [one.ref.name for one in copies_of(named)] == ["mine"]
+    assert [certificate.ref.name for certificate in copies_of(named)] == ["mine"]
 
 
 def test_site_of_a_flex_plan_gets_a_copy_to_itself() -> None:
-    """Where each site has certificates of its own, the copy is the site's."""
+    """Certroll imports a copy for the site alone if the site is on a Flex Consumption plan."""
     (made,) = copies_of(asked(sites=(replace(site(), flex=True),)))
     assert made.ref == CopyRef.of_site(site_ref(), "rg-kv-shop-shop", public=False)
 
 
 def test_import_is_projected() -> None:
-    """Afterwards the copy is there, and nothing is proposed."""
+    """The snapshot predicted for the import has the copy, and Certroll then proposes nothing."""
     before = asked()
     (step,) = proposed(before)
     assert isinstance(step, Step)
@@ -241,7 +247,7 @@ def test_import_is_projected() -> None:
 
 
 def test_vault_is_known_from_another_copy() -> None:
-    """Where a copy of anything in the vault tells its resource id, that one is used."""
+    """Certroll takes the vault's resource id from any copy of an object in that vault."""
     (step,) = proposed(asked("shop", copy("north", OLD, source=OTHER_REF, webspace=NORTH)))
     assert isinstance(step, Step)
     assert isinstance(step.action, ImportCertificate)
@@ -249,7 +255,7 @@ def test_vault_is_known_from_another_copy() -> None:
 
 
 def test_copy_of_another_vault_tells_nothing() -> None:
-    """A vault's resource id is read from copies of that vault alone."""
+    """Certroll takes no vault's resource id from a copy of another vault."""
     elsewhere = replace(OTHER_REF, vault=VaultName("kv-other"))
     (step,) = proposed(asked("shop", replace(copy("north", OLD, source=elsewhere, webspace=NORTH))))
     assert isinstance(step, Step)
@@ -258,7 +264,7 @@ def test_copy_of_another_vault_tells_nothing() -> None:
 
 
 def test_site_that_opted_out_stops_no_import_elsewhere() -> None:
-    """Only what the tag names is asked whether it was taken out."""
+    """The opt-out of a site that the tag does not name stops no import."""
     (made,) = copies_of(asked("north", sites=(site(tags=OFF), NORTH_SITE)))
     assert made.webspace == NORTH
 
@@ -267,7 +273,7 @@ def test_site_that_opted_out_stops_no_import_elsewhere() -> None:
 
 
 class Rights:
-    """Says in which subscriptions which vaults are, and how each decides; what it is asked is kept."""
+    """Vault rights with vaults for each subscription, which record each question."""
 
     def __init__(self, vaults: dict[str, dict[VaultName, str]], *, uses_roles: bool = False) -> None:
         self.asked: list[str] = []
@@ -279,27 +285,27 @@ class Rights:
         return self._vaults.get(subscription, {})
 
     def settings(self, vault_id: str) -> VaultSettings:
-        """Return a vault that lets nobody in by its policies, or by roles that could not be read."""
+        """Return a vault without access policies, or a vault with roles that could not be read."""
         self.asked.append(vault_id)
         return VaultSettings(vault_id, VAULT, uses_roles=self._uses_roles)
 
 
 class Subscribed(RecordingAppService):
-    """An App Service of two subscriptions."""
+    """An App Service that shows two subscriptions."""
 
     def subscriptions(self) -> tuple[str, ...]:
-        """Return both, ours last."""
+        """Return both subscriptions, Certroll's own last."""
         return ("0-other", SUBSCRIPTION)
 
 
 def looking(rights: Rights, service: RecordingAppService, vault_id: str | None = None) -> bool:
-    """Carry an import out where it is not known which vault it is, and say whether it wrote."""
+    """Perform an import with an unknown vault id, and return True if the import wrote."""
     action = replace(IMPORT, vault_id=vault_id)
     return action.perform(replace(ports(service, ManualClock()), vault_rights=rights))  # type: ignore[arg-type]
 
 
 def test_vault_is_looked_for_at_home_first() -> None:
-    """Where no copy tells which vault it is, ours is looked for before others, and the import names it."""
+    """Certroll first searches its own subscription for an unknown vault, and imports from the vault that it finds."""
     rights, service = Rights({SUBSCRIPTION: {VAULT: "/home"}, "0-other": {}}, uses_roles=True), Subscribed()
     service.copies = [GONE, COPY]
     assert looking(rights, service)
@@ -312,7 +318,7 @@ def test_vault_is_looked_for_at_home_first() -> None:
 
 
 def test_vault_that_nobody_shows_is_said_to_be_missing() -> None:
-    """Where no subscription that is seen has the vault, nothing is imported, and the cure is said."""
+    """Certroll imports nothing from a vault that no visible subscription has, and names the missing role."""
     service = Subscribed(copies=[GONE])
     with pytest.raises(NotFound, match=r"ARM shows no vault kv-shop; grant Reader on the vault$"):
         looking(Rights({}), service)
@@ -320,7 +326,7 @@ def test_vault_that_nobody_shows_is_said_to_be_missing() -> None:
 
 
 def test_vault_that_lets_app_service_not_in_is_told_before() -> None:
-    """Where App Service lacks a right for certain, nothing is asked of it, and the command that mends it is said."""
+    """Certroll imports nothing if App Service lacks a right in the vault, and gives the command that grants it."""
     service = Subscribed(copies=[GONE])
     with pytest.raises(Rejected, match="az keyvault") as refused:
         looking(Rights({}), service, VAULT_ID)

@@ -1,4 +1,4 @@
-"""Keeping a version that app settings name, when the imported copy under it is replaced."""
+"""Test how Certroll uploads an old version that app settings name before a sync replaces its imported copy."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -73,7 +73,7 @@ HIDDEN_SETTINGS = replace(blind_spot(), settings_only=True)
 
 
 def kept(seen: Snapshot) -> list[str]:
-    """Return the versions that are to be kept, having checked that each step is whole."""
+    """Return the old versions that Certroll uploads, after a check that each item is a full step."""
     items = list(keep_superseded.propose(seen, APPLY))
     actions = [item.action for item in items if isinstance(item, Step) and item.reason is Reason.SUPERSEDED_IN_USE]
     assert len(actions) == len(items)
@@ -82,12 +82,12 @@ def kept(seen: Snapshot) -> list[str]:
 
 
 def world(*settings: SiteSettings, lineage: Lineage = THREE, **others: Any) -> Snapshot:  # noqa: ANN401 - as snapshot
-    """Return the ordinary world with apps and a third version."""
+    """Return the default snapshot with these app settings and a third version."""
     return snapshot(lineage=lineage, settings=settings, **others)
 
 
 def test_version_that_an_app_names_is_kept() -> None:
-    """What an imported copy holds and an app names goes up again, under a name of its own, before a sync."""
+    """Certroll uploads the old version under its own name before a sync, if an app names that version."""
     seen = snapshot(settings=OLD_APP, plans=(farm(NORTH), PLAN))
     assert list(keep_superseded.propose(seen, APPLY)) == [Step(KEEP, Reason.SUPERSEDED_IN_USE)]
 
@@ -141,7 +141,7 @@ def test_version_that_an_app_names_is_kept() -> None:
     ],
 )
 def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> None:
-    """What apps name, and only an imported copy holds or none any more, is kept, the newest first."""
+    """Certroll uploads the old versions that apps name and a sync removes, the newest first."""
     assert kept(seen) == expected
 
 
@@ -188,7 +188,7 @@ def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> 
     ],
 )
 def test_nothing_else_is_kept(seen: Snapshot) -> None:
-    """Nothing is uploaded that nobody names, that stays anyway, or that a sync brings."""
+    """Certroll uploads no version that no app names, that stays in the webspace anyway, or that a sync brings."""
     assert kept(seen) == []
 
 
@@ -201,13 +201,13 @@ def test_nothing_else_is_kept(seen: Snapshot) -> None:
     ],
 )
 def test_one_of_two_versions_of_one_thumbprint_is_kept(*, first: bool, second: bool, expected: str) -> None:
-    """Where a certificate was imported into its vault twice it is kept once, from a version that can be read."""
+    """Certroll uploads an enabled version if two versions of the vault have the same thumbprint."""
     versions = replace(old_version(), enabled=first), replace(old_version("v0"), enabled=second)
     assert kept(world(named(OLD), lineage=lineage(version(), *versions))) == [expected]
 
 
 def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
-    """Where neither of two versions of one thumbprint is enabled, people are told of the newer one, once."""
+    """Certroll reports only the newer of two disabled versions with the same thumbprint."""
     old = replace(old_version(), enabled=False), replace(old_version("v0", not_after=NOW), enabled=False)
     (skip,) = keep_superseded.propose(world(named(OLD), lineage=lineage(version(), *old)), APPLY)
     assert isinstance(skip, Skip)
@@ -241,18 +241,18 @@ def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
     ],
 )
 def test_what_cannot_be_kept_is_told(old: Any, plans: tuple[Any, ...], subject: str, detail: str) -> None:  # noqa: ANN401
-    """A version that cannot be kept is named, with what would let it be."""
+    """Certroll names an old version that it cannot upload, and what would allow the upload."""
     seen = snapshot(lineage=lineage(version(), old), settings=OLD_APP, plans=plans)
     assert list(keep_superseded.propose(seen, APPLY)) == [Skip(subject, Reason.NO_OVERLAP, detail)]
 
 
 def test_version_that_ends_soon_is_kept() -> None:
-    """A version that is valid for another hour is kept for that hour."""
+    """Certroll uploads an old version that is valid for only one more hour."""
     assert kept(snapshot(lineage=lineage(version(), old_version(not_after=NOW + HOUR)), settings=OLD_APP)) == ["v1"]
 
 
 def test_copy_knows_what_it_is_good_for() -> None:
-    """Where a version was looked into, the copy that is made has its names."""
+    """The copy in the plan has the host names of the version, if Certroll has read the version."""
     known = replace(old_version(), facts=facts("a.contoso.com"))
     (step,) = keep_superseded.propose(snapshot(lineage=lineage(version(), known), settings=OLD_APP), APPLY)
     assert isinstance(step, Step)
@@ -261,7 +261,7 @@ def test_copy_knows_what_it_is_good_for() -> None:
 
 
 def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
-    """Return the imported copy that is said to hold what is kept."""
+    """Return the imported copy that the step names as the holder of the old version."""
     (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, copies=copies), APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, KeepSuperseded)
@@ -269,7 +269,7 @@ def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
 
 
 def test_copy_under_it_is_known() -> None:
-    """Who holds the version now is the imported copy of that very webspace, or nobody."""
+    """The step names an imported copy of the same webspace as the holder of the old version, or no copy."""
     assert held_by(SYNCED, copy("b")) == copy("b").ref
     assert held_by(SYNCED, copy("c"), copy("b")) == copy("b").ref
     assert held_by(SYNCED) is None
@@ -277,19 +277,19 @@ def test_copy_under_it_is_known() -> None:
 
 
 def names(seen: Snapshot) -> list[tuple[str, str]]:
-    """Return the webspace and the name of each copy that is made."""
+    """Return the webspace and the name of each copy that Certroll makes."""
     actions = [item.action for item in keep_superseded.propose(seen, APPLY) if isinstance(item, Step)]
     return [(action.webspace.name, action.copy.ref.name) for action in actions if isinstance(action, KeepSuperseded)]
 
 
 def suffixed(webspace: str) -> str:
-    """Return the name of the copy in a webspace whose name is taken by another's."""
+    """Return the copy's name in a webspace where the plain name is taken by another webspace's copy."""
     return f"{NAME}-{sha256(webspace.encode()).hexdigest()[:8]}"
 
 
 def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
-    """Of several plans of a webspace the same one is named, in whatever order Azure lists them."""
-    plans = tuple(replace(PLAN, resource_id=f"/s/x/resourceGroups/rg/providers/p/serverfarms/{one}") for one in "bca")
+    """Certroll names the same plan of a webspace, whatever the order in which Azure lists plans."""
+    plans = tuple(replace(PLAN, resource_id=f"/s/x/resourceGroups/rg/providers/p/serverfarms/{name}") for name in "bca")
     for order in (plans, plans[::-1]):
         (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, plans=order), APPLY)
         assert isinstance(step, Step)
@@ -298,7 +298,10 @@ def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
 
 
 def test_webspaces_of_one_group_do_not_share_a_name() -> None:
-    """Webspaces of one resource group get copies of different names: the second would replace the first."""
+    """Certroll gives the copies in webspaces of one resource group different names.
+
+    A second copy of the same name would replace the first copy.
+    """
     sites = site(), site("n", webspace=NORTH), site("e", webspace=EAST)
     settings = named(OLD, site="n"), named(OLD), named(OLD, site="e")
     copies = copy(), copy("n", webspace=NORTH), copy("e", webspace=EAST)
@@ -311,7 +314,10 @@ def test_webspaces_of_one_group_do_not_share_a_name() -> None:
 
 
 def test_name_that_is_taken_elsewhere_is_not_used() -> None:
-    """A name that a copy of another webspace has is not taken from it; one that stands in this webspace is."""
+    """Certroll does not use a name that a copy of another webspace has.
+
+    Certroll plans with the name if the certificate with that name is in the same webspace.
+    """
     elsewhere = replace(KEPT, webspace=EAST)
     assert names(snapshot(settings=OLD_APP, copies=(copy(), elsewhere))) == [(WEST.name, suffixed(WEST.name))]
     here = replace(KEPT, thumbprint=FOREIGN)
@@ -319,14 +325,14 @@ def test_name_that_is_taken_elsewhere_is_not_used() -> None:
 
 
 def test_projection_holds_both() -> None:
-    """Afterwards the copy is there beside the imported one, and nothing more is proposed."""
+    """The snapshot predicted for the step has the upload and the imported copy, and Certroll then proposes nothing."""
     after = KEEP.project(snapshot(settings=OLD_APP))
     assert after.fleet.certificates == (copy(), KEPT)
     assert kept(after) == []
 
 
 def test_keeping_says_what_it_is() -> None:
-    """A copy is made for the whole webspace, restarts nothing, and needs nothing that is there before."""
+    """The upload of an old version serves the whole webspace, restarts no app, and needs no earlier certificate."""
     assert (KEEP.subject, KEEP.site, KEEP.webspace, KEEP.restarts_site) == (SUBJECT, None, WEST, False)
     assert KEEP.writes == frozenset()
 
@@ -338,7 +344,7 @@ THERE = KEPT
 
 
 class Case(NamedTuple):
-    """What a run of the action left behind."""
+    """The recorded ports of a test case, and the call that performs the action."""
 
     azure: RecordingAppService
     vault: RecordingVault
@@ -353,7 +359,7 @@ def performing(
     imported: WebspaceCertificate | Exception | None = None,
     action: KeepSuperseded = KEEP,
 ) -> Case:
-    """Return a run in which Azure shows these sights of the copy that is made, the last one for ever."""
+    """Return a case in which Azure shows these states of the copy in turn, and the last state from then on."""
     azure = RecordingAppService(
         copies=list(seen), others={copy().ref: [imported or copy()]}, failures=[upload] if upload else []
     )
@@ -365,7 +371,7 @@ GONE = NotFound("404")
 
 
 def test_version_is_uploaded_once() -> None:
-    """The version goes up with its key, once, through a plan of its webspace, and ends when Azure shows it."""
+    """Certroll uploads the version with its key once, through a plan of its webspace."""
     case = performing(GONE, THERE)
     assert case.perform()
     assert case.azure.writes == [(KEPT, PFX, PLAN)]
@@ -374,14 +380,14 @@ def test_version_is_uploaded_once() -> None:
 
 
 def test_upload_waits_until_azure_shows_it() -> None:
-    """Reads that lag behind the write, or still show something else there, are repeated."""
+    """Certroll repeats reads, and not the upload, until Azure shows the uploaded version."""
     case = performing(GONE, GONE, replace(KEPT, thumbprint=FOREIGN), THERE)
     assert case.perform()
     assert (len(case.azure.writes), case.clock.slept) == (1, [1.0, 2.0])
 
 
 def test_version_that_is_there_is_not_uploaded() -> None:
-    """Where the copy is there already nothing is written, and no key is read."""
+    """Certroll neither uploads nor reads the key if the copy is already there."""
     case = performing(THERE)
     assert not case.perform()
     assert (case.azure.writes, case.vault.asked) == ([], [])
@@ -395,7 +401,7 @@ def test_version_that_is_there_is_not_uploaded() -> None:
     ],
 )
 def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertificate, words: str) -> None:
-    """Where the name is taken by something else nothing is written there, and people are told what to delete."""
+    """Certroll never overwrites another certificate with the copy's name, and says which certificate to delete."""
     case = performing(seen)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -407,7 +413,7 @@ def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertific
     "error", [Denied("403 no"), NotFound("404 no"), Rejected("400 no")], ids=lambda e: type(e).__name__
 )
 def test_version_that_cannot_be_read_is_not_kept(error: Exception) -> None:
-    """Where the vault does not give the version, nothing is written, and what follows goes on without an overlap."""
+    """Certroll uploads nothing if the vault does not give the old version, and reports that there is no overlap."""
     case = performing(GONE, pfx=error)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -416,7 +422,7 @@ def test_version_that_cannot_be_read_is_not_kept(error: Exception) -> None:
 
 
 def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
-    """Where the upload is refused while the imported copy still holds the version, it is done after the sync."""
+    """Certroll uploads after the sync if Azure refuses the upload while the imported copy holds the same version."""
     case = performing(GONE, upload=Rejected("409 exists"))
     with pytest.raises(NotYet, match=r"goes up after the sync: 409 exists$"):
         case.perform()
@@ -424,7 +430,7 @@ def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
 
 
 def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
-    """Where the upload is never shown while the imported copy holds the version, it is done after the sync."""
+    """Certroll uploads after the sync if Azure does not show the upload while the imported copy holds the version."""
     case = performing(GONE)
     with pytest.raises(NotYet, match=r"goes up after the sync: .* still shows the old state after 20 s$"):
         case.perform()
@@ -443,7 +449,7 @@ def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
 def test_upload_that_azure_refuses_for_good_is_not_kept(
     error: Exception, imported: WebspaceCertificate | Exception, action: KeepSuperseded
 ) -> None:
-    """Where a sync would not help, the version is not kept, and what follows goes on without an overlap."""
+    """Certroll reports that there is no overlap if Azure refuses the upload and a sync would not help."""
     case = performing(GONE, upload=error, imported=imported, action=action)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -452,14 +458,14 @@ def test_upload_that_azure_refuses_for_good_is_not_kept(
 
 
 def test_upload_that_is_never_shown_is_not_kept() -> None:
-    """Where no imported copy holds the version and the upload is never shown, it is not kept."""
+    """Certroll reports a missing overlap if Azure never shows the upload and no imported copy holds the version."""
     with pytest.raises(NotKept, match=r"Azure does not take it, so there is no overlap: .* after 20 s$"):
         performing(GONE, imported=SYNCED).perform()
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("504"), Conflict("412")], ids=lambda e: type(e).__name__)
 def test_other_errors_of_the_upload_are_passed_on(error: Exception) -> None:
-    """A lost answer is no refusal: the step is done again, reads first, and finds the copy there."""
+    """Certroll reads before it repeats an upload without an answer, and finds the copy there."""
     case = performing(GONE, THERE, upload=error)
     with pytest.raises(type(error)):
         case.perform()
@@ -468,7 +474,7 @@ def test_other_errors_of_the_upload_are_passed_on(error: Exception) -> None:
 
 
 def test_no_error_shows_the_key() -> None:
-    """Whatever goes wrong, neither the PFX nor its password is in what is said."""
+    """Certroll shows neither the PFX nor its password in any error."""
     for upload in (Rejected("no"), Denied("no")):
         with pytest.raises((NotYet, NotKept)) as raised:
             performing(GONE, upload=upload).perform()
@@ -476,6 +482,6 @@ def test_no_error_shows_the_key() -> None:
 
 
 def test_ordinary_world_is_what_these_cases_think() -> None:
-    """The old version is stale, and the imported copy holds it."""
+    """In the default snapshot the old version is stale, and the imported copy holds the old version."""
     assert LINEAGE.is_stale(OLD)
     assert copy().thumbprint == OLD

@@ -1,4 +1,4 @@
-"""From what was observed to what is to be done."""
+"""Test which steps and refusals Certroll plans for an observed fleet."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -58,17 +58,17 @@ WAITING = rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH)
 
 
 def told(plan: Plan) -> list[tuple[str, str]]:
-    """Return the first two words of each step's subject."""
+    """Return the reason and the first two words of the subject of each step."""
     return [(step.reason, " ".join(step.subject.split()[:2])) for step in plan.steps]
 
 
 def reasons(plan: Plan) -> dict[str, Reason]:
-    """Return the reason of each refusal by the last word of its subject."""
+    """Return the reason of each refusal by the last word of the refusal's subject."""
     return {skip.subject.split()[-1]: skip.reason for skip in plan.skips}
 
 
 def test_copies_come_before_bindings() -> None:
-    """A version is brought into every webspace before any host name there shows it."""
+    """Certroll brings a version into every webspace before any binding there shows the version."""
     assert told(planner.plan(two_webspaces(PROVEN), APPLY)) == [
         (Reason.STALE_COPY, "certificate rg-web/north-copy"),
         (Reason.STALE_COPY, "certificate rg-web/shop-copy"),
@@ -79,13 +79,13 @@ def test_copies_come_before_bindings() -> None:
 
 
 def test_bindings_that_lag_behind_a_synced_copy_are_moved() -> None:
-    """Where the platform synced the copy by itself and left bindings behind, these alone are moved."""
+    """Certroll moves only the bindings if App Service itself synced the copy and left the bindings behind."""
     seen = snapshot(copies=(copy(thumbprint=NEW),))
     assert told(planner.plan(seen, APPLY)) == [(Reason.STALE_THUMBPRINT, "binding shop.contoso.com")]
 
 
 def test_projected_world_is_the_wished_one() -> None:
-    """After the plan every copy and every stale binding has the new version, and kind and address are as before."""
+    """The plan gives every copy and stale binding the new version, and keeps each binding's `ssl_state` and address."""
     ip_based = binding("ip.contoso.com", ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
     names = facts("*.contoso.com")
     seen = snapshot(lineage=lineage(version(facts=names), old_version()), bindings=(binding(), ip_based))
@@ -111,13 +111,16 @@ def test_projected_world_is_the_wished_one() -> None:
     ],
 )
 def test_second_plan_is_empty(seen: Snapshot) -> None:
-    """What the plan leaves behind needs no second one: that is how a run is verified."""
+    """Certroll plans no step for the snapshot that its own plan leaves behind.
+
+    A run verifies its result by a second plan, which must be empty.
+    """
     after = planner.project(planner.plan(seen, APPLY), seen)
     assert planner.plan(after, APPLY).steps == ()
 
 
 def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
-    """Beside a blind spot nothing is synced, and no host name is bound to what is not there."""
+    """Certroll syncs nothing in a webspace with a blind spot, and binds no certificate that the webspace lacks."""
     assert reasons(planner.plan(snapshot(blind_spots=(blind_spot(),)), APPLY)) == {
         "rg-westeuropewebspace": Reason.INCOMPLETE_VIEW,
         "shop": Reason.NOT_LIVE,
@@ -125,27 +128,27 @@ def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
 
 
 def test_fleet_that_is_current_needs_nothing() -> None:
-    """Where everything is current there is neither a step nor a refusal."""
+    """Certroll plans neither a step nor a refusal for a fleet that is current."""
     seen = snapshot(bindings=(binding(thumbprint=NEW),), copies=(copy(thumbprint=NEW),))
     assert planner.plan(seen, APPLY) == Plan()
 
 
 def test_observing_shows_the_whole_plan() -> None:
-    """By default nothing is written, and every step of every webspace is shown as what would be done."""
+    """Certroll by default writes nothing, and reports every step of every webspace that it would make."""
     plan = planner.plan(two_webspaces(), Intent())
     assert plan.steps == ()
     assert [skip.reason for skip in plan.skips] == [Reason.OBSERVE_ONLY] * 5
 
 
 def test_stages_hold_back_copies_and_bindings() -> None:
-    """Before the first webspace is proven, neither copies nor bindings of the others are touched."""
+    """Certroll changes neither copies nor bindings of other webspaces before the first webspace is proven."""
     plan = planner.plan(two_webspaces(), APPLY)
     assert {step.action.webspace for step in plan.steps} == {site().webspace}
     assert [skip.reason for skip in plan.skips] == [Reason.AWAITING_FIRST_STAGE] * 3
 
 
 def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
-    """Where the newest version is refused nothing is synced, and no host name is bound to what is not there."""
+    """Certroll syncs nothing while the newest version is refused, and binds no certificate that the webspace lacks."""
     refused = lineage(
         version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.EXPIRED, "it expired")
     )
@@ -213,7 +216,10 @@ def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
     ],
 )
 def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Reason) -> None:
-    """Where several things stop a binding, the reason given is the one that would still hold without the others."""
+    """Certroll gives the most lasting of several reasons that stop a binding.
+
+    The operator would meet that reason even if the other reasons were gone.
+    """
     plan = planner.plan(seen, intent)
     assert plan.steps == ()
     assert [skip.reason for skip in plan.skips if skip.site] == [given]
@@ -223,14 +229,20 @@ ON: Tags = (("certroll-restart", "on"),)
 
 
 def apps(*settings: SiteSettings, tags: Tags = (), rolls: tuple[RollRecord, ...] = (), synced: bool = True) -> Snapshot:
-    """Return a world in which nothing is bound, and an app names this; the new version is there, or is to come."""
+    """Return a snapshot without bindings, in which an app has these settings.
+
+    The new version is in the webspace if `synced` is True.
+    """
     copies = (copy(thumbprint=NEW), copy("kept", source=None)) if synced else (copy(),)
     seen = rollout(record(SiteState.PROVEN), rolls=rolls)
     return snapshot(sites=(site(tags=tags),), bindings=(), copies=copies, settings=settings, rollout=seen)
 
 
 def test_old_version_is_kept_before_its_copy_is_synced() -> None:
-    """What an app names goes up before the sync that replaces it, and the app is written when both are there."""
+    """Certroll uploads the old version that an app names before the sync that replaces it.
+
+    Certroll edits the app's settings after the sync.
+    """
     assert told(planner.plan(apps(named(OLD), synced=False), APPLY)) == [
         (Reason.SUPERSEDED_IN_USE, f"certificate rg/certroll-shop-{OLD.lower()}"),
         (Reason.STALE_COPY, "certificate rg-web/shop-copy"),
@@ -239,7 +251,7 @@ def test_old_version_is_kept_before_its_copy_is_synced() -> None:
 
 
 def test_app_that_is_rolled_has_both_versions() -> None:
-    """After the plan the app names both versions, both are in its webspace, and no second plan is needed."""
+    """After the plan, the app names both versions, its webspace has both, and a second plan is empty."""
     seen = apps(named(OLD, pins={"PIN": OLD}), synced=False)
     after = planner.project(planner.plan(seen, APPLY), seen)
     assert after.settings_of(site_ref()) == named(OLD, NEW, pins={"PIN": NEW})
@@ -279,7 +291,7 @@ def test_app_that_is_rolled_has_both_versions() -> None:
     ],
 )
 def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
-    """Whatever an app needs, one plan restarts it once."""
+    """Certroll restarts an app only once in a plan, whatever the app needs."""
     plan = planner.plan(seen, APPLY)
     assert [step.reason for step in plan.steps if step.action.restarts_site] == reasons
     assert all(step.action.restarts_site for step in plan.steps)
@@ -347,13 +359,16 @@ def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
     ],
 )
 def test_most_telling_reason_is_given_for_an_app(seen: Snapshot, intent: Intent, given: Reason) -> None:
-    """Where several things stop an app, the reason given is the one that would still hold without the others."""
+    """Certroll gives the most lasting of several reasons that stop an app.
+
+    The operator would meet that reason even if the other reasons were gone.
+    """
     plan = planner.plan(seen, intent)
     assert [skip.reason for skip in plan.skips if skip.site] == [given]
 
 
 def test_slot_that_was_set_aside_and_its_site_do_not_wait_for_each_other() -> None:
-    """A slot that was broken before and its production site: one of them goes."""
+    """Certroll rolls the production site although its slot was broken before the roll."""
     seen = snapshot(
         sites=(site(), site(slot="staging")),
         bindings=(),
@@ -365,17 +380,17 @@ def test_slot_that_was_set_aside_and_its_site_do_not_wait_for_each_other() -> No
 
 
 def test_every_guard_is_in_the_table() -> None:
-    """A guard that has a file has a place in the table: none can be forgotten."""
+    """Each module of `shared.guards` with a guard has a place in the table of guards."""
     assert {module.guard for module in _modules(guards) if hasattr(module, "guard")} == set(guards.GUARDS)
 
 
 def test_every_action_is_in_the_table() -> None:
-    """An action that has a file has a place in the table: none can be forgotten."""
+    """Each module of `shared.actions` that proposes steps has a place in the table of proposals."""
     assert {module.propose for module in _modules(actions) if hasattr(module, "propose")} == set(actions.PROPOSALS)
 
 
 def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
-    """Where several guards would refuse a step, the one whose reason says the most is asked first."""
+    """Certroll asks the guards in the order of their reasons: the opt-out comes first, the order of apps last."""
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
         "opt_out",
         "gate",
@@ -392,7 +407,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
 
 
 def test_work_goes_from_what_is_kept_to_what_is_deleted() -> None:
-    """What is replaced is kept first, a version is there before anything shows it, and what is deleted goes last."""
+    """Certroll uploads old versions first, then brings new versions, changes bindings and apps, and deletes last."""
     assert [propose.__module__.rpartition(".")[2] for propose in actions.PROPOSALS] == [
         "keep_superseded",
         "upload_certificate",
@@ -428,18 +443,18 @@ def _modules(package: ModuleType) -> list[Any]:
     ],
 )
 def test_what_will_not_move_makes_nothing_urgent(seen: Snapshot) -> None:
-    """A binding that no plan will move does not make every later version urgent."""
+    """A binding that no plan will move does not make a version urgent."""
     assert expires_at(seen) is None
 
 
 def test_what_will_move_makes_urgent_though_its_names_are_unknown() -> None:
-    """A version that was not looked into is taken to cover what it is to replace."""
+    """A binding whose certificate is about to end makes the version urgent even if the version's names are unknown."""
     seen = snapshot(lineage=lineage(version(facts=None), old_version()))
     assert expires_at(seen) == old_version().not_after
 
 
 def test_soonest_end_of_what_is_shown_counts() -> None:
-    """What is urgent is decided by the first stale certificate that a host name still shows and that has not ended."""
+    """The urgency of a version depends on the earliest end of a stale certificate that a host name still shows."""
     soon = NOW + timedelta(hours=1)
     versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW - URGENT)
     shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))

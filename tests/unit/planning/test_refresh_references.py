@@ -1,4 +1,4 @@
-"""Asking App Service to fetch what an app's Key Vault references lead to."""
+"""Test when Certroll asks App Service to fetch the newest version for an app's Key Vault references."""
 
 import pytest
 
@@ -38,7 +38,7 @@ BEHIND = named(led=(FOLLOWS,))
 
 
 def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = ()) -> Snapshot:
-    """Return the ordinary world with these apps."""
+    """Return the default snapshot with these app settings."""
     return snapshot(settings=settings, rollout=rollout(rolls=rolls))
 
 
@@ -55,7 +55,7 @@ def step(settings: SiteSettings = BEHIND) -> Step:
     ],
 )
 def test_reference_that_is_behind_is_refreshed(reference: VaultReference) -> None:
-    """An app that still has another version by reference is refreshed, once for all its references."""
+    """Certroll refreshes an app once if any of its references still leads to an older version."""
     settings = named(led=(VaultReference("A", REF, None, "v2"), reference, VaultReference("Z", OTHER_REF)))
     assert list(refresh_references.propose(world(settings), APPLY)) == [step(settings)]
 
@@ -73,25 +73,25 @@ def test_reference_that_is_behind_is_refreshed(reference: VaultReference) -> Non
     ],
 )
 def test_other_app_is_left_alone(settings: SiteSettings) -> None:
-    """What has the current version, or nothing of this vault certificate, is not refreshed."""
+    """Certroll refreshes no app whose references lead to the current version or to other vault objects."""
     assert list(refresh_references.propose(world(settings), APPLY)) == []
 
 
 def test_site_of_unknown_webspace_is_left_alone() -> None:
-    """Where Azure does not say which webspace the site is in, nothing is done to it."""
+    """Certroll refreshes no app whose webspace Azure does not report."""
     seen = snapshot(sites=(site(webspace=None),), settings=(BEHIND,))
     assert list(refresh_references.propose(seen, APPLY)) == []
 
 
 def test_nothing_is_refreshed_without_a_current_version() -> None:
-    """Where no version passes the gate there is nothing to fetch, nor to pin."""
+    """Certroll refreshes no app while no version passes the gate."""
     seen = snapshot(lineage=lineage(current=None), settings=(named(led=(FOLLOWS, PINNED)),))
     assert list(refresh_references.propose(seen, APPLY)) == []
 
 
 @pytest.mark.parametrize("active", ["v1", "v3", None])
 def test_nothing_is_refreshed_while_the_newest_version_is_refused(active: str | None) -> None:
-    """A refresh brings the vault's newest version: where that one was refused, none is asked for."""
+    """Certroll refreshes no app while the newest version is refused, because a refresh fetches the newest version."""
     refused = lineage(
         version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.NOT_YET_VALID, "tomorrow")
     )
@@ -100,7 +100,7 @@ def test_nothing_is_refreshed_while_the_newest_version_is_refused(active: str | 
 
 
 def test_version_of_a_reference_has_no_case() -> None:
-    """The version that a reference names is compared as Key Vault compares it."""
+    """Certroll compares the version in a reference without regard to case, as Key Vault does."""
     current = version("ABC", created=NOW)
     led = VaultReference("K", REF, "abc", "abc"), VaultReference("L", REF, None, "abc")
     seen = snapshot(lineage=lineage(current, old_version()), settings=(named(led=led),))
@@ -111,7 +111,7 @@ def test_version_of_a_reference_has_no_case() -> None:
 
 
 def test_app_is_refreshed_once_for_a_version() -> None:
-    """Where the app was restarted with this version, or refreshed for it, it is not asked for again."""
+    """Certroll refreshes no app that it already restarted or refreshed for the same version."""
     for name, spared in (("shop", WRITTEN), ("other", frozenset[RollState]())):
         worlds = {state: world(BEHIND, rolls=(roll(state, site=name),)) for state in RollState}
         found = {state: list(refresh_references.propose(seen, APPLY)) for state, seen in worlds.items()}
@@ -119,7 +119,7 @@ def test_app_is_refreshed_once_for_a_version() -> None:
 
 
 def test_reference_that_names_a_version_is_its_owners() -> None:
-    """A reference that names another version is only reported, by its settings, and never refreshed."""
+    """Certroll only reports a reference that names a fixed older version, and never refreshes for it."""
     led = VaultReference("Z", REF, "v0", "v0"), PINNED, VaultReference("C", REF, "v2", "v2")
     assert list(refresh_references.propose(world(named(led=led)), APPLY)) == [
         Skip(
@@ -132,21 +132,21 @@ def test_reference_that_names_a_version_is_its_owners() -> None:
 
 
 def test_reference_beside_one_that_names_a_version_is_refreshed() -> None:
-    """Of two references the one that follows is refreshed, and the one that does not is reported."""
+    """Certroll refreshes an app for its unversioned reference, and reports the app's versioned reference."""
     settings = named(led=(PINNED, FOLLOWS))
     skip, refresh = refresh_references.propose(world(settings), APPLY)
     assert (skip.reason, refresh) == (Reason.PINNED_REFERENCE, step(settings))
 
 
 def test_apps_are_refreshed_in_a_stable_order() -> None:
-    """The order in which apps were read changes nothing."""
+    """Certroll refreshes apps in the same order, whatever the order in which their settings were read."""
     settings = tuple(named(site=name, led=(FOLLOWS,)) for name in ("b", "a"))
     seen = snapshot(sites=(site("b"), site("a")), settings=settings)
     assert [item.subject[-1] for item in refresh_references.propose(seen, APPLY)] == ["a", "b"]
 
 
 def test_projection_has_the_current_version() -> None:
-    """Afterwards what follows leads to the current version; what names one, and other apps, are as they were."""
+    """The snapshot predicted for a refresh moves only the app's unversioned references to the current version."""
     other = named(site="other", led=(FOLLOWS,))
     settings = named(led=(FOLLOWS, PINNED, VaultReference("O", OTHER_REF, None, "v1")))
     after = RefreshReferences(settings, "v2", WEST).project(world(other, settings))
@@ -155,7 +155,7 @@ def test_projection_has_the_current_version() -> None:
 
 
 def test_refresh_is_asked_for_once() -> None:
-    """One refresh is asked for; Azure's refusal is passed on."""
+    """Certroll asks App Service for one refresh, and raises Azure's refusal."""
     azure = RecordingAppService()
     assert step().action.perform(ports(azure, ManualClock()))
     assert azure.writes == [("refresh", site_ref())]
@@ -165,14 +165,14 @@ def test_refresh_is_asked_for_once() -> None:
 
 
 def test_refresh_of_unknown_outcome_is_not_repeated() -> None:
-    """Where Azure's answer is lost it is not asked again: the next look tells."""
+    """Certroll does not repeat a refresh without an answer, because the next run sees the result."""
     azure = RecordingAppService(failures=[OutcomeUnknown("504")])
     assert step().action.perform(ports(azure, ManualClock()))
     assert azure.writes == [("refresh", site_ref())]
 
 
 def test_refresh_says_what_it_is() -> None:
-    """A refresh is of one app, may restart it, and writes nothing that has to be in the webspace."""
+    """A refresh concerns one app, may restart the app, and needs no certificate in the webspace."""
     action = step().action
     assert (action.subject, action.site, action.webspace) == ("Key Vault references of shop", site_ref(), WEST)
     assert (action.restarts_site, action.writes) == (True, frozenset())

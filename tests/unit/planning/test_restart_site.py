@@ -1,4 +1,4 @@
-"""Restarting an app that loads every certificate."""
+"""Test when Certroll restarts an app that loads every certificate of its webspace."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -65,7 +65,10 @@ def world(
     rolls: tuple[RollRecord, ...] = (),
     versions: Lineage = LINEAGE,
 ) -> Snapshot:
-    """Return a world in which an app that asked to be restarted loads everything, and the new version has come."""
+    """Return a snapshot whose only app loads every certificate, and whose webspace has the new version.
+
+    The app's tag `certroll-restart` asks for a restart.
+    """
     return snapshot(lineage=versions, sites=sites, copies=copies, settings=(settings,), rollout=rollout(rolls=rolls))
 
 
@@ -82,12 +85,12 @@ def world(
 def test_app_that_loads_everything_is_restarted_on_request(
     sites: tuple[Site, ...], settings: SiteSettings, item: Step | Skip
 ) -> None:
-    """An app that loads every certificate is restarted where its tag asks for it, else only named."""
+    """Certroll restarts an app that loads every certificate if a tag asks for it, and otherwise reports the app."""
     assert list(restart_site.propose(world(settings, sites=sites), APPLY)) == [item]
 
 
 def test_tag_of_a_site_counts_for_its_slots() -> None:
-    """A slot is restarted where its site is tagged, and its own tag wins."""
+    """The restart tag of a site counts for its slots, and a slot's own tag wins."""
     slot = named(slot="staging", everything=True)
     (step,) = restart_site.propose(world(slot, sites=(*TAGGED, site(slot="staging"))), APPLY)
     assert isinstance(step, Step)
@@ -98,7 +101,7 @@ def test_tag_of_a_site_counts_for_its_slots() -> None:
 
 
 def test_app_that_is_nowhere_is_left_alone() -> None:
-    """Where Azure does not say in which webspace a site is, nobody restarts it, whatever it has to itself."""
+    """Certroll restarts no app whose webspace Azure does not report, even if the site has a certificate of its own."""
     own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
     nowhere = replace(TAGGED[0], webspace=None)
     assert list(restart_site.propose(world(EVERYTHING, sites=(nowhere,), copies=(own,)), APPLY)) == []
@@ -133,12 +136,12 @@ def test_app_that_is_nowhere_is_left_alone() -> None:
     ],
 )
 def test_other_app_is_left_alone(seen: dict[str, object], tags: Tags) -> None:
-    """What does not load everything, or has seen to this version already, is neither restarted nor named."""
+    """Certroll neither restarts nor reports an app that loads selected certificates, or already has the version."""
     assert list(restart_site.propose(world(sites=(site(tags=tags),), **seen), APPLY)) == []  # type: ignore[arg-type]
 
 
 def test_site_of_unknown_webspace_is_left_alone() -> None:
-    """Where Azure does not say which webspace the site is in, nobody knows what it loads."""
+    """Certroll restarts no app whose webspace Azure does not report."""
     assert list(restart_site.propose(world(sites=(site(webspace=None, tags=ON),)), APPLY)) == []
 
 
@@ -155,26 +158,26 @@ def test_site_of_unknown_webspace_is_left_alone() -> None:
     ],
 )
 def test_app_is_restarted_while_it_may_run_with_the_old_version(seen: dict[str, object]) -> None:
-    """While the version is young and nothing says that the app started with it, it is restarted."""
+    """Certroll restarts an app for a version younger than a week if no record shows a start with the version."""
     assert list(restart_site.propose(world(**seen), APPLY)) == [STEP]  # type: ignore[arg-type]
 
 
 def test_version_of_just_a_week_is_young() -> None:
-    """A version that came exactly a week ago still asks for restarts."""
+    """Certroll restarts an app for a version that is exactly a week old."""
     week = version(created=NOW - 7 * DAY)
     (step,) = restart_site.propose(world(versions=lineage(week, old_version())), APPLY)
     assert step == Step(RestartSite(site_ref(), WEST, week), Reason.LOADED_AT_START)
 
 
 def test_apps_are_restarted_in_a_stable_order() -> None:
-    """The order in which apps were read changes nothing."""
+    """Certroll restarts apps in the same order, whatever the order in which their settings were read."""
     settings = tuple(named(site=name, everything=True) for name in ("b", "a", "c"))
     seen = snapshot(sites=tuple(site(name, tags=ON) for name in ("c", "b", "a")), settings=settings)
     assert [item.subject for item in restart_site.propose(seen, APPLY)] == ["site a", "site b", "site c"]
 
 
 def test_projection_is_a_start_with_the_new_version() -> None:
-    """Afterwards the app has started with the version and has yet to prove it, so that it is not restarted again."""
+    """The snapshot predicted for a restart records the start with the version, so a second plan is empty."""
     other = roll(RollState.VALIDATED, site="other")
     after = RESTART.project(world(rolls=(roll(RollState.STALE), other)))
     started = RollRecord(site_ref(), "v2", WEST, RollState.OVERLAPPING, NOW)
@@ -183,7 +186,7 @@ def test_projection_is_a_start_with_the_new_version() -> None:
 
 
 def test_restart_is_asked_for_once() -> None:
-    """One restart is asked for, of this very slot; Azure's refusal is passed on."""
+    """Certroll asks for one restart of exactly this slot, and raises Azure's refusal."""
     azure, slot = RecordingAppService(), RestartSite(site_ref(slot="staging"), WEST, version())
     assert slot.perform(ports(azure, ManualClock()))
     assert azure.writes == [("restart", site_ref(slot="staging"))]
@@ -193,13 +196,13 @@ def test_restart_is_asked_for_once() -> None:
 
 
 def test_restart_of_unknown_outcome_is_not_repeated() -> None:
-    """Where Azure's answer is lost the app is not restarted twice: its probe tells."""
+    """Certroll does not repeat a restart without an answer, because the app's probe shows the result."""
     azure = RecordingAppService(failures=[OutcomeUnknown("504")])
     assert RESTART.perform(ports(azure, ManualClock()))
     assert azure.writes == [("restart", site_ref())]
 
 
 def test_restart_says_what_it_is() -> None:
-    """A restart is of one app, restarts it, and needs the new version in the webspace."""
+    """A restart concerns one app, restarts the app, and needs the new version in the webspace."""
     assert (RESTART.subject, RESTART.site, RESTART.webspace) == ("site shop", site_ref(), WEST)
     assert (RESTART.restarts_site, RESTART.writes) == (True, frozenset({NEW}))

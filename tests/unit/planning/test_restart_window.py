@@ -1,4 +1,4 @@
-"""Restarts only when operators allow them."""
+"""Test that Certroll restarts apps only inside the operator's restart window."""
 
 from datetime import timedelta
 
@@ -40,11 +40,11 @@ SECOND = timedelta(seconds=1)
 
 
 def intent(window: str) -> Intent:
-    """Return an intent with these windows."""
+    """Return the intent to apply with this restart window."""
     return Intent(mode=Mode.APPLY, restart_window=RestartWindow.parse(window))
 
 
-# NOW is a Saturday at noon, so the one opens in ten hours.
+# The test clock `NOW` is a Saturday at noon, so the window of `CLOSED` opens ten hours later.
 CLOSED, OPEN = intent("Sat 22:00-23:00"), intent("Sat 12:00-13:00")
 ROLL = Step(RollAppSettings(named(OLD), (SettingEdit(LOAD_LIST, NEW, (), OLD),), WEST), Reason.STALE_THUMBPRINT)
 RESTART = Step(RestartSite(site_ref("all"), WEST, version()), Reason.LOADED_AT_START)
@@ -57,7 +57,7 @@ LATER = "the window opens at 2026-11-21 22:00 UTC"
 
 
 def world(*settings: SiteSettings, end: timedelta = timedelta(days=30)) -> Snapshot:
-    """Return a world in which the old version ends after so long."""
+    """Return a snapshot whose old version ends `end` after now."""
     return snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + end), old_version("v0", OLDER)),
         sites=(site(), site("all"), site("led")),
@@ -67,12 +67,15 @@ def world(*settings: SiteSettings, end: timedelta = timedelta(days=30)) -> Snaps
 
 @pytest.mark.parametrize("when", [APPLY, OPEN], ids=["at any time", "while the window is open"])
 def test_restarts_are_allowed(when: Intent) -> None:
-    """Without a window, or within it, nothing is refused."""
+    """Certroll refuses no step without a restart window, or inside the window."""
     assert restart_window.guard(WHOLE, world(), when) == WHOLE
 
 
 def test_restarts_wait_for_the_window() -> None:
-    """Outside the window what restarts an app waits; what restarts none, or brings last good values back, does not."""
+    """Certroll delays steps that restart an app until the window opens.
+
+    The restart window delays neither other steps nor the return of last good values.
+    """
     assert restart_window.guard(WHOLE, world(), CLOSED) == Plan(
         (RESTORE, SYNC, UPDATE),
         (
@@ -101,13 +104,13 @@ def test_restarts_wait_for_the_window() -> None:
     ],
 )
 def test_certificate_that_ends_before_the_window_needs_a_person(seen: Snapshot, reason: Reason) -> None:
-    """Where the certificate that an app will leave ends before the window opens, waiting for it would break the app."""
+    """Certroll asks for a person if the app's old certificate ends before the window opens."""
     (skip,) = restart_window.guard(Plan((ROLL,)), seen, CLOSED).skips
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", reason, site_ref())
 
 
 def test_person_is_told_what_to_do() -> None:
-    """The refusal says when the certificate ends, when the window opens, and what helps."""
+    """The refusal gives the end of the certificate, the opening of the window, and the next step."""
     (skip,) = restart_window.guard(Plan((ROLL,)), world(end=HOUR), CLOSED).skips
     assert skip.detail == (
         "the old certificate ends at 2026-11-21 13:00 UTC, and CERTROLL_RESTART_WINDOW opens at 2026-11-21 22:00 UTC "

@@ -1,4 +1,4 @@
-"""Bringing the last good values back."""
+"""Test how Certroll brings the last good values back after an app failed."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def failed(*edits: SettingEdit, site: str = "shop") -> RollRecord:
 def restored(
     settings: SiteSettings, *edits: SettingEdit, live: tuple[Thumbprint, ...] = (OLD, OLDER, NEW)
 ) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the last good values back, where these are in the webspace."""
+    """Return the edits that restore the last good values, if the webspace has exactly the certificates `live`."""
     return restoring(settings, failed(*edits), lambda _: frozenset(live))
 
 
@@ -77,12 +77,12 @@ def restored(
 def test_what_is_still_ours_is_taken_back(
     settings: SiteSettings, edits: tuple[SettingEdit, ...], back: tuple[SettingEdit, ...]
 ) -> None:
-    """What stands as we wrote it is taken back; what somebody else wrote since is theirs."""
+    """Certroll takes back only a value that still is as Certroll wrote it, and keeps later values of other writers."""
     assert restored(settings, *edits) == back
 
 
 def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
-    """Where the settings of one app were not read, those of the next one are taken back."""
+    """Certroll restores the next app if it could not read the settings of the first app."""
     rolls = failed(BESIDE, site="a"), failed(BESIDE, site="b")
     seen = snapshot(sites=(site("a"), site("b")), settings=(named(OLD, NEW, site="b"),), rollout=rollout(rolls=rolls))
     (step,) = restore_app_settings.propose(seen, APPLY)
@@ -101,22 +101,23 @@ def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
     ],
 )
 def test_pin_that_comes_back_is_loaded_again(listed: tuple[str, ...], more: tuple[SettingEdit, ...]) -> None:
-    """Where a pin comes back to a version that somebody took out of the load list, the list gets it again."""
+    """Certroll adds a restored pin's version to the load list if somebody removed that version from the list."""
     settings = named(*listed, pins={"PIN": NEW})  # type: ignore[arg-type]
     assert restored(settings, PINNED) == (PIN_BACK, *more)
 
 
 def test_list_that_is_edited_anyway_is_edited_once() -> None:
-    """Where the list itself is taken back, the pin that comes back needs no edit of the list."""
+    """Certroll edits a load list only once if both the list and a pin of its version come back."""
     assert restored(named(NEW, pins={"PIN": NEW}), INSTEAD, PINNED) == (LIST_BACK, PIN_BACK)
 
 
 def test_two_pins_of_one_version_are_loaded_once() -> None:
-    """Where two pins come back to one version, the list gets it once, in each of its spellings."""
+    """Certroll adds the version of two restored pins once to the load list, under each spelling of its name."""
     spellings = "website_load_certificates", "Website_Load_Certificates", LOAD_LIST, "WEBSITE_load_certificates"
     lists = *((key, NEW) for key in spellings), ("A", NEW), ("PIN", NEW)
     references = tuple(
-        SettingReference(key, ReferenceKind.PIN if len(key) < 4 else ReferenceKind.LOAD_LIST, one) for key, one in lists
+        SettingReference(key, ReferenceKind.PIN if len(key) < 4 else ReferenceKind.LOAD_LIST, thumbprint)
+        for key, thumbprint in lists
     )
     other = SettingEdit("A", NEW, (OLD,), OLD)
     assert restored(replace(named(), references=references), other, PINNED) == (
@@ -167,7 +168,7 @@ BOTH_PINS = named(OLD, NEW, pins={"PIN": NEW, "Q": NEW})
 def test_what_is_not_live_does_not_come_back(
     settings: SiteSettings, edits: tuple[SettingEdit, ...], live: tuple[Thumbprint, ...], back: tuple[SettingEdit, ...]
 ) -> None:
-    """What is no longer in the webspace cannot come back; the others do, and what stays can still be loaded."""
+    """Certroll restores only values whose certificate is in the webspace, and lets the app load what its pins name."""
     assert restored(settings, *edits, live=live) == back
 
 
@@ -179,12 +180,12 @@ def test_what_is_not_live_does_not_come_back(
     ],
 )
 def test_what_others_pinned_meanwhile_stays_loaded(pins: dict[str, Thumbprint], back: SettingEdit) -> None:
-    """Where somebody else pinned the new version meanwhile, the old one comes back beside it."""
+    """Certroll keeps the new version in the load list if somebody else pinned the new version after the roll."""
     assert restored(named(NEW, pins=pins), INSTEAD) == (back,)
 
 
 def test_two_pins_of_two_versions_are_both_loaded() -> None:
-    """Where two pins come back to two versions that somebody took out of the list, it gets both again."""
+    """Certroll adds the versions of two restored pins to the load list if somebody removed both versions."""
     assert restored(named(NEW, pins={"PIN": NEW, "Q": NEW}), PINNED, OTHER_PIN) == (
         PIN_BACK,
         SettingEdit("Q", OLDER, (NEW,), NEW),
@@ -194,7 +195,7 @@ def test_two_pins_of_two_versions_are_both_loaded() -> None:
 
 
 def test_only_what_is_live_comes_back() -> None:
-    """A restore goes by what is in the webspace of the app."""
+    """Certroll restores only values whose certificate is in the webspace of the app."""
     seen = snapshot(
         settings=(BOTH_PINS,), copies=(copy(),), rollout=rollout(rolls=(failed(BESIDE, PINNED, OTHER_PIN),))
     )
@@ -204,7 +205,7 @@ def test_only_what_is_live_comes_back() -> None:
 
 
 def test_apps_are_restored_in_a_stable_order() -> None:
-    """The order in which records were read changes nothing."""
+    """Certroll restores apps in the same order, whatever the order of the records."""
     apps = "b", "a", "c"
     seen = snapshot(
         sites=tuple(site(name) for name in apps),
@@ -215,19 +216,19 @@ def test_apps_are_restored_in_a_stable_order() -> None:
 
 
 def world(*records: RollRecord, settings: SiteSettings | None = None) -> Snapshot:
-    """Return a world in which the app has both versions in its list."""
+    """Return a snapshot in which the app has both versions in its load list."""
     return snapshot(settings=(settings or named(OLD, NEW),), rollout=rollout(rolls=records))
 
 
 def test_app_that_failed_is_restored() -> None:
-    """An app whose own probe failed for good after a roll gets its last good values back."""
+    """Certroll restores the last good values of an app whose own probe failed for good after a roll."""
     action = RestoreAppSettings(named(OLD, NEW), (LIST_BACK,), WEST)
     assert list(restore_app_settings.propose(world(failed(BESIDE)), APPLY)) == [Step(action, Reason.PROBE_FAILED)]
 
 
 @pytest.mark.parametrize("state", [state for state in RollState if state is not RollState.FAILED])
 def test_other_app_is_left_alone(state: RollState) -> None:
-    """Only what failed is restored."""
+    """Certroll restores only apps whose recorded state is failed."""
     assert list(restore_app_settings.propose(world(roll(state, edits=(BESIDE,))), APPLY)) == []
 
 
@@ -250,12 +251,12 @@ def test_other_app_is_left_alone(state: RollState) -> None:
     ],
 )
 def test_nothing_is_restored_blindly(seen: Snapshot) -> None:
-    """Where it is not known what was or what is, nothing is written."""
+    """Certroll restores nothing if it does not know the values before the roll or the values now."""
     assert list(restore_app_settings.propose(seen, APPLY)) == []
 
 
 def test_what_is_restored_once_is_not_restored_again() -> None:
-    """After the restore nothing of ours is left."""
+    """Certroll restores nothing for a second time, because a restore removes all of Certroll's edits."""
     seen = world(failed(BESIDE))
     (step,) = restore_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)

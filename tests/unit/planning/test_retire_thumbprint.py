@@ -1,4 +1,4 @@
-"""Taking superseded versions out of an app's load list, where an operator asks for it."""
+"""Test how Certroll removes superseded versions from an app's load list if a tag asks for it."""
 
 from dataclasses import replace
 
@@ -49,13 +49,13 @@ def world(
     versions: Lineage | None = None,
     copies: tuple[WebspaceCertificate, ...] = (),
 ) -> Snapshot:
-    """Return a world in which an app that asked for retirement names both versions, and is validated."""
+    """Return a snapshot with a validated app that lists both versions, and whose tag asks for retirement."""
     known = versions or lineage(*THREE)
     return snapshot(lineage=known, sites=sites, settings=(settings,), copies=copies, rollout=rollout(rolls=rolls))
 
 
 def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
-    """Return the edits that are proposed, having checked the rest of the step; none where no step is."""
+    """Return the edits of the only proposed step after a check of the step, or no edits without a step."""
     items = list(retire_thumbprint.propose(seen, APPLY))
     if not items:
         return ()
@@ -89,12 +89,12 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
     ],
 )
 def test_what_is_superseded_is_retired(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
-    """The old thumbprints leave the load list where the new one is in it, and no pin needs any of them."""
+    """Certroll removes the old thumbprints from a load list that has the new one, if no pin needs the old ones."""
     assert edits(world(settings)) == expected
 
 
 def test_lists_of_two_spellings_are_both_cleaned() -> None:
-    """A load list that Azure shows under two spellings is cleaned in each that names the new version, too."""
+    """Certroll cleans each spelling of the load list's name that lists the new version."""
     lists = (
         ("website_load_certificates", NEW),
         ("website_load_certificates", OLDER),
@@ -102,7 +102,7 @@ def test_lists_of_two_spellings_are_both_cleaned() -> None:
         (LOAD_LIST, NEW),
         ("Website_Load_Certificates", OLD),
     )
-    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, one) for key, one in lists)
+    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, thumbprint) for key, thumbprint in lists)
     assert edits(world(replace(named(), references=references))) == (
         OUT,
         SettingEdit("website_load_certificates", None, (OLDER,), NEW),
@@ -126,7 +126,7 @@ def test_lists_of_two_spellings_are_both_cleaned() -> None:
 def test_nothing_is_retired_without_a_request(
     tags: Tags, inherited: Tags, of_the_certificate: Tags, *, asked: bool
 ) -> None:
-    """Retirement is asked for by tag: of the slot, else of its site, else of the vault certificate."""
+    """The tag of the slot decides about retirement, then the tag of its site, then the tag of the vault certificate."""
     seen = world(
         named(OLD, NEW, slot="staging"),
         sites=(site(tags=inherited), site(slot="staging", tags=tags)),
@@ -148,18 +148,18 @@ def test_nothing_is_retired_without_a_request(
     ],
 )
 def test_nothing_is_retired_before_it_is_proven(rolls: tuple[RollRecord, ...], *, proven: bool) -> None:
-    """Only an app that was seen to use the new version lets go of the old one."""
+    """Certroll removes the old version only from an app that was seen to use the new version."""
     assert bool(edits(world(rolls=rolls))) is proven
 
 
 def test_app_that_was_told_retires_what_it_was_told_to() -> None:
-    """What is retired is what whoever told the app saw."""
+    """Certroll retires exactly the thumbprints that the app's record names."""
     told = roll(RollState.STALE, retiring=True, replaces=(OLD,))
     assert edits(world(named(OLD, OLDER, NEW), rolls=(told,))) == (OUT,)
 
 
 def test_what_another_vault_certificate_claims_is_not_retired() -> None:
-    """A thumbprint that may belong to another vault certificate stays in the list."""
+    """Certroll does not remove a thumbprint that may belong to another vault certificate."""
     assert edits(world(copies=(copy("theirs", source=OTHER_REF),))) == ()
 
 
@@ -173,12 +173,12 @@ def test_what_another_vault_certificate_claims_is_not_retired() -> None:
     ],
 )
 def test_nothing_is_retired_blindly(seen: Snapshot) -> None:
-    """Where it is not known what is current, or where the app is, nothing is taken from it."""
+    """Certroll removes nothing from an app if it does not know the current version or the app's webspace."""
     assert edits(seen) == ()
 
 
 def test_apps_are_cleaned_in_a_stable_order() -> None:
-    """The order in which apps were read changes nothing."""
+    """Certroll retires versions in the same order of apps, whatever the order in which their settings were read."""
     apps = "b", "a", "c"
     seen = snapshot(
         sites=tuple(site(name, tags=ON) for name in apps),
@@ -189,7 +189,7 @@ def test_apps_are_cleaned_in_a_stable_order() -> None:
 
 
 def test_what_is_retired_once_is_not_retired_again() -> None:
-    """After the retirement nothing is left to retire."""
+    """Certroll retires nothing for a second time."""
     seen = world()
     (step,) = retire_thumbprint.propose(seen, APPLY)
     assert isinstance(step, Step)

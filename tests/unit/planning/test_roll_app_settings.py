@@ -1,4 +1,4 @@
-"""Letting an app load the new version beside the old one, and use it where it names one by itself."""
+"""Test how Certroll lets an app load the new version next to the old version, and use the new version in pins."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -57,12 +57,12 @@ def world(
     past: tuple[RollRecord, ...] = (),
     versions: Lineage = THREE,
 ) -> Snapshot:
-    """Return a world in which the webspace holds three versions, and the site names these."""
+    """Return a snapshot whose webspace has three versions, with these app settings."""
     return snapshot(lineage=versions, copies=copies, settings=settings, rollout=rollout(rolls=rolls, past=past))
 
 
 def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
-    """Return the edits of the only step that is proposed, having checked the rest of it."""
+    """Return the edits of the only proposed step, after a check of the rest of the step."""
     (step,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, RollAppSettings)
@@ -101,7 +101,10 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
     ],
 )
 def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
-    """The new thumbprint goes beside the old one in the list and in its place in pins; nothing of others is touched."""
+    """Certroll adds the new thumbprint to the load list and replaces the old thumbprint in pins.
+
+    A roll changes no thumbprint of another certificate.
+    """
     assert edits(world(settings)) == expected
 
 
@@ -124,8 +127,8 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
 def test_pin_comes_back_to_what_can_be_loaded(
     settings: SiteSettings, copies: tuple[WebspaceCertificate, ...], comes_back: Thumbprint
 ) -> None:
-    """A pin goes back, where its roll fails, to the last good version if the app loads that, else to its own."""
-    (edit,) = (one for one in edits(world(settings, copies=copies)) if one.key == "PIN")
+    """The rollback value of a pin is the last good version if the app loads it, and otherwise the pin's old version."""
+    (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
 
 
@@ -141,27 +144,27 @@ def test_pin_comes_back_to_what_can_be_loaded(
     ],
 )
 def test_other_app_is_left_alone(settings: SiteSettings) -> None:
-    """Only what names a stale version where it should name the current one is rolled."""
+    """Certroll rolls only apps that name a stale version in place of the current version."""
     assert list(roll_app_settings.propose(world(settings), APPLY)) == []
 
 
 def test_nothing_is_rolled_without_a_current_version() -> None:
-    """Where no version passes the gate nothing is stale."""
+    """Certroll rolls nothing while no version passes the gate."""
     nothing = lineage(version(), old_version(), current=None)
     assert list(roll_app_settings.propose(world(named(OLD), versions=nothing), APPLY)) == []
 
 
 def test_nothing_is_edited_without_a_current_version() -> None:
-    """Without a current version there is nothing that settings could be brought to."""
+    """Certroll makes no edits of app settings without a current version."""
     seen = world(named(OLD), versions=lineage(version(), old_version(), current=None))
     assert roll_edits(seen, site(), named(OLD), (OLD,)) == ()
 
 
 def test_lists_of_two_spellings_are_both_rolled() -> None:
-    """A load list that Azure shows under two spellings is edited in each that names a stale version."""
+    """Certroll edits each spelling of the load list's name that lists a stale version."""
     other, foreign = "website_load_certificates", "Website_Load_Certificates"
     lists = ((LOAD_LIST, OLD), (other, OLDER), (foreign, FOREIGN))
-    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, one) for key, one in lists)
+    references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, thumbprint) for key, thumbprint in lists)
     assert edits(world(replace(named(), references=references))) == (BESIDE, SettingEdit(other, NEW, (), OLDER))
 
 
@@ -174,14 +177,14 @@ def test_lists_of_two_spellings_are_both_rolled() -> None:
     ],
 )
 def test_app_that_is_not_rolled_holds_up_no_other(first: tuple[SiteSettings, ...]) -> None:
-    """Each app is judged by itself."""
+    """Certroll rolls an app even if it cannot roll another app."""
     sites = site("b"), site("c", webspace=None), site("z")
     items = roll_app_settings.propose(snapshot(sites=sites, settings=(*first, named(OLD, site="z"))), APPLY)
     assert [str(item.action.site) for item in items if isinstance(item, Step)] == ["z"]
 
 
 def test_apps_are_rolled_in_a_stable_order() -> None:
-    """The order in which apps were read changes nothing."""
+    """Certroll rolls apps in the same order, whatever the order in which their settings were read."""
     sites = tuple(site(name) for name in ("b", "a", "c"))
     settings = tuple(named(OLD, site=name) for name in ("b", "a", "c"))
     seen = snapshot(sites=sites, copies=LIVE, settings=settings)
@@ -265,13 +268,17 @@ LASTS = lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW
 def test_old_thumbprints_leave_with_the_next_roll(
     seen: Snapshot, leaving: tuple[Thumbprint, ...], last_good: Thumbprint
 ) -> None:
-    """What is not there leaves; of what is there, all but the last good one and pins, once nobody needs it."""
+    """A roll removes old thumbprints that the webspace lacks from the load list.
+
+    Once the last good version is proven or an older version expired, a roll also removes older thumbprints that no pin
+    needs.
+    """
     edit = edits(seen)[0]
     assert edit == SettingEdit(LOAD_LIST, NEW, leaving, last_good)
 
 
 def test_what_an_imported_copy_held_is_rolled() -> None:
-    """Where a vault certificate was made again under its name, what its copy held is its older version."""
+    """Certroll treats what the copy of a recreated vault certificate held as an older version."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
     (step,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
@@ -281,7 +288,7 @@ def test_what_an_imported_copy_held_is_rolled() -> None:
 
 
 def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
-    """Of two stale thumbprints the last good one is the newest known version; what is unknown comes last."""
+    """Certroll prefers a version of the vault as last good version to a thumbprint that the vault does not know."""
     held = copy("odd", FOREIGN)
     seen = world(named(FOREIGN, OLD), copies=(*LIVE, held))
     assert edits(seen) == (BESIDE,)
@@ -291,7 +298,7 @@ def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
 
 
 def test_site_of_unknown_webspace_is_not_written() -> None:
-    """Where Azure does not say which webspace the site is in, no certificate is known to be live for it."""
+    """Certroll writes no settings of an app whose webspace Azure does not report."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(OLD),))
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
@@ -304,7 +311,7 @@ def test_site_of_unknown_webspace_is_not_written() -> None:
 
 
 def test_site_of_unknown_webspace_that_names_nothing_stale_is_not_reported() -> None:
-    """Where nothing is to be rolled, nobody is bothered with a webspace that Azure does not say."""
+    """Certroll does not report an unknown webspace of an app that needs no roll."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(NEW, FOREIGN),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
 
@@ -320,13 +327,13 @@ CONTESTED = Skip(
 
 
 def test_what_another_vault_certificate_claims_is_not_rolled() -> None:
-    """A thumbprint that may follow either of two vault certificates is left to a person, in lists and in pins."""
+    """Certroll does not roll a thumbprint that may belong to either of two vault certificates."""
     seen = world(named(OLD, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
     assert list(roll_app_settings.propose(seen, APPLY)) == [CONTESTED]
 
 
 def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
-    """Beside a thumbprint that another vault certificate claims, what is ours alone is rolled."""
+    """Certroll rolls its own stale thumbprint in a list that also has a thumbprint of another vault certificate."""
     seen = world(named(OLD, OLDER, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
     skip, step = roll_app_settings.propose(seen, APPLY)
     assert skip == CONTESTED
@@ -335,7 +342,7 @@ def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
 
 
 def test_every_contested_thumbprint_is_named() -> None:
-    """Of several thumbprints that another vault certificate claims each is named."""
+    """Certroll names each thumbprint that may belong to another vault certificate."""
     seen = world(named(OLD, OLDER), copies=(*LIVE, THEIRS, copy("too", OLDER, source=OTHER_REF)))
     (skip,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(skip, Skip)
@@ -353,11 +360,11 @@ def test_every_contested_thumbprint_is_named() -> None:
     ],
 )
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
-    """An app that was told to go replaces what whoever told it saw: that one saw the whole webspace."""
+    """An admitted app replaces exactly the thumbprints in its record, made when Certroll saw the whole webspace."""
     assert edits(world(named(OLD, OLDER), rolls=(record,))) == (expected,)
 
 
-# ------------------------------------------------------------------------------------------------------ fought over
+# ------------------------------------------------------------------------------------------------------------ contested
 
 
 @pytest.mark.parametrize(
@@ -383,7 +390,7 @@ def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expe
 def test_roll_that_others_take_back_is_left_to_them(
     state: RollState, undone: tuple[datetime, ...], *, fought: bool
 ) -> None:
-    """Where others took the same roll back twice within 24 hours, nothing is written there for a day."""
+    """Certroll writes nothing for a day if somebody else reversed the same roll twice within 24 hours."""
     record = roll(state, undone=undone)
     seen = world(named(OLD), rolls=(record,))
     assert is_fought_over(record, seen) is fought
@@ -392,7 +399,7 @@ def test_roll_that_others_take_back_is_left_to_them(
 
 
 def test_who_fights_is_told_what_to_do() -> None:
-    """The refusal says what to look for, and what to change there."""
+    """The refusal of a contested roll says which writer to look for, and how to change it."""
     seen = world(named(OLD), rolls=(roll(RollState.VALIDATED, undone=(NOW - HOUR,)),))
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
@@ -406,13 +413,13 @@ def test_who_fights_is_told_what_to_do() -> None:
 
 
 def test_nobody_fights_over_what_needs_no_edit() -> None:
-    """Where the settings are as they should be, an earlier fight is no refusal."""
+    """Certroll reports no contest for settings that need no edit."""
     seen = world(named(NEW), rolls=(roll(RollState.FOUGHT_OVER, undone=(NOW - HOUR,)),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
 
 
 def test_newer_version_than_the_current_one_is_left() -> None:
-    """An app that names a version newer than the current one is ahead, not behind."""
+    """Certroll does not roll an app that names a newer version than the current one."""
     ahead = lineage(version("v3", NEWER), version(), old_version(), current=1)
     assert list(roll_app_settings.propose(world(named(NEWER), versions=ahead), APPLY)) == []
     assert LINEAGE.is_stale(OLD)

@@ -1,4 +1,4 @@
-"""Whose turn it is: one app first, slots before production, the others when it is proven there."""
+"""Test which app Certroll rolls first, that slots go before production, and when the other apps follow."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -64,26 +64,26 @@ SYNCED, KEPT = copy(thumbprint=NEW), copy("kept", OLD, source=None)
 
 
 def world(*rolls: RollRecord, sites: tuple[Site, ...] = ORDINARY, end: timedelta = timedelta(days=30)) -> Snapshot:
-    """Return a world in which every site names the old version, which ends after so long."""
+    """Return a snapshot in which every site names the old version, which ends `end` after now."""
     return snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + end)),
         sites=sites,
         copies=(SYNCED, KEPT),
-        settings=tuple(named(OLD, site=one.ref.name, slot=one.ref.slot) for one in sites),
+        settings=tuple(named(OLD, site=app.ref.name, slot=app.ref.slot) for app in sites),
         rollout=rollout(rolls=rolls),
     )
 
 
 def going(seen: Snapshot, *apps: SiteRef, intent: Intent = APPLY) -> list[str]:
-    """Return which apps may go now, of these, or of all; the order in which they are met changes nothing."""
-    asked = frozenset(apps or (one.ref for one in seen.fleet.sites))
+    """Return which of the given apps, or of all apps, may roll now."""
+    asked = frozenset(apps or (app.ref for app in seen.fleet.sites))
     turns = Turns(seen, intent, asked)
     return sorted(str(app) for app in asked if turns.refusal(app) is None)
 
 
 def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, str] | None:
-    """Return why an app may not go, where all have something to do."""
-    return Turns(seen, intent, frozenset(one.ref for one in seen.fleet.sites)).refusal(app)
+    """Return why the app may not roll now if every app needs a roll, or None."""
+    return Turns(seen, intent, frozenset(site.ref for site in seen.fleet.sites)).refusal(app)
 
 
 # ------------------------------------------------------------------------------------------------------- who is first
@@ -154,19 +154,22 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
     ],
 )
 def test_first_app_is_where_most_is_proven(sites: tuple[Site, ...], intent: Intent, first: str) -> None:
-    """One app goes first: one that runs, is not our own, and can prove the most; its own slots before it."""
+    """Certroll first rolls a running app that is not Certroll's own and can prove the most.
+
+    The slots of the first app go before the app itself.
+    """
     assert going(world(sites=sites), intent=intent) == [first]
     assert going(world(sites=sites[::-1]), intent=intent) == [first]
 
 
 def test_app_that_was_not_seen_may_be_first() -> None:
-    """Where no site can be seen the first by name goes; one that can be seen goes before."""
+    """Certroll first rolls an app that it can see, and otherwise the first app by name."""
     assert going(world(sites=()), site_ref("b"), site_ref("a")) == ["a"]
     assert going(world(sites=(site("b"),)), site_ref("b"), site_ref("a")) == ["b"]
 
 
 def test_probe_of_a_site_counts_for_its_slots() -> None:
-    """A slot without a tag of its own has the probe of its site."""
+    """A slot without a probe tag of its own has the probe of its site."""
     seen = world(sites=(site("z", tags=PROVES), site("z", "staging"), site("a", tags=ALIVE)))
     assert going(seen) == ["z/staging"]
     assert probe_of(seen.fleet, site_ref("z", "staging")) == Probe("/health", 200, "{thumbprint}")
@@ -176,7 +179,7 @@ def test_probe_of_a_site_counts_for_its_slots() -> None:
 
 
 def test_rest_waits_for_the_first_app() -> None:
-    """Before anything is recorded all but the first app wait, and are told for which."""
+    """All other apps wait for the first app, and the refusal names the first app."""
     detail = "a goes first; the rest follows when it is proven there"
     assert told(world(), site_ref("b")) == (Reason.AWAITING_FIRST_SITE, detail)
 
@@ -185,13 +188,13 @@ ASIDE = roll(RollState.SET_ASIDE, site="a", broken_before=True)
 
 
 def test_app_that_was_set_aside_is_not_first() -> None:
-    """An app that was broken before it was touched lets another one go first, and goes with the rest."""
+    """Certroll rolls another app first if an app was broken before the roll, and rolls the broken app with the rest."""
     assert going(world(ASIDE)) == ["b"]
     assert going(world(ASIDE, roll(RollState.VALIDATED, site="b"))) == ["a", "b", "c"]
 
 
 def test_app_that_was_set_aside_goes_where_there_is_no_other() -> None:
-    """Where only apps are left that were broken before, the first of them goes."""
+    """Certroll rolls a deferred app first if all apps are deferred."""
     assert going(world(ASIDE, roll(RollState.SET_ASIDE, site="b")), site_ref("a"), site_ref("b")) == ["a"]
 
 
@@ -200,13 +203,13 @@ SLOT_ASIDE = roll(RollState.SET_ASIDE, site="a", slot="staging")
 
 
 def test_slot_that_was_set_aside_does_not_hold_up_its_site() -> None:
-    """A slot that was broken before proves nothing for its site: neither waits for the other for ever."""
+    """A deferred slot does not delay its site, and waits until the site is proven."""
     assert going(world(SLOT_ASIDE, sites=SITE_AND_SLOT)) == ["a"]
     assert going(world(SLOT_ASIDE, roll(RollState.VALIDATED, site="a"), sites=SITE_AND_SLOT)) == ["a", "a/staging"]
 
 
 def test_site_that_was_set_aside_waits_for_its_slot() -> None:
-    """A site that was broken before it was touched still comes after its slot."""
+    """A deferred site waits for its slot."""
     assert going(world(ASIDE, sites=SITE_AND_SLOT)) == ["a/staging"]
 
 
@@ -254,27 +257,30 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.SET_ASID
     ],
 )
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
-    """The rest follows a proof at once, silence after the soak, and an old certificate's near end sooner."""
+    """The other apps follow a proof at once, and an app without proof after its soak.
+
+    The other apps follow sooner if the old certificate is about to end.
+    """
     seen = world(first, end=end)
     assert going(seen, site_ref("b"), site_ref("c")) == (["b", "c"] if opens else [])
 
 
 def test_one_proof_opens_for_all() -> None:
-    """Once one app is proven, what becomes of another holds up nobody."""
+    """The other apps follow as soon as one app is proven, whatever the result of another app."""
     late = roll(RollState.OVERLAPPING, site="b", at=NOW)
     assert going(world(late, roll(RollState.VALIDATED, site="a")), site_ref("c")) == ["c"]
     assert going(world(late), site_ref("c")) == []
 
 
 def test_soak_is_what_operators_set() -> None:
-    """The wait for an unproven app is that of the settings."""
+    """Certroll waits for an unproven app as long as the setting for the soak says."""
     seen = world(roll(RollState.UNPROVEN, site="a"))
     for soak, names in ((HOUR / 2, ["b"]), (HOUR / 2 + SECOND, [])):
         assert going(seen, site_ref("b"), intent=Intent(mode=Mode.APPLY, stage_soak=soak)) == names
 
 
 def test_rest_is_told_until_when() -> None:
-    """Who waits is told for which app, and until when at the latest; of many, three are named."""
+    """The refusal names at most three apps that went first, and the latest time at which the others follow."""
     went = roll(RollState.UNPROVEN, site="a", slot="z"), roll(RollState.OVERLAPPING, site="b"), ASIDE
     follows = "went first; the rest follows when it is proven there, at the latest at 2026-11-21 12:30:00 UTC"
     assert told(world(*went), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"a/z, b {follows}")
@@ -285,7 +291,7 @@ def test_rest_is_told_until_when() -> None:
 
 
 def test_app_that_was_told_goes() -> None:
-    """An app that was told to go is not called back, whoever else waits."""
+    """An admitted app rolls at once, whatever other apps are waiting."""
     assert going(world(roll(RollState.STALE, site="c", at=NOW))) == ["c"]
     slot = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(roll(RollState.STALE, site="a", at=NOW), slot, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
@@ -293,7 +299,7 @@ def test_app_that_was_told_goes() -> None:
 
 @pytest.mark.parametrize("state", WAITING)
 def test_app_that_was_not_told_waits(state: RollState) -> None:
-    """An app that went before, and has something to do again, waits like all others."""
+    """An app that needs a second roll waits for its turn, as other apps do."""
     seen = world(roll(state, site="a", at=NOW), roll(RollState.UNPROVEN, site="b", at=NOW))
     opened = state in {RollState.VALIDATED, RollState.RETIRED}
     assert going(seen, site_ref("a")) == (["a"] if opened else [])
@@ -311,12 +317,12 @@ def test_app_that_was_not_told_waits(state: RollState) -> None:
     ],
 )
 def test_moment_is_known_at_which_the_rest_follows(rolls: tuple[RollRecord, ...], opens: object) -> None:
-    """From when the rest may go is known as soon as the first app is."""
+    """Certroll knows when the other apps may roll as soon as the first app has a record."""
     assert Turns(world(*rolls), APPLY, frozenset()).opens_at() == opens
 
 
 def test_nobody_is_first_where_nobody_has_anything_to_do() -> None:
-    """Without apps nobody waits."""
+    """Certroll refuses nothing in an empty plan."""
     assert roll_stages.guard(Plan(), world(), APPLY) == Plan()
 
 
@@ -364,7 +370,7 @@ PATIENCE = {RollState.STALE: DAY, RollState.OVERLAPPING: HOUR}
     ],
 )
 def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goes: bool) -> None:
-    """A production site goes when its slot is validated, or had its soak; its slot's proof is the nearest there is."""
+    """A production site waits until its running slot is validated or the slot's soak is over."""
     seen = world(OPEN, *((slot,) if slot else ()), sites=SITE_AND_SLOT, end=end)
     apps = (site_ref("a"),) if slot else (site_ref("a"), site_ref("a", "staging"))
     assert ("a" in going(seen, *apps)) is goes
@@ -381,21 +387,21 @@ def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goe
     ],
 )
 def test_site_waits_for_its_slot_to_go_again(state: RollState, *, goes: bool) -> None:
-    """A slot that was written, and has something to do again, goes before its production site once more."""
+    """A slot that needs a second roll goes before its production site again."""
     seen = world(OPEN, roll(state, site="a", slot="staging", at=SOAKED), sites=SITE_AND_SLOT)
     assert ("a" in going(seen)) is goes
     assert "a/staging" in going(seen)
 
 
 def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:
-    """A slot that names nothing stale, and is not recorded, is not waited for."""
+    """A production site does not wait for a slot that needs no roll and has no record."""
     assert going(world(OPEN, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
     gone = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(OPEN, gone, sites=SITE_AND_SLOT), site_ref("a")) == []
 
 
 def test_slot_that_does_not_run_holds_up_nobody() -> None:
-    """A slot that is stopped, or cannot be seen, proves nothing for its site, which does not wait for it."""
+    """A production site does not wait for a slot that is stopped or hidden."""
     stopped = world(OPEN, sites=(site("a"), site("a", "staging", running=False)))
     assert going(stopped) == ["a", "a/staging"]
     unseen = world(OPEN, sites=(site("a"),))
@@ -403,7 +409,7 @@ def test_slot_that_does_not_run_holds_up_nobody() -> None:
 
 
 def test_slots_of_other_sites_are_not_waited_for() -> None:
-    """A site waits for its own slots alone, and a slot for none; those that it waits for are named."""
+    """A production site waits only for its own slots, and the refusal names these slots."""
     slots = "z", "x", "w", "y", "v"
     sites = site("a"), *(site("a", slot) for slot in slots), site("b"), site("c", "x")
     seen = world(OPEN, sites=sites)
@@ -416,7 +422,7 @@ def test_slots_of_other_sites_are_not_waited_for() -> None:
 
 
 def rolling(name: str, slot: str | None = None) -> Step:
-    """Return a roll of an app."""
+    """Return a step that rolls an app."""
     action = RollAppSettings(named(OLD, site=name, slot=slot), (SettingEdit(LOAD_LIST, NEW, (), OLD),), WEST)
     return Step(action, Reason.STALE_THUMBPRINT)
 
@@ -433,7 +439,7 @@ EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 
 
 def test_what_waits_is_refused() -> None:
-    """Of rolls, restarts and refreshes the first app's goes; all else waits its turn, earlier refusals stay."""
+    """Certroll lets only the first app of all rolls, restarts and refreshes go, and keeps earlier refusals."""
     plan = roll_stages.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
     detail = "a goes first; the rest follows when it is proven there"
     assert plan == Plan(
@@ -447,13 +453,13 @@ def test_what_waits_is_refused() -> None:
 
 
 def test_what_is_of_no_app_has_no_turn() -> None:
-    """Bindings and copies have stages of their own, and bringing the last good values back waits for nobody."""
+    """Steps on bindings and copies, and the return of last good values, wait for no app."""
     steps = KEEP, SYNC, UPDATE, RESTORE
     assert roll_stages.guard(Plan(steps), world(), APPLY) == Plan(steps)
 
 
 def test_app_that_is_restored_is_not_the_first() -> None:
-    """Bringing the last good values back is nobody's turn: another app may be first."""
+    """An app that gets its last good values back does not count as the first app of the new version."""
     restore_of_a = Step(
         RestoreAppSettings(named(NEW, site="a"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
     )
@@ -468,19 +474,19 @@ RETIRE_SLOT = Step(
 
 
 def test_retirement_holds_up_nobody() -> None:
-    """A slot that is validated lets its site go, though its old version has yet to be retired."""
+    """A production site does not wait for the retirement of the old version in its validated slot."""
     seen = world(roll(RollState.VALIDATED, site="a", slot="staging"), sites=SITE_AND_SLOT)
     plan = Plan((RETIRE_SLOT, rolling("a")))
     assert roll_stages.guard(plan, seen, APPLY) == plan
 
 
 def later(*steps: Step) -> Plan:
-    """Return what is left of a plan where the new version is not in the webspace yet."""
+    """Return what the guard leaves of these steps while the webspace lacks the new version."""
     return roll_stages.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
 
 
 def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
-    """Where the version comes to a webspace only in a later stage, its apps wait, the first of all included."""
+    """Every app, even the first, waits while the new version reaches its webspace only in a later stage."""
     detail = "the version comes to rg-westeuropewebspace in a later stage"
     assert later(rolling("a")) == Plan(
         (), (Skip("app settings of a", Reason.AWAITING_FIRST_STAGE, detail, site_ref("a")),)
@@ -498,12 +504,12 @@ def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
     ],
 )
 def test_app_goes_where_the_version_is(steps: tuple[Step, ...]) -> None:
-    """What this stage brings into the webspace counts as there, wherever in the plan it stands."""
+    """An app need not wait if any step of the plan brings the new version into its webspace."""
     assert later(*steps).steps == steps
 
 
 def test_app_whose_webspace_is_later_is_not_the_first() -> None:
-    """An app that has to wait for its webspace holds up no other."""
+    """An app that waits for its webspace does not count as the first app."""
     other = Step(
         RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
     )
@@ -537,15 +543,15 @@ ON_ITS_WAY = roll(RollState.OVERLAPPING, site="b", at=NOW)
 def test_apps_of_an_environment_go_in_waves(
     sites: tuple[str, ...], rolls: tuple[RollRecord, ...], most: str | None, expected: list[str]
 ) -> None:
-    """No more of them are on their way than may be down at once."""
+    """Certroll rolls no more apps of an environment at a time than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MostDown.parse(most) if most else None)
     seen = world(*rolls, sites=tuple(hosted(name) for name in sites))
-    left = [one.ref for one in seen.fleet.sites if one.ref not in {roll.site for roll in rolls}]
+    left = [app.ref for app in seen.fleet.sites if app.ref not in {roll.site for roll in rolls}]
     assert going(seen, *left, intent=intent) == expected
 
 
 def test_what_waits_for_its_wave_says_so() -> None:
-    """The environment is named, and what operators have set."""
+    """The refusal of an app that waits for its wave names the environment and the operator's limit."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))
     seen = world(STARTED, ON_ITS_WAY, sites=tuple(map(hosted, NAMES)))
     detail = f"others of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
@@ -553,7 +559,7 @@ def test_what_waits_for_its_wave_says_so() -> None:
 
 
 def test_app_whose_turn_has_not_come_takes_no_place() -> None:
-    """While a site waits for its slot, the place that is free goes to the next one."""
+    """A site that waits for its slot uses none of the environment's limit, so another app may roll."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))
     slot = replace(site("a", "staging"), environment=ASE)
     soaking = roll(RollState.UNPROVEN, site="a", slot="staging")
@@ -562,14 +568,14 @@ def test_app_whose_turn_has_not_come_takes_no_place() -> None:
 
 
 def test_app_that_is_stopped_waits_for_no_wave() -> None:
-    """Nothing goes down with it."""
+    """A stopped app waits for no wave, because its roll takes no running app down."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))
     seen = world(STARTED, ON_ITS_WAY, sites=(hosted("a"), hosted("b"), hosted("c", running=False)))
     assert going(seen, site_ref("c"), intent=intent) == ["c"]
 
 
 def test_last_of_a_group_waits() -> None:
-    """Of two apps of a group one stays up, whatever may be down."""
+    """Certroll rolls at most one of two apps of a group at a time, whatever the limit of the environment."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(3))
     grouped = ("certroll-group", "checkout")
     seen = world(STARTED, sites=(hosted("a"), hosted("b", grouped), hosted("c", grouped)))
@@ -577,7 +583,10 @@ def test_last_of_a_group_waits() -> None:
 
 
 def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None:
-    """It holds up nobody else, and says what to do."""
+    """Certroll neither rolls the only running app of a group nor lets other apps wait for it.
+
+    The refusal of the last running app names the next step.
+    """
     intent = replace(APPLY, ase_max_unavailable=MostDown(3))
     grouped = ("certroll-group", "checkout")
     sites = (hosted("a", grouped), hosted("b"), hosted("c", grouped, running=False))
@@ -589,7 +598,7 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
 
 
 def test_retirement_in_an_environment_has_its_wave() -> None:
-    """A plan that only retires is let through, as many apps at a time as may be down."""
+    """Certroll retires versions in no more apps of an environment at a time than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     first, second = (
@@ -601,7 +610,7 @@ def test_retirement_in_an_environment_has_its_wave() -> None:
 
 
 def test_what_is_retired_has_its_wave_as_well() -> None:
-    """An app of which only the old thumbprint is to go is among those that may restart."""
+    """An app that only retires an old thumbprint counts towards the limit of the environment."""
     intent = replace(APPLY, ase_max_unavailable=MostDown(1))
     seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
     assert Turns(seen, intent, frozenset(), frozenset({site_ref("a")})).refusal(site_ref("a")) is None

@@ -1,4 +1,4 @@
-"""Root lists: who is to name which version, what may be named there, and what stays as long as it is named."""
+"""Test which root lists Certroll edits, which roots a list may name, and which roots stay because of a list."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -89,14 +89,14 @@ def listing(
     key: str = ROOT_LIST,
     **others: object,
 ) -> SiteSettings:
-    """Return settings with that root list, and nothing else unless it is given."""
+    """Return app settings with this root list and the given other settings."""
     seen = named(*loaded, site=site, slot=slot, pins=pins)
-    listed = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, one) for one in roots)
+    listed = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, thumbprint) for thumbprint in roots)
     return replace(seen, references=(*listed, *seen.references), **others)  # type: ignore[arg-type]
 
 
 def public(thumbprint: Thumbprint, site: str = "shop", slot: str | None = None, name: str = "") -> WebspaceCertificate:
-    """Return a public certificate of a site, Certroll's own unless it has another name."""
+    """Return a public certificate of a site, by default with a name that Certroll gives."""
     ref = CopyRef.of_site(site_ref(site, slot), name or own_name(REF, thumbprint), public=True)
     return replace(copy("", thumbprint, source=None), ref=ref)
 
@@ -118,16 +118,16 @@ def world(
     rolls: tuple[RollRecord, ...] = (),
     **others: object,
 ) -> Snapshot:
-    """Return a world in which an app of an environment has old and new root as public certificates."""
+    """Return a snapshot in which an app of an environment has the old and the new root as public certificates."""
     given = {"lineage": roots(tags=tags, said=said), "rollout": rollout(rolls=rolls), **others}
     return snapshot(sites=sites, bindings=(), copies=copies, settings=settings, **given)  # type: ignore[arg-type]
 
 
 def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]:
-    """Return the edits and the refusals that are proposed for apps."""
+    """Return the edits and refusals that Certroll proposes for apps."""
     items = list(roll_app_settings.propose(seen, APPLY))
     actions = [item.action for item in items if isinstance(item, Step)]
-    return [one.edits for one in actions if isinstance(one, RollAppSettings)], [
+    return [action.edits for action in actions if isinstance(action, RollAppSettings)], [
         item for item in items if isinstance(item, Skip)
     ]
 
@@ -165,7 +165,7 @@ def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]
     ],
 )
 def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tuple[SettingEdit, ...]) -> None:
-    """The new root goes beside the old one in the root list, and nowhere where it is there already."""
+    """Certroll adds the new root next to the old root in the root list, unless the list already has the new root."""
     found, skips = proposed(world(settings))
     assert found == ([edits] if edits else [])
     assert skips == []
@@ -181,13 +181,13 @@ def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tup
     ],
 )
 def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...], edit: SettingEdit) -> None:
-    """Old and new overlap where both are public certificates on the plan; else the new one takes the place."""
+    """Old and new root overlap if both are public certificates on the plan; otherwise the new root replaces the old."""
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN))
     assert proposed(world(listing(OLD), copies=copies, sites=sites))[0] == [(edit,)]
 
 
 def test_pin_goes_back_to_the_last_good_root() -> None:
-    """A pin that is two versions behind comes back to the root that the app trusts, not to the one before."""
+    """The rollback value of a pin that is two versions behind is the root that the app's list trusts."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
     assert proposed(seen)[0] == [(BESIDE, SettingEdit("PIN", NEW, (OLDER,), OLD))]
@@ -210,7 +210,7 @@ def test_pin_goes_back_to_the_last_good_root() -> None:
     ],
 )
 def test_tag_begins_a_root_list(settings: SiteSettings, edit: SettingEdit | None) -> None:
-    """An app that the tag names gets the current version into its root list, once."""
+    """Certroll adds the current root once to the root list of an app that the tag names."""
     seen = world(settings, tags=ASKED)
     assert proposed(seen) == ([(edit,)] if edit else [], [])
     after = planner.project(Plan(tuple(roll_app_settings.propose(seen, APPLY))), seen)  # type: ignore[arg-type]
@@ -218,7 +218,7 @@ def test_tag_begins_a_root_list(settings: SiteSettings, edit: SettingEdit | None
 
 
 def test_step_says_whether_it_was_asked_for() -> None:
-    """What only the tag asks for has a reason of its own."""
+    """A step that only the tag asks for has the reason RootAsked."""
     reasons = [
         [step.reason for step in roll_app_settings.propose(world(s, tags=ASKED), APPLY)]
         for s in (listing(), listing(OLD), listing(loaded=(OLD,)))
@@ -234,13 +234,13 @@ def test_step_says_whether_it_was_asked_for() -> None:
     ],
 )
 def test_tag_that_cannot_be_followed_is_told(tags: Tags, reason: Reason, subject: str) -> None:
-    """What is wrong with the tag is said, and nothing is guessed."""
+    """Certroll names a tag target that it cannot find or read, and edits no app for that target."""
     found, (skip,) = proposed(world(listing(), tags=tags))
     assert (found, skip.reason, skip.subject) == ([], reason, f"tag certroll-root-on of {REF}{subject}")
 
 
 def test_tag_of_a_version_that_is_none_asks_for_nothing() -> None:
-    """Without a good version nothing is proposed, and the tag is not judged."""
+    """Certroll proposes nothing without a good version, and does not judge the tag."""
     seen = world(listing(), lineage=lineage(version(), current=None, tags=(("certroll-root-on", "nowhere"),)))
     assert proposed(seen) == ([], [])
     assert uploads(seen) == []
@@ -269,19 +269,19 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 def test_list_that_nobody_heeds_is_left_alone(
     where: Site, cure: str, settings: SiteSettings, tags: Tags, *, told: bool
 ) -> None:
-    """Where a root list does nothing it is never written, and people are told what to do instead."""
+    """Certroll never writes a root list that App Service ignores, and says what to do instead."""
     seen = world(settings, sites=(where,), tags=tags)
     found, skips = proposed(seen)
     assert found == []
-    assert [(one.subject, one.reason, one.site) for one in skips] == (
+    assert [(skip.subject, skip.reason, skip.site) for skip in skips] == (
         [("root list of shop", Reason.ROOT_LIST_UNHEEDED, site_ref())] if told else []
     )
-    assert all(cure in one.detail for one in skips)
+    assert all(cure in skip.detail for skip in skips)
     assert list(upload.propose(seen, APPLY)) == []
 
 
 def test_other_lists_of_such_an_app_are_rolled() -> None:
-    """A root list that does nothing does not hold up the load list beside it, and stays as it is."""
+    """Certroll edits the load list of an app, but not the root list, if App Service ignores the root list."""
     seen = world(listing(OLD, loaded=(OLD,)), sites=(LINUX,))
     found, (skip,) = proposed(seen)
     assert found == [(SettingEdit(LOAD_LIST, NEW, (), OLD),)]
@@ -290,7 +290,7 @@ def test_other_lists_of_such_an_app_are_rolled() -> None:
 
 
 def test_root_list_keeps_nothing_in_the_webspace() -> None:
-    """A sync takes nothing from a root list: what an imported copy loses is not kept for it."""
+    """Certroll uploads no old version for a root list, because a sync removes no public certificate."""
     seen = world(listing(OLD), copies=(copy(), *BOTH))
     assert list(keep_superseded.propose(seen, APPLY)) == []
     assert len(list(keep_superseded.propose(world(listing(loaded=(OLD,)), copies=(copy(), *BOTH)), APPLY))) == 1
@@ -308,7 +308,7 @@ def test_root_list_keeps_nothing_in_the_webspace() -> None:
     ],
 )
 def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> None:
-    """On request the old version leaves the lists of an app that was seen to use the new one."""
+    """Certroll removes the old root from both lists of an app that uses the new root, if a tag asks for it."""
     settings = listing(OLD, NEW, loaded=(OLD, NEW))
     asking = replace(where, tags=(("certroll-retire", "on"),))
     seen = world(settings, sites=(asking,), rolls=(roll(RollState.VALIDATED),))
@@ -366,9 +366,9 @@ def test_root_list_is_taken_back(
     live_roots: tuple[Thumbprint, ...],
     back: tuple[SettingEdit, ...],
 ) -> None:
-    """The inverse edit brings the last good list back; what was begun goes away again."""
+    """The inverse edits restore the last good root list, and remove a root list that Certroll created."""
     record = roll(RollState.FAILED, edits=edits)
-    rest = {FOREIGN}  # of other settings
+    rest = {FOREIGN}  # thumbprint that is live for all settings except the root list
     assert restoring(settings, record, lambda key: frozenset(live_roots if is_root_list(key) else rest)) == back
 
 
@@ -376,7 +376,7 @@ def test_root_list_is_taken_back(
 
 
 def uploads(seen: Snapshot) -> list[tuple[str, Reason, bool]]:
-    """Return to which apps it is uploaded, why, and whether as a root alone."""
+    """Return each app that gets the certificate, with the reason and with True for an upload only as a root."""
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
     return [
         (str(step.action.copy.site), step.reason, step.action.as_root)
@@ -474,12 +474,12 @@ OLD_ALONE = (BOTH[0],)
     ],
 )
 def test_certificate_comes_first(seen: Snapshot, expected: list[tuple[str, Reason, bool]]) -> None:
-    """One app of a plan gets the certificate where a root list is to name it and no app of the plan has it."""
+    """Certroll uploads the root to one app of a plan that needs the root and has it on no app."""
     assert uploads(seen) == expected
 
 
 def test_plan_holds_the_whole_way() -> None:
-    """Certificate and list are in one plan, after which nothing is left to do."""
+    """Certroll uploads the certificate and edits the list in one plan, after which a second plan is empty."""
     seen = world(listing(OLD), copies=OLD_ALONE)
     found = planner.plan(seen, APPLY)
     assert [step.reason for step in found.steps] == [Reason.ROOT_NEEDED, Reason.STALE_THUMBPRINT]
@@ -490,7 +490,7 @@ def test_plan_holds_the_whole_way() -> None:
 
 
 def rolling(settings: SiteSettings, *edits: SettingEdit) -> Step:
-    """Return a roll of these settings."""
+    """Return a step that makes these edits of the settings."""
     return Step(RollAppSettings(settings, edits, WEST), Reason.STALE_THUMBPRINT)
 
 
@@ -517,7 +517,7 @@ OWN_KEYED = replace(SIBLING, ref=CopyRef.of_site(site_ref(), "keyed", public=Fal
 def test_live_for_a_root_list(
     copies: tuple[WebspaceCertificate, ...], edits: tuple[SettingEdit, ...], *, is_live: bool
 ) -> None:
-    """A root list may name the public certificates of all apps of the plan, and nothing else."""
+    """A root list may name only public certificates of the apps of its plan."""
     sites = (hosted(), hosted("api"), hosted("api", "staging"), hosted("far", plan=OTHER_PLAN))
     seen = world(listing(OLD), sites=sites, copies=copies)
     step = rolling(listing(OLD), *edits)
@@ -528,7 +528,7 @@ def test_live_for_a_root_list(
 
 
 def test_refusal_says_where_a_root_is_missing() -> None:
-    """Of a root list the plan is named, of anything else the webspace."""
+    """The refusal names the plan if a root list lacks its root, and the webspace for any other setting."""
     seen = world(listing(OLD), copies=())
     for edit, where in (
         (BESIDE, "no app of its App Service plan"),
@@ -539,7 +539,10 @@ def test_refusal_says_where_a_root_is_missing() -> None:
 
 
 def test_key_is_asked_for_where_there_was_one_alone() -> None:
-    """An app that loads a private key must find the next one with its key; its root list needs none."""
+    """An app that loads a private key needs the next version with its key.
+
+    A root list needs only the public part.
+    """
     settings = listing(OLD, loaded=(OLD,))
     both = rolling(settings, SettingEdit(LOAD_LIST, NEW, (), OLD), BESIDE)
     kept = copy("kept", OLD, source=None)
@@ -551,7 +554,7 @@ def test_key_is_asked_for_where_there_was_one_alone() -> None:
 
 
 def test_root_that_comes_later_is_waited_for() -> None:
-    """An app is told to go only where the certificate is, or comes with a step that is done."""
+    """Certroll admits an app only if its plan has the root, or if a step of the same Certroll plan uploads it."""
     seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), BESIDE)
     (skip,) = roll_stages.guard(Plan((step,)), seen, APPLY).skips
     assert skip.reason is Reason.AWAITING_FIRST_STAGE
@@ -576,7 +579,10 @@ def test_root_that_comes_later_is_waited_for() -> None:
     ],
 )
 def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
-    """What is no root is neither uploaded for root lists nor written into one; a root needs no more than that."""
+    """The gate refuses a certificate that is no root, both as an upload for root lists and in a root list.
+
+    The gate requires a root to be valid, self-signed and a certificate authority's, and nothing else.
+    """
     seen = world(listing(OLD), copies=OLD_ALONE, said=said)
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
     plan = Plan((*steps, rolling(listing(OLD), BESIDE)))
@@ -586,14 +592,14 @@ def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
 
 
 def test_version_that_is_expired_is_no_root() -> None:
-    """An expired version is refused as such, whatever it is to do."""
+    """The gate refuses an expired root as expired."""
     seen = world(listing(OLD), lineage=lineage(version(facts=ROOT, not_after=NOW - HOUR), old_version()))
     (skip,) = gate.guard(Plan((rolling(listing(OLD), BESIDE),)), seen, APPLY).skips
     assert skip.reason is Reason.EXPIRED
 
 
 def test_what_is_no_root_still_rolls_elsewhere() -> None:
-    """The load list of an app is not held up by its root list: that alone is left out, with its reason."""
+    """Certroll leaves only the root list out of an app's roll if the version is no root, and gives the reason."""
     loaded = SettingEdit(LOAD_LIST, NEW, (), OLD)
     settings = listing(OLD, loaded=(OLD,))
     for said, edits, skips in (
@@ -609,17 +615,20 @@ def test_what_is_no_root_still_rolls_elsewhere() -> None:
     assert skip.reason is Reason.KEY_TOO_SMALL
 
 
-# --------------------------------------------------------------------------------------------- who is told to go
+# ------------------------------------------------------------------------------------------------------------ admission
 
 
 def told(seen: Snapshot, *steps: Step) -> RollRecord:
-    """Return the record of the only app that is told to go."""
+    """Return the record of the only app that Certroll admits."""
     (record,) = roll_records(seen, Plan(steps), APPLY, fresh=True)
     return record
 
 
 def test_record_says_that_the_tag_asked() -> None:
-    """The app's own run sees one app, and cannot tell whom the tag means: the record says so."""
+    """The record of an admitted app says that the tag asked for the root.
+
+    The app's own run cannot see which apps the tag names.
+    """
     assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).rooted
     assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), BESIDE)).rooted
     assert not told(world(listing(OLD)), rolling(listing(OLD), BESIDE)).rooted
@@ -627,14 +636,14 @@ def test_record_says_that_the_tag_asked() -> None:
 
 
 def test_apps_own_run_goes_by_the_record() -> None:
-    """Where it is said whom the tag means, the tag itself is not asked."""
+    """The run of one app reads from the record, and not from the tag, that the app wants a root."""
     assert not lacks_root(replace(world(listing(), tags=ASKED), rooted=frozenset()), listing())
     assert lacks_root(replace(world(listing()), rooted=frozenset({site_ref()})), listing())
     assert not lacks_root(replace(world(listing(), sites=(LINUX,)), rooted=frozenset({site_ref()})), listing())
 
 
 def test_record_names_one_certificate_of_each_root() -> None:
-    """The app's own run reads as few certificates as tell what is live: its own before those of siblings."""
+    """The record names one certificate for each root, with the app's own certificate before those of other apps."""
     sites = (hosted("api"), hosted("bill"), hosted())
     copies = (public(OLD, "api"), public(NEW, "api"), public(NEW, "bill"), public(OLD, name="by-hand"))
     record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), BESIDE))
@@ -652,20 +661,23 @@ def test_record_names_one_certificate_of_each_root() -> None:
     ],
 )
 def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undone: tuple[object, ...]) -> None:
-    """A setting that others take away again and again is not begun again and again."""
+    """Certroll records that somebody removed a root list which Certroll had created."""
     record = told(world(listing(), tags=ASKED, rolls=(before,)), rolling(listing(), BEGUN))
     assert record.undone == undone
 
 
 def test_what_is_fought_over_is_left_for_a_day() -> None:
-    """Taken out twice within a day: nothing is proposed, and people are told."""
+    """Certroll proposes nothing for a day if somebody removed its root list twice within 24 hours."""
     before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - FIGHT / 2,)), rooted=True)
     found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
     assert (found, skip.reason) == ([], Reason.FOUGHT_OVER)
 
 
 def test_overlap_that_people_made_is_asked() -> None:
-    """A root list that names old and new without a record counts as an overlap; one that does nothing does not."""
+    """Certroll counts a root list with the old and new root as an overlap even without a record.
+
+    A root list that App Service ignores does not count as an overlap.
+    """
     assert has_unrecorded(world(listing(OLD, NEW)), Plan(), APPLY)
     assert not has_unrecorded(world(listing(OLD, NEW), sites=(LINUX,)), Plan(), APPLY)
     assert not has_unrecorded(world(listing(NEW), tags=ASKED), Plan(), APPLY)
@@ -675,7 +687,7 @@ def test_overlap_that_people_made_is_asked() -> None:
 
 
 def judged(seen: Snapshot) -> list[tuple[Reason, str]]:
-    """Return what becomes of the superseded certificates, and why."""
+    """Return the reason and detail of each deletion and refusal for the superseded certificates."""
     steps = tuple(item for item in delete_certificate.propose(seen, APPLY) if isinstance(item, Step))
     plan = deletion.guard(Plan(steps), seen, replace(APPLY, delete_superseded=True))
     return [(step.reason, "") for step in plan.steps] + [(skip.reason, skip.detail) for skip in plan.skips]
@@ -687,7 +699,7 @@ DONE = (roll(RollState.VALIDATED, at=LONG_AGO, replaces=()), roll(RollState.VALI
 
 
 def over(*settings: SiteSettings, **others: object) -> Snapshot:
-    """Return a world in which the new root has been in use for 40 days."""
+    """Return a snapshot in which apps have used the new root for 40 days."""
     ordinary: dict[str, object] = {"lineage": AGED, "sites": MATES, "rolls": DONE}
     return world(*settings, **{**ordinary, **others})  # type: ignore[arg-type]
 
@@ -716,7 +728,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
             over(
                 listing(NEW),
                 listing(NEW, site="api", mentioned=frozenset({OLD})),
-                sites=tuple(replace(one, environment=None) for one in MATES),
+                sites=tuple(replace(app, environment=None) for app in MATES),
             ),
             Reason.SUPERSEDED,
             "",
@@ -762,13 +774,13 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
     ],
 )
 def test_root_stays_while_the_plan_needs_it(seen: Snapshot, reason: Reason, detail: str) -> None:
-    """A superseded public certificate is kept for every app of the plan in an environment that may trust it."""
+    """Certroll keeps a superseded public certificate while any app of its plan in an environment may trust it."""
     ((found, said),) = judged(seen)
     assert (found, detail in said) == (reason, True)
 
 
 def test_apps_of_the_plan_are_looked_at_once_more() -> None:
-    """Right before the deletion the settings of every app of the plan are read again."""
+    """Certroll reads the settings of every app of the plan again just before the deletion."""
     seen = over(listing(NEW), listing(NEW, site="api"))
     (step,) = (item for item in delete_certificate.propose(seen, APPLY) if isinstance(item, Step))
     assert isinstance(step.action, DeleteCertificate)
@@ -810,7 +822,7 @@ def test_apps_of_the_plan_are_looked_at_once_more() -> None:
 def test_who_shares_a_root_is_named(
     settings: tuple[SiteSettings, ...], sites: tuple[Site, ...], tags: Tags, apps: str
 ) -> None:
-    """One line for a plan: the apps that trust the root only because another app's list names it."""
+    """Certroll names the apps of a plan that trust a root only because another app's list names the root."""
     found = sharing(world(*settings, sites=sites, tags=tags))
     assert [(skip.subject, skip.reason, skip.detail.partition(" may trust")[0]) for skip in found] == (
         [("apps of plan one", Reason.ROOT_SHARED, apps)] if apps else []
@@ -831,7 +843,7 @@ def test_who_shares_a_root_is_named(
     ],
 )
 def test_roots_are_looked_for_where_there_may_be_one(said: object, *, is_root: bool) -> None:
-    """Only what may be a root is looked for in every app of an environment."""
+    """Certroll reads the public certificates of an environment's apps only for versions that may be roots."""
     targets = Targets.of((roots(said=said),))
     assert targets.roots == ({NEW, OLD} if is_root else set())
     assert targets.needs_root(hosted(), listing(OLD)) is is_root
@@ -841,12 +853,12 @@ def test_roots_are_looked_for_where_there_may_be_one(said: object, *, is_root: b
 
 
 def test_lineage_without_a_good_version_is_looked_for_nowhere() -> None:
-    """Where nothing may be rolled nothing is read for it."""
+    """Certroll reads no public certificates for a lineage without a good version."""
     assert Targets.of((lineage(version(facts=ROOT), current=None),)).roots == frozenset()
 
 
 def test_apps_of_the_tag_are_targets() -> None:
-    """What the tag names is looked at wherever it is."""
+    """Certroll reads the apps that the tag names, wherever they are."""
     targets = Targets.of((roots(tags=ASKED),))
     assert (targets.sites, targets.rooted, targets.anywhere) == ({"shop"}, {"shop"}, True)
     assert targets.needs_root(hosted(), None)
@@ -861,13 +873,13 @@ def test_apps_of_the_tag_are_targets() -> None:
     ],
 )
 def test_root_is_not_held_to_what_callers_need(settings: SiteSettings, *, warned: bool) -> None:
-    """That a root is for no client is worth a warning only where an app may present it."""
+    """Certroll warns about a root without client authentication only if an app also loads the root."""
     seen = world(settings, said=replace(ROOT, client_auth=False))
     assert bool(version_warnings(seen)) is warned
 
 
 def test_plan_mates_are_of_one_plan() -> None:
-    """Apps of a plan that Azure does not say have no mates, nor has one that was not seen."""
+    """Apps are plan mates only if Certroll can see both apps and the plan of both."""
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN), hosted("x", plan=""), hosted("y", plan=""))
     fleet = world(sites=sites).fleet
     expected: Mapping[str, tuple[SiteRef, ...]] = {"shop": (site_ref("api"),), "far": (), "x": (), "gone": ()}
@@ -877,7 +889,7 @@ def test_plan_mates_are_of_one_plan() -> None:
 
 
 def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
-    """Of two old roots the last good one stays, and the other leaves once that one is proven."""
+    """A roll keeps the last good one of two old roots, and removes the other once the last good root is proven."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(
         listing(OLDER, OLD),
@@ -905,7 +917,7 @@ def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
     ],
 )
 def test_windows_code_is_known(kind: str | None, properties: dict[str, object], *, is_code: bool) -> None:
-    """What is neither Linux nor a container by its kind or its properties is code on Windows."""
+    """An app is code on Windows if neither its kind nor its properties name Linux or a container."""
     properties = {"defaultHostName": "shop.azurewebsites.net", **properties}
     seen, _ = read_site({"id": site_ref().resource_id, "kind": kind, "properties": properties})
     assert seen.windows_code is is_code

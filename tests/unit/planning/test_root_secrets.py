@@ -1,4 +1,4 @@
-"""A root in a secret: a certificate alone is read where the tags ask for a root, and nowhere else."""
+"""Test that Certroll reads a bare certificate from a secret only if the secret's tags mark it as a root."""
 
 import base64
 from datetime import datetime
@@ -31,7 +31,7 @@ ASKED = {"certroll-root-of": "ase"}
 
 
 class Secret:
-    """A vault with one secret: what its versions hold, the newest last. It keeps which were read."""
+    """A vault with one secret of several versions, the newest last, which records the versions that were read."""
 
     def __init__(self, *versions: dict[str, Any]) -> None:
         self.asked: list[str] = []
@@ -61,7 +61,7 @@ def lineages(secret: Secret) -> SecretLineages:
 
 
 def read(secret: Secret) -> Lineage:
-    """Return what is read of it."""
+    """Return the lineage that Certroll reads from the vault."""
     return lineages(secret).lineage(REF, NOW)
 
 
@@ -81,7 +81,7 @@ def read(secret: Secret) -> Lineage:
     ],
 )
 def test_tags_say_that_it_is_a_root(tags: Tags, *, asked: bool) -> None:
-    """Only the tags that name who is to trust it make a vault object a root."""
+    """A vault object is a root only if its tags name who should trust it."""
     assert is_root(tags) is asked
 
 
@@ -96,7 +96,7 @@ def test_tags_say_that_it_is_a_root(tags: Tags, *, asked: bool) -> None:
     ],
 )
 def test_root_is_read_in_every_form(content_type: str | None, value: str) -> None:
-    """However people put a root into a secret, it is the current version, and its public part can be had."""
+    """Certroll reads a root in every form that people put into a secret, and returns the root's public part."""
     secret = Secret({"value": value, "content_type": content_type, "tags": ASKED})
     found = read(secret)
     assert found.refusal is None
@@ -107,7 +107,7 @@ def test_root_is_read_in_every_form(content_type: str | None, value: str) -> Non
 
 
 def test_root_in_pfx_is_still_a_pfx() -> None:
-    """What says that it is a PFX is read as one, whatever its tags ask for."""
+    """Certroll reads a secret with the content type of a PFX only as a PFX, whatever its tags say."""
     found = read(Secret({"value": IN_BASE64, "content_type": PKCS12, "tags": ASKED}))
     assert found.current is None
     assert found.refusal is not None
@@ -119,7 +119,7 @@ def test_root_in_pfx_is_still_a_pfx() -> None:
 )
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/pkix-cert", "certificate", " Certificate "])
 def test_secret_that_is_no_root_is_not_read(content_type: str | None, tags: dict[str, str] | None) -> None:
-    """Without the tags of a root a secret of another content type may be a password: its value is never asked for."""
+    """Certroll reads no secret of another content type without the tags of a root, as it may be a password."""
     secret = Secret({"value": IN_PEM, "content_type": content_type, "tags": tags})
     found = read(secret)
     assert (found.versions, secret.asked) == ((), [])
@@ -129,7 +129,7 @@ def test_secret_that_is_no_root_is_not_read(content_type: str | None, tags: dict
 
 
 def test_next_root_needs_no_tags_of_its_own() -> None:
-    """A new version that was put without tags is read like the one before it, and is the current one."""
+    """Certroll reads a new version without tags as a root if the version before was a root."""
     found = read(Secret({"value": IN_PEM, "tags": ASKED}, {"value": NEXT_IN_BASE64}))
     assert [version.thumbprint for version in found.versions] == [thumbprint(NEXT), thumbprint(ROOT)]
     assert found.current == found.versions[0]
@@ -146,7 +146,10 @@ def test_next_root_needs_no_tags_of_its_own() -> None:
     ],
 )
 def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
-    """What is no certificate is told without a piece of it, and the version before stays the known one."""
+    """Certroll refuses a value that is no certificate, and shows no part of the value.
+
+    Certroll still knows the version before the refused value.
+    """
     secret = Secret({"value": IN_PEM, "tags": ASKED}, {"value": value})
     found = read(secret)
     assert [version.thumbprint for version in found.versions] == [thumbprint(ROOT)]
@@ -160,7 +163,7 @@ def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
 
 
 def test_root_that_is_gone_is_said_to_be() -> None:
-    """A version that the vault no longer lists gives no certificate."""
+    """Certroll reports a version as gone if the vault no longer lists the version."""
     with pytest.raises(NotFound, match="version v7: it is gone"):
         lineages(Secret({"value": IN_PEM, "tags": ASKED})).public_part(REF, "v7")
 
@@ -170,9 +173,9 @@ def test_root_that_is_gone_is_said_to_be() -> None:
     [(PKCS12, True), (" Application/X-PEM-File ", True), (None, False), ("certificate", False), ("text/plain", False)],
 )
 def test_listing_names_certificates_and_roots(content_type: str | None, *, certain: bool) -> None:
-    """What a vault lists is looked at where its content type says that it is a certificate, or its tags that of a root.
+    """Certroll reads a listed secret if its content type names a certificate, or if its tags mark a root.
 
-    What belongs to a vault certificate is never looked at a second time.
+    Certroll never reads the secret of a vault certificate, because it reads the vault certificate itself.
     """
 
     def listed(tags: dict[str, str] | None, *, managed: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""The careful write of an app's settings: one edit of ours, and nobody's work lost."""
+"""Test how Certroll writes an app's settings once and loses no change that other people made."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -55,11 +55,11 @@ END = RestoreAppSettings(read_settings(app_settings(BEFORE | {ROOT_LIST: NEW})),
 
 
 class Case:
-    """A run of a change in which Azure shows these settings, the last ones for ever."""
+    """A change that runs while Azure shows these settings in turn, and the last settings from then on."""
 
     def __init__(self, change: SettingsChange, *seen: Mapping[str, str] | Exception, etag: str | None = '"7"') -> None:
         shown: list[AppSettings | Exception] = [
-            one if isinstance(one, Exception) else app_settings(one, etag=etag) for one in seen
+            answer if isinstance(answer, Exception) else app_settings(answer, etag=etag) for answer in seen
         ]
         self.azure, self.clock, self.change = RecordingAppService(seen=shown), ManualClock(), change
 
@@ -79,7 +79,7 @@ class Case:
     ],
 )
 def test_change_is_one_write(change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """All edits of an app go in one write, with every other setting and the ETag as they were read just before."""
+    """Certroll writes all edits of an app at once, with the other settings and the ETag that it read just before."""
     case = Case(change, before, after)
     assert case.perform()
     ((written,),) = case.azure.writes
@@ -100,7 +100,7 @@ def test_change_is_one_write(change: SettingsChange, before: Mapping[str, str], 
 def test_setting_comes_and_goes_in_one_write(
     change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Nothing else changes, and where it is so already nothing is written."""
+    """Certroll creates or removes a root list in one write, and writes nothing if that is already done."""
     case = Case(change, before, after)
     assert case.perform()
     ((written,),) = case.azure.writes
@@ -122,7 +122,7 @@ def test_setting_comes_and_goes_in_one_write(
 def test_change_that_is_done_is_not_written(
     change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Where a write came through before, nothing is written, and the app is not restarted once more."""
+    """Certroll writes nothing and restarts no app if an earlier write already succeeded."""
     case = Case(change, after)
     assert not case.perform()
     assert (case.azure.writes, case.azure.asked) == ([], ["settings_to_edit"])
@@ -130,7 +130,7 @@ def test_change_that_is_done_is_not_written(
 
 
 def test_change_that_is_half_done_is_finished() -> None:
-    """Where one of two edits is in place already, the other one is written, and the first stays as it is."""
+    """Certroll completes a change of which one of two edits is already in place."""
     case = Case(ROLL, AFTER | {"PIN": BEFORE["PIN"]}, AFTER)
     assert case.perform()
     ((written,),) = case.azure.writes
@@ -147,7 +147,7 @@ def test_change_that_is_half_done_is_finished() -> None:
     ],
 )
 def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words: str) -> None:
-    """Where another setting is not as it was planned against, nothing is written; names are told, values never."""
+    """Certroll writes nothing if another setting changed after planning, and names the setting without its value."""
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
@@ -167,7 +167,7 @@ def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words:
     ],
 )
 def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -> None:
-    """Where what was to be edited is gone or another's, nothing is written: half a change helps nobody."""
+    """Certroll writes nothing if the value to edit is gone or names another certificate."""
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
@@ -176,14 +176,14 @@ def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -
 
 
 def test_change_waits_until_azure_shows_it() -> None:
-    """Reads that lag behind the write are repeated, and the write is not."""
+    """Certroll repeats reads, and not the write, until Azure shows the change."""
     case = Case(ROLL, BEFORE, BEFORE, AFTER | {"PIN": BEFORE["PIN"]}, AFTER)
     assert case.perform()
     assert (len(case.azure.writes), case.clock.slept) == (1, [1.0, 2.0])
 
 
 def test_change_that_is_never_seen_fails() -> None:
-    """A write that Azure does not show within a minute is an error that names the app and no value."""
+    """Certroll reports a write that Azure does not show within a minute, with the app's name and without values."""
     case = Case(ROLL, BEFORE)
     with pytest.raises(NotSettled, match=r"^app settings of shop still shows the old state after 60 s$"):
         case.perform()
@@ -191,7 +191,7 @@ def test_change_that_is_never_seen_fails() -> None:
 
 
 def test_write_of_unknown_outcome_is_read_before_it_is_repeated() -> None:
-    """Where the answer to the write is lost, the step as a whole is done again: it reads, and finds it done."""
+    """Certroll reads before it repeats a write without an answer, and finds the change in place."""
     case = Case(ROLL, BEFORE, AFTER)
     case.azure.failures.append(OutcomeUnknown("504"))
     with pytest.raises(OutcomeUnknown):
@@ -201,7 +201,7 @@ def test_write_of_unknown_outcome_is_read_before_it_is_repeated() -> None:
 
 
 def test_change_says_what_it_is() -> None:
-    """A change is of one app, restarts it, is named without a value, and writes what it puts in."""
+    """A change of settings concerns one app, restarts the app, and shows no value in its text."""
     assert (ROLL.subject, ROLL.site, ROLL.webspace, ROLL.restarts_site) == (
         "app settings of shop",
         site_ref(),
@@ -213,7 +213,7 @@ def test_change_says_what_it_is() -> None:
 
 
 def test_projection_edits_this_app_alone() -> None:
-    """Afterwards this app's settings name what was put in; those of others are as they were."""
+    """The snapshot predicted for a change differs only in the settings of this app."""
     other = named(OLD, site="other")
     before = named(OLD, OLDER, pins={"PIN": OLD}, odd_entries=1, digests={"A": "1"})
     seen = snapshot(sites=(site(), site("other")), settings=(other, before))
@@ -227,14 +227,17 @@ def test_projection_edits_this_app_alone() -> None:
 
 
 def test_projection_writes_an_app_once() -> None:
-    """Afterwards the app counts as one that this plan writes, so that nothing else restarts it."""
+    """The snapshot predicted for a change marks the app, so that no other step of the plan restarts the app."""
     before = named(OLD)
     after = RollAppSettings(before, EDITS[:1], WEST).project(snapshot(settings=(before, named(OLD, site="b")))).fleet
-    assert [one.changing for one in after.settings] == [True, False]
+    assert [app.changing for app in after.settings] == [True, False]
 
 
 def test_projection_fetches_what_references_lead_to() -> None:
-    """The restart also brings the current version to references that follow the newest, and to no other."""
+    """The snapshot predicted for a change moves only the app's unversioned references to the current version.
+
+    The app fetches the current version, because a change of its settings restarts the app.
+    """
     led = (
         VaultReference("A", REF, None, "v1"),
         VaultReference("B", REF, "v1", "v1"),

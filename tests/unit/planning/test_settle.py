@@ -1,4 +1,4 @@
-"""Waiting until Azure shows what was written."""
+"""Test how Certroll waits until Azure shows a write."""
 
 from datetime import timedelta
 
@@ -10,14 +10,14 @@ from tests.build import NOW, ManualClock
 
 
 def test_what_is_shown_at_once_needs_no_wait() -> None:
-    """The first sight that is accepted is returned without waiting."""
+    """Certroll does not wait if the first read already shows the expected state."""
     clock = ManualClock()
     assert settle(clock, lambda: 7, lambda seen: seen == 7, "it") == 7
     assert clock.slept == []
 
 
 def test_looks_become_rarer() -> None:
-    """Each wait is twice the one before, up to eight seconds."""
+    """Certroll doubles the wait between reads, up to eight seconds."""
     clock = ManualClock()
     sights = iter(range(8))
     assert settle(clock, lambda: next(sights), lambda seen: seen == 6, "it") == 6
@@ -25,7 +25,7 @@ def test_looks_become_rarer() -> None:
 
 
 def test_patience_is_a_minute() -> None:
-    """What is not shown within a minute is given up, not a moment later, and named."""
+    """Certroll gives up after exactly a minute, and names the resource that still shows the old state."""
     clock = ManualClock()
     with pytest.raises(NotSettled, match=r"^site shop still shows the old state after 60 s$"):
         settle(clock, lambda: None, lambda _: False, "site shop")
@@ -33,7 +33,7 @@ def test_patience_is_a_minute() -> None:
 
 
 def test_last_moment_counts() -> None:
-    """A wait that ends exactly with the minute is still made."""
+    """Certroll makes a last read exactly at the end of the minute."""
     clock = ManualClock()
 
     def look() -> bool:

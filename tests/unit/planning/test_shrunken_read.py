@@ -1,4 +1,4 @@
-"""A read that lost settings is never written back."""
+"""Test that Certroll never writes settings back after a read that lost some of them."""
 
 from datetime import timedelta
 
@@ -21,13 +21,13 @@ EDIT = (SettingEdit(LOAD_LIST, NEW, (), OLD),)
 
 
 def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
-    """Return a change of an app of which so many settings were read."""
+    """Return a change of an app from which `seen` settings were read."""
     settings = named(OLD, digests={str(number): "" for number in range(seen)})
     return Step(kind(settings, EDIT, WEST), Reason.STALE_THUMBPRINT)
 
 
 def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
-    """Return what is refused, having checked that all else is as it was."""
+    """Return the guard's refusals, after a check that earlier refusals stay."""
     judged = shrunken_read.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
     assert judged.skips[0] == EARLIER
     assert len(judged.steps) + len(judged.skips) == 2
@@ -53,7 +53,7 @@ def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
 )
 @pytest.mark.parametrize("state", [RollState.STALE, RollState.FAILED])
 def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: int, *, refused: bool) -> None:
-    """Where far fewer settings are read than when the app was chosen, nothing is written over what was not read."""
+    """Certroll writes no settings if it reads far fewer settings than when the app was admitted or failed."""
     assert bool(refusals(change(seen), roll(state, at=NOW, settings=before))) is refused
 
 
@@ -65,13 +65,13 @@ def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: 
     ],
 )
 def test_shrunken_read_is_never_written_back_in_time(state: RollState, ago: timedelta) -> None:
-    """However long an app waits, this guard does not come to believe what a read lost."""
+    """Certroll still refuses a read with missing settings after the app has waited for a day."""
     assert len(refusals(change(4), roll(state, at=NOW - ago, settings=40))) == 1
 
 
 @pytest.mark.parametrize("kind", [RollAppSettings, RestoreAppSettings, RetireThumbprint])
 def test_people_are_told_what_is_missing(kind: type[SettingsChange]) -> None:
-    """The refusal says how many settings there were and are, whatever was to be written."""
+    """The refusal gives the number of settings before and now, whatever the change was."""
     detail = "4 settings were read where there were 40; nothing is written back"
     assert refusals(change(4, kind), roll(RollState.STALE, settings=40)) == (
         Skip("app settings of shop", Reason.SETTINGS_SHRUNKEN, detail, site_ref()),
@@ -91,11 +91,11 @@ def test_people_are_told_what_is_missing(kind: type[SettingsChange]) -> None:
     ],
 )
 def test_read_is_believed_where_nothing_is_known(rolls: tuple[RollRecord, ...]) -> None:
-    """Only an app that was told to go, or that failed, is about to be written: its count is the one that counts."""
+    """Certroll compares the number of settings only for an app that is admitted or has failed."""
     assert refusals(change(4), *rolls) == ()
 
 
 def test_what_writes_no_settings_goes_on() -> None:
-    """A restart writes nothing back."""
+    """Certroll restarts an app in spite of missing settings, because a restart writes no settings."""
     step = Step(RestartSite(site_ref(), WEST, version()), Reason.LOADED_AT_START)
     assert refusals(step, roll(RollState.STALE, settings=40)) == ()

@@ -1,4 +1,4 @@
-"""Making App Service fetch the vault's newest version into an imported copy."""
+"""Test how Certroll makes App Service fetch the vault's newest version into an imported copy."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +42,7 @@ SYNC = SyncCertificate(STALE, farm(), version())
 
 
 class Case(NamedTuple):
-    """What a run of the action left behind."""
+    """The recorded ports of a test case, and the call that performs the sync."""
 
     azure: RecordingAppService
     clock: ManualClock
@@ -50,13 +50,13 @@ class Case(NamedTuple):
 
 
 def performing(*seen: WebspaceCertificate | Exception) -> Case:
-    """Return a run of the action in which Azure shows these sights of the copy, the last one for ever."""
+    """Return a case in which Azure shows these states of the copy in turn, and the last state from then on."""
     azure, clock = RecordingAppService(copies=list(seen)), ManualClock()
     return Case(azure, clock, lambda: SYNC.perform(ports(azure, clock)))
 
 
 def test_stale_copy_is_to_be_synced() -> None:
-    """A copy that holds an older version is synced, through a plan of its own webspace."""
+    """Certroll syncs a copy that holds an older version, through a plan of the copy's own webspace."""
     seen = snapshot(plans=(farm(NORTH), farm()))
     assert list(sync_certificate.propose(seen, APPLY)) == [Step(SYNC, Reason.STALE_COPY)]
     assert SYNC.subject == "certificate rg-web/shop-copy in rg-westeuropewebspace"
@@ -72,19 +72,19 @@ def test_stale_copy_is_to_be_synced() -> None:
     ],
 )
 def test_copy_is_left_alone(other: WebspaceCertificate) -> None:
-    """What is current, or was not imported from this vault certificate, is no matter of a sync."""
+    """Certroll syncs no copy that is current or was not imported from this vault certificate."""
     assert list(sync_certificate.propose(snapshot(copies=(other,)), APPLY)) == []
 
 
 @pytest.mark.parametrize("thumbprint", [FOREIGN, NEWER, None], ids=["unknown", "newer", "hidden"])
 def test_copy_that_holds_something_else_is_synced(thumbprint: Thumbprint | None) -> None:
-    """Whatever a copy of this vault certificate holds, it is to hold the current version."""
+    """Certroll syncs a copy of this vault certificate that holds any other certificate than the current version."""
     steps = list(sync_certificate.propose(snapshot(copies=(copy(thumbprint=thumbprint),)), APPLY))
     assert [item.reason for item in steps] == [Reason.STALE_COPY]
 
 
 def test_copies_are_synced_in_a_stable_order() -> None:
-    """The order in which Azure lists copies changes nothing."""
+    """Certroll syncs copies in the same order, whatever the order in which Azure lists copies."""
     copies = copy("b"), copy("a", webspace=NORTH), copy("c")
     subjects = [item.subject for item in sync_certificate.propose(snapshot(copies=copies), APPLY)]
     assert [subject.split()[1] for subject in subjects] == ["rg-web/a", "rg-web/b", "rg-web/c"]
@@ -95,13 +95,16 @@ def test_copies_are_synced_in_a_stable_order() -> None:
     [pytest.param(copy("a", NEW), id="is current"), pytest.param(copy("a", webspace=NORTH), id="has no plan to name")],
 )
 def test_copy_that_is_not_synced_holds_up_no_other(first: WebspaceCertificate) -> None:
-    """Each copy is judged by itself."""
+    """Certroll syncs a copy even if it cannot or need not sync another copy."""
     items = sync_certificate.propose(snapshot(copies=(first, copy("b")), plans=(farm(),)), APPLY)
     assert [item.subject.split()[1] for item in items if isinstance(item, Step)] == ["rg-web/b"]
 
 
 def test_refused_newest_version_is_synced_nowhere() -> None:
-    """App Service would fetch the refused version: no copy is synced, and people are told what Azure will do."""
+    """Certroll syncs no copy while the newest version is refused, because App Service would fetch that version.
+
+    The refusal of a sync says within how many hours Azure itself may import the refused version.
+    """
     refused = lineage(
         version("v3", NEWER), version(), old_version(), current=1, refusal=Refusal(Reason.NOT_PKCS12, "it is PEM")
     )
@@ -118,12 +121,12 @@ def test_refused_newest_version_is_synced_nowhere() -> None:
 
 
 def test_nothing_is_synced_without_any_version() -> None:
-    """A vault certificate without a version asks for nothing."""
+    """Certroll syncs nothing for a vault certificate without a good version."""
     assert list(sync_certificate.propose(snapshot(lineage=lineage(current=None)), APPLY)) == []
 
 
 def test_sync_needs_a_plan_of_the_webspace() -> None:
-    """A sync must name a plan of the same webspace; where none is visible, people are told what to grant."""
+    """Certroll syncs a copy only through a visible plan of the same webspace, and otherwise names the missing role."""
     (skip,) = sync_certificate.propose(snapshot(plans=(farm(NORTH),)), APPLY)
     assert skip == Skip(
         SYNC.subject,
@@ -134,7 +137,7 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
 
 
 def test_projection_puts_the_version_into_this_copy_alone() -> None:
-    """Afterwards this copy holds the new version with its names and its end; everything else is as it was."""
+    """The snapshot predicted for a sync gives only this copy the new version, with the version's host names and end."""
     other, bound = copy("other"), binding()
     new = version(facts=facts("shop.contoso.com", "new.contoso.com"))
     after = replace(SYNC, version=new).project(snapshot(copies=(STALE, other), bindings=(bound,)))
@@ -143,13 +146,13 @@ def test_projection_puts_the_version_into_this_copy_alone() -> None:
 
 
 def test_projection_without_facts_keeps_the_names() -> None:
-    """Where the version was not looked into, the copy's names are taken to stay."""
+    """The snapshot predicted for a sync keeps the copy's host names if Certroll does not know those of the version."""
     after = replace(SYNC, version=version(facts=None)).project(snapshot())
     assert after.fleet.certificates == (copy(thumbprint=NEW, not_after=version().not_after),)
 
 
 def test_sync_puts_the_copy_as_it_was_read() -> None:
-    """The copy is put again as it is, once, and the step ends when Azure shows the new version."""
+    """Certroll sends the PUT of the copy unchanged and only once, and finishes when Azure shows the new version."""
     tagged = replace(STALE, tags=(("team", "web"),))
     case = performing(tagged, SYNCED)
     assert case.perform()
@@ -158,14 +161,14 @@ def test_sync_puts_the_copy_as_it_was_read() -> None:
 
 
 def test_sync_waits_until_azure_shows_it() -> None:
-    """Reads that lag behind the write are repeated, not believed."""
+    """Certroll repeats the read until Azure shows the new version."""
     case = performing(STALE, STALE, STALE, SYNCED)
     assert case.perform()
     assert case.clock.slept == [1.0, 2.0]
 
 
 def test_sync_that_is_never_seen_fails() -> None:
-    """A write that Azure does not show within a minute is an error that names the copy."""
+    """Certroll reports a copy that Azure does not show with the new version within a minute."""
     case = performing(STALE)
     with pytest.raises(NotSettled, match=r"certificate rg-web/shop-copy in .* still shows the old state after 60 s"):
         case.perform()
@@ -173,7 +176,7 @@ def test_sync_that_is_never_seen_fails() -> None:
 
 
 def test_current_copy_is_not_written() -> None:
-    """Where the copy holds the version already, nothing is written."""
+    """Certroll writes nothing if the copy already has the version."""
     case = performing(SYNCED)
     assert not case.perform()
     assert case.azure.writes == []
@@ -188,7 +191,7 @@ def test_current_copy_is_not_written() -> None:
     ],
 )
 def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
-    """A copy that is no longer what was planned against is not written."""
+    """Certroll writes nothing if the copy changed after the plan."""
     case = performing(seen)
     with pytest.raises(Conflict, match=r"rg-web/shop-copy .* changed since it was observed; it is planned again"):
         case.perform()
@@ -196,7 +199,7 @@ def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
 
 
 def test_deleted_copy_is_planned_again() -> None:
-    """A copy that is gone is not made anew."""
+    """Certroll does not create a copy that was deleted after the plan."""
     case = performing(NotFound("404"))
     with pytest.raises(Conflict, match=r"rg-web/shop-copy .* is gone: 404"):
         case.perform()
@@ -211,21 +214,21 @@ def test_deleted_copy_is_planned_again() -> None:
     ],
 )
 def test_copy_that_came_back_as_another_is_rejected(after: WebspaceCertificate, words: str) -> None:
-    """A copy that is afterwards in another webspace or from another source is an error that names it."""
+    """Certroll reports a copy that comes back from a sync in another webspace or from another source."""
     case = performing(STALE, after)
     with pytest.raises(Rejected, match=f"came back with another webspace or source: .*{words}"):
         case.perform()
 
 
 def test_version_that_came_meanwhile_is_planned_again() -> None:
-    """Where the vault got a still newer version, the copy holds that one, and the plan is made anew."""
+    """Certroll plans again if the sync brought a version newer than the planned version."""
     case = performing(STALE, copy(thumbprint=NEWER))
     with pytest.raises(Conflict, match=f"holds {NEWER}, a version that came meanwhile; it is planned again"):
         case.perform()
 
 
 def test_ordinary_world_is_what_these_cases_think() -> None:
-    """The old version is stale and the new one is current, as of the fixed moment."""
+    """In the default snapshot, the old version is stale, the new one is current, and the clock is fixed."""
     assert LINEAGE.is_stale(OLD)
     assert LINEAGE.is_current(NEW)
     assert snapshot().now == NOW

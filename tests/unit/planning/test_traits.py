@@ -1,4 +1,4 @@
-"""What guards and controllers ask of an action: one table over all actions, the answers of each."""
+"""Test the answers of every action to the questions of guards and controllers, in one table."""
 
 from dataclasses import fields, replace
 from importlib import import_module
@@ -117,7 +117,7 @@ TABLE: list[tuple[Action, dict[str, Any]]] = [
     (DELETE, {"phase": Phase.DELETE, "is_staged": False, "deletes_copy": MINE}),
     (DELETE_ROOT, {"phase": Phase.ROOT, "is_staged": False, "deletes_root": root()}),
 ]
-"""Of each action the answers that are not the usual ones."""
+"""The answers of each action that differ from `USUAL`."""
 
 USUAL: dict[str, Any] = {
     "is_staged": True,
@@ -136,12 +136,12 @@ USUAL: dict[str, Any] = {
 
 
 def name_of(value: object) -> str | None:
-    """Return the class of an action, for the ids of the table."""
+    """Return the class name of an action, for the id of its row."""
     return type(value).__name__ if hasattr(value, "phase") else None
 
 
 def answers(action: Action) -> dict[str, Any]:
-    """Return what the action says to every question; of a case its use and the version that is replaced."""
+    """Return the answer of an action to every question, with the use and the replaced version of each case."""
     asked = {name: getattr(action, name) for name in ("phase", *USUAL) if name != "cases"}
     cases = [(case.use, case.in_use) for case in action.cases(CURRENT, snapshot())]
     return {**asked, "cases": cases, "without_roots": action.without_roots()}
@@ -149,12 +149,12 @@ def answers(action: Action) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("action", "own"), TABLE, ids=name_of)
 def test_action_answers(action: Action, own: dict[str, Any]) -> None:
-    """Each action gives the usual answers, but for its own."""
+    """Each action has the default answers of `USUAL`, except for the answers in its row of the table."""
     assert answers(action) == {**USUAL, "without_roots": action, **own}
 
 
 def test_every_action_is_in_the_table() -> None:
-    """The table has a row for every class of every module that proposes, in the order of the work."""
+    """The table has a row for each class of each module that proposes steps, in the order of the proposals."""
     modules = [import_module(f"{actions.__name__}.{found.name}") for found in iter_modules(actions.__path__)]
     proposing = [module for module in modules if isfunction(getattr(module, "propose", None))]
     classes = {
@@ -168,7 +168,7 @@ def test_every_action_is_in_the_table() -> None:
 
 
 def test_every_trait_is_in_the_table() -> None:
-    """A question that is added to actions is answered here for all of them."""
+    """The table has an answer for every trait that an action can have."""
     declared = {name for name in (*Traits.__annotations__, *vars(Traits)) if not name.startswith("_")}
     methods = {"without_roots", "without_rebinding", "restarts_site", "phase"}
     assert declared == (set(USUAL) - {"cases"}) | methods
@@ -176,7 +176,7 @@ def test_every_trait_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
 def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -> None:
-    """An action on a site restarts the app or writes a binding: nobody performs any other."""
+    """Each action on a site either restarts the app or writes a binding, so that one of the two runs performs it."""
     assert action.restarts_site is (action.phase is Phase.APP)
     assert (action.binds is not None) is (action.phase is Phase.BINDING)
     assert (action.site is not None) is (action.phase in {Phase.APP, Phase.BINDING})
@@ -184,36 +184,39 @@ def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -
 
 @pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
 def test_traits_are_no_fields(action: Action, _: dict[str, Any]) -> None:
-    """A trait is no part of the value: two equal actions stay equal, and no trait hides a field."""
+    """No trait is a field of an action, so that equal actions stay equal."""
     assert not {found.name for found in fields(type(action))} & {"restarts_site", "phase", *USUAL}
 
 
 def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
-    """What nothing but root lists asked for is judged as a root, and as nothing else."""
+    """The gate judges a public certificate only as a root if only root lists asked for it."""
     assert answers(replace(PUBLIC, as_root=True))["cases"] == [(Use.ROOT, None)]
 
 
 def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
-    """An app that only trusts the version presents nothing; and nothing is left without its root list."""
+    """The gate judges a version only as a root if the app names it only in a root list.
+
+    `without_roots` leaves a roll of root lists alone unchanged.
+    """
     roll = replace(ROLL, edits=(TRUSTING,))
     assert answers(roll)["cases"] == [(Use.ROOT, None)]
     assert roll.without_roots() == roll
 
 
 def test_copy_that_serves_nothing_has_to_be_importable_only() -> None:
-    """A sync is judged as a binding only where something is bound to the copy."""
+    """The gate judges a synced version for bindings only if a binding shows the copy."""
     cases = SYNC.cases(CURRENT, snapshot(bindings=()))
     assert [(case.use, case.in_use) for case in cases] == [(Use.IMPORT, BEFORE)]
 
 
 def test_binding_that_is_written_again_is_no_better_than_it_is() -> None:
-    """Where the host name shows the version already, the version itself is what is in use."""
+    """A rebind of a host name that already shows the version counts that very version as in use."""
     (case,) = replace(REBIND, binding=binding(thumbprint=NEW)).cases(CURRENT, snapshot())
     assert (case.in_use, case.hosts) == (CURRENT, (binding().host_name,))
 
 
 def test_step_without_rebinding() -> None:
-    """A binding that moves anyway is still moved; one that would only be written again is not."""
+    """`Step.without_rebinding` keeps a step that moves a binding, and drops a step that only rebinds."""
     moving, staying = (Step(action, Reason.STALE_COPY) for action in (REBIND, replace(REBIND, thumbprint=OLD)))
     assert REBIND.rebinds
     assert moving.without_rebinding() == Step(UPDATE, Reason.STALE_COPY)

@@ -1,4 +1,4 @@
-"""Overwriting the thumbprint of a binding, and nothing else of it."""
+"""Test how Certroll overwrites only the thumbprint of a binding."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
     ],
 )
 def test_stale_binding_is_to_be_updated(stale: Binding) -> None:
-    """A binding that shows an older version is to show the current one."""
+    """Certroll moves a binding from an older version to the current version."""
     seen = snapshot(sites=(site(), site(slot="staging")), bindings=(stale,))
     assert list(update_binding.propose(seen, APPLY)) == [Step(UpdateBinding(stale, NEW, WEST), Reason.STALE_THUMBPRINT)]
 
@@ -69,18 +69,18 @@ def test_stale_binding_is_to_be_updated(stale: Binding) -> None:
     ],
 )
 def test_binding_is_left_alone(other: Binding) -> None:
-    """A binding that shows anything but an older version, or nothing, is no matter of ours."""
+    """Certroll moves no binding that is disabled, or that shows anything else than an older version."""
     seen = snapshot(lineage=lineage(version("v3", NEWER), version(), old_version(), current=1), bindings=(other,))
     assert list(update_binding.propose(seen, APPLY)) == []
 
 
 def test_nothing_is_updated_without_a_current_version() -> None:
-    """A lineage none of whose versions is good asks for nothing."""
+    """Certroll moves no binding while no version is good."""
     assert list(update_binding.propose(snapshot(lineage=lineage(current=None)), APPLY)) == []
 
 
 def test_bindings_are_updated_in_a_stable_order() -> None:
-    """The order in which Azure lists bindings changes nothing, a site beside its slot included."""
+    """Certroll moves bindings in the same order, whatever the order in which Azure lists bindings."""
     bindings = binding("b.contoso.com"), binding("a.contoso.com", slot="staging"), binding("a.contoso.com")
     seen = snapshot(sites=(site(slot="staging"), site()), bindings=bindings)
     assert [item.subject for item in update_binding.propose(seen, APPLY)] == [
@@ -98,7 +98,7 @@ def test_bindings_are_updated_in_a_stable_order() -> None:
     ],
 )
 def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
-    """Each host name is judged by itself."""
+    """Certroll moves a stale binding even if another binding must stay."""
     seen = snapshot(
         lineage=lineage(version(), old_version(), old_version("v0", OLDER)),
         bindings=(first, binding("b.contoso.com")),
@@ -110,7 +110,7 @@ def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
 
 @pytest.mark.parametrize("sites", [(site(webspace=None),), ()], ids=["not said", "site not seen"])
 def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> None:
-    """Where Azure does not say the webspace, no certificate is known to be live, and people are told so."""
+    """Certroll moves no binding of a site whose webspace Azure does not report, and says so."""
     assert list(update_binding.propose(snapshot(sites=sites), APPLY)) == [
         Skip(
             f"binding {HOST} of shop",
@@ -146,14 +146,14 @@ RECREATED = copy(thumbprint=FOREIGN)
     ],
 )
 def test_what_a_recreated_vault_certificate_left_behind_is_stale(seen: Snapshot, *, stale: bool) -> None:
-    """Where a vault certificate was deleted and made again, a binding is known by what a copy of it holds there."""
+    """A binding is stale if it shows what a copy of the recreated vault certificate holds in the webspace."""
     seen = replace(seen, fleet=replace(seen.fleet, bindings=(binding(thumbprint=FOREIGN),)))
     items = list(update_binding.propose(seen, APPLY))
     assert [item.reason for item in items] == ([Reason.STALE_THUMBPRINT] if stale else [])
 
 
 def test_what_a_copy_held_is_not_forgotten_when_it_is_synced() -> None:
-    """A plan that syncs the copy first still knows what the copy's host names showed."""
+    """A plan that syncs a copy still knows which certificate the copy held before."""
     seen = snapshot(copies=(RECREATED,), bindings=(binding(thumbprint=FOREIGN),))
     after = SyncCertificate(RECREATED, farm(), version()).project(seen)
     assert [item.reason for item in update_binding.propose(after, APPLY)] == [Reason.STALE_THUMBPRINT]
@@ -165,7 +165,7 @@ def test_what_a_copy_held_is_not_forgotten_when_it_is_synced() -> None:
 
 @pytest.mark.parametrize("sites", [SITES, (site(webspace=WEST), site("other"))], ids=["alone", "among others"])
 def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Site, ...]) -> None:
-    """Where another vault certificate's copy holds the old version too, neither takes the host name from the other."""
+    """Certroll moves no binding whose certificate is also in a copy of another vault certificate."""
     seen = snapshot(sites=sites, copies=(copy(), copy("theirs", source=OTHER_REF)))
     assert list(update_binding.propose(seen, APPLY)) == [
         Skip(
@@ -187,27 +187,27 @@ def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Si
     ],
 )
 def test_other_copies_claim_nothing(other: WebspaceCertificate) -> None:
-    """Only an imported copy of another vault certificate, with this very thumbprint and in this webspace, counts."""
+    """Only an imported copy of another vault certificate with the same thumbprint and webspace stops a binding."""
     (item,) = update_binding.propose(snapshot(copies=(copy(), other)), APPLY)
     assert item.reason is Reason.STALE_THUMBPRINT
 
 
 def test_update_belongs_to_its_site() -> None:
-    """The step tells what it changes, and where."""
+    """A step on a binding names the host name, the site and the webspace."""
     update = UpdateBinding(binding(slot="staging"), NEW, NORTH)
     assert update.subject == f"binding {HOST} of shop/staging"
     assert (update.site, update.webspace, update.restarts_site) == (site_ref("shop", "staging"), NORTH, False)
 
 
 def test_projection_changes_one_thumbprint() -> None:
-    """Afterwards this host name shows the new certificate; its kind, its address and all others are as they were."""
+    """The snapshot predicted for a step on a binding differs only in the thumbprint of that binding."""
     others = (binding("other.contoso.com"), binding(site="other"))
     after = UpdateBinding(IP_BASED, NEW, WEST).project(snapshot(bindings=(IP_BASED, *others)))
     assert after == snapshot(bindings=(replace(IP_BASED, thumbprint=NEW), *others))
 
 
 def test_update_writes_the_thumbprint_alone() -> None:
-    """The whole binding as it was read goes back with the new thumbprint, once."""
+    """Certroll writes the binding once as it read it, with only the thumbprint replaced."""
     body = {"properties": {"siteName": "shop"}}
     azure = RecordingAppService(bindings=[IP_BASED], body=body)
     assert UpdateBinding(IP_BASED, NEW, WEST).perform(ports(azure))
@@ -217,7 +217,7 @@ def test_update_writes_the_thumbprint_alone() -> None:
 
 
 def test_address_that_changed_meanwhile_is_no_conflict() -> None:
-    """The address is Azure's: what is read goes back as it was read."""
+    """Certroll writes a binding although Azure changed its IP address, and keeps the new address."""
     moved = replace(IP_BASED, virtual_ip="203.0.113.8")
     azure = RecordingAppService(bindings=[moved])
     assert UpdateBinding(IP_BASED, NEW, WEST).perform(ports(azure))
@@ -225,7 +225,7 @@ def test_address_that_changed_meanwhile_is_no_conflict() -> None:
 
 
 def test_updated_binding_is_not_written() -> None:
-    """Where the platform was there first, nothing is written."""
+    """Certroll writes nothing if App Service already moved the binding."""
     azure = RecordingAppService(bindings=[binding(thumbprint=NEW)])
     assert not UPDATE.perform(ports(azure))
     assert azure.writes == []
@@ -243,7 +243,7 @@ def test_updated_binding_is_not_written() -> None:
     ],
 )
 def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprint | None) -> None:
-    """A binding that is no longer what was planned against is not written, and both are named."""
+    """Certroll writes nothing if the binding changed after the plan, and names the planned and the present state."""
     azure = RecordingAppService(bindings=[binding(thumbprint=thumbprint, ssl_state=state)])
     with pytest.raises(Conflict) as caught:
         UPDATE.perform(ports(azure))
@@ -255,7 +255,7 @@ def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprin
 
 
 def test_removed_binding_is_planned_again() -> None:
-    """A binding that is gone is not made anew."""
+    """Certroll does not create a binding that was removed after the plan."""
     azure = RecordingAppService(bindings=[NotFound("404")])
     with pytest.raises(Conflict, match=f"binding {HOST} of shop is gone: 404"):
         UPDATE.perform(ports(azure))

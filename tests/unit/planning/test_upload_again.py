@@ -1,4 +1,4 @@
-"""Uploading a version once more, into an environment whose servers do not know its chain."""
+"""Test how Certroll uploads a version once more into an environment whose servers do not know its chain."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -102,7 +102,7 @@ def world(
     plans: tuple[ServerFarm, ...] = PLANS,
     again: Again | None = None,
 ) -> Snapshot:
-    """Return a site in an environment that shows the current version, and the copies in its webspace."""
+    """Return a snapshot of a site in an environment that shows the current version, with these copies."""
     known = () if again is None else (replace(record(SiteState.PROVEN), again=again),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),
@@ -130,7 +130,7 @@ def world(
     ],
 )
 def test_early_upload_is_made_again_where_it_is_asked(seen: Snapshot) -> None:
-    """The current version goes up under a name of its own, beside what is there."""
+    """Certroll uploads the current version again under its own name if a tag asks for it."""
     assert list(upload_again.propose(seen, APPLY)) == [Step(UPLOAD, Reason.UPLOAD_AGAIN_ASKED)]
 
 
@@ -152,7 +152,7 @@ def test_early_upload_is_made_again_where_it_is_asked(seen: Snapshot) -> None:
     ],
 )
 def test_nothing_is_uploaded_or_told_where_chains_are_known(seen: Snapshot) -> None:
-    """A private key goes nowhere but where it helps, and nobody is bothered."""
+    """Certroll uploads a private key again only where the upload helps, and otherwise reports nothing."""
     assert list(upload_again.propose(seen, APPLY)) == []
 
 
@@ -175,7 +175,7 @@ def test_nothing_is_uploaded_or_told_where_chains_are_known(seen: Snapshot) -> N
 def test_early_upload_is_told_where_nobody_asks(
     copies: tuple[WebspaceCertificate, ...], name: str, reason: Reason, words: str, tags: Tags
 ) -> None:
-    """Without the tag nothing is uploaded: it is said what is wrong, and which tag mends it."""
+    """Certroll uploads nothing without the tag, and names the problem and the tag that solves it."""
     (skip,) = upload_again.propose(world(*copies, tags=tags), APPLY)
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason) == (SUBJECT.format(name), reason)
@@ -185,7 +185,7 @@ def test_early_upload_is_told_where_nobody_asks(
 
 
 def test_each_webspace_of_an_environment_gets_its_own() -> None:
-    """An environment may have more than one webspace, and what is uploaded into one helps the other nothing."""
+    """Certroll uploads the version again into each webspace of an environment."""
     north = replace(BY_HAND, ref=copy("north").ref, webspace=NORTH)
     seen = world(BY_HAND, north)
     there = replace(site("north", webspace=NORTH), environment=ASE)
@@ -214,14 +214,17 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Where there is no room, or it is not clear whose it is, the request is refused with the cure."""
+    """Certroll refuses to upload again if the webspace is full, shows no plan, or the owner is unclear.
+
+    The refusal of the second upload names the next step.
+    """
     (skip,) = upload_again.propose(seen, APPLY)
     assert isinstance(skip, Skip)
     assert (skip.reason, words in skip.detail) == (reason, True)
 
 
 def test_it_is_sent_once_with_its_chain() -> None:
-    """The secret of the current version alone is read; what is missing of its chain is nobody's loss, and reported."""
+    """Certroll reads only the secret of the current version, uploads it once, and reports an incomplete chain."""
     azure, vault, journal = (
         RecordingAppService(copies=[GONE, COPY]),
         RecordingVault(Pfx(b"", "", CUT)),
@@ -236,14 +239,14 @@ def test_it_is_sent_once_with_its_chain() -> None:
 
 
 def test_whole_chain_is_no_finding() -> None:
-    """Nobody is told of a chain that goes up to its root."""
+    """Certroll reports no finding about a chain that goes up to its root."""
     azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
     assert UPLOAD.perform(ports(azure, ManualClock(), journal, RecordingVault(Pfx(b"", "", WHOLE))))
     assert journal.findings == []
 
 
 def test_what_went_up_before_a_crash_is_not_sent_again() -> None:
-    """A second try finds its own work."""
+    """Certroll does not repeat an upload that succeeded before a crash."""
     azure = RecordingAppService(copies=[COPY])
     assert not UPLOAD.perform(ports(azure))
     assert azure.writes == []
@@ -257,7 +260,7 @@ def test_what_went_up_before_a_crash_is_not_sent_again() -> None:
     ],
 )
 def test_thumbprint_that_is_taken_once_names_the_cure(azure: RecordingAppService) -> None:
-    """Where Azure does not take the same certificate twice, a new version is what helps."""
+    """Certroll advises a new version in the vault if Azure refuses the same certificate twice."""
     with pytest.raises(Rejected, match="put a new version into the vault") as refused:
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(Pfx(b"", "", WHOLE))))
     assert refused.value.reason is Reason.REJECTED_BY_AZURE
@@ -266,7 +269,7 @@ def test_thumbprint_that_is_taken_once_names_the_cure(azure: RecordingAppService
 
 @pytest.mark.parametrize("error", [Denied("no right"), Rejected("no key", Reason.NO_PRIVATE_KEY)])
 def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) -> None:
-    """What is wrong with the vault is not taken for Azure's refusal, and nothing is sent."""
+    """Certroll reports an unreadable secret as the vault's error, and uploads nothing."""
     azure = RecordingAppService(copies=[GONE])
     with pytest.raises(type(error), match=str(error)) as raised:
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(error)))
@@ -289,7 +292,7 @@ def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) 
     ],
 )
 def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
-    """Each host name gets the thumbprint that it has once more."""
+    """Certroll rebinds each host name that shows the version after the version was uploaded again."""
     assert list(update_binding.propose(seen, APPLY)) == [Step(BIND, Reason.UPLOAD_AGAIN_ASKED)]
 
 
@@ -326,12 +329,12 @@ NOWHERE = snapshot(
     ],
 )
 def test_nothing_is_bound_again_where_it_helps_nobody(seen: Snapshot) -> None:
-    """A binding that is as it should be is left alone."""
+    """Certroll rebinds no binding that an upload did not affect."""
     assert list(update_binding.propose(seen, APPLY)) == []
 
 
 def test_what_moves_after_the_upload_needs_no_second_write() -> None:
-    """A stale host name beside it is bound to the new version, and with that it is bound after the upload."""
+    """A stale binding that moves after the second upload counts as rebound."""
     stale = binding("old.contoso.com", OLD)
     seen = world(BY_HAND, OURS, bindings=(SHOWN, stale))
     steps = list(update_binding.propose(seen, APPLY))
@@ -343,7 +346,7 @@ def test_what_moves_after_the_upload_needs_no_second_write() -> None:
 
 
 def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
-    """Where the upload is refused, binding counts as not done, and is done when the upload is; what is stale moves."""
+    """Certroll rebinds nothing if the second upload is refused, and still moves stale bindings."""
     stale = binding("old.contoso.com", OLD)
     seen = world(BY_HAND, bindings=(SHOWN, stale), current=version(facts=facts(HOST, "old.contoso.com")))
     kept = replace(seen.lineage, key=KeyPolicy(exportable=False, content_type=PKCS12))
@@ -357,7 +360,7 @@ def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
 
 @pytest.mark.parametrize("again", [None, Again.NO, Again.ASKED])
 def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
-    """Afterwards the same is bound, the site is recorded, with what is known of it, and nothing is left to do."""
+    """The snapshot predicted for a rebind has the same bindings, and a record of the site as rebound."""
     before = world(BY_HAND, OURS, again=again)
     after = BIND.project(before)
     assert after.fleet == before.fleet
@@ -370,7 +373,7 @@ def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
 
 
 def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
-    """The projection holds their records as they were."""
+    """The snapshot predicted for a rebind has unchanged records of other sites."""
     other = record(SiteState.PROVEN, site="other")
     before = world(BY_HAND, OURS, again=Again.ASKED)
     before = replace(before, rollout=replace(before.rollout, records=(*before.rollout.records, other)))
@@ -380,7 +383,7 @@ def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
 
 
 def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> None:
-    """A plan that binds again in the first webspace needs no second plan: what was bound has proven nothing yet."""
+    """A rebind in the first webspace proves nothing yet, so the other webspaces still wait."""
     waits = roll(RollState.STALE, at=NOW)
     seen = snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + DAY), tags=AGAIN),
@@ -396,14 +399,14 @@ def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> N
 
 
 def test_bound_again_is_written_as_it_is() -> None:
-    """The same thumbprint with the same ssl_state goes back with the body that was read."""
+    """Certroll rebinds with the same thumbprint and `ssl_state`, in the body that it read."""
     azure = RecordingAppService(bindings=[SHOWN], body={"as": "read"})
     assert BIND.perform(ports(azure))
     assert azure.writes == [(SHOWN, {"as": "read"})]
 
 
 def test_what_moved_meanwhile_is_written_all_the_same() -> None:
-    """Of a host name that shows the new version by now nobody knows since when: it is bound after the upload."""
+    """Certroll rebinds a host name that already moved to the new version, because the move may precede the upload."""
     azure = RecordingAppService(bindings=[SHOWN])
     assert UpdateBinding(binding(), NEW, WEST, again=True).perform(ports(azure))
     assert azure.writes == [(SHOWN, {})]
@@ -413,7 +416,7 @@ def test_what_moved_meanwhile_is_written_all_the_same() -> None:
     "seen", [binding(thumbprint=FOREIGN), binding(thumbprint=NEW, ssl_state=SslState.DISABLED), NotFound("gone")]
 )
 def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> None:
-    """Where somebody bound it to something else, or took it away, nothing is written."""
+    """Certroll writes nothing if the binding was changed or removed after the plan."""
     azure = RecordingAppService(bindings=[seen])
     with pytest.raises(Conflict):
         BIND.perform(ports(azure))
@@ -421,7 +424,7 @@ def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> No
 
 
 def test_one_plan_holds_the_whole_way() -> None:
-    """The upload and each binding are planned together, and the plan after it is empty."""
+    """One plan has both the second upload and the rebinds, after which a second plan is empty."""
     seen = world(BY_HAND)
     plan = planner.plan(seen, APPLY)
     assert [step.action for step in plan.steps] == [UPLOAD, BIND]

@@ -1,4 +1,4 @@
-"""Bringing a version to a webspace that has the certificate as an upload."""
+"""Test how Certroll uploads a version into a webspace that has the certificate as an upload."""
 
 from dataclasses import replace
 
@@ -73,7 +73,7 @@ GONE = NotFound("there is no such certificate")
 
 
 def test_stale_upload_gets_the_new_version_beside_it() -> None:
-    """Where people uploaded an older version, the new one goes up under a name of its own."""
+    """Certroll uploads the new version under its own name if people uploaded an older version."""
     seen = snapshot(copies=(UPLOADED,), plans=(farm(NORTH), PLAN))
     assert list(upload_certificate.propose(seen, APPLY)) == [Step(UPLOAD, Reason.STALE_UPLOAD)]
 
@@ -99,7 +99,7 @@ def test_stale_upload_gets_the_new_version_beside_it() -> None:
     ],
 )
 def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
-    """A private key goes nowhere but where an older version of it is an upload."""
+    """Certroll uploads a private key only where an older version of the certificate is an upload in use."""
     assert list(upload_certificate.propose(seen, APPLY)) == []
 
 
@@ -122,13 +122,13 @@ def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
     ],
 )
 def test_upload_of_our_own_is_carried_on_while_it_is_used(seen: Snapshot) -> None:
-    """What was uploaded for one version is uploaded for the next, too."""
+    """Certroll uploads the next version if its own upload of the old version is still in use."""
     subjects = [item.subject for item in upload_certificate.propose(seen, APPLY)]
     assert subjects == [SUBJECT]
 
 
 def test_two_old_versions_in_a_webspace_get_one_new() -> None:
-    """However many old uploads there are, the new version goes up once per webspace."""
+    """Certroll uploads the new version once per webspace, however many old uploads the webspace has."""
     older = lineage(version(), old_version(), old_version("v0", OLDER))
     copies = (UPLOADED, copy("older", OLDER, source=None), copy("north", OLD, source=None, webspace=NORTH))
     steps = list(upload_certificate.propose(snapshot(lineage=older, copies=copies), APPLY))
@@ -136,14 +136,14 @@ def test_two_old_versions_in_a_webspace_get_one_new() -> None:
 
 
 def test_upload_without_a_plan_is_refused() -> None:
-    """An upload must name a plan of the webspace; where none is seen, that is said."""
+    """Certroll uploads only through a visible plan of the webspace, and otherwise names the missing role."""
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
     assert isinstance(skip, Skip)
     assert (skip.reason, "grant Reader on its plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
 
 
 def test_version_is_live_after_the_upload() -> None:
-    """Once it is there, bindings and settings may name it, and nothing is uploaded again."""
+    """Bindings and app settings may name the version after its upload, and Certroll uploads nothing again."""
     after = UPLOAD.project(snapshot(copies=(UPLOADED,)))
     assert NEW in live_in(after, WEST)
     assert OLD in live_in(after, WEST)
@@ -151,7 +151,7 @@ def test_version_is_live_after_the_upload() -> None:
 
 
 def test_upload_is_made_once_and_read_back() -> None:
-    """The key is read of the version that is meant, sent once, and the copy is looked at until it shows."""
+    """Certroll reads the key of the planned version, uploads it once, and waits until Azure shows it."""
     azure, vault = RecordingAppService(copies=[GONE, GONE, COPY]), RecordingVault(PFX)
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
     assert azure.writes == [(COPY, PFX, PLAN)]
@@ -159,14 +159,14 @@ def test_upload_is_made_once_and_read_back() -> None:
 
 
 def test_what_is_there_is_not_uploaded_again() -> None:
-    """A second try finds the copy, and no key is read for it."""
+    """Certroll neither reads the key nor uploads if the copy is already there."""
     azure, vault = RecordingAppService(copies=[COPY]), RecordingVault(PFX)
     assert not UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
     assert (azure.writes, vault.asked) == ([], [])
 
 
 def test_name_that_is_taken_is_not_overwritten() -> None:
-    """Another certificate under our name stays: it may be bound."""
+    """Certroll never overwrites another certificate with the copy's name, because that certificate may be in use."""
     azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
     with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}"):
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
@@ -174,7 +174,7 @@ def test_name_that_is_taken_is_not_overwritten() -> None:
 
 
 def test_key_that_may_not_be_read_is_said_with_the_cure() -> None:
-    """Without the right to the secret nothing is uploaded, and the refusal is the vault's own."""
+    """Certroll uploads nothing without the right to read the secret, and reports the vault's own refusal."""
     azure = RecordingAppService(copies=[GONE])
     with pytest.raises(Denied, match="grant"):
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(Denied("grant the identity the role"))))
@@ -182,12 +182,12 @@ def test_key_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def bound_to(lineage: Lineage, *copies: WebspaceCertificate) -> Snapshot:
-    """Return the ordinary world with these copies."""
+    """Return the default snapshot with this lineage and these copies."""
     return snapshot(lineage=lineage, copies=copies)
 
 
 def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
-    """What an upload will replace counts as what a sync will."""
+    """The end of an uploaded certificate makes its renewal urgent, as that of an imported one does."""
     ends = NOW + 2 * DAY
     soon = lineage(version(), old_version(not_after=ends))
     assert expires_at(bound_to(soon, UPLOADED)) == ends
@@ -195,7 +195,7 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
     assert LINEAGE.current is not None
 
 
-# ------------------------------------------------------------------------------------------ what is found on the way
+# --------------------------------------------------------------------------------------------------------------- chains
 
 ROOTED = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
 CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
@@ -215,7 +215,10 @@ class TwoSecrets(RecordingVault):
 
 
 def test_upload_that_lost_its_intermediates_is_refused() -> None:
-    """Visitors would not trust it: the version in use has the whole chain, and keeps serving."""
+    """Certroll refuses to upload a version without intermediates if the version in use has its whole chain.
+
+    Clients would not trust the shorter chain.
+    """
     azure = RecordingAppService(copies=[GONE])
     vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", ROOTED))
     with pytest.raises(Rejected, match="its chain ends with the certificate itself, and Issuing CA") as refused:
@@ -235,7 +238,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
     ],
 )
 def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
-    """Only what is worse than the version in use is refused."""
+    """Certroll uploads a version whose chain is at least as long as that of the version in use."""
     azure = RecordingAppService(copies=[GONE, COPY])
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
 
@@ -265,7 +268,7 @@ INSIDE = (replace(site(), environment=ASE),)
     ],
 )
 def test_chain_matters_where_servers_trust_by_it(seen: Snapshot, whole: bool) -> None:  # noqa: FBT001
-    """The servers of an environment trust a private authority by the chain that is uploaded."""
+    """An upload needs its whole chain in an environment, whose servers trust a private authority only by that chain."""
     (step,) = upload_certificate.propose(seen, APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, UploadCertificate)
@@ -293,7 +296,10 @@ def test_root_is_missed_where_servers_trust_by_it(
     refused: bool,  # noqa: FBT001
     told: bool,  # noqa: FBT001
 ) -> None:
-    """Into an environment a chain without its root goes up only where the version in use has none, and people know."""
+    """Certroll uploads a chain without its root into an environment only if the version in use also lacks its root.
+
+    Certroll reports a finding about an uploaded chain without its root.
+    """
     azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
     outside = ports(azure, ManualClock(), journal, TwoSecrets(v2=Pfx(b"", "", now), v1=Pfx(b"", "", before)))
     upload = replace(UPLOAD, whole_chain=whole)
@@ -308,7 +314,7 @@ def test_root_is_missed_where_servers_trust_by_it(
 
 
 def test_full_webspace_takes_no_more() -> None:
-    """At a thousand certificates nothing is sent, and the cure is named."""
+    """Certroll uploads nothing into a webspace with a thousand certificates, and names the next step."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
     assert isinstance(skip, Skip)
@@ -318,7 +324,7 @@ def test_full_webspace_takes_no_more() -> None:
 
 
 def test_site_of_a_full_webspace_gets_its_own() -> None:
-    """The limit is the webspace's: a certificate that one site has to itself does not count against it."""
+    """A full webspace does not stop the upload of a certificate for one Flex Consumption site."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
     seen = snapshot(sites=(replace(site(), flex=True),), copies=(old, *many), plans=(PLAN,))
@@ -327,7 +333,7 @@ def test_site_of_a_full_webspace_gets_its_own() -> None:
 
 
 def test_site_gets_its_own_though_its_webspace_has_one() -> None:
-    """A site of a Flex Consumption plan does not use what its webspace shares."""
+    """Certroll uploads a certificate for a Flex Consumption site although its webspace has the same certificate."""
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
     shared = copy("shared", NEW, source=None)
     (step,) = upload_certificate.propose(
@@ -337,7 +343,10 @@ def test_site_gets_its_own_though_its_webspace_has_one() -> None:
 
 
 def test_webspaces_of_one_group_get_names_of_their_own() -> None:
-    """Two uploads of one plan never have the same name: the second would replace the first."""
+    """Certroll gives two uploads in webspaces of one resource group different names.
+
+    The second upload would otherwise replace the first.
+    """
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
     first, second = upload_certificate.propose(snapshot(copies=old), APPLY)
     assert isinstance(first, Step)
@@ -346,7 +355,7 @@ def test_webspaces_of_one_group_get_names_of_their_own() -> None:
 
 
 def test_full_webspace_holds_up_no_other() -> None:
-    """Where one webspace takes no more, the next one still gets the version."""
+    """Certroll still uploads into other webspaces if one webspace is full."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None, webspace=NORTH) for number in range(999))
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
     skip, step = upload_certificate.propose(snapshot(copies=(*old, *many)), APPLY)
@@ -355,7 +364,7 @@ def test_full_webspace_holds_up_no_other() -> None:
 
 
 def test_upload_of_one_site_is_carried_on_with_its_switches() -> None:
-    """A site of a Flex Consumption plan gets the new version to itself, usable by its code as the old one was."""
+    """Certroll uploads the new version for a Flex Consumption site with the old version's switches for use by code."""
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False), switches='{"code": true}')
     (step,) = upload_certificate.propose(
         snapshot(sites=(replace(site(), flex=True),), copies=(old,), plans=(PLAN,)), APPLY

@@ -1,4 +1,4 @@
-"""Putting a certificate without its key on a site, where a tag of the vault object asks for it."""
+"""Test how Certroll puts a certificate without its key on a site if a tag of the vault object asks for it."""
 
 from dataclasses import dataclass, replace
 
@@ -53,14 +53,14 @@ GONE = NotFound("there is no such certificate")
 
 
 def asked(*copies: WebspaceCertificate, to: str = "shop", tags: Tags = (), **given: object) -> Snapshot:
-    """Return a world with these certificates, where the tag names a site."""
+    """Return a snapshot with these certificates, in which the tag names the site `to`."""
     named = tags or (("certroll-public-to", to),)
     ordinary = {"lineage": lineage(version(), old_version(), tags=named), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
 
 
 def proposed(seen: Snapshot) -> list[Step | Skip]:
-    """Return what is proposed."""
+    """Return the steps and skips that `upload_public_certificate` proposes."""
     return list(upload_public_certificate.propose(seen, APPLY))
 
 
@@ -73,7 +73,7 @@ def proposed(seen: Snapshot) -> list[Step | Skip]:
     ],
 )
 def test_public_certificate_is_put_where_it_is_asked_for(copies: tuple[WebspaceCertificate, ...]) -> None:
-    """A site that is named and has the current version in no public form gets it."""
+    """Certroll puts the current version on a named site that lacks it as a public certificate."""
     assert proposed(asked(*copies)) == [STEP]
 
 
@@ -87,12 +87,12 @@ def test_public_certificate_is_put_where_it_is_asked_for(copies: tuple[WebspaceC
     ],
 )
 def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
-    """What nobody asks for, or is there already, is not put."""
+    """Certroll puts no public certificate on a site if no tag asks for it or the site already has it."""
     assert proposed(seen) == []
 
 
 def test_wrong_target_is_told_and_holds_up_no_other() -> None:
-    """A target that is no site is refused by its name; a list with a gap is refused as a whole."""
+    """Certroll names a tag target that is no site, and refuses a numbered tag list with a gap as a whole."""
     skip, step = proposed(asked(to="nowhere,shop"))
     assert (skip.subject, skip.reason, step) == (f"{TAG}: nowhere", Reason.NO_SUCH_TARGET, STEP)
     (skip,) = proposed(asked(tags=(("certroll-public-to", "shop"), ("certroll-public-to-3", "shop"))))
@@ -100,7 +100,7 @@ def test_wrong_target_is_told_and_holds_up_no_other() -> None:
 
 
 def test_public_certificate_is_projected() -> None:
-    """Afterwards it is there, and nothing is proposed."""
+    """The snapshot predicted for the step has the public certificate, and Certroll then proposes nothing."""
     after = STEP.action.project(asked())
     assert after.fleet.certificates == (COPY,)
     assert proposed(after) == []
@@ -111,12 +111,12 @@ class Public(RecordingAppService):
     """An App Service that takes public certificates."""
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
-        """Keep the write."""
+        """Record the write."""
         self.writes.append((copy, der))
 
 
 def test_public_certificate_is_put_once_and_read_back() -> None:
-    """The public part is sent once, and looked at until it shows; a second try writes nothing."""
+    """Certroll sends the public part once and waits until Azure shows it; a second run writes nothing."""
     azure, vault = Public(copies=[GONE, GONE, COPY]), RecordingVault(DER)
     assert STEP.action.perform(ports(azure, ManualClock(), vault=vault))
     assert (azure.writes, vault.asked) == ([(COPY, DER)], [(REF, "v2", NEW)])
@@ -125,7 +125,7 @@ def test_public_certificate_is_put_once_and_read_back() -> None:
 
 
 def test_name_that_is_taken_is_not_overwritten() -> None:
-    """Another certificate under our name stays."""
+    """Certroll never overwrites another certificate with the name of its public certificate."""
     azure = Public(copies=[replace(COPY, thumbprint=FOREIGN)])
     with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}; delete that one$"):
         STEP.action.perform(ports(azure, ManualClock(), vault=RecordingVault(DER)))
