@@ -7,7 +7,7 @@ from shared.actions.restore_app_settings import RestoreAppSettings
 from shared.actions.retire_thumbprint import RetireThumbprint
 from shared.actions.roll_app_settings import RollAppSettings
 from shared.actions.settings_change import SettingsChange
-from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SiteSettings
+from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SiteSettings, is_list
 from shared.domain.names import SiteRef, Thumbprint
 from shared.domain.plan import Plan
 from shared.domain.reason import Reason
@@ -64,11 +64,15 @@ def strangers(world: Snapshot, settings: SiteSettings) -> list[tuple[str, Refere
 
 def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
     """Return the thumbprints that a plan may restore in each setting of a failed app, as recorded in the journal."""
-    actions = (step.action for step in case.plan.steps if step.action.site == site)
+    actions = [step.action for step in case.plan.steps if step.action.site == site]
+    edits = [edit for action in actions if isinstance(action, RestoreAppSettings) for edit in action.edits]
     roll = case.world.rollout.roll_of(site)
-    if roll is None or not any(isinstance(action, RestoreAppSettings) for action in actions):
+    if roll is None or not edits:
         return set()
-    return {(edit.key, gone) for edit in roll.edits for gone in (edit.remove if edit.add is None else (edit.beside,))}
+    loaded = {(LOAD_LIST, edit.add) for edit in edits if not is_list(edit.key)}
+    return loaded | {
+        (edit.key, gone) for edit in roll.edits for gone in (edit.remove if edit.add is None else (edit.beside,))
+    }
 
 
 def what_belongs_to_others_stays_in_its_place(case: Case) -> None:

@@ -63,7 +63,7 @@ taken_back = worlds(rolls=rolls_in(RollState.FAILED), settings=overlapping_setti
 @times(2)
 @given(cases(worlds(failed) | worlds(rolls=rolls_in(*HOLDING)) | taken_back))
 def test_promises_are_kept_when_the_version_failed(case: Case) -> None:
-    """After a site or an app failed, every promise is kept."""
+    """Plans keep every promise after a site or an app failed."""
     keep(case, PROMISES)
 
 
