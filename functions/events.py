@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.work import on_vault_event
+from shared.controllers.intake.events import on_vault_event
 
 blueprint = func.Blueprint()
 

@@ -6,8 +6,9 @@ from http import HTTPStatus
 import azure.functions as func
 
 from functions import runtime
+from shared.controllers.intake.operators import cycle, cycled, release
+from shared.controllers.intake.poison import replay
 from shared.domain.errors import Conflict, NotFound
-from shared.work import cycle, cycled, release, replay
 
 blueprint = func.Blueprint()
 

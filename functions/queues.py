@@ -3,7 +3,9 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.work import CERTIFICATES, ENVIRONMENTS, SITES, on_certificate, on_environment, on_poison, on_site
+from shared.controllers.intake.poison import on_poison
+from shared.controllers.intake.queues import on_certificate, on_environment, on_site
+from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, SITES
 
 STORAGE = "AzureWebJobsStorage"
 

@@ -3,9 +3,9 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.owed_starts import pay_owed_starts
+from shared.controllers.environment.pending_starts import pay_owed_starts
+from shared.controllers.sweep.controller import sweep
 from shared.settings import sweep_schedule
-from shared.sweep import sweep
 from shared.telemetry import event
 
 EVERY_MINUTE = "0 * * * * *"

@@ -9,9 +9,9 @@ from typing import Any
 
 from shared.clients.clock import SystemClock
 from shared.domain.errors import SettingsInvalid
-from shared.domain.plan import Intent
+from shared.domain.intent import Intent
+from shared.loop.run import Run
 from shared.ports import Ports
-from shared.run import Run
 from shared.settings import Connection, Settings, load_connection, load_settings
 
 READERS = 8
@@ -58,6 +58,6 @@ class Runtime:
 
 
 def _connect(connection: Connection, *more: Any) -> Ports:  # noqa: ANN401 - as `connect` takes them
-    from shared.clients.azure import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
+    from shared.clients.connect import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
 
     return connect(connection.cloud, connection.client_id, connection.storage_address, SystemClock(), *more)

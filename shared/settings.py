@@ -13,14 +13,14 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.domain.budget import MostDown
+from shared.domain.certificates.pfx import PfxEncryption
+from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
+from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, registration
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
-from shared.domain.plan import Intent, Mode
-from shared.domain.secret import PfxEncryption
-from shared.domain.vault_access import APPLICATION_IDS, app_service, registration
-from shared.domain.where import CloudName, DnsServer, StorageAddress
-from shared.domain.window import RestartWindow
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.budget import MostDown
 
 HOURLY = "0 0 * * * *"
 SCHEDULE_FIELDS = 6

@@ -11,7 +11,12 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from shared.domain.app_settings import (
+from shared.domain.certificates.lineage import Lineage, Refusal
+from shared.domain.certificates.pfx import Pfx
+from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyType
+from shared.domain.environments.record import Cycle
+from shared.domain.findings import Finding
+from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     AppSettings,
     ReferenceKind,
@@ -20,22 +25,11 @@ from shared.domain.app_settings import (
     SiteSettings,
     VaultReference,
 )
-from shared.domain.cycle import Cycle
-from shared.domain.lineage import Lineage, Refusal
-from shared.domain.model import (
-    Binding,
-    BlindSpot,
-    CertificateFacts,
-    CertificateVersion,
-    Environment,
-    Fleet,
-    KeyType,
-    RootCertificate,
-    ServerFarm,
-    Site,
-    SslState,
-    WebspaceCertificate,
-)
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
+from shared.domain.fleet.fleet import BlindSpot, Fleet
+from shared.domain.fleet.sites import Environment, ServerFarm, Site
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import (
     CopyRef,
     EnvironmentRef,
@@ -47,11 +41,9 @@ from shared.domain.names import (
     VaultName,
     Webspace,
 )
-from shared.domain.plan import Intent, Mode
-from shared.domain.record import Finding
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Rollout, SiteRecord, SiteState
-from shared.domain.secret import Pfx
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.ports import Ports

@@ -16,9 +16,9 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity
 
-from shared.clients.journal_rows import Entity
-from shared.clients.lease import LEASE_SECONDS, SAFE_SECONDS
-from shared.clients.tables import JOURNAL, TRANSACTION
+from shared.clients.storage.leases import LEASE_SECONDS, SAFE_SECONDS
+from shared.clients.storage.rows import Entity
+from shared.clients.storage.tables import JOURNAL, TRANSACTION
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.ports.clock import Clock
 

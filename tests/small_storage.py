@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
-from shared.clients.journal_rows import Entity
-from shared.clients.journal_table import journal_ports
+from shared.clients.storage.journal import journal_ports
+from shared.clients.storage.rows import Entity
 from shared.domain.errors import LeaseBusy
 from shared.ports import Ports
 from shared.ports.clock import Clock

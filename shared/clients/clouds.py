@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from azure.core import AzureClouds
 
-from shared.domain.where import CloudName
+from shared.domain.endpoints import CloudName
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Anybody who can write to the storage account can write one: they are parsed, the
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from shared.domain.errors import MessageInvalid
 from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
@@ -139,3 +139,12 @@ class EnvironmentMessage:
     def body(self) -> str:
         """Return the JSON body."""
         return json.dumps({"v": VERSION, "environment": self.environment.resource_id, "waits": self.waits})
+
+
+CERTIFICATES: Final = "certificates"
+
+
+SITES: Final = "sites"
+
+
+ENVIRONMENTS: Final = "environments"

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.app_settings import AppSettings
-from shared.domain.model import Binding, Listing, SeenSite, ServerFarm, WebspaceCertificate
+from shared.domain.certificates.pfx import Pfx
+from shared.domain.fleet.app_settings import AppSettings
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import Listing, SeenSite
+from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
-from shared.domain.secret import Pfx
 
 
 class Listings(Protocol):

@@ -2,7 +2,9 @@
 
 from typing import Protocol
 
-from shared.domain.model import Environment, Listing, RootCertificate, Site
+from shared.domain.fleet.copies import RootCertificate
+from shared.domain.fleet.fleet import Listing
+from shared.domain.fleet.sites import Environment, Site
 from shared.domain.names import EnvironmentRef, RootRef
 
 

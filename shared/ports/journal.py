@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.cycle import Cycle, CycleApp, OwedStart
-from shared.domain.managed import Issuance
+from shared.domain.environments.record import Cycle, CycleApp, OwedStart
+from shared.domain.findings import Finding, HistoryEntry, PoisonRecord
+from shared.domain.managed.prerequisites import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
-from shared.domain.order import OrderRef
-from shared.domain.order_action import OrderRecord
-from shared.domain.record import Finding, HistoryEntry, PoisonRecord
-from shared.domain.roll import RollRecord
-from shared.domain.rollout import Rollout, SiteRecord
+from shared.domain.orders.action import OrderRecord
+from shared.domain.orders.order import OrderRef
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord
+from shared.domain.rollout.site_record import SiteRecord
 
 
 class Rollouts(Protocol):

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from shared.domain.managed import HostFacts, Place, SeenCertificate
-from shared.domain.model import Binding, Listing
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.fleet import Listing
+from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.tags import Tags
 

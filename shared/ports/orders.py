@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.model import Listing
-from shared.domain.order import Order, OrderRef
+from shared.domain.fleet.fleet import Listing
+from shared.domain.orders.order import Order, OrderRef
 
 
 class Orders(Protocol):

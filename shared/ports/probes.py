@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.dns import DnsAnswer, RecordKind
+from shared.domain.fleet.handshake import Served, Sight
+from shared.domain.fleet.probe import Probe, ProbeSight
+from shared.domain.managed.dns import DnsAnswer, RecordKind
 from shared.domain.names import HostName, Thumbprint
-from shared.domain.probe import Probe, ProbeSight
-from shared.domain.sight import Served, Sight
 
 
 class Dns(Protocol):

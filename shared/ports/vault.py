@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.lineage import Lineage
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.pfx import Pfx
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
-from shared.domain.secret import Pfx
 
 
 class Vault(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from shared.domain.fleet.vault_access import VaultSettings
 from shared.domain.names import VaultName
-from shared.domain.vault_access import VaultSettings
 
 
 class VaultRights(Protocol):

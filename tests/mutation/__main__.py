@@ -15,7 +15,13 @@ from tests.mutation.results import Results
 from tests.mutation.sample import sample
 from tests.mutation.survivors import EXPLAINED, explained, idle, line_of
 
-TARGETS = ("shared/domain", "shared/actions", "shared/guards", "shared/planner.py", "shared/clients/retrying.py")
+TARGETS = (
+    "shared/domain",
+    "shared/actions",
+    "shared/guards",
+    "shared/planning/planner.py",
+    "shared/clients/retrying.py",
+)
 LATER = (("tests/properties", 2.0),)
 """The directories of tests that are tried if no unit test notices a mutant, each with its limit of recorded CPU
 seconds.

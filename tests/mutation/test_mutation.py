@@ -211,7 +211,10 @@ def test_exactly_one_change_is_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "module"),
-    [("shared/planner.py", "shared.planner"), ("shared/guards/__init__.py", "shared.guards")],
+    [
+        ("shared/planning/planner.py", "shared.planning.planner"),
+        ("shared/guards/__init__.py", "shared.planning.guards"),
+    ],
 )
 def test_module_is_named_as_it_is_imported(path: str, module: str) -> None:
     """A mutant of a package's `__init__.py` changes the module under its import name."""
@@ -348,7 +351,12 @@ def small_tree(tmp_path: Path) -> Path:
         "tests/properties",
     ):
         (tmp_path / folder).mkdir(parents=True)
-    for file in ("shared/planner.py", "shared/clients/retrying.py", "shared/__init__.py", "shared/domain/__init__.py"):
+    for file in (
+        "shared/planning/planner.py",
+        "shared/clients/retrying.py",
+        "shared/__init__.py",
+        "shared/domain/__init__.py",
+    ):
         (tmp_path / file).touch()
     (tmp_path / "shared/domain/it.py").write_text("def f(a):\n    return a + 1\n\n\ndef g(a):\n    return not a\n")
     (tmp_path / "tests/unit/test_it.py").write_text(

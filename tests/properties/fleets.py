@@ -12,27 +12,23 @@ from itertools import combinations, product
 
 from hypothesis import strategies as st
 
-from shared.domain.app_settings import LOAD_LIST, AppSettings, SettingEdit, SiteSettings, read_settings
-from shared.domain.lineage import Lineage, Refusal, newest_first
-from shared.domain.model import (
-    Binding,
-    BlindSpot,
-    CertificateVersion,
-    Fleet,
-    KeyType,
-    ServerFarm,
-    Site,
-    SslState,
-    WebspaceCertificate,
-)
+from shared.domain.certificates.lineage import Lineage, Refusal, newest_first
+from shared.domain.certificates.version import CertificateVersion, KeyType
+from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings, SettingEdit, SiteSettings, read_settings
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import BlindSpot, Fleet
+from shared.domain.fleet.sites import ServerFarm, Site
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.plan import Intent, Mode
 from shared.domain.reason import Reason
-from shared.domain.roll import HOLDING, RollRecord, RollState
-from shared.domain.rollout import URGENT, Again, Rollout, SiteRecord, SiteState
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.gates import URGENT
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import HOLDING, RollRecord, RollState
+from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.domain.window import RestartWindow
 from tests.build import (
     AGAIN,
     APPLY,

@@ -3,21 +3,24 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.actions.upload_again import UploadAgain
-from shared.dispatch import roll_records
-from shared.domain.app_settings import SiteSettings
-from shared.domain.lineage import newest_first
-from shared.domain.model import OWN_PREFIX, Binding, SslState
+from shared.controllers.certificate.admission import roll_records
+from shared.domain.certificates.lineage import newest_first
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import OWN_PREFIX
+from shared.domain.intent import Mode
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
-from shared.domain.plan import Mode, Plan, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import HOLDING, RollState
-from shared.domain.rollout import URGENT, Again, SiteState
+from shared.domain.rollout.gates import URGENT
+from shared.domain.rollout.settings_record import HOLDING, RollState
+from shared.domain.rollout.site_record import Again, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.actions.upload_again import UploadAgain
+from shared.planning.plan import Plan, Step
 from tests.build import AGAIN, EARLY, NOW, OFF, REF
 from tests.properties.fleets import live, old, opted_out, sources, superseded
 from tests.properties.promises import Case, Promise, restarted

@@ -13,12 +13,13 @@ from typing import Generic, TypeVar
 import pytest
 from hypothesis import settings
 
-from shared import planner
-from shared.dispatch import roll_records
+from shared.controllers.certificate.admission import roll_records
+from shared.domain.intent import Intent
 from shared.domain.names import SiteRef
-from shared.domain.plan import Intent, Plan
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning import planner
+from shared.planning.plan import Plan
 from tests.build import APPLY, NOW
 
 Sample = TypeVar("Sample")

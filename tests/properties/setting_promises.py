@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.settings_change import SettingsChange
-from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SiteSettings, is_list
+from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SiteSettings, is_list
 from shared.domain.names import SiteRef, Thumbprint
-from shared.domain.plan import Plan
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import URGENT, SiteState
+from shared.domain.rollout.gates import URGENT
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.liveness import live_at
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.plan import Plan
 from tests.build import NOW, REF
 from tests.properties.fleets import SECRET, family, lags, live, opted_out, superseded
 from tests.properties.plan_promises import protects, told_less

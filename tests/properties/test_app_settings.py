@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.app_settings import (
+from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     ROOT_LIST,
     SettingEdit,

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.domain.model import Binding, SslState, WebspaceCertificate
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import HostName, Thumbprint, Webspace
-from shared.domain.plan import Action, Plan, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollState
-from shared.domain.rollout import SiteState
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.plan import Action, Plan, Step
 from tests.build import (
     APPLY,
     DAY,

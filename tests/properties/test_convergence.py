@@ -10,22 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import planner
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.settings_change import SettingsChange
-from shared.actions.update_binding import UpdateBinding
-from shared.dispatch import roll_records
-from shared.domain.app_settings import SiteSettings
-from shared.domain.model import Fleet
+from shared.controllers.certificate.admission import roll_records
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.intent import Intent
 from shared.domain.names import SiteRef
-from shared.domain.plan import Intent, Plan, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.window import RestartWindow
-from shared.guards.stages import first_webspace
+from shared.planning import planner
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.placing import first_webspace
+from shared.planning.plan import Plan, Step
 from tests.build import APPLY, NEW, OLD, copy, named, roll, rollout, site_ref, snapshot
 from tests.properties.fleets import chained_worlds, fresh, lags, live, no_rolls, some_troubles, stale_settings, worlds
 from tests.properties.promises import Broken, Promise, keep, times

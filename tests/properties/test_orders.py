@@ -7,12 +7,19 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.orders import read_order
-from shared.clients.vault_rights import read_assignments, read_vault
-from shared.domain.order import Order, OrderStatus, problems
-from shared.domain.order_action import AskedState, OrderAction, OrderRecord, certificate_of, next_action, open_questions
+from shared.clients.arm.orders import read_order
+from shared.clients.arm.vault_rights import read_assignments, read_vault
+from shared.domain.fleet.vault_access import AccessVerdict, judge, registration
+from shared.domain.orders.action import (
+    AskedState,
+    OrderAction,
+    OrderRecord,
+    certificate_of,
+    next_action,
+    open_questions,
+)
+from shared.domain.orders.order import Order, OrderStatus, problems
 from shared.domain.reason import Reason
-from shared.domain.vault_access import AccessVerdict, judge, registration
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers"

@@ -14,16 +14,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.pfx import build_pfx, read_bundle, read_leaf, thumbprint
-from shared.clients.vault_events import KINDS, read_vault_event
-from shared.clients.x509_facts import read_facts
+from shared.clients.vault.events import KINDS, read_vault_event
+from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf, thumbprint
+from shared.clients.vault.x509_facts import read_facts
+from shared.domain.certificates.pfx import PfxEncryption
+from shared.domain.certificates.requirements import BARE, PEM, PKCS12
+from shared.domain.certificates.version import KeyFound
 from shared.domain.errors import EventRejected, MessageInvalid, Rejected, TargetInvalid
 from shared.domain.messages import EnvironmentMessage
-from shared.domain.model import KeyFound
 from shared.domain.names import EnvironmentRef, InvalidNameError, RootRef
 from shared.domain.reason import Reason
-from shared.domain.requirements import BARE, PEM, PKCS12
-from shared.domain.secret import PfxEncryption
 from shared.domain.tags import PUBLIC_TO, parse_targets
 from shared.domain.targets import resolve
 from tests.build import ASE, DAY, NOW, VAULT

@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.pfx import build_pfx, thumbprint
-from shared.clients.x509_facts import name_of
-from shared.domain.model import Bundle, KeyFound
-from shared.domain.requirements import PEM, PKCS12
-from shared.domain.secret import Pfx, PfxEncryption
+from shared.clients.vault.pfx import build_pfx, thumbprint
+from shared.clients.vault.x509_facts import name_of
+from shared.domain.certificates.pfx import Pfx, PfxEncryption
+from shared.domain.certificates.requirements import PEM, PKCS12
+from shared.domain.certificates.version import Bundle, KeyFound
 from tests.chains import OPENSSL, Issued, Key, issued
 from tests.properties.promises import times
 

@@ -5,20 +5,21 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.actions.upload_again import UploadAgain
-from shared.domain.app_settings import LOAD_LIST, SettingEdit
-from shared.domain.model import Binding
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.fleet.bindings import Binding
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import Thumbprint, Webspace
-from shared.domain.plan import Action, Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollState
-from shared.domain.rollout import SiteState
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.actions.upload_again import UploadAgain
+from shared.planning.plan import Action, Plan, Skip, Step
 from tests.build import (
     AGAIN,
     APPLY,

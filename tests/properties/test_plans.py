@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.roll import HOLDING, RollState
+from shared.domain.rollout.settings_record import HOLDING, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from tests.build import APPLY
 from tests.properties.fleets import (

@@ -7,19 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.new_copy import own_name
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.settings_change import SettingsChange
-from shared.actions.upload_public_certificate import UploadPublicCertificate
-from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list, read_settings
-from shared.domain.model import CertificateVersion, Fleet, Site, WebspaceCertificate
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list, read_settings
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import Site
+from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef
-from shared.domain.plan import Action, Intent, Plan, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollState
+from shared.domain.rollout.settings_record import RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.upload_public_certificate import UploadPublicCertificate
+from shared.planning.plan import Action, Plan, Step
 from tests.build import (
     APPLY,
     DAY,

@@ -5,8 +5,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, read_settings
 from shared.domain.errors import SettingsInvalid
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, read_settings
 from shared.settings import HOURLY, Settings, load_settings, sweep_schedule
 from tests.build import site_ref
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.budget import MostDown
+from shared.domain.environments.apps import WaveApp
+from shared.domain.environments.waves import Waves, all_waves, next_wave
 from shared.domain.names import SiteRef
-from shared.domain.waves import WaveApp, Waves, all_waves, next_wave
+from shared.domain.rollout.budget import MostDown
 from tests.build import site_ref
 from tests.properties.promises import Broken, Promise, keep, times
 

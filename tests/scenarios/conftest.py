@@ -18,9 +18,9 @@ from local.azure.world import World
 from local.azurite import Azurite
 from local.frontend.visitor import Canary
 from local.stand import Stand
-from shared.clients.azure import connect
-from shared.clients.key_vault import KeyVault
-from shared.domain.where import CloudName, DnsServer, StorageAddress
+from shared.clients.connect import connect
+from shared.clients.vault.certificates import KeyVault
+from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.ports import Ports
 from shared.runtime import READERS
 from tests.in_process import in_process

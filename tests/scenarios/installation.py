@@ -18,28 +18,28 @@ import requests
 
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
-from shared.clients.app_probe import THREAD as PROBING
-from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
-from shared.domain.names import VaultCertificateRef, VaultName
-from shared.domain.outcome import Outcome
-from shared.domain.plan import Intent, Mode
-from shared.owed_starts import pay_owed_starts
-from shared.ports import Ports
-from shared.run import Run
-from shared.sweep import sweep, sweep_certificates
-from shared.work import (
+from shared.clients.network.app_probe import THREAD as PROBING
+from shared.controllers.environment.pending_starts import pay_owed_starts
+from shared.controllers.intake.events import on_vault_event
+from shared.controllers.intake.operators import cycle, cycled, release
+from shared.controllers.intake.poison import on_poison
+from shared.controllers.intake.queues import on_certificate, on_environment, on_site
+from shared.controllers.sweep.certificates import sweep_certificates
+from shared.controllers.sweep.controller import sweep
+from shared.domain.intent import Intent, Mode
+from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
     SITES,
-    cycle,
-    cycled,
-    on_certificate,
-    on_environment,
-    on_poison,
-    on_site,
-    on_vault_event,
-    release,
+    Cause,
+    CertificateMessage,
+    EnvironmentMessage,
+    SiteMessage,
 )
+from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.outcome import Outcome
+from shared.loop.run import Run
+from shared.ports import Ports
 from tests.scenarios.storage import Storage
 
 MOST_DEQUEUES = 5

@@ -8,8 +8,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 
-from shared.clients.journal_table import journal_ports
-from shared.clients.lease import CONTAINER
+from shared.clients.storage.journal import journal_ports
+from shared.clients.storage.leases import CONTAINER
 from shared.ports import Ports
 from shared.ports.clock import Clock
 from tests.memory_storage import MemoryLeases, MemoryTables

@@ -8,15 +8,15 @@ import pytest
 from local.azure.scripting.faults import Fault
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.clients import key_vault
+from shared.clients.vault import certificates
+from shared.controllers.certificate.controller import reconcile_certificate
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.version import CertificateFacts
 from shared.domain.errors import Denied
-from shared.domain.lineage import Lineage
 from shared.domain.messages import Cause, CertificateMessage
-from shared.domain.model import CertificateFacts
 from shared.domain.names import VaultCertificateRef
 from shared.domain.outcome import Stalled
 from shared.domain.reason import Reason
-from shared.reconcile import reconcile_certificate
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
@@ -152,14 +152,14 @@ def test_a_vault_certificate_that_cannot_be_parsed_is_reported_and_the_sweep_goe
     installation = install(world)
     before, new = shown(world), renew(world)
     unreadable = world.vaults[VAULT].certificates["other"].newest.leaf.der
-    real = key_vault.read_facts
+    real = certificates.read_facts
 
     def read_facts(der: bytes) -> CertificateFacts:
         if der == unreadable:
             raise ValueError("error parsing asn1 value")
         return real(der)
 
-    monkeypatch.setattr(key_vault, "read_facts", read_facts)
+    monkeypatch.setattr(certificates, "read_facts", read_facts)
     assert installation.sweep() == (WEB,)
     assert installation.findings() == {(str(OTHER), "RejectedByAzure")}
     assert f"vault certificate {OTHER} cannot be read" in installation.details()

@@ -10,8 +10,8 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.resources import Environment
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.controllers.managed.controller import look_after_managed
 from shared.domain.reason import Reason
-from shared.managed import look_after_managed
 from tests.scenarios.app_worlds import LIST, PIN, PROBE
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import AGE, VAULT, after_renewal, renew, shown, writes

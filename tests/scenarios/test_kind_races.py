@@ -11,9 +11,9 @@ from local.azure.scripting.faults import Fault
 from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.clients.app_service_wire import read_certificate
+from shared.clients.arm.wire import read_certificate
 from shared.clients.retrying import PATIENCE
-from shared.domain.plan import Mode
+from shared.domain.intent import Mode
 from shared.runtime import READERS
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation

@@ -14,13 +14,13 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.resources import IP_BASED, Host
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.domain.dns import DnsAnswer, RecordKind, Seen
+from shared.controllers.managed.controller import look_after_managed
 from shared.domain.errors import LeaseLost
-from shared.domain.managed import HostLook, Issuance
+from shared.domain.intent import Mode
+from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
+from shared.domain.managed.prerequisites import HostLook, Issuance
 from shared.domain.names import HostName, SiteRef
-from shared.domain.plan import Mode
 from shared.domain.reason import Reason
-from shared.managed import look_after_managed
 from shared.ports import Ports
 from shared.ports.storage import Lease, Leases
 from tests.scenarios.conftest import Install

@@ -18,13 +18,13 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.vault.access import SECRETS_OFFICER
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.access import access_to
-from shared.clients.orders import Orders
+from shared.clients.arm.orders import Orders
+from shared.controllers.orders.controller import look_after_orders
 from shared.domain.errors import Denied, Rejected
-from shared.domain.order import OrderRef
-from shared.domain.plan import Mode
-from shared.domain.vault_access import AccessVerdict, app_service, registration
-from shared.orders import look_after_orders
+from shared.domain.fleet.vault_access import AccessVerdict, app_service, registration
+from shared.domain.intent import Mode
+from shared.domain.orders.order import OrderRef
+from shared.loop.vault_access import access_to
 from shared.ports import Ports
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation

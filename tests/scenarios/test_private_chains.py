@@ -20,8 +20,8 @@ from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand
 from local.tls import NO_CHECK_TIME
 from local.worlds.builders import Builder
+from shared.domain.intent import Mode
 from shared.domain.messages import Cause
-from shared.domain.plan import Mode
 from shared.domain.reason import Reason
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, Installation, deliver_dying

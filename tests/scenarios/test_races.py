@@ -19,27 +19,25 @@ from local.azure.world import World
 from local.patience import HANG
 from local.stand import Stand
 from local.worlds.builders import Builder
-from shared import planner
-from shared.clients import lease
-from shared.clients.lease import SAFE_SECONDS, HeldLease
-from shared.domain.app_settings import AppSettings, SiteSettings, read_settings
+from shared.clients.storage import leases
+from shared.clients.storage.leases import SAFE_SECONDS, HeldLease
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import LeaseLost
-from shared.domain.lineage import Lineage
-from shared.domain.model import (
-    Binding,
-    CertificateVersion,
-    Fleet,
-    ServerFarm,
-    SslState,
-    WebspaceCertificate,
-)
-from shared.domain.model import Site as SeenSite
+from shared.domain.fleet.app_settings import AppSettings, SiteSettings, read_settings
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.handshake import Sight
+from shared.domain.fleet.sites import ServerFarm
+from shared.domain.fleet.sites import Site as SeenSite
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef, VaultName, Webspace
-from shared.domain.plan import Intent, Mode, Plan
 from shared.domain.reason import Reason
-from shared.domain.rollout import Rollout
-from shared.domain.sight import Sight
+from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning import planner
+from shared.planning.plan import Plan
 from tests.build import facts as good
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation, Message
@@ -421,8 +419,8 @@ class _HangingLease:
 def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], later: float) -> None:
     """Check a lease after renewals of these durations, while the next renewal hangs for `later` seconds."""
     clock = SimpleNamespace(seconds=1000.0)
-    monkeypatch.setattr(lease, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
-    monkeypatch.setattr(lease, "RENEW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
+    monkeypatch.setattr(leases, "RENEW_EVERY_SECONDS", 0.0)
     hanging = _HangingLease(clock, durations)
     held = HeldLease("site x", hanging, clock.seconds)  # type: ignore[arg-type]
     try:

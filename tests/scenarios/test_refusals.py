@@ -11,8 +11,9 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.resources import Source
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.controllers.intake.poison import replay
+from shared.controllers.intake.queues import on_certificate
 from shared.domain.errors import AzureError
-from shared.work import on_certificate, replay
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 

@@ -9,7 +9,7 @@ import pytest
 from local.azure.scripting.knobs import Knobs
 from local.stand import Stand
 from local.worlds.contoso import WEB_VAULT, contoso
-from shared.domain.plan import Mode
+from shared.domain.intent import Mode
 from shared.ports import Ports
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes

@@ -11,7 +11,7 @@ from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH
 from local.azure.watching.app_watch import AppWatch
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.clients import key_vault
+from shared.clients.vault import certificates
 from shared.domain.names import VaultCertificateRef
 from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install
@@ -90,8 +90,8 @@ def test_a_version_in_use_that_cannot_be_read_is_not_known(
     before = shown(world)
     old = world.vaults[VAULT].certificates["web"].newest
     new = renew(world, usages=usages)
-    real = key_vault.read_facts
-    monkeypatch.setattr(key_vault, "read_facts", lambda der: real(b"nonsense" if der == old.leaf.der else der))
+    real = certificates.read_facts
+    monkeypatch.setattr(certificates, "read_facts", lambda der: real(b"nonsense" if der == old.leaf.der else der))
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     assert shown(world) == (after_renewal(before, new) if SERVER_AUTH in usages else before)

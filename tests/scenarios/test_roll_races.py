@@ -10,7 +10,7 @@ from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
 from shared.domain.errors import Conflict
 from shared.domain.names import VaultCertificateRef
-from shared.domain.rollout import Rollout
+from shared.domain.rollout.rollout import Rollout
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, SUBJECT, Street, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation

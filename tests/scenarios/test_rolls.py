@@ -8,7 +8,7 @@ import pytest
 from local.azure.entra.tokens import CERTROLL
 from local.azure.scripting.knobs import Knobs
 from local.azure.watching.app_watch import AppWatch
-from shared.domain.window import RestartWindow
+from shared.domain.restart_window import RestartWindow
 from tests.scenarios.app_worlds import CLIENT, LIST, PATH, PIN, PROBE, SUBJECT, Street, age, owned, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation

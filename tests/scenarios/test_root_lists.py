@@ -8,9 +8,9 @@ import pytest
 
 from local.azure.vault.authority import Authority, Leaf, Request, authority
 from local.azure.watching.app_watch import AppWatch
-from shared.domain.budget import MostDown
 from shared.domain.messages import Cause
 from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.rollout.budget import MostDown
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying

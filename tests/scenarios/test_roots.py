@@ -19,15 +19,15 @@ from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.watching.down_watch import DownWatch
 from local.azure.web.resources import RUNNING, STOPPED
 from local.azure.world import World
-from shared.cycle_environment import remind
-from shared.domain.budget import MostDown
+from shared.controllers.environment.controller import remind
 from shared.domain.errors import NotFound, Unavailable
+from shared.domain.findings import Finding
+from shared.domain.fleet.probe import ProbeSight
+from shared.domain.intent import Mode
 from shared.domain.names import HostName
-from shared.domain.plan import Mode
-from shared.domain.probe import ProbeSight
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
-from shared.domain.window import RestartWindow
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.budget import MostDown
 from shared.ports.probes import AppProbe
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted

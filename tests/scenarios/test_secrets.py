@@ -10,9 +10,9 @@ from local.azure.scripting.faults import Fault
 from local.azure.vault.authority import Leaf
 from local.azure.vault.policy import PEM, PKCS12
 from local.azure.world import World
-from shared.clients import key_vault
+from shared.clients.vault import certificates
+from shared.domain.certificates.pfx import Pfx
 from shared.domain.messages import CertificateMessage, SiteMessage
-from shared.domain.secret import Pfx
 from tests.scenarios.app_worlds import CLIENT, LIST, PIN, SECRET, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
@@ -43,8 +43,8 @@ def test_no_value_key_password_or_pfx_is_written_anywhere(
     town = street()
     town.app("billing", {LIST: town.old, PIN: town.old, "API_TOKEN": TOKEN}, setting=PIN)
     built: list[Pfx] = []
-    build = key_vault.build_pfx
-    monkeypatch.setattr(key_vault, "build_pfx", lambda *parts: built.append(build(*parts)) or built[-1])
+    build = certificates.build_pfx
+    monkeypatch.setattr(certificates, "build_pfx", lambda *parts: built.append(build(*parts)) or built[-1])
     installation = install(age(town).world)
     sent: list[str] = []
     put = installation.queue.put

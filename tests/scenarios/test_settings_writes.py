@@ -317,7 +317,7 @@ def test_observing_writes_nothing_and_tells_who_uses_what(install: Install, capl
     """In observe mode Certroll logs the app, setting, certificate and age of each use, and writes nothing."""
     town = street()
     town.linux_app("billing")
-    from shared.domain.plan import Mode  # noqa: PLC0415
+    from shared.domain.intent import Mode  # noqa: PLC0415
 
     installation = install(age(town).world, mode=Mode.OBSERVE)
     before = town.settings("billing")

@@ -18,10 +18,10 @@ from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
 
 from local.azure.scripting.clock import Clock
 from local.azurite import Azurite
-from shared.clients.journal_rows import Entity, revision_of
-from shared.clients.lease import LEASE_SECONDS, RENEW_EVERY_SECONDS, SAFE_SECONDS, BlobLeases
-from shared.clients.queue import StorageQueue
-from shared.clients.tables import JOURNAL, TRANSACTION, StorageTables, Tables
+from shared.clients.storage.leases import LEASE_SECONDS, RENEW_EVERY_SECONDS, SAFE_SECONDS, BlobLeases
+from shared.clients.storage.queues import StorageQueue
+from shared.clients.storage.rows import Entity, revision_of
+from shared.clients.storage.tables import JOURNAL, TRANSACTION, StorageTables, Tables
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef

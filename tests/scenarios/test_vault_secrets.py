@@ -17,13 +17,13 @@ from local.stand import Stand
 from local.worlds.builders import Builder
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
-from shared.clients.key_vault import KeyVault, KeyVaults
-from shared.clients.pfx import thumbprint
 from shared.clients.retrying import Retrying
+from shared.clients.vault.certificates import KeyVault, KeyVaults
+from shared.clients.vault.pfx import thumbprint
+from shared.domain.certificates.pfx import Pfx, PfxEncryption
+from shared.domain.endpoints import CloudName
 from shared.domain.errors import Denied, NotFound
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
-from shared.domain.secret import Pfx, PfxEncryption
-from shared.domain.where import CloudName
 from tests.scenarios.conftest import WorldClock
 
 VAULT = VaultName("contoso-kv")

@@ -7,10 +7,11 @@ from datetime import timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 
-from shared import actions, domain, guards
-from shared.domain.model import KeyPolicy
-from shared.domain.plan import Mode
+from shared import domain
+from shared.domain.certificates.version import KeyPolicy
+from shared.domain.intent import Mode
 from shared.domain.reason import Severity
+from shared.planning import actions, guards
 
 MEANT = {
     "DnsServer.port": 53,

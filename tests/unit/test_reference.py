@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from docs.generate import DOCS, ROOT, Time, as_time, filled, head_of, pages, tags_table, times, times_table
-from shared.dispatch import FEWER_SETTINGS_BELIEVED_AFTER
+from shared.controllers.certificate.admission import FEWER_SETTINGS_BELIEVED_AFTER
+from shared.controllers.site.rollback import FEWER_SETTINGS_RESTORED_AFTER
 from shared.domain.reason import Reason
 from shared.domain.tags import TAGS
-from shared.roll_app import FEWER_SETTINGS_RESTORED_AFTER
 
 ALL = "\n".join(page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md")))
 HEAD = re.compile(r"^#+ (\w+)\n\n<!-- generated: head -->\n(.*)\n<!-- end -->\n\n(\S)", re.MULTILINE)

@@ -10,9 +10,9 @@ from typing import get_args
 
 import pytest
 
+from shared.domain.certificates.requirements import Requirement
 from shared.domain.outcome import Outcome
 from shared.domain.reason import Reason
-from shared.domain.requirements import Requirement
 from shared.settings import Settings
 from tests.pages import PAGES, ROOT, code_in, nothing_is_wrong, part_of, rows_of, text_of, written
 

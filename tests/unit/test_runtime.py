@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.errors import SettingsInvalid
-from shared.domain.plan import Mode
+from shared.domain.intent import Mode
 from shared.runtime import Runtime
 
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=a2V5;EndpointSuffix=core.windows.net"

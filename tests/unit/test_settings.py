@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.budget import MostDown
+from shared.domain.certificates.pfx import PfxEncryption
+from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
+from shared.domain.fleet.vault_access import app_service, registration
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import SiteRef, VaultName
-from shared.domain.plan import Intent, Mode
-from shared.domain.secret import PfxEncryption
-from shared.domain.vault_access import app_service, registration
-from shared.domain.where import CloudName, DnsServer, StorageAddress
-from shared.domain.window import RestartWindow
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.budget import MostDown
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 

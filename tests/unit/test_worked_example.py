@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared import actions, planner
+from shared.controllers.certificate.records import pending_records, shown_bindings
+from shared.controllers.site.bindings import _plan_of_site
 from shared.domain import tags
-from shared.reconcile import _plan_of_site, pending_records, shown_bindings
-from shared.run import Run
+from shared.loop.run import Run
+from shared.planning import actions, planner
 from tests.build import APPLY, NEW, WEST, ManualClock, copy, snapshot, version
 from tests.pages import text_of
 from tests.small_storage import SmallStorage, ports_on
@@ -19,13 +20,13 @@ from tests.small_storage import SmallStorage, ports_on
 
 @pytest.fixture
 def worked_example(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return the names that the page's test defines, after adding the page's action to `shared.actions`."""
+    """Return the names that the page's test defines, after adding the page's action to `shared.planning.actions`."""
     blocks = re.findall(r"```python\n(.*?)```", text_of("docs/contributing/adding-an-action.md"), re.DOTALL)
     action, test = (block.replace("Reason.NOT_BOUND", "Reason.STALE_THUMBPRINT") for block in blocks[-2:])
     (added,) = re.findall(r"```diff\n\+BIND = (.*?)```", text_of("docs/contributing/adding-an-action.md"), re.DOTALL)
     tag = eval(added.replace("\n+", "\n"), dict(vars(tags)))  # noqa: S307 - our own page
     monkeypatch.setattr(tags, "BIND", tag, raising=False)
-    module = ModuleType("shared.actions.bind_host_name")
+    module = ModuleType("shared.planning.actions.bind_host_name")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(actions, "bind_host_name", module, raising=False)
     exec(compile(action, module.__name__, "exec"), module.__dict__)  # noqa: S102 - our own page

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from shared.domain.model import Binding, SslState, WebspaceCertificate
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
-from shared.domain.rollout import URGENT
+from shared.domain.rollout.gates import URGENT
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_stale, named_stale, shown_bindings, uploaded_to
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from shared.domain.app_settings import SettingEdit, SiteSettings, edited_settings, is_load_list, is_root_list
+from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, edited_settings, is_load_list, is_root_list
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.snapshot.snapshot import Snapshot
 

@@ -1,6 +1,6 @@
 """Which apps of a snapshot want the current version as a trusted root."""
 
-from shared.domain.app_settings import SiteSettings
+from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.names import SiteRef, Webspace
 from shared.domain.snapshot.snapshot import Snapshot
 

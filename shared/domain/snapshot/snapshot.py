@@ -4,13 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.app_settings import SiteSettings
-from shared.domain.cycle import Cycle
-from shared.domain.lineage import Lineage
-from shared.domain.model import Binding, CertificateVersion, Fleet, RootCertificate, Site, WebspaceCertificate
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.environments.record import Cycle
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Again, Rollout, SiteRecord, SiteState
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
 from shared.domain.tags import ROOT_ON, Tag, is_root
 from shared.domain.targets import found_targets, names_of_site
 

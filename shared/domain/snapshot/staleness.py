@@ -1,9 +1,9 @@
 """What of a snapshot is stale: which bindings, settings and uploads still show an older version of the lineage."""
 
-from shared.domain.app_settings import SiteSettings
-from shared.domain.model import Binding
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, Thumbprint, Webspace
-from shared.domain.roll import RollState
+from shared.domain.rollout.settings_record import RollState
 from shared.domain.snapshot.snapshot import Snapshot
 
 

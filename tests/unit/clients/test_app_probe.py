@@ -24,9 +24,9 @@ from local.listener import Connection, Listener
 from local.patience import HANG
 from local.proxy import Proxy
 from local.tls import server_context
-from shared.clients.app_probe import TIME_OUT_SECONDS, AppProbe, _Line
+from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe, _Line
+from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeSight, Verdict
 from shared.domain.names import HostName
-from shared.domain.probe import READ_AT_MOST, Probe, ProbeSight, Verdict
 from tests.build import FOREIGN, NEW, OLD
 
 HOST = HostName("shop.azurewebsites.net")

@@ -9,10 +9,12 @@ from typing import Any, cast
 import pytest
 from azure.core.rest import HttpRequest
 
-from shared.clients.environments import Environments
+from shared.clients.arm.environments import Environments
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Rejected
-from shared.domain.model import BlindSpot, Environment, RootCertificate
+from shared.domain.fleet.copies import RootCertificate
+from shared.domain.fleet.fleet import BlindSpot
+from shared.domain.fleet.sites import Environment
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
 from tests.build import ASE, FOREIGN, NEW, OLD, SUBSCRIPTION, ManualClock, root
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.clients.journal_rows import (
+from shared.clients.storage.rows import (
     CHUNK,
     chunked,
     held_of,
@@ -21,10 +21,10 @@ from shared.clients.journal_rows import (
     site_record,
     site_row,
 )
-from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
-from shared.domain.model import SslState
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Again, SiteState
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
+from shared.domain.fleet.bindings import SslState
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import Again, SiteState
 from tests.build import (
     FOREIGN,
     HOUR,

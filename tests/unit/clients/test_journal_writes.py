@@ -5,15 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.budget import CLAIM
+from shared.controllers.intake.operators import let_go
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.managed import Issuance
+from shared.domain.findings import Finding
+from shared.domain.managed.prerequisites import Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
-from shared.domain.roll import RollState
-from shared.domain.rollout import Rollout, SiteState
-from shared.holds import let_go
+from shared.domain.rollout.budget import CLAIM
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.ports import Ports
 from tests.build import ASE, HOUR, NOW, OTHER_ASE, OTHER_REF, REF, WEST, ManualClock, record, roll, rollout, site_ref
 from tests.small_storage import Died, SmallStorage, ports_on

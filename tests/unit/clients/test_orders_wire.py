@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.clients.orders import read_order
-from shared.clients.vault_rights import read_assignments, read_vault
-from shared.domain.order import OrderStatus, StoreStatus
+from shared.clients.arm.orders import read_order
+from shared.clients.arm.vault_rights import read_assignments, read_vault
+from shared.domain.fleet.vault_access import CERTIFICATES, VaultRight
+from shared.domain.orders.order import OrderStatus, StoreStatus
 from shared.domain.tags import OPT_OUT
-from shared.domain.vault_access import CERTIFICATES, VaultRight
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 ORDER_ID = (

@@ -26,15 +26,15 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from shared.clients.key_vault import KeyVault, KeyVaults
-from shared.clients.pfx import build_pfx, read_bundle, read_leaf, thumbprint
 from shared.clients.retrying import Retrying
+from shared.clients.vault.certificates import KeyVault, KeyVaults
+from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf, thumbprint
+from shared.domain.certificates.pfx import Pfx, PfxEncryption
+from shared.domain.certificates.requirements import BARE, PEM, PKCS12
+from shared.domain.certificates.version import Bundle, KeyFound
 from shared.domain.errors import AzureError, Denied, Rejected
-from shared.domain.model import Bundle, KeyFound
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.requirements import BARE, PEM, PKCS12
-from shared.domain.secret import Pfx, PfxEncryption
 from shared.runtime import Runtime
 from tests.build import FOREIGN, NOW, REF, ManualClock
 from tests.chains import OPENSSL, Issued, Key, certificate, issued, key

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from shared.clients.tls_probe import TlsProbe
+from shared.clients.network.tls_probe import TlsProbe
 from shared.domain.names import HostName, Thumbprint
-from shared.domain.rollout import SiteState
+from shared.domain.rollout.site_record import SiteState
 from tests.build import DAY, FOREIGN, HOST, NOW, ManualClock
 
 ADDRESS = "shop.azurewebsites.net"

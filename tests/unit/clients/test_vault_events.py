@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.clients.vault_events import read_vault_event
+from shared.clients.vault.events import read_vault_event
 from shared.domain.errors import EventRejected
 from shared.domain.events import VaultEvent
 from shared.domain.names import ObjectKind, VaultName

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from shared.clients.x509_facts import LARGEST, read_facts
-from shared.domain.model import CertificateFacts, KeyType
+from shared.clients.vault.x509_facts import LARGEST, read_facts
+from shared.domain.certificates.version import CertificateFacts, KeyType
 from tests.build import DAY, NOW
 from tests.chains import Key, key
 

@@ -6,22 +6,23 @@ from typing import Any
 
 import pytest
 
-from shared import planner
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.actions.refresh_references import RefreshReferences
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.dispatch import has_unrecorded, roll_records
-from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings
-from shared.domain.budget import MostDown, Room
+from shared.controllers.certificate.admission import has_unrecorded, roll_records
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit, SiteSettings
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import Webspace
-from shared.domain.plan import Intent, Mode, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.rollout.budget import MostDown, Room
+from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning import planner
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
     ASE,

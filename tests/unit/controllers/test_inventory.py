@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.domain.app_settings import ROOT_LIST, ReferenceKind, SettingReference, SiteSettings, VaultReference
-from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate
+from shared.controllers.sweep.references import report_references
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.findings import Finding
+from shared.domain.fleet.app_settings import ROOT_LIST, ReferenceKind, SettingReference, SiteSettings, VaultReference
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, EnvironmentRef, Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
 from shared.domain.tags import Tags
-from shared.inventory import report_references
 from tests.build import (
     DAY,
     FOREIGN,

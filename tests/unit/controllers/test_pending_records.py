@@ -3,17 +3,19 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from shared.actions.subjects import copy_subject
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.domain.model import Binding, SslState, WebspaceCertificate
+from shared.controllers.certificate.records import after_refusal, pending_records, shown_bindings
+from shared.controllers.site.bindings import _plan_of_site
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.rollout import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.reconcile import _plan_of_site, after_refusal, pending_records, shown_bindings
-from shared.run import Run
+from shared.loop.run import Run
+from shared.planning.acting.subjects import copy_subject
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     HOUR,

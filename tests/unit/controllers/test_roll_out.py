@@ -8,23 +8,25 @@ from typing import Any
 
 import pytest
 
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
+from shared.controllers.certificate.progress import RolloutRun
+from shared.controllers.certificate.rollout import roll_out
 from shared.domain.errors import Denied, OutcomeUnknown
+from shared.domain.findings import Finding
 from shared.domain.messages import SiteMessage
 from shared.domain.names import VaultCertificateRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
-from shared.domain.plan import Plan, Step
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
-from shared.domain.roll import RollRecord
-from shared.domain.rollout import Rollout, SiteRecord, SiteState
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord
+from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.planner import plan
-from shared.reconcile import RolloutRun, roll_out
-from shared.run import Run
+from shared.loop.run import Run
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.plan import Plan, Step
+from shared.planning.planner import plan
 from tests.build import (
     APPLY,
     NEW,

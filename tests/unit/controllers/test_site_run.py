@@ -8,25 +8,28 @@ from typing import Any
 
 import pytest
 
-from shared.domain.app_settings import LOAD_LIST, AppSettings
-from shared.domain.budget import Room
+from shared.controllers.site.controller import reconcile_site
+from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import Denied, NotFound
-from shared.domain.lineage import Lineage
+from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.handshake import Sight
+from shared.domain.fleet.probe import Probe, ProbeSight, Verdict
+from shared.domain.fleet.sites import Site
+from shared.domain.intent import Intent
 from shared.domain.messages import CertificateMessage, SiteMessage
-from shared.domain.model import Binding, Site, WebspaceCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
-from shared.domain.plan import Intent
-from shared.domain.probe import Probe, ProbeSight, Verdict
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import Rollout, SiteRecord, SiteState
-from shared.domain.sight import Sight
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.budget import Room
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.tags import Tags
-from shared.domain.window import RestartWindow
+from shared.loop.run import Run
 from shared.ports import Ports
-from shared.reconcile import reconcile_site
-from shared.run import Run
 from tests.build import (
     APPLY,
     ASE,

@@ -9,22 +9,24 @@ from typing import Any
 
 import pytest
 
-from shared import owed_starts
-from shared.cycle_environment import _finished, cycled_by_hand, reconcile_environment, remind
-from shared.domain.budget import MostDown
-from shared.domain.cycle import Cycle, CycleApp, CycleState, OwedStart
+from shared.controllers.environment import pending_starts
+from shared.controllers.environment.controller import _finished, cycled_by_hand, reconcile_environment, remind
+from shared.controllers.environment.pending_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
+from shared.controllers.environment.wave import Cycling, carry_wave, next_apps
+from shared.domain.environments.apps import wave_app
+from shared.domain.environments.record import Cycle, CycleApp, CycleState, OwedStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
+from shared.domain.fleet.copies import RootCertificate
+from shared.domain.fleet.fleet import Listing
+from shared.domain.fleet.sites import Environment, Site
 from shared.domain.messages import EnvironmentMessage
-from shared.domain.model import Environment, Listing, RootCertificate, Site
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
+from shared.domain.rollout.budget import MostDown
 from shared.domain.tags import Tags
-from shared.domain.waves import wave_app
-from shared.owed_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
-from shared.prove import Inbound
-from shared.run import TIME_BUDGET, Run
-from shared.wave import Cycling, carry_wave, next_apps
+from shared.loop.reach import Inbound
+from shared.loop.run import TIME_BUDGET, Run
 from tests.build import (
     APPLY,
     ASE,
@@ -396,7 +398,7 @@ def left(street: Desk) -> list[SiteRef]:
 
 def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer for pending starts begins each run with another app, so that a slow app delays no app for ever."""
-    monkeypatch.setattr(owed_starts, "MOST_THREADS", 1)
+    monkeypatch.setattr(pending_starts, "MOST_THREADS", 1)
     street = desk(pool, *(hosted(name, running=False) for name in "abc"))
     for ref in (A, B, C):
         owed(street, ref)

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from shared.clients.queue import StorageQueue
-from shared.domain.cycle import Cycle
+from shared.clients.storage.queues import StorageQueue
+from shared.controllers.intake.operators import cycle, cycled, release
+from shared.controllers.intake.poison import replay
+from shared.controllers.sweep.certificates import _imported, _known_roots, _reading
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.environments.record import Cycle
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.lineage import Lineage
+from shared.domain.fleet.fleet import Fleet
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
-from shared.domain.model import Fleet
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
-from shared.domain.rollout import SiteState
-from shared.run import TIME_BUDGET, Run
-from shared.sweep import _imported, _known_roots, _reading
-from shared.work import cycle, cycled, release, replay
+from shared.domain.rollout.site_record import SiteState
+from shared.loop.run import TIME_BUDGET, Run
 from tests.build import (
     APPLY,
     ASE,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.app_settings import (
+from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     ROOT_LIST,
     ReferenceKind,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.budget import MostDown, Room, limits, restart_budget
+from shared.domain.rollout.budget import MostDown, Room, limits, restart_budget
 from tests.build import ASE
 
 HALF = MostDown(50, percent=True)

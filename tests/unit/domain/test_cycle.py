@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.cycle import MOST_ROOTS, Cycle, CycleApp, CycleState, NotedRoot, Want
+from shared.domain.environments.apps import WaveApp
+from shared.domain.environments.record import MOST_ROOTS, Cycle, CycleApp, CycleState, NotedRoot, Want
 from shared.domain.names import Thumbprint
-from shared.domain.waves import WaveApp
 from tests.build import ASE, DAY, HOUR, NEW, NEWER, NOW, OLD, site_ref
 
 BEFORE, AFTER = NOW - HOUR, NOW + HOUR

@@ -7,9 +7,9 @@ import pytest
 from local.azure.dns.server import DnsServer as LocalServer
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.clients.dns import Dns
-from shared.domain.dns import DnsAnswer, RecordKind, Seen
-from shared.domain.where import DnsServer
+from shared.clients.network.dns import Dns
+from shared.domain.endpoints import DnsServer
+from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
 
 HOST = "www.contoso.com"
 ROOT = "contoso.com"

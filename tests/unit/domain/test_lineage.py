@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.lineage import DEEPEST_LOOK, Lineage, judge, lineage_tags, newest_first, refuse_version
-from shared.domain.model import CertificateFacts, CertificateVersion
+from shared.domain.certificates.lineage import DEEPEST_LOOK, Lineage, judge, lineage_tags, newest_first, refuse_version
+from shared.domain.certificates.version import CertificateFacts, CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.tags import OPT_OUT, PROBE, Tags, opted_out

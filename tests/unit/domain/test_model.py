@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.model import Binding, Fleet, WebspaceCertificate
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import CopyRef
 from shared.domain.tags import is_off, is_on
 from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm, named, site, site_ref, snapshot

@@ -19,7 +19,7 @@ from shared.domain.names import (
     parse_thumbprint,
     parse_vault_name,
 )
-from shared.domain.order import OrderRef
+from shared.domain.orders.order import OrderRef
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, VAULT, site_ref
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef
-from shared.domain.order import (
+from shared.domain.orders.order import (
     Order,
     OrderRef,
     OrderStatus,

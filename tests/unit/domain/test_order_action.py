@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.order import Order, OrderStatus
-from shared.domain.order_action import (
+from shared.domain.orders.action import (
     REASONS,
     AskedState,
     OrderAction,
@@ -16,6 +15,7 @@ from shared.domain.order_action import (
     next_action,
     open_questions,
 )
+from shared.domain.orders.order import Order, OrderStatus
 from shared.domain.reason import Reason
 from tests.unit.domain.test_order import GOOD, NEAR, NOW, REF
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeSight, Verdict, judge
 from shared.domain.names import Thumbprint
-from shared.domain.probe import Probe, ProbeInvalid, ProbeSight, Verdict, judge
 from tests.build import FOREIGN, NEW, OLD, OLDER
 
 NOBODY: frozenset[Thumbprint] = frozenset()

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.errors import Conflict
-from shared.domain.release import Release, released
-from shared.domain.roll import TAKING_BACK, RollState
-from shared.domain.rollout import SiteState
+from shared.domain.rollout.release import Release, released
+from shared.domain.rollout.settings_record import TAKING_BACK, RollState
+from shared.domain.rollout.site_record import SiteState
 from tests.build import NOW, record, roll, rollout
 
 BACK = roll(RollState.ROLLED_BACK, site="a")

@@ -5,10 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.model import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy, KeyType
-from shared.domain.names import HostName
-from shared.domain.reason import Reason
-from shared.domain.requirements import (
+from shared.domain.certificates.requirements import (
     ANY,
     PEM,
     PKCS12,
@@ -23,6 +20,16 @@ from shared.domain.requirements import (
     validity_days,
     warnings,
 )
+from shared.domain.certificates.version import (
+    Bundle,
+    CertificateFacts,
+    CertificateVersion,
+    KeyFound,
+    KeyPolicy,
+    KeyType,
+)
+from shared.domain.names import HostName
+from shared.domain.reason import Reason
 from tests.build import DAY, HOST, HOUR, NOW, facts, old_version, version
 
 KEY = KeyPolicy(exportable=True, content_type=PKCS12)

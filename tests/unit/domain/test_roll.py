@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.roll import FIGHT, RollRecord, RollState, opens, opens_at
+from shared.domain.rollout.gates import opens, opens_at
+from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
 from tests.build import DAY, HOUR, NOW, roll
 
 SECOND = timedelta(seconds=1)

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.domain.fleet.handshake import Sight, verdict
 from shared.domain.names import Thumbprint, Webspace
-from shared.domain.roll import RollState
-from shared.domain.rollout import LOST_AFTER, URGENT, Rollout, SiteState, Stage, holds_up, stage
-from shared.domain.sight import Sight, verdict
+from shared.domain.rollout.gates import LOST_AFTER, URGENT, holds_up, stage
+from shared.domain.rollout.rollout import Rollout, Stage
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
 from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, OLD, OLDER, WEST, record, roll, rollout, site_ref
 
 PENDING, PROVEN, UNPROVEN, FAILED = SiteState

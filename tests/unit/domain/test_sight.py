@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.domain.fleet.handshake import Served
 from shared.domain.names import HostName
-from shared.domain.sight import Served
 from tests.build import HOST, NOW
 
 NAMES = [f"{letter}.contoso.com" for letter in "abcdefgh"]

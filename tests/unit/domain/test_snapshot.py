@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.app_settings import SiteSettings
-from shared.domain.model import Bundle, KeyFound, WebspaceCertificate
+from shared.domain.certificates.version import Bundle, KeyFound
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import URGENT
+from shared.domain.rollout.gates import URGENT
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot import staleness
 from shared.domain.snapshot.expiry import expires_at, settings_expire_at
 from shared.domain.snapshot.liveness import live_in

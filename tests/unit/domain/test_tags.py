@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain import tags
-from shared.domain.model import Fleet
+from shared.domain.fleet.fleet import Fleet
 from shared.domain.tags import OPT_OUT, PREFIX, TAGS, Carrier, Kind, Tag, are_wanted, has_ours
 from tests.build import NOW, site
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.names import VaultName
-from shared.domain.vault_access import (
+from shared.domain.endpoints import CloudName
+from shared.domain.fleet.vault_access import (
     CERTIFICATES,
     SECRETS,
     TO_IMPORT,
@@ -21,7 +21,7 @@ from shared.domain.vault_access import (
     registration,
     unreadable,
 )
-from shared.domain.where import CloudName
+from shared.domain.names import VaultName
 
 VAULT_ID = (
     "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.budget import MostDown
-from shared.domain.model import Fleet
+from shared.domain.environments.apps import WaveApp, parse_groups, wave_apps
+from shared.domain.environments.waves import Waves, all_waves, last_of_group, next_wave
+from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import SiteRef
-from shared.domain.waves import WaveApp, Waves, all_waves, last_of_group, next_wave, parse_groups, wave_apps
+from shared.domain.rollout.budget import MostDown
 from tests.build import ASE, NOW, OTHER_ASE, site, site_ref
 
 BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"

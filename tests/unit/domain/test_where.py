@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.where import DnsServer
+from shared.domain.endpoints import DnsServer
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.domain.window import RestartWindow
+from shared.domain.restart_window import RestartWindow
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 NAMES = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

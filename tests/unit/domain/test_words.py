@@ -4,20 +4,21 @@ from enum import StrEnum
 
 import pytest
 
-from shared.domain.cycle import CycleState
-from shared.domain.dns import RecordKind
+from shared.domain.certificates.pfx import PfxEncryption
+from shared.domain.certificates.requirements import Requirement
+from shared.domain.certificates.version import KeyType
+from shared.domain.endpoints import CloudName
+from shared.domain.environments.record import CycleState
+from shared.domain.fleet.bindings import SslState
+from shared.domain.fleet.vault_access import VaultRight
+from shared.domain.intent import Mode
+from shared.domain.managed.dns import RecordKind
 from shared.domain.messages import Cause
-from shared.domain.model import KeyType, SslState
 from shared.domain.names import ObjectKind
-from shared.domain.order import OrderStatus, StoreStatus
-from shared.domain.order_action import AskedState, OrderAction
-from shared.domain.plan import Mode
-from shared.domain.requirements import Requirement
-from shared.domain.roll import RollState
-from shared.domain.rollout import Again, SiteState
-from shared.domain.secret import PfxEncryption
-from shared.domain.vault_access import VaultRight
-from shared.domain.where import CloudName
+from shared.domain.orders.action import AskedState, OrderAction
+from shared.domain.orders.order import OrderStatus, StoreStatus
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import Again, SiteState
 
 
 @pytest.mark.parametrize(

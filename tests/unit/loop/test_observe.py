@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.clients.app_service_wire import read_date
-from shared.domain.lineage import Lineage
-from shared.domain.model import Environment, WebspaceCertificate
+from shared.clients.arm.wire import read_date
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import Environment
 from shared.domain.names import CopyRef, Thumbprint
-from shared.observe.targets import Scope, Targets
+from shared.loop.observe.targets import Scope, Targets
 from tests.build import (
     ASE,
     NEW,

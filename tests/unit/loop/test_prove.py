@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
-from shared.domain.model import Binding, Fleet, Site, SslState
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import Site
 from shared.domain.names import EnvironmentRef, HostName
+from shared.loop.reach import Inbound, address_of, inbound_of
 from shared.ports import Ports
-from shared.prove import Inbound, address_of, inbound_of
 from tests.build import ASE, NOW, binding, ports, site, site_ref
 
 IP = "10.0.0.4"

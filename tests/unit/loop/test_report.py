@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.model import Binding, CertificateFacts, SslState
+from shared.domain.certificates.version import CertificateFacts
+from shared.domain.findings import Finding
+from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Plan, Skip
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
-from shared.domain.rollout import SiteRecord, SiteState
+from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.notices import unread_versions
-from shared.planner import plan
-from shared.report import report_lineage, report_moved, report_plan, report_skips
+from shared.loop.report import report_lineage, report_moved, report_plan, report_skips
+from shared.planning.notices import unread_versions
+from shared.planning.plan import Plan, Skip
+from shared.planning.planner import plan
 from tests.build import (
     APPLY,
     HOST,

@@ -10,8 +10,8 @@ import pytest
 
 from shared.domain.errors import LeaseBusy
 from shared.domain.names import SiteRef
-from shared.restarts import claimed
-from shared.run import Run
+from shared.loop.restart_claims import claimed
+from shared.loop.run import Run
 from tests.build import APPLY, NOW, REF, ManualClock, ports, site_ref
 
 PLACES = (("plan", 2), ("environment", 5))

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from shared.actions.keep_superseded import KeepSuperseded
+from shared.domain.certificates.requirements import Case
+from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import (
     CertrollError,
     Conflict,
@@ -25,15 +26,17 @@ from shared.domain.errors import (
     Rejected,
     Unavailable,
 )
-from shared.domain.model import CertificateVersion
+from shared.domain.findings import HistoryEntry
+from shared.domain.intent import Intent
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.plan import Intent, Phase, Skip, Step, Traits
 from shared.domain.reason import Reason
-from shared.domain.record import HistoryEntry
-from shared.domain.requirements import Case
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.backoff import ROUNDS, planning_again
+from shared.loop.perform import Performed, perform_all, perform_each
+from shared.loop.run import TIME_BUDGET, Run
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
-from shared.run import ROUNDS, TIME_BUDGET, Performed, Run, perform_all, perform_each, planning_again
 from tests.build import NOW, REF, WEST, ManualClock, copy, farm, old_version, ports, site_ref
 
 Result = TypeVar("Result")

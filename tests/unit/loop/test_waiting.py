@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.controllers.intake.queues import _come_back
 from shared.domain.errors import OutOfTime
+from shared.domain.intent import Intent
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
-from shared.domain.plan import Intent
 from shared.domain.reason import Reason
-from shared.domain.window import RestartWindow
-from shared.run import LONGEST_PAUSE, Run, pause, until_open
-from shared.work import _come_back
+from shared.domain.restart_window import RestartWindow
+from shared.loop.backoff import LONGEST_PAUSE, pause, until_open
+from shared.loop.run import Run
 from tests.build import NOW, REF, ManualClock, ports
 
 SECOND = timedelta(seconds=1)

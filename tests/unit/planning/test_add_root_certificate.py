@@ -4,17 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions import add_root_certificate
-from shared.actions.add_root_certificate import AddRootCertificate
-from shared.domain.cycle import Cycle, NotedRoot
+from shared.domain.environments.record import Cycle, NotedRoot
+from shared.domain.environments.roots import roots_subject
 from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
-from shared.domain.model import BlindSpot, RootCertificate
+from shared.domain.fleet.copies import RootCertificate
+from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.names import EnvironmentRef, Thumbprint
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roots import roots_subject
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning.actions import add_root_certificate
+from shared.planning.actions.add_root_certificate import AddRootCertificate
+from shared.planning.plan import Skip, Step
 from shared.ports import Ports
 from tests.build import (
     APPLY,

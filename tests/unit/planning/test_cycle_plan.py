@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cycle_plan import STOP_AND_START, apps_of, each_takes, waves_of, why_spared
-from shared.domain.budget import MostDown
-from shared.domain.cycle import CycleApp, CycleState
-from shared.domain.model import Fleet, Site
+from shared.domain.environments.apps import WaveApp, wave_app
+from shared.domain.environments.record import CycleApp, CycleState
+from shared.domain.environments.waves import Waves
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import Site
 from shared.domain.reason import Reason
+from shared.domain.rollout.budget import MostDown
 from shared.domain.tags import Tags
-from shared.domain.waves import WaveApp, Waves, wave_app
+from shared.planning.environment_plan import STOP_AND_START, apps_of, each_takes, waves_of, why_spared
 from tests.build import APPLY, ASE, NOW, OFF, OTHER_ASE, SUBSCRIPTION, site, site_ref
 
 OWN = replace(APPLY, own_site="certroll", own_subscription=SUBSCRIPTION)

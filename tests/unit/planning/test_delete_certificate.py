@@ -5,21 +5,24 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared import planner
-from shared.actions import delete_certificate
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.update_binding import UpdateBinding
+from shared.domain.certificates.version import Bundle, KeyFound
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import Bundle, KeyFound, SslState, WebspaceCertificate
+from shared.domain.fleet.bindings import SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, Thumbprint
-from shared.domain.plan import Intent, Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollState
-from shared.domain.rollout import SiteState
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.liveness import live_in
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import looks_stale, uploaded_to
-from shared.guards import deletion
+from shared.planning import planner
+from shared.planning.actions import delete_certificate
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.guards import still_needed
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
     ASE,
@@ -79,7 +82,7 @@ def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
 def judged(seen: Snapshot, intent: Intent = EVERYTHING) -> list[Step | Skip]:
     """Return the proposed deletions and refusals, in the order of the certificates."""
     steps = tuple(item for item in delete_certificate.propose(seen, intent) if isinstance(item, Step))
-    plan = deletion.guard(Plan(steps), seen, intent)
+    plan = still_needed.guard(Plan(steps), seen, intent)
     return sorted((*plan.steps, *plan.skips), key=lambda item: [step.subject for step in steps].index(item.subject))
 
 
@@ -452,8 +455,8 @@ def test_nothing_goes_while_something_moves_there() -> None:
     moving = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     elsewhere = Step(UpdateBinding(binding(), NEW, NORTH), Reason.STALE_THUMBPRINT)
     step = Step(DeleteCertificate(OURS, ()), Reason.SUPERSEDED)
-    assert deletion.guard(Plan((elsewhere, step)), over(), EVERYTHING).steps == (elsewhere, step)
-    (skip,) = deletion.guard(Plan((moving, step)), over(), EVERYTHING).skips
+    assert still_needed.guard(Plan((elsewhere, step)), over(), EVERYTHING).steps == (elsewhere, step)
+    (skip,) = still_needed.guard(Plan((moving, step)), over(), EVERYTHING).skips
     assert (skip.reason, skip.detail) == (
         Reason.NOT_PROVEN,
         "something in its webspace is on its way to the current version",

@@ -5,16 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from shared import planner
-from shared.actions import delete_root_certificate
-from shared.actions.delete_root_certificate import DeleteRootCertificate
-from shared.domain.cycle import Cycle, NotedRoot
+from shared.domain.environments.record import Cycle, NotedRoot
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import RootCertificate
-from shared.domain.plan import Intent, Plan, Skip, Step
+from shared.domain.fleet.copies import RootCertificate
+from shared.domain.intent import Intent
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.guards import deletion
+from shared.planning import planner
+from shared.planning.actions import delete_root_certificate
+from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
+from shared.planning.guards import still_needed
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
     ASE,
@@ -60,14 +61,14 @@ def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Sna
 
 def proposed(seen: Snapshot, intent: Intent = ALLOWED) -> list[Step | Skip]:
     """Return the proposed deletions and the guard's refusals, by default with the operator's permission to delete."""
-    plan = deletion.guard(Plan(tuple(delete_root_certificate.propose(seen, intent))), seen, intent)
+    plan = still_needed.guard(Plan(tuple(delete_root_certificate.propose(seen, intent))), seen, intent)
     return [*plan.steps, *plan.skips]
 
 
 def test_root_stays_where_no_version_is_good() -> None:
     """Certroll deletes no root while no version is good, even if the deletion was planned earlier."""
     seen = over(lineage=lineage(*THREE, current=None))
-    plan = deletion.guard(Plan((Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED),)), seen, ALLOWED)
+    plan = still_needed.guard(Plan((Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED),)), seen, ALLOWED)
     assert [skip.reason for skip in plan.skips] == [Reason.NOT_PROVEN]
 
 

@@ -6,44 +6,55 @@ from typing import ClassVar
 
 import pytest
 
-from shared.actions.add_root_certificate import AddRootCertificate
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.delete_root_certificate import DeleteRootCertificate
-from shared.actions.import_certificate import ImportCertificate
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.actions.refresh_references import RefreshReferences
-from shared.actions.restart_site import RestartSite
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.actions.upload_again import UploadAgain
-from shared.actions.upload_certificate import UploadCertificate
-from shared.actions.upload_public_certificate import UploadPublicCertificate
-from shared.domain.app_settings import LOAD_LIST, SettingEdit
-from shared.domain.model import (
-    Binding,
-    BlindSpot,
+from shared.domain.certificates.requirements import PKCS12, Case
+from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
     CertificateVersion,
     KeyFound,
     KeyPolicy,
     KeyType,
-    SslState,
-    WebspaceCertificate,
 )
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import BlindSpot
+from shared.domain.fleet.vault_access import app_service
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.plan import Guard, Intent, Mode, Phase, Plan, Skip, Step, Traits
 from shared.domain.reason import Reason
-from shared.domain.requirements import PKCS12, Case
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import URGENT, Rollout, SiteState
+from shared.domain.rollout.gates import URGENT
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.domain.vault_access import app_service
-from shared.guards import gate, incomplete_view, live, mode, opt_out, own_site, stages
+from shared.planning import placing
+from shared.planning.actions.add_root_certificate import AddRootCertificate
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
+from shared.planning.actions.import_certificate import ImportCertificate
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.actions.restart_site import RestartSite
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.actions.upload_again import UploadAgain
+from shared.planning.actions.upload_certificate import UploadCertificate
+from shared.planning.actions.upload_public_certificate import UploadPublicCertificate
+from shared.planning.guards import (
+    incomplete_view,
+    not_its_stage,
+    observe_only,
+    opted_out,
+    own_site,
+    thumbprint_not_live,
+    version_unfit,
+)
+from shared.planning.plan import Guard, Phase, Plan, Skip, Step, Traits
 from shared.ports import Ports
 from tests.build import (
     APPLY,
@@ -143,13 +154,13 @@ def renewed(new: CertificateFacts | None) -> Snapshot:
 )
 def test_good_version_passes_the_gate(seen: Snapshot) -> None:
     """The gate lets a version pass that suits the imported copy and its host names."""
-    assert refusals(gate.guard, WHOLE, seen) == []
+    assert refusals(version_unfit.guard, WHOLE, seen) == []
 
 
 def test_small_key_is_refused_everywhere() -> None:
     """The gate refuses a version with an RSA key below 2048 bits for every use."""
     detail = "its RSA key has 2047 bits; at least 2048 are needed"
-    assert refusals(gate.guard, WHOLE, renewed(facts(key_size=2047))) == [
+    assert refusals(version_unfit.guard, WHOLE, renewed(facts(key_size=2047))) == [
         Skip(COPY, Reason.KEY_TOO_SMALL, detail),
         Skip(BINDING, Reason.KEY_TOO_SMALL, detail, site_ref()),
     ]
@@ -160,7 +171,7 @@ def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
     """The gate refuses to sync an elliptic key from a vault, whatever its size, but still lets bindings show it."""
     seen = renewed(facts(key_type=kind, key_size=256))
     detail = f"its key is {kind}; App Service imports RSA keys only from a vault"
-    assert refusals(gate.guard, WHOLE, seen) == [Skip(COPY, Reason.KEY_NOT_IMPORTABLE, detail)]
+    assert refusals(version_unfit.guard, WHOLE, seen) == [Skip(COPY, Reason.KEY_NOT_IMPORTABLE, detail)]
 
 
 @pytest.mark.parametrize(
@@ -185,12 +196,12 @@ def test_key_that_app_service_cannot_have_is_refused(key: KeyPolicy, refused: li
     """
     seen = snapshot(lineage=replace(LINEAGE, key=key))
     plan = Plan((SYNC, UPLOAD, UPDATE, KEEP))
-    assert [(skip.subject, skip.reason) for skip in refusals(gate.guard, plan, seen)] == refused
+    assert [(skip.subject, skip.reason) for skip in refusals(version_unfit.guard, plan, seen)] == refused
 
 
 def test_elliptic_key_is_uploaded() -> None:
     """The gate lets elliptic keys be uploaded (Azure docs, private certificate requirements)."""
-    assert refusals(gate.guard, Plan((UPLOAD,)), renewed(facts(key_type=KeyType.EC, key_size=256))) == []
+    assert refusals(version_unfit.guard, Plan((UPLOAD,)), renewed(facts(key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_uncovered_host_name_is_refused_alone() -> None:
@@ -198,7 +209,7 @@ def test_uncovered_host_name_is_refused_alone() -> None:
     lost, kept = binding("lost.contoso.com"), binding()
     plan = Plan(tuple(Step(UpdateBinding(b, NEW, WEST), Reason.STALE_THUMBPRINT) for b in (lost, kept)))
     detail = "the new version does not cover lost.contoso.com: issue one that does, or bind another certificate"
-    assert refusals(gate.guard, plan, renewed(facts())) == [
+    assert refusals(version_unfit.guard, plan, renewed(facts())) == [
         Skip("binding lost.contoso.com of shop", Reason.NOT_COVERED, detail, site_ref())
     ]
 
@@ -223,7 +234,7 @@ def test_sync_that_takes_cover_away_is_refused() -> None:
     A sync moves all host names that the copy serves to the new version.
     """
     plan, seen = losing()
-    (skip,) = refusals(gate.guard, plan, seen)
+    (skip,) = refusals(version_unfit.guard, plan, seen)
     assert skip == Skip(
         COPY,
         Reason.NOT_COVERED,
@@ -249,7 +260,7 @@ def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None,
     The uncovered host names would fail at the end of the old certificate anyway.
     """
     plan, seen = losing(None if left is None else NOW + left)
-    assert bool(refusals(gate.guard, plan, seen)) is refused
+    assert bool(refusals(version_unfit.guard, plan, seen)) is refused
 
 
 @pytest.mark.parametrize(
@@ -267,38 +278,38 @@ def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None,
 )
 def test_sync_that_takes_no_cover_away_passes(names: tuple[str, ...], seen: Snapshot) -> None:
     """The gate counts only host names that the copy both serves and covers today."""
-    assert refusals(gate.guard, sync(copy(host_names=names)), seen) == []
+    assert refusals(version_unfit.guard, sync(copy(host_names=names)), seen) == []
 
 
 def test_copy_of_unknown_names_is_taken_to_cover_what_it_serves() -> None:
     """The gate assumes that a copy whose names Azure hides covers every host name that the copy serves."""
     old = copy(host_names=())
     seen = snapshot(bindings=(binding("lost.contoso.com"),), copies=(old,))
-    assert [skip.reason for skip in refusals(gate.guard, sync(old), seen)] == [Reason.NOT_COVERED]
+    assert [skip.reason for skip in refusals(version_unfit.guard, sync(old), seen)] == [Reason.NOT_COVERED]
 
 
 def test_hidden_thumbprint_serves_nothing() -> None:
     """The gate does not match a copy with a hidden thumbprint to host names without a certificate."""
     old = copy(thumbprint=None, host_names=LOSES)
     seen = snapshot(bindings=(binding("lost.contoso.com", None, ssl_state=SslState.DISABLED),), copies=(old,))
-    assert refusals(gate.guard, sync(old), seen) == []
+    assert refusals(version_unfit.guard, sync(old), seen) == []
 
 
 def test_small_key_is_brought_into_no_app() -> None:
     """The gate refuses to roll an app to a version with too small a key."""
-    (skip,) = refusals(gate.guard, Plan((ROLL,)), renewed(facts(key_size=2047)))
+    (skip,) = refusals(version_unfit.guard, Plan((ROLL,)), renewed(facts(key_size=2047)))
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", Reason.KEY_TOO_SMALL, site_ref())
 
 
 def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
     """An app may load a version that App Service cannot import, or that covers other host names."""
     plan = Plan((ROLL, RETIRE))
-    assert refusals(gate.guard, plan, renewed(facts("x.contoso.com", key_type=KeyType.EC, key_size=256))) == []
+    assert refusals(version_unfit.guard, plan, renewed(facts("x.contoso.com", key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
     """An unfit new version neither stops the upload of the old version nor the return of last good values."""
-    assert refusals(gate.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
+    assert refusals(version_unfit.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
 
 
 @pytest.mark.parametrize(
@@ -316,7 +327,7 @@ def test_certificate_is_judged_by_what_it_is_brought_for(
     step: Step, new: CertificateFacts, reason: Reason | None
 ) -> None:
     """The gate judges a version by its use: a public part needs no key, and an import needs an importable key."""
-    skips = refusals(gate.guard, Plan((step,)), renewed(new))
+    skips = refusals(version_unfit.guard, Plan((step,)), renewed(new))
     assert [skip.reason for skip in skips] == ([reason] if reason else [])
 
 
@@ -349,7 +360,7 @@ def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: R
 
     The gate allows the deletion of old roots in each case.
     """
-    skips = refusals(gate.guard, Plan((ADD_ROOT, DELETE_ROOT)), renewed(new))
+    skips = refusals(version_unfit.guard, Plan((ADD_ROOT, DELETE_ROOT)), renewed(new))
     assert skips == ([Skip(ADD_ROOT.subject, reason, detail)] if reason else [])
 
 
@@ -377,7 +388,7 @@ def test_app_keeps_a_version_that_partners_take() -> None:
     The gate still allows bindings, syncs and uploads of a version without client authentication.
     """
     plan = Plan((SYNC, UPDATE, UPLOAD, ROLL, REFRESH, RESTART))
-    assert refusals(gate.guard, plan, after(NO_CLIENT, facts(), binding())) == [
+    assert refusals(version_unfit.guard, plan, after(NO_CLIENT, facts(), binding())) == [
         Skip("app settings of shop", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref()),
         Skip("Key Vault references of fn", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref("fn")),
         Skip("site job", Reason.CLIENT_AUTH_LOST, CLIENT_LOST, site_ref("job")),
@@ -395,7 +406,7 @@ def test_app_keeps_a_version_that_partners_take() -> None:
 )
 def test_client_authentication_is_only_compared(before: CertificateFacts | None, plan: Plan) -> None:
     """The gate lets an app go on that loses no client authentication, because Certroll cannot know the app's use."""
-    assert refusals(gate.guard, plan, after(NO_CLIENT, before)) == []
+    assert refusals(version_unfit.guard, plan, after(NO_CLIENT, before)) == []
 
 
 def test_host_name_keeps_a_version_that_browsers_take() -> None:
@@ -404,7 +415,7 @@ def test_host_name_keeps_a_version_that_browsers_take() -> None:
     The gate still lets apps load a version without server authentication.
     """
     plan = Plan((SYNC, UPDATE, UPLOAD, ROLL))
-    assert refusals(gate.guard, plan, after(NO_SERVER, facts(), binding())) == [
+    assert refusals(version_unfit.guard, plan, after(NO_SERVER, facts(), binding())) == [
         Skip(COPY, Reason.SERVER_AUTH_LOST, SERVER_LOST),
         Skip(BINDING, Reason.SERVER_AUTH_LOST, SERVER_LOST, site_ref()),
     ]
@@ -412,12 +423,12 @@ def test_host_name_keeps_a_version_that_browsers_take() -> None:
 
 def test_copy_that_serves_nobody_is_synced_without_server_authentication() -> None:
     """The gate allows the sync of a copy without bindings to a version without server authentication."""
-    assert refusals(gate.guard, Plan((SYNC,)), after(NO_SERVER, facts())) == []
+    assert refusals(version_unfit.guard, Plan((SYNC,)), after(NO_SERVER, facts())) == []
 
 
 def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
     """The gate requires server authentication of a binding if the version in use is unknown."""
-    (skip,) = refusals(gate.guard, Plan((UPDATE,)), after(NO_SERVER, None))
+    (skip,) = refusals(version_unfit.guard, Plan((UPDATE,)), after(NO_SERVER, None))
     assert (skip.reason, skip.detail) == (
         Reason.SERVER_AUTH_LOST,
         "its extended key usage does not allow server authentication, and what the version in use allows is not known",
@@ -426,7 +437,7 @@ def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
 
 def test_host_name_that_had_none_moves_without_server_authentication() -> None:
     """The gate lets a binding move to a version without server authentication if the version in use lacks it, too."""
-    assert refusals(gate.guard, WHOLE, after(NO_SERVER, NO_SERVER, binding())) == []
+    assert refusals(version_unfit.guard, WHOLE, after(NO_SERVER, NO_SERVER, binding())) == []
 
 
 @pytest.mark.parametrize(
@@ -442,7 +453,7 @@ def test_host_name_that_had_none_moves_without_server_authentication() -> None:
 def test_upload_has_a_curve_that_servers_know(curve: str, before: CertificateFacts, refused: list[Reason]) -> None:
     """The gate allows the upload of an elliptic key if servers know its curve, or if the curve is already in use."""
     seen = after(facts(key_type=KeyType.EC, curve=curve), before)
-    assert [skip.reason for skip in refusals(gate.guard, Plan((UPLOAD,)), seen)] == refused
+    assert [skip.reason for skip in refusals(version_unfit.guard, Plan((UPLOAD,)), seen)] == refused
 
 
 def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
@@ -453,8 +464,8 @@ def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
         Step(UploadAgain(REF, version(), new, farm(), whole_chain=True), Reason.UPLOAD_AGAIN_ASKED),
         Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED),
     )
-    assert refusals(gate.guard, Plan(again), after(odd, facts())) == []
-    assert [skip.reason for skip in refusals(gate.guard, Plan((UPDATE,)), after(odd, facts()))] == [
+    assert refusals(version_unfit.guard, Plan(again), after(odd, facts())) == []
+    assert [skip.reason for skip in refusals(version_unfit.guard, Plan((UPDATE,)), after(odd, facts()))] == [
         Reason.SERVER_AUTH_LOST
     ]
 
@@ -463,7 +474,7 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
     """Certroll rebinds host names although another host name of the webspace is not covered."""
     again = Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED)
     uncovered = Step(UpdateBinding(binding("other.example.com"), NEW, WEST), Reason.STALE_THUMBPRINT)
-    assert [skip.subject for skip in refusals(gate.guard, Plan((again, uncovered)), renewed(facts()))] == [
+    assert [skip.subject for skip in refusals(version_unfit.guard, Plan((again, uncovered)), renewed(facts()))] == [
         uncovered.subject
     ]
 
@@ -475,7 +486,9 @@ def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: boo
     rooted = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
     seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=rooted)))
     upload = UploadCertificate(REF, version(), copy("new", NEW, source=None), farm(), whole_chain=whole)
-    assert [s.reason for s in refusals(gate.guard, Plan((Step(upload, Reason.STALE_UPLOAD),)), seen)] == refused
+    assert [
+        s.reason for s in refusals(version_unfit.guard, Plan((Step(upload, Reason.STALE_UPLOAD),)), seen)
+    ] == refused
 
 
 # --------------------------------------------------------------------------------------------------------- opt-out
@@ -514,14 +527,14 @@ ON: Tags = (("Certroll ", "on"),)
 )
 def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
     """Certroll writes nothing to an opted-out site and its slots, except to a slot whose own tag says otherwise."""
-    skips = refusals(opt_out.guard, BOTH, seen)
+    skips = refusals(opted_out.guard, BOTH, seen)
     assert [str(skip.site) for skip in skips] == refused
     assert {skip.reason for skip in skips} <= {Reason.OPTED_OUT}
 
 
 def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
     """The refusal names the site with the tag, and says that App Service's own sync still moves the binding."""
-    (skip,) = refusals(opt_out.guard, Plan((UPDATE,)), snapshot(sites=(site(tags=OFF),)))
+    (skip,) = refusals(opted_out.guard, Plan((UPDATE,)), snapshot(sites=(site(tags=OFF),)))
     assert skip == Skip(
         BINDING,
         Reason.OPTED_OUT,
@@ -533,21 +546,21 @@ def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
 
 def test_opted_out_site_does_not_stop_a_sync() -> None:
     """The opt-out of one site does not stop a sync, because the copy serves the whole webspace."""
-    assert refusals(opt_out.guard, Plan((SYNC,)), snapshot(sites=(site(tags=OFF),))) == []
+    assert refusals(opted_out.guard, Plan((SYNC,)), snapshot(sites=(site(tags=OFF),))) == []
 
 
 def test_roots_of_an_opted_out_vault_certificate_are_left_alone() -> None:
     """Certroll neither adds nor deletes roots of a vault object that carries `certroll: off`."""
     seen = snapshot(lineage=lineage(tags=OFF))
-    skips = refusals(opt_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen)
+    skips = refusals(opted_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen)
     assert [(skip.reason, skip.site) for skip in skips] == [(Reason.OPTED_OUT, None)] * 2
-    assert refusals(opt_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(sites=(site(tags=OFF),))) == []
+    assert refusals(opted_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(sites=(site(tags=OFF),))) == []
 
 
 def test_opted_out_vault_certificate_is_left_alone() -> None:
     """Certroll refuses every step, syncs included, for a vault certificate that carries `certroll: off`."""
     detail = "vault certificate kv-shop/shop carries the tag certroll: off"
-    assert refusals(opt_out.guard, Plan(WHOLE.steps), snapshot(lineage=lineage(tags=OFF))) == [
+    assert refusals(opted_out.guard, Plan(WHOLE.steps), snapshot(lineage=lineage(tags=OFF))) == [
         Skip(COPY, Reason.OPTED_OUT, detail),
         Skip(BINDING, Reason.OPTED_OUT, detail, site_ref()),
     ]
@@ -567,7 +580,7 @@ def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Rea
     The operator need not repair anything on an opted-out site.
     """
     earlier = Skip(BINDING, Reason.INCOMPLETE_VIEW, "not said", site_ref())
-    (skip,) = opt_out.guard(Plan((), (earlier,)), seen, APPLY).skips
+    (skip,) = opted_out.guard(Plan((), (earlier,)), seen, APPLY).skips
     assert (skip.subject, skip.reason, skip.site) == (BINDING, reason, site_ref())
     assert (skip == earlier) is (reason is Reason.INCOMPLETE_VIEW)
 
@@ -777,7 +790,7 @@ def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
 
 def test_binding_to_what_is_not_there_is_refused() -> None:
     """Certroll never binds a thumbprint that the webspace lacks, and says in which webspace it is missing."""
-    assert refusals(live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
+    assert refusals(thumbprint_not_live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
         Skip(
             BINDING,
             Reason.NOT_LIVE,
@@ -789,23 +802,26 @@ def test_binding_to_what_is_not_there_is_refused() -> None:
 
 def test_binding_to_what_is_there_passes() -> None:
     """Certroll may bind any certificate that is in the webspace, whoever put the certificate there."""
-    assert refusals(live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),))) == []
+    assert (
+        refusals(thumbprint_not_live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),)))
+        == []
+    )
 
 
 def test_binding_to_what_is_in_another_webspace_is_refused() -> None:
     """Certroll does not bind a certificate that is only in another webspace."""
     seen = snapshot(copies=(copy(thumbprint=NEW, webspace=NORTH),))
-    assert [skip.reason for skip in refusals(live.guard, Plan((UPDATE,)), seen)] == [Reason.NOT_LIVE]
+    assert [skip.reason for skip in refusals(thumbprint_not_live.guard, Plan((UPDATE,)), seen)] == [Reason.NOT_LIVE]
 
 
 def test_earlier_sync_makes_a_binding_possible() -> None:
     """Certroll may bind a certificate that an earlier step of the plan brings into the webspace."""
-    assert refusals(live.guard, WHOLE, snapshot()) == []
+    assert refusals(thumbprint_not_live.guard, WHOLE, snapshot()) == []
 
 
 def test_later_sync_does_not_make_a_binding_possible() -> None:
     """Certroll does not bind a certificate that only a later step of the plan brings into the webspace."""
-    seen = refusals(live.guard, Plan((UPDATE, SYNC)), snapshot())
+    seen = refusals(thumbprint_not_live.guard, Plan((UPDATE, SYNC)), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
 
 
@@ -813,7 +829,7 @@ def test_app_is_not_given_what_is_not_there() -> None:
     """Certroll never writes a thumbprint that the webspace lacks into app settings, and names all such thumbprints."""
     edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
-    seen = refusals(live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
+    seen = refusals(thumbprint_not_live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
     detail = f"{OLDER}, {NEW}, {NEWER}, {FOREIGN} is not in rg-westeuropewebspace: see what is said of the copies there"
     assert seen == [Skip("app settings of shop", Reason.NOT_LIVE, detail, site_ref())]
 
@@ -837,20 +853,20 @@ def test_app_is_not_given_what_is_not_there() -> None:
 )
 def test_app_is_given_what_is_there(steps: tuple[Step, ...], refused: list[Step]) -> None:
     """Certroll lets an app load only certificates that are in the webspace at the step's place in the plan."""
-    seen = refusals(live.guard, Plan(steps), snapshot())
+    seen = refusals(thumbprint_not_live.guard, Plan(steps), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(step.subject, Reason.NOT_LIVE) for step in refused]
 
 
 def test_root_makes_nothing_live() -> None:
     """A root step needs no certificate in a webspace, and lets no binding show the root."""
-    skips = refusals(live.guard, Plan((ADD_ROOT, DELETE_ROOT, UPDATE)), snapshot())
+    skips = refusals(thumbprint_not_live.guard, Plan((ADD_ROOT, DELETE_ROOT, UPDATE)), snapshot())
     assert [(skip.subject, skip.reason) for skip in skips] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_refused_sync_brings_nothing() -> None:
     """A refused step brings no certificate into the webspace for the steps after it."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
-    seen = refusals(live.guard, Plan((nowhere, nowhere)), snapshot())
+    seen = refusals(thumbprint_not_live.guard, Plan((nowhere, nowhere)), snapshot())
     assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
 
 
@@ -859,7 +875,7 @@ def test_refused_sync_brings_nothing() -> None:
 
 def test_observing_puts_no_root() -> None:
     """Certroll in observe mode reports each change to roots, and makes none."""
-    skips = refusals(mode.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
+    skips = refusals(observe_only.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
     assert [(skip.reason, skip.detail.partition("; ")[0]) for skip in skips] == [
         (Reason.OBSERVE_ONLY, "it would be done (RootMissing)"),
         (Reason.OBSERVE_ONLY, "it would be done (Superseded)"),
@@ -869,7 +885,7 @@ def test_observing_puts_no_root() -> None:
 def test_observing_writes_nothing() -> None:
     """Certroll refuses every step in observe mode, and says which setting would allow the step."""
     detail = "it would be done ({}); set CERTROLL_MODE=apply to have it done"
-    assert refusals(mode.guard, WHOLE, snapshot(), Intent()) == [
+    assert refusals(observe_only.guard, WHOLE, snapshot(), Intent()) == [
         Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
         Skip(BINDING, Reason.OBSERVE_ONLY, detail.format("StaleThumbprint"), site_ref()),
     ]
@@ -877,7 +893,7 @@ def test_observing_writes_nothing() -> None:
 
 def test_applying_refuses_nothing() -> None:
     """Certroll refuses no step in apply mode because of the mode."""
-    assert refusals(mode.guard, WHOLE, snapshot(), Intent(mode=Mode.APPLY)) == []
+    assert refusals(observe_only.guard, WHOLE, snapshot(), Intent(mode=Mode.APPLY)) == []
 
 
 # ---------------------------------------------------------------------------------------------------------- stages
@@ -889,7 +905,7 @@ WEST_FIRST = Plan((update(), update("north-1", webspace=NORTH), update("north-2"
 
 def test_new_version_goes_to_one_webspace_first() -> None:
     """Certroll first changes the webspace with the fewest bindings, and the other webspaces wait for its proof."""
-    skips = refusals(stages.guard, WEST_FIRST, two_webspaces())
+    skips = refusals(not_its_stage.guard, WEST_FIRST, two_webspaces())
     detail = "rg-westeuropewebspace goes first; the rest follows when it is proven there"
     assert skips == [
         Skip(f"binding {HOST} of {name}", Reason.AWAITING_FIRST_STAGE, detail, site_ref(name))
@@ -908,8 +924,8 @@ LAST_SYNC = Step(SyncCertificate(copy("z", webspace=LAST), farm(LAST), version()
 def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
     """A step that changes no served certificate waits for no stage, and makes no webspace the first."""
     waiting = snapshot(rollout=rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH))
-    assert refusals(stages.guard, Plan((step,)), waiting) == []
-    assert refusals(stages.guard, Plan((step, LAST_SYNC)), snapshot()) == []
+    assert refusals(not_its_stage.guard, Plan((step,)), waiting) == []
+    assert refusals(not_its_stage.guard, Plan((step, LAST_SYNC)), snapshot()) == []
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:
@@ -919,7 +935,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
         "rg-westeuropewebspace goes first; the rest follows when it is proven there, "
         "at the latest at 2026-11-21 12:30:00 UTC"
     )
-    assert [skip.detail for skip in refusals(stages.guard, WEST_FIRST, seen)] == [detail, detail]
+    assert [skip.detail for skip in refusals(not_its_stage.guard, WEST_FIRST, seen)] == [detail, detail]
 
 
 @pytest.mark.parametrize(
@@ -932,7 +948,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
 )
 def test_other_webspaces_follow(seen: Rollout) -> None:
     """Other webspaces follow once the first webspace is proven or its soak is over."""
-    assert refusals(stages.guard, WEST_FIRST, two_webspaces(seen)) == []
+    assert refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(seen)) == []
 
 
 @pytest.mark.parametrize(
@@ -942,7 +958,7 @@ def test_soak_is_what_operators_set(soak: timedelta, *, refused: bool) -> None:
     """Certroll waits for an unproven first webspace as long as the setting for the soak says."""
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     intent = Intent(mode=Mode.APPLY, stage_soak=soak)
-    assert bool(refusals(stages.guard, WEST_FIRST, seen, intent)) is refused
+    assert bool(refusals(not_its_stage.guard, WEST_FIRST, seen, intent)) is refused
 
 
 def test_near_end_of_what_is_shown_opens_the_stage() -> None:
@@ -950,9 +966,9 @@ def test_near_end_of_what_is_shown_opens_the_stage() -> None:
     near = lineage(version(), old_version(not_after=NOW + URGENT - timedelta(seconds=1)))
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     urgent = Snapshot(near, seen.fleet, seen.rollout)
-    assert refusals(stages.guard, WEST_FIRST, urgent) == []
+    assert refusals(not_its_stage.guard, WEST_FIRST, urgent) == []
     settled = Snapshot(near, snapshot(bindings=(binding(thumbprint=NEW),)).fleet, seen.rollout)
-    assert len(refusals(stages.guard, WEST_FIRST, settled)) == 2
+    assert len(refusals(not_its_stage.guard, WEST_FIRST, settled)) == 2
 
 
 def test_failure_holds_the_version() -> None:
@@ -961,7 +977,7 @@ def test_failure_holds_the_version() -> None:
     The refusal of a held version names both ways to end the hold.
     """
     failed = (record(SiteState.FAILED, site=site, detail="it serves another") for site in ("bad", "worse"))
-    skips = refusals(stages.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
+    skips = refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
     detail = (
         "this version failed at bad (it serves another), worse (it serves another): "
         "mend it and release the hold, or put a newer version in the vault"
@@ -981,14 +997,16 @@ def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
     cure = "mend it and release the hold, or put a newer version in the vault"
     detail = f"this version failed at bad (its probe fails): {cure}"
-    assert [skip.detail for skip in refusals(stages.guard, Plan((SYNC, UPDATE, ROLL, RETIRE)), seen)] == [detail] * 4
+    assert [skip.detail for skip in refusals(not_its_stage.guard, Plan((SYNC, UPDATE, ROLL, RETIRE)), seen)] == [
+        detail
+    ] * 4
 
 
 def test_failures_of_sites_and_apps_are_all_named() -> None:
     """The refusal of a held version names failed sites and failed apps together."""
     sites = tuple(record(SiteState.FAILED, site=name, detail="seen") for name in ("z", "x", "y"))
     apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
-    (skip,) = refusals(stages.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
+    (skip,) = refusals(not_its_stage.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
     where = "x (seen), y (seen), z (seen), a (asked), b (asked), c (asked)"
     assert skip.detail.startswith(f"this version failed at {where}: mend it")
 
@@ -996,28 +1014,30 @@ def test_failures_of_sites_and_apps_are_all_named() -> None:
 def test_failed_retirement_holds_nothing() -> None:
     """An app that fails after a retirement does not hold the new version."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(retiring=True),)))
-    assert refusals(stages.guard, Plan((SYNC, UPDATE, ROLL)), seen) == []
+    assert refusals(not_its_stage.guard, Plan((SYNC, UPDATE, ROLL)), seen) == []
 
 
 def test_roots_have_no_stages() -> None:
     """Certroll changes roots of all environments at once, and makes no webspace the first because of a root."""
     plan = Plan((ADD_ROOT, *WEST_FIRST.steps, DELETE_ROOT), (EARLIER,))
-    skips = refusals(stages.guard, plan, two_webspaces())
-    assert skips == refusals(stages.guard, WEST_FIRST, two_webspaces())
-    assert refusals(stages.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot()) == []
-    assert stages.first_webspace(Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), APPLY) is None
+    skips = refusals(not_its_stage.guard, plan, two_webspaces())
+    assert skips == refusals(not_its_stage.guard, WEST_FIRST, two_webspaces())
+    assert refusals(not_its_stage.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot()) == []
+    assert placing.first_webspace(Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), APPLY) is None
 
 
 def test_failure_holds_roots_as_well() -> None:
     """Certroll neither adds nor deletes roots while the version is held."""
-    skips = refusals(stages.guard, Plan((ADD_ROOT, DELETE_ROOT)), two_webspaces(rollout(record(SiteState.FAILED))))
+    skips = refusals(
+        not_its_stage.guard, Plan((ADD_ROOT, DELETE_ROOT)), two_webspaces(rollout(record(SiteState.FAILED)))
+    )
     assert [skip.reason for skip in skips] == [Reason.VERSION_HELD] * 2
 
 
 def test_hold_does_not_stop_what_protects() -> None:
     """A hold stops neither the upload of an old version nor the return of last good values."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), rolls=(failed_roll(),)))
-    assert refusals(stages.guard, Plan((KEEP, RESTORE)), seen) == []
+    assert refusals(not_its_stage.guard, Plan((KEEP, RESTORE)), seen) == []
 
 
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
@@ -1028,7 +1048,7 @@ def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
     back = Step(RestoreAppSettings(named(OLD, site="north-2"), (), NORTH), RESTORE.reason)
-    seen = refusals(stages.guard, Plan((update(), elsewhere, rolled, back)), two_webspaces())
+    seen = refusals(not_its_stage.guard, Plan((update(), elsewhere, rolled, back)), two_webspaces())
     assert seen == []
 
 
@@ -1040,13 +1060,13 @@ def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
 def test_app_proves_the_first_webspace_where_no_binding_can(state: RollState, *, refused: bool) -> None:
     """The apps of the first webspace decide when the others follow if the first webspace has no binding to move."""
     seen = two_webspaces(rollout(first=WEST, rolls=(roll(state),)))
-    assert bool(refusals(stages.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
+    assert bool(refusals(not_its_stage.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
 
 
 def test_failure_holds_a_version_without_a_first_place() -> None:
     """A failure holds the version even if the journal lost which webspace was first."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), first=None))
-    assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
+    assert {skip.reason for skip in refusals(not_its_stage.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
 
 
 @pytest.mark.parametrize("soak", [HOUR, timedelta(0)], ids=["with a soak", "without a soak"])
@@ -1059,7 +1079,9 @@ def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
         two_webspaces(rollout(record(SiteState.PROVEN), first=None)),
         Intent(mode=Mode.APPLY, stage_soak=soak),
     )
-    assert {skip.reason for skip in refusals(stages.guard, WEST_FIRST, seen, intent)} == {Reason.AWAITING_FIRST_STAGE}
+    assert {skip.reason for skip in refusals(not_its_stage.guard, WEST_FIRST, seen, intent)} == {
+        Reason.AWAITING_FIRST_STAGE
+    }
 
 
 @pytest.mark.parametrize(
@@ -1108,5 +1130,5 @@ def test_first_webspace_is_where_least_can_go_wrong(
 ) -> None:
     """Certroll prefers a first webspace that is small, can prove the version, and does not host Certroll itself."""
     seen = two_webspaces(state)
-    assert stages.first_webspace(Plan(steps), seen, intent) == first
-    assert stages.first_webspace(Plan(steps[::-1]), seen, intent) == first
+    assert placing.first_webspace(Plan(steps), seen, intent) == first
+    assert placing.first_webspace(Plan(steps[::-1]), seen, intent) == first

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions import import_certificate
-from shared.actions.import_certificate import ImportCertificate
+from shared.domain.certificates.lineage import Refusal
 from shared.domain.errors import NotFound, NotSettled, Rejected
-from shared.domain.lineage import Refusal
-from shared.domain.model import WebspaceCertificate
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.vault_access import VaultSettings, app_service
 from shared.domain.names import CopyRef, VaultName
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.domain.vault_access import VaultSettings, app_service
+from shared.planning.actions import import_certificate
+from shared.planning.actions.import_certificate import ImportCertificate
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     FOREIGN,

@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from shared.actions import keep_superseded
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.domain.app_settings import SiteSettings
+from shared.domain.certificates.lineage import Lineage, Refusal
+from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import Conflict, Denied, NotFound, NotKept, NotYet, OutcomeUnknown, Rejected
-from shared.domain.lineage import Lineage, Refusal
-from shared.domain.model import WebspaceCertificate
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.secret import Pfx
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions import keep_superseded
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     DAY,

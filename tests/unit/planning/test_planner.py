@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
-from shared import actions, guards, planner
-from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings, VaultReference
-from shared.domain.lineage import Refusal
-from shared.domain.model import SslState
-from shared.domain.plan import Intent, Mode, Plan
+from shared.domain.certificates.lineage import Refusal
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit, SiteSettings, VaultReference
+from shared.domain.fleet.bindings import SslState
+from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import URGENT, SiteState
+from shared.domain.restart_window import RestartWindow
+from shared.domain.rollout.gates import URGENT
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.expiry import expires_at
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
 from shared.domain.tags import Tags
-from shared.domain.window import RestartWindow
+from shared.planning import actions, guards, planner
+from shared.planning.plan import Plan
 from tests.build import (
     APPLY,
     NEW,
@@ -380,12 +382,12 @@ def test_slot_that_was_set_aside_and_its_site_do_not_wait_for_each_other() -> No
 
 
 def test_every_guard_is_in_the_table() -> None:
-    """Each module of `shared.guards` with a guard has a place in the table of guards."""
+    """Each module of `shared.planning.guards` with a guard has a place in the table of guards."""
     assert {module.guard for module in _modules(guards) if hasattr(module, "guard")} == set(guards.GUARDS)
 
 
 def test_every_action_is_in_the_table() -> None:
-    """Each module of `shared.actions` that proposes steps has a place in the table of proposals."""
+    """Each module of `shared.planning.actions` that proposes steps has a place in the table of proposals."""
     assert {module.propose for module in _modules(actions) if hasattr(module, "propose")} == set(actions.PROPOSALS)
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from shared.actions import refresh_references
-from shared.actions.refresh_references import RefreshReferences
-from shared.domain.app_settings import SiteSettings, VaultReference
+from shared.domain.certificates.lineage import Refusal
 from shared.domain.errors import Denied, OutcomeUnknown
-from shared.domain.lineage import Refusal
-from shared.domain.plan import Skip, Step
+from shared.domain.fleet.app_settings import SiteSettings, VaultReference
 from shared.domain.reason import Reason
-from shared.domain.roll import WRITTEN, RollRecord, RollState
+from shared.domain.rollout.settings_record import WRITTEN, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions import refresh_references
+from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     NEWER,

@@ -5,18 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from shared.actions import restart_site
-from shared.actions.restart_site import RECENT, RestartSite
-from shared.domain.app_settings import SiteSettings
+from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import Denied, OutcomeUnknown
-from shared.domain.lineage import Lineage
-from shared.domain.model import Site, WebspaceCertificate
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning.actions import restart_site
+from shared.planning.actions.restart_site import RECENT, RestartSite
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     DAY,

@@ -4,18 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from shared.actions.refresh_references import RefreshReferences
-from shared.actions.restart_site import RestartSite
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.domain.app_settings import LOAD_LIST, SettingEdit, SiteSettings
-from shared.domain.plan import Intent, Mode, Plan, Skip, Step
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit, SiteSettings
+from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
+from shared.domain.restart_window import RestartWindow
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.window import RestartWindow
-from shared.guards import restart_window
+from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.actions.restart_site import RestartSite
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.guards import outside_restart_window
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
     HOUR,
@@ -68,7 +69,7 @@ def world(*settings: SiteSettings, end: timedelta = timedelta(days=30)) -> Snaps
 @pytest.mark.parametrize("when", [APPLY, OPEN], ids=["at any time", "while the window is open"])
 def test_restarts_are_allowed(when: Intent) -> None:
     """Certroll refuses no step without a restart window, or inside the window."""
-    assert restart_window.guard(WHOLE, world(), when) == WHOLE
+    assert outside_restart_window.guard(WHOLE, world(), when) == WHOLE
 
 
 def test_restarts_wait_for_the_window() -> None:
@@ -76,7 +77,7 @@ def test_restarts_wait_for_the_window() -> None:
 
     The restart window delays neither other steps nor the return of last good values.
     """
-    assert restart_window.guard(WHOLE, world(), CLOSED) == Plan(
+    assert outside_restart_window.guard(WHOLE, world(), CLOSED) == Plan(
         (RESTORE, SYNC, UPDATE),
         (
             *WHOLE.skips,
@@ -105,13 +106,13 @@ def test_restarts_wait_for_the_window() -> None:
 )
 def test_certificate_that_ends_before_the_window_needs_a_person(seen: Snapshot, reason: Reason) -> None:
     """Certroll asks for a person if the app's old certificate ends before the window opens."""
-    (skip,) = restart_window.guard(Plan((ROLL,)), seen, CLOSED).skips
+    (skip,) = outside_restart_window.guard(Plan((ROLL,)), seen, CLOSED).skips
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", reason, site_ref())
 
 
 def test_person_is_told_what_to_do() -> None:
     """The refusal gives the end of the certificate, the opening of the window, and the next step."""
-    (skip,) = restart_window.guard(Plan((ROLL,)), world(end=HOUR), CLOSED).skips
+    (skip,) = outside_restart_window.guard(Plan((ROLL,)), world(end=HOUR), CLOSED).skips
     assert skip.detail == (
         "the old certificate ends at 2026-11-21 13:00 UTC, and CERTROLL_RESTART_WINDOW opens at 2026-11-21 22:00 UTC "
         "only: widen it, or roll this app by hand"

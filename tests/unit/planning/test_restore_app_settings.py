@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions import restore_app_settings
-from shared.actions.restore_app_settings import RestoreAppSettings, restoring
-from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Step
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions import restore_app_settings
+from shared.planning.actions.restore_app_settings import RestoreAppSettings, restoring
+from shared.planning.plan import Step
 from tests.build import APPLY, FOREIGN, NEW, OLD, OLDER, WEST, copy, named, roll, rollout, site, site_ref, snapshot
 
 BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)

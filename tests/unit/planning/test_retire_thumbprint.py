@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions import retire_thumbprint
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
-from shared.domain.lineage import Lineage
-from shared.domain.model import Site, WebspaceCertificate
-from shared.domain.plan import Step
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import Site
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning.actions import retire_thumbprint
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.plan import Step
 from tests.build import (
     APPLY,
     FOREIGN,

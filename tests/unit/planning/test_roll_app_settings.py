@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.actions import roll_app_settings
-from shared.actions.roll_app_settings import RollAppSettings, is_fought_over
-from shared.actions.roll_edits import roll_edits
-from shared.domain.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
-from shared.domain.lineage import Lineage
-from shared.domain.model import WebspaceCertificate
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.roll_edits import roll_edits
+from shared.planning.actions import roll_app_settings
+from shared.planning.actions.roll_app_settings import RollAppSettings, is_fought_over
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     DAY,

@@ -5,27 +5,28 @@ from datetime import timedelta
 
 import pytest
 
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.actions.refresh_references import RefreshReferences
-from shared.actions.restart_site import RestartSite
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.domain.app_settings import LOAD_LIST, SettingEdit
-from shared.domain.budget import MostDown
-from shared.domain.model import Site
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.fleet.probe import Probe, ProbeInvalid, probe_of
+from shared.domain.fleet.sites import Site
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import SiteRef
-from shared.domain.plan import Intent, Mode, Plan, Skip, Step
-from shared.domain.probe import Probe, ProbeInvalid
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
-from shared.domain.rollout import LOST_AFTER, URGENT
+from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.gates import LOST_AFTER, URGENT
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.guards import roll_stages
-from shared.guards.roll_stages import Turns, probe_of
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.actions.restart_site import RestartSite
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.guards import not_its_turn
+from shared.planning.guards.not_its_turn import Turns
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
     ASE,
@@ -323,7 +324,7 @@ def test_moment_is_known_at_which_the_rest_follows(rolls: tuple[RollRecord, ...]
 
 def test_nobody_is_first_where_nobody_has_anything_to_do() -> None:
     """Certroll refuses nothing in an empty plan."""
-    assert roll_stages.guard(Plan(), world(), APPLY) == Plan()
+    assert not_its_turn.guard(Plan(), world(), APPLY) == Plan()
 
 
 # ---------------------------------------------------------------------------------------------- slots before production
@@ -440,7 +441,7 @@ EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 
 def test_what_waits_is_refused() -> None:
     """Certroll lets only the first app of all rolls, restarts and refreshes go, and keeps earlier refusals."""
-    plan = roll_stages.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
+    plan = not_its_turn.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
     detail = "a goes first; the rest follows when it is proven there"
     assert plan == Plan(
         (rolling("a"),),
@@ -455,7 +456,7 @@ def test_what_waits_is_refused() -> None:
 def test_what_is_of_no_app_has_no_turn() -> None:
     """Steps on bindings and copies, and the return of last good values, wait for no app."""
     steps = KEEP, SYNC, UPDATE, RESTORE
-    assert roll_stages.guard(Plan(steps), world(), APPLY) == Plan(steps)
+    assert not_its_turn.guard(Plan(steps), world(), APPLY) == Plan(steps)
 
 
 def test_app_that_is_restored_is_not_the_first() -> None:
@@ -464,7 +465,7 @@ def test_app_that_is_restored_is_not_the_first() -> None:
         RestoreAppSettings(named(NEW, site="a"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
     )
     plan = Plan((restore_of_a, rolling("b"), rolling("c")))
-    assert roll_stages.guard(plan, world(), APPLY).steps == (restore_of_a, rolling("b"))
+    assert not_its_turn.guard(plan, world(), APPLY).steps == (restore_of_a, rolling("b"))
 
 
 RETIRE_SLOT = Step(
@@ -477,12 +478,12 @@ def test_retirement_holds_up_nobody() -> None:
     """A production site does not wait for the retirement of the old version in its validated slot."""
     seen = world(roll(RollState.VALIDATED, site="a", slot="staging"), sites=SITE_AND_SLOT)
     plan = Plan((RETIRE_SLOT, rolling("a")))
-    assert roll_stages.guard(plan, seen, APPLY) == plan
+    assert not_its_turn.guard(plan, seen, APPLY) == plan
 
 
 def later(*steps: Step) -> Plan:
     """Return what the guard leaves of these steps while the webspace lacks the new version."""
-    return roll_stages.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
+    return not_its_turn.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
 
 
 def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
@@ -514,7 +515,7 @@ def test_app_whose_webspace_is_later_is_not_the_first() -> None:
         RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
     )
     seen = snapshot(sites=(site("a"), site("b", webspace=NORTH)), copies=(copy(), copy("n", NEW, webspace=NORTH)))
-    assert roll_stages.guard(Plan((rolling("a"), other)), seen, APPLY).steps == (other,)
+    assert not_its_turn.guard(Plan((rolling("a"), other)), seen, APPLY).steps == (other,)
 
 
 # ----------------------------------------------------------------------------------------------- in an environment
@@ -605,7 +606,7 @@ def test_retirement_in_an_environment_has_its_wave() -> None:
         Step(RetireThumbprint(named(OLD, NEW, site=name), (edit,), WEST), Reason.SUPERSEDED) for name in ("a", "b")
     )
     seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
-    plan = roll_stages.guard(Plan((first, second)), seen, intent)
+    plan = not_its_turn.guard(Plan((first, second)), seen, intent)
     assert (plan.steps, [skip.reason for skip in plan.skips]) == ((first,), [Reason.AWAITING_WAVE])
 
 

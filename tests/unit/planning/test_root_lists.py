@@ -5,18 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from shared import planner
-from shared.actions import delete_certificate, keep_superseded, retire_thumbprint, roll_app_settings
-from shared.actions import upload_public_certificate as upload
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.new_copy import own_name
-from shared.actions.restore_app_settings import restoring
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.upload_public_certificate import UploadPublicCertificate
-from shared.clients.app_service_wire import read_site
-from shared.dispatch import has_unrecorded, roll_records
-from shared.domain.app_settings import (
+from shared.clients.arm.wire import read_site
+from shared.controllers.certificate.admission import has_unrecorded, roll_records
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     ROOT_LIST,
     ReferenceKind,
@@ -25,19 +17,28 @@ from shared.domain.app_settings import (
     SiteSettings,
     is_root_list,
 )
-from shared.domain.lineage import Lineage
-from shared.domain.model import Site, WebspaceCertificate
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint
-from shared.domain.plan import Plan, Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.roll import FIGHT, RollRecord, RollState
+from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
 from shared.domain.snapshot.roots import lacks_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import named_stale
 from shared.domain.tags import Tags
-from shared.guards import deletion, gate, live, roll_stages
-from shared.notices import sharing, version_warnings
-from shared.observe.targets import Targets
+from shared.loop.observe.targets import Targets
+from shared.planning import planner
+from shared.planning.acting.new_copy import own_name
+from shared.planning.actions import delete_certificate, keep_superseded, retire_thumbprint, roll_app_settings
+from shared.planning.actions import upload_public_certificate as upload
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.actions.restore_app_settings import restoring
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.upload_public_certificate import UploadPublicCertificate
+from shared.planning.guards import not_its_turn, still_needed, thumbprint_not_live, version_unfit
+from shared.planning.notices import sharing, version_warnings
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
     DAY,
@@ -521,10 +522,10 @@ def test_live_for_a_root_list(
     sites = (hosted(), hosted("api"), hosted("api", "staging"), hosted("far", plan=OTHER_PLAN))
     seen = world(listing(OLD), sites=sites, copies=copies)
     step = rolling(listing(OLD), *edits)
-    plan = live.guard(Plan((step,)), seen, APPLY)
+    plan = thumbprint_not_live.guard(Plan((step,)), seen, APPLY)
     assert plan.steps == ((step,) if is_live else ())
     assert [skip.reason for skip in plan.skips] == ([] if is_live else [Reason.NOT_LIVE])
-    assert bool(live.absent(step.action, seen)) is not is_live
+    assert bool(thumbprint_not_live.absent(step.action, seen)) is not is_live
 
 
 def test_refusal_says_where_a_root_is_missing() -> None:
@@ -534,7 +535,7 @@ def test_refusal_says_where_a_root_is_missing() -> None:
         (BESIDE, "no app of its App Service plan"),
         (SettingEdit(LOAD_LIST, NEW, (), OLD), f"not in {WEST}"),
     ):
-        (skip,) = live.guard(Plan((rolling(listing(OLD), edit),)), seen, APPLY).skips
+        (skip,) = thumbprint_not_live.guard(Plan((rolling(listing(OLD), edit),)), seen, APPLY).skips
         assert where in skip.detail
 
 
@@ -547,20 +548,20 @@ def test_key_is_asked_for_where_there_was_one_alone() -> None:
     both = rolling(settings, SettingEdit(LOAD_LIST, NEW, (), OLD), BESIDE)
     kept = copy("kept", OLD, source=None)
     seen = world(settings, copies=(*BOTH, kept))
-    assert live.guard(Plan((both,)), seen, APPLY).steps == ()
-    assert live.guard(Plan((rolling(settings, BESIDE),)), seen, APPLY).steps != ()
+    assert thumbprint_not_live.guard(Plan((both,)), seen, APPLY).steps == ()
+    assert thumbprint_not_live.guard(Plan((rolling(settings, BESIDE),)), seen, APPLY).steps != ()
     keyed = world(settings, copies=(*BOTH, kept, copy(thumbprint=NEW)))
-    assert live.guard(Plan((both,)), keyed, APPLY).steps == (both,)
+    assert thumbprint_not_live.guard(Plan((both,)), keyed, APPLY).steps == (both,)
 
 
 def test_root_that_comes_later_is_waited_for() -> None:
     """Certroll admits an app only if its plan has the root, or if a step of the same Certroll plan uploads it."""
     seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), BESIDE)
-    (skip,) = roll_stages.guard(Plan((step,)), seen, APPLY).skips
+    (skip,) = not_its_turn.guard(Plan((step,)), seen, APPLY).skips
     assert skip.reason is Reason.AWAITING_FIRST_STAGE
     assert roll_records(seen, Plan((step,)), APPLY, fresh=True) == ()
     (coming,) = (item for item in upload.propose(seen, APPLY) if isinstance(item, Step))
-    assert roll_stages.guard(Plan((coming, step)), seen, APPLY).steps == (coming, step)
+    assert not_its_turn.guard(Plan((coming, step)), seen, APPLY).steps == (coming, step)
     (record,) = roll_records(seen, Plan((coming, step)), APPLY, fresh=True)
     assert set(record.copies) == {BOTH[0].ref, BOTH[1].ref}
 
@@ -586,7 +587,7 @@ def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
     seen = world(listing(OLD), copies=OLD_ALONE, said=said)
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
     plan = Plan((*steps, rolling(listing(OLD), BESIDE)))
-    judged = gate.guard(plan, seen, APPLY)
+    judged = version_unfit.guard(plan, seen, APPLY)
     assert [skip.reason for skip in judged.skips] == ([] if reason is None else [reason, reason])
     assert len(judged.steps) == (2 if reason is None else 0)
 
@@ -594,7 +595,7 @@ def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
 def test_version_that_is_expired_is_no_root() -> None:
     """The gate refuses an expired root as expired."""
     seen = world(listing(OLD), lineage=lineage(version(facts=ROOT, not_after=NOW - HOUR), old_version()))
-    (skip,) = gate.guard(Plan((rolling(listing(OLD), BESIDE),)), seen, APPLY).skips
+    (skip,) = version_unfit.guard(Plan((rolling(listing(OLD), BESIDE),)), seen, APPLY).skips
     assert skip.reason is Reason.EXPIRED
 
 
@@ -606,12 +607,12 @@ def test_what_is_no_root_still_rolls_elsewhere() -> None:
         (NO_CA, (loaded,), [("root list of shop", Reason.NOT_AN_AUTHORITY)]),
         (ROOT, (loaded, BESIDE), []),
     ):
-        judged = gate.guard(Plan((rolling(settings, loaded, BESIDE),)), world(settings, said=said), APPLY)
+        judged = version_unfit.guard(Plan((rolling(settings, loaded, BESIDE),)), world(settings, said=said), APPLY)
         assert judged.steps == (rolling(settings, *edits),)
         assert [(skip.subject, skip.reason) for skip in judged.skips] == skips
         assert all(skip.site == site_ref() for skip in judged.skips)
     weak = world(settings, said=replace(ROOT, key_size=1024))
-    (skip,) = gate.guard(Plan((rolling(settings, loaded, BESIDE),)), weak, APPLY).skips
+    (skip,) = version_unfit.guard(Plan((rolling(settings, loaded, BESIDE),)), weak, APPLY).skips
     assert skip.reason is Reason.KEY_TOO_SMALL
 
 
@@ -689,7 +690,7 @@ def test_overlap_that_people_made_is_asked() -> None:
 def judged(seen: Snapshot) -> list[tuple[Reason, str]]:
     """Return the reason and detail of each deletion and refusal for the superseded certificates."""
     steps = tuple(item for item in delete_certificate.propose(seen, APPLY) if isinstance(item, Step))
-    plan = deletion.guard(Plan(steps), seen, replace(APPLY, delete_superseded=True))
+    plan = still_needed.guard(Plan(steps), seen, replace(APPLY, delete_superseded=True))
     return [(step.reason, "") for step in plan.steps] + [(skip.reason, skip.detail) for skip in plan.skips]
 
 

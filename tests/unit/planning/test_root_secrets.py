@@ -8,14 +8,14 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from shared.clients.pfx import thumbprint
 from shared.clients.retrying import Retrying
-from shared.clients.vault_secrets import SecretLineages, holds_certificate, may_hold_certificate
+from shared.clients.vault.pfx import thumbprint
+from shared.clients.vault.secrets import SecretLineages, holds_certificate, may_hold_certificate
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.requirements import PEM, PKCS12
 from shared.domain.errors import NotFound, Rejected
-from shared.domain.lineage import Lineage
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
-from shared.domain.requirements import PEM, PKCS12
 from shared.domain.tags import Tags, is_root
 from tests.build import DAY, NOW, ManualClock
 from tests.chains import certificate, issued, key

@@ -5,11 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.settings_change import SettingsChange
-from shared.domain.app_settings import (
+from shared.domain.errors import Conflict, NotSettled, OutcomeUnknown
+from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     ROOT_LIST,
     AppSettings,
@@ -18,7 +15,10 @@ from shared.domain.app_settings import (
     inverse,
     read_settings,
 )
-from shared.domain.errors import Conflict, NotSettled, OutcomeUnknown
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
 from tests.build import (
     FOREIGN,
     NEW,

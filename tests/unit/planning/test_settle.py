@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.actions.settle import settle
 from shared.domain.errors import NotSettled
+from shared.planning.acting.settle import settle
 from tests.build import NOW, ManualClock
 
 

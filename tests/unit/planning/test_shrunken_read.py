@@ -4,16 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from shared.actions.restart_site import RestartSite
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.settings_change import SettingsChange
-from shared.domain.app_settings import LOAD_LIST, SettingEdit
-from shared.domain.plan import Plan, Skip, Step
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.reason import Reason
-from shared.domain.roll import RollRecord, RollState
-from shared.guards import shrunken_read
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.actions.restart_site import RestartSite
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.guards import settings_shrunken
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import APPLY, NEW, NOW, OLD, WEST, named, roll, rollout, site_ref, snapshot, version
 
 EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
@@ -28,7 +28,7 @@ def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
 
 def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
     """Return the guard's refusals, after a check that earlier refusals stay."""
-    judged = shrunken_read.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
+    judged = settings_shrunken.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
     assert judged.skips[0] == EARLIER
     assert len(judged.steps) + len(judged.skips) == 2
     return judged.skips[1:]

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import pytest
 
-from shared.actions import sync_certificate
-from shared.actions.sync_certificate import SyncCertificate
+from shared.domain.certificates.lineage import Refusal
 from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
-from shared.domain.lineage import Refusal
-from shared.domain.model import WebspaceCertificate
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
+from shared.planning.actions import sync_certificate
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     FOREIGN,

@@ -8,28 +8,28 @@ from typing import Any
 
 import pytest
 
-from shared import actions
-from shared.actions.add_root_certificate import AddRootCertificate
-from shared.actions.delete_certificate import DeleteCertificate
-from shared.actions.delete_root_certificate import DeleteRootCertificate
-from shared.actions.import_certificate import ImportCertificate
-from shared.actions.keep_superseded import KeepSuperseded
-from shared.actions.refresh_references import RefreshReferences
-from shared.actions.restart_site import RestartSite
-from shared.actions.restore_app_settings import RestoreAppSettings
-from shared.actions.retire_thumbprint import RetireThumbprint
-from shared.actions.roll_app_settings import RollAppSettings
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
-from shared.actions.upload_again import UploadAgain
-from shared.actions.upload_certificate import UploadCertificate
-from shared.actions.upload_public_certificate import UploadPublicCertificate
-from shared.domain.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
+from shared.domain.certificates.requirements import Use
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
+from shared.domain.fleet.vault_access import app_service
 from shared.domain.names import CopyRef
-from shared.domain.plan import Action, Phase, SettingsWrite, Step, Traits, View
 from shared.domain.reason import Reason
-from shared.domain.requirements import Use
-from shared.domain.vault_access import app_service
+from shared.planning import actions
+from shared.planning.actions.add_root_certificate import AddRootCertificate
+from shared.planning.actions.delete_certificate import DeleteCertificate
+from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
+from shared.planning.actions.import_certificate import ImportCertificate
+from shared.planning.actions.keep_superseded import KeepSuperseded
+from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.actions.restart_site import RestartSite
+from shared.planning.actions.restore_app_settings import RestoreAppSettings
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.roll_app_settings import RollAppSettings
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.actions.upload_again import UploadAgain
+from shared.planning.actions.upload_certificate import UploadCertificate
+from shared.planning.actions.upload_public_certificate import UploadPublicCertificate
+from shared.planning.plan import Action, Phase, SettingsWrite, Step, Traits, View
 from tests.build import (
     LINEAGE,
     NEW,

@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions import update_binding
-from shared.actions.sync_certificate import SyncCertificate
-from shared.actions.update_binding import UpdateBinding
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.model import Binding, Site, SslState, WebspaceCertificate
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import Site
 from shared.domain.names import Thumbprint
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
+from shared.planning.actions import update_binding
+from shared.planning.actions.sync_certificate import SyncCertificate
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     FOREIGN,

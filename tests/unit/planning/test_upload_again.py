@@ -5,31 +5,25 @@ from datetime import timedelta
 
 import pytest
 
-from shared import planner
-from shared.actions import update_binding, upload_again
-from shared.actions.update_binding import UpdateBinding
-from shared.actions.upload_again import UploadAgain
+from shared.domain.certificates.pfx import Pfx
+from shared.domain.certificates.requirements import PKCS12
+from shared.domain.certificates.version import Bundle, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.errors import Conflict, Denied, NotFound, NotSettled, Rejected
-from shared.domain.model import (
-    Binding,
-    Bundle,
-    CertificateVersion,
-    KeyFound,
-    KeyPolicy,
-    ServerFarm,
-    SslState,
-    WebspaceCertificate,
-)
+from shared.domain.findings import Finding
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import CopyRef
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.record import Finding
-from shared.domain.requirements import PKCS12
-from shared.domain.roll import RollState
-from shared.domain.rollout import Again, SiteState
-from shared.domain.secret import Pfx
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import Again, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning import planner
+from shared.planning.actions import update_binding, upload_again
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.actions.upload_again import UploadAgain
+from shared.planning.plan import Skip, Step
 from tests.build import (
     AGAIN,
     APPLY,

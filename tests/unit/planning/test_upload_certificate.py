@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from shared.actions import upload_certificate
-from shared.actions.upload_certificate import UploadCertificate
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.pfx import Pfx
+from shared.domain.certificates.version import Bundle, KeyFound
 from shared.domain.errors import Denied, NotFound, Rejected
-from shared.domain.lineage import Lineage
-from shared.domain.model import Bundle, KeyFound, WebspaceCertificate
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
-from shared.domain.secret import Pfx
 from shared.domain.snapshot.expiry import expires_at
 from shared.domain.snapshot.liveness import live_in
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions import upload_certificate
+from shared.planning.actions.upload_certificate import UploadCertificate
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     ASE,

@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from shared.actions import upload_public_certificate
-from shared.actions.upload_public_certificate import UploadPublicCertificate
 from shared.domain.errors import NotFound, Rejected
-from shared.domain.model import WebspaceCertificate
+from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef
-from shared.domain.plan import Skip, Step
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
+from shared.planning.actions import upload_public_certificate
+from shared.planning.actions.upload_public_certificate import UploadPublicCertificate
+from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
     DAY,

@@ -1,0 +1,94 @@
+"""App settings, and the Key Vault references in them."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import HttpRequest
+from azure.mgmt.web import WebSiteManagementClient
+from azure.mgmt.web.models import StringDictionary
+
+from shared.clients.arm.requests import sent
+from shared.clients.arm.site_requests import CURE, AppServiceClients, AppServicePart, site_or_slot
+from shared.clients.retrying import Retrying
+from shared.domain.errors import Rejected
+from shared.domain.fleet.app_settings import AppSettings
+from shared.domain.names import SiteRef
+
+SETTINGS_CURE = f"{CURE}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
+WRITE_CURE = f"{CURE}; writing app settings takes Microsoft.Web/sites/config/write"
+REFRESH_API = "2022-03-01"
+
+
+class Settings(AppServicePart):
+    """Reads and writes app settings, and the Key Vault references in them."""
+
+    def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
+        super().__init__(clients, retrying)
+        self._salt = secrets.token_bytes(32)
+
+    def settings(self, site: SiteRef) -> AppSettings:
+        """Read the app settings of a site or slot."""
+        web_apps = self._clients.client(site.subscription).web_apps
+        read = site_or_slot(site, web_apps.list_application_settings, web_apps.list_application_settings_slot)
+        what = f"app settings of {site}"
+        values = dict(self._retrying.read(what, read, SETTINGS_CURE, secret=True).properties or {})
+        if any(not isinstance(value, str) for value in values.values()):
+            raise Rejected(f"{what} cannot be read: a value is no text")
+        return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
+
+    def settings_to_edit(self, site: SiteRef) -> AppSettings:
+        """Read the app settings with the site's ETag from before: the list itself carries none (recorded)."""
+        web_apps = self._clients.client(site.subscription).web_apps
+        get: Callable[..., Any] = site_or_slot(site, web_apps.get, web_apps.get_slot)
+        etag = self._retrying.read(f"site {site}", partial(get, cls=_etag), CURE)
+        return replace(self.settings(site), etag=etag)
+
+    def put_settings(self, settings: AppSettings) -> None:
+        """Replace the app settings, with If-Match if the ETag is known. Azure does not document that it honours it."""
+        site = settings.site
+        web_apps = self._clients.client(site.subscription).web_apps
+        headers = {"If-Match": settings.etag} if settings.etag else {}
+        body = StringDictionary({"properties": dict(settings.values)})
+        put = site_or_slot(site, web_apps.update_application_settings, web_apps.update_application_settings_slot)
+        write = partial(put, app_settings=body, headers=headers)
+        self._retrying.write(f"app settings of {site}", write, WRITE_CURE, secret=True)
+
+    def vault_references(self, site: SiteRef) -> dict[str, str]:
+        """Return the version that each Key Vault reference leads to now, by setting; dead references are missing."""
+        web_apps = self._clients.client(site.subscription).web_apps
+        items = site_or_slot(
+            site, web_apps.get_app_settings_key_vault_references, web_apps.get_app_settings_key_vault_references_slot
+        )
+        found = {}
+        for wire in self._wires(f"Key Vault references of {site}", items()):
+            properties = wire.get("properties") or {}
+            if properties.get("activeVersion"):
+                found[str(wire.get("name"))] = str(properties["activeVersion"])
+        return found
+
+    def refresh_references(self, site: SiteRef) -> None:
+        """Have App Service fetch the Key Vault references of a site again.
+
+        Azure docs, "Use Key Vault references", rotation.
+        """
+        url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
+        client = self._clients.client(site.subscription)
+        self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), CURE)
+
+    def _digest(self, key: str, value: str) -> str:
+        return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:
+    etag: str | None = response.http_response.headers.get("ETag")
+    return etag
+
+
+def _post(client: WebSiteManagementClient, url: str) -> None:
+    sent(client, HttpRequest("POST", url))

@@ -1,0 +1,41 @@
+"""Host name bindings."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from azure.mgmt.web.models import HostNameBinding
+
+from shared.clients.arm.site_requests import CURE, AppServicePart, site_or_slot
+from shared.clients.arm.wire import read_binding
+from shared.domain.fleet.bindings import Binding
+from shared.domain.names import HostName, SiteRef
+
+
+class Bindings(AppServicePart):
+    """Reads and writes host name bindings."""
+
+    def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
+        """Read one host name binding, and its whole body, which a write has to send back."""
+        web_apps = self._clients.client(site.subscription).web_apps
+        get = site_or_slot(site, web_apps.get_host_name_binding, web_apps.get_host_name_binding_slot)
+        read = partial(get, host_name=host_name)
+        wire = self._retrying.read(f"binding {host_name} of {site}", read, CURE).as_dict()
+        return read_binding(site, host_name, wire.get("properties") or {}), wire
+
+    def put_binding(self, binding: Binding, body: object) -> None:
+        """Write the body back with the thumbprint and ssl_state of the binding; everything else stays as it was read.
+
+        Without a thumbprint App Service finds a certificate by the host name: managed certificates need that.
+        """
+        site = binding.site
+        web_apps = self._clients.client(site.subscription).web_apps
+        read = body if isinstance(body, Mapping) else {}
+        shown = {"virtualIP", "thumbprint"}
+        properties = {name: value for name, value in dict(read.get("properties") or {}).items() if name not in shown}
+        thumbprint = {"thumbprint": binding.thumbprint} if binding.thumbprint else {}
+        changed = {**properties, "sslState": str(binding.ssl_state), **thumbprint}
+        put = site_or_slot(
+            site, web_apps.create_or_update_host_name_binding, web_apps.create_or_update_host_name_binding_slot
+        )
+        write = partial(put, host_name=binding.host_name, host_name_binding=HostNameBinding({"properties": changed}))
+        self._retrying.write(f"binding {binding.host_name} of {site}", write, CURE)

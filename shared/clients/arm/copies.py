@@ -1,0 +1,100 @@
+"""Single certificates of a webspace, a site or a slot."""
+
+import json
+from functools import partial
+
+from azure.mgmt.web import WebSiteManagementClient
+from azure.mgmt.web.models import Certificate, CertificateProperties, PublicCertificate, PublicCertificateProperties
+
+from shared.clients.arm.requests import readable
+from shared.clients.arm.site_requests import CURE, AppServicePart, site_or_slot
+from shared.clients.arm.wire import LOADING, read_certificate
+from shared.domain.certificates.pfx import Pfx
+from shared.domain.errors import Rejected
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm
+from shared.domain.names import CopyRef, SiteRef
+
+USER_STORE = "CurrentUserMy"
+
+
+class Copies(AppServicePart):
+    """Reads, imports, uploads and deletes certificates."""
+
+    def certificate(self, ref: CopyRef) -> WebspaceCertificate:
+        """Read one certificate of a webspace, a site or a slot."""
+        client = self._clients.client(ref.subscription)
+        model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), CURE)
+        return readable(f"certificate {ref}", read_certificate, model.as_dict())
+
+    def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
+        """Put an imported certificate again as it is, by which App Service fetches the vault's newest version."""
+        properties = {
+            **json.loads(copy.switches),
+            "keyVaultId": copy.key_vault_id,
+            "keyVaultSecretName": copy.key_vault_secret,
+            "serverFarmId": plan.resource_id,
+            "password": "",
+        }
+        body = Certificate({"location": copy.location, "tags": dict(copy.tags), "properties": properties})
+        client = self._clients.client(copy.ref.subscription)
+        self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), CURE)
+
+    def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
+        """Put a certificate with its private key into the plan's webspace."""
+        content = CertificateProperties(pfx_blob=pfx.blob, password=pfx.password, server_farm_id=plan.resource_id)
+        if LOADING in (switches := json.loads(copy.switches)):
+            content[LOADING] = switches[LOADING]
+        body = Certificate(location=copy.location, tags=dict(copy.tags), properties=content)
+        write = partial(_put_certificate, self._clients.client(copy.ref.subscription), copy.ref, body)
+        self._retrying.write(f"certificate {copy.ref}", write, CURE, secret=True)
+
+    def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
+        """Put a certificate without a key on a site or slot."""
+        site, name = _owner(copy.ref), copy.ref.name
+        web_apps = self._clients.client(site.subscription).web_apps
+        content = PublicCertificateProperties(blob=der, public_certificate_location=USER_STORE)
+        body = PublicCertificate(properties=content)
+        put = site_or_slot(
+            site, web_apps.create_or_update_public_certificate, web_apps.create_or_update_public_certificate_slot
+        )
+        write = partial(put, public_certificate_name=name, public_certificate=body)
+        self._retrying.write(f"certificate {copy.ref}", write, CURE)
+
+    def delete_certificate(self, ref: CopyRef) -> None:
+        """Delete a certificate; Azure refuses while a host name is bound to it."""
+        client = self._clients.client(ref.subscription)
+        self._retrying.write(f"certificate {ref}", partial(_delete_certificate, client, ref), CURE)
+
+
+def _owner(ref: CopyRef) -> SiteRef:
+    if ref.owner is None:
+        raise Rejected(f"certificate {ref} belongs to no site")
+    return ref.owner
+
+
+def _get_certificate(client: WebSiteManagementClient, ref: CopyRef) -> Certificate | PublicCertificate:
+    if ref.owner is None:
+        return client.certificates.get(ref.resource_group, ref.name)
+    if not ref.public:
+        return client.site_certificates.get(ref.resource_group, ref.site, ref.name)
+    web_apps = client.web_apps
+    get = site_or_slot(ref.owner, web_apps.get_public_certificate, web_apps.get_public_certificate_slot)
+    return get(public_certificate_name=ref.name)
+
+
+def _put_certificate(client: WebSiteManagementClient, ref: CopyRef, body: Certificate) -> Certificate:
+    if ref.owner is None:
+        return client.certificates.create_or_update(ref.resource_group, ref.name, body)
+    return client.site_certificates.create_or_update(ref.resource_group, ref.site, ref.name, body)
+
+
+def _delete_certificate(client: WebSiteManagementClient, ref: CopyRef) -> None:
+    if ref.owner is None:
+        client.certificates.delete(ref.resource_group, ref.name)
+    elif not ref.public:
+        client.site_certificates.delete(ref.resource_group, ref.site, ref.name)
+    else:
+        web_apps = client.web_apps
+        delete = site_or_slot(ref.owner, web_apps.delete_public_certificate, web_apps.delete_public_certificate_slot)
+        delete(public_certificate_name=ref.name)

@@ -1,0 +1,137 @@
+"""App Service Environments, and the root certificates that their apps trust.
+
+No SDK has `hostingEnvironments/publicCertificates`: those requests are sent plainly, through the same client, retry and
+fault layer. What their answers hold is not documented (Azure docs, "Certificates in App Service Environment", Root
+Certificate API), so a thumbprint is taken from wherever it can be had.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from azure.core.rest import HttpRequest, HttpResponse
+
+from shared.clients.arm.requests import Found, Json, listing, plain_list, plain_read, readable, sent, tags_of
+from shared.clients.arm.site_requests import CURE, AppServiceClients
+from shared.clients.arm.wire import read_site
+from shared.clients.retrying import Retrying
+from shared.clients.vault.x509_facts import thumbprint_of
+from shared.domain.fleet.copies import OWN_PREFIX, RootCertificate
+from shared.domain.fleet.fleet import Listing
+from shared.domain.fleet.sites import Environment, Site
+from shared.domain.names import EnvironmentRef, RootRef, Thumbprint, parse_thumbprint
+
+ROOTS_API = "2024-04-01"
+_OWN_NAME = re.compile(rf"{re.escape(OWN_PREFIX)}.*-([0-9a-f]{{40}})")
+
+
+class Environments:
+    """Reads environments, and reads and writes their root certificates. Every method raises the domain's errors."""
+
+    def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
+        self._clients = clients
+        self._retrying = retrying
+
+    def environments(self, subscription: str) -> Listing[Environment]:
+        """List the App Service Environments of a subscription."""
+        items = self._clients.client(subscription).app_service_environments.list()
+        pages = self._retrying.pages(f"environments of subscription {subscription}", items, CURE)
+        return _without_webspace(listing(subscription, (model.as_dict() for model in pages), _environment))
+
+    def environment(self, ref: EnvironmentRef) -> Environment:
+        """Read one environment."""
+        client = self._clients.client(ref.subscription).app_service_environments
+        what = f"environment {ref}"
+        wire = self._retrying.read(what, lambda: client.get(ref.resource_group, ref.name), CURE).as_dict()
+        return readable(what, _environment, wire)
+
+    def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
+        """Return where an environment is reached: from inside its network where it is internal, else from anywhere."""
+        client = self._clients.client(ref.subscription).app_service_environments
+        what = f"networking of environment {ref}"
+        read = partial(client.get_ase_v3_networking_configuration, ref.resource_group, ref.name)
+        return readable(what, _inbound, self._retrying.read(what, read, CURE).as_dict())
+
+    def sites(self, ref: EnvironmentRef) -> Listing[Site]:
+        """List the sites in an environment, without slots."""
+        items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(
+            ref.resource_group, ref.name
+        )
+        pages = self._retrying.pages(f"sites of environment {ref}", items, CURE)
+        return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
+
+    def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
+        """List the public certificates of an environment."""
+        url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
+        what = f"root certificates of environment {ref}"
+        found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, CURE)
+        return _without_webspace(listing(ref.subscription, found, _root))
+
+    def root(self, ref: RootRef) -> RootCertificate:
+        """Read one public certificate of an environment."""
+        client, what = self._clients.client(ref.environment.subscription), f"root certificate {ref}"
+        return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, CURE))
+
+    def put_root(self, root: RootCertificate, der: bytes) -> None:
+        """Put a root certificate into an environment; apps trust it from their next start after a stop on."""
+        content = {"blob": base64.b64encode(der).decode(), "isRoot": root.is_root}
+        body = {"location": root.location, "properties": content}
+        self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), CURE)
+
+    def delete_root(self, ref: RootRef) -> None:
+        """Take a root certificate out of an environment; apps that run go on trusting it until they start anew."""
+        self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), CURE)
+
+    def _request(self, method: str, ref: RootRef, body: Json | None = None) -> Callable[[], HttpResponse]:
+        request = HttpRequest(method, _url(ref), json=body)
+        return partial(sent, self._clients.client(ref.environment.subscription), request)
+
+
+def _url(ref: RootRef) -> str:
+    return f"{quote(ref.resource_id, safe='/%')}?api-version={ROOTS_API}"
+
+
+def _without_webspace(listed: Listing[Found]) -> Listing[Found]:
+    """Return the listing with blind spots that hide nothing of a webspace: what is odd in it is of an environment."""
+    return Listing(listed.found, tuple(replace(spot, webspace=None, roots_only=True) for spot in listed.blind_spots))
+
+
+def _environment(wire: Json) -> Environment:
+    """Return an environment from its wire form. Raises ValueError."""
+    balancing = str((wire.get("properties") or {}).get("internalLoadBalancingMode") or "None")
+    ref = EnvironmentRef.parse(str(wire.get("id")))
+    return Environment(ref, str(wire.get("location")), balancing.lower() != "none", tags_of(wire))
+
+
+def _inbound(wire: Json) -> tuple[str, ...]:
+    properties: dict[str, Any] = wire.get("properties") or {}
+    kinds = ("internalInboundIpAddresses", "externalInboundIpAddresses")
+    return tuple(str(one) for kind in kinds for one in properties.get(kind) or ())
+
+
+def _root(wire: Json) -> RootCertificate:
+    """Return a root certificate from its wire form. Raises ValueError where it cannot be placed."""
+    properties, ref = wire.get("properties") or {}, RootRef.parse(str(wire.get("id")))
+    return RootCertificate(ref, str(wire.get("location")), _thumbprint(ref, properties), bool(properties.get("isRoot")))
+
+
+def _thumbprint(ref: RootRef, properties: Json) -> Thumbprint | None:
+    """Return the thumbprint: as it is shown, of what is shown, or from a name that Certroll gave."""
+    if properties.get("thumbprint"):
+        return parse_thumbprint(str(properties["thumbprint"]))
+    if properties.get("blob"):
+        return thumbprint_of(_decoded(str(properties["blob"])))
+    own = _OWN_NAME.fullmatch(ref.name)
+    return parse_thumbprint(own[1]) if own else None
+
+
+def _decoded(blob: str) -> bytes:
+    try:
+        return base64.b64decode(blob, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"its blob is no base64: {error}") from error

@@ -1,0 +1,159 @@
+"""Free managed certificates over azure-mgmt-web, and what their prerequisites are judged by.
+
+The SDK takes the 202 with which Azure begins to issue one for an error, so that request and its polling are sent
+plainly, as az does it (azure-cli, `create_managed_ssl_cert`).
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from azure.core.paging import ItemPaged
+from azure.core.rest import HttpRequest
+
+from shared.clients.arm.requests import Json, listing, plain_list, sent, tags_of
+from shared.clients.arm.site_requests import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
+from shared.clients.arm.wire import read_site
+from shared.clients.retrying import Retrying
+from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.fleet import Listing
+from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate
+from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
+from shared.domain.tags import Tags
+
+CERTIFICATES_API = "2025-05-01"
+VERIFIED = frozenset({"verified", "managed"})
+
+
+class ManagedCertificates:
+    """Reads what managed certificates depend on, and asks for them. Every method raises the domain's errors."""
+
+    def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
+        self._clients = clients
+        self._retrying = retrying
+
+    def certificates(self, subscription: str) -> Listing[SeenCertificate]:
+        """List the certificates of a subscription, managed ones and others."""
+        items = self._clients.client(subscription).certificates.list()
+        return listing(subscription, self._wires(f"certificates of subscription {subscription}", items), _certificate)
+
+    def places(self, subscription: str) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+        """List the sites of a subscription with their bindings, without slots."""
+        items = self._clients.client(subscription).web_apps.list()
+        return listing(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
+
+    def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
+        """List all slots of a subscription with their tags; the generic resource list names them at once."""
+        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
+        what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
+        found = plain_list(self._retrying, client, url, what, CURE)
+        return listing(subscription, found, _slot_tags)
+
+    def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+        """List the slots of a site with their bindings."""
+        items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
+        return listing(site.subscription, self._wires(f"slots of {site}", items), _place)
+
+    def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
+        """Return what App Service says of the host names of a site or slot."""
+        web_apps = self._clients.client(site.subscription).web_apps
+        items = site_or_slot(site, web_apps.list_host_name_bindings, web_apps.list_host_name_bindings_slot)()
+        return dict(_host_facts(wire) for wire in self._wires(f"host names of {site}", items))
+
+    def tier(self, plan: str) -> str:
+        """Return the tier of an App Service plan, empty where Azure does not say it."""
+        _, _, subscription, _, group, *_, name = plan.split("/")
+        plans = self._clients.client(subscription).app_service_plans
+        try:
+            wire = self._retrying.read(f"plan {name}", lambda: plans.get(group, name), CURE).as_dict()
+        except NotFound:
+            return ""
+        return str((wire.get("sku") or {}).get("tier") or "")
+
+    def certificate(self, ref: CopyRef) -> SeenCertificate:
+        """Read one certificate. Raises NotFound, also while it is not issued yet."""
+        certificates = self._clients.client(ref.subscription).certificates
+        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), CURE)
+        return _certificate(model.as_dict())
+
+    def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
+        """Ask for a managed certificate; return where Azure will say how far it is, empty where it is done."""
+        properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
+        url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
+        request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
+        send = partial(sent, self._clients.client(ref.subscription), request)
+        answer = self._retrying.write(f"managed certificate {ref}", send, CURE)
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            return ""
+        there = urlsplit(answer.headers.get("Location") or "")
+        return f"{there.path}?{there.query}" if there.path else ""
+
+    def is_done(self, operation: str) -> bool:
+        """Say whether Azure is done with what it was asked for. Raises Rejected with its reason where it refused.
+
+        What is asked is a path of Resource Manager, so that no token goes anywhere else. An operation that Azure
+        does not know any more counts as done, and so does one that may not be read: the certificate itself tells.
+        """
+        if not operation.lower().startswith("/subscriptions/"):
+            raise Rejected(f"{operation[:200]!r} is no operation of Azure Resource Manager")
+        send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
+        try:
+            answer = self._retrying.read("the issuing of a managed certificate", send, CURE)
+        except (Denied, NotFound):
+            return True
+        return answer.status_code != HTTPStatus.ACCEPTED
+
+    def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
+        return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
+
+
+def _certificate(wire: Json) -> SeenCertificate:
+    """Return a certificate from its wire form. Raises ValueError where it cannot be placed."""
+    properties = wire.get("properties") or {}
+    ref, thumbprint = CopyRef.parse(str(wire.get("id"))), properties.get("thumbprint")
+    return SeenCertificate(
+        ref,
+        Webspace.parse(ref.subscription, properties.get("webSpace") or ""),
+        _managed_for(properties),
+        parse_thumbprint(thumbprint) if thumbprint else None,
+    )
+
+
+def _managed_for(properties: Json) -> HostName | None:
+    """Return the host name that Azure manages a certificate for.
+
+    Where `canonicalName` does not come back it is the one host name of a certificate that hides its thumbprint and was
+    imported from no vault.
+    """
+    if properties.get("canonicalName"):
+        return parse_host_name(str(properties["canonicalName"]))
+    names = list(properties.get("hostNames") or ())
+    hides = not properties.get("thumbprint") and not properties.get("keyVaultSecretName")
+    return parse_host_name(names[0]) if hides and len(names) == 1 else None
+
+
+def _place(wire: Json) -> tuple[Place, tuple[Binding, ...]]:
+    """Return a site or slot from its wire form. Raises ValueError."""
+    properties = wire.get("properties") or {}
+    site, bindings = read_site(wire)
+    possible = str(properties.get("possibleInboundIpAddresses") or "").split(",")
+    inbound = dict.fromkeys(one.strip() for one in (str(properties.get("inboundIpAddress") or ""), *possible))
+    addresses = tuple(one for one in inbound if one)
+    return Place(
+        site, str(wire.get("location")), addresses, bool(properties.get("hostingEnvironmentProfile"))
+    ), bindings
+
+
+def _slot_tags(wire: Json) -> tuple[SiteRef, Tags]:
+    return SiteRef.parse(str(wire.get("id"))), tags_of(wire)
+
+
+def _host_facts(wire: Json) -> tuple[HostName, HostFacts]:
+    properties = wire.get("properties") or {}
+    name = HostName(str(wire.get("name")).rpartition("/")[2].lower())
+    verified = str(properties.get("hostNameType") or "").lower() in VERIFIED
+    by_traffic_manager = str(properties.get("azureResourceType") or "").lower() == "trafficmanager"
+    return name, HostFacts(verified, by_traffic_manager)

@@ -1,0 +1,313 @@
+"""Orders of purchased certificates over azure-mgmt-certificateregistration."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.pipeline import PipelineResponse
+from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
+from azure.mgmt.certificateregistration.models import (
+    AppServiceCertificateOrderPatchResource,
+    ReissueCertificateOrderRequest,
+    RenewCertificateOrderRequest,
+)
+from azure.mgmt.certificateregistration.operations import AppServiceCertificateOrdersOperations as Operations
+
+from shared.clients.clouds import Cloud
+from shared.clients.retrying import SDK_OPTIONS, Retrying
+from shared.domain.errors import Rejected
+from shared.domain.fleet.fleet import BlindSpot, Listing
+from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_host_name
+from shared.domain.orders.order import Order, OrderRef, OrderStatus, StoredCertificate, StoreStatus
+
+CURE = "grant the identity Microsoft.CertificateRegistration/certificateOrders/read on this subscription"
+ACTIONS_CURE = (
+    "grant the identity Microsoft.CertificateRegistration/certificateOrders/retrieveCertificateActions/action"
+)
+WRITE_CURE = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
+REVOKE_AFTER_HOURS = 72
+"""How long the certificate before a reissue stays good: in this time every copy gets the new one."""
+UNREGISTERED = "MissingSubscriptionRegistration"
+VERIFIED = "domainvalidationcomplete"
+WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
+KEY_SIZES = frozenset({2048, 3072, 4096})
+YEARS = range(1990, 9000)
+LONGEST_ID = 400
+
+_COMMON_NAME = re.compile(r"(?:^|,)\s*CN\s*=\s*([^,]+)", re.IGNORECASE)
+
+Json = Mapping[str, Any]
+Result = TypeVar("Result")
+
+
+class NotRegistered(HttpResponseError):
+    """The subscription never used Microsoft.CertificateRegistration, so it has no orders."""
+
+
+class OrderClients:
+    """The SDK clients, one per subscription."""
+
+    def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
+        self._make: Callable[[str], CertificateRegistrationMgmtClient] = lru_cache(maxsize=None)(
+            lambda subscription: CertificateRegistrationMgmtClient(
+                credential,
+                subscription,
+                cloud_setting=cloud.arm,
+                raw_response_hook=_stop_unregistered,
+                **options,
+            )
+        )
+
+    def operations(self, subscription: str) -> Operations:
+        """Return the operations on the orders of a subscription."""
+        return self._make(subscription).app_service_certificate_orders
+
+
+def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
+    """Raise before azure-mgmt-core registers the provider by itself: reading must not change a subscription."""
+    answer = response.http_response
+    if answer.status_code == HTTPStatus.CONFLICT and UNREGISTERED in answer.text():
+        raise NotRegistered(response=answer)
+
+
+class Orders:
+    """Reads and asks orders. Every method raises the domain's errors."""
+
+    def __init__(self, clients: OrderClients | None, retrying: Retrying) -> None:
+        """Work over these clients; without any, in a cloud that sells no certificates, there are no orders."""
+        self._clients = clients
+        self._retrying = retrying
+
+    def orders(self, subscription: str) -> Listing[Order]:
+        """List the orders of a subscription: one request, and one for each further page."""
+        if self._clients is None:
+            return Listing(())
+        what = f"certificate orders of subscription {subscription}"
+        try:
+            items = self._clients.operations(subscription).list()
+            wires = [_wire(model) for model in self._retrying.pages(what, items, CURE)]
+        except Rejected as rejected:
+            if isinstance(rejected.__cause__, NotRegistered):
+                return Listing(())
+            raise
+        except (AttributeError, TypeError, ValueError) as error:
+            raise Rejected(f"{what} cannot be read: {error}") from error
+        return _listing(subscription, wires)
+
+    def order(self, ref: OrderRef) -> Order:
+        """Read one order."""
+        return _readable(f"order {ref}", read_order, self._read(ref))
+
+    def last_verified(self, ref: OrderRef) -> datetime | None:
+        """Return when somebody last proved the domain, None where the order's history does not say."""
+        operations = self._operations(ref)
+
+        def read() -> list[object]:
+            return [_wire(one) for one in operations.retrieve_certificate_actions(ref.resource_group, ref.name)]
+
+        what = f"history of order {ref}"
+        try:
+            return _newest_proof(self._retrying.read(what, read, ACTIONS_CURE))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise Rejected(f"{what} cannot be read: {error}") from error
+
+    def turn_on_auto_renew(self, ref: OrderRef) -> None:
+        """Turn automatic renewal on and leave all else as it is read now.
+
+        By PATCH: a PUT of an order that is gone would buy a new one. What can be written is sent along as it was read,
+        because it is not documented that a PATCH without it keeps it.
+        """
+        body = {**_readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
+        patch = AppServiceCertificateOrderPatchResource({"properties": body})
+        self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
+
+    def renew(self, order: Order) -> None:
+        """Buy the next certificate of an order, with a key of the same size that Azure makes."""
+        ref = order.ref
+        body = RenewCertificateOrderRequest({"properties": {"keySize": order.key_size, "isPrivateKeyExternal": False}})
+        self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))
+
+    def reissue(self, order: Order) -> None:
+        """Have the certificate issued again with a new key; the old one is revoked 72 hours later."""
+        ref = order.ref
+        properties = {
+            "keySize": order.key_size,
+            "isPrivateKeyExternal": False,
+            "delayExistingRevokeInHours": REVOKE_AFTER_HOURS,
+        }
+        body = ReissueCertificateOrderRequest({"properties": properties})
+        self._write(ref, lambda on: on.reissue(ref.resource_group, ref.name, body))
+
+    def _operations(self, ref: OrderRef) -> Operations:
+        if self._clients is None:
+            raise Rejected(f"order {ref}: this cloud sells no certificates")
+        return self._clients.operations(ref.subscription)
+
+    def _read(self, ref: OrderRef) -> Json:
+        operations = self._operations(ref)
+        model = self._retrying.read(f"order {ref}", lambda: operations.get(ref.resource_group, ref.name), CURE)
+        return model.as_dict()
+
+    def _write(self, ref: OrderRef, ask: Callable[[Operations], object]) -> None:
+        operations = self._operations(ref)
+        self._retrying.write(f"order {ref}", lambda: _asked(ask, operations), WRITE_CURE)
+
+
+def _asked(ask: Callable[[Operations], Result], operations: Operations) -> Result:
+    """Return the answer. One that is no error and not the one that the SDK expects may well have done it."""
+    try:
+        return ask(operations)
+    except HttpResponseError as odd:
+        if (odd.status_code or 0) < HTTPStatus.BAD_REQUEST:
+            raise ServiceResponseError(f"answered {odd.status_code}, which is not documented") from odd
+        raise
+
+
+def _wire(model: Any) -> object:  # noqa: ANN401 - the SDK passes on whatever the list holds
+    return model.as_dict() if hasattr(model, "as_dict") else model
+
+
+def _listing(subscription: str, wires: Iterable[object]) -> Listing[Order]:
+    """Return the orders that can be read; one that cannot is a blind spot and does not hide the others."""
+    found, blind = [], []
+    for wire in wires:
+        try:
+            found.append(read_order(wire))
+        except ValueError as error:
+            name = wire.get("id") if isinstance(wire, Mapping) else repr(wire)
+            blind.append(BlindSpot(_text(name) or "without an id", str(error), subscription))
+    return Listing(tuple(found), tuple(blind))
+
+
+def _readable(what: str, read: Callable[[Any], Result], wire: object) -> Result:
+    try:
+        return read(wire)
+    except ValueError as error:
+        raise Rejected(f"{what} cannot be read: {error}") from error
+
+
+def _writable(wire: Json) -> dict[str, Any]:
+    """Return what of an order can be written, as it was read. Raises ValueError."""
+    properties = _mapping(wire, "properties")
+    kept = {name: properties[name] for name in WRITABLE if properties.get(name) is not None}
+    stored = {name: _place(one) for name, one in _mapping(properties, "certificates").items()}
+    return {**kept, "certificates": stored} if stored else kept
+
+
+def read_order(wire: object) -> Order:
+    """Return an order from its wire form. Raises ValueError where it is none, or says what cannot be."""
+    if not isinstance(wire, Mapping):
+        raise ValueError("it is no object")  # noqa: TRY004 - what cannot be read is one kind of error
+    properties = _mapping(wire, "properties")
+    certificates = _mapping(properties, "certificates")
+    return Order(
+        ref=OrderRef.parse(str(wire.get("id"))),
+        host=_common_name(properties.get("distinguishedName")),
+        status=_member(OrderStatus, properties.get("status"), OrderStatus.UNKNOWN),
+        auto_renew=_switch(properties.get("autoRenew")),
+        expires=_moment(properties.get("expirationTime")),
+        issued=_moment(properties.get("lastCertificateIssuanceTime")),
+        next_auto_renewal=_moment(properties.get("nextAutoRenewalTimeStamp")),
+        certificate_ends=_moment(_mapping(properties, "signedCertificate").get("notAfter")),
+        serial=_text(properties.get("serialNumber")),
+        token=_text(properties.get("domainVerificationToken")),
+        key_size=_key_size(properties.get("keySize")),
+        external_key=properties.get("isPrivateKeyExternal") is True,
+        stored=tuple(_stored(str(name), certificates) for name in sorted(certificates, key=str)),
+        not_renewable=_texts(properties.get("appServiceCertificateNotRenewableReasons")),
+        tags=tuple(sorted((str(key), str(value)) for key, value in _mapping(wire, "tags").items())),
+    )
+
+
+def _key_size(found: object) -> int:
+    return found if isinstance(found, int) and found in KEY_SIZES else min(KEY_SIZES)
+
+
+def _stored(name: str, certificates: Json) -> StoredCertificate:
+    one = _mapping(certificates, name)
+    vault, secret = _text(one.get("keyVaultId"), LONGEST_ID), _text(one.get("keyVaultSecretName"))
+    try:
+        ref = VaultCertificateRef.parse(vault, "secret", secret) if vault and secret else None
+    except InvalidNameError:
+        ref = None
+    return StoredCertificate(
+        _text(name), vault, ref, _member(StoreStatus, one.get("provisioningState"), StoreStatus.UNKNOWN)
+    )
+
+
+def _place(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - as it was read
+    names = ("keyVaultId", "keyVaultSecretName")
+    return {name: stored[name] for name in names if isinstance(stored, Mapping) and stored.get(name)}
+
+
+def _mapping(wire: Json, name: str) -> Json:
+    found = wire.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise ValueError(f"its {name} is no object")  # noqa: TRY004 - see read_order
+    return found
+
+
+def _text(found: object, most: int = 200) -> str:
+    """Return a text that can be written anywhere, of a length that can be read."""
+    return str(found or "").encode("utf-8", "backslashreplace").decode()[:most].strip()
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    if not isinstance(found, list):
+        raise ValueError("its reasons why it cannot be renewed are no list")  # noqa: TRY004 - see read_order
+    return tuple(sorted({_text(one) for one in found}))
+
+
+def _switch(found: object) -> bool:
+    """Return whether automatic renewal is on, which it is where nothing is said (the API's default)."""
+    if found is None or isinstance(found, bool):
+        return found is not False
+    raise ValueError(f"its autoRenew is {found!r:.40}")
+
+
+Member = TypeVar("Member", OrderStatus, StoreStatus)
+
+
+def _member(kind: type[Member], found: object, unknown: Member) -> Member:
+    """Return the word that Azure wrote, in whatever case."""
+    text = str(found or "").strip().lower()
+    return next((member for member in kind if member.lower() == text), unknown)
+
+
+def _moment(found: object) -> datetime | None:
+    """Return a moment; without an offset it is UTC (recorded), and .NET's first or last moment stands for none."""
+    if not found:
+        return None
+    try:
+        read = datetime.fromisoformat(str(found))
+        if read.year not in YEARS:
+            return None
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except ValueError as error:
+        raise ValueError(f"{str(found)[:40]!r} is no moment") from error
+
+
+def _common_name(found: object) -> HostName | None:
+    match = _COMMON_NAME.search(str(found or ""))
+    try:
+        return parse_host_name(match[1]) if match else None
+    except InvalidNameError:
+        return None
+
+
+def _newest_proof(actions: Iterable[object]) -> datetime | None:
+    moments = (
+        _moment(one.get("createdAt"))
+        for one in actions
+        if isinstance(one, Mapping) and str(one.get("actionType")).lower() == VERIFIED
+    )
+    return max((moment for moment in moments if moment is not None), default=None)

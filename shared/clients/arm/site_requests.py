@@ -1,0 +1,56 @@
+"""Requests to App Service: the SDK's client of a subscription, sites and slots, and lists read by the retry layer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from azure.core.credentials import TokenCredential
+from azure.core.paging import ItemPaged
+from azure.mgmt.web import WebSiteManagementClient
+
+from shared.clients.arm.requests import Json, plain_list
+from shared.clients.clouds import Cloud
+from shared.clients.retrying import SDK_OPTIONS, Retrying
+from shared.domain.names import SiteRef
+
+CURE = "grant the identity the roles that the README lists, on this subscription"
+RESOURCES_API = "2021-04-01"
+SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
+
+Result = TypeVar("Result")
+
+
+class AppServiceClients:
+    """The SDK clients, one per subscription."""
+
+    def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
+        self._make: Callable[[str], WebSiteManagementClient] = lru_cache(maxsize=None)(
+            lambda subscription: WebSiteManagementClient(credential, subscription, cloud_setting=cloud.arm, **options)
+        )
+
+    def client(self, subscription: str) -> WebSiteManagementClient:
+        """Return the client of a subscription."""
+        return self._make(subscription)
+
+
+class AppServicePart:
+    """One part of App Service: its clients and the retry layer. Every method raises the domain's errors."""
+
+    def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
+        self._clients = clients
+        self._retrying = retrying
+
+    def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
+        return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
+
+    def _plain(self, subscription: str, url: str, what: str) -> tuple[Json, ...]:
+        return plain_list(self._retrying, self._clients.client(subscription), url, what, CURE)
+
+
+def site_or_slot(
+    site: SiteRef, of_site: Callable[..., Result], of_slot: Callable[..., Result]
+) -> Callable[..., Result]:
+    """Return the SDK's method for a site, or its twin for a slot, with the names of this one filled in."""
+    names = {"resource_group_name": site.resource_group, "name": site.name}
+    return partial(of_site, **names) if site.slot is None else partial(of_slot, **names, slot=site.slot)

@@ -1,0 +1,148 @@
+"""What App Service answers, as values of the domain."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from shared.clients.arm.requests import Json, tags_of, webspace_of
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm, Site
+from shared.domain.names import (
+    CopyRef,
+    EnvironmentRef,
+    HostName,
+    InvalidNameError,
+    SiteRef,
+    Thumbprint,
+    VaultCertificateRef,
+    Webspace,
+    parse_host_name,
+    parse_subscription,
+    parse_thumbprint,
+)
+
+LOADING = "loadCertificateToWebsitesSettings"
+SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
+"""What a PUT of a site's own certificate would switch off by leaving it out; the SDK has no names for them."""
+
+_OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
+
+
+def read_site_ref(wire: Json) -> SiteRef:
+    """Return what an id names; a slot may also be written `site(slot)`, App Service's own older spelling."""
+    return SiteRef.parse(_OLD_SLOT.sub(r"\1/slots/\2", str(wire.get("id"))))
+
+
+def read_date(wire: Json) -> tuple[CopyRef, datetime]:
+    """Return a certificate of the generic list, and when it was made. Raises ValueError if Azure does not say it."""
+    created = datetime.fromisoformat(str(wire.get("createdTime")))
+    return CopyRef.parse(str(wire.get("id"))), created.astimezone(UTC)
+
+
+def read_plan(wire: Json) -> ServerFarm:
+    """Return a plan from its wire form. Raises ValueError if the plan cannot be placed."""
+    resource_id = str(wire.get("id"))
+    subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
+    webspace = Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or "")
+    return ServerFarm(resource_id, webspace, str(wire.get("location")))
+
+
+def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:
+    """Return a certificate from its wire form. Raises ValueError if the certificate cannot be placed.
+
+    `webspace` is that of the site which alone has the certificate; Azure does not say it of public certificates.
+    """
+    properties = wire.get("properties") or {}
+    ref = CopyRef.parse(str(wire.get("id")))
+    expiration = properties.get("expirationDate")
+    named = str(properties.get("webSpace") or ("-" if ref.owner else ""))
+    return WebspaceCertificate(
+        ref=ref,
+        webspace=webspace or Webspace.parse(ref.subscription, named),
+        location=str(wire.get("location")),
+        thumbprint=_thumbprint(properties.get("thumbprint")),
+        host_names=frozenset(_host_name(name) for name in properties.get("hostNames") or ()),
+        not_after=datetime.fromisoformat(expiration).astimezone(UTC) if expiration else None,
+        source=_source(properties),
+        key_vault_id=properties.get("keyVaultId"),
+        key_vault_secret=properties.get("keyVaultSecretName"),
+        tags=tags_of(wire),
+        switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
+        loaded=_is_loaded(properties.get(LOADING)),
+    )
+
+
+def _is_loaded(switch: object) -> bool:
+    return isinstance(switch, Mapping) and bool(switch.get("loadToWebsite"))
+
+
+def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
+    """Return a site or slot with its bindings from its wire form. Raises ValueError."""
+    properties = wire.get("properties") or {}
+    ref = read_site_ref(wire)
+    site = Site(
+        ref=ref,
+        webspace=webspace_of(ref.subscription, properties),
+        default_host_name=_host_name(properties.get("defaultHostName") or ""),
+        tags=tags_of(wire),
+        running=str(properties.get("state") or "Running").lower() == "running",
+        plan=str(properties.get("serverFarmId") or "").lower(),
+        flex=str(properties.get("sku") or "").lower() == "flexconsumption",
+        environment=_environment(properties),
+        windows_code=_is_windows_code(wire, properties),
+    )
+    states = properties.get("hostNameSslStates") or ()
+    ours = (state for state in states if state.get("hostType") != "Repository")
+    return site, tuple(read_binding(ref, _host_name(state.get("name") or ""), state) for state in ours)
+
+
+def _is_windows_code(wire: Json, properties: Json) -> bool:
+    """Return True if the site runs code on Windows: neither kind nor properties name Linux or a container.
+
+    Azure docs, App Service overview of `kind`: `app`, `functionapp,linux`, `app,container,windows` and the like.
+    """
+    kinds = {word.strip() for word in str(wire.get("kind") or "").lower().split(",")}
+    switches = ("reserved", "isXenon", "hyperV")
+    return kinds.isdisjoint({"linux", "container", "xenon"}) and not any(properties.get(name) for name in switches)
+
+
+def _environment(properties: Json) -> EnvironmentRef | None:
+    profile = properties.get("hostingEnvironmentProfile") or {}
+    return EnvironmentRef.parse(str(profile["id"])) if profile.get("id") else None
+
+
+def read_binding(site: SiteRef, host_name: HostName, properties: Json) -> Binding:
+    """Return a binding; sslState and thumbprint are absent if the host name was never bound (recorded)."""
+    return Binding(
+        site=site,
+        host_name=host_name,
+        ssl_state=SslState(properties.get("sslState") or SslState.DISABLED),
+        thumbprint=_thumbprint(properties.get("thumbprint")),
+        virtual_ip=properties.get("virtualIP") or None,
+    )
+
+
+def _thumbprint(text: str | None) -> Thumbprint | None:
+    """Return the thumbprint; free managed certificates hide theirs as null or an empty text."""
+    return parse_thumbprint(text) if text else None
+
+
+def _host_name(text: str) -> HostName:
+    """Return the host name; a name that breaks the rules is one of Azure's own, and is kept unchanged."""
+    try:
+        return parse_host_name(text)
+    except InvalidNameError:
+        return HostName(text.strip().lower())
+
+
+def _source(properties: Json) -> VaultCertificateRef | None:
+    """Return the vault certificate that a copy was imported from; Azure echoes both names in lower case."""
+    vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
+    if not vault or not name:
+        return None
+    try:
+        return VaultCertificateRef.parse(vault, "certificate", name)
+    except InvalidNameError:
+        return None

@@ -1,0 +1,1 @@
+"""TLS, HTTP and DNS as clients see them."""

@@ -1,0 +1,48 @@
+"""DNS by dnspython, from the machine's resolvers or from those that operators name."""
+
+from functools import cached_property
+
+import dns.exception
+import dns.nameserver
+import dns.resolver
+
+from shared.domain.endpoints import DnsServer
+from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
+
+LIFETIME_SECONDS = 6.0
+"""How long one DNS question may take over all name servers and tries; a sweep asks several for each host name."""
+TRY_SECONDS = LIFETIME_SECONDS / 3
+"""How long one name server may take, so that three tries fit into `LIFETIME_SECONDS`."""
+
+
+class Dns:
+    """Asks DNS. What goes wrong is an answer too: nothing seen, and why."""
+
+    def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME_SECONDS) -> None:
+        """Ask these servers, or where none is named those of the machine; for `lifetime` seconds at most."""
+        self._servers = servers
+        self._lifetime = lifetime
+
+    def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
+        """Return the records of a name. Nothing is raised: a name server that is silent or fails is an answer.
+
+        An answer that is cut off over UDP is asked for again over TCP.
+        """
+        try:
+            found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN:
+            return DnsAnswer(name, kind, Seen.NO_NAME)
+        except (dns.exception.DNSException, OSError) as error:
+            return DnsAnswer(name, kind, Seen.NOTHING, detail=f"{type(error).__name__}: {error}"[:200])
+        if not found.rrset:
+            return DnsAnswer(name, kind, Seen.NO_RECORDS)
+        records = tuple(sorted(record.to_text().removesuffix(".") for record in found.rrset))
+        return DnsAnswer(name, kind, Seen.RECORDS, records)
+
+    @cached_property
+    def _resolver(self) -> dns.resolver.Resolver:
+        resolver = dns.resolver.Resolver(configure=not self._servers)
+        if self._servers:
+            resolver.nameservers = [dns.nameserver.Do53Nameserver(one.address, one.port) for one in self._servers]
+        resolver.timeout, resolver.lifetime = min(TRY_SECONDS, self._lifetime), self._lifetime
+        return resolver

@@ -1,0 +1,1 @@
+"""The storage account of the Function App."""

@@ -1,0 +1,48 @@
+"""The journal in Table storage: every kind of record over the same tables, which are made when first written to.
+
+Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?`. A row holds nothing secret: names,
+thumbprints and reasons.
+"""
+
+from typing import TypedDict
+
+from shared.clients.storage.dead_letters import TableDeadLetters
+from shared.clients.storage.environments import TableAppRestarts, TableCycles, TablePendingStarts
+from shared.clients.storage.findings import TableFindings, TableHistory
+from shared.clients.storage.requests import TableRequests
+from shared.clients.storage.restart_claims import TableRestartClaims
+from shared.clients.storage.rollouts import TableRollouts
+from shared.clients.storage.settings_rolls import TableSettingsRolls
+from shared.clients.storage.tables import Tables
+from shared.ports.clock import Clock
+
+
+class JournalPorts(TypedDict):
+    """The ports that the journal fills, by their names in Ports."""
+
+    rollouts: TableRollouts
+    settings_rolls: TableSettingsRolls
+    restart_claims: TableRestartClaims
+    requests: TableRequests
+    history: TableHistory
+    findings: TableFindings
+    dead_letters: TableDeadLetters
+    cycles: TableCycles
+    app_restarts: TableAppRestarts
+    pending_starts: TablePendingStarts
+
+
+def journal_ports(tables: Tables, clock: Clock) -> JournalPorts:
+    """Return every port of the journal over these tables."""
+    return JournalPorts(
+        rollouts=TableRollouts(tables, clock),
+        settings_rolls=TableSettingsRolls(tables),
+        restart_claims=TableRestartClaims(tables, clock),
+        requests=TableRequests(tables),
+        history=TableHistory(tables),
+        findings=TableFindings(tables),
+        dead_letters=TableDeadLetters(tables, clock),
+        cycles=TableCycles(tables),
+        app_restarts=TableAppRestarts(tables),
+        pending_starts=TablePendingStarts(tables),
+    )

@@ -1,0 +1,95 @@
+"""How far each version and each site came, in the table `certrolljournal`.
+
+PartitionKey: hash of the lineage. RowKey: hash of the site, or `rollout` for the version as a whole. The rows of
+shared/clients/storage/settings_rolls.py are in the same partition.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+
+from shared.clients.storage.rows import (
+    digest,
+    held_of,
+    held_text,
+    is_roll,
+    lineage_key,
+    moment,
+    revision_of,
+    roll_record,
+    site_record,
+    site_row,
+)
+from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
+from shared.domain.errors import Conflict
+from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.site_record import SiteRecord
+from shared.ports.clock import Clock
+
+ROLLOUT_ROW = "rollout"
+
+
+class TableRollouts:
+    """How far each version of a vault certificate came, and each site with it."""
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
+        """Return the state of one version, an empty one if the journal does not know the version."""
+        rows = self._tables.rows(JOURNAL, lineage_key(ref))
+        rolls = sorted((roll_record(row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
+        ours = [row for row in rows if row.get("version") == version and not is_roll(row)]
+        records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
+        begun = next((row for row in ours if row["RowKey"] == ROLLOUT_ROW), None)
+        return Rollout(
+            version,
+            first=Webspace(begun["subscription"], begun["webspace"]) if begun and begun["webspace"] else None,
+            records=tuple(sorted(records, key=lambda record: record.site)),
+            started_at=moment(begun["at"]) if begun and begun["webspace"] else None,
+            rolls=tuple(roll for roll in rolls if roll.version == version),
+            past_rolls=tuple(roll for roll in rolls if roll.version != version),
+            looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
+            held=held_of(begun or {}),
+        )
+
+    def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
+        """Return the record of one site for one version, None if there is none."""
+        row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
+        return site_record(row) if row is not None and row.get("version") == version else None
+
+    def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
+        """Record the sites, then which place is first: after a crash between the two the place is chosen again."""
+        rows = [site_row(ref, record) for record in rollout.records]
+        if rollout.first is not None:
+            place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
+            keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW}
+            began = rollout.started_at or self._clock.now()
+            about = {"certificate": str(ref), "version": rollout.version, "at": began, "held": held_text(rollout)}
+            rows.append({**keys, **place, **about})
+        self._tables.write(JOURNAL, rows)
+
+    def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
+        """Record the state of one site, unless the record of another version has replaced it meanwhile.
+
+        The certificate's run and the site's run hold different leases: a late result of an older version must not
+        erase what is pending for a newer one.
+        """
+        row = site_row(ref, record)
+        for _ in range(MOST_RACES):
+            found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
+            if found is None or found["version"] != record.version:
+                return
+            with suppress(Conflict):
+                self._tables.put(row, revision_of(found), f"the record of {record.site}")
+                return
+        raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
+
+    def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
+        """Record when Certroll last observed the fleet for a version."""
+        place = rollout.first or Webspace("", "")
+        fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
+        keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
+        about = {"version": rollout.version, "looked_at": at, "held": held_text(rollout)}
+        self._tables.write(JOURNAL, [{**keys, **fields, **about}])

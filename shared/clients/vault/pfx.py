@@ -1,0 +1,231 @@
+"""From the secret behind a vault certificate to a PFX with a password, as an upload to App Service needs it.
+
+Nothing here quotes what it reads: an error says what is wrong and carries no other error, because those of parsers may
+show the contents.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    KeySerializationEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
+
+from shared.clients.vault.x509_facts import UNREADABLE, name_of, thumbprint_of
+from shared.domain.certificates.pfx import Pfx, PfxEncryption
+from shared.domain.certificates.requirements import BARE, PEM, PKCS12
+from shared.domain.certificates.version import Bundle, KeyFound
+from shared.domain.errors import Rejected
+from shared.domain.names import Thumbprint
+from shared.domain.reason import Reason
+
+MOST_NAMED = 10
+ROUNDS = 2048
+"""OpenSSL's own number. More would slow down guessing, of which a random password of 256 bits leaves no hope."""
+
+_SCHEMES: dict[PfxEncryption, tuple[PBES, hashes.HashAlgorithm]] = {
+    PfxEncryption.TRIPLE_DES: (PBES.PBESv1SHA1And3KeyTripleDESCBC, hashes.SHA1()),  # noqa: S303 - what App Service takes
+    PfxEncryption.AES256: (PBES.PBESv2SHA256AndAES256CBC, hashes.SHA256()),
+}
+_PEM_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
+_CERTIFICATES = "its certificates cannot be read"
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+Certificates = tuple[x509.Certificate, ...]
+Result = TypeVar("Result")
+
+
+def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: PfxEncryption, password: str) -> Pfx:
+    """Return key, certificate and chain of a secret's value as a PFX that the password opens.
+
+    The value is a PFX without password in base64, or PEM, as the content type says (platform facts: Key Vault's secret
+    payload). The certificate is the one of the private key; the chain goes from its issuer up as far as the value
+    holds it, without doubles and strangers. Raises Rejected, with a reason of its own, where the value cannot be read,
+    or holds another certificate than the expected one.
+    """
+    found, certificates = _read(value, content_type.strip().lower())
+    key = _usable(found)
+    leaf = _leaf(key, certificates, expected)
+    chain = _chain(leaf, certificates)
+    scheme = _scheme(encryption, password)
+    blob = _parsed(lambda: pkcs12.serialize_key_and_certificates(None, key, leaf, chain, scheme), _CERTIFICATES)
+    return Pfx(blob, password, _bundle(KeyFound.MATCHING, leaf, chain, certificates))
+
+
+def read_bundle(value: str, content_type: str, expected: Thumbprint) -> Bundle:
+    """Return what lies beside the expected certificate in a secret's value.
+
+    Raises Rejected, with a reason of its own, where the value cannot be read or does not hold that certificate.
+    """
+    found, certificates = _read(value, content_type.strip().lower())
+    by_thumbprint = {thumbprint(certificate): certificate for certificate in certificates}
+    if expected not in by_thumbprint:
+        raise _another(by_thumbprint, expected)
+    leaf = by_thumbprint[expected]
+    return _bundle(_key_found(found, leaf), leaf, _chain(leaf, certificates), certificates)
+
+
+def _key_found(found: object, leaf: x509.Certificate) -> KeyFound:
+    if found is None:
+        return KeyFound.NONE
+    return KeyFound.MATCHING if _fits(leaf, _usable(found)) else KeyFound.FOREIGN
+
+
+def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate], certificates: Certificates) -> Bundle:
+    """Return what lies beside the leaf; `certificates` are all there are, in the order of the value."""
+    places = [certificates.index(certificate) for certificate in (leaf, *chain)]
+    last = [leaf, *chain][-1]
+    missing = None if _issued(last, last) else _parsed(lambda: name_of(last.issuer), _CERTIFICATES)
+    issuers = _parsed(lambda: tuple(name_of(one.subject) for one in chain), _CERTIFICATES)
+    return Bundle(key, issuers, missing, ordered=places == sorted(places))
+
+
+def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
+    """Return the certificate that a secret's value is about, and what lies beside it.
+
+    Without a key it is the one that issued none of the others. Raises Rejected, with a reason of its own.
+    """
+    found, certificates = _read(value, content_type.strip().lower())
+    leaf = _lowest(certificates) if found is None else _newest_fitting(_usable(found), certificates)
+    return leaf, _bundle(_key_found(found, leaf), leaf, _chain(leaf, certificates), certificates)
+
+
+def _newest_fitting(key: PrivateKey, certificates: Certificates) -> x509.Certificate:
+    fitting = [one for one in certificates if _fits(one, key)]
+    if not fitting:
+        raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
+    return max(fitting, key=_lasting)
+
+
+def _lowest(certificates: Certificates) -> x509.Certificate:
+    lowest = [one for one in certificates if not any(_issued(other, one) for other in certificates if other != one)]
+    if len(lowest) != 1:
+        problem = f"its value holds no private key, and {len(certificates)} certificates of which none is the leaf"
+        raise Rejected(problem, Reason.SECRET_UNREADABLE)
+    return lowest[0]
+
+
+def _scheme(encryption: PfxEncryption, password: str) -> KeySerializationEncryption:
+    algorithm, digest = _SCHEMES[encryption]
+    builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(ROUNDS)
+    return builder.key_cert_algorithm(algorithm).hmac_hash(digest).build(password.encode())
+
+
+def _read(value: str, content_type: str) -> tuple[object, Certificates]:
+    """Return the private key and all certificates, in any order."""
+    if content_type == PKCS12:
+        return _read_pfx(value)
+    if content_type == PEM or (content_type == BARE and "-----BEGIN" in value):
+        return _read_pem(value)
+    if content_type == BARE:
+        return _read_der(value)
+    problem = f"its content type is {content_type[:60]!r}, neither {PKCS12} nor {PEM}"
+    raise Rejected(problem, Reason.SECRET_UNREADABLE)
+
+
+def _read_pfx(value: str) -> tuple[object, Certificates]:
+    packed = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
+    bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), "its value is not a PFX without a password")
+    held = (bundle.cert, *bundle.additional_certs)
+    return bundle.key, tuple(one.certificate for one in held if one is not None)
+
+
+def _read_der(value: str) -> tuple[None, Certificates]:
+    """Return one certificate without a key, as a `.cer` file in base64 holds it."""
+    der = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
+    return None, (_parsed(lambda: x509.load_der_x509_certificate(der), "its value is not a certificate in DER"),)
+
+
+def _read_pem(value: str) -> tuple[object, Certificates]:
+    keys = [match.group() for match in _PEM_KEY.finditer(value)]
+    if len(keys) > 1:
+        raise Rejected(f"its value holds {len(keys)} private keys; one is expected", Reason.SECRET_UNREADABLE)
+    key = (
+        _parsed(lambda: load_pem_private_key(keys[0].encode(), None), "its private key cannot be read")
+        if keys
+        else None
+    )
+    certificates = _parsed(lambda: x509.load_pem_x509_certificates(value.encode()), _CERTIFICATES)
+    return key, tuple(certificates)
+
+
+def _parsed(parse: Callable[[], Result], problem: str) -> Result:
+    """Return what the parser returns. Raises Rejected outside of any handler, so that nothing is chained to it."""
+    with suppress(*UNREADABLE):
+        return parse()
+    raise Rejected(problem, Reason.SECRET_UNREADABLE)
+
+
+def _usable(key: object) -> PrivateKey:
+    if key is None:
+        problem = "its value holds no private key; the certificate's policy must let the key be exported"
+        raise Rejected(problem, Reason.NO_PRIVATE_KEY)
+    if not isinstance(key, PrivateKey):
+        raise Rejected("its private key is neither RSA nor EC", Reason.SECRET_UNREADABLE)
+    return key
+
+
+def _leaf(key: PrivateKey, certificates: Certificates, expected: Thumbprint) -> x509.Certificate:
+    """Return the expected certificate. A renewal may keep its key, so that more than one can fit it."""
+    fitting = {thumbprint(certificate): certificate for certificate in certificates if _fits(certificate, key)}
+    if not fitting:
+        raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
+    if expected not in fitting:
+        raise _another(fitting, expected)
+    return fitting[expected]
+
+
+def _another(found: Iterable[Thumbprint], expected: Thumbprint) -> Rejected:
+    held = ", ".join(sorted(found)[:MOST_NAMED]) or "none at all"
+    return Rejected(f"it holds the certificate {held}, not {expected}", Reason.ANOTHER_CERTIFICATE)
+
+
+def thumbprint(certificate: x509.Certificate) -> Thumbprint:
+    """Return the thumbprint of a certificate that was parsed."""
+    return thumbprint_of(certificate.public_bytes(Encoding.DER))
+
+
+def _fits(certificate: x509.Certificate, key: PrivateKey) -> bool:
+    with suppress(*UNREADABLE):
+        return certificate.public_key() == key.public_key()
+    return False
+
+
+def _chain(leaf: x509.Certificate, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the issuers above the leaf, nearest first, up to a self-signed one or as far as they are known.
+
+    Where two could be the issuer, as with a cross-signed root, it is the one that is valid for longer.
+    """
+    chain = [leaf]
+    left = set(certificates) - {leaf}
+    while issuers := [issuer for issuer in left if _issued(chain[-1], issuer)]:
+        if _issued(chain[-1], chain[-1]):
+            break
+        chain.append(max(issuers, key=_lasting))
+        left.remove(chain[-1])
+    return chain[1:]
+
+
+def _lasting(certificate: x509.Certificate) -> tuple[datetime, Thumbprint]:
+    return _parsed(lambda: certificate.not_valid_after_utc, _CERTIFICATES), thumbprint(certificate)
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Say whether the certificate names the issuer, and the issuer's key has signed it."""
+    with suppress(*UNREADABLE, InvalidSignature):
+        certificate.verify_directly_issued_by(issuer)
+        return True
+    return False

@@ -1,0 +1,201 @@
+"""Lineages of secrets: a PFX or PEM in a secret of its own, as purchased App Service certificates are kept.
+
+The list of a secret's versions says neither thumbprint nor dates, so values are read: the newest ones, and each once in
+a process, since a version never changes. Of a value only what its certificate says in public is kept.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from shared.clients.retrying import Retrying
+from shared.clients.vault.pfx import read_leaf, thumbprint
+from shared.clients.vault.x509_facts import facts_of
+from shared.domain.certificates.lineage import Lineage, Refusal, judge, lineage_tags, newest_first
+from shared.domain.certificates.requirements import BARE, PEM, PKCS12
+from shared.domain.certificates.version import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
+from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
+from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
+from shared.domain.reason import Reason
+from shared.domain.tags import Tags, is_root
+
+PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
+LIST_CURE = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"
+DEPTH = 5
+"""How many versions of a secret are read: each is a private key to check, some 40 ms."""
+REMEMBERED = 16_384
+
+
+class Leaf(NamedTuple):
+    """What a version's certificate says in public, and what lies beside it."""
+
+    thumbprint: Thumbprint
+    not_before: datetime
+    not_after: datetime
+    facts: CertificateFacts
+    bundle: Bundle
+    der: bytes
+
+
+class SecretLineages:
+    """Reads secrets as lineages."""
+
+    def __init__(self, clients: Callable[[VaultName], SecretClient], retrying: Retrying) -> None:
+        self._clients = clients
+        self._retrying = retrying
+        self._leaf = lru_cache(maxsize=REMEMBERED)(self._read_leaf)
+
+    def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
+        """Read one secret with its versions, judged as of `now`; what is no certificate is read no further.
+
+        One request tells a password from a certificate. Raises NotFound, and Conflict where a version came
+        meanwhile.
+        """
+        client, what = self._clients(ref.vault), f"vault secret {ref}"
+        listing = client.list_properties_of_secret_versions(ref.name)
+        entries = {e.version: e for e in self._retrying.pages(what, listing, LIST_CURE) if e.version}
+        ordered = sorted(entries.values(), key=_age, reverse=True)
+        if not ordered:
+            raise NotFound(f"{what}: there is no secret of that name")
+        if (foreign := _foreign(ordered[0], ordered)) is not None:
+            return Lineage(ref, (), None, foreign)
+        newest = self._newest(client, what, ref, ordered)
+        if newest not in entries:
+            raise Conflict(f"{what} got a new version while it was read; it is read again")
+        ordered.sort(key=lambda entry: (entry.version == newest, *_age(entry)), reverse=True)
+        return self._judged(ref, ordered, newest, now)
+
+    def public_part(self, ref: VaultCertificateRef, version: str) -> bytes:
+        """Return the certificate of one version in DER. Raises Rejected where it holds none."""
+        what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
+        listing = client.list_properties_of_secret_versions(ref.name)
+        entries = list(self._retrying.pages(what, listing, LIST_CURE))
+        entry = next((e for e in entries if e.version == version), None)
+        if entry is None:
+            raise NotFound(f"{what}: it is gone")
+        return self._leaf(ref, version, _form(entry, entries)).der
+
+    def forget(self) -> None:
+        """Read every version again."""
+        self._leaf.cache_clear()
+
+    def _newest(
+        self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
+    ) -> str:
+        """Return the version that the vault itself names as the latest, where dates leave it open."""
+        ties = [entry for entry in ordered if entry.created_on == ordered[0].created_on]
+        if len(ties) == 1 or not all(entry.enabled for entry in ties):
+            return str(ordered[0].version)
+        return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
+
+    def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
+        """Return the lineage of the versions that can be read.
+
+        One that is disabled or holds no certificate has no thumbprint to go by and is left out; where it is the newest,
+        it is why that one is refused.
+        """
+        leaves: dict[str, Leaf] = {}
+        refusal: Refusal | None = None
+        for entry in ordered[:DEPTH]:
+            leaf = self._usable(ref, entry, ordered)
+            if isinstance(leaf, Leaf):
+                leaves[str(entry.version)] = leaf
+            elif entry.version == newest:
+                refusal = leaf
+        known = [entry for entry in ordered if entry.version in leaves]
+        versions = newest_first(tuple(_version(e, leaves[str(e.version)]) for e in known), newest)
+        versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
+        tags, inherited = lineage_tags(tuple(_tags(entry) for entry in ordered))
+        first = known[0] if known else ordered[0]
+        has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
+        key = KeyPolicy(has_key, _content_type(first))
+        unread = len(ordered) - len(known)
+        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, unread)
+
+    def _usable(
+        self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]
+    ) -> Leaf | Refusal:
+        if not entry.enabled:
+            return Refusal(Reason.VERSION_DISABLED, "it is disabled")
+        if (foreign := _foreign(entry, versions)) is not None:
+            return foreign
+        try:
+            return self._leaf(ref, str(entry.version), _form(entry, versions))
+        except Rejected as error:
+            return Refusal(error.reason, str(error))
+
+    def _read_leaf(self, ref: VaultCertificateRef, version: str, content_type: str) -> Leaf:
+        what = f"vault secret {ref}, version {version}"
+        client = self._clients(ref.vault)
+        secret = read_secret(self._retrying, what, lambda: client.get_secret(ref.name, version))
+        try:
+            certificate, bundle = read_leaf(secret.value or "", content_type)
+            facts = facts_of(certificate)
+            dates = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        except Rejected as error:
+            raise Rejected(f"{what}: {error}", error.reason) from None
+        except ValueError:
+            raise Rejected(f"{what}: its certificate cannot be read", Reason.SECRET_UNREADABLE) from None
+        return Leaf(thumbprint(certificate), *dates, facts, bundle, certificate.public_bytes(Encoding.DER))
+
+
+def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:
+    """Read a secret. What is raised stands alone: the text of an SDK error shows the body that it failed on."""
+    try:
+        return retrying.read(what, read, PFX_CURE)
+    except AzureError as error:
+        raise error from None
+    except ValueError:
+        raise Rejected(f"{what}: the answer cannot be read") from None
+
+
+def holds_certificate(content_type: str | None) -> bool:
+    """Say whether a secret of that content type is a certificate."""
+    return (content_type or "").strip().lower() in {PKCS12, PEM}
+
+
+def may_hold_certificate(entry: SecretProperties) -> bool:
+    """Say whether what a vault lists is a certificate by its content type, or a root by its tags."""
+    return not entry.managed and (holds_certificate(entry.content_type) or is_root(_tags(entry)))
+
+
+def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> Refusal | None:
+    """Return why a secret is no lineage by itself, None where it is one."""
+    if entry.managed:
+        return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate of its name")
+    if not _form(entry, versions):
+        return Refusal(Reason.NOT_A_CERTIFICATE, f"its content type is {_content_type(entry)[:60]!r}")
+    return None
+
+
+def _age(entry: SecretProperties) -> tuple[datetime, str]:
+    return entry.created_on or datetime.fromtimestamp(0, UTC), entry.version or ""
+
+
+def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
+    """Return in which form the version holds a certificate, empty where in none.
+
+    A content type that is none of a certificate's is only looked behind where tags say that it is a root.
+    """
+    if holds_certificate(entry.content_type):
+        return _content_type(entry)
+    return BARE if any(is_root(_tags(one)) for one in versions) else ""
+
+
+def _tags(entry: SecretProperties) -> Tags:
+    return tuple(sorted((entry.tags or {}).items()))
+
+
+def _content_type(entry: SecretProperties) -> str:
+    return (entry.content_type or "").strip().lower()
+
+
+def _version(entry: SecretProperties, leaf: Leaf) -> CertificateVersion:
+    created = entry.created_on or leaf.not_before
+    dates = leaf.not_before, leaf.not_after
+    enabled = bool(entry.enabled)
+    return CertificateVersion(str(entry.version), leaf.thumbprint, *dates, enabled, created, bundle=leaf.bundle)

@@ -1,0 +1,1 @@
+"""Queue `certificates`: one vault certificate."""

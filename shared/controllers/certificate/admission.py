@@ -1,0 +1,166 @@
+"""Decide which apps may roll now, and build their records. Pure.
+
+Without a record, Certroll never writes an app's settings.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.domain.environments.apps import wave_apps
+from shared.domain.intent import Intent, Mode
+from shared.domain.names import CopyRef, SiteRef, Thumbprint
+from shared.domain.reason import Reason
+from shared.domain.rollout.budget import restart_budget
+from shared.domain.rollout.settings_record import WRITTEN, RollRecord, RollState
+from shared.domain.snapshot.roots import lacks_root
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale, rollable
+from shared.domain.tags import opted_out
+from shared.planning import planner
+from shared.planning.acting.roll_edits import roll_edits
+from shared.planning.guards.thumbprint_not_live import absent
+from shared.planning.plan import Plan, Skip
+
+FEWER_SETTINGS_BELIEVED_AFTER = timedelta(hours=24)
+"""How long settings must be missing before Certroll rolls the app without them. A read that shows a part of
+them would delete the others with the next write (ADR 14), and a day gives their owner time to see the finding."""
+
+
+def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
+    """Return the records to write: of apps that may go now, of overlaps that nobody recorded, and of fights.
+
+    The plan is without what Azure refused: an app that the version did not reach stays. A refused app may go again only
+    in a `fresh` run (after an event, or of the sweep), because what refuses it once refuses it a second later as well.
+    """
+    after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
+    restarts = (step.action for step in plan.steps if step.action.restarts_site)
+    going = {action.site for action in restarts if action.site and not absent(action, after)}
+    sites = sorted(site for site in going if fresh or not _is_refused(snapshot, site))
+    admitted = (_with_room(snapshot, intent, _admitted(snapshot, after, site)) for site in sites)
+    fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
+    found = _unrecorded(snapshot, plan, intent)
+    overlaps = (_overlap(snapshot, after, site) for site in found if fresh or not _is_refused(snapshot, site))
+    records = (record for record in (*admitted, *fights, *overlaps) if record is not None)
+    return tuple(sorted(records, key=lambda record: record.site))
+
+
+def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
+    """Return True if an app names old and new without a record: the journal was lost, or a person was faster."""
+    return any(True for _ in _unrecorded(snapshot, plan, intent))
+
+
+def _with_room(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
+    """Return the record with how many apps of its environment may restart at once, as the fleet is seen now."""
+    site = snapshot.site(record.site) if record else None
+    most = intent.ase_max_unavailable
+    if record is None or site is None or site.environment is None or most is None:
+        return record
+    running = [app.plan for app in wave_apps(snapshot.fleet, site.environment) if app.runs]
+    return replace(record, room=restart_budget(most, site.environment, site.plan, running))
+
+
+def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
+    record = snapshot.rollout.roll_of(site)
+    return record is not None and record.state is RollState.REFUSED
+
+
+def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
+    before = snapshot.rollout.roll_of(site)
+    unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
+    if unfinished or (before is not None and before.under_way):
+        return None
+    fresh = _fresh(snapshot, after, site, RollState.STALE)
+    if fresh is None or before is None:
+        return fresh
+    retiring = before.state is RollState.VALIDATED and not _is_stale_again(snapshot, site)
+    undone = before.undone_lately(snapshot.now)
+    again = bool(set(fresh.replaces) & set(before.replaces)) or (fresh.rooted and before.rooted)
+    if before.state in WRITTEN and not retiring and again:
+        undone = (*undone, snapshot.now)
+    aside = before.broken_before if before.state is RollState.SET_ASIDE else None
+    since = before.at if before.state is RollState.REFUSED else fresh.at  # tried again, it holds up nobody anew
+    return replace(fresh, at=since, broken_before=aside, undone=undone, retiring=retiring)
+
+
+def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
+    """Return how many settings a read has to show: what was known before counts until it was missed for a day."""
+    if before is None or seen >= before.settings:
+        return seen
+    missed_long = before.failing_since is not None and now - before.failing_since >= FEWER_SETTINGS_BELIEVED_AFTER
+    return seen if missed_long else before.settings
+
+
+def _fought(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
+    before = snapshot.rollout.roll_of(skip.site) if skip.site is not None else None
+    if before is None or before.state is RollState.FOUGHT_OVER:
+        return None
+    undone = (*before.undone_lately(snapshot.now), snapshot.now)
+    return replace(before, state=RollState.FOUGHT_OVER, at=snapshot.now, undone=undone, detail=skip.detail)
+
+
+def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
+    current = snapshot.lineage.current
+    if intent.mode is not Mode.APPLY or opted_out(snapshot.lineage.tags):
+        return
+    refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
+    for settings in snapshot.fleet.settings:
+        overlaps = bool(current and current.thumbprint in settings.named and named_stale(snapshot, settings))
+        spared = intent.owns(settings.site) or snapshot.fleet.opted_out(settings.site)
+        record = snapshot.rollout.roll_of(settings.site)
+        written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
+        overlaps |= bool(written and current and current.thumbprint in settings.named)
+        known = (record is not None and not written) or settings.site in refused
+        if overlaps and not spared and not known:
+            yield settings.site
+
+
+def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
+    """Return the record of an overlap that was found: it is asked first, and mostly nothing is known to restore.
+
+    Of one that counted as refused, and was written all the same, what was recorded before the write is known.
+    """
+    fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
+    if fresh is None or before is None:
+        return fresh
+    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None)
+
+
+def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:
+    current, settings, seen = snapshot.lineage.current, snapshot.settings_of(site), snapshot.site(site)
+    if current is None or settings is None or seen is None or seen.webspace is None:
+        return None
+    replaces = rollable(snapshot, settings)
+    wanted = {current.thumbprint, *replaces}
+    before = next((r for r in (*snapshot.rollout.rolls, *snapshot.rollout.past_rolls) if r.site == site), None)
+    return RollRecord(
+        site=site,
+        version=current.version,
+        webspace=seen.webspace,
+        state=state,
+        at=snapshot.now,
+        plan=seen.plan or site.resource_id,  # where Azure does not say it, the app counts as a plan of its own
+        copies=_copies(after, site, wanted),
+        replaces=replaces,
+        proven=before.proven if before else (),
+        settings=_settings_expected(before, len(settings.digests), snapshot.now),
+        failing_since=before.failing_since if before and before.state is RollState.REFUSED else None,
+        rooted=lacks_root(snapshot, settings),
+        revision=before.revision if before else None,
+    )
+
+
+def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
+    """Return the certificates that tell the app's own run what is live: what it can use, and one of each root."""
+    own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
+    roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}
+    return tuple(sorted(own | set(roots.values())))
+
+
+def _is_stale_again(snapshot: Snapshot, site: SiteRef) -> bool:
+    settings, seen = snapshot.settings_of(site), snapshot.site(site)
+    return (
+        settings is not None
+        and seen is not None
+        and bool(roll_edits(snapshot, seen, settings, rollable(snapshot, settings)))
+    )

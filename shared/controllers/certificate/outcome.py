@@ -1,0 +1,86 @@
+"""What a run of a vault certificate ends with, and when the next one is due."""
+
+from datetime import datetime, timedelta
+
+from shared.controllers.certificate.progress import Progress, RolloutRun
+from shared.domain.intent import Mode
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
+from shared.domain.reason import Reason
+from shared.domain.rollout.gates import LOST_AFTER, stage
+from shared.domain.rollout.gates import opens_at as rolls_open_at
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.backoff import LONGEST_PAUSE, pause, until_open
+from shared.loop.lineage import without_current
+from shared.loop.run import Run
+
+
+def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
+    """Return what the run came to: what it waits for, what needs a person, or that the version is rolled out."""
+    blocked = next((skip for skip in progress.skips if skip.reason.stalls), None)
+    refusal = work.snapshot.lineage.refusal
+    if (waiting := _to_wait_for(work, progress)) is not None:
+        return waiting
+    # The newest version is valid from tomorrow on, and Certroll carries the one before it. That needs nobody: it comes
+    # back when the newest becomes valid, unless something else needs a person.
+    if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
+        return without_current(work.run, work.snapshot.lineage)
+    if blocked is not None:
+        return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
+    return _failure(work.snapshot, progress.rollout) or _success(progress)
+
+
+def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
+    run, rollout = work.run, progress.rollout
+    if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
+        return await_sites(run, work.waits, rollout)
+    awaiting = next((skip for skip in progress.skips if skip.reason.awaits_turn), None)
+    if awaiting is not None and run.intent.mode is Mode.APPLY:
+        return Waiting(_next_look(work, rollout), awaiting.reason, awaiting.detail)
+    closed = next((skip for skip in progress.skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
+    return None if closed is None else Waiting(until_open(run), closed.reason, closed.detail)
+
+
+def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
+    if rollout.failed:
+        return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
+    if rollout.held_by:
+        return Stalled(Reason.ROLLED_BACK, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.held_by))
+    if rollout.refused:
+        return Stalled(Reason.APP_REFUSED, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.refused))
+    hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
+    if hidden is not None:
+        return Stalled(Reason.INCOMPLETE_VIEW, f"{hidden.subject} cannot be seen ({hidden.detail})")
+    return None
+
+
+def _success(progress: Progress) -> Converged:
+    if any(skip.reason is Reason.OBSERVE_ONLY for skip in progress.skips):
+        return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
+    rollout = progress.rollout
+    done = bool(rollout.records or rollout.rolls)
+    return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")
+
+
+def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
+    """Return when to observe the fleet for the next stage: when it opens, and within a quarter of an hour.
+
+    An unproven site stays unproven until then, and each run in between would observe the whole fleet.
+    """
+    now, soak = work.run.now(), work.run.intent.stage_soak
+    opens = (
+        stage(rollout, now, soak, expires_at(work.snapshot)).opens_at,
+        rolls_open_at(rollout.rolls, soak, LOST_AFTER, urgent=False),
+    )
+    soonest = min((moment for moment in opens if moment is not None and moment > now), default=now)
+    return min(max(soonest, now + pause(work.waits)), now + LONGEST_PAUSE)
+
+
+def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
+    """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
+    unfinished = rollout.unfinished(run.now())
+    sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}
+    least = timedelta(0) if rollout.pending else run.intent.probe_settle
+    until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
+    return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")

@@ -1,0 +1,99 @@
+"""The records of sites that a run of a vault certificate makes before it writes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.fleet.bindings import Binding
+from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.snapshot import staleness
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import is_ambiguous
+from shared.loop.report import report_skips
+from shared.loop.run import Run
+from shared.planning import planner
+from shared.planning.acting.subjects import copy_subject
+from shared.planning.plan import Plan, Skip, Step
+
+
+def shown_bindings(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
+    """Return the bindings of each site as they are, without those of which it is not clear whose they are."""
+    shown: dict[SiteRef, tuple[Binding, ...]] = {}
+    for binding in (b for b in staleness.shown_bindings(snapshot) if not is_ambiguous(snapshot, b)):
+        shown[binding.site] = (*shown.get(binding.site, ()), binding)
+    return shown
+
+
+def pending_records(
+    snapshot: Snapshot,
+    current: CertificateVersion,
+    webspace: Webspace,
+    steps: tuple[Step, ...],
+    shown: Mapping[SiteRef, tuple[Binding, ...]],
+) -> tuple[SiteRecord, ...]:
+    """Return a pending record for each site that the steps touch."""
+    synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
+    known = {record.site: record for record in snapshot.rollout.records}
+    bound = [binding for step in steps if (binding := step.action.binds) is not None]
+    asked = {step.action.site for step in steps if step.action.rebinds}
+    records = []
+    for site in sorted({binding.site for binding in bound}):
+        usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
+        copies = tuple(copy.ref for copy in usable if copy.thumbprint == current.thumbprint)
+        bindings = (*shown.get(site, ()), *(b for b in bound if b.site == site and b.thumbprint is None))
+        again = Again.ASKED if site in asked else Again.NO
+        version, state = current.version, SiteState.PENDING
+        pending = SiteRecord(site, version, webspace, state, snapshot.now, copies, bindings, again=again)
+        records.append(_continuing(pending, known.get(site)))
+    return tuple(records)
+
+
+def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
+    """Return the pending record with `last_good` and `at` of the record that an earlier run made.
+
+    Otherwise this run would take bindings that Certroll has written for the original ones, and restart the soak.
+    """
+    if known is None:
+        return pending
+    names = {binding.host_name for binding in known.last_good}
+    added = tuple(binding for binding in pending.last_good if binding.host_name not in names)
+    return replace(
+        pending,
+        at=pending.at if known.state is SiteState.PROVEN else known.at,
+        last_good=(*known.last_good, *added),
+        again=known.again if pending.again is Again.NO else pending.again,
+    )
+
+
+def after_refusal(
+    run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
+) -> tuple[SiteRecord, ...]:
+    """Record what is left where Azure refused to sync a copy.
+
+    Where the webspace has another copy that was synced, its sites go on with that one; else there is nothing to send
+    them, and nothing is proven there.
+    """
+    report_skips(run.ports.findings, ref, refused, run.now())
+    lost = {skip.subject for skip in refused}
+    changed = []
+    for record in records:
+        if not any(copy_subject(copy, record.webspace) in lost for copy in record.copies):
+            changed.append(record)
+            continue
+        left = tuple(copy for copy in record.copies if copy_subject(copy, record.webspace) not in lost)
+        state = SiteState.PENDING if left else SiteState.UNPROVEN
+        changed.append(replace(record, copies=left, state=state, detail=refused[0].detail[:1000]))
+        run.ports.rollouts.record_site(ref, changed[-1])
+    return tuple(changed)
+
+
+def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
+    """Return the known sites that a fresh look sends another message for.
+
+    What is pending may have been lost; what failed may have been mended, or is served late.
+    """
+    known = frozenset(before.records) & frozenset(after.records)
+    again = {SiteState.PENDING, SiteState.FAILED}
+    return tuple(record for record in after.records if record in known and record.state in again)

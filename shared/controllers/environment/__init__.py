@@ -1,0 +1,1 @@
+"""Queue `environments` and timer `starts`: one App Service Environment."""

@@ -1,0 +1,90 @@
+"""What operators ask for by HTTP."""
+
+from datetime import datetime
+
+from shared.controllers.environment.controller import cycled_by_hand
+from shared.domain.errors import Conflict, LeaseBusy, NotFound
+from shared.domain.findings import HistoryEntry
+from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
+from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
+from shared.domain.reason import Reason
+from shared.domain.rollout.release import released
+from shared.loop.run import Run
+from shared.ports.journal import Rollouts, SettingsRolls
+from shared.telemetry import event
+
+
+def let_go(
+    rollouts: Rollouts, rolls: SettingsRolls, ref: VaultCertificateRef, version: str, now: datetime
+) -> tuple[SiteRef, ...]:
+    """Forget the failures that hold a version; return where they were. The version is tried there from the start.
+
+    A record that another run writes meanwhile stays as that run wrote it. Raises Conflict if that leaves nothing to
+    release, and while an app is being taken back.
+    """
+    release = released(rollouts.rollout(ref, version), now)
+    forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))
+    sites = release.sites(forgotten)
+    for record in release.records:
+        rollouts.record_site(ref, record)
+    return sites
+
+
+def cycle(run: Run, group: str, name: str) -> str:
+    """Have the apps of a known App Service Environment stopped and started, in waves; return which it is.
+
+    Raises NotFound where none of that name was ever given a root, or had one, by Certroll.
+    """
+    found = _known_environments(run, group, name)
+    for environment in found:
+        run.ports.cycles.change(environment, lambda known: known.asked(run.now()))
+        event("cycle.asked", environment=str(environment))
+        run.ports.queue.send_environment(EnvironmentMessage(environment))
+    return ", ".join(environment.resource_id for environment in found)
+
+
+def cycled(run: Run, group: str, name: str) -> str:
+    """Take people's word that the apps of an environment were stopped and started; return which it is.
+
+    Raises NotFound as `cycle` does, and Conflict while a wave is under way.
+    """
+    found = _known_environments(run, group, name)
+    for environment in found:
+        try:
+            cycled_by_hand(run, environment)
+        except LeaseBusy as busy:
+            raise Conflict(f"{busy}; try again when its wave is over") from busy
+    return ", ".join(environment.resource_id for environment in found)
+
+
+def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef, ...]:
+    wanted = (group.strip().lower(), name.strip().lower())
+    known = (cycle.environment for cycle in run.ports.cycles.all())
+    found = tuple(environment for environment in known if (environment.resource_group, environment.name) == wanted)
+    if not found:
+        raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")
+    return found
+
+
+def release(run: Run, vault: str, name: str) -> str:
+    """Let a version that failed somewhere go on; return where that was.
+
+    Raises NotFound where nothing is held, Conflict while an app is being taken back, or where another run recorded
+    meanwhile all that was held.
+    """
+    try:
+        ref = VaultCertificateRef.parse(vault, "certificate", name)
+    except InvalidNameError as error:
+        raise NotFound(str(error)) from error
+    if ref.vault not in run.intent.vaults:
+        raise NotFound(f"vault {ref.vault!r} is not among CERTROLL_VAULTS")
+    current = run.ports.vault.lineage(ref, run.now()).current
+    sites = let_go(run.ports.rollouts, run.ports.settings_rolls, ref, current.version, run.now()) if current else ()
+    if current is None or not sites:
+        raise NotFound(f"no version of {ref} is held")
+    where = ", ".join(sorted(map(str, sites)))
+    entry = HistoryEntry(run.now(), "hold.released", str(ref), Reason.HOLD_RELEASED, where[:1000])
+    run.ports.history.add(ref, (entry,))
+    event("hold.released", certificate=str(ref), version=current.version, sites=where)
+    run.ports.queue.send_certificate(CertificateMessage(ref, Cause.MANUAL))
+    return where

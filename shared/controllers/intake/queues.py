@@ -1,0 +1,84 @@
+"""What a message of a work queue asks for, and when it comes back."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from shared.controllers.certificate.controller import reconcile_certificate
+from shared.controllers.environment.controller import reconcile_environment
+from shared.controllers.site.controller import reconcile_site
+from shared.domain.errors import MessageInvalid
+from shared.domain.messages import (
+    CERTIFICATES,
+    ENVIRONMENTS,
+    SITES,
+    CertificateMessage,
+    EnvironmentMessage,
+    SiteMessage,
+)
+from shared.domain.outcome import Outcome, Waiting
+from shared.domain.reason import Reason
+from shared.loop.backoff import LONGEST_PAUSE
+from shared.loop.run import Run
+from shared.telemetry import event
+
+Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage)
+
+
+def on_certificate(run: Run, body: str, tries: int) -> None:
+    """Reconcile the vault certificate of a message. `tries` counts from 1; a later one follows a run that died."""
+
+    def work() -> None:
+        message = CertificateMessage.parse(body)
+        outcome = reconcile_certificate(run, message, redelivered=tries > 1)
+        _come_back(run, outcome, message, run.ports.queue.send_certificate)
+
+    _remembering(run, CERTIFICATES, body, work)
+
+
+def on_site(run: Run, body: str) -> None:
+    """Reconcile the site or slot of a message."""
+
+    def work() -> None:
+        message = SiteMessage.parse(body)
+        _come_back(run, reconcile_site(run, message), message, run.ports.queue.send_site)
+
+    _remembering(run, SITES, body, work)
+
+
+def on_environment(run: Run, body: str) -> None:
+    """Carry the apps of an App Service Environment through their stops and starts."""
+
+    def work() -> None:
+        message = EnvironmentMessage.parse(body)
+        _come_back(run, reconcile_environment(run, message), message, run.ports.queue.send_environment)
+
+    _remembering(run, ENVIRONMENTS, body, work)
+
+
+def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:
+    """Do the work; remember why it failed, for the day the message is found in the poison queue.
+
+    A message that cannot be read is kept at once: no retry can mend it.
+    """
+    try:
+        work()
+    except MessageInvalid as invalid:
+        record = run.ports.dead_letters.add(queue, body, f"{Reason.MALFORMED_MESSAGE}: {invalid}")
+        event("message.rejected", queue=queue, key=record.key, detail=str(invalid))
+    except Exception as error:
+        run.ports.dead_letters.note_cause(body, f"{type(error).__name__}: {error}")
+        event("message.failed", queue=queue, error=type(error).__name__, detail=str(error))
+        raise
+
+
+def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
+    """Send the message that follows a wait; one that waited too often, or would wait long, is left to the sweep."""
+    if not isinstance(outcome, Waiting):
+        return
+    again = message.again(progress=outcome.progress)
+    delay = max(outcome.until - run.now(), timedelta(0))
+    if again is None or delay > LONGEST_PAUSE:
+        event("wait.left_to_sweep", reason=outcome.reason, until=outcome.until)
+        return
+    send(again, delay)

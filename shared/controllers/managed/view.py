@@ -1,0 +1,154 @@
+"""What is looked at for managed certificates, with few requests.
+
+    per subscription   certificates · sites · all slots with their tags           (one listing each)
+    per site           its slots, where one of them may be concerned              (one listing)
+
+Where neither a tag asks for a managed certificate nor a webspace holds one, that is all.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.fleet import BlindSpot, Fleet, Listing
+from shared.domain.managed.prerequisites import Place, SeenCertificate, is_custom
+from shared.domain.names import HostName, SiteRef, Webspace
+from shared.domain.tags import MANAGED, Tags, is_on
+from shared.loop.run import Run
+from shared.ports.managed import ManagedCertificates
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Sites with their bindings, what their certificates depend on, and every certificate."""
+
+    fleet: Fleet
+    places: Mapping[SiteRef, Place]
+    certificates: tuple[SeenCertificate, ...]
+
+    def managed_for(self, webspace: Webspace | None, host_name: HostName) -> SeenCertificate | None:
+        """Return the managed certificate of a host name in a webspace."""
+        return next(
+            (
+                certificate
+                for certificate in self.certificates
+                if certificate.webspace == webspace and certificate.managed_for == host_name
+            ),
+            None,
+        )
+
+    def wanted(self) -> tuple[Binding, ...]:
+        """Return the host names that a tag asks a managed certificate for, and that are bound to nothing."""
+        return tuple(
+            sorted(
+                binding
+                for binding in self.fleet.bindings
+                if binding.ssl_state is SslState.DISABLED
+                and is_custom(binding.host_name)
+                and is_on(self.fleet.tag(binding.site, MANAGED))
+            )
+        )
+
+    def bound(self) -> tuple[tuple[Binding, SeenCertificate], ...]:
+        """Return the host names that are bound to a managed certificate, with that certificate.
+
+        One that hides its thumbprint may be bound under a thumbprint that nothing else in the webspace has.
+        """
+        pairs = []
+        managed = {
+            (certificate.webspace, certificate.managed_for): certificate
+            for certificate in self.certificates
+            if certificate.managed_for is not None
+        }
+        others = {
+            (certificate.webspace, certificate.thumbprint)
+            for certificate in self.certificates
+            if certificate.managed_for is None
+        }
+        for binding in sorted(self.fleet.bindings):
+            webspace = self.places[binding.site].site.webspace
+            found = managed.get((webspace, binding.host_name)) if webspace else None
+            elsewhere = binding.thumbprint is not None and (webspace, binding.thumbprint) in others
+            if found is not None and binding.ssl_state is not SslState.DISABLED and not elsewhere:
+                pairs.append((binding, found))
+        return tuple(pairs)
+
+
+def observe_managed(run: Run) -> View:
+    """Return what is there in the subscriptions, or in all that the identity sees where none is named."""
+    subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
+    if not subscriptions:
+        raise Denied("the identity sees no subscription: grant it the role that the README lists")
+    views = tuple(run.pool.map(partial(_subscription, run), subscriptions))
+    fleets = [view.fleet for view in views]
+    fleet = Fleet(
+        run.now(),
+        tuple(chain.from_iterable(fleet.sites for fleet in fleets)),
+        tuple(chain.from_iterable(fleet.bindings for fleet in fleets)),
+        blind_spots=tuple(chain.from_iterable(fleet.blind_spots for fleet in fleets)),
+    )
+    places = {ref: place for view in views for ref, place in view.places.items()}
+    return View(fleet, places, tuple(chain.from_iterable(view.certificates for view in views)))
+
+
+def _subscription(run: Run, subscription: str) -> View:
+    managed = run.ports.managed
+    try:
+        certificates, sites = managed.certificates(subscription), managed.places(subscription)
+        tagged = managed.slot_tags(subscription)
+    except (Denied, NotFound, Rejected, Unavailable) as error:
+        spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
+        return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
+    concerned = _concerned(sites.found, tagged.found, certificates.found)
+    slots = _slots(managed, concerned)
+    seen = (*sites.found, *slots.found)
+    fleet = Fleet(
+        run.now(),
+        tuple(place.site for place, _ in seen),
+        tuple(chain.from_iterable(bindings for _, bindings in seen)),
+        blind_spots=(*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots, *slots.blind_spots),
+    )
+    return View(fleet, {place.site.ref: place for place, _ in seen}, certificates.found)
+
+
+def _concerned(
+    sites: Iterable[tuple[Place, tuple[Binding, ...]]],
+    slots: Iterable[tuple[SiteRef, Tags]],
+    certificates: Iterable[SeenCertificate],
+) -> tuple[SiteRef, ...]:
+    """Return the sites whose slots may be concerned: by a tag, or by a managed certificate that no site shows."""
+    asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
+    with_slots = {ref.production for ref, _ in slots}
+    shown = {binding.host_name for _, bindings in sites for binding in bindings}
+    left = {
+        certificate.webspace
+        for certificate in certificates
+        if certificate.managed_for is not None and certificate.managed_for not in shown
+    }
+    return tuple(
+        sorted(
+            place.site.ref
+            for place, _ in sites
+            if place.site.ref in with_slots
+            and (place.site.ref in asking or is_on(MANAGED.value_in(place.site.tags)) or place.site.webspace in left)
+        )
+    )
+
+
+def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+    """Return the slots of the sites. If Azure does not show those of a site, they are a blind spot."""
+    listings = [_slots_of(managed, site) for site in sites]
+    return Listing(
+        tuple(chain.from_iterable(listing.found for listing in listings)),
+        tuple(chain.from_iterable(listing.blind_spots for listing in listings)),
+    )
+
+
+def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+    try:
+        return managed.slots(site)
+    except (Denied, NotFound, Rejected, Unavailable) as error:
+        return Listing((), (BlindSpot(f"the slots of {site}", str(error), site.subscription),))

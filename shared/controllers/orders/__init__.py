@@ -1,0 +1,1 @@
+"""Purchased App Service certificates."""

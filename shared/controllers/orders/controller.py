@@ -1,0 +1,220 @@
+"""Purchased certificates: what people must do for them, and with CERTROLL_ORDER_ACTIONS what is asked of Azure.
+
+Azure renews an order and writes the new certificate into the vault as a new version of a secret; from there on it is a
+version like any other. What is asked of an order is written down before it is asked, once for each certificate that
+the order has had: a crash at any point buys nothing twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from shared.domain.errors import AzureError, Conflict, Denied, OutcomeUnknown, SiteLocked, Throttled, Unavailable
+from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.intent import Mode
+from shared.domain.orders.action import (
+    REASONS,
+    AskedState,
+    OrderAction,
+    OrderRecord,
+    certificate_of,
+    moved,
+    next_action,
+    open_questions,
+    record_of,
+)
+from shared.domain.orders.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
+from shared.domain.reason import Reason
+from shared.loop.report import report
+from shared.loop.run import Run
+from shared.loop.vault_access import access_to, report_access
+from shared.ports.orders import Orders
+from shared.telemetry import event
+
+SCOPE: Final = "orders"
+MOST_TEXT = 4_000
+SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
+    OrderAction.AUTO_RENEW: lambda orders, order: orders.turn_on_auto_renew(order.ref),
+    OrderAction.RENEW: lambda orders, order: orders.renew(order),
+    OrderAction.REISSUE: lambda orders, order: orders.reissue(order),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What came of looking at one order: how it stands now, what is out of order, or what went wrong."""
+
+    order: Order
+    problems: tuple[OrderProblem, ...] = ()
+    error: Exception | None = None
+
+
+def look_after_orders(run: Run) -> tuple[Order, ...]:
+    """Return the orders of the subscriptions; what is out of order is reported, what may be asked has been asked.
+
+    One list request for each subscription. An order that cannot be looked at does not hold up the others; what went
+    wrong is raised at the end, as a group.
+    """
+    found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
+    looks = [_looked_at(run, order) for order in found]
+    stored = (certificate for look in looks for certificate in look.order.stored)
+    vaults = sorted({kept.vault_id for kept in stored if kept.secret and kept.secret.vault in run.intent.vaults})
+    report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
+    report(run.ports.findings, tuple(_finding(run, look.order, problem) for look in looks for problem in look.problems))
+    event("orders.found", orders=[_row(look) for look in looks])
+    if failed := [look.error for look in looks if look.error]:
+        raise ExceptionGroup("not every order could be looked at", failed)
+    return tuple(look.order for look in looks)
+
+
+def _subscriptions(run: Run) -> tuple[str, ...]:
+    return run.intent.subscriptions or run.ports.app_service.subscriptions()
+
+
+def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
+    """Return the orders of a subscription; what of it could not be seen is a finding."""
+    subject = f"orders of subscription {subscription}"
+    try:
+        listing = run.ports.orders.orders(subscription)
+    except AzureError as error:
+        reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.BLIND_SPOT
+        report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
+        return ()
+    unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
+    found = (Finding(run.now(), SCOPE, one, Reason.ORDER_UNREADABLE, detail) for one, detail in unread)
+    report(run.ports.findings, tuple(found))
+    return listing.found
+
+
+def _looked_at(run: Run, order: Order) -> Look:
+    try:
+        run.check_time()
+        order = _with_history(run, order)
+        order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
+        now = run.now()
+        return Look(order, (*problems(order, now), *open_questions(order, records, now)))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are looked at; raised above
+        return Look(order, error=error)
+
+
+def _with_history(run: Run, order: Order) -> Order:
+    """Return the order with when its domain was last verified, where that matters soon and can be read."""
+    if not asks_when_verified(order, run.now()):
+        return order
+    try:
+        return replace(order, last_verified=run.ports.orders.last_verified(order.ref))
+    except AzureError as error:
+        event("order.history_unread", order=str(order.ref), detail=str(error))
+        return order
+
+
+# ----------------------------------------------------------------------------------------------------------- actions
+
+
+def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
+    """Return the order and what was asked of it, after asking what is to be asked now."""
+    action = next_action(order, records, run.now())
+    if action is None:
+        return order, records
+    if (refusal := _refusal(run, order)) is not None:
+        _not_asked(order, action, refusal)
+        return order, records
+    return _asked(run, order, records, action)
+
+
+def _refusal(run: Run, order: Order) -> Reason | None:
+    """Return why nothing may be asked of the order."""
+    if not _in_scope(run, order):
+        return Reason.UNKNOWN_VAULT
+    if not run.intent.order_actions:
+        return Reason.ORDER_ACTIONS_OFF
+    return None if run.intent.mode is Mode.APPLY else Reason.OBSERVE_ONLY
+
+
+def _in_scope(run: Run, order: Order) -> bool:
+    return order.secret is not None and order.secret.vault in run.intent.vaults
+
+
+def _asked(
+    run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction
+) -> tuple[Order, tuple[OrderRecord, ...]]:
+    """Ask once: read again, write down what is asked, ask, write down what came of it."""
+    seen = _read_again(run, order)
+    if next_action(seen, records, run.now()) is not action:
+        return seen, records
+    known = record_of(seen, action, records)
+    revision = known.revision if known else None
+    wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
+    try:
+        asked = run.ports.requests.put_asked(wanted)
+    except Conflict:  # another run asks at this moment
+        _not_asked(seen, action, Reason.BUSY)
+        return seen, run.ports.requests.asked(seen.ref)
+    _note(run, asked, "order.asked")
+    state, detail = _sent(run, seen, action)
+    answered = run.ports.requests.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
+    _note(run, answered, "order.answered")
+    return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
+
+
+def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
+    """Return what came of asking. Only a clear no counts as one: whatever else may have been paid for."""
+    try:
+        SEND[action](run.ports.orders, order)
+    except (Throttled, SiteLocked) as busy:
+        return AskedState.PUT_OFF, str(busy)
+    except (OutcomeUnknown, Unavailable) as lost:
+        heard = moved(order, _seen_after(run, order), action)
+        return (AskedState.ACCEPTED if heard else AskedState.ASKED), str(lost)
+    except AzureError as refused:
+        return AskedState.REFUSED, str(refused)
+    return AskedState.ACCEPTED, ""
+
+
+def _read_again(run: Run, order: Order) -> Order:
+    return replace(run.ports.orders.order(order.ref), last_verified=order.last_verified)
+
+
+def _seen_after(run: Run, order: Order) -> Order:
+    """Return the order as it is now; as it was where that cannot be read."""
+    try:
+        return _read_again(run, order)
+    except AzureError as error:
+        event("order.unread", order=str(order.ref), detail=str(error))
+        return order
+
+
+def _note(run: Run, record: OrderRecord, name: str) -> None:
+    ref, reason = record.order, REASONS[record.action]
+    detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
+    entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])
+    run.ports.history.add(SCOPE, (entry,))
+    event(name, order=str(ref), action=record.action, state=record.state, detail=record.detail)
+
+
+def _not_asked(order: Order, action: OrderAction, reason: Reason) -> None:
+    event("order.not_asked", order=str(order.ref), action=action, reason=reason)
+
+
+# ----------------------------------------------------------------------------------------------------------- reports
+
+
+def _finding(run: Run, order: Order, problem: OrderProblem) -> Finding:
+    return Finding(run.now(), SCOPE, order.subject, problem.reason, problem.detail[:MOST_TEXT])
+
+
+def _row(look: Look) -> dict[str, object]:
+    order, outcome = look.order, outcome_of(look.problems)
+    return {
+        "order": str(order.ref),
+        "host": order.host,
+        "status": order.status,
+        "auto_renew": order.auto_renew,
+        "expires": order.expires,
+        "renews_at": order.renews_at if order.auto_renew else None,
+        "secret": str(order.secret) if order.secret else None,
+        "stored": [certificate.status for certificate in order.stored],
+        "outcome": type(outcome).__name__ if look.error is None else type(look.error).__name__,
+        "reason": outcome.reason,
+    }

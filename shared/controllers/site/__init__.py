@@ -1,0 +1,1 @@
+"""Queue `sites`: one site or slot."""

@@ -1,0 +1,116 @@
+"""Overwrite the bindings of one site, and record what the site serves afterwards."""
+
+from dataclasses import replace
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.fleet.handshake import Sight, verdict
+from shared.domain.outcome import Converged, Outcome, Stalled
+from shared.domain.reason import Reason
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.observe.site import observe_site
+from shared.loop.perform import perform_all
+from shared.loop.prove import prove
+from shared.loop.report import report_moved, report_plan, report_skips
+from shared.loop.run import Run
+from shared.planning import planner
+from shared.planning.acting.settle import settle
+from shared.planning.plan import Plan, Skip
+from shared.ports.storage import Lease
+
+SITE_REASONS: dict[type[AzureError], Reason] = {
+    NotFound: Reason.NO_SUCH_SITE,
+    Denied: Reason.DENIED_BY_AZURE,
+    Rejected: Reason.REJECTED_BY_AZURE,
+}
+
+
+def bindings_of_site(
+    run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
+) -> Outcome:
+    """Carry the current version to the bindings of the site. If Azure refuses, record the site as unproven."""
+    try:
+        return _carry_to_site(run, lease, lineage, current, record)
+    except (NotFound, Denied, Rejected) as error:
+        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(SITE_REASONS[type(error)], str(error)))
+
+
+def _carry_to_site(
+    run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
+) -> Outcome:
+    snapshot = _look_at_site(run, lineage, record)
+    plan = _plan_of_site(run, snapshot, record)
+    report_plan(run.ports.findings, plan, snapshot)
+    refused = perform_all(run, lease, lineage.ref, plan.steps)
+    if not refused and any(step.action.rebinds for step in plan.steps):
+        record = replace(record, again=Again.DONE)
+    if plan.steps and not refused:
+        snapshot = settle(
+            run.ports.clock,
+            lambda: _look_at_site(run, lineage, record),
+            lambda seen: not _plan_of_site(run, seen, record).steps,
+            f"site {record.site}",
+        )
+    report_moved(run.ports.findings, lineage.ref, record, snapshot)
+    report_skips(run.ports.findings, lineage.ref, refused, run.now())
+    sights = prove(run, snapshot, record.site, current.thumbprint)
+    return _site_outcome(run, lineage, record, (*plan.skips, *refused), sights)
+
+
+def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
+    fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
+    held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
+    told = (record,) if record.state is SiteState.FAILED or record.again is not Again.NO else ()
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, told), held)
+
+
+def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
+    """Return the part of the plan that is the site's own, of the host names that the certificate's run recorded.
+
+    Copies are synced by that run alone, and it alone sees the copies of other lineages in the webspace.
+    """
+    plan = planner.plan(snapshot, run.intent)
+    recorded = {(binding.site, binding.host_name) for binding in record.last_good}
+    bound = ((step, step.action.binds) for step in plan.steps)
+    return Plan(
+        tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded),
+        tuple(skip for skip in plan.skips if skip.site == record.site),
+    )
+
+
+def _site_outcome(
+    run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], sights: tuple[Sight, ...]
+) -> Outcome:
+    blocked = next((skip for skip in skips if skip.reason.stalls), None)
+    state = verdict(sights)
+    if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
+        state = SiteState.FAILED  # only proof ends a hold; somebody may have put the old certificate back
+    telling = "; ".join(str(sight) for sight in sights if sight.state is state)
+    outcome: Outcome
+    if state is SiteState.FAILED:
+        outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)
+    elif blocked is not None:
+        outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
+    elif state is SiteState.PROVEN:
+        outcome = Converged(Reason.SERVED, telling)
+    else:
+        outcome = Converged(Reason.UNREACHABLE, telling or "no host name of it is bound to the current version")
+    return _conclude(run, lineage, record, state, outcome)
+
+
+def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
+    """Record what became of the site, and return the outcome.
+
+    The soak of an unproven site counts from its dispatch: looking again does not start it anew.
+    """
+    detail = outcome.detail[:1000]
+    ref, now = lineage.ref, run.now()
+    run.ports.rollouts.record_site(ref, replace(record, state=state, detail=detail))
+    run.ports.history.add(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
+    if isinstance(outcome, Stalled) or outcome.reason is Reason.UNREACHABLE:
+        run.ports.findings.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
+    return outcome

@@ -1,0 +1,97 @@
+"""Queue `sites`: carry the current version to one site or slot, and prove that the site serves it."""
+
+from dataclasses import replace
+
+from shared.controllers.site.bindings import bindings_of_site
+from shared.controllers.site.settings_roll import roll_app
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import LeaseBusy, OutOfTime
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
+from shared.domain.reason import Reason
+from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
+from shared.domain.rollout.site_record import SiteState
+from shared.loop.backoff import planning_again, until_free
+from shared.loop.lineage import read_lineage, refuse_foreign, without_current
+from shared.loop.run import Run
+from shared.ports.storage import Lease
+from shared.telemetry import event
+
+URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
+"""Of two outcomes of one site the first of these counts: what has to come back does."""
+
+
+def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
+    """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
+    if foreign := refuse_foreign(run, message.ref):
+        return _log_site(message, foreign)
+    try:
+        with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
+            outcome = planning_again(lambda: _reconcile_recorded_site(run, lease, message))
+    except LeaseBusy as busy:
+        outcome = until_free(run, busy, message.waits)
+    except OutOfTime as late:
+        outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    # This site may not go on by itself: only the run of its certificate decides which sites go. A site without a record
+    # starts such a run anew. For a recorded site that run waits already, so the message gets the last of all waits: the
+    # run then observes the fleet once and leaves no second chain of waits behind.
+    if isinstance(outcome, Deferred):
+        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS
+        run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
+    return _log_site(message, outcome)
+
+
+def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
+    event(
+        "site.reconciled",
+        certificate=str(message.ref),
+        site=str(message.site),
+        outcome=type(outcome).__name__,
+        reason=outcome.reason,
+        detail=outcome.detail,
+    )
+    return outcome
+
+
+# ------------------------------------------------------------------------------------------------ one site or slot
+
+
+def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
+    """Carry what is recorded of the site: its bindings first, and its settings, of whatever version they were begun."""
+    lineage = read_lineage(run, message.ref)
+    known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
+    current = known.current
+    record = run.ports.rollouts.site(message.ref, current.version, message.site) if current else None
+    roll = _to_go_on_from(run.ports.settings_rolls.roll(message.ref, message.site), known)
+    outcomes: list[Outcome] = []
+    if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
+        outcomes.append(bindings_of_site(run, lease, known, current, record))
+    if roll is not None:
+        outcomes.append(roll_app(run, lease, _as_of(known, roll), roll, message.waits))
+    if outcomes:
+        return min(outcomes, key=lambda outcome: URGENCY.index(type(outcome)))
+    if not isinstance(lineage, Lineage):
+        return lineage
+    if current is None:
+        return without_current(run, lineage)
+    detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
+    return Deferred(Reason.NOT_DISPATCHED, detail)
+
+
+def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:
+    """Return the record of this version, or of another that was begun: bringing old values back needs no vault."""
+    if roll is None or _is_of(roll, lineage.current):
+        return roll
+    judged = roll.state in UNFINISHED and any(_is_of(roll, version) for version in lineage.versions)
+    return roll if judged or roll.state in TAKING_BACK else None
+
+
+def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
+    return version is not None and roll.version == version.version
+
+
+def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
+    """Return the lineage as it was when the app was told to go: what was begun is judged by that version."""
+    version = next((known for known in lineage.versions if known.version == roll.version), lineage.current)
+    return replace(lineage, current=version, refusal=None)

@@ -1,0 +1,135 @@
+"""Roll the settings of one app: decide what its record asks for now, and write the settings."""
+
+from dataclasses import replace
+
+from shared.controllers.site.app import App, conclude, give_back_restart, look_at_app, restart_places, settling_after
+from shared.controllers.site.asking import ask_before
+from shared.controllers.site.rollback import check_restored, restore
+from shared.controllers.site.validation import validate
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.findings import Finding
+from shared.domain.fleet.app_settings import SettingEdit
+from shared.domain.fleet.probe import ProbeSight
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
+from shared.domain.reason import Reason
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.loop.backoff import pause, until_open
+from shared.loop.perform import REFUSALS, perform_all
+from shared.loop.report import report_skips
+from shared.loop.restart_claims import claimed
+from shared.loop.run import Run
+from shared.planning.plan import Skip
+from shared.ports.storage import Lease
+
+
+def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
+    """Carry the settings of one app a step further. Raises Conflict where the world moved, LeaseBusy for its plan."""
+    if record.state is RollState.STALE and not _claimed(run, lineage, record):
+        detail = "as many sites of its App Service plan, or environment, are restarting as may at once"
+        return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
+    try:
+        app = look_at_app(run, lease, lineage, record, waits)
+    except (NotFound, Denied, Rejected) as error:
+        return _unseen(run, lineage, record, error)
+    match record.state:
+        case RollState.STALE:
+            return _write(app)
+        case RollState.OVERLAPPING:
+            return validate(app)
+        case RollState.FAILED:
+            return restore(app)
+        case RollState.RESTORED:
+            return check_restored(app)
+        case state:
+            return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
+
+
+# -------------------------------------------------------------------------------------------------------- the write
+
+
+def _write(app: App) -> Outcome:
+    # An earlier run wrote the settings and died, or a guard refuses the write by now.
+    if not app.plan.steps:
+        return _nothing_to_write(app)
+    # The version failed in another app since this one was admitted.
+    if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
+        where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
+        detail = f"{app.record.site}: this version failed meanwhile at {where}"
+        return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
+    asked, sight = ask_before(app)
+    # The app is broken already. It would fail with the new version, too, and hold every other app of the fleet for
+    # nothing; so the others go first.
+    if sight is not None and asked.broken_before and app.record.broken_before is None:
+        return _set_aside(app, sight)
+    recorded = replace(asked, edits=_intention(app), failing_since=None)
+    app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
+    refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
+    report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now())
+    if refused and refused[0].reason is not Reason.NOT_SETTLED:  # which says that it was written, and not seen yet
+        outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
+        return conclude(app, RollState.REFUSED, outcome)
+    return settling_after(app, RollState.OVERLAPPING)
+
+
+def _intention(app: App) -> tuple[SettingEdit, ...]:
+    """Return the edits to record: those of this plan, and what was written before a crash and is not in it any more."""
+    writes = [write for step in app.plan.steps if (write := step.action.settings_write) is not None]
+    planned = {edit.key: edit for write in writes for edit in write.edits}
+    return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
+
+
+def _nothing_to_write(app: App) -> Outcome:
+    """Return the outcome where the plan has nothing for the app: it was done before a crash, or may not be done now."""
+    barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
+    if barred is not None:
+        return _refused(app, barred)
+    settings = app.snapshot.settings_of(app.record.site)
+    named = settings is not None and (
+        app.new in settings.named or any(reference.ref == app.lineage.ref for reference in settings.vault_references)
+    )
+    if named:
+        return settling_after(app, RollState.OVERLAPPING)
+    detail = f"the settings of {app.record.site} name no version of {app.lineage.ref} any more; nothing was written"
+    return conclude(app, RollState.REFUSED, Stalled(Reason.NOT_NAMED, detail))
+
+
+def _refused(app: App, skip: Skip) -> Outcome:
+    if skip.reason is Reason.OUTSIDE_WINDOW:
+        give_back_restart(app.run, app.lineage, app.record)
+        return Waiting(until_open(app.run), skip.reason, skip.detail)
+    detail = f"{skip.subject}: {skip.detail}"
+    stalled = skip.reason.stalls
+    missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None
+    outcome = (Stalled if stalled else Converged)(skip.reason, detail)
+    return conclude(app, RollState.REFUSED, outcome, replace(app.record, failing_since=missed))
+
+
+def _set_aside(app: App, sight: ProbeSight) -> Outcome:
+    """Leave the app to those that can prove the version; it is rolled after them."""
+    reason = Reason.PROBE_REDIRECTS if sight.redirected else Reason.BROKEN_BEFORE
+    detail = f"{app.record.site} fails its own probe before anything is written: {sight.detail}"
+    broken = replace(app.record, broken_before=True)
+    return conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken)
+
+
+def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
+    """Return True if the app may restart now, with the others of its plan and environment. Raises LeaseBusy."""
+    return claimed(run, restart_places(run, record), record.site, lineage.ref)
+
+
+def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
+    """Record an app that could not be looked at.
+
+    One that is gone is waited for no longer. What was written to one that is only hidden stays, and is looked at again
+    by the sweep.
+    """
+    reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else REFUSALS[type(error)]
+    outcome = Stalled(reason, str(error))
+    if record.state is RollState.STALE or isinstance(error, NotFound):
+        changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
+        run.ports.settings_rolls.put_roll(lineage.ref, changed)
+        give_back_restart(run, lineage, record)
+    finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])
+    run.ports.findings.report((finding,))
+    return outcome

@@ -1,0 +1,1 @@
+"""The sweep: the timer that inspects everything."""

@@ -1,0 +1,129 @@
+"""Which app uses which certificate, through what, and how old that is; and what belongs to nothing.
+
+A pin may be any text of 40 hex digits: only what is known to be a certificate's thumbprint is ever named.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.findings import Finding
+from shared.domain.fleet.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.probe import ProbeInvalid, probe_of
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
+from shared.domain.reason import Reason
+from shared.ports.journal import Findings
+from shared.telemetry import event
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a thumbprint comes from: a version of a vault certificate, and how many newer ones there are."""
+
+    ref: VaultCertificateRef
+    version: str
+    created: datetime
+    behind: int
+
+
+def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
+    """Log what each app's settings name, and record as findings what they name in vain."""
+    origins = _origins(lineages)
+    reported: list[Finding] = []
+    for settings in fleet.settings:
+        site = fleet.site(settings.site)
+        usable = (*fleet.roots_of(settings.site), *fleet.certificates_of(settings.site))
+        copies = {copy.thumbprint: str(copy.ref) for copy in usable}
+        shown = (reference for reference in settings.references if _shown(reference, origins, copies))
+        named = [_row(reference, origins, copies, fleet.taken_at) for reference in shown]
+        led = [_led(reference) for reference in settings.vault_references]
+        if named or led or settings.loads_everything:
+            everything = settings.loads_everything
+            probe = _probe(fleet, settings.site)
+            found = [*named, *led]
+            event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
+        if site is not None and site.webspace is not None:
+            reported += _in_vain(settings, origins, copies, fleet.taken_at)
+    if reported:
+        findings.report(tuple(reported))
+
+
+def _probe(fleet: Fleet, site: SiteRef) -> str:
+    """Return what the app's probe can say of a roll: `proves`, `alive`, `none` or `invalid`."""
+    try:
+        probe = probe_of(fleet, site)
+    except ProbeInvalid:
+        return "invalid"
+    if probe is None:
+        return "none"
+    return "proves" if probe.proves else "alive"
+
+
+def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
+    return {
+        version.thumbprint: Origin(lineage.ref, version.version, version.created, behind)
+        for lineage in lineages
+        for behind, version in reversed(list(enumerate(lineage.versions)))
+    }
+
+
+def _shown(
+    reference: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
+) -> bool:
+    return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
+
+
+def _row(
+    reference: SettingReference,
+    origins: Mapping[Thumbprint, Origin],
+    copies: Mapping[Thumbprint | None, str],
+    now: datetime,
+) -> dict[str, object]:
+    origin = origins.get(reference.thumbprint)
+    row: dict[str, object] = {"setting": reference.key, "kind": reference.kind, "thumbprint": reference.thumbprint}
+    row["live"] = reference.thumbprint in copies
+    if origin is not None:
+        days = (now - origin.created).days
+        row |= {"certificate": str(origin.ref), "version": origin.version, "days": days, "behind": origin.behind}
+    elif reference.thumbprint in copies:
+        row["copy"] = copies[reference.thumbprint]
+    return row
+
+
+def _led(reference: VaultReference) -> dict[str, object]:
+    where = {"certificate": str(reference.ref), "version": reference.active, "pinned": reference.pinned is not None}
+    return {"setting": reference.key, "kind": "Key Vault reference", **where}
+
+
+def _in_vain(
+    settings: SiteSettings,
+    origins: Mapping[Thumbprint, Origin],
+    copies: Mapping[Thumbprint | None, str],
+    now: datetime,
+) -> Iterable[Finding]:
+    """Return findings for thumbprints that nobody knows, and for entries that are no thumbprints."""
+    if unknown := _unknown(settings, origins, copies):
+        detail = (
+            f"{', '.join(unknown)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
+            "take it out"
+        )
+        yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+    odd = {ReferenceKind.LOAD_LIST: settings.odd_entries, ReferenceKind.ROOT_LIST: settings.odd_roots}
+    for kind, count in odd.items():
+        if count:
+            detail = f"{count} entries of the {kind} are no thumbprints; they are left as they are"
+            yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+
+
+def _unknown(
+    settings: SiteSettings, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
+) -> list[Thumbprint]:
+    """Return the thumbprints of load lists that no vault and no webspace has.
+
+    Root lists are left out: for a thumbprint that no vault has, Certroll does not read the certificates of the plan.
+    """
+    listed = (reference for reference in settings.without_roots.references if reference.kind is not ReferenceKind.PIN)
+    named = {reference.thumbprint for reference in listed}
+    return sorted(thumbprint for thumbprint in named if thumbprint not in origins and thumbprint not in copies)

@@ -1,0 +1,1 @@
+"""Versions, lineages and what they must be like."""

@@ -1,0 +1,1 @@
+"""App Service Environments: records, waves and roots."""

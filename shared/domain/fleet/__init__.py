@@ -1,0 +1,1 @@
+"""App Service as Certroll observed it."""

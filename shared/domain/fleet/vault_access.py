@@ -1,0 +1,300 @@
+"""Who may read and write a vault, as far as ARM shows it, and the command that mends what is missing.
+
+Access policies and role assignments name object ids, which differ from tenant to tenant. The object id of a service
+cannot be had from its application id without Microsoft Graph, so operators say it in a setting. Without it, what is
+seen decides only where nobody at all has a right.
+
+Sources: Azure docs, "Azure built-in roles for Security" (data actions), "Import a certificate from Key Vault"
+(application ids and rights of App Service), "Key Vault firewall" (trusted services).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from itertools import chain
+
+from shared.domain.endpoints import CloudName
+from shared.domain.names import VaultName
+
+
+class VaultRight(StrEnum):
+    """A right on the objects of a vault, as access policies spell it with its kind before it."""
+
+    SECRETS_GET = "secrets/get"
+    SECRETS_LIST = "secrets/list"
+    SECRETS_SET = "secrets/set"
+    SECRETS_DELETE = "secrets/delete"
+    CERTIFICATES_GET = "certificates/get"
+    CERTIFICATES_LIST = "certificates/list"
+
+
+Rights = frozenset[VaultRight]
+
+SECRETS: Rights = frozenset(right for right in VaultRight if right.startswith("secrets/"))
+CERTIFICATES: Rights = frozenset(VaultRight) - SECRETS
+NONE: Rights = frozenset()
+MOST_NAMED = 10
+TO_IMPORT: Rights = frozenset({VaultRight.SECRETS_GET, VaultRight.CERTIFICATES_GET})
+"""What App Service needs to import a certificate (Azure docs, "Import a certificate from Key Vault")."""
+TO_STORE: Rights = frozenset(VaultRight)
+"""What certificate registration needs to store what was bought (Azure portal, access policies that it sets up)."""
+
+CERTIFICATE_USER = "Key Vault Certificate User"
+SECRETS_OFFICER = "Key Vault Secrets Officer"
+ROLES: dict[str, Rights] = {
+    "00482a5a-887f-4fb3-b363-3b7fe8e74483": frozenset(VaultRight),  # Key Vault Administrator
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": SECRETS,  # Key Vault Secrets Officer
+    "4633458b-17de-408a-b874-0445c86b69e6": frozenset({VaultRight.SECRETS_GET, VaultRight.SECRETS_LIST}),  # … User
+    "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba": CERTIFICATES  # Key Vault Certificate User
+    | {VaultRight.SECRETS_GET, VaultRight.SECRETS_LIST},
+    "a4417e6f-fecd-4de8-b567-7b0420556985": CERTIFICATES,  # Key Vault Certificates Officer
+    "21090545-7ca7-4776-b22c-e363652d74d2": CERTIFICATES | {VaultRight.SECRETS_LIST},  # Key Vault Reader
+    "14b46e9e-c2b7-41b4-b07b-48a6ebf60603": NONE,  # Key Vault Crypto Officer
+    "12338af0-0e69-4776-bea7-57ae8d297424": NONE,  # Key Vault Crypto User
+    "e147488a-f6f5-4113-8e2d-b22465e65bf6": NONE,  # Key Vault Crypto Service Encryption User
+    "08bbd89e-9f13-488c-ac41-acfcb10c90ab": NONE,  # Key Vault Crypto Service Release User
+    "f25e0fa2-a7c8-4377-a976-54943a77a395": NONE,  # Key Vault Contributor
+    "8b54135c-b56d-4d72-a534-26097cfdc8d8": NONE,  # Key Vault Data Access Administrator
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": NONE,  # Owner
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": NONE,  # Contributor
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7": NONE,  # Reader
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": NONE,  # User Access Administrator
+    "f58310d9-a9f6-439a-9e8d-f62e7b41a168": NONE,  # Role Based Access Control Administrator
+}
+"""Built-in roles and what they allow of the data plane. `readMetadata` of secrets is the right to list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A service of Azure that works on vaults, what it needs there, and which setting says its object id.
+
+    `policies_only` says that Azure documents no other way for it than access policies.
+    """
+
+    name: str
+    application_id: str
+    needs: Rights
+    setting: str
+    object_id: str | None = None
+    policies_only: bool = False
+
+
+APP_SERVICE_SETTING = "CERTROLL_APP_SERVICE_OBJECT_ID"
+REGISTRATION_SETTING = "CERTROLL_REGISTRATION_OBJECT_ID"
+APP_SERVICE_IDS = {
+    CloudName.PUBLIC: "abfa0a7c-a6b6-4736-8310-5855508787cd",
+    CloudName.US_GOVERNMENT: "6a02c803-dafd-4136-b4c3-5a6f318b4714",
+}
+REGISTRATION_ID = "f3c21649-0979-4721-ac85-b0216b2cf413"
+APPLICATION_IDS = frozenset({*APP_SERVICE_IDS.values(), REGISTRATION_ID})
+
+
+def app_service(cloud: CloudName = CloudName.PUBLIC, object_id: str | None = None) -> Principal:
+    """Return App Service, which fetches the certificates that it imports."""
+    return Principal("App Service", APP_SERVICE_IDS[cloud], TO_IMPORT, APP_SERVICE_SETTING, object_id)
+
+
+def registration(object_id: str | None = None) -> Principal:
+    """Return certificate registration, which stores what was bought. It is in the public cloud only (Azure docs)."""
+    name, setting = "Microsoft.Azure.CertificateRegistration", REGISTRATION_SETTING
+    return Principal(name, REGISTRATION_ID, TO_STORE, setting, object_id, policies_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """What an access policy gives to an object id; with `application_id` only to its users through that application."""
+
+    object_id: str
+    rights: Rights
+    application_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAssignment:
+    """A role that an object id has at or above a vault, or on one of its objects."""
+
+    object_id: str
+    role_id: str
+    scope: str
+    group: bool = False
+    conditional: bool = False
+
+    @property
+    def rights(self) -> Rights | None:
+        """What the role allows, None where it is none that is known, or only under a condition."""
+        return None if self.conditional else ROLES.get(self.role_id)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings:
+    """What ARM shows of a vault's access. `assignments` is None where they were not needed or could not be read."""
+
+    resource_id: str
+    name: VaultName
+    uses_roles: bool
+    policies: tuple[AccessPolicy, ...] = ()
+    assignments: tuple[RoleAssignment, ...] | None = None
+    open_to_all: bool = True
+    trusted_services: bool = True
+    not_read: str = ""
+
+
+class AccessVerdict(StrEnum):
+    """Whether a principal may do on a vault what it needs."""
+
+    ALLOWED = auto()
+    LACKING = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class VaultAccess:
+    """What came of looking at a principal's rights on a vault. `cures` are az commands, each for something missing."""
+
+    vault: str
+    principal: Principal
+    verdict: AccessVerdict
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    cures: tuple[str, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """What is missing or not known, and the commands, in one text."""
+        found = "; ".join((*self.missing, *self.unknown)) or f"{self.principal.name} has all that it needs"
+        return f"{found}. Run: {' && '.join(self.cures)}" if self.cures else found
+
+
+def unreadable(vault: str, principal: Principal, why: str) -> VaultAccess:
+    """Return the verdict on a vault that could not be looked at."""
+    return VaultAccess(vault, principal, AccessVerdict.UNKNOWN, unknown=(f"its access could not be read: {why}",))
+
+
+def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -> VaultAccess:
+    """Return whether the principal may do what it needs; `name` is the one object that matters, if one does.
+
+    A role on that one object counts as well. It is ALLOWED only where everything was seen.
+    """
+    held = _held(vault, principal, name)
+    lacking = _lacking(vault, principal, held, name)
+    blocked = not vault.open_to_all and not vault.trusted_services
+    missing = tuple(_missing(principal, lacking, blocked=blocked))
+    unknown = tuple(_unknown(vault, principal, held, lacking, name))
+    verdict = AccessVerdict.LACKING if missing else AccessVerdict.UNKNOWN if unknown else AccessVerdict.ALLOWED
+    cures = tuple(_cures(vault, principal, lacking, blocked=blocked))
+    return VaultAccess(str(vault.name), principal, verdict, missing, unknown, cures)
+
+
+def _lacking(vault: VaultSettings, principal: Principal, held: Rights | None, name: str | None) -> Rights:
+    """Return the rights that the principal certainly lacks."""
+    if held is not None and not _perhaps_more(vault, principal, name, principal.needs - held):
+        return principal.needs - held
+    return frozenset(right for right in principal.needs if _nobody_has(vault, right, name))
+
+
+def _held(vault: VaultSettings, principal: Principal, name: str | None) -> Rights | None:
+    """Return the rights that are known to be the principal's; None where that cannot be told."""
+    if principal.object_id is None or (vault.uses_roles and vault.assignments is None):
+        return None
+    ours = (rights for owner, rights in _grants(vault, name) if owner == principal.object_id.lower())
+    return frozenset(chain.from_iterable(rights or NONE for rights in ours))
+
+
+def _grants(vault: VaultSettings, name: str | None) -> Iterator[tuple[str, Rights | None]]:
+    if not vault.uses_roles:
+        yield from ((one.object_id.lower(), one.rights) for one in vault.policies if one.application_id is None)
+    else:
+        for one in vault.assignments or ():
+            if _concerns(one.scope, vault.resource_id, name):
+                yield one.object_id.lower(), one.rights
+
+
+MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
+"""ARM lists for a vault the roles of those groups alone that its subscription is in."""
+
+
+def _concerns(scope: str, vault_id: str, name: str | None) -> bool:
+    """Say whether a role at that scope holds for the vault, or for the one object of it."""
+    at, vault = scope.rstrip("/").lower(), vault_id.lower()
+    objects = {f"{vault}/{kind}/{name}".lower() for kind in ("secrets", "certificates")} if name else set()
+    return f"{vault}/".startswith(f"{at}/") or at in objects or at.startswith(MANAGEMENT_GROUPS)
+
+
+def _nobody_has(vault: VaultSettings, right: VaultRight, name: str | None) -> bool:
+    """Say whether it is certain that no one at all has the right."""
+    if vault.uses_roles and vault.assignments is None:
+        return False
+    return all(rights is not None and right not in rights for _, rights in _grants(vault, name))
+
+
+def _perhaps_more(vault: VaultSettings, principal: Principal, name: str | None, lacking: Rights) -> bool:
+    """Say whether the principal may have more than is known: by a custom role, a condition, or a group."""
+    seen = (one for one in vault.assignments or () if _concerns(one.scope, vault.resource_id, name))
+    own = (principal.object_id or "").lower()
+    unclear = (one for one in seen if one.group or one.object_id.lower() == own)
+    return any(one.rights is None or one.rights & lacking for one in unclear)
+
+
+def _missing(principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:
+    if lacking:
+        yield f"{principal.name} (application {principal.application_id}) lacks {', '.join(sorted(lacking))}"
+    if blocked:
+        yield "the vault's firewall does not let trusted Microsoft services through"
+
+
+def _unknown(
+    vault: VaultSettings, principal: Principal, held: Rights | None, lacking: Rights, name: str | None
+) -> Iterator[str]:
+    if vault.uses_roles and vault.assignments is None:
+        yield vault.not_read or "its role assignments were not read"
+    elif principal.object_id is None and lacking != principal.needs:
+        who = sorted({owner for owner, rights in _grants(vault, name) if rights is None or rights & principal.needs})
+        ask = f"az ad sp show --id {principal.application_id} --query id -o tsv"
+        yield (
+            f"whether {principal.name} has {', '.join(sorted(principal.needs - lacking))} is not known: set "
+            f"{principal.setting} to what `{ask}` prints. Rights are held by {_some(who)}"
+        )
+    elif held is not None and principal.needs - held - lacking:
+        rest = ", ".join(sorted(principal.needs - held))
+        yield f"whether {principal.name} has {rest} is not known: it may, by a custom role, a condition or a group"
+    if principal.policies_only and vault.uses_roles:
+        yield (
+            "purchased certificates are documented for vaults with access policies only, not for role-based access: "
+            "watch that the next renewal reaches the vault"
+        )
+
+
+def _some(owners: list[str]) -> str:
+    """Return the first of many object ids; a vault may have a thousand policies, and a finding 32 K characters."""
+    more = [f"and {len(owners) - MOST_NAMED} more"] if len(owners) > MOST_NAMED else []
+    return ", ".join((*owners[:MOST_NAMED], *more)) or "nobody"
+
+
+def _cures(vault: VaultSettings, principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:
+    if lacking and vault.uses_roles:
+        for role in _roles_for(lacking):
+            yield (
+                f'az role assignment create --role "{role}" --assignee {principal.application_id} '
+                f"--scope {vault.resource_id}"
+            )
+    elif lacking:
+        yield f"az keyvault set-policy --name {vault.name} --spn {principal.application_id} {_permissions(principal)}"
+    if blocked:
+        yield f"az keyvault update --name {vault.name} --bypass AzureServices"
+
+
+def _roles_for(lacking: Rights) -> tuple[str, ...]:
+    """Return the least roles that hold these rights together."""
+    if lacking <= ROLES["db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"]:
+        return (CERTIFICATE_USER,)
+    return (SECRETS_OFFICER, CERTIFICATE_USER) if lacking & CERTIFICATES else (SECRETS_OFFICER,)
+
+
+def _permissions(principal: Principal) -> str:
+    """Return all that the principal needs as options: `set-policy` replaces the kinds that it names."""
+    kinds = {"secrets": "--secret-permissions", "certificates": "--certificate-permissions"}
+    return " ".join(f"{option} {_of_kind(principal.needs, kind)}" for kind, option in kinds.items())
+
+
+def _of_kind(rights: Iterable[VaultRight], kind: str) -> str:
+    return " ".join(sorted(right.partition("/")[2] for right in rights if right.startswith(f"{kind}/")))

@@ -1,0 +1,1 @@
+"""Free managed certificates: prerequisites and DNS."""

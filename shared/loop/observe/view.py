@@ -1,0 +1,235 @@
+"""Many things of Azure read in parallel, with what Azure did not show of them."""
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from shared.domain.environments.roots import roots_subject
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
+from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
+from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
+from shared.domain.fleet.sites import Environment, ServerFarm, Site
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.loop.observe.site import observe_settings
+from shared.ports.app_service import AppService
+from shared.ports.environments import Environments
+
+Subject = TypeVar("Subject")
+Found = TypeVar("Found")
+
+FEW_SILENT, MOST_SILENT = 5, 20
+"""How much of a list may fail to answer, or a tenth of it, before the reading is given up: each takes a thread 90 s."""
+
+
+class View:
+    """Reads in parallel. What Azure does not show becomes a blind spot of this view."""
+
+    def __init__(self, app_service: AppService, pool: Executor) -> None:
+        self._app_service = app_service
+        self._pool = pool
+        self.blind_spots: list[BlindSpot] = []
+
+    def each(
+        self,
+        read: Callable[[Subject], Listing[Found]],
+        subjects: Iterable[Subject],
+        hidden: Callable[[Subject, str], BlindSpot],
+        *,
+        one_answers: bool = False,
+    ) -> tuple[Found, ...]:
+        """Return all that reading each subject yields; a subject that may not be read becomes a blind spot.
+
+        Raises Unavailable where too many are silent, with `one_answers` also where all of them are.
+        """
+        subjects = tuple(subjects)
+        answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
+        found: list[Found] = []
+        silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
+        for subject, answer in zip(subjects, answers, strict=True):
+            silent += isinstance(answer, Unavailable)
+            if silent > most and isinstance(answer, Unavailable):  # so many at once: Azure itself is down
+                raise answer
+            if isinstance(answer, AzureError):
+                self.blind_spots.append(hidden(subject, str(answer)))
+                continue
+            found.extend(answer.found)
+            self.blind_spots.extend(answer.blind_spots)
+        return tuple(found)
+
+    def each_subscription(
+        self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
+    ) -> tuple[Found, ...]:
+        """Read each subscription as `each` does; where none answers, nothing at all was seen: raises Unavailable."""
+        return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
+
+    def certificates(
+        self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
+    ) -> tuple[WebspaceCertificate, ...]:
+        """Return the certificates of all webspaces, then those that sites have to themselves."""
+        listed = self.each_subscription(self._app_service.certificates, subscriptions)
+        copies = tuple(sorted(listed, key=lambda copy: copy.ref))
+        return (*self._dated(copies, productions, private), *self._site_certificates(productions))
+
+    def environments(
+        self, environments: Environments, subscriptions: tuple[str, ...], named: frozenset[str]
+    ) -> tuple[tuple[Environment, ...], tuple[RootCertificate, ...]]:
+        """Read the environments, where one is named, and the roots of those that are."""
+        if not named:
+            return (), ()
+        seen = self.each(
+            environments.environments,
+            subscriptions,
+            lambda subscription, why: BlindSpot(
+                f"environments of subscription {subscription}", why, subscription, roots_only=True
+            ),
+        )
+        found = sorted(seen, key=lambda environment: environment.ref)
+        roots = self.each(
+            environments.roots,
+            [environment.ref for environment in found if environment.ref.name in named],
+            lambda ref, why: BlindSpot(roots_subject(ref), why, ref.subscription, roots_only=True),
+        )
+        return tuple(found), tuple(sorted(roots, key=lambda root: root.ref))
+
+    def _dated(
+        self,
+        copies: tuple[WebspaceCertificate, ...],
+        productions: tuple[SeenSite, ...],
+        private: frozenset[Thumbprint],
+    ) -> tuple[WebspaceCertificate, ...]:
+        """Return the copies, uploads of private versions in an environment with when they were made.
+
+        What Azure does not say stays unknown, and hides nothing else: it is no blind spot.
+        """
+        hosted = {site.webspace for site, _ in productions if site.environment is not None}
+        concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
+        subscriptions = sorted({ref.subscription for ref in concerned})
+        answers = self._pool.map(partial(_or_error, self._app_service.uploaded_at), subscriptions)
+        dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
+        return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
+
+    def _site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
+        """Read the certificates that sites on Flex Consumption plans have to themselves."""
+        where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
+        copies = self.each(
+            lambda ref: self._app_service.site_certificates(ref, where[ref]),
+            sorted(where),
+            lambda ref, why: BlindSpot(f"certificates of {ref}", why, ref.subscription, where[ref]),
+        )
+        return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def public_certificates(
+        self,
+        sites: tuple[Site, ...],
+        settings: tuple[SiteSettings, ...],
+        certificates: tuple[WebspaceCertificate, ...],
+        targets: frozenset[str],
+        mates: tuple[Site, ...],
+    ) -> tuple[WebspaceCertificate, ...]:
+        """Read the public certificates of sites that may need one, and of all that share a plan with a root list."""
+        lacking = _lacking(sites, settings, certificates)
+        named = (site for site in sites if site.ref.name in targets)
+        where = {site.ref: site.webspace for site in (*lacking, *named, *mates) if site.webspace is not None}
+        copies = self.each(
+            lambda ref: self._app_service.public_certificates(ref, where[ref]),
+            sorted(where),
+            lambda ref, why: BlindSpot(
+                f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
+            ),
+        )
+        return tuple(sorted(copies, key=lambda copy: copy.ref))
+
+    def with_slots(
+        self,
+        productions: tuple[SeenSite, ...],
+        concerned: tuple[str, ...],
+        is_near: Callable[[Site], bool],
+    ) -> tuple[SeenSite, ...]:
+        """Return the sites with the slots of those that are near, or of which it is not known where they are."""
+        parents = self.each_subscription(self._app_service.slot_parents, concerned)
+        near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
+        slots = self.each(
+            self._app_service.slots,
+            sorted(parent for parent in set(parents) if parent in near),
+            lambda ref, why: BlindSpot(f"the slots of {ref}", why, ref.subscription, near[ref]),
+        )
+        seen = (*productions, *slots)
+        self.blind_spots.extend(
+            BlindSpot(f"site {site.ref}", "Azure does not say its webspace", site.ref.subscription)
+            for site, bindings in seen
+            if site.webspace is None and any(binding.thumbprint for binding in bindings)
+        )
+        return tuple(sorted(seen, key=lambda pair: pair[0].ref))
+
+    def settings(
+        self, sites: Iterable[Site], followed: Callable[[VaultCertificateRef], bool]
+    ) -> tuple[SiteSettings, ...]:
+        """Return what the app settings of each site and slot name; no value is kept."""
+        where = {site.ref: site.webspace for site in sites}
+        return self.each(
+            lambda ref: Listing((observe_settings(self._app_service, ref, followed),)),
+            sorted(where),
+            lambda ref, why: BlindSpot(f"app settings of {ref}", why, ref.subscription, where[ref], settings_only=True),
+        )
+
+    def compare_with_plans(
+        self,
+        plans: tuple[ServerFarm, ...],
+        webspaces: frozenset[Webspace],
+        rooting: Collection[str],
+        seen: frozenset[SiteRef],
+    ) -> None:
+        """Note as blind spots the sites that a plan names and no listing shows.
+
+        The plans are those of these webspaces, and those whose apps share roots.
+        """
+        near = tuple(plan for plan in plans if plan.webspace in webspaces or plan.resource_id.lower() in rooting)
+        named = self.each(
+            lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
+            near,
+            lambda plan, why: BlindSpot(
+                f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
+            ),
+        )
+        self.blind_spots.extend(
+            BlindSpot(f"site {ref}", "its plan names it, the listing does not", webspace.subscription, webspace)
+            for webspace, ref in named
+            if ref not in seen
+        )
+
+
+def _most_silent(subjects: int, *, one_answers: bool) -> int:
+    """Return how many of so many subjects may be silent before the reading is given up."""
+    most = min(max(FEW_SILENT, subjects // 10), MOST_SILENT)
+    return min(most, subjects - 1) if one_answers else most
+
+
+def _lacking(
+    sites: tuple[Site, ...], settings: tuple[SiteSettings, ...], certificates: tuple[WebspaceCertificate, ...]
+) -> Iterable[Site]:
+    """Return the sites whose load lists name what their webspaces do not hold: it may be a public certificate."""
+    held = {(copy.webspace, copy.thumbprint) for copy in certificates if copy.site is None}
+    listed = {named.site: named.load_list for named in settings}
+    return (
+        site
+        for site in sites
+        if any((site.webspace, thumbprint) not in held for thumbprint in listed.get(site.ref, ()))
+    )
+
+
+def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspace, SiteRef]]:
+    return Listing(tuple((webspace, ref) for ref in refs.found), refs.blind_spots)
+
+
+def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | AzureError:
+    try:
+        return read(subject)
+    except (Denied, NotFound, Rejected, Unavailable) as error:
+        return error  # one thing that does not answer must not hold up all the others
+
+
+def _subscription_hidden(subscription: str, why: str) -> BlindSpot:
+    return BlindSpot(f"subscription {subscription}", why, subscription)

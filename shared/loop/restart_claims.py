@@ -1,0 +1,42 @@
+"""How many apps restart at once: each is counted on its App Service plan, and in its environment, while it may be down.
+
+Waves of stops and rolls of settings count in the same places, so that neither exceeds a limit because of the other.
+"""
+
+from collections.abc import Iterable
+
+from shared.domain.errors import LeaseBusy
+from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
+from shared.domain.rollout.budget import Room
+from shared.loop.run import Run
+
+Places = tuple[tuple[str, int], ...]
+"""Where a site counts, by resource id, each with how many may restart there at once."""
+
+
+def places_of(plan: str, room: Room) -> Places:
+    """Return where an app of an App Service Environment counts: on its plan, and in the environment."""
+    return (plan, room.on_plan), (room.environment, room.in_all)
+
+
+def claimed(run: Run, places: Places, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
+    """Return True if the site may restart now. If so it is counted in every place, else in none. Raises LeaseBusy."""
+    taken: list[str] = []
+    for place, most in places:
+        try:
+            with run.ports.leases.hold(f"plan {place}"):
+                free = run.ports.restart_claims.claim(place, site, ref, most)
+        except LeaseBusy:
+            give_back(run, taken, site, ref)
+            raise
+        if not free:
+            give_back(run, taken, site, ref)
+            return False
+        taken.append(place)
+    return True
+
+
+def give_back(run: Run, places: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
+    """Count the site no longer."""
+    for place in places:
+        run.ports.restart_claims.give_back(place, site, ref)

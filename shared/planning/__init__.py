@@ -1,0 +1,1 @@
+"""From a snapshot to a plan. Pure: `perform` alone reaches out, and through ports only."""

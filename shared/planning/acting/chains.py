@@ -1,0 +1,30 @@
+"""Uploads whose chain the servers of an App Service Environment do not know, and the tag that has them made again."""
+
+from datetime import UTC, datetime
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.names import Webspace
+from shared.domain.snapshot.roots import trusts_by_chain
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.tags import UPLOAD_AGAIN, is_on
+
+CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
+"""The servers of an App Service Environment do not know the chain of earlier uploads (Azure docs, "Certificates in App
+Service Environment", private server certificate)."""
+
+
+def is_asked(lineage: Lineage) -> bool:
+    """Return True if the vault object carries `certroll-upload-again: on`."""
+    return is_on(UPLOAD_AGAIN.value_in(lineage.tags))
+
+
+def brings_chain(copy: WebspaceCertificate) -> bool:
+    """Say whether an upload is known to be late enough for its chain to be added; what Certroll uploaded is."""
+    return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
+
+
+def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
+    """Say whether a later upload of the current version lies beside an early one, or one that may be early."""
+    known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
+    return trusts_by_chain(snapshot, webspace) and any(known) and not all(known)

@@ -1,0 +1,37 @@
+"""What a tag of a vault object names, found among what was observed."""
+
+from collections.abc import Mapping
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.names import SiteRef
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.tags import Tag, Target
+from shared.domain.targets import found_targets, names_of_site
+from shared.planning.plan import Skip
+
+
+def named_targets(
+    lineage: Lineage, tag: Tag, candidates: Mapping[str, frozenset[str]]
+) -> tuple[dict[Target, str], list[Skip]]:
+    """Return the id that each target of the tag names, and a refusal for each that is wrong.
+
+    `candidates` are the ids that there are, each with the names that it answers to.
+    """
+    found, problems = found_targets(lineage.tags, tag, candidates)
+    refusals = [
+        Skip(target_subject(lineage, tag, target), invalid.reason, str(invalid)) for target, invalid in problems
+    ]
+    return found, refusals
+
+
+def target_subject(lineage: Lineage, tag: Tag, target: Target | None) -> str:
+    """Return how a target of a tag, or with None the whole tag, is named to people."""
+    subject = f"tag {tag} of {lineage.ref}"
+    return f"{subject}: {target}" if target else subject
+
+
+def named_sites(snapshot: Snapshot, tag: Tag) -> tuple[frozenset[SiteRef], list[Skip]]:
+    """Return the sites and slots that the tag names, and a refusal for each target that is wrong."""
+    candidates = {site.ref.resource_id: names_of_site(site.ref) for site in snapshot.fleet.sites}
+    found, skips = named_targets(snapshot.lineage, tag, candidates)
+    return frozenset(map(SiteRef.parse, found.values())), skips

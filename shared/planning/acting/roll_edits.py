@@ -1,0 +1,68 @@
+"""Which edits bring the settings of an app to the current version."""
+
+from collections.abc import Iterable
+
+from shared.domain.fleet.app_settings import ROOT_LIST, SettingEdit, SiteSettings, is_list, is_load_list, is_root_list
+from shared.domain.fleet.sites import Site
+from shared.domain.names import Thumbprint
+from shared.domain.snapshot.liveness import live_at, live_for, roots_at
+from shared.domain.snapshot.roots import lacks_root
+from shared.domain.snapshot.snapshot import Snapshot
+
+
+def roll_edits(
+    snapshot: Snapshot, site: Site, settings: SiteSettings, stale: tuple[Thumbprint, ...]
+) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring an app's settings to the current version; `stale` has the last good one first."""
+    current = snapshot.lineage.current
+    if current is None:
+        return ()
+    new = current.thumbprint
+    lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale, new)]
+    if lacks_root(snapshot, settings) and not any(is_root_list(edit.key) for edit in lists):
+        lists.append(_first_root(settings, new))
+    loaded = live_at(snapshot, site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
+    loaded |= roots_at(snapshot, site.ref) & set(settings.root_list)
+    pins = [
+        SettingEdit(one.key, new, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
+        for one in settings.pins
+        if one.thumbprint in stale
+    ]
+    return (*lists, *pins)
+
+
+def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
+    """Return the names of the settings that are lists of the app, but for a root list that it does not heed."""
+    keys = {one.key for one in settings.references if is_list(one.key)}
+    return tuple(sorted(key for key in keys if site.heeds_roots or is_load_list(key)))
+
+
+def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
+    """Return the edit that puts the thumbprint at the end of the root list, which is made where there is none."""
+    known = {*settings.digests, *(one.key for one in settings.references)}
+    key = next((key for key in sorted(known) if is_root_list(key)), None)
+    return SettingEdit(key or ROOT_LIST, thumbprint, (), None, whole=key is None)
+
+
+def _list_edit(
+    snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...], new: Thumbprint
+) -> Iterable[SettingEdit]:
+    listed = {one.thumbprint for one in settings.references if one.key == key}
+    old = tuple(one for one in stale if one in listed)
+    everything = settings.loads_everything and is_load_list(key)
+    if not old or new in listed or everything:
+        return
+    live = live_for(snapshot, settings, key)
+    last_good = next((one for one in old if one in live), old[0])
+    needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
+    leaving = tuple(
+        one for one in old if one not in live or (one not in needed and _may_leave(snapshot, site, one, last_good))
+    )
+    yield SettingEdit(key, new, leaving, last_good)
+
+
+def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
+    """Say whether a version before the last good one may leave: when it expired, or the last good one is proven."""
+    version = snapshot.lineage.version_of(thumbprint)
+    expired = version is not None and version.not_after <= snapshot.now
+    return expired or last_good in snapshot.rollout.proven_at(site.ref)

@@ -1,0 +1,84 @@
+"""The careful write of an app's settings, which Azure replaces as a whole: one edit of ours, and nobody's work lost.
+
+The window that is left is between the read and the write; it is closed where Azure honours If-Match (not documented)
+and otherwise some tens of milliseconds long: see docs/explanation/app-settings.md.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.domain.errors import Conflict
+from shared.domain.fleet.app_settings import (
+    SettingEdit,
+    SiteSettings,
+    all_done,
+    changed_elsewhere,
+    edited_settings,
+    edited_values,
+    fetched,
+)
+from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.settle import settle
+from shared.planning.acting.subjects import settings_subject
+from shared.planning.plan import Phase, SettingsWrite, Traits
+from shared.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChange(Traits):
+    """Edits of the settings of one app, in one write, which restarts it once."""
+
+    settings: SiteSettings
+    edits: tuple[SettingEdit, ...]
+    webspace: Webspace
+    phase: ClassVar[Phase] = Phase.APP
+
+    @property
+    def subject(self) -> str:
+        """The app."""
+        return settings_subject(self.settings.site)
+
+    @property
+    def site(self) -> SiteRef | None:
+        """The app."""
+        return self.settings.site
+
+    @property
+    def writes(self) -> frozenset[Thumbprint]:
+        """The thumbprints that it puts in."""
+        return frozenset(edit.add for edit in self.edits if edit.add is not None)
+
+    @property
+    def settings_write(self) -> SettingsWrite:
+        """The edits."""
+        return SettingsWrite(self.settings, self.edits)
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the edits done; a restart also fetches what Key Vault references lead to."""
+        version = snapshot.lineage.current.version if snapshot.lineage.current else None
+        after = fetched(edited_settings(self.settings, self.edits), snapshot.lineage.ref, version)
+        return snapshot.with_settings(replace(after, changing=True))
+
+    def perform(self, ports: Ports) -> bool:
+        """Read, compare with what was planned against, write once, and return when Azure shows it.
+
+        Raises Conflict where another setting changed meanwhile, or an edit no longer applies.
+        """
+        site = self.settings.site
+        seen = ports.app_service.settings_to_edit(site)
+        if all_done(seen.values, self.edits):
+            return False
+        if moved := changed_elsewhere(seen.digests, self.settings.digests, self.edits):
+            raise Conflict(f"{self.subject}: {', '.join(moved)} changed since it was observed; it is planned again")
+        values = edited_values(seen.values, self.edits)
+        if not all_done(values, self.edits):
+            raise Conflict(f"{self.subject}: what was to be edited is gone; it is planned again")
+        ports.app_service.put_settings(replace(seen, values=values))
+        settle(
+            ports.clock,
+            lambda: ports.app_service.settings(site),
+            lambda now: all_done(now.values, self.edits),
+            self.subject,
+        )
+        return True

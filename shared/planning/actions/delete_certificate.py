@@ -1,0 +1,74 @@
+"""Delete an upload that a newer version has superseded, when nothing can need it any more.
+
+Azure refuses to delete a certificate that is bound, and deletes one that an app setting names: that check is ours alone
+(Azure docs, support articles on deleting certificates; platform facts 1.5). Every doubt keeps the certificate.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shared.domain.certificates.requirements import Case
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import Conflict
+from shared.domain.fleet.app_settings import read_settings
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.intent import Intent
+from shared.domain.names import SiteRef
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.about_copy import AboutCopy, look
+from shared.planning.acting.settle import settle
+from shared.planning.plan import Phase, Skip, Step
+from shared.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCertificate(AboutCopy):
+    """Delete one upload. `apps` are the sites and slots whose settings could name it."""
+
+    copy: WebspaceCertificate
+    apps: tuple[SiteRef, ...]
+    phase: ClassVar[Phase] = Phase.DELETE
+    is_staged: ClassVar[bool] = False
+
+    @property
+    def deletes_copy(self) -> WebspaceCertificate:
+        """The upload."""
+        return self.copy
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot without the upload."""
+        return snapshot.without_certificate(self.copy.ref)
+
+    def perform(self, ports: Ports) -> bool:
+        """Read the settings of every app once more, delete, and return once it is gone.
+
+        Raises Conflict where the upload is another one now, or where an app has come to name it.
+        """
+        seen = look(ports, self.copy.ref)
+        if seen is None:
+            return False
+        elsewhere = seen.site is None and seen.webspace != self.copy.webspace
+        if elsewhere or (seen.thumbprint, seen.source) != (self.copy.thumbprint, None):
+            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+        for app in self.apps:
+            if self.copy.thumbprint in read_settings(ports.app_service.settings(app)).mentioned:
+                raise Conflict(f"{self.subject}: the settings of {app} have come to name it; it is planned again")
+        ports.app_service.delete_certificate(self.copy.ref)
+        settle(ports.clock, lambda: look(ports, self.copy.ref), lambda now: now is None, self.subject)
+        return True
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose to delete every upload of an older version. The guard `still_needed` refuses most of these steps."""
+    for copy in sorted(snapshot.fleet.certificates, key=lambda one: one.ref):
+        claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)
+        if copy.source is None and claimed and snapshot.lineage.is_stale(copy.thumbprint):
+            near = (*snapshot.settings_near(copy), *snapshot.settings_sharing(copy))
+            apps = tuple(settings.site for settings in near)
+            yield Step(DeleteCertificate(copy, apps), Reason.SUPERSEDED)

@@ -1,0 +1,197 @@
+"""Import a vault certificate where it is asked for and is missing: a webspace, or a site that has its own.
+
+From then on it is a copy like any other: synced with each version, and never deleted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import AzureError, NotFound, Rejected
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm
+from shared.domain.fleet.vault_access import AccessVerdict, Principal, judge
+from shared.domain.intent import Intent
+from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
+from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
+from shared.planning.acting.about_copy import AboutCopy, look
+from shared.planning.acting.named_targets import named_targets, target_subject
+from shared.planning.acting.new_copy import told_apart, why_full
+from shared.planning.acting.settle import settle
+from shared.planning.plan import Skip, Step, View
+from shared.ports import Ports
+
+
+class Place(NamedTuple):
+    """Where a copy goes: a webspace, or one site of it that has its own, by a plan that is there."""
+
+    webspace: Webspace
+    site: SiteRef | None
+    plan: ServerFarm
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCertificate(AboutCopy):
+    """Import the vault certificate. `vault_id` is the resource id of the vault, None where no copy of it tells."""
+
+    copy: WebspaceCertificate
+    plan: ServerFarm
+    version: CertificateVersion
+    lineage: Lineage
+    vault_id: str | None
+    app_service: Principal
+    is_staged: ClassVar[bool] = False
+    needs_view: ClassVar[View] = View.COPIES
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An import, which replaces nothing."""
+        return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the copy."""
+        return snapshot.with_certificate(self.copy)
+
+    def perform(self, ports: Ports) -> bool:
+        """Import unless a certificate of that name is there; return once Azure shows it.
+
+        Raises Rejected where App Service may not read the vault, with what is missing and the command that mends it;
+        where that cannot be told, Azure is asked, whose refusal then says so.
+        """
+        if (seen := look(ports, self.copy.ref)) is not None:
+            if self._is_there(seen):
+                return False
+            raise Rejected(
+                f"{self.subject}: the name is taken; set {IMPORT_NAME} on the vault certificate, or delete it"
+            )
+        vault_id = self.vault_id or self._find(ports)
+        if lacking := self._lacking(ports, vault_id):
+            raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
+        copy = replace(self.copy, key_vault_id=vault_id, key_vault_secret=self.lineage.ref.name)
+        ports.app_service.import_certificate(copy, self.plan)
+        settle(ports.clock, lambda: look(ports, copy.ref), self._is_there, self.subject)
+        return True
+
+    def _lacking(self, ports: Ports, vault_id: str) -> str:
+        """Return what App Service lacks on the vault, empty where nothing is known to be missing."""
+        try:
+            access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
+        except AzureError:
+            return ""  # we may not look: Azure itself knows
+        return access.detail if access.verdict is AccessVerdict.LACKING else ""
+
+    def _is_there(self, seen: WebspaceCertificate | None) -> bool:
+        """Say whether what is seen is the copy: of this vault certificate, and in this place."""
+        if seen is None or seen.source != self.lineage.ref:
+            return False
+        return seen.site is not None or seen.webspace == self.copy.webspace
+
+    def _find(self, ports: Ports) -> str:
+        """Return the vault's resource id. Raises NotFound where no subscription that is seen has it."""
+        here = self.copy.ref.subscription
+        for subscription in sorted(ports.app_service.subscriptions(), key=lambda one: (one != here, one)):
+            if (found := ports.vault_rights.vaults(subscription).get(self.lineage.ref.vault)) is not None:
+                return found
+        raise NotFound(f"{self.subject}: ARM shows no vault {self.lineage.ref.vault}; grant Reader on the vault")
+
+
+def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
+    """Propose it for every place that the tag names and that has no copy of the vault certificate."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if current is None:
+        return
+    places = _places(snapshot)
+    found, skips = named_targets(lineage, IMPORT_TO, {key: names for key, (_, names) in places.items()})
+    yield from skips
+    there = {(copy.webspace, copy.site) for copy in snapshot.copies}
+    taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
+    for target, key in found.items():
+        place, subject = places[key][0], target_subject(lineage, IMPORT_TO, target)
+        if (place.webspace, place.site) in there:
+            continue
+        if off := _off(snapshot, target):
+            yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: off")
+            continue
+        there.add((place.webspace, place.site))
+        if (refusal := _refusal(snapshot, place)) is not None:
+            yield Skip(subject, *refusal)
+            continue
+        action = _import(snapshot, current, place, intent, _name(lineage, place, taken))
+        taken[action.copy.ref] = place.webspace
+        yield Step(action, Reason.IMPORT_ASKED)
+
+
+def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
+    """Return why nothing can be imported there now, None where it can."""
+    refusal = snapshot.lineage.refusal
+    if refusal is not None:
+        return Reason.NEWEST_REFUSED, f"App Service imports the newest version, which is refused: {refusal.detail}"
+    full = why_full(snapshot, place.webspace) if place.site is None else ""
+    return (Reason.WEBSPACE_FULL, full) if full else None
+
+
+def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
+    """Return every place that a copy can go to, with all names that it goes by: its own, its plans' and its sites'."""
+    found: dict[str, tuple[Place, frozenset[str]]] = {}
+
+    def add(place: Place, names: frozenset[str]) -> None:
+        key = place.site.resource_id if place.site else f"{place.webspace.subscription}/{place.webspace}"
+        known = found.get(key)
+        found[key] = (known[0], known[1] | names) if known else (place, names)
+
+    plans = {plan.resource_id.lower(): plan for plan in snapshot.fleet.plans}
+    for plan in plans.values():
+        names = names_of_plan(plan.resource_id) | names_of_webspace(plan.webspace)
+        add(Place(plan.webspace, None, plan), names)
+    for site in snapshot.fleet.sites:
+        if site.webspace is None or site.ref.slot is not None:
+            continue
+        if (on := plans.get(site.plan) or snapshot.fleet.plan_in(site.webspace)) is not None:
+            add(Place(site.webspace, site.ref if site.flex else None, on), names_of_site(site.ref))
+    return found
+
+
+def _off(snapshot: Snapshot, target: Target) -> SiteRef | None:
+    """Return the site that the target names, if operators took it out; None otherwise."""
+    named = (site.ref for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref))
+    return next((ref for ref in named if snapshot.fleet.opted_out(ref)), None)
+
+
+def _import(
+    snapshot: Snapshot, current: CertificateVersion, place: Place, intent: Intent, name: CopyRef
+) -> ImportCertificate:
+    lineage = snapshot.lineage
+    vaults = (c.key_vault_id for c in snapshot.fleet.certificates if c.source and c.source.vault == lineage.ref.vault)
+    return ImportCertificate(
+        copy=WebspaceCertificate(
+            ref=name,
+            webspace=place.webspace,
+            location=place.plan.location,
+            thumbprint=current.thumbprint,
+            host_names=current.facts.host_names if current.facts else frozenset(),
+            not_after=current.not_after,
+            source=lineage.ref,
+        ),
+        plan=place.plan,
+        version=current,
+        lineage=lineage,
+        vault_id=next(vaults, None),
+        app_service=intent.app_service,
+    )
+
+
+def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
+    """Return the name of the copy: as az gives it (`{group}-{vault}-{certificate}`), unless a tag says another.
+
+    Where another webspace of the resource group has that name, this one's is told apart.
+    """
+    group = place.plan.resource_group
+    name = (IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()
+    if place.site is not None:
+        return CopyRef.of_site(place.site, name, public=False)
+    return told_apart(CopyRef(place.webspace.subscription, group, name), place.webspace, taken)

@@ -1,0 +1,125 @@
+"""Keep a version that app settings name, when the imported copy under it is replaced.
+
+A sync, ours or Azure's own within 24 hours, replaces an imported copy in place; an app that names the old thumbprint
+would not start with it again. The version is brought into the webspace once more, as an upload under a name of its own,
+so that old and new are live together.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shared.domain.certificates.requirements import Case
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm
+from shared.domain.intent import Intent
+from shared.domain.names import CopyRef, Thumbprint, Webspace
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import named_stale, stale_in
+from shared.planning.acting.about_copy import look
+from shared.planning.acting.new_copy import PLANLESS, own_copy, why_full
+from shared.planning.acting.subjects import copy_subject
+from shared.planning.actions.upload_certificate import UploadCertificate
+from shared.planning.plan import Skip, Step
+from shared.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSuperseded(UploadCertificate):
+    """Upload a superseded version of the vault certificate into a webspace, under a name of its own.
+
+    `held_by` is the imported copy that holds the version now, None where none does any more. Where Azure does not take
+    a thumbprint that it holds already, the upload has to wait for the sync of that copy.
+    """
+
+    held_by: CopyRef | None = None
+    is_staged: ClassVar[bool] = False
+    protects: ClassVar[bool] = True
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
+
+    def perform(self, ports: Ports) -> bool:
+        """Upload the version unless it is there; return once Azure shows it.
+
+        Raises NotYet where Azure takes it only after the sync, NotKept where it cannot be had at all.
+        """
+        try:
+            if self._is_there(ports):
+                return False
+        except Rejected as taken:
+            raise NotKept(str(taken)) from taken
+        try:
+            pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
+        except (Denied, NotFound, Rejected) as error:
+            raise NotKept(f"{self.subject}: the old version cannot be read, so there is no overlap: {error}") from error
+        try:
+            self.send(ports, pfx)
+        except (Denied, Rejected, NotSettled) as error:
+            if not isinstance(error, Denied) and self._is_imported(ports):
+                raise NotYet(f"{self.subject} goes up after the sync: {error}") from error
+            raise NotKept(f"{self.subject}: Azure does not take it, so there is no overlap: {error}") from error
+        return True
+
+    def _is_imported(self, ports: Ports) -> bool:
+        return self.held_by is not None and self.holds(look(ports, self.held_by))
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for every version that settings name and that only an imported copy holds, or none any more."""
+    taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
+    for webspace in sorted({copy.webspace for copy in snapshot.copies if copy.site is None}):
+        plan = snapshot.fleet.plan_in(webspace)
+        for version in _to_keep(snapshot, webspace):
+            kept = own_copy(snapshot.lineage, version, webspace, plan, taken)
+            refusal = _refusal(snapshot, version, plan)
+            if plan is None or refusal:
+                yield Skip(copy_subject(kept.ref, webspace), Reason.NO_OVERLAP, refusal)
+                continue
+            taken[kept.ref] = webspace
+            held_by = min((c.ref for c in snapshot.copies if _holds(c, webspace, version.thumbprint)), default=None)
+            yield Step(
+                KeepSuperseded(snapshot.lineage.ref, version, kept, plan, held_by=held_by), Reason.SUPERSEDED_IN_USE
+            )
+
+
+def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
+    """Return the versions of the webspace that a sync takes away, or took away, from apps that name them.
+
+    What only a sync with the vault's newest version can bring is not among them. Where the settings of an app cannot be
+    read, it may name what an imported copy holds.
+    """
+    lineage, fleet = snapshot.lineage, snapshot.fleet
+    imported = {copy.thumbprint for copy in snapshot.copies if copy.webspace == webspace}
+    staying = {copy.thumbprint for copy in fleet.certificates_in(webspace) if copy.source != lineage.ref}
+    unread = any(spot.settings_only and spot.hides(webspace) for spot in fleet.blind_spots)
+    wanted: set[Thumbprint | None] = set(imported) if unread else set()
+    current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
+    for settings in (one.without_roots for one in snapshot.settings_in(webspace)):
+        wanted |= settings.named & (imported | current)  # Azure itself brings a newest version that is refused
+        listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
+        if not listed:
+            wanted |= set(named_stale(snapshot, settings)[:1])
+        wanted |= {pin.thumbprint for pin in settings.pins if stale_in(snapshot, webspace, pin.thumbprint)}
+    newest = lineage.versions[0].thumbprint if lineage.versions else None
+    kept = {v.thumbprint: v for v in reversed(lineage.versions) if v.thumbprint in wanted - staying - {newest}}
+    enabled = {v.thumbprint: v for v in reversed(lineage.versions) if v.thumbprint in kept and v.enabled}
+    return tuple(sorted((kept | enabled).values(), key=lineage.versions.index))
+
+
+def _holds(copy: WebspaceCertificate, webspace: Webspace, thumbprint: Thumbprint) -> bool:
+    return copy.webspace == webspace and copy.thumbprint == thumbprint
+
+
+def _refusal(snapshot: Snapshot, version: CertificateVersion, plan: ServerFarm | None) -> str:
+    if version.not_after <= snapshot.now:
+        return f"it expired at {version.not_after:%Y-%m-%d %H:%M} UTC, so it is not kept beside the new version"
+    if not version.enabled:
+        return "this version is disabled in the vault, so it cannot be kept beside the new one: enable it until then"
+    if plan is None:
+        return PLANLESS
+    return why_full(snapshot, plan.webspace)

@@ -1,0 +1,78 @@
+"""Bring the last good values back: the inverse of the edits that the journal holds."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+from shared.domain.certificates.requirements import Case
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, inverse, is_list, is_load_list
+from shared.domain.intent import Intent
+from shared.domain.names import Thumbprint
+from shared.domain.reason import Reason
+from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.snapshot.liveness import live_for
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.plan import Skip, Step
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAppSettings(SettingsChange):
+    """Take our own edits back, on the values as they stand now."""
+
+    protects: ClassVar[bool] = True
+
+    def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
+        """Nothing: the action is about an older version."""
+        return ()
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for apps whose own probe failed for good after a roll.
+
+    Only what is still as we wrote it is taken back: a setting that somebody else wrote since is theirs.
+    """
+    for record in sorted(snapshot.rollout.rolls, key=lambda one: one.site):
+        settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
+        if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
+            continue
+        edits = restoring(settings, record, partial(live_for, snapshot, settings))
+        if edits:
+            yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
+
+
+def restoring(
+    settings: SiteSettings, record: RollRecord, live: Callable[[str], frozenset[Thumbprint]]
+) -> tuple[SettingEdit, ...]:
+    """Return the edits that bring the last good values back; empty where nothing of ours is left.
+
+    `live` says what a setting can name. What is no longer live cannot come back. Where that is so for one of several
+    settings, or where somebody else pinned the new version meanwhile, the new version stays in the lists for those that
+    keep it.
+    """
+    back = tuple(one for edit in record.edits if _is_ours(settings, edit) for one in inverse(edit))
+    kept = tuple(edit for edit in back if edit.add is None or edit.add in live(edit.key)) or back
+    ours = {edit.key for edit in kept}
+    pinned = {pin.thumbprint for pin in settings.pins if pin.key not in ours}
+    if kept != back or any(pinned & set(edit.remove) for edit in kept):
+        kept = tuple(replace(edit, remove=()) if is_list(edit.key) else edit for edit in kept)
+        kept = tuple(edit for edit in kept if edit.add is not None)
+    return (*kept, *_loading(settings, kept))
+
+
+def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
+    named = {one.thumbprint for one in settings.references if one.key == edit.key}
+    if edit.add is None:
+        return edit.beside in named and not named & set(edit.remove)
+    return edit.add in named
+
+
+def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[SettingEdit]:
+    """Let a pinned version be loaded again, where somebody else took it out of the load list meanwhile."""
+    edited = {edit.key for edit in back}
+    for key in sorted({one.key for one in settings.references if is_load_list(one.key)} - edited):
+        listed = {one.thumbprint for one in settings.references if one.key == key}
+        missing = dict.fromkeys(edit.add for edit in back if edit.add not in listed and edit.beside in listed)
+        yield from (SettingEdit(key, add, (), back[0].beside) for add in missing)

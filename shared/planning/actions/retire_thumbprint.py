@@ -1,0 +1,68 @@
+"""Take superseded versions out of an app's lists, where an operator asks for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.fleet.app_settings import SettingEdit, SiteSettings
+from shared.domain.fleet.sites import Site
+from shared.domain.intent import Intent
+from shared.domain.names import Thumbprint
+from shared.domain.reason import Reason
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import rollable
+from shared.domain.tags import RETIRE, is_on
+from shared.planning.acting.roll_edits import lists_of
+from shared.planning.acting.settings_change import SettingsChange
+from shared.planning.plan import Skip, Step, View
+
+
+@dataclass(frozen=True, slots=True)
+class RetireThumbprint(SettingsChange):
+    """Take superseded thumbprints out of the lists. It costs a restart of its own."""
+
+    retires: ClassVar[bool] = True
+    needs_view: ClassVar[View] = View.SETTINGS
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """What the app uses from then on, without the versions before."""
+        return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for apps that asked, by `certroll-retire: on`, and that were seen to use the current version."""
+    current = snapshot.lineage.current
+    if current is None:
+        return
+    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+        site = snapshot.site(settings.site)
+        record = snapshot.rollout.roll_of(settings.site)
+        told = record is not None and record.state is RollState.STALE and record.retiring
+        proven = told or (record is not None and record.state is RollState.VALIDATED)
+        if site is None or site.webspace is None or settings.changing or not proven:
+            continue
+        edits = _edits(snapshot, site, settings, current.thumbprint)
+        if edits and _asked(snapshot, site):
+            yield Step(RetireThumbprint(settings, edits, site.webspace), Reason.SUPERSEDED)
+
+
+def _asked(snapshot: Snapshot, site: Site) -> bool:
+    own = snapshot.tag(site.ref, RETIRE)
+    return is_on(own if own is not None else RETIRE.value_in(snapshot.lineage.tags))
+
+
+def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:
+    stale = rollable(snapshot, settings)
+    if any(pin.thumbprint in stale for pin in settings.pins):
+        return ()
+    lists = {
+        key: tuple(one.thumbprint for one in settings.references if one.key == key) for key in lists_of(site, settings)
+    }
+    return tuple(
+        SettingEdit(key, None, tuple(one for one in stale if one in listed), current)
+        for key, listed in lists.items()
+        if current in listed and any(one in stale for one in listed)
+    )

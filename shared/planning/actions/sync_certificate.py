@@ -1,0 +1,122 @@
+"""Make App Service fetch the vault's newest version into an imported copy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import Conflict, NotFound, Rejected
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm
+from shared.domain.intent import Intent
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.about_copy import AboutCopy
+from shared.planning.acting.settle import settle
+from shared.planning.acting.subjects import copy_subject
+from shared.planning.plan import Skip, Step, View
+from shared.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCertificate(AboutCopy):
+    """Put the imported copy again as it is, by which App Service replaces it in place with the newest version.
+
+    App Service then moves the bindings of every site on that copy by itself, opted-out ones included (App Service team
+    post "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). That is not projected:
+    the plan also overwrites each binding, which writes nothing where the platform was there first.
+    """
+
+    copy: WebspaceCertificate
+    plan: ServerFarm
+    version: CertificateVersion
+    needs_view: ClassVar[View] = View.BINDINGS
+
+    @property
+    def replaces(self) -> WebspaceCertificate:
+        """The imported copy."""
+        return self.copy
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An import in place of the version before, and where the copy is bound also what it serves."""
+        lineage = snapshot.lineage
+        uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
+        return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the new version in this copy."""
+        facts = self.version.facts
+        synced = replace(
+            self.copy,
+            thumbprint=self.version.thumbprint,
+            not_after=self.version.not_after,
+            host_names=facts.host_names if facts else self.copy.host_names,
+        )
+        return snapshot.with_certificates(lambda copy: synced if copy.ref == self.copy.ref else copy)
+
+    def perform(self, ports: Ports) -> bool:
+        """Sync the copy unless it is current; return once Azure shows the new version in it.
+
+        The answer to the PUT is not believed: recorded answers showed another group's source. Raises Conflict where
+        the copy changed since it was planned, Rejected where it is another thing afterwards.
+        """
+        app_service = ports.app_service
+        try:
+            seen = app_service.certificate(self.copy.ref)
+        except NotFound as gone:
+            raise Conflict(f"{self.subject} is gone: {gone}") from gone
+        if seen.thumbprint == self.version.thumbprint:
+            return False
+        if (seen.thumbprint, _identity(seen)) != (self.copy.thumbprint, _identity(self.copy)):
+            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+        app_service.import_certificate(seen, self.plan)
+        after = settle(
+            ports.clock,
+            lambda: app_service.certificate(self.copy.ref),
+            lambda copy: copy.thumbprint != self.copy.thumbprint,
+            self.subject,
+        )
+        if _identity(after) != _identity(self.copy):
+            raise Rejected(
+                f"{self.subject} came back with another webspace or source: {after.webspace}, {after.source}"
+            )
+        if after.thumbprint != self.version.thumbprint:
+            raise Conflict(
+                f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; it is planned again"
+            )
+        return True
+
+
+def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
+    return copy.webspace, copy.source
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose a sync of every imported copy that does not hold the current version.
+
+    App Service always fetches the newest version. Where that one was refused, no copy is synced.
+    """
+    lineage = snapshot.lineage
+    for copy in sorted(snapshot.copies, key=lambda copy: copy.ref):
+        subject = copy_subject(copy.ref, copy.webspace)
+        if lineage.refusal is not None:
+            yield Skip(
+                subject,
+                Reason.NEWEST_REFUSED,
+                f"the newest version of {lineage.ref} is refused ({lineage.refusal.reason}: {lineage.refusal.detail}); "
+                "Azure itself may import it within 24 h: disable it, or put a good version on top",
+            )
+            continue
+        if lineage.current is None or copy.thumbprint == lineage.current.thumbprint:
+            continue
+        plan = snapshot.fleet.plan_in(copy.webspace)
+        if plan is None:
+            yield Skip(
+                subject,
+                Reason.NO_PLAN_IN_WEBSPACE,
+                "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans, "
+                "or delete the copy if the webspace has none",
+            )
+            continue
+        yield Step(SyncCertificate(copy, plan, lineage.current), Reason.STALE_COPY)

@@ -1,0 +1,95 @@
+"""Upload the current version once more where servers do not know its chain, because operators ask for it.
+
+The servers of an App Service Environment trust a private authority by the chain that is uploaded with a certificate,
+and what was uploaded before October 2023 has to be uploaded and bound again for that (Azure docs, "Certificates in App
+Service Environment", private server certificate). The early upload stays: it has the same thumbprint, and is bound.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.pfx import Pfx
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import NotSettled, Rejected
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.intent import Intent
+from shared.domain.names import Webspace
+from shared.domain.reason import Reason
+from shared.domain.snapshot.roots import trusts_by_chain
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import contested_in
+from shared.domain.tags import UPLOAD_AGAIN
+from shared.planning.acting.chains import CHAINS_ADDED_SINCE, brings_chain, is_asked
+from shared.planning.acting.new_copy import own_copy, room_for
+from shared.planning.acting.subjects import copy_subject
+from shared.planning.actions.upload_certificate import UploadCertificate
+from shared.planning.plan import Phase, Skip, Step
+from shared.ports import Ports
+
+NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAgain(UploadCertificate):
+    """Upload the version that is there already, under a name of its own; host names are bound to it afterwards."""
+
+    phase: ClassVar[Phase] = Phase.UPLOAD
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """An upload of the version that is in use."""
+        return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
+
+    def send(self, ports: Ports, pfx: Pfx) -> None:
+        """Upload it; return once Azure shows it. Raises Rejected with the cure where Azure has it once only."""
+        try:
+            UploadCertificate.send(self, ports, pfx)  # slots make a new class, which super() does not know
+        except (Rejected, NotSettled) as error:
+            raise Rejected(f"{self.subject}: Azure does not take it a second time ({error}): {NEW_VERSION}") from error
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it where all uploads of the current version are early, or may be; without the tag say what they are."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
+    for webspace in sorted({copy.webspace for copy in snapshot.fleet.certificates}):
+        uploads = snapshot.uploads_in(webspace)
+        if current is None or not uploads or not trusts_by_chain(snapshot, webspace) or any(map(brings_chain, uploads)):
+            continue
+        if (refusal := _refusal(snapshot, webspace, uploads)) is not None:
+            yield refusal
+            continue
+        plan = snapshot.fleet.plan_in(webspace)
+        copy = own_copy(lineage, current, webspace, plan, taken)
+        room = room_for(snapshot, copy, plan)
+        if isinstance(room, Skip):
+            yield room
+            continue
+        taken[copy.ref] = webspace
+        yield Step(UploadAgain(lineage.ref, current, copy, room, whole_chain=True), Reason.UPLOAD_AGAIN_ASKED)
+
+
+def _refusal(snapshot: Snapshot, webspace: Webspace, uploads: tuple[WebspaceCertificate, ...]) -> Skip | None:
+    first = min(uploads, key=lambda copy: copy.ref)
+    subject = copy_subject(first.ref, webspace)
+    if not is_asked(snapshot.lineage):
+        return Skip(subject, *_state(snapshot.lineage, uploads))
+    if contested_in(snapshot, webspace, first.thumbprint):
+        detail = f"a copy of another vault certificate holds {first.thumbprint}, too, so it is not uploaded once more"
+        return Skip(subject, Reason.AMBIGUOUS_LINEAGE, f"{detail}: {NEW_VERSION}")
+    return None
+
+
+def _state(lineage: Lineage, uploads: tuple[WebspaceCertificate, ...]) -> tuple[Reason, str]:
+    """Return what is wrong with the uploads, and what to do."""
+    dates = [copy.created for copy in uploads if copy.created is not None]
+    known = len(dates) == len(uploads)
+    seen = f"it was uploaded on {max(dates):%Y-%m-%d}" if known else "Azure does not say when it was uploaded"
+    detail = (
+        f"{seen}. Of what was uploaded before {CHAINS_ADDED_SINCE:%Y-%m-%d} the servers of an App Service Environment "
+        f"do not know the chain, and no public authority issued it: set {UPLOAD_AGAIN}: on on {lineage.ref}, and "
+        "Certroll uploads and binds it again"
+    )
+    return (Reason.UPLOADED_BEFORE_CHAINS if known else Reason.UPLOAD_DATE_UNKNOWN), detail

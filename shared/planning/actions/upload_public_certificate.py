@@ -1,0 +1,129 @@
+"""Put a certificate without its key on a site, for apps that only check what others have signed.
+
+A site or slot gets it where the tag `certroll-public-to` of the vault object names it. So does one of the apps of an
+App Service plan where a root list is to name it. Nothing restarts: apps find it at their next start, or when their
+settings are rolled.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import Rejected
+from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import Site
+from shared.domain.intent import Intent
+from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
+from shared.domain.snapshot.liveness import roots_at
+from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import stale_in
+from shared.domain.tags import LINEAGE, PUBLIC_TO
+from shared.planning.acting.about_copy import AboutCopy, look
+from shared.planning.acting.named_targets import named_sites
+from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
+from shared.planning.plan import Skip, Step
+from shared.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPublicCertificate(AboutCopy):
+    """Upload the public part of a version to one site or slot, under a name of its own.
+
+    `as_root` says that it is for root lists, and nothing else asked for it.
+    """
+
+    ref: VaultCertificateRef
+    version: CertificateVersion
+    copy: WebspaceCertificate
+    as_root: bool = False
+    is_staged: ClassVar[bool] = False
+
+    def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
+        """A root, if the certificate is for root lists alone; else a public certificate."""
+        lineage = snapshot.lineage
+        if self.as_root:
+            return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
+        return (Case(current, Use.PUBLIC, snapshot.now, lineage.before, lineage.key),)
+
+    def project(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the certificate."""
+        return snapshot.with_certificate(self.copy)
+
+    def perform(self, ports: Ports) -> bool:
+        """Upload the certificate unless it is there; return once Azure shows it. Raises Rejected: the name is taken."""
+        if (seen := look(ports, self.copy.ref)) is not None:
+            if self._is(seen):
+                return False
+            raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
+        der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        ports.app_service.upload_public_certificate(self.copy, der)
+        settle(ports.clock, lambda: look(ports, self.copy.ref), self._is, self.subject, UPLOAD_PATIENCE)
+        return True
+
+    def _is(self, seen: WebspaceCertificate | None) -> bool:
+        return seen is not None and seen.thumbprint == self.version.thumbprint
+
+
+def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+    """Propose it for every site and slot that should have the current version and has it in no public form yet."""
+    current = snapshot.lineage.current
+    if current is None:
+        return
+    named, skips = named_sites(snapshot, PUBLIC_TO)
+    yield from skips
+    for ref in sorted(named):
+        site = snapshot.site(ref)
+        own = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.ref.public)
+        if site is None or site.webspace is None or any(copy.thumbprint == current.thumbprint for copy in own):
+            continue
+        yield Step(_upload(snapshot, current, ref, site.webspace), Reason.PUBLIC_CERTIFICATE_ASKED)
+    yield from _for_roots(snapshot, current, named)
+
+
+def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset[SiteRef]) -> Iterable[Step]:
+    """Propose it for one app of each plan whose root lists need the version, where none of its apps has it.
+
+    Those that get it anyway are `named`.
+    """
+    served: set[SiteRef] = set()
+    for site in sorted(snapshot.fleet.sites, key=lambda one: one.ref):
+        if site.webspace is None or site.ref in served or not _needs_root(snapshot, site):
+            continue
+        plan = {site.ref, *snapshot.fleet.plan_mates(site.ref)}
+        served |= plan
+        coming = any(not snapshot.fleet.opted_out(ref) for ref in plan & named)
+        if coming or current.thumbprint in roots_at(snapshot, site.ref):
+            continue
+        upload = replace(_upload(snapshot, current, site.ref, site.webspace), as_root=True)
+        yield Step(upload, Reason.ROOT_NEEDED)
+
+
+def _needs_root(snapshot: Snapshot, site: Site) -> bool:
+    """Say whether the root list of an app is to name the version: it does, or names an older one, or a tag asks."""
+    settings = snapshot.settings_of(site.ref)
+    if settings is None or not site.heeds_roots or snapshot.fleet.opted_out(site.ref):
+        return False
+    ours = any(stale_in(snapshot, site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
+    return ours or is_rooted(snapshot, site.ref)
+
+
+def _upload(
+    snapshot: Snapshot, current: CertificateVersion, ref: SiteRef, webspace: Webspace
+) -> UploadPublicCertificate:
+    lineage = snapshot.lineage.ref
+    copy = WebspaceCertificate(
+        ref=CopyRef.of_site(ref, own_name(lineage, current.thumbprint), public=True),
+        webspace=webspace,
+        location="",
+        thumbprint=current.thumbprint,
+        host_names=frozenset(),
+        not_after=current.not_after,
+        source=None,
+        tags=((LINEAGE.name, str(lineage)),),
+    )
+    return UploadPublicCertificate(lineage, current, copy)

@@ -1,0 +1,37 @@
+"""One webspace first; the others when it is proven there."""
+
+from shared.domain.intent import Intent
+from shared.domain.reason import Reason
+from shared.domain.rollout.gates import stage
+from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.placing import first_webspace
+from shared.planning.plan import Plan, Skip, Step
+
+
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Refuse steps whose turn has not come, and every step of a version that was seen to fail."""
+    first = first_webspace(plan, snapshot, intent)
+    gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))
+    started = snapshot.rollout.first is not None
+    failures = sorted(f"{record.site} ({record.detail})" for record in gate.failed)
+    failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)
+
+    def refusal(step: Step) -> Skip | None:
+        if step.action.protects:
+            return None
+        if failures:
+            where = ", ".join(failures)
+            detail = (
+                f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
+            )
+            return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
+        if step.action.restarts_site or not step.action.is_staged:
+            return None  # apps have stages of their own
+        if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
+            return None
+        until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
+        detail = f"{first} goes first; the rest follows when it is proven there{until}"
+        return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
+
+    return plan.refuse(refusal)

@@ -1,0 +1,185 @@
+"""One app first; slots before production; the others when it is proven there."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache, partial
+
+from shared.domain.environments.apps import wave_apps
+from shared.domain.environments.waves import last_of_group, next_wave
+from shared.domain.fleet.probe import ProbeInvalid, probe_of
+from shared.domain.intent import Intent
+from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.reason import Reason
+from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.gates import LOST_AFTER, URGENT, opens, opens_at
+from shared.domain.rollout.settings_record import WRITTEN, RollState
+from shared.domain.snapshot.expiry import settings_expire_at
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.guards.thumbprint_not_live import absent
+from shared.planning.plan import Plan, Skip, Step
+
+SHOWN = 3
+
+
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Refuse changes of apps whose turn has not come."""
+    plan = _where_live(plan, snapshot)
+    staged = [step.action for step in plan.steps if _staged(step)]
+    rolling = (action for action in staged if not action.retires)
+    apps = frozenset(action.site for action in rolling if action.site is not None)
+    turns = Turns(snapshot, intent, apps, frozenset(action.site for action in staged if action.site is not None))
+
+    def refusal(step: Step) -> Skip | None:
+        if not _staged(step) or step.action.site is None or (turn := turns.refusal(step.action.site)) is None:
+            return None
+        return Skip(step.subject, *turn, step.action.site)
+
+    return plan.refuse(refusal)
+
+
+class Turns:
+    """Whose turn it is: pure, from the records and from which apps still have something to do.
+
+    `apps` are to be rolled; `restarting` are those and the ones of which something is to be retired.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, intent: Intent, apps: frozenset[SiteRef], restarting: frozenset[SiteRef] = frozenset()
+    ) -> None:
+        self._snapshot = snapshot
+        self._intent = intent
+        self._apps = apps
+        self._restarting = restarting | apps
+        self._rolls = snapshot.rollout.rolls
+        self._aside = {roll.site for roll in self._rolls if roll.state is RollState.SET_ASIDE}
+        self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
+        ends = settings_expire_at(snapshot, apps)
+        self._urgent = ends is not None and ends - snapshot.now < URGENT
+        self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
+        self._members = cache(partial(wave_apps, snapshot.fleet))
+        self._wave = cache(self._next_wave)
+        self._first = min(apps, key=self._rank, default=None)
+
+    def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
+        """Return why the app may not go now, None where it may."""
+        record = self._snapshot.rollout.roll_of(app)
+        if record is not None and record.state is RollState.STALE:
+            return None  # it was told to go already
+        return self._awaiting_turn(app) or self._awaiting_wave(app)
+
+    def opens_at(self) -> datetime | None:
+        """Return from when apps after the first may go, None while there is no first."""
+        return opens_at(self._rolls, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent)
+
+    def _rank(self, app: SiteRef) -> tuple[object, ...]:
+        """Return who goes first: where it can be proven, and not an app that was broken before it was touched."""
+        stopped = not self._runs(app)
+        held_up = any(slot in self._apps for slot in self._waited_for(app))
+        proof = _proof(self._snapshot, app)
+        return (
+            self._last_of(app) is not None,
+            app in self._aside,
+            held_up,
+            self._intent.owns(app),
+            stopped,
+            proof,
+            app.slot is None,
+            app,
+        )
+
+    def _awaiting_turn(self, app: SiteRef) -> tuple[Reason, str] | None:
+        return self._awaiting_first(app) or self._awaiting_slots(app)
+
+    def _awaiting_wave(self, app: SiteRef) -> tuple[Reason, str] | None:
+        """Refuse apps of an environment while too many others of it, or all others of a group, are on their way."""
+        site, most = self._snapshot.site(app), self._intent.ase_max_unavailable
+        if site is None or site.environment is None or most is None or not site.running:
+            return None
+        if group := self._last_of(app):
+            detail = f"it is the last app of group {group} that runs: start another one of it, or take its tag away"
+            return Reason.LAST_OF_GROUP, detail
+        if app in self._wave(site.environment, most):
+            return None
+        return Reason.AWAITING_WAVE, f"others of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {most}"
+
+    def _last_of(self, app: SiteRef) -> str | None:
+        """Return the group of which nobody else in the environment runs: a limit never lets the last one go."""
+        site = self._snapshot.site(app)
+        if site is None or site.environment is None or self._intent.ase_max_unavailable is None:
+            return None
+        return last_of_group(self._members(site.environment), app)
+
+    def _next_wave(self, environment: EnvironmentRef, most: MostDown) -> frozenset[SiteRef]:
+        going = frozenset(app for app in self._restarting if self._awaiting_turn(app) is None)
+        down = frozenset(roll.site for roll in self._rolls if roll.under_way)
+        return frozenset(next_wave(self._members(environment), going, most, down))
+
+    def _awaiting_first(self, app: SiteRef) -> tuple[Reason, str] | None:
+        if not self._went:
+            detail = f"{self._first} goes first; the rest follows when it is proven there"
+            return None if app == self._first else (Reason.AWAITING_FIRST_SITE, detail)
+        open_at = self.opens_at()
+        if open_at is None or open_at <= self._snapshot.now:
+            return None
+        more = f" and {len(self._went) - SHOWN} others" if len(self._went) > SHOWN else ""
+        names = f"{', '.join(self._went[:SHOWN])}{more}"
+        latest = f"at the latest at {open_at:%Y-%m-%d %H:%M:%S} UTC"
+        return Reason.AWAITING_FIRST_SITE, f"{names} went first; the rest follows when it is proven there, {latest}"
+
+    def _awaiting_slots(self, app: SiteRef) -> tuple[Reason, str] | None:
+        waiting = sorted(slot for slot in self._waited_for(app) if not self._is_through(slot))
+        if not waiting:
+            return None
+        return Reason.AWAITING_SLOTS, f"{', '.join(map(str, waiting))} goes before its production site"
+
+    def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
+        """Return the slots that go before the app; one that is broken or does not run proves nothing for it."""
+        if not self._intent.slots_first:
+            return ()
+        return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._aside and self._runs(slot))
+
+    def _runs(self, app: SiteRef) -> bool:
+        site = self._snapshot.site(app)
+        return site is not None and site.running
+
+    def _is_through(self, slot: SiteRef) -> bool:
+        record = self._snapshot.rollout.roll_of(slot)
+        if record is None or (record.state in WRITTEN and slot in self._apps):  # somebody took it back: it goes again
+            return False
+        return opens(record, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent) <= self._snapshot.now
+
+
+def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]]:
+    slots: dict[SiteRef, tuple[SiteRef, ...]] = {}
+    for slot in {app for app in apps if app.slot is not None}:
+        slots[slot.production] = (*slots.get(slot.production, ()), slot)
+    return slots
+
+
+def _proof(snapshot: Snapshot, app: SiteRef) -> int:
+    """Return how well the app can prove a roll: 0 by its thumbprint, 1 by being alive, 2 not at all."""
+    try:
+        probe = probe_of(snapshot.fleet, app)
+    except ProbeInvalid:
+        return 2
+    return 2 if probe is None else 1 - probe.proves
+
+
+def _staged(step: Step) -> bool:
+    return step.action.restarts_site and not step.action.protects
+
+
+def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
+    """Refuse apps whose webspace gets the version only in a later stage."""
+    for step in plan.steps:
+        if step.action.site is None:
+            snapshot = step.action.project(snapshot)
+
+    def refusal(step: Step) -> Skip | None:
+        site = step.action.site
+        if site is None or not step.action.restarts_site or not absent(step.action, snapshot):
+            return None
+        detail = f"the version comes to {step.action.webspace} in a later stage"
+        return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
+
+    return plan.refuse(refusal)

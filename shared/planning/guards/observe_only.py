@@ -1,0 +1,16 @@
+"""Observe, or apply."""
+
+from shared.domain.intent import Intent, Mode
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.plan import Plan, Skip
+
+
+def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
+    """Refuse every step unless the mode is apply. What is refused here is what would be done."""
+    if intent.mode is Mode.APPLY:
+        return plan
+    detail = "it would be done ({reason}); set CERTROLL_MODE=apply to have it done"
+    return plan.refuse(
+        lambda step: Skip(step.subject, Reason.OBSERVE_ONLY, detail.format(reason=step.reason), step.action.site)
+    )

@@ -1,0 +1,35 @@
+"""`certroll: off` on a vault certificate, a site or a slot."""
+
+from shared.domain.intent import Intent
+from shared.domain.names import SiteRef
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.tags import opted_out
+from shared.planning.plan import Plan, Skip, Step
+
+
+def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
+    """Refuse steps on what operators took out, and give no other reason for what is left undone there.
+
+    A slot's own tag wins over its site's.
+    """
+    judged = plan.refuse(lambda step: _opted_out(step.subject, _site_of(step), snapshot))
+    return Plan(judged.steps, tuple(_opted_out(skip.subject, skip.site, snapshot) or skip for skip in judged.skips))
+
+
+def _site_of(step: Step) -> SiteRef | None:
+    """Return the site that the step is on, or else the site that alone has the certificate."""
+    return step.action.site or step.action.owner
+
+
+def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip | None:
+    if opted_out(snapshot.lineage.tags):
+        detail = f"vault certificate {snapshot.lineage.ref} carries the tag certroll: off"
+        return Skip(subject, Reason.OPTED_OUT, detail, site)
+    if site is None or not snapshot.fleet.opted_out(site):
+        return None
+    detail = (
+        f"{site} carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
+        "which only the same tag on the vault certificate keeps Certroll from asking for where the webspace shares it"
+    )
+    return Skip(subject, Reason.OPTED_OUT, detail, site)

@@ -1,0 +1,18 @@
+"""Certroll spares itself."""
+
+from shared.domain.intent import Intent
+from shared.domain.reason import Reason
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.plan import Plan, Skip, Step
+
+
+def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
+    """Refuse what would restart the site that Certroll runs on. Its bindings are carried like any other's."""
+
+    def refusal(step: Step) -> Skip | None:
+        site = step.action.site
+        if site is None or not step.action.restarts_site or not intent.owns(site):
+            return None
+        return Skip(step.subject, Reason.OWN_SITE, f"{site} is the site that Certroll runs on; do it by hand", site)
+
+    return plan.refuse(refusal)

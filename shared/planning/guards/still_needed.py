@@ -1,0 +1,193 @@
+"""Nothing is deleted that anything may still need: every doubt keeps it.
+
+Judged by what was observed, not by what the plan will have changed: a binding that a step of the same plan moves, or
+that operators took out, still shows the old certificate, and a root that a step puts is not there yet.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.copies import OWN_PREFIX, RootCertificate, WebspaceCertificate
+from shared.domain.intent import Intent
+from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
+from shared.domain.rollout.settings_record import PROVEN
+from shared.domain.rollout.site_record import SiteState
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import contested_in, shown_bindings
+from shared.domain.tags import LINEAGE, opted_out
+from shared.planning.acting.about_root import has_root
+from shared.planning.acting.new_copy import own_name
+from shared.planning.plan import Plan, Skip, Step
+
+Refusal = tuple[Reason, str]
+
+
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Refuse to delete what is used, or may be; and more than so many at a time."""
+    moving = {step.action.webspace for step in plan.steps if step.action.deletes_copy is None}
+    going = 0
+
+    def refusal(step: Step) -> Skip | None:
+        nonlocal going
+        copy, root = step.action.deletes_copy, step.action.deletes_root
+        if copy is not None:
+            found = _refusal(snapshot, intent, copy, moving)
+        elif root is not None:
+            found = _root_refusal(snapshot, intent, root)
+        else:
+            return None
+        if found is None and going >= intent.max_deletes:
+            found = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
+        going += found is None
+        return Skip(step.subject, *found) if found else None
+
+    return plan.refuse(refusal)
+
+
+def _refusal(
+    snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace | None]
+) -> Refusal | None:
+    if copy.webspace in moving:
+        return Reason.NOT_PROVEN, "something in its webspace is on its way to the current version"
+    return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)
+
+
+def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
+    """Say whether Certroll made it for this vault object: by name and tag; a public one, which has no tags, by name."""
+    if copy.ref.public:
+        return copy.ref.name == own_name(ref, copy.thumbprint)
+    return copy.ref.name.startswith(OWN_PREFIX) and LINEAGE.value_in(copy.tags) == str(ref)
+
+
+def _unwanted(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    if intent.delete_superseded or is_ours(copy, snapshot.lineage.ref):
+        return None
+    return Reason.NOT_OURS, "people uploaded it: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
+
+
+def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    if not contested_in(snapshot, copy.webspace, copy.thumbprint):
+        return None
+    return (
+        Reason.STILL_USED,
+        f"it may be another vault certificate's, a copy of which holds {copy.thumbprint}",
+    )
+
+
+def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    bound = sorted(binding.host_name for binding in snapshot.served_by(copy))
+    return (Reason.STILL_USED, f"bound to {', '.join(bound)}") if bound else None
+
+
+def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    settings = snapshot.settings_near(copy)
+    sharing = snapshot.settings_sharing(copy)
+    named = [str(one.site) for one in (*settings, *sharing) if copy.thumbprint in one.mentioned]
+    if named:
+        return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
+    loading = [str(one.site) for one in settings if one.loads_everything or copy.loaded]
+    expired = copy.not_after is not None and copy.not_after <= snapshot.now
+    if loading and not expired:
+        return Reason.STILL_USED, f"{', '.join(loading)} loads every certificate, and may use it until it expires"
+    return None
+
+
+def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(copy.webspace)), key=str)
+    read = {settings.site for settings in snapshot.fleet.settings}
+    unread = sorted(ref for ref in _users(snapshot, copy) if ref not in read)
+    what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
+    if what is None:
+        return None
+    return Reason.NOT_SEEN, f"{what} cannot be seen, so nothing is deleted in its webspace"
+
+
+def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
+    """Return the sites and slots that may use it: of its webspace, or its site's own, and who shares its roots."""
+    near = (site.ref for site in snapshot.fleet.sites if site.webspace in {None, copy.webspace})
+    if copy.site is None:
+        return near
+    family, owner = copy.site.production, snapshot.site(copy.site)
+    shared = copy.ref.public and owner is not None and owner.environment is not None
+    mates = set(snapshot.fleet.plan_mates(copy.site)) if shared else set()
+    return (ref for ref in near if ref.production == family or ref in mates)
+
+
+def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    """Refuse while the current version is not there, or anything that shows or names it has not proven it."""
+    current = snapshot.lineage.current
+    if current is None or not any(other.thumbprint == current.thumbprint for other in _beside(snapshot, copy)):
+        return Reason.NOT_PROVEN, "the current version is not in its webspace"
+    records = {record.site: record.state for record in snapshot.rollout.records}
+    rolls = {roll.site: roll.state for roll in snapshot.rollout.rolls}
+    bound = {b.site for b in shown_bindings(snapshot) if _shows(snapshot, b, copy)}
+    apps = {one.site for one in snapshot.settings_near(copy) if current.thumbprint in one.named}
+    apps |= {one.site for one in snapshot.settings_sharing(copy) if current.thumbprint in one.root_list}
+    doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}
+    doubtful |= {site for site in apps if rolls.get(site) not in PROVEN}
+    if doubtful:
+        names = ", ".join(map(str, sorted(doubtful)))
+        return Reason.NOT_PROVEN, f"{names} has the current version, and was not seen to use it"
+    if not bound | apps and not is_ours(copy, snapshot.lineage.ref):
+        return Reason.NOT_PROVEN, "nothing in its webspace uses the current version, which proves nothing"
+    return None
+
+
+def _beside(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
+    """Return the certificates that can stand in for the copy: of its webspace, or of its site and of its kind.
+
+    For a root list a public certificate of any app of the plan does.
+    """
+    if copy.site is None:
+        return snapshot.fleet.certificates_in(copy.webspace)
+    own = tuple(one for one in snapshot.fleet.certificates_of(copy.site) if one.ref.public == copy.ref.public)
+    return (*own, *snapshot.fleet.roots_of(copy.site)) if copy.ref.public else own
+
+
+def _shows(snapshot: Snapshot, binding: Binding, copy: WebspaceCertificate) -> bool:
+    if copy.ref.public or copy.site not in (None, binding.site):
+        return False
+    return snapshot.webspace_of(binding) == copy.webspace and snapshot.lineage.is_current(binding.thumbprint)
+
+
+def _graced(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
+    return _in_grace(snapshot, intent, _superseded_at(snapshot, copy))
+
+
+def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | None:
+    until = since + intent.delete_grace
+    if until <= snapshot.now:
+        return None
+    return Reason.IN_GRACE, f"CERTROLL_DELETE_GRACE keeps it until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
+    """Return since when it is out of use: when the next version came, or when what used it last has left it."""
+    versions = snapshot.lineage.versions
+    oldest = min(place for place, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
+    left = [r.at for r in snapshot.rollout.records if any(b.thumbprint == copy.thumbprint for b in r.last_good)]
+    left += [roll.at for roll in snapshot.rollout.rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
+    return max((versions[oldest - 1].created, *left))
+
+
+def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:
+    """Return why a root stays in its environment: nobody can see from here who needs it, but who was started since."""
+    environment, current = root.ref.environment, snapshot.lineage.current
+    cycle = snapshot.cycle_of(environment)
+    if other := cycle.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now):
+        return Reason.STILL_USED, f"it is the current version of {other}, which is a root there as well"
+    if any(one.ref == environment and opted_out(one.tags) for one in snapshot.fleet.environments):
+        return Reason.OPTED_OUT, f"environment {environment} carries the tag certroll: off"
+    if not intent.delete_superseded:
+        return Reason.KEPT_BESIDE, "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time"
+    if current is None or not has_root(snapshot, environment, current.thumbprint):
+        return Reason.NOT_PROVEN, "the current version is not there"
+    if (done_at := cycle.done_for(current.thumbprint)) is None:
+        return Reason.NOT_PROVEN, "not every app was stopped and started since the new root came"
+    return _in_grace(snapshot, intent, done_at)
+
+
+Check = Callable[[Snapshot, Intent, WebspaceCertificate], Refusal | None]
+CHECKS: tuple[Check, ...] = (_contested, _bound, _named, _hidden, _unproven, _graced, _unwanted)

@@ -1,0 +1,78 @@
+"""Refuse a step if the new version is not fit for its copy, its binding or its app.
+
+shared/domain/certificates/requirements.py holds the requirements. shared/domain/certificates/lineage.py judges the
+version by itself, before any step.
+"""
+
+from dataclasses import replace
+
+from shared.domain.certificates.requirements import Case, Use, refusals, uncovered
+from shared.domain.certificates.version import CertificateFacts
+from shared.domain.intent import Intent
+from shared.domain.names import covers
+from shared.domain.reason import Reason
+from shared.domain.rollout.gates import URGENT
+from shared.domain.snapshot.expiry import ends_within
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.subjects import root_list_subject
+from shared.planning.plan import Phase, Plan, Skip, Step
+
+
+def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
+    """Refuse what the current version is not good for; what it is good for is not held back by it."""
+    current = snapshot.lineage.current
+    if current is None or current.facts is None:
+        return plan
+    facts = current.facts
+    plan = _without_roots(plan, Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key))
+
+    def refusal(step: Step) -> Skip | None:
+        refused = [verdict for case in step.action.cases(current, snapshot) for verdict in refusals(case)]
+        if refused:
+            return Skip(step.subject, refused[0].reason, refused[0].detail, step.action.site)
+        return _takes_cover_away(step, facts, snapshot)
+
+    return _without_again(plan, plan.refuse(refusal))
+
+
+def _without_again(plan: Plan, judged: Plan) -> Plan:
+    """Return the plan as judged, without binding again what is not uploaded again: recorded, it would not be redone."""
+    uploads = [step for step in plan.steps if step.action.phase is Phase.UPLOAD]
+    lost = {step.action.webspace for step in uploads if step not in judged.steps}
+    steps = (step.without_rebinding() if step.action.webspace in lost else step for step in judged.steps)
+    return Plan(tuple(filter(None, steps)), judged.skips)
+
+
+def _without_roots(plan: Plan, root: Case) -> Plan:
+    """Return the plan without edits of root lists where the version may be no root; an app's other edits stay."""
+    refused = refusals(root)
+    if not refused:
+        return plan
+    steps: list[Step] = []
+    skips = list(plan.skips)
+    for step in plan.steps:
+        left, site = step.action.without_roots(), step.action.site
+        if site is not None and left != step.action:
+            skips.append(Skip(root_list_subject(site), refused[0].reason, refused[0].detail, site))
+        steps.append(replace(step, action=left))
+    return Plan(tuple(steps), tuple(skips))
+
+
+def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
+    """Refuse a sync that would move a host name from a certificate that covers it to one that does not.
+
+    A sync moves all bindings of the copy at once. Close to the old certificate's end it goes ahead all the same: the
+    uncovered host name would be lost anyway, and the others must not be lost with it.
+    """
+    copy = step.action.replaces
+    if copy is None:
+        return None
+    served = (binding.host_name for binding in snapshot.served_by(copy))
+    lost = uncovered(facts, tuple(host for host in served if not copy.host_names or covers(copy.host_names, host)))
+    if not lost or ends_within(snapshot, copy, URGENT):
+        return None
+    detail = (
+        f"the new version no longer covers {', '.join(lost)}, which this copy serves; a sync moves all; "
+        "Azure itself will sync within 24 h: issue a version that covers them, or bind another certificate there first"
+    )
+    return Skip(step.subject, Reason.NOT_COVERED, detail)

@@ -1,0 +1,163 @@
+"""What people have to know of a plan and of a snapshot, as findings and skips. Pure: the loop's report records it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.requirements import Case, Use, warnings
+from shared.domain.findings import Finding
+from shared.domain.fleet.app_settings import ROOT_LIST
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.names import SiteRef, VaultCertificateRef
+from shared.domain.reason import Reason
+from shared.domain.rollout.site_record import SiteRecord
+from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.snapshot.staleness import shown_bindings, uploaded_to
+from shared.domain.tags import ROOT_ON
+from shared.planning.plan import Skip
+
+MOST_NAMED = 10
+
+
+def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
+    """Return a finding for each skip, except for those that are in order."""
+    return tuple(
+        Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
+    )
+
+
+def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
+    """Return a finding for everything that Certroll could not see: unseen is not the same as in order."""
+    spots = fleet.blind_spots
+    return tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
+
+
+# ------------------------------------------------------------------------------------------------------ the version
+
+
+def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
+    """Return a finding if the newest version has no tags of its own, so that those of an older one count."""
+    if not lineage.tags_inherited:
+        return ()
+    detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
+    return (Finding(now, str(lineage.ref), str(lineage.ref), Reason.TAGS_INHERITED, detail),)
+
+
+def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return what somebody should look at in the current version, as one finding of this version."""
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if current is None:
+        return ()
+    cases = (Case(current, use, snapshot.now, lineage.before, lineage.key) for use in _uses(snapshot))
+    found = dict.fromkeys(f"{warning.requirement}: {warning.detail}" for case in cases for warning in warnings(case))
+    if not found:
+        return ()
+    subject = f"version {current.version} of {lineage.ref}"
+    return (Finding(snapshot.now, str(lineage.ref), subject, Reason.REQUIREMENT_WARNING, "; ".join(found)),)
+
+
+def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
+    """Return what the vault certificate is used for in what was seen."""
+    named = (thumbprint for settings in snapshot.fleet.settings for thumbprint in settings.without_roots.named)
+    seen = {
+        Use.IMPORT: bool(snapshot.copies),
+        Use.UPLOAD: bool(uploaded_to(snapshot)),
+        Use.BINDING: bool(shown_bindings(snapshot)),
+        Use.OUTBOUND: any(map(snapshot.lineage.version_of, named)),
+    }
+    return tuple(use for use, is_used in seen.items() if is_used)
+
+
+def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return a finding for each upload that may be a version of the secret which the vault no longer lets anybody read.
+
+    Such an upload covers names of the current version only, and is none of the versions that Certroll can read.
+    """
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    facts = current.facts if current else None
+    if not lineage.unread or facts is None:
+        return ()
+    detail = (
+        f"{lineage.unread} older versions of {lineage.ref} cannot be read, and it covers the same names: whether it is "
+        "one of them is not known, and it is not renewed. Enable the version that it is, or replace it once by hand"
+    )
+    unknown = (
+        copy for copy in snapshot.fleet.certificates if copy.uploaded and lineage.version_of(copy.thumbprint) is None
+    )
+    return tuple(
+        Finding(snapshot.now, str(lineage.ref), f"certificate {copy.ref}", Reason.VERSIONS_UNREAD, detail)
+        for copy in unknown
+        if copy.host_names and copy.host_names <= facts.host_names
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- what was seen
+
+
+def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return a finding for each binding that somebody else changed in kind or address; Certroll never moves it back."""
+    seen = {binding.host_name: binding for binding in snapshot.fleet.bindings if binding.site == record.site}
+    return tuple(
+        Finding(
+            snapshot.now,
+            str(ref),
+            f"binding {was.host_name} of {was.site}",
+            Reason.BINDING_MOVED,
+            f"it was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
+        )
+        for was in record.last_good
+        if _kind(seen.get(was.host_name)) != _kind(was)
+    )
+
+
+def _kind(binding: Binding | None) -> str:
+    if binding is None:
+        return "gone"
+    return binding.ssl_state if binding.virtual_ip is None else f"{binding.ssl_state} at {binding.virtual_ip}"
+
+
+def sharing(snapshot: Snapshot) -> list[Skip]:
+    """Name, by App Service plan, the apps that trust a version only because the root list of another app names it."""
+    fleet = snapshot.fleet
+    heeding = [settings for settings in fleet.settings if _heeds(snapshot, settings.site)]
+    naming = {settings.site for settings in heeding if any(map(snapshot.lineage.version_of, settings.root_list))}
+    silent = {settings.site for settings in heeding if not is_rooted(snapshot, settings.site)} - naming
+    by_plan: dict[str, list[SiteRef]] = {}
+    for ref in sorted(silent):
+        site = fleet.site(ref)
+        if site is not None and not fleet.opted_out(ref) and naming & set(fleet.plan_mates(ref)):
+            by_plan.setdefault(site.plan, []).append(ref)
+    return [Skip(f"apps of plan {plan.rpartition('/')[2]}", *_shared(apps)) for plan, apps in sorted(by_plan.items())]
+
+
+def _heeds(snapshot: Snapshot, ref: SiteRef) -> bool:
+    site = snapshot.site(ref)
+    return site is not None and site.heeds_roots
+
+
+def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
+    more = f" and {len(apps) - MOST_NAMED} more" if len(apps) > MOST_NAMED else ""
+    detail = (
+        f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust it only because another app of the plan has it in "
+        f"its {ROOT_LIST}: who depends on it should have it in its own, or may start before the other; name those apps "
+        f"in the tag {ROOT_ON}"
+    )
+    return Reason.ROOT_SHARED, detail
+
+
+def duplicates(snapshot: Snapshot) -> list[Skip]:
+    """Name webspaces that import the same vault certificate twice: Azure may refuse the second copy's sync."""
+    by_webspace = groupby(sorted(snapshot.copies, key=lambda c: (c.webspace, c.ref)), key=lambda c: c.webspace)
+    groups = [(webspace, [str(copy.ref) for copy in copies]) for webspace, copies in by_webspace]
+    return [
+        Skip(
+            f"webspace {webspace}",
+            Reason.DUPLICATE_IMPORT,
+            f"the same vault certificate is imported as {', '.join(names)}: delete all but one",
+        )
+        for webspace, names in groups
+        if len(names) > 1
+    ]
