@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import timedelta
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from shared import domain
 from shared.domain.certificates.version import KeyPolicy
@@ -46,8 +46,8 @@ def test_what_nobody_said_is_nothing() -> None:
 def _optional() -> Iterator[tuple[type, Field[object]]]:
     """Yield each field with a default of the core's dataclasses, with its class."""
     for package in (domain, actions, guards):
-        for found in iter_modules(package.__path__):
-            module = import_module(f"{package.__name__}.{found.name}")
+        for found in walk_packages(package.__path__, f"{package.__name__}."):
+            module = import_module(found.name)
             for kind in vars(module).values():
                 if inspect.isclass(kind) and is_dataclass(kind) and kind.__module__ == module.__name__:
                     yield from ((kind, field) for field in fields(kind) if field.default is not MISSING)

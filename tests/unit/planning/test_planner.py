@@ -394,17 +394,17 @@ def test_every_action_is_in_the_table() -> None:
 def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
     """Certroll asks the guards in the order of their reasons: the opt-out comes first, the order of apps last."""
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
-        "opt_out",
-        "gate",
+        "opted_out",
+        "version_unfit",
         "own_site",
         "incomplete_view",
-        "live",
-        "shrunken_read",
-        "deletion",
-        "mode",
-        "stages",
-        "restart_window",
-        "roll_stages",
+        "thumbprint_not_live",
+        "settings_shrunken",
+        "still_needed",
+        "observe_only",
+        "not_its_stage",
+        "outside_restart_window",
+        "not_its_turn",
     ]
 
 
